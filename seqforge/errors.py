@@ -14,16 +14,19 @@ class SeqforgeError(Exception):
 
     Args:
         message: What is wrong and where: file, key and value.
-        hint: What the user should do.
+        hint: What the user should do, in an experiment file or on the command line.
+        python_hint: The same for Python, if it is written differently there. The text of the exception contains it.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, python_hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.python_hint = python_hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.hint}" if self.hint else self.message
+        hint = self.python_hint or self.hint
+        return f"{self.message}\n{hint}" if hint else self.message
 
 
 class ExperimentError(SeqforgeError):
@@ -98,6 +101,11 @@ def did_you_mean(name: str, candidates: Iterable[str], see_all: str = "") -> str
 def quote_path(path: str | Path) -> str:
     """Return a path as it is typed in a command: in quotes if it has spaces or other characters with a meaning."""
     return shlex.quote(str(path))
+
+
+def open_in_python(run: str | Path) -> str:
+    """Return the call that opens a run directory, as the first part of a Python hint."""
+    return f"seqforge.Run.open({str(run)!r})"
 
 
 def printable(text: str) -> str:

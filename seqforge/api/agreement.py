@@ -113,6 +113,7 @@ def find_checkpoint(run: Run, name: str | int, world: World) -> Path | None:
             raise RunError(
                 f"{name}: an exported model has only its weights, so its training cannot be resumed",
                 hint=f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {quote_path(name)}",
+                python_hint=f"To train a new run from it: seqforge.train(experiment, initial={name!r})",
             )
         path = str(checkpoint)
     found: str | None = world.broadcast(path)

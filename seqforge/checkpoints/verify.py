@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seqforge.checkpoints.manifest import read_checkpoint_manifest, run_folder
-from seqforge.errors import RunError, quote_path
+from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.files import open_folder
 from seqforge.manifests import DamagedFileError, verify_files
 
@@ -54,14 +54,14 @@ def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:
         file: The damaged file.
         reason: What is wrong with the file.
     """
-    if file.parent == run_folder(checkpoint):
-        hint = "Restore the file from a copy of the run directory."
-    else:
-        hint = _offer(checkpoint)
-    return RunError(f"{file}: {reason}", hint=hint)
+    hint = python_hint = "Restore the file from a copy of the run directory."
+    if file.parent != run_folder(checkpoint):
+        hint, python_hint = _offer(checkpoint)
+    return RunError(f"{file}: {reason}", hint=hint, python_hint=python_hint)
 
 
-def _offer(checkpoint: Path) -> str:
+def _offer(checkpoint: Path) -> tuple[str, str]:
+    """Return a hint that names a whole checkpoint, for the command line and for Python."""
     folders = step_folders(checkpoint.parent)
     earlier = [path for path in folders.values() if path.name < checkpoint.name]
     later = [path for path in folders.values() if path.name > checkpoint.name]
@@ -69,11 +69,15 @@ def _offer(checkpoint: Path) -> str:
         with contextlib.suppress(DamagedFileError, OSError):
             _verify(path, read_checkpoint_manifest(path).files)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
+            offer, step = f"The {place} is {path}. To resume from it: ", int(path.name.removeprefix("step-"))
             return (
-                f"The {place} is {path}. To resume from it: seqforge run --resume {quote_path(path)}\n"
-                "Other commands, such as seqforge sample, take this path in place of the run's."
+                f"{offer}seqforge run --resume {quote_path(path)}\n"
+                "Other commands, such as seqforge sample, take this path in place of the run's.",
+                f"{offer}{open_in_python(run_folder(checkpoint))}.resume({step})\n"
+                f"Other methods, such as sample, take checkpoint={step}.",
             )
-    return "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."
+    none = "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."
+    return none, none
 
 
 def _verify(checkpoint: Path, names: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Traini
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
 from seqforge.registry import (
+    NEEDS_FILE,
     SHOW_COMPONENTS,
     Component,
     Problem,
@@ -288,8 +289,8 @@ def _missing_plugin(name: str, version: object, distribution: object) -> Problem
     key = join_key("plugins", name)
     if name.endswith(FILE_SUFFIX):
         message = f"the file {name} is needed, from which the components of the run were loaded"
-        hint = "Add --plugin and the path of this file. In Python: registry=with_plugin_file(Registry.installed(), …)."
-        return Problem(key, message, f"{hint} The run used its version {version}.")
+        hint, python_hint = (f"{hint} The run used its version {version}." for hint in NEEDS_FILE)
+        return Problem(key, message, hint, python_hint)
     return Problem(
         key,
         f"the plugin {name!r} is not installed",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.errors import ExperimentError, nearest, quote_path
+from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
 from seqforge.files import describe_failure, is_utf8, read_bounded
 from seqforge.registry import Registry, format_value, options_of
 
@@ -38,10 +38,12 @@ def read_table(path: Path) -> Table:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path.parent, path.name)) from error
     except IsADirectoryError as error:
-        hint = _suggest_experiments(path)
+        hint = python_hint = _suggest_experiments(path)
         if (path / "experiment.toml").is_file():
             hint = f"To resume this run: seqforge run --resume {quote_path(path)}"
-        raise ExperimentError(f"{path}: is a folder, not an experiment file", hint=hint) from error
+            python_hint = f"To resume this run: {open_in_python(path)}.resume()"
+        message = f"{path}: is a folder, not an experiment file"
+        raise ExperimentError(message, hint=hint, python_hint=python_hint) from error
     except ValueError as error:
         raise _no_toml(path, error, b"") from error
     except OSError as error:
@@ -137,16 +139,16 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
         )
     for assignment in assignments:
         if not is_utf8(assignment):
-            raise ExperimentError(f"--set {assignment!r}: is not valid UTF-8")
+            raise ExperimentError(f"override {assignment!r}: is not valid UTF-8")
         key, equals, text = assignment.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise ExperimentError(
-                f"--set {assignment}: is not of the form KEY=VALUE", hint="For example: --set training.batch_size=32"
+                f"override {assignment}: is not of the form KEY=VALUE", hint="For example: training.batch_size=32"
             )
         _assign(result, parts, _value(text.strip()), assignment)
     if _is_too_deep(result):
-        raise ExperimentError(f"--set: tables and lists would be nested more than {MAXIMUM_DEPTH} levels deep")
+        raise ExperimentError(f"overrides: tables and lists would be nested more than {MAXIMUM_DEPTH} levels deep")
     return result
 
 
@@ -160,9 +162,10 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
                 hint = f"Use an index from 0 to {len(items)}; {len(items)} appends an item."
                 if part.isidentifier():
                     example = ".".join([key, "0", *parts[depth:]])
-                    hint = f"For the first item: --set {example}={assignment.partition('=')[2]}"
+                    hint = f"For the first item: {example}={assignment.partition('=')[2]}"
                 raise ExperimentError(
-                    f"--set {assignment}: {key} is a list of length {len(items)}, without an item {part!r}", hint=hint
+                    f"override {assignment}: {key} is a list of length {len(items)}, without an item {part!r}",
+                    hint=hint,
                 )
             index: Any = int(part)
             if index == len(items):
@@ -173,7 +176,7 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             missing = part not in cast("Table", place)
         else:
             key = ".".join(parts[:depth])
-            raise ExperimentError(f"--set {assignment}: {key} is {format_value(place)}, which has no keys")
+            raise ExperimentError(f"override {assignment}: {key} is {format_value(place)}, which has no keys")
         if next_part is None:
             place[index] = value
             return

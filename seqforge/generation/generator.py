@@ -138,11 +138,11 @@ def _generation_kernel(model: SequenceModel, states: States, samplers: Sequence[
         kernel = model.generation_kernel(states, rules, int8=True) if has_rules else None
         if kernel is not None:
             return kernel
-        warnings.warn(
-            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers that kernels "
-            "support, and finite weights. This run uses the precision `auto` instead.",
-            stacklevel=3,
-        )
+        needs = "kernels for these cells and this processor (see `seqforge doctor`), and finite weights"
+        if not has_rules:
+            others = [type(sampler).__name__ for sampler in samplers if sampler.logit_rule() is None]
+            needs = f"samplers that kernels support, which {' and '.join(others)} is not"
+        warnings.warn(f"int8 needs {needs}. This run uses the precision `auto` instead.", stacklevel=3)
     return model.generation_kernel(states, rules) if has_rules else None
 
 
@@ -287,7 +287,10 @@ def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
 
 
 def _not_finite() -> RunError:
-    return RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
+    hint, python_hint = (
+        f"Sample an earlier checkpoint: {option}." for option in ("--checkpoint STEP", "checkpoint=STEP")
+    )
+    return RunError("the model's logits are not finite", hint=hint, python_hint=python_hint)
 
 
 def _known_symbols(vocabulary: Vocabulary) -> str:

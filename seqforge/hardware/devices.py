@@ -62,7 +62,7 @@ def choose_device(name: str, world: World = ALONE) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         raise ExperimentError(
-            f"training.device or --device: this machine has no device {name!r}",
+            f"this machine has no device {name!r}",
             hint=f"Use auto, or one of: {', '.join(available)}.",
         ) from error
     return device

@@ -222,8 +222,9 @@ def _pinned(
         if refusal is None:
             return CellBackend(module, type(cell).__name__, name)
         reasons.append(f"the backend {name} cannot run {module} ({type(cell).__name__}): {refusal.reason}")
-    hint = 'Use --set training.backend=auto to run it on another, and remove "backend" from the entry of the cell.'
-    raise ExperimentError("; ".join(reasons), hint=hint)
+    hint = 'To run it on another: --set training.backend=auto, and no "backend" in the entry of the cell.'
+    python_hint = 'To run it on another: training={"backend": "auto"}, and no option backend of the cell.'
+    raise ExperimentError("; ".join(reasons), hint=hint, python_hint=python_hint)
 
 
 def _recorded(
@@ -237,6 +238,7 @@ def _recorded(
     if refusal is not None:
         raise RunError(
             f"{module} was trained on the backend {name!r}, which is not available: {refusal.reason}",
-            hint="To continue on another backend, use --set training.backend=auto. The results may then differ.",
+            hint="To continue on another backend, whose results may differ: --set training.backend=auto",
+            python_hint='To continue on another backend, whose results may differ: training={"backend": "auto"}',
         )
     return CellBackend(module, type(cell).__name__, name)

@@ -8,7 +8,7 @@ from seqforge.registry.plugin_file import with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key
 from seqforge.registry.project import with_project
 from seqforge.registry.register import CARD, KINDS, PretrainedModel, Register, Registration
-from seqforge.registry.registry import SHOW_COMPONENTS, Registry
+from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DISABLING_VARIABLE",
     "GROUP",
     "KINDS",
+    "NEEDS_FILE",
     "SHOW_COMPONENTS",
     "Choice",
     "Component",

@@ -25,6 +25,12 @@ EAGER_BACKEND = Registration(
 MAXIMUM_LENGTH = 100
 """Characters of an unknown name that a message shows."""
 
+NEEDS_FILE = (
+    "Add --plugin and the path of this file.",
+    "Pass registry=seqforge.registry.with_plugin_file(seqforge.Registry.installed(), PATH).",
+)
+"""Hint about a component of a Python file that is not loaded, for the command line and for Python."""
+
 SHOW_COMPONENTS = "`seqforge plugins list` shows the plugins, and `seqforge plugins show PLUGIN` their components."
 
 
@@ -151,7 +157,8 @@ class Registry:
             owners = ", ".join(candidate.qualified_name for candidate in matches)
             raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
         shown = name if len(name) <= MAXIMUM_LENGTH else f"{name[:MAXIMUM_LENGTH]}…"
-        raise PluginError(f"no {kind} is called {shown!r}", hint=self._hint(kind, name))
+        hint, python_hint = self._hint(kind, name)
+        raise PluginError(f"no {kind} is called {shown!r}", hint=hint, python_hint=python_hint)
 
     def load(self, registration: Registration) -> type[Any]:
         """Import the class of a component.
@@ -180,15 +187,16 @@ class Registry:
             name_component(component, registration.kind, registration.qualified_name)
         return component
 
-    def _hint(self, kind: str, name: str) -> str:
+    def _hint(self, kind: str, name: str) -> tuple[str, str | None]:
+        """Return a hint about an unknown name, and the same for Python if it is written differently there."""
         unusable = [plugin for plugin in self.plugins if plugin.state is not PluginState.OK]
         for plugin in unusable:
             if name.startswith(f"{plugin.name}/"):
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
-                return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
+                return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
         namesakes = [other.qualified_name for other in self.registrations(kind) if name == other.name]
         if namesakes:
-            return f"Write its qualified name: {' or '.join(namesakes)}."
+            return f"Write its qualified name: {' or '.join(namesakes)}.", None
         kinds = {
             other_kind.with_article
             for other_kind in KINDS.values()
@@ -196,18 +204,20 @@ class Registry:
             if name in (other.name, other.qualified_name)
         }
         if kinds:
-            return f"{name!r} is {' and '.join(sorted(kinds))}."
+            return f"{name!r} is {' and '.join(sorted(kinds))}.", None
         if kind == "corpus" and "text" in self.names(kind):
             if len(name) > MAXIMUM_LENGTH or "\n" in name:
-                return "For texts in Python, pass corpus=texts([…])."
+                return "For texts in Python, pass corpus=texts([…]).", None
             if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
                 option = shlex.quote(f"corpus.files={name}")
-                return f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
+                hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
+                return hint, f'For a text file: use("text", files=[{name!r}]).'
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
-            return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
+            return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}]).", None
         if slash and owner.endswith(FILE_SUFFIX) and owner not in {plugin.name for plugin in self.plugins}:
-            return f"It was defined in the file {owner}. Add --plugin and the path of this file."
+            hint, python_hint = NEEDS_FILE
+            return f"It was defined in the file {owner}. {hint}", f"It was defined in the file {owner}. {python_hint}"
         qualified = [other.qualified_name for other in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
@@ -215,7 +225,7 @@ class Registry:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if unusable and nearest(name, candidates) is None:
             hint += f" Unusable plugins: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
-        return hint
+        return hint, None
 
 
 def kind_of(component: type[Any]) -> str:

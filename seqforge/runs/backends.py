@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
-from seqforge.errors import RunError, quote_path
+from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
 
@@ -53,8 +53,10 @@ def read_backends(folder: Path) -> RecordedBackends:
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: missing or damaged: {error}",
-            hint=f"To choose the backends again: seqforge run --resume {quote_path(folder)} "
-            "--set training.backend=auto. The results may then differ.",
+            hint="To choose the backends again, whose results may differ: "
+            f"seqforge run --resume {quote_path(folder)} --set training.backend=auto",
+            python_hint="To choose the backends again, whose results may differ: "
+            f'{open_in_python(folder)}.resume(training={{"backend": "auto"}})',
         ) from error
     except OSError as error:
         raise describe_failure(error, f"reading {path}") from error

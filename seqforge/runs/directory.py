@@ -33,6 +33,9 @@ MARKER = "run.json"
 TRACKERS = "trackers.json"
 """File with the identifiers of the tracked runs."""
 
+_OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
+"""Hint about a folder in which no run directory can be created, for the command line and for Python."""
+
 LOCK_SECONDS = 0.5
 """Time to wait for the lock of a run."""
 
@@ -82,7 +85,7 @@ class RunDirectory:
             write_atomically(path / MARKER, json.dumps({"version": FORMAT_VERSION}).encode())
             fill(run)
 
-        with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
+        with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
             return cls(create_folder(parent, name, fill_folder))
 
     @classmethod
@@ -92,10 +95,9 @@ class RunDirectory:
         Raises:
             RunError: If it cannot.
         """
-        hint = "Choose another folder with --output."
         if not is_utf8(str(parent)):
-            raise RunError(f"{str(parent)!r}: the name of the folder is not valid UTF-8", hint=hint)
-        with reported_failures(f"creating a run directory in {parent}", hint):
+            raise RunError(f"{str(parent)!r}: the name of the folder is not valid UTF-8", hint="Rename the folder.")
+        with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
             absolute = parent.absolute()
             existing = next(folder for folder in (absolute, *absolute.parents) if os.path.lexists(folder))
             if not existing.is_dir():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
-from seqforge.errors import RunError, quote_path, warn
+from seqforge.errors import RunError, open_in_python, quote_path, warn
 from seqforge.files import open_regular, read_bounded, reported_failures, write_atomically
 
 _WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
@@ -33,8 +33,10 @@ class MetricsLog:
         """Append one line. Values that are None, infinite or not a number are omitted."""
         defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
         line = to_sealed_json({"event": event, "step": step, **defined}) + b"\n"
-        hint = f"To resume the run: seqforge run --resume {quote_path(self._path.parent)}"
-        with reported_failures(f"writing {self._path}", hint), open_regular(self._path, "ab") as file:
+        run = self._path.parent
+        hint = f"To resume the run: seqforge run --resume {quote_path(run)}"
+        python_hint = f"To resume the run: {open_in_python(run)}.resume()"
+        with reported_failures(f"writing {self._path}", hint, python_hint), open_regular(self._path, "ab") as file:
             descriptor = file.fileno()
             size = os.fstat(descriptor).st_size
             try:

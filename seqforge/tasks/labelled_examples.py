@@ -134,6 +134,7 @@ class LabelledExamplesTask(Task):
             f"{trained.path}: the model was trained on labelled examples; only language models can be sampled and "
             "inspected",
             hint=f"To predict examples: seqforge predict {quote_path(trained.path)} EXAMPLE",
+            python_hint="To predict examples: run.predict([EXAMPLE])",
         )
 
     def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:

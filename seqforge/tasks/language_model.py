@@ -150,6 +150,7 @@ class LanguageModelTask(Task):
         raise RunError(
             f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
             hint=f"To draw samples: seqforge sample {quote_path(trained.path)}",
+            python_hint="To draw samples: run.sample()",
         )
 
     def example_spec(self, directory: RunDirectory) -> None:

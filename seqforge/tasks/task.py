@@ -213,6 +213,5 @@ def check_division(rows: int, world: World) -> None:
         fitting = sorted({max(world.size, rows // world.size * world.size), -(-rows // world.size) * world.size})
         raise ExperimentError(
             f"training.batch_size = {rows} cannot be divided by {world.size} processes",
-            hint=f"Use {' or '.join(f'--set training.batch_size={size}' for size in fitting)}, or another number of "
-            "processes.",
+            hint=f"Use {' or '.join(map(str, fitting))}, or another number of processes.",
         )

@@ -1,32 +1,43 @@
 """Hints about what to do with a run that has ended: train longer, or resume it after an error."""
 
 from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.errors import NonFiniteError, quote_path
+from seqforge.checkpoints.manifest import run_folder
+from seqforge.errors import NonFiniteError, open_in_python, quote_path
 from seqforge.experiment import Training
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.limits import limit_fractions
 
 
-def advise_longer_training(training: Training, progress: Progress, seconds: float) -> str:
-    """Return a hint with the limits that a run at its end has reached, and how to raise them."""
+def advise_longer_training(training: Training, progress: Progress, seconds: float) -> tuple[str, str]:
+    """Return a hint with the limits that a run at its end has reached, and how to raise them.
+
+    Returns:
+        The hint for the command line, and the hint for Python.
+    """
     fractions = limit_fractions(training, progress.step, progress.epoch, seconds)
     keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
     limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
-    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
+    advice, settings = f"The limit is {limits}. To train longer: ", ", ".join(f'"{key}": …' for key in keys)
+    assignments = " ".join(f"--set training.{key}=…" for key in keys)
+    return f"{advice}{assignments}", f"{advice}run.resume(training={{{settings}}})"
 
 
-def advise_resuming(directory: RunDirectory) -> str:
-    """Return a hint with the latest checkpoint and the command that resumes it; empty if there is no checkpoint.
+def advise_resuming(directory: RunDirectory) -> tuple[str, str]:
+    """Return a hint with the latest checkpoint and how to resume it; empty if there is no checkpoint.
+
+    Returns:
+        The hint for the command line, and the hint for Python.
 
     Raises:
         RunError: If the checkpoints cannot be listed.
     """
     steps = Checkpoints(directory.checkpoints).steps()
     if not steps:
-        return ""
+        return "", ""
+    advice = f"The checkpoint of step {steps[-1]:,} is saved. To resume: "
     command = f"seqforge run --resume {quote_path(directory.path)}"
-    return f"The checkpoint of step {steps[-1]:,} is saved. To resume: {command}"
+    return f"{advice}{command}", f"{advice}{open_in_python(directory.path)}.resume()"
 
 
 def describe_divergence(
@@ -45,13 +56,16 @@ def describe_divergence(
     clips = training.gradient_clip_norm is not None
     if good:
         path = checkpoints.path(good[-1])
-        clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
-        hint = (
+        advice = (
             f"The last good checkpoint is {path}. Resume from it with a lower learning rate"
             f"{'' if clips else ' and clipped gradients'}:\n"
-            f"seqforge run --resume {quote_path(path)} --set optimizer.learning_rate=…{clipping}"
         )
+        clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
+        hint = f"{advice}seqforge run --resume {quote_path(path)} --set optimizer.learning_rate=…{clipping}"
+        clipping = "" if clips else ', training={"gradient_clip_norm": 1.0}'
+        settings = f'{good[-1]}, optimizer={{"learning_rate": …}}{clipping}'
+        python_hint = f"{advice}{open_in_python(run_folder(path))}.resume({settings})"
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
-        hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
-    return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
+        hint = python_hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
+    return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint, python_hint=python_hint)

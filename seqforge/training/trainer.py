@@ -8,7 +8,16 @@ from seqforge.checkpoints.files import read_random_state, restore_random_state
 from seqforge.checkpoints.optimizer_state import split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
-from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, SeqforgeError, is_out_of_memory, warn
+from seqforge.errors import (
+    DataError,
+    NonFiniteError,
+    PluginError,
+    RunError,
+    SeqforgeError,
+    is_out_of_memory,
+    open_in_python,
+    warn,
+)
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
@@ -80,8 +89,8 @@ class Trainer:
         reason, state = self._end(), self._state
         if reason is None or (state.step == self._record.checkpoints.steps()[-1] and self._is_unfinished()):
             return
-        hint = advise_longer_training(self._experiment.training, self._progress(), state.seconds)
-        raise RunError(f"{self._directory.path}: the run has already {reason}", hint=hint)
+        hint, python_hint = advise_longer_training(self._experiment.training, self._progress(), state.seconds)
+        raise RunError(f"{self._directory.path}: the run has already {reason}", hint=hint, python_hint=python_hint)
 
     def _is_unfinished(self) -> bool:
         """Return whether work is left at the end of the run, because a process was killed there."""
@@ -107,13 +116,15 @@ class Trainer:
             if fault is not None:
                 self._save_after(fault, in_update=in_parameter_update(error))
             kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
-            self._notify_finished(str(fault or error) or kind, complete=False)
+            ended = fault or error
+            reason = ended.message if isinstance(ended, SeqforgeError) else str(ended)
+            self._notify_finished(reason or kind, complete=False)
             if fault is None or fault is error:
                 raise
             raise fault from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None and self._signal is not None:
-            resume = f"seqforge.Run.open({str(self._directory.path)!r}).resume()"
+            resume = f"{open_in_python(self._directory.path)}.resume()"
             saved = f"the checkpoint of step {self._state.step:,} is saved"
             raise Interrupted(self._signal, f"; {saved}. To continue: {resume}")
 
@@ -212,7 +223,8 @@ class Trainer:
             if reason != fault.message:
                 warn(f"step {self._state.step:,} cannot be saved: {reason}")
         with suppress(RunError):
-            fault.hint = "\n".join(filter(None, [fault.hint, advise_resuming(self._directory)])) or None
+            advice = advise_resuming(self._directory)
+            fault.hint, fault.python_hint = ("\n".join(filter(None, [fault.hint, one])) or None for one in advice)
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
         return describe_divergence(error, self._experiment.training, self._record.checkpoints, self._state.step)

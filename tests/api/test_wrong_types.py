@@ -89,7 +89,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "the name of a file as a corpus": (
         lambda run: sf.Experiment(corpus="notes.txt"),
-        'For a text file: use = "text" and files = "notes.txt", or --corpus text --set corpus.files=notes.txt.',
+        "For a text file: use(\"text\", files=['notes.txt']).",
     ),
     "a text as a corpus": (
         lambda run: sf.Experiment(corpus="a text " * 1000),

@@ -85,7 +85,7 @@ MISTAKES = {
     ),
     "a list without an index": (
         ["check", "fine.toml", "--cell", "gru", "--set", "model.cells.hidden_size=5"],
-        "For the first item: --set model.cells.0.hidden_size=5",
+        "For the first item: model.cells.0.hidden_size=5",
     ),
     "a report in a missing folder": (
         ["report", "runs/none", "--output", "none/report.html"],

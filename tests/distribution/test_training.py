@@ -145,7 +145,7 @@ def test_mistakes_are_errors_of_every_process(experiment: Any, tmp_path: Path) -
     undivided = run_world(2, lambda: attempt({"batch_size": 5}), tmp_path / "world")
     assert len(set(undivided)) == 1
     assert "training.batch_size = 5 cannot be divided by 2 processes" in undivided[0]
-    assert "training.batch_size=4 or --set training.batch_size=6" in undivided[0]
+    assert "Use 4 or 6, or another number of processes." in undivided[0]
     other = run_world(2, lambda: attempt({"steps": 3 + int(os.environ["RANK"])}), tmp_path / "world")
     assert "the experiment is not that of the first process: training.steps is 4, not 3" in json.dumps(other)
     assert not (tmp_path / "runs").exists()

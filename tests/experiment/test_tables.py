@@ -109,14 +109,14 @@ def test_an_index_outside_a_list_is_an_error(key: str):
     with pytest.raises(ExperimentError) as caught:
         assigned(f"{key}=1")
     part = key.split(".")[2]
-    assert caught.value.message == f"--set {key}=1: model.cells is a list of length 2, without an item {part!r}"
+    assert caught.value.message == f"override {key}=1: model.cells is a list of length 2, without an item {part!r}"
     assert caught.value.hint == "Use an index from 0 to 2; 2 appends an item."
 
 
 def test_a_key_of_an_item_without_an_index_is_an_error_with_an_example():
     with pytest.raises(ExperimentError, match="without an item 'use'") as caught:
         assigned("model.cells.use=gru")
-    assert caught.value.hint == "For the first item: --set model.cells.0.use=gru"
+    assert caught.value.hint == "For the first item: model.cells.0.use=gru"
 
 
 def test_a_key_through_a_plain_value_is_an_error():
@@ -131,7 +131,7 @@ def test_an_assignment_without_a_key_or_a_value_is_an_error(assignment: str):
 
 
 def test_an_argument_that_is_not_utf8_is_an_error():
-    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not valid UTF-8$"):
+    with pytest.raises(ExperimentError, match=r"^override 'corpus\.text=\\udcff': is not valid UTF-8$"):
         assigned("corpus.text=\udcff")
 
 

@@ -165,6 +165,13 @@ def test_a_gpu_gives_the_same_samples_as_the_cpu(
     assert on_cpu == on_gpu
 
 
+class WithoutLogitRule(Sampler):
+    """Changes nothing, by code that kernels cannot call."""
+
+    def transform(self, logits: Tensor, memory: Any) -> Tensor:
+        return logits
+
+
 def test_without_int8_kernels_a_warning_is_given_and_the_samples_are_the_usual_ones(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
@@ -173,3 +180,5 @@ def test_without_int8_kernels_a_warning_is_given_and_the_samples_are_the_usual_o
     model.precision = "int8"
     with pytest.warns(UserWarning, match="int8 needs kernels for these cells"):
         assert sample_texts(model, vocabulary, plain, "ab", count=2, length=20, seed=1) == expected
+    with pytest.warns(UserWarning, match="int8 needs samplers that kernels support, which WithoutLogitRule is not"):
+        sample_texts(model, vocabulary, [WithoutLogitRule()], "ab", count=2, length=20, seed=1)

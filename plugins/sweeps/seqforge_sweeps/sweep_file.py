@@ -128,7 +128,7 @@ class Sweep:
         try:
             experiment = self._experiment(texts, registry)
         except ExperimentError as error:
-            message = error.message.removeprefix(f"{self.path}: ").removeprefix("--set ")
+            message = error.message.removeprefix(f"{self.path}: ").removeprefix("override ")
             values = ", ".join(f"{key} = {text}" for key, text in texts.items())
             raise ExperimentError(
                 f"{self.path}: {message}",
