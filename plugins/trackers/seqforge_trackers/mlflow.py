@@ -48,7 +48,7 @@ class MLflow(Tracker):
         # Messages about the tables of a new database.
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = library.MlflowClient(tracking_uri=self._uri or f"sqlite:///{folder / DATABASE}")
+        self._client = library.MlflowClient(tracking_uri=self._uri or database_uri(folder / DATABASE))
         if run.identifier is not None:
             self._run = run.identifier
             self._client.update_run(self._run, status="RUNNING")
@@ -84,6 +84,12 @@ class MLflow(Tracker):
     def finish(self, *, complete: bool) -> None:
         """Set the state of the run."""
         self._client.set_terminated(self._run, "FINISHED" if complete else "KILLED")
+
+
+def database_uri(path: Path) -> str:
+    """Return the URI of a SQLite file. SQLAlchemy quotes the characters of a path that have a meaning in a URI."""
+    uri: str = import_library("sqlalchemy", "mlflow").URL.create("sqlite", database=str(path)).render_as_string()
+    return uri
 
 
 def _name(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seqforge_trackers.mlflow import database_uri
 
 from seqforge import Experiment, Registry, Run, train
 from seqforge.errors import PluginError
@@ -37,7 +38,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ru
             "sampling": {"interval": 2, "length": 10},
             "trackers": [{"use": use, **options}],
         }
-        run = train(Experiment.from_dict(table), tmp_path / "runs")
+        run = train(Experiment.from_dict(table), tmp_path / "runs #1?")
         before = (run.path / TRACKERS).read_text()
         run.resume(training={"steps": 6})
         assert (run.path / TRACKERS).read_text() == before
@@ -86,7 +87,8 @@ def test_mlflow_has_one_run_with_parameters_metrics_and_artifacts(
     mlflow = pytest.importorskip("mlflow", reason="seqforge-trackers[mlflow] is not installed")
     run = trained("mlflow", experiment="mine")
     assert "mlflow" not in capsys.readouterr().err
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'runs/mlflow.db'}")
+    client = mlflow.MlflowClient(tracking_uri=database_uri(run.path.parent / "mlflow.db"))
+    assert (run.path.parent / "mlflow.db").is_file()
     (stored,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
     assert (stored.info.run_id, stored.info.status) == (identifier(run), "FINISHED")
     assert stored.data.params["model.cells.0.hidden_size"] == "4"
