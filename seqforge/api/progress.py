@@ -226,14 +226,17 @@ class ProgressDisplay(Callback):
 
 
 def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
-    """Format scores in columns: name and value, and for a score with a baseline, the baseline and the difference.
+    """Format the scores of samples, each with its baseline in parentheses.
 
     Yields:
-        A line for each score.
+        A line for each metric, after a line that explains the parentheses.
     """
-    width = max(map(len, scores), default=0)
-    for name, value in scores.items():
-        line = f"{name:<{width}}  {value:10.4f}"
-        if name in baseline:
-            line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
-        yield line
+    metrics: dict[str, list[str]] = {}
+    for name, score in scores.items():
+        metric, _, quantity = name.partition(".")
+        held_out = f" ({baseline[name]:.3g})" if name in baseline else ""
+        metrics.setdefault(metric, []).append(f"{quantity} {score:.3g}{held_out}".strip())
+    if baseline:
+        yield "Scores of the samples (and of held-out text):"
+    for metric, values in metrics.items():
+        yield f"{metric}: {', '.join(values)}"
