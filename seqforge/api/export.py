@@ -15,6 +15,7 @@ from seqforge.checkpoints.manifest import read_checkpoint_manifest
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment import Experiment, merge_tables
+from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
 from seqforge.files import as_path, read_bounded, reported_failures, temporary_name, write_atomically
 from seqforge.registry import CARD, Registry
@@ -47,7 +48,8 @@ def export(
 
     The folder contains the weights as safetensors with a manifest of checksums, the experiment, the vocabulary, the
     evaluations, and a model card `README.md` to complete. It contains no text of the corpus, no optimizer state, and no
-    path or command of this machine. The same run always gives the same files.
+    path or command of this machine, except for paths in the experiment. The experiment has no trackers, and no metrics
+    of a file or a session. The same run always gives the same files.
 
     Args:
         run: The run, the path of a run directory or of a checkpoint, or the name of a pretrained model.
@@ -76,9 +78,7 @@ def export(
     _check_target(target, replace=replace)
     step = int(source.name.removeprefix("step-"))
     records = list(_records(run, step))
-    # The precision of the products depends on the machine, and "auto" is bfloat16 where the machine has it.
-    portable = {"training": {"precision": "auto"}} if run.experiment.training.precision == "bfloat16" else {}
-    table = merge_tables(run.experiment.table, portable)
+    table = merge_tables(run.experiment.table, _portable(run.experiment))
     experiment = Experiment.from_dict(table, run.path, run.experiment.registry, origin=run.directory.experiment)
 
     def fill(path: Path) -> None:
@@ -110,18 +110,32 @@ def export(
     return Run(RunDirectory(created), experiment, experiment.table)
 
 
+def _portable(experiment: Experiment) -> dict[str, Any]:
+    """Return the tables of the experiment that an exported model has instead of its own."""
+    # A model needs neither trackers nor metrics. A file or a session that defines a metric is not on other machines.
+    metrics = [dict(metric.table) for metric in experiment.metrics if not any(map(_is_local, metric.plugins))]
+    # The precision of the products depends on the machine, and "auto" is bfloat16 where the machine has it.
+    training = {"precision": "auto"} if experiment.training.precision == "bfloat16" else {}
+    return {"trackers": [], "metrics": metrics, "training": training}
+
+
+def _is_local(plugin: str) -> bool:
+    return plugin == SESSION or plugin.endswith(FILE_SUFFIX)
+
+
 def _check_target(folder: Path, *, replace: bool) -> None:
     """Check that a folder does not exist, or that it is an exported model and may be replaced."""
     if not os.path.lexists(folder):
         return
-    advice = "Choose another folder."
+    hint = python_hint = "Choose another folder."
     if (folder / MARKER).exists() and not folder.is_symlink():
         checkpoints = Checkpoints(RunDirectory.open(folder).checkpoints)
         if all(is_exported(checkpoints.path(step)) for step in checkpoints.steps()):
             if replace:
                 return
-            advice = f"To replace this model and keep its {CARD}: --replace"
-    raise RunError(f"{folder}: it exists already", hint=advice)
+            advice = f"To replace this model and keep its {CARD}: "
+            hint, python_hint = f"{advice}--replace", f"{advice}replace=True"
+    raise RunError(f"{folder}: it exists already", hint=hint, python_hint=python_hint)
 
 
 def _read(file: Path) -> bytes:

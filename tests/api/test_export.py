@@ -12,7 +12,7 @@ import seqforge as sf
 from seqforge import Experiment, Registry, Run
 from seqforge.errors import RunError
 from seqforge.generation import sample_texts
-from seqforge.registry import Plugin, PluginState, PretrainedModel
+from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
 
@@ -76,6 +76,20 @@ def test_products_in_bfloat16_are_left_to_the_machine(registry: Registry, run: R
     assert sf.export(trained, tmp_path / "model").experiment.training.precision == "auto"
 
 
+def test_the_metrics_of_a_file_and_the_trackers_are_left_out(registry: Registry, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from seqforge import Metric, Score\n"
+        "class Length(Metric):\n    def score(self, texts):\n        return Score({'mean': 1.0})\n"
+    )
+    registry = with_plugin_file(registry, tmp_path / "mine.py")
+    extended = ["metrics.0.use=length", "metrics.1.use=distinct", "trackers.0.use=tensorboard"]
+    model = sf.export(Run.open(run.path, extended, registry), tmp_path / "shared/model")
+    opened = Run.open(model.path)
+    assert [metric.name for metric in opened.experiment.metrics] == ["essentials/distinct"]
+    assert opened.experiment.trackers == ()
+    assert opened.sample(length=1)
+
+
 def test_training_of_an_exported_model_cannot_be_resumed(model: Run) -> None:
     with pytest.raises(RunError, match="only its weights") as caught:
         model.resume(training={"steps": 20})
@@ -101,6 +115,7 @@ def test_only_an_exported_model_is_replaced_and_its_card_is_kept(run: Run, model
     with pytest.raises(RunError, match="it exists already") as caught:
         sf.export(run, model.path)
     assert "--replace" in str(caught.value.hint)
+    assert "replace=True" in str(caught.value)
     replaced = sf.export(run, model.path, precision="float32", replace=True)
     assert card.read_text() == "mine"
     assert torch.equal(next(replaced.model().parameters()), next(run.model().parameters()))
