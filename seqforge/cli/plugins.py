@@ -27,7 +27,7 @@ _DEFAULTS = {"required": "required", "absent": "absent by default"}
 def list_plugins(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
 ) -> None:
-    """List the installed plugins: version, state, and components and models or why a plugin cannot be used.
+    """List the installed plugins: version, state, and what each contains or why it cannot be used.
 
     [bold]Example[/]
 
@@ -40,12 +40,15 @@ def list_plugins(
     if not registry.plugins:
         typer.echo("No plugin is installed. Install those of seqforge: pip install -r plugins/requirements.txt")
         return
+    commands = registry.new_hooks().hook.seqforge_add_commands.get_hookimpls()
+    with_commands = {implementation.plugin_name for implementation in commands}
     width = max(len(plugin.name) for plugin in registry.plugins)
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
         counts = Counter(entry.kind for entry in plugin.registrations)
         contents = [f"{counts[kind]} {plural(kind, counts[kind])}" for kind in KINDS if counts[kind]]
         contents += [f"model {model.name}" for model in plugin.models]
+        contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
         stdout().print(f"  {plugin.reason or ', '.join(contents)}")

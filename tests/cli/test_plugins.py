@@ -1,5 +1,6 @@
 """Plugins on the command line: faults in use, commands, and a plugin that is no longer installed."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -102,7 +103,9 @@ def test_a_plugin_cannot_take_the_name_of_another_command(seqforge: Callable, in
             assert f"warning: the plugin {plugin!r} adds a command {name!r}, which exists already\n" in ran.stderr
     assert "the plugin 'one' adds a command 'other'" not in ran.stderr
     assert seqforge("other", PYTHONPATH=path).stdout == "other of one\n"
-    assert "essentials" in seqforge("plugins", "list", PYTHONPATH=path).stdout
+    listed = seqforge("plugins", "list", PYTHONPATH=path).stdout
+    assert "essentials" in listed
+    assert re.search(r"^one .* ok  commands$", listed, re.MULTILINE)
 
 
 def test_a_command_that_typer_cannot_build_does_not_disable_the_others(
