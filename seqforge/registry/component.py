@@ -146,7 +146,7 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
         component = registry.load(registration)
         declared = options_of(component, kind, registration.qualified_name)
     except PluginError as error:
-        return [Problem(join_key(key, "use"), error.message, error.hint or "")]
+        return [Problem(join_key(key, "use"), error.message, error.hint or "", error.python_hint or "")]
     return _check(registry, registration, component, declared, options, key, folder)
 
 
@@ -193,6 +193,11 @@ def _check(
         Problem(join_key(key, name), "cannot be None", "Leave it out to use its default.")
         for name, value in explicit.items()
         if value is None and declared.model.model_fields[name].default is not None
+    ]
+    problems += [
+        Problem(join_key(key, name), f"should have at most 64 bits, not {format_value(value)}")
+        for name, value in explicit.items()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63  # torch takes no other integers
     ]
     if problems:
         return problems

@@ -160,6 +160,7 @@ class Unfinished(Metric):
         ({"name": "\ud800"}, "experiment.name: '\\ud800' is not valid UTF-8"),
         ({"data": {"\udc80": 1}}, "data: '\\udc80' is not valid UTF-8"),
         ({"corpus": sf.use("inline", text=Path("\udc80"))}, "corpus.text: '\\udc80' is not valid UTF-8"),
+        ({"cells": [sf.use("lstm", hidden_size=2**63)]}, "model.cells.0.hidden_size: should have at most 64 bits"),
         ({"loss": Plain}, "Plain is not a component: it does not derive from an interface"),
     ],
 )
