@@ -1,7 +1,7 @@
 """The start of training: a new run, or a resumed one."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def train(
             hint='For a file: train(Experiment.load("small.toml")). For tables: train(Experiment.from_dict({…})).',
         )
     folder = as_path(output, "output")
-    with _joined(world) as world:
+    with nullcontext(world) if world is not None else join_world() as world:
         earlier = world.launch.recall_run() if world.launch is not None else None
         if earlier is not None:
             directory = RunDirectory.open(earlier)
@@ -122,7 +122,7 @@ def resume(
         RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
             or as in `train`.
     """
-    with _joined(world) as world:
+    with nullcontext(world) if world is not None else join_world() as world:
         return _resume(run, checkpoint, callbacks, progress, world)
 
 
@@ -212,16 +212,6 @@ def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progre
                 state.best_loss = min(state.best_loss, lowest)
             trainer.train()
     return Run(directory, experiment, experiment.table)
-
-
-@contextmanager
-def _joined(world: World | None) -> Generator[World]:
-    """Yield a world that is connected already, or connect to the other processes of the launch."""
-    if world is not None:
-        yield world
-    else:
-        with join_world() as joined:
-            yield joined
 
 
 def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:

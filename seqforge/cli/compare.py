@@ -1,10 +1,9 @@
 """`seqforge compare`."""
 
-import enum
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,13 +23,6 @@ PIPE_WIDTH = 100
 WIDEST = 140
 
 
-class HorizontalAxis(enum.StrEnum):
-    """The horizontal axis of the curves."""
-
-    step = "step"
-    seconds = "seconds"
-
-
 def compare(
     context: typer.Context,
     runs: Annotated[
@@ -38,8 +30,9 @@ def compare(
         typer.Argument(metavar="RUN...", help="Run directories, folders that contain some, or models of plugins."),
     ],
     axis: Annotated[
-        HorizontalAxis, typer.Option(help="Horizontal axis of the curves: optimizer steps, or training time.")
-    ] = HorizontalAxis.step,
+        Literal["step", "seconds"],
+        typer.Option(help="Horizontal axis of the curves: optimizer steps, or training time."),
+    ] = "step",
     intervals: Annotated[
         bool,
         typer.Option(
@@ -78,7 +71,7 @@ def compare(
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
     names = short_names([run.path for run in summaries])
     settings = differing_settings([run.table for run in summaries])
-    quantity, curves = loss_curves(summaries, axis.value)
+    quantity, curves = loss_curves(summaries, axis)
     rows = _evaluate(summaries, context.obj) if intervals else []
     if html is not None:
         _write_report(summaries, context.obj, html)
@@ -156,14 +149,14 @@ def _format(value: Any) -> str:
     return "–" if value is None else value if isinstance(value, str) else format_value(value)
 
 
-def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, axis: HorizontalAxis) -> None:
+def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, axis: str) -> None:
     from seqforge.cli.curves import draw_curves, has_colors
 
     console = stdout()
     colored = has_colors(console)
     width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
     console.print(quantity, style="bold")
-    console.print(draw_curves(curves, axis.value, width=width, colored=colored, encoding=console.encoding))
+    console.print(draw_curves(curves, axis, width=width, colored=colored, encoding=console.encoding))
     console.print()
 
 

@@ -1,9 +1,8 @@
 """`seqforge evaluate`."""
 
-import enum
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,18 +14,12 @@ if TYPE_CHECKING:
     from seqforge.evaluation import TextScores
 
 
-class Split(enum.StrEnum):
-    """The splits that can be scored."""
-
-    training = "training"
-    validation = "validation"
-    test = "test"
-
-
 def evaluate(
     context: typer.Context,
     run: RunName,
-    split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
+    split: Annotated[
+        Literal["training", "validation", "test"], typer.Option(help="Split to score, as a whole.")
+    ] = "validation",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
     plugin: PluginFiles = [],  # noqa: B006
     temperature: Annotated[
@@ -60,14 +53,14 @@ def evaluate(
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     with ProgressDisplay(stderr()) as display:
         chosen: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "report": display.report}
-        score = opened_run.evaluate(split.value, **chosen)
+        score = opened_run.evaluate(split, **chosen)
         if temperature:
             samples, baseline = score_temperatures(opened_run, temperature, **chosen)
         else:
             only, baseline = opened_run.score_samples(**chosen)
             samples = [only]
     if as_json:
-        record: dict[str, Any] = {"run": str(run), "split": split.value, "checkpoint": checkpoint, **score.record()}
+        record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, **score.record()}
         records = [with_baselines(each, baseline) for each in samples]
         if temperature:
             pairs = zip(temperature, records, strict=True)
@@ -77,7 +70,7 @@ def evaluate(
             record |= {**records[0], "intervals": {name: pair for each in intervals for name, pair in each.items()}}
         typer.echo(json.dumps(record))
         return
-    typer.echo(f"{split.value} split, {score.size}, {checkpoint} checkpoint")
+    typer.echo(f"{split} split, {score.size}, {checkpoint} checkpoint")
     for line in score.lines():
         typer.echo(line)
     if samples[0].values:

@@ -1,20 +1,12 @@
 """`seqforge export`."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from seqforge.cli.options import CheckpointName, PluginFiles, RunName, open_run
 from seqforge.figures import describe_size
-
-
-class StoredPrecision(enum.StrEnum):
-    """Types of stored weights."""
-
-    bfloat16 = "bfloat16"
-    float32 = "float32"
 
 
 def export(
@@ -23,8 +15,9 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that is created, such as shared/my-model.")],
     checkpoint: CheckpointName = "best",
     precision: Annotated[
-        StoredPrecision, typer.Option(help="Type of the stored weights. bfloat16 needs half the space.")
-    ] = StoredPrecision.bfloat16,
+        Literal["bfloat16", "float32"],
+        typer.Option(help="Type of the stored weights. bfloat16 needs half the space."),
+    ] = "bfloat16",
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an exported model in FOLDER. Its README.md is kept.")
     ] = False,
@@ -48,6 +41,6 @@ def export(
     from seqforge.api.export import CARD
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
-    written = export_run(opened, folder, checkpoint=checkpoint, precision=precision.value, replace=replace)
+    written = export_run(opened, folder, checkpoint=checkpoint, precision=precision, replace=replace)
     size = sum(path.stat().st_size for path in written.path.rglob("*") if path.is_file())
     typer.echo(f"{written.path}: {describe_size(size)}. The model card is {written.path / CARD}.")

@@ -1,13 +1,12 @@
 """`seqforge runs`."""
 
-import enum
 import json
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,18 +21,8 @@ if TYPE_CHECKING:
 STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "failed": "red", "damaged": "red"}
 
 
-class Order(enum.StrEnum):
-    """The columns by which runs can be sorted."""
-
-    CHANGED = "changed"
-    NAME = "name"
-    CORPUS = "corpus"
-    MODEL = "model"
-    PARAMETERS = "parameters"
-    STEPS = "steps"
-    TIME = "time"
-    BEST = "best"
-    STATE = "state"
+Order = Literal["changed", "name", "corpus", "model", "parameters", "steps", "time", "best", "state"]
+"""Columns by which runs can be sorted."""
 
 
 def runs(
@@ -42,7 +31,7 @@ def runs(
     ] = Path("runs"),
     sort: Annotated[
         Order, typer.Option(help="Column to sort by, in ascending order. By default, the newest run is last.")
-    ] = Order.CHANGED,
+    ] = "changed",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """List runs: corpus, model, parameters, steps, training time, best validation value and state.
@@ -79,13 +68,13 @@ def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
 
     def key(run: "RunSummary") -> tuple[Any, ...]:
         values: dict[Order, tuple[Any, ...]] = {
-            Order.NAME: (),
-            Order.TIME: (run.seconds,),
+            "name": (),
+            "time": (run.seconds,),
             # Values of different units cannot be compared.
-            Order.BEST: (run.unit == "", run.unit, math.inf if run.best is None else run.best),
-            Order.PARAMETERS: (math.inf if run.parameters is None else run.parameters,),
+            "best": (run.unit == "", run.unit, math.inf if run.best is None else run.best),
+            "parameters": (math.inf if run.parameters is None else run.parameters,),
         }
-        return (*(values[order] if order in values else (getattr(run, order.value),)), str(run.path))
+        return (*(values[order] if order in values else (getattr(run, order),)), str(run.path))
 
     return key
 

@@ -1,24 +1,14 @@
 """`seqforge sample`."""
 
 import dataclasses
-import enum
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, Samplers, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import printable
-
-
-class Precision(enum.StrEnum):
-    """Precision of matrix products."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    int8 = "int8"
-    auto = "auto"
 
 
 def sample(
@@ -42,7 +32,7 @@ def sample(
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[
-        Precision | None,
+        Literal["float32", "bfloat16", "int8", "auto"] | None,
         typer.Option(help="Precision of matrix products. Default: the run's. int8 is the fastest on a CPU."),
     ] = None,
     raw: Annotated[
@@ -72,12 +62,11 @@ def sample(
     if temperature is not None:
         chosen = with_temperature(opened_run.experiment, temperature, opened_run.path)
         opened_run = dataclasses.replace(opened_run, experiment=chosen)
-    products = precision.value if precision else None
     # Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() and not raw else str
     if count == 1:
         pieces = opened_run.stream(
-            prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=products
+            prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=precision
         )
         for index, piece in enumerate(pieces):
             if index == 0 and prompt:
@@ -94,7 +83,7 @@ def sample(
             seed=seed,
             checkpoint=checkpoint,
             device=device,
-            precision=products,
+            precision=precision,
             report=progress.report,
         )
     for number, text in enumerate(texts, start=1):
