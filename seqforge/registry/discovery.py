@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from seqforge.faults import FILE_SUFFIX, SESSION
-from seqforge.registry.hooks import API_VERSION, new_plugin_manager
+from seqforge.registry.hooks import API_VERSION, PluginHooks, new_plugin_manager
 from seqforge.registry.register import CORE, PretrainedModel, Register, Registration
 from seqforge.registry.target import describe_missing
 
@@ -122,6 +122,9 @@ def _register(name: str, module: ModuleType) -> Register:
     manager = new_plugin_manager()
     manager.register(module, name)
     manager.check_pending()
+    for hook in vars(PluginHooks):
+        if hook.startswith("seqforge_") and hasattr(module, hook) and manager.parse_hookimpl_opts(module, hook) is None:
+            raise TypeError(f"its function {hook} is not marked with @hookimpl")
     register = Register(name)
     manager.hook.seqforge_register(register=register)
     return register

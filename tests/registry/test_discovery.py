@@ -55,6 +55,7 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
         (WORKING.replace("SEQFORGE_API = 1", "raise BaseException('odd')"), "BaseException: odd"),
         (WORKING.replace("(register)", "(register"), "SyntaxError: '(' was never closed"),
         (WORKING.replace("seqforge_register", "seqforge_regster"), "unknown hook 'seqforge_regster'"),
+        (WORKING.replace("@hookimpl", ""), "its function seqforge_register is not marked with @hookimpl"),
         (WORKING.replace("(register)", "(registry)"), "{'registry'} are declared in the hookimpl but can not be found"),
         (WORKING.replace("register.cell", "1 / 0 #"), "ZeroDivisionError: division by zero"),
         (WORKING.replace("register.cell", "register.sell"), "'Register' object has no attribute 'sell'"),
