@@ -33,7 +33,7 @@ REPETITIONS = 5
 BUDGET_SECONDS = 2.0
 """Time after which a measurement starts no further repetition."""
 
-PREPARATION_SHARE = 0.05
+PREPARATION_SHARE = 0.1
 """Largest share of a run that the preparation of a backend may take."""
 
 

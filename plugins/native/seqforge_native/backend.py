@@ -32,8 +32,8 @@ from seqforge_native.traced.stages import StagedProgram, plan_stages
 from seqforge_native.traced.trace import Trace, trace
 from seqforge_native.traced.values import UntraceableError
 
-COMPILATION_SECONDS = 5.0
-"""Typical time to compile a kernel: two seconds on an idle core, more on a busy one."""
+COMPILATION_SECONDS = 2.0
+"""Time to compile a kernel on an idle core. It takes longer on a busy one, but only once for each cell and machine."""
 
 
 class NativeBackend(Backend):
