@@ -18,6 +18,7 @@ from seqforge.cli.options import (
     Set,
     compose_experiment,
     open_run,
+    repeat_plugins,
     with_backend,
 )
 from seqforge.cli.processes import reported_once
@@ -158,7 +159,7 @@ def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
         return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
-    command = f"{typed_program()} run --resume {quote_path(started.directory)}{_repeat(plugins)}"
+    command = f"{typed_program()} run --resume {quote_path(started.directory)}{repeat_plugins(plugins)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
@@ -167,15 +168,10 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list
 
     command, path = typed_program(), quote_path(run.path)
     stdout().print(f"The run is in {run.path}. Next:")
-    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{_repeat(plugins)}")
+    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{repeat_plugins(plugins)}")
     if started is not None and started.validation_tokens:
-        stdout().print(f"  {command} evaluate {path}{_repeat(plugins)}")
-    stdout().print(f"  {command} report {path} --open{_repeat(plugins)}")
+        stdout().print(f"  {command} evaluate {path}{repeat_plugins(plugins)}")
+    stdout().print(f"  {command} report {path} --open{repeat_plugins(plugins)}")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {quote_path(activate)}")
-
-
-def _repeat(plugins: list[Path]) -> str:
-    """Return the options --plugin, which every command about the run needs."""
-    return "".join(f" --plugin {quote_path(path)}" for path in plugins)

@@ -23,7 +23,7 @@ _STANDARD_INPUT_NAME = "<stdin>"
 
 
 def c_structure(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="C files, such as a.c; - reads standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="C files, such as a.c; - reads standard input.")],
     cut: Annotated[
         bool,
         typer.Option(
@@ -72,7 +72,8 @@ def c_structure(
     Each line ends with the name of its rule, for --select and --ignore. The
     kinds are brackets, literals, indentation, syntax and names.
 
-    The exit status is 1 if there are findings, and 2 if a file cannot be read.
+    The exit status is 1 if there are findings, and 2 if an option is wrong or a
+    file cannot be read.
 
     [bold]Examples[/]
 
@@ -84,11 +85,15 @@ def c_structure(
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
     from seqforge_code_structure.report import Report
 
-    if (as_json and as_sarif) or (lexicon and no_lexicon):
-        one, other = ("--json", "--sarif") if as_json and as_sarif else ("--lexicon", "--no-lexicon")
-        raise DataError(f"{one} and {other} exclude each other", hint="Leave one of them out.")
-    report = Report(_select_rules(select, ignore), "sarif" if as_sarif else "json" if as_json else "text")
-    names = read_lexicon(lexicon) if lexicon else None
+    try:
+        if (as_json and as_sarif) or (lexicon and no_lexicon):
+            one, other = ("--json", "--sarif") if as_json and as_sarif else ("--lexicon", "--no-lexicon")
+            raise DataError(f"{one} and {other} exclude each other", hint="Leave one of them out.")
+        report = Report(_select_rules(select, ignore), "sarif" if as_sarif else "json" if as_json else "text")
+        names = read_lexicon(lexicon) if lexicon else None
+    except DataError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
     unread = 0
     for file in files:
         try:
@@ -140,7 +145,7 @@ def _read(file: str) -> str:
             with Path(file).open("rb") as opened:
                 content = opened.read(LARGEST_FILE + 1)
     except IsADirectoryError as error:
-        raise DataError(f"{file}: is a folder", hint=f"Name its files, such as {Path(file) / '*'}.") from error
+        raise DataError(f"{file}: is a folder", hint=f"Name its files, such as {Path(file) / '*.c'}.") from error
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     if len(content) > LARGEST_FILE:

@@ -123,8 +123,8 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     assert "2 findings in 1 file" in captured.err
     assert "bad.c:2:1: error: ')' closes nothing [bracket]" in captured.out
     assert run(monkeypatch, "c-structure", "text", "--select", "syntax") == 2
-    assert "error: text: is a folder\nName its files, such as text/*." in capsys.readouterr().err
-    assert run(monkeypatch, "c-structure", "bad.c", "--select", "x") == 1
+    assert "error: text: is a folder\nName its files, such as text/*.c." in capsys.readouterr().err
+    assert run(monkeypatch, "c-structure", "bad.c", "--select", "x") == 2
     assert "syntax, too-complex" in capsys.readouterr().err.replace("syntax, syntax", "twice")
     monkeypatch.setattr(commands, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
@@ -173,11 +173,12 @@ def test_options_choose_what_is_reported(options: list[str], rules: set[str], fo
         (["--select", "undefned-name"], "Did you mean 'undefined-name'?"),
         (["--ignore", "bracket,braces"], "--ignore: there is no rule 'braces'"),
         (["--json", "--sarif"], "--json and --sarif exclude each other"),
+        (["--lexicon", "missing.lexicon"], "missing.lexicon"),
         (["--no-lexicon", "--lexicon", "c.lexicon"], "--lexicon and --no-lexicon exclude each other"),
     ],
 )
 def test_wrong_options_are_reported(options: list[str], message: str, folder: Path, monkeypatch, capsys):
-    assert run(monkeypatch, "c-structure", "good.c", *options) == 1
+    assert run(monkeypatch, "c-structure", "good.c", *options) == 2
     assert message in capsys.readouterr().err
 
 

@@ -243,6 +243,8 @@ def test_components_of_a_file_can_be_swept(sweep: Sweep, tmp_path: Path) -> None
     arguments = ["sweep", str(sweep.path), "--plugin", str(file), "--output", str(tmp_path / "runs"), "--json"]
     result = CliRunner().invoke(build_app(Registry.installed()), arguments)
     assert [row["state"] for row in json.loads(result.stdout)] == ["finished"]
+    shown = CliRunner().invoke(build_app(Registry.installed()), [*arguments[:-1], "--show"])
+    assert f"/trial-0000/experiment.toml --plugin {file}\n" in shown.stdout.replace("\n ", "")
 
 
 def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
