@@ -27,7 +27,7 @@ def compare(
     context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Run directories, folders that contain some, or models of plugins."),
+        typer.Argument(metavar="RUN", help="Run directories, folders that contain some, or models of plugins."),
     ],
     axis: Annotated[
         Literal["step", "seconds"],

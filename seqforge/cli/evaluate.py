@@ -24,7 +24,9 @@ def evaluate(
     plugin: PluginFiles = [],  # noqa: B006
     temperature: Annotated[
         list[float],
-        typer.Option(help="Draw the samples at this temperature. Repeat the option to compare several."),
+        typer.Option(
+            metavar="NUMBER", help="Draw the samples at this temperature. Repeat the option to compare several."
+        ),
     ] = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",

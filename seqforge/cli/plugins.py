@@ -60,8 +60,9 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="A plugin such as essentials, a component such as lstm, a model such as linux-small, or a file such "
-            "as my_cell.py."
+            "as my_cell.py.",
         ),
     ],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,

@@ -22,7 +22,9 @@ def _kind(name: str, description: str) -> object:
 
 def new_plugin(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the plugin: lower-case words joined by hyphens.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the plugin: lower-case words joined by hyphens.")
+    ],
     cell: Annotated[bool, _kind("cell", "A recurrent cell. The default if no kind is given.")] = False,
     corpus: Annotated[bool, _kind("corpus", "A corpus of text.")] = False,
     labelled_corpus: Annotated[bool, _kind("labelled-corpus", "A corpus of labelled examples.")] = False,

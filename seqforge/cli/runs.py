@@ -27,7 +27,7 @@ Order = Literal["changed", "name", "corpus", "model", "parameters", "steps", "ti
 
 def runs(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Folder that contains run directories.", show_default=True)
+        Path, typer.Argument(metavar="FOLDER", help="Folder that contains run directories.", show_default=True)
     ] = Path("runs"),
     sort: Annotated[
         Order, typer.Option(help="Column to sort by, in ascending order. By default, the newest run is last.")
