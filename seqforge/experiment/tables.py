@@ -76,15 +76,19 @@ def _parse(content: bytes) -> Table:
 
 
 def _no_toml(path: Path, error: Exception, content: bytes) -> ExperimentError:
-    hint = "See https://toml.io for the syntax."
-    if str(error).startswith("Invalid value"):
+    message, hint = str(error), "See https://toml.io for the syntax."
+    if isinstance(error, UnicodeDecodeError):
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"line {line} is not UTF-8 text"
+        hint = "Save the file in the encoding UTF-8."
+    if message.startswith("Invalid value"):
         hint = f'Write text in quotes, such as use = "text". {hint}'
-    if place := re.search(r"at line (\d+), ", str(error)):
-        line = content.split(b"\n")[int(place[1]) - 1].decode(errors="replace").strip()
-        hint = f"The line is: {line[:MAXIMUM_LINE]}\n{hint}"
+    if place := re.search(r"at line (\d+), ", message):
+        shown = content.split(b"\n")[int(place[1]) - 1].decode().strip()
+        hint = f"The line is: {shown[:MAXIMUM_LINE]}\n{hint}"
     if path.suffix != ".toml":
         hint = 'An experiment file names the text to train on: files = ["FILE"] in [corpus], with use = "text".'
-    return ExperimentError(f"{path}: not a TOML file: {error}", hint=hint)
+    return ExperimentError(f"{path}: not a TOML file: {message}", hint=hint)
 
 
 def _is_too_deep(table: Table) -> bool:
