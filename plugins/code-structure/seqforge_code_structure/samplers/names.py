@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
 
+_NO_NAMES = 0, 0
+"""An empty range."""
 LONGEST_NAME = 40
 """Length limit of names in generated code."""
 
@@ -115,9 +117,6 @@ _WORDS: dict[Role, frozenset[str]] = {
 USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.ITEM, Role.FOR})
 """Roles that may be names in scope."""
 
-_SAME_NAMES = {Role.GROUP: Role.OPERAND, Role.FOR: Role.OPERAND, Role.ITEM: Role.STATEMENT}
-"""For some roles, another one with the same variables, functions and macros."""
-
 
 class Alphabet:
     """The characters of a vocabulary as bits.
@@ -172,10 +171,9 @@ class NameTable:
         values = dict.fromkeys(name for name in VALUES if alphabet.spells(name))
         self.variables.update(values)
         self.returned.update(values)
-        # The lexicon is in order, so the long list for the roles is made from it. To sort the sets would take longer.
+        # The lexicon is in order, so the long list is made from it. To sort the sets would take longer.
         self._ordered = tuple(sorted(listed | values))
-        self._lists: dict[Role, list[NameList]] = {}
-        self._known: dict[tuple[Role, str], int] = {}
+        self._words: dict[Role, Scope] = {}
 
     def _add(self, name: str, flag: Flag) -> None:
         if is_constant(name):
@@ -196,34 +194,32 @@ class NameTable:
 
     def next_characters(self, role: Role, prefix: str) -> int:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
-        key = role, prefix
-        if (known := self._known.get(key)) is None:
-            known = 0
-            for names in self._lists_of(role):
-                known |= names.next_characters(prefix)
-            self._known[key] = known
-        return known
+        found = self._words_of(role).next_characters(prefix)
+        return found | self._common.next_characters(prefix) if role in USES else found
+
+    def forced_characters(self, role: Role, prefix: str) -> str:
+        """Return characters that must follow a prefix, as at the end of a long name. They need not be all."""
+        if role not in USES or self._words_of(role).next_characters(prefix):
+            return ""
+        return self._common.forced_characters(prefix)
 
     def complete(self, role: Role, prefix: str) -> str:
         """Return the first allowed name with a prefix, in the order of the characters."""
-        found = (names.complete(prefix) for names in self._lists_of(role))
-        return min(name for name in found if name is not None)
+        found = set(self._words_of(role).find(prefix))
+        if role in USES and (name := self._common.complete(prefix)) is not None:
+            found.add(name)
+        return min(found)
 
-    def _lists_of(self, role: Role) -> list[NameList]:
-        """Return the lists of the names for a role."""
-        if role not in self._lists:
-            words = (word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word))
-            lists = [NameList(words, self.alphabet)]
-            if role in _SAME_NAMES:
-                lists += self._lists_of(_SAME_NAMES[role])[1:]
-            elif role in USES:
-                others = self.loops if role == Role.STATEMENT else self.prefixes | {"sizeof"}
-                lists += [self._common, NameList(others, self.alphabet)]
+    def _words_of(self, role: Role) -> Scope:
+        """Return the words and names for a role, except those of the long list."""
+        if role not in self._words:
+            words = set(_WORDS.get(role, ()))
+            if role in USES:
+                words |= self.loops if role in (Role.STATEMENT, Role.ITEM) else self.prefixes | {"sizeof"}
                 if role != Role.RETURNED:
-                    names = (name for name in self.variables if name not in self.returned)
-                    lists.append(NameList(names, self.alphabet))
-            self._lists[role] = lists
-        return self._lists[role]
+                    words |= self.variables.keys() - self.returned.keys()
+            self._words[role] = Scope.empty(self.alphabet).add(words)
+        return self._words[role]
 
     @cached_property
     def _common(self) -> NameList:
@@ -239,6 +235,8 @@ class NameList:
     def __init__(self, names: Iterable[str], alphabet: Alphabet) -> None:
         self._names, self._alphabet = tuple(sorted(names)), alphabet
         self._known: dict[str, int] = {}
+        self._ranges: dict[str, tuple[int, int]] = {"": (0, len(self._names))}
+        """For prefixes, the places of the first name with it and of the name after the last one."""
 
     def next_characters(self, prefix: str) -> int:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
@@ -246,23 +244,45 @@ class NameList:
             known = self._known[prefix] = self._find_next(prefix)
         return known
 
+    def forced_characters(self, prefix: str) -> str:
+        """Return the characters that follow a prefix in all names with it."""
+        low, high = self._find_range(prefix)
+        if low == high:
+            return ""
+        first, last = self._names[low], self._names[high - 1]
+        length = len(prefix)
+        # All names have the characters that the first and the last one share.
+        while length < len(first) and first[length] == last[length]:
+            length += 1
+        self._ranges[first[:length]] = low, high
+        return first[len(prefix) : length]
+
     def complete(self, prefix: str) -> str | None:
         """Return the first name with a prefix, or None."""
-        place = bisect_left(self._names, prefix)
-        found = self._names[place : place + 1]
-        return found[0] if found and found[0].startswith(prefix) else None
+        low, high = self._find_range(prefix)
+        return self._names[low] if low < high else None
+
+    def _find_range(self, prefix: str) -> tuple[int, int]:
+        """Return the range of the names with a prefix."""
+        if (known := self._ranges.get(prefix)) is None:
+            # A search in all names would read many places in memory. The ranges of longer prefixes are found together.
+            shorter = prefix[:-1]
+            if self._find_range(shorter) != _NO_NAMES:
+                self.next_characters(shorter)
+            known = self._ranges.setdefault(prefix, _NO_NAMES)
+        return known
 
     def _find_next(self, prefix: str) -> int:
         names, length, found = self._names, len(prefix), 0
-        low = bisect_left(names, prefix)
-        high = bisect_left(names, prefix + "\x7f", low)
-        if low < high and names[low] == prefix:
+        low, high = self._find_range(prefix)
+        if low < high and len(names[low]) == length:
             found = self._alphabet.complete
             low += 1
         while low < high:
-            start = names[low][: length + 1]
+            start, first = names[low][: length + 1], low
             found |= self._alphabet.bits(start[-1])
-            low = bisect_left(names, start + "\x7f", low, high)
+            low = high if names[high - 1].startswith(start) else bisect_left(names, start + "\x7f", low, high)
+            self._ranges[start] = first, low
         return found
 
 

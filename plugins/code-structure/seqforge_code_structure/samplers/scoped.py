@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int32
 from pydantic import Field
 from torch import Tensor
 
@@ -20,6 +21,26 @@ _LEAST = torch.tensor(-1e30)
 """Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
 
 
+class Arrays(NamedTuple):
+    """The places of the samples in a constraint automaton, as arrays that share the memory of its tensors.
+
+    A number of an array is read or written many times as fast as a number of a tensor.
+    """
+
+    states: Int32[np.ndarray, " batch"]
+    stacks: Int32[np.ndarray, "batch 1"]
+    heights: Int32[np.ndarray, " batch"]
+
+    def waiting(self, sample: int) -> int:
+        """Return the state that waits in a sample, or `NOTHING`."""
+        return cast("int", self.stacks.item(sample)) if self.heights[sample] else NOTHING
+
+    def write(self, sample: int, place: Place) -> None:
+        """Move a sample to a place."""
+        self.states[sample], self.stacks[sample, 0] = place
+        self.heights[sample] = place[1] != NOTHING
+
+
 class Memory(NamedTuple):
     """Memory of the sampler after a draw.
 
@@ -28,12 +49,14 @@ class Memory(NamedTuple):
         places: Place of each sample.
         remaining: Number of symbols that remain to be drawn for each sample.
         unchecked: For each sample, the number of remaining symbols at which its end has to be considered again.
+        arrays: Places of the samples in the automaton, after it has stopped.
     """
 
     table: PositionTable
     places: list[Place]
     remaining: int
     unchecked: list[int]
+    arrays: Arrays | None = None
 
 
 class Scoped(Sampler):
@@ -68,11 +91,11 @@ class Scoped(Sampler):
         table = PositionTable(grammar)
         position = grammar.read(grammar.start(), cast("list[int]", context.prompt.tolist()))
         count, length = context.batch_size, context.length
-        return _limit(table, [table.find_place(position)] * count, length, [length] * count)
+        return _limit(Memory(table, [table.find_place(position)] * count, length, [length] * count))
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
         """Return the logits, with minus infinity for the symbols that must not follow."""
-        limits = memory.table.limits([place.state for place in memory.places])
+        limits = memory.table.limits([state for state, _ in memory.places])
         return logits.clamp(_LEAST, torch.from_numpy(limits))
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
@@ -83,15 +106,15 @@ class Scoped(Sampler):
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Return an automaton of the known transitions. It stops at others, and near the end of the samples."""
-        table, places, remaining, unchecked = memory
+        table, places, remaining, unchecked, _ = memory
         return ConstraintAutomaton(
-            states=torch.tensor([place.state for place in places], dtype=torch.int32),
+            states=torch.tensor([state for state, _ in places], dtype=torch.int32),
             next_states=table.next_states,
             actions=table.actions,
             costs=table.costs,
             weights=table.weights,
-            stacks=torch.tensor([[place.waiting] for place in places], dtype=torch.int32),
-            heights=torch.tensor([int(place.waiting != NOTHING) for place in places], dtype=torch.int32),
+            stacks=torch.tensor([[waiting] for _, waiting in places], dtype=torch.int32),
+            heights=torch.tensor([int(waiting != NOTHING) for _, waiting in places], dtype=torch.int32),
             remaining=remaining,
             largest_debt=FORBIDDEN,
             valid_until=max(unchecked),
@@ -99,53 +122,42 @@ class Scoped(Sampler):
 
     def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
         """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
-        table = memory.table
-        for sample, state in enumerate(cast("list[int]", automaton.states.tolist())):
+        table, drawn = memory.table, cast("list[int]", tokens.tolist())
+        arrays = memory.arrays or Arrays(automaton.states.numpy(), automaton.stacks.numpy(), automaton.heights.numpy())
+        for sample, state in enumerate(cast("list[int]", arrays.states.tolist())):
             if state < 0:
-                place = Place(-1 - state, _waiting(automaton, sample))
-                _set_place(automaton, sample, table.follow(place, cast("int", tokens[sample].item())))
+                arrays.write(sample, table.follow((-1 - state, arrays.waiting(sample)), drawn[sample]))
         if table.is_full or automaton.remaining <= automaton.valid_until:
-            states = cast("list[int]", automaton.states.tolist())
-            places = [Place(state, _waiting(automaton, sample)) for sample, state in enumerate(states)]
+            states = cast("list[int]", arrays.states.tolist())
+            places = [(state, arrays.waiting(sample)) for sample, state in enumerate(states)]
             memory = _continue(memory, places, automaton.remaining)
             for sample, place in enumerate(memory.places):
-                _set_place(automaton, sample, place)
+                arrays.write(sample, place)
             automaton.valid_until = max(memory.unchecked)
             table = memory.table
         automaton.next_states, automaton.actions = table.next_states, table.actions
         automaton.costs, automaton.weights = table.costs, table.weights
-        return memory
-
-
-def _waiting(automaton: ConstraintAutomaton, sample: int) -> int:
-    """Return the state that waits in a sample, or `NOTHING`."""
-    return cast("int", automaton.stacks[sample, 0].item()) if automaton.heights[sample] else NOTHING
-
-
-def _set_place(automaton: ConstraintAutomaton, sample: int, place: Place) -> None:
-    """Move a sample to a place."""
-    automaton.states.numpy()[sample] = place.state
-    automaton.stacks.numpy()[sample, 0] = place.waiting
-    automaton.heights.numpy()[sample] = place.waiting != NOTHING
+        return memory if memory.arrays is arrays else memory._replace(arrays=arrays)
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:
     """Return the memory for new places."""
-    table, unchecked = memory.table, memory.unchecked
+    table, _, _, unchecked, arrays = memory
     if table.is_full:
         table = PositionTable(table.grammar)
         places = [table.copy_place(memory.table, place) for place in places]
         unchecked = [remaining] * len(places)
-    return _limit(table, places, remaining, unchecked)
+    return _limit(Memory(table, places, remaining, unchecked, arrays))
 
 
-def _limit(table: PositionTable, places: list[Place], remaining: int, unchecked: list[int]) -> Memory:
-    """Return the memory for places, with regard to the end of the samples."""
+def _limit(memory: Memory) -> Memory:
+    """Return the memory with regard to the end of the samples."""
+    table, places, remaining, unchecked, arrays = memory
     if remaining > max(unchecked):
-        return Memory(table, places, remaining, unchecked)
+        return memory
     places, unchecked = places.copy(), unchecked.copy()
     for sample, place in enumerate(places):
         if remaining <= unchecked[sample]:
-            state, steps = table.limit(place, remaining)
-            places[sample], unchecked[sample] = Place(state, place.waiting), remaining - steps
-    return Memory(table, places, remaining, unchecked)
+            places[sample], steps = table.limit(place, remaining)
+            unchecked[sample] = remaining - steps
+    return Memory(table, places, remaining, unchecked, arrays)

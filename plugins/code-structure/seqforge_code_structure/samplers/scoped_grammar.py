@@ -28,8 +28,9 @@ _CODE_MODES = frozenset(mode for mode in Mode if mode <= Mode.DIRECTIVE_NAME)
 _CHARACTER_MODES = frozenset({Mode.CHARACTER_START, Mode.CHARACTER, Mode.CHARACTER_ESCAPE, Mode.CHARACTER_RETURN})
 _LONGEST_CHARACTER = 5
 """Length of a character literal without its last quotation mark. The analysis of names limits it, too."""
-_BLANK = " \t\n"
-_MOST_BLANKS = 30
+_BETWEEN = frozenset({Phase.TOP, Phase.LINE_END})
+BLANK = " \t\n"
+MOST_BLANKS = 30
 """Upper bound of the number of consecutive white space characters of code inside of units, except in front of text that
 must follow.
 
@@ -105,10 +106,12 @@ class Grammar:
         number, stack, row, blanks = position
         automaton, character = self.automaton, self.automaton.characters[token]
         before = automaton.states[number]
-        blank = character in _BLANK and before.mode in _CODE_MODES and before.directive is None
+        blank = character in BLANK and before.mode in _CODE_MODES and before.directive is None
+        # Between units, white space may go on without end.
+        blank = blank and (row.phase not in _BETWEEN or before.top != "")
         number, stack = automaton.follow(number, stack, token)
         row = self._advance_row(row, character, before, automaton.states[number])
-        return Position(number, stack, row, min(blanks + 1, _MOST_BLANKS) if blank else 0)
+        return Position(number, stack, row, min(blanks + 1, MOST_BLANKS) if blank else 0)
 
     def _advance_row(self, row: Row, character: str, before: State, after: State) -> Row:
         if row.phase == Phase.DIRECTIVE:
@@ -132,8 +135,8 @@ class Grammar:
         if mode in LITERALS and state.directive is None:
             return brackets & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else brackets
         found = brackets & self._allow_row(row, state)
-        if blanks == _MOST_BLANKS:
-            found &= ~bits(_BLANK) | bits(self.closing_character(position) or _BLANK)
+        if blanks == MOST_BLANKS:
+            found &= ~bits(BLANK) | bits(self.closing_character(position) or BLANK)
         if row.frame and row.frame.depth > _DEEPEST:
             found = bits(self.closing_character(position)) or found
         return found or brackets

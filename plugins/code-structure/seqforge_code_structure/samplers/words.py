@@ -121,6 +121,11 @@ def next_in_prefix(prefix: Prefix, names: NameTable) -> int:
     return names.next_characters(prefix.role, text) | _next_in(prefix.added, len(text), names.alphabet)
 
 
+def forced_characters(prefix: Prefix, names: NameTable) -> str:
+    """Return characters that must follow a prefix, as at the end of a long name. They need not be all."""
+    return "" if prefix.added else names.forced_characters(prefix.role, prefix.text)
+
+
 def _next_in(words: Iterable[str], length: int, alphabet: Alphabet) -> int:
     """Return the characters of words after their first ones, with the bit `complete` if one ends there."""
     found = 0
