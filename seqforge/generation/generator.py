@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
@@ -157,7 +157,7 @@ def _draw_with_kernel(
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     memory, errors = memories[0] if automaton else None, list[BaseException]()
 
-    def resume(last: Tensor) -> bool:
+    def resume(last: Int64[np.ndarray, " batch"]) -> bool:
         nonlocal memory
         try:
             memory = resume_automaton(samplers[0], memory, automaton, last) if automaton else None

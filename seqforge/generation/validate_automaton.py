@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import is_not
 from typing import Any, cast
 
+import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Int64
 
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
+_PLACES = ("states", "stacks", "heights")
 _VERBS = {"automaton": "returned", "resume": "left"}
 
 
@@ -27,15 +29,17 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     if automaton:
-        names = ("weights", "next_states", "actions", "costs", "states", "stacks", "heights")
+        names = ("weights", "next_states", "actions", "costs", *_PLACES)
         _validate(sampler.automaton, automaton, names, batch_size, symbols)
     return automaton
 
 
-def resume_automaton(sampler: Sampler, memory: Any, automaton: ConstraintAutomaton, tokens: Tensor) -> Any:
+def resume_automaton(
+    sampler: Sampler, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
+) -> Any:
     """Continue an automaton that stopped by its sampler, and return the sampler's memory.
 
-    Tables are validated again only if they are new tensors, since this takes longer than to draw a symbol.
+    Tables are validated again only if they are new, since this takes longer than to draw a symbol.
 
     Raises:
         PluginError: If the automaton is invalid.
@@ -49,14 +53,14 @@ def resume_automaton(sampler: Sampler, memory: Any, automaton: ConstraintAutomat
     if any(map(is_not, tables, now)):
         new += "weights", "next_states", "actions", "costs"
     if any(map(is_not, positions, (automaton.states, automaton.stacks, automaton.heights))):
-        new += "states", "stacks", "heights"
+        new += _PLACES
     _validate(sampler.resume, automaton, new, batch_size, symbols)
     return memory
 
 
 def has_stopped(automaton: ConstraintAutomaton) -> bool:
     """Return whether the sampler must continue an automaton after a draw."""
-    # For so few numbers, Python is faster than tensor operations.
+    # For so few numbers, Python is faster than array operations.
     return min(cast("list[int]", automaton.states.tolist())) < 0 or 0 < automaton.remaining <= automaton.valid_until
 
 
@@ -97,11 +101,16 @@ def _faults(automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int,
 
 def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
     for name, shape in shapes.items():
-        table, dtype = getattr(automaton, name), torch.int8 if name == "costs" else torch.int32
-        if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
-            yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
+        table: Any = getattr(automaton, name)
+        if name in _PLACES:
+            if type(table) is not np.ndarray or table.dtype != np.int32 or not table.flags.c_contiguous:
+                yield f"{name} is not a contiguous NumPy array of int32"
+        else:
+            dtype = torch.int8 if name == "costs" else torch.int32
+            if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
+                yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
         if table.shape != shape:
-            yield f"{name} has the shape {list(table.shape)}, not {list(shape)}"
+            yield f"{name} has the shape {[*table.shape]}, not {[*shape]}"
 
 
 def _faults_of_tables(automaton: ConstraintAutomaton) -> Iterator[str]:

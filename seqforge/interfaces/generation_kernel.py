@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int, Int8, Int32
+from jaxtyping import Float, Int, Int8, Int32, Int64
 from torch import Tensor
 
 from seqforge.interfaces.cell import Cell, State
@@ -61,8 +62,9 @@ class ConstraintAutomaton:
     forbidden if after it the debt would exceed `largest_debt`, or the number of symbols that then remain. A debt that
     already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
 
-    All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `remaining` in
-    place. When the automaton stops, the sampler continues it, and may add to the tables or replace them.
+    The tables are tensors on the CPU. States, stacks and heights are NumPy arrays, since the sampler reads and writes
+    single numbers of them whenever the automaton stops. All are contiguous. A generation kernel updates the arrays and
+    `remaining` in place. When the automaton stops, the sampler continues it, and may add to the tables or replace them.
 
     Attributes:
         states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
@@ -81,19 +83,19 @@ class ConstraintAutomaton:
         valid_until: When only this number of symbols remains to be drawn, the automaton stops.
     """
 
-    states: Int32[Tensor, " batch"]
+    states: Int32[np.ndarray, " batch"]
     next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
     weights: Int32[Tensor, " states"]
-    stacks: Int32[Tensor, "batch depth"]
-    heights: Int32[Tensor, " batch"]
+    stacks: Int32[np.ndarray, "batch depth"]
+    heights: Int32[np.ndarray, " batch"]
     remaining: int
     largest_debt: int
     valid_until: int = 0
 
 
-Resume = Callable[[Int[Tensor, " batch"]], bool]
+Resume = Callable[[Int64[np.ndarray, " batch"]], bool]
 """A function that continues an automaton that stopped, and updates it in place.
 
 It receives the last symbol of each sample, and returns False if the automaton cannot be continued.

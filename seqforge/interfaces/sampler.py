@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Float, Int
+import numpy as np
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from seqforge.faults import wrong_result
@@ -64,7 +65,7 @@ class Sampler(ABC):
         """
         return None
 
-    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
+    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Any:
         """Continue an automaton that stopped, and return the memory. The automaton is updated in place.
 
         It stops if it has no transition for the last symbol of a sample, or if it is no longer valid. A sampler whose

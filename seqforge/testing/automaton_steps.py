@@ -35,10 +35,10 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
     """Return the symbols `[batch, symbols]` that an automaton allows, as a generation kernel computes them."""
     rows: list[Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
-        debt = int(automaton.weights[torch.cat([stack[: int(height)], state[None]])].sum())
+        debt = int(automaton.weights.numpy()[[*stack[:height], state]].sum())
         room = automaton.remaining - 1 - debt
         room = min(room if room >= -1 else 0, max(automaton.largest_debt - debt, 0))
-        costs = automaton.costs[state]
+        costs = automaton.costs[int(state)]
         rows.append(costs <= min(FORBIDDEN - 1, max(room, int(costs.min()))))
     return torch.stack(rows)
 
@@ -52,7 +52,7 @@ def follow(automaton: ConstraintAutomaton, tokens: Tensor) -> bool:
 
 
 def _move(automaton: ConstraintAutomaton, row: int, token: int) -> None:
-    entry = int(automaton.next_states[automaton.states[row], token])
+    entry = int(automaton.next_states[int(automaton.states[row]), token])
     action = [0, -1, entry] if entry >= -1 else cast("list[int]", automaton.actions[-2 - entry].tolist())
     pops, push, target = action
     height = int(automaton.heights[row]) - pops

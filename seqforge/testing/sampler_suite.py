@@ -142,7 +142,7 @@ class SamplerSuite(Suite):
                     )
                 if not follow(automaton, step.tokens):
                     with calling(make, "`resume`"):
-                        memory = resume_automaton(sampler, memory, automaton, step.tokens)
+                        memory = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
 
     def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
         try:

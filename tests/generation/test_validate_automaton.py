@@ -1,8 +1,9 @@
 """A constraint automaton with which a compiled kernel would read outside of its tables is rejected."""
 
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ class Constrained(Sampler):
     def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
 
-    def resume(self, memory: dict[str, Any], automaton: ConstraintAutomaton, tokens: torch.Tensor) -> None:
+    def resume(self, memory: dict[str, Any], automaton: ConstraintAutomaton, tokens: np.ndarray) -> None:
         for name, table in memory.items():
             setattr(automaton, name, table)
 
@@ -26,13 +27,13 @@ class Constrained(Sampler):
 
 
 AUTOMATON = ConstraintAutomaton(
-    states=torch.tensor([0, 1, 1], dtype=torch.int32),
+    states=np.array([0, 1, 1], dtype=np.int32),
     next_states=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
     actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
     costs=torch.tensor([[0, 1, 0, 1], [-1, FORBIDDEN, 0, 0]], dtype=torch.int8),
     weights=torch.tensor([0, 1], dtype=torch.int32),
-    stacks=torch.tensor([[0, 7, 7], [1, 1, 0], [7, 7, 7]], dtype=torch.int32),
-    heights=torch.tensor([1, 3, 0], dtype=torch.int32),
+    stacks=np.array([[0, 7, 7], [1, 1, 0], [7, 7, 7]], dtype=np.int32),
+    heights=np.array([1, 3, 0], dtype=np.int32),
     remaining=10,
     largest_debt=5,
 )
@@ -54,12 +55,12 @@ def test_tables_are_validated_again_only_if_they_are_new_tensors():
     replaced.states = changed("states", (0,), -1)
     with pytest.raises(PluginError, match="states must be"):
         resume(replaced)
-    with pytest.raises(PluginError, match="states is not a contiguous tensor"):
-        resume(AUTOMATON, states=AUTOMATON.states.long())
+    with pytest.raises(PluginError, match="states is not a contiguous NumPy array"):
+        resume(AUTOMATON, states=AUTOMATON.states.astype(np.int64))
 
 
-def resume(automaton: ConstraintAutomaton, **changes: torch.Tensor) -> Any:
-    return resume_automaton(Constrained(), changes, copy(automaton), torch.zeros(3, dtype=torch.int64))
+def resume(automaton: ConstraintAutomaton, **changes: Any) -> Any:
+    return resume_automaton(Constrained(), changes, copy(automaton), np.zeros(3, dtype=np.int64))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_an_automaton_stops_at_a_missing_transition_and_when_it_is_no_longer_val
     states: list[int], remaining: int, stopped: bool
 ):
     automaton = copy(AUTOMATON)
-    automaton.states, automaton.remaining, automaton.valid_until = torch.tensor(states), remaining, 2
+    automaton.states, automaton.remaining, automaton.valid_until = np.array(states), remaining, 2
     assert has_stopped(automaton) is stopped
 
 
@@ -77,8 +78,8 @@ def test_a_sampler_may_have_no_automaton():
     assert first_automaton(Constrained(), None, 3, 4) is None
 
 
-def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
-    table = getattr(AUTOMATON, name).clone()
+def changed(name: str, index: tuple[int, ...], value: int) -> Any:
+    table = deepcopy(getattr(AUTOMATON, name))
     table[index] = value
     return table
 
@@ -86,7 +87,8 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"states": AUTOMATON.states.long()}, "states is not a contiguous tensor of torch.int32 on the CPU"),
+        ({"states": AUTOMATON.states.astype(np.int64)}, "states is not a contiguous NumPy array of int32"),
+        ({"stacks": torch.from_numpy(AUTOMATON.stacks)}, "stacks is not a contiguous NumPy array"),
         ({"costs": AUTOMATON.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
         (
             {"next_states": AUTOMATON.next_states[:, :3].contiguous()},

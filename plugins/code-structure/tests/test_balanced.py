@@ -93,7 +93,7 @@ def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> t
     for drawn in tokens:
         allowed.append(automaton_steps.allowed_symbols(automaton))
         if not automaton_steps.follow(automaton, drawn):
-            memory = sampler.resume(memory, automaton, drawn)
+            memory = sampler.resume(memory, automaton, drawn.numpy())
     return torch.stack(allowed)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from operator import attrgetter, is_not
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -21,8 +22,8 @@ _SHARED_BYTES = 1 << 20
 _FEWEST_ROWS = 8
 """Number of rows from which a thread multiplies as fast as with more rows."""
 
-_TENSORS = ("states", "next_states", "actions", "costs", "weights", "stacks", "heights")
-_tensors_of: Callable[[ConstraintAutomaton], tuple[Tensor, ...]] = attrgetter(*_TENSORS)
+_TABLES, _PLACES = ("next_states", "actions", "costs", "weights"), ("states", "stacks", "heights")
+_parts_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_TABLES, *_PLACES)
 
 _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
@@ -140,6 +141,7 @@ class _Rows:
         self._uniforms = uniforms[:, self._rows].float().contiguous()
         self.tokens = torch.empty(len(uniforms) + 1, call.rows, dtype=torch.int64)
         self.tokens[0] = last[self._rows]
+        self._drawn = self.tokens.numpy()
         call.steps, call.uniforms, call.tokens = len(uniforms), self._uniforms.data_ptr(), self.tokens.data_ptr()
 
     def draw(self) -> int:
@@ -155,7 +157,7 @@ class _Rows:
             nonlocal passed
             try:
                 automaton.remaining = remaining - steps
-                goes_on = resume is not None and resume(self.tokens[steps])
+                goes_on = resume is not None and resume(self._drawn[steps])
                 passed = _pass_automaton(automaton, call, passed)
             except BaseException as error:  # noqa: BLE001  # a kernel ignores errors
                 errors.append(error)
@@ -170,12 +172,14 @@ class _Rows:
         return drawn
 
 
-def _pass_automaton(automaton: ConstraintAutomaton, call: Decode, passed: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Set the fields of a call to an automaton, and return its tensors. Addresses of `passed` are set already."""
+def _pass_automaton(automaton: ConstraintAutomaton, call: Decode, passed: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Set the fields of a call to an automaton, and return its parts. Addresses of `passed` are set already."""
     call.valid_until = automaton.valid_until
-    tensors = _tensors_of(automaton)
-    if len(passed) != len(tensors) or any(map(is_not, tensors, passed)):
-        for name, tensor in zip(_TENSORS, tensors, strict=True):
-            setattr(call, name, tensor.data_ptr())
+    parts = _parts_of(automaton)
+    if len(passed) != len(parts) or any(map(is_not, parts, passed)):
+        for name in _TABLES:
+            setattr(call, name, getattr(automaton, name).data_ptr())
+        for name in _PLACES:
+            setattr(call, name, getattr(automaton, name).ctypes.data)
         call.depth, call.largest_debt = automaton.stacks.shape[1], automaton.largest_debt
-    return tensors
+    return parts

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
@@ -64,8 +65,9 @@ class Turns(Sampler):
         places, tables, left = memory
         if not tables:
             tables.append(torch.full(self.costs.shape, -1).int())
-        states, heights = torch.tensor([(turn, len(stack)) for turn, stack in places]).int().T.contiguous()
-        stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in places]).int()
+        states = np.array([turn for turn, _ in places], dtype=np.int32)
+        heights = np.array([len(stack) for _, stack in places], dtype=np.int32)
+        stacks = np.array([[*stack, 0, 0, 0][:3] for _, stack in places], dtype=np.int32)
         return ConstraintAutomaton(
             states,
             tables[0],
@@ -79,7 +81,7 @@ class Turns(Sampler):
             max(0, left - 9),
         )
 
-    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: torch.Tensor) -> Any:
+    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
         places: list[Turn] = []
         rows = zip(
             automaton.states.tolist(),

@@ -1,5 +1,6 @@
 """Samplers that are wrong."""
 
+import numpy as np
 import torch
 
 from seeded_bugs.bug import Bug
@@ -108,13 +109,13 @@ class WrongAutomaton(NoRepetition):
         costs[0, 0] = FORBIDDEN
         rows = len(memory)
         return ConstraintAutomaton(
-            states=torch.zeros(rows, dtype=torch.int32),
+            states=np.zeros(rows, dtype=np.int32),
             next_states=torch.zeros(1, 128, dtype=torch.int32),
             actions=torch.zeros(0, 3, dtype=torch.int32),
             costs=costs,
             weights=torch.zeros(1, dtype=torch.int32),
-            stacks=torch.zeros(rows, 1, dtype=torch.int32),
-            heights=torch.zeros(rows, dtype=torch.int32),
+            stacks=np.zeros((rows, 1), dtype=np.int32),
+            heights=np.zeros(rows, dtype=np.int32),
             remaining=24,
             largest_debt=10,
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from seqforge.errors import ExperimentError
@@ -99,18 +99,18 @@ class Balanced(Sampler):
         for row, waiting in zip(rows, numbers, strict=True):
             row[: len(waiting)] = waiting
         return ConstraintAutomaton(
-            states=torch.tensor(states, dtype=torch.int32),
+            states=np.array(states, dtype=np.int32),
             next_states=automaton.next_states,
             actions=automaton.actions,
             costs=automaton.costs,
             weights=automaton.weights,
-            stacks=torch.from_numpy(rows),
-            heights=torch.tensor(list(map(len, numbers)), dtype=torch.int32),
+            stacks=rows,
+            heights=np.array(list(map(len, numbers)), dtype=np.int32),
             remaining=remaining,
             largest_debt=DEEPEST_NESTING,
         )
 
-    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
+    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Memory:
         """Continue after a draw that the tables do not describe, since it drops the states of a directive."""
         tables = memory.automaton
         states, drawn = cast("list[int]", automaton.states.tolist()), cast("list[int]", tokens.tolist())

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32
+from jaxtyping import Float, Int, Int64
 from pydantic import Field
 from torch import Tensor
 
@@ -21,26 +21,6 @@ _LEAST = torch.tensor(-1e30)
 """Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
 
 
-class Arrays(NamedTuple):
-    """The places of the samples in a constraint automaton, as arrays that share the memory of its tensors.
-
-    A number of an array is read or written many times as fast as a number of a tensor.
-    """
-
-    states: Int32[np.ndarray, " batch"]
-    stacks: Int32[np.ndarray, "batch 1"]
-    heights: Int32[np.ndarray, " batch"]
-
-    def waiting(self, sample: int) -> int:
-        """Return the state that waits in a sample, or `NOTHING`."""
-        return cast("int", self.stacks.item(sample)) if self.heights[sample] else NOTHING
-
-    def write(self, sample: int, place: Place) -> None:
-        """Move a sample to a place."""
-        self.states[sample], self.stacks[sample, 0] = place
-        self.heights[sample] = place[1] != NOTHING
-
-
 class Memory(NamedTuple):
     """Memory of the sampler after a draw.
 
@@ -49,14 +29,12 @@ class Memory(NamedTuple):
         places: Place of each sample.
         remaining: Number of symbols that remain to be drawn for each sample.
         unchecked: For each sample, the number of remaining symbols at which its end has to be considered again.
-        arrays: Places of the samples in the automaton, after it has stopped.
     """
 
     table: PositionTable
     places: list[Place]
     remaining: int
     unchecked: list[int]
-    arrays: Arrays | None = None
 
 
 class Scoped(Sampler):
@@ -106,53 +84,64 @@ class Scoped(Sampler):
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Return an automaton of the known transitions. It stops at others, and near the end of the samples."""
-        table, places, remaining, unchecked, _ = memory
+        table, places, remaining, unchecked = memory
         return ConstraintAutomaton(
-            states=torch.tensor([state for state, _ in places], dtype=torch.int32),
+            states=np.array([state for state, _ in places], dtype=np.int32),
             next_states=table.next_states,
             actions=table.actions,
             costs=table.costs,
             weights=table.weights,
-            stacks=torch.tensor([[waiting] for _, waiting in places], dtype=torch.int32),
-            heights=torch.tensor([int(waiting != NOTHING) for _, waiting in places], dtype=torch.int32),
+            stacks=np.array([[waiting] for _, waiting in places], dtype=np.int32),
+            heights=np.array([waiting != NOTHING for _, waiting in places], dtype=np.int32),
             remaining=remaining,
             largest_debt=FORBIDDEN,
             valid_until=max(unchecked),
         )
 
-    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
+    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Memory:
         """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
         table, drawn = memory.table, cast("list[int]", tokens.tolist())
-        arrays = memory.arrays or Arrays(automaton.states.numpy(), automaton.stacks.numpy(), automaton.heights.numpy())
-        for sample, state in enumerate(cast("list[int]", arrays.states.tolist())):
+        for sample, state in enumerate(cast("list[int]", automaton.states.tolist())):
             if state < 0:
-                arrays.write(sample, table.follow((-1 - state, arrays.waiting(sample)), drawn[sample]))
+                place = -1 - state, _waiting(automaton, sample)
+                _set_place(automaton, sample, table.follow(place, drawn[sample]))
         if table.is_full or automaton.remaining <= automaton.valid_until:
-            states = cast("list[int]", arrays.states.tolist())
-            places = [(state, arrays.waiting(sample)) for sample, state in enumerate(states)]
+            states = cast("list[int]", automaton.states.tolist())
+            places = [(state, _waiting(automaton, sample)) for sample, state in enumerate(states)]
             memory = _continue(memory, places, automaton.remaining)
             for sample, place in enumerate(memory.places):
-                arrays.write(sample, place)
+                _set_place(automaton, sample, place)
             automaton.valid_until = max(memory.unchecked)
             table = memory.table
         automaton.next_states, automaton.actions = table.next_states, table.actions
         automaton.costs, automaton.weights = table.costs, table.weights
-        return memory if memory.arrays is arrays else memory._replace(arrays=arrays)
+        return memory
+
+
+def _waiting(automaton: ConstraintAutomaton, sample: int) -> int:
+    """Return the state that waits in a sample, or `NOTHING`."""
+    return cast("int", automaton.stacks.item(sample)) if automaton.heights[sample] else NOTHING
+
+
+def _set_place(automaton: ConstraintAutomaton, sample: int, place: Place) -> None:
+    """Move a sample to a place."""
+    automaton.states[sample], automaton.stacks[sample, 0] = place
+    automaton.heights[sample] = place[1] != NOTHING
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:
     """Return the memory for new places."""
-    table, _, _, unchecked, arrays = memory
+    table, _, _, unchecked = memory
     if table.is_full:
         table = PositionTable(table.grammar)
         places = [table.copy_place(memory.table, place) for place in places]
         unchecked = [remaining] * len(places)
-    return _limit(Memory(table, places, remaining, unchecked, arrays))
+    return _limit(Memory(table, places, remaining, unchecked))
 
 
 def _limit(memory: Memory) -> Memory:
     """Return the memory with regard to the end of the samples."""
-    table, places, remaining, unchecked, arrays = memory
+    table, places, remaining, unchecked = memory
     if remaining > max(unchecked):
         return memory
     places, unchecked = places.copy(), unchecked.copy()
@@ -160,4 +149,4 @@ def _limit(memory: Memory) -> Memory:
         if remaining <= unchecked[sample]:
             places[sample], steps = table.limit(place, remaining)
             unchecked[sample] = remaining - steps
-    return Memory(table, places, remaining, unchecked, arrays)
+    return Memory(table, places, remaining, unchecked)
