@@ -86,14 +86,34 @@ class TextIndex:
         # The first byte of a character is the only one that does not begin with the bits 10.
         begins = np.flatnonzero(content & 0xC0 != 0x80)
         query = np.concatenate([content, np.full(_WINDOW, _AFTER_QUERY, dtype=np.uint8)])
-        longest = np.zeros(len(begins), dtype=np.int64)
+        ends = begins
         for piece in self._pieces:
-            for start in range(0, len(begins), _QUERIES):
-                part = slice(start, start + _QUERIES)
-                longest[part] = np.maximum(longest[part], _search(piece, query, begins[part]))
+            ends = np.maximum(ends, _find_ends(piece, query, begins))
         # A match can end inside a character, which then does not count.
-        ends = np.searchsorted(np.append(begins, len(content)), begins + longest, side="right") - 1
-        return ends - np.arange(len(begins))
+        characters = np.searchsorted(np.append(begins, len(content)), ends, side="right") - 1
+        return characters - np.arange(len(begins))
+
+
+def _find_ends(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the longest match that begins at each of some ascending positions of the query ends.
+
+    The ends ascend, too. If those of two positions are equal, so are those of all positions between, which then need no
+    search. In a long copy, nearly every search would be long.
+    """
+    count = len(begins)
+    # With a place before the query, and the one after its last character.
+    places = np.concatenate([[-1], begins, [len(query) - _WINDOW]])
+    ends = places.copy()
+    step = 1 << count.bit_length()
+    while step > 1:
+        middle = np.arange(step // 2, count + 1, step)
+        ends[middle] = ends[middle - step // 2]
+        searched = middle[ends[middle] != ends[np.minimum(middle + step // 2, count + 1)]]
+        for start in range(0, len(searched), _QUERIES):
+            part = searched[start : start + _QUERIES]
+            ends[part] = places[part] + _search(piece, query, places[part])
+        step //= 2
+    return ends[1:-1]
 
 
 def _search(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:

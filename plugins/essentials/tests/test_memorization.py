@@ -47,6 +47,16 @@ def test_pieces_find_all_matches_up_to_their_overlap(
         assert min(longest, 8) <= found <= longest
 
 
+def test_a_long_copy_takes_few_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = "".join(map(chr, range(0x4E00, 0x5E00)))
+    write_index(iter([training]), tmp_path)
+    search, searched = getattr(text_index, "_search"), list[int]()  # noqa: B009 - it is private
+    monkeypatch.setattr(text_index, "_search", lambda *given: searched.extend(given[2]) or search(*given))
+    lengths = open_index(tmp_path).match_lengths(training[1000:3000]).tolist()
+    assert lengths == [*range(2000, 0, -1)]
+    assert len(searched) < 30
+
+
 def fitted(folder: Path, length: int) -> Memorization:
     metric = Memorization(length)
     metric.write_index(iter(TRAINING), folder)
