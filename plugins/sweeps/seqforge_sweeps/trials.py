@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.api import Run, resume, train
-from seqforge.errors import NonFiniteError, RunError, SeqforgeError
+from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
 from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry import Registry
 from seqforge.runs.history import read_state
@@ -45,6 +46,13 @@ class Pruned(BaseException):
     def __init__(self, step: int) -> None:
         super().__init__(f"interrupted: pruned by the sweep at step {step:,}")
         self.reason = f"worse than others at step {step:,}"
+
+
+class TakenOver(BaseException):
+    """The end of a trial that another worker repeats, since this one gave no sign of life. See `Pruned`."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted: another worker of the sweep repeats the trial")
 
 
 class TrialReporter(Callback):
@@ -95,7 +103,10 @@ class TrialReporter(Callback):
     def _record_activity(self) -> None:
         if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
             self._seen = time.monotonic()
-            self._trial.set_user_attr(SEEN, time.time())
+            try:
+                self._trial.set_user_attr(SEEN, time.time())
+            except UpdateFinishedTrialError as error:
+                raise TakenOver from error
 
 
 def run_trials(
@@ -122,6 +133,9 @@ def run_trials(
     while trial := take_trial(study, sweep):
         try:
             _run_trial(study, trial, sweep, folder, registry, callbacks)
+        except (TakenOver, UpdateFinishedTrialError):
+            warn(f"another worker repeats trial {trial.number}, since this one gave no sign of life")
+            continue
         except BaseException:
             # An interrupt, or a fault in the program. The run continues from its checkpoint when the sweep is resumed.
             repeat_trial(study, _frozen(study, trial))

@@ -39,6 +39,7 @@ from typer.testing import CliRunner
 from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
+from seqforge.runs.history import read_state
 from seqforge.runs.summary import find_runs, summarize_run
 
 BASE = f"""
@@ -232,6 +233,34 @@ def test_a_trial_that_two_workers_repeat_is_run_once(sweep: Sweep) -> None:
     assert [one.number for one in planned(first)] == [1, 2, 3]
     taken = [take_trial(study, sweep) for study in (first, second, first, second)]
     assert [one and one.number for one in taken] == [1, 2, 3, None]
+
+
+class RepeatedAt:
+    """A callback that repeats the running trial after a step, as a worker on another machine does."""
+
+    def __init__(self, study: optuna.Study, step: int) -> None:
+        self._study, self._step = study, step
+
+    def on_step_finished(self, event: Any) -> None:
+        running = [trial for trial in planned(self._study) if trial.state == TrialState.RUNNING]
+        if event.step == self._step and running[0].number == 0:
+            repeat_trial(self._study, running[0])
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(-1.0, "interrupted"), (60.0, "finished")])
+def test_a_trial_that_another_worker_repeats_has_no_result(
+    seconds: float, ends: str, sweep: Sweep, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("seqforge_sweeps.trials.SIGN_OF_LIFE_SECONDS", seconds)
+    study = planned_study(sweep)
+    trials = run_trials(
+        study, sweep, folder := sweep.path.parent / "small", Registry.installed(), [RepeatedAt(study, 2)]
+    )
+    assert next(trials).number == 1
+    assert read_state(folder / "trial-0000")[0] == ends
+    assert "another worker repeats trial 0" in capsys.readouterr().err
+    assert [trial.number for trial in trials] == [2, 3]
+    assert [trial.state for trial in planned(study)] == [TrialState.COMPLETE] * 3
 
 
 def test_components_of_a_file_can_be_swept(sweep: Sweep, tmp_path: Path) -> None:
