@@ -1,7 +1,7 @@
 """Train every cell that comes with seqforge on the same text, with the same number of parameters and of characters.
 
 A model is two layers of one cell, and its hidden size is chosen so that the whole model has as many parameters as the
-others. Each cell is trained with each learning rate, for the same number of steps; the run of the lower loss counts.
+others. Each cell is trained with each learning rate, for the same number of steps; the run with the lowest loss counts.
 The last tenth of the text is held out. The speed is the CPU time of a training step of one thread, so that other
 programs hardly change it.
 
@@ -148,7 +148,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
 
 
 def draw(results: list[dict[str, Any]], picture: Path) -> None:
-    """Draw the curve of the better learning rate of each cell."""
+    """Draw the curve of the best learning rate of each cell."""
     mpl.rcParams.update({"svg.hashsalt": "seqforge", "svg.fonttype": "none", "font.family": "sans-serif"})
     figure = Figure(figsize=(8.6, 4.4), layout="constrained")
     axes = figure.add_subplot()

@@ -19,6 +19,7 @@ from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from torch import Tensor, nn
 
 from seqforge.interfaces import BackendContext
+from seqforge.model import install_backend
 
 SYMBOLS, BATCH, TIME = 128, 64, 100
 SIZES = {"S": (1, 128), "M": (2, 512), "L": (3, 704)}
@@ -59,7 +60,7 @@ def _use_native_backend(model: CellModel) -> CellModel:
     """Make the cells compute whole sequences with the native backend."""
     context = BackendContext(torch.device("cpu"), torch.float32)
     for cell in model.cells:
-        vars(cell)["forward"] = NativeBackend().sequence_reader(cell, context)
+        install_backend(NativeBackend(), cell, context)
     return model
 
 

@@ -29,15 +29,6 @@ class NGram:
     first: NDArray[np.int32]
     count: NDArray[np.int32]
 
-    def successors(self, place: int) -> NDArray[np.uint8]:
-        """Return the symbol after each occurrence of the context at a position.
-
-        Args:
-            place: Position of any occurrence of the context.
-        """
-        first, count = self.first[place], self.count[place]
-        return self.tokens[(self.places[first : first + count] + self.order) % len(self.tokens)]
-
     def begins(self, prompt: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the positions of the contexts that end with a prompt.
 

@@ -11,6 +11,7 @@ rejection sampling. These follow the distribution of the model on the condition 
 """
 
 import argparse
+import math
 
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -134,7 +135,7 @@ def compare_with_rejection(
             for index, text in enumerate(drawn):
                 stop = text.find("\n}", len(prompt)) + 2 - len(prompt)
                 if stop > 0:
-                    bits = -float(sum(step[index] for step in recorded.likelihoods[:stop])) / 0.6931471805599453
+                    bits = -float(sum(step[index] for step in recorded.likelihoods[:stop])) / math.log(2)
                     bodies.append((bits, stop, is_correct(HEAD + text[len(prompt) :][:stop] + "\n", lexicon)))
         correct = [body for body in bodies if body[2]]
         for label, kept in ((name, bodies), (f"{name}, correct", correct)):

@@ -32,7 +32,9 @@ def test_the_successors_of_every_context_are_those_of_a_dictionary(text: list[in
     model = fit(tokens_of(text), order)
     expected = dictionary(text, order)
     for place in range(len(text)):
-        assert Counter(model.successors(place).tolist()) == expected[context(text, place, order)]
+        first, count = model.first[place], model.count[place]
+        successors = model.tokens[(model.places[first : first + count] + order) % len(text)]
+        assert Counter(successors.tolist()) == expected[context(text, place, order)]
 
 
 @given(texts, orders)

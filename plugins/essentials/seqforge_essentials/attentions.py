@@ -1,7 +1,4 @@
-"""Additive and multiplicative attention of a decoder over the encoder outputs.
-
-In shapes, `read` is the number of encoder steps and `written` the number of decoder steps, as in `Attention`.
-"""
+"""Additive and multiplicative attention of a decoder over the encoder outputs."""
 
 from typing import Annotated
 
@@ -30,15 +27,15 @@ class Additive(Attention):
         self.memory = nn.Linear(memory_size, size, bias=False)
         self.energy = nn.Linear(size, 1, bias=False)
 
-    def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch units"]:
+    def project(self, memory: Float[Tensor, "source batch memory"]) -> Float[Tensor, "source batch units"]:
         """Compute U m once for all queries."""
         return self.memory(memory)
 
     def score(
-        self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch units"]
-    ) -> Float[Tensor, "batch written read"]:
+        self, queries: Float[Tensor, "target batch query"], projected: Float[Tensor, "source batch units"]
+    ) -> Float[Tensor, "batch target source"]:
         """Return the score of every encoder step for every decoder step."""
-        # [batch, written, 1, units] + [batch, 1, read, units]: every decoder step with every encoder step.
+        # [batch, target, 1, units] + [batch, 1, source, units]: every decoder step with every encoder step.
         hidden = self.query(queries).transpose(0, 1).unsqueeze(2) + projected.transpose(0, 1).unsqueeze(1)
         return self.energy(torch.tanh(hidden)).squeeze(-1)
 
@@ -53,12 +50,12 @@ class Multiplicative(Attention):
         super().__init__(query_size, memory_size)
         self.memory = nn.Linear(memory_size, query_size, bias=False)
 
-    def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch query"]:
+    def project(self, memory: Float[Tensor, "source batch memory"]) -> Float[Tensor, "source batch query"]:
         """Compute W m once for all queries."""
         return self.memory(memory)
 
     def score(
-        self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch query"]
-    ) -> Float[Tensor, "batch written read"]:
+        self, queries: Float[Tensor, "target batch query"], projected: Float[Tensor, "source batch query"]
+    ) -> Float[Tensor, "batch target source"]:
         """Return the score of every encoder step for every decoder step."""
-        return torch.einsum("wbq,rbq->bwr", queries, projected)
+        return torch.einsum("tbq,sbq->bts", queries, projected)
