@@ -124,6 +124,9 @@ class GitTag:
         """Return environment variables that restrict git to the objects in this repository, without network access."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return inherited | {
+            # A version of git before 2.45 does not know GIT_NO_LAZY_FETCH. It would fetch missing objects of a partial
+            # clone, by a command that the configuration of the repository may contain.
+            "GIT_ALLOW_PROTOCOL": "",
             "GIT_CEILING_DIRECTORIES": os.fspath(self.repository.resolve().parent),
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",

@@ -95,6 +95,24 @@ def test_missing_object_is_an_error(kernel_repository, run_git):
         list(GitTag(kernel_repository, "v6.12").files(EVERYTHING))
 
 
+def test_an_old_git_fetches_no_missing_object_of_a_partial_clone(kernel_repository, run_git, tmp_path, monkeypatch):
+    run_git(kernel_repository, "config", "uploadpack.allowFilter", "true")
+    run_git(kernel_repository, "config", "uploadpack.allowAnySHA1InWant", "true")
+    clone = tmp_path / "clone"
+    run_git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=blob:none", kernel_repository.as_uri(), str(clone))
+    run_git(clone, "config", "remote.origin.uploadpack", f"touch {tmp_path}/command; git-upload-pack")
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(f'#!/bin/sh\nunset GIT_NO_LAZY_FETCH\nexec {shutil.which("git")} "$@"\n')
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(old.parent), prepend=os.pathsep)
+
+    with pytest.raises(DataError, match="git stopped early") as caught:
+        list(GitTag(clone, "v6.12").files(EVERYTHING))
+    assert "clone it without that option" in caught.value.hint
+    assert not (tmp_path / "command").exists()
+
+
 @pytest.mark.parametrize("missing", ["v6.13^{tree}", "v6.13^{commit}"])
 def test_missing_tree_or_commit_is_not_a_missing_tag(kernel_repository, run_git, missing):
     identifier = run_git(kernel_repository, "rev-parse", missing).strip()
