@@ -1,5 +1,6 @@
 """Decoding of a new sequence for each row of an encoder output, by beam search or with a chain of samplers."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -111,14 +112,14 @@ def beam_search(
         history = torch.cat([history.gather(1, parents.unsqueeze(-1).expand(-1, -1, count - 1)),
                              symbols.unsqueeze(-1)], dim=-1)  # fmt: skip
         ended = symbols == end
-        scores = (live / _penalty(count, normalization)).masked_fill(~ended, -torch.inf)
+        scores = _score(live, count, normalization).masked_fill(~ended, -torch.inf)
         for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
             beam = int(scores[row].argmax())
             best[row] = DecodedSequence(cast("list[int]", history[row, beam, :-1].tolist()), float(live[row, beam]))
             best_scores[row] = scores[row, beam]
         live = live.masked_fill(ended, -torch.inf)
         # A longer sequence is never more probable, and the divisor is largest for the maximum length.
-        if bool((best_scores >= live.amax(1) / _penalty(length + 1, normalization)).all()):
+        if bool((best_scores >= _score(live.amax(1), length + 1, normalization)).all()):
             break
         sources = (parents + offsets).flatten()
         states = tuple(map_state(lambda part: part[sources], state) for state in states)  # noqa: B023
@@ -177,5 +178,6 @@ def _log_probabilities(logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, 
     return logits.float().log_softmax(-1)
 
 
-def _penalty(symbols: int, normalization: float) -> float:
-    return ((5 + symbols) / 6) ** normalization
+def _score(log_probabilities: Tensor, symbols: int, normalization: float) -> Tensor:
+    """Return numbers in the order of log P / ((5 + n) / 6)^α. The power itself exceeds float32 for a large α."""
+    return normalization * math.log((5 + symbols) / 6) - (-log_probabilities).log()

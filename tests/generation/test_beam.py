@@ -98,6 +98,14 @@ def test_a_beam_that_holds_every_sequence_is_never_worse_than_a_beam_of_one(labe
             assert all(one.log_probability <= best.log_probability + 1e-5 for one, best in pairs)
 
 
+@pytest.mark.parametrize("length", [4, 30])
+def test_a_large_normalization_selects_the_longest_sequence(labelled_experiment: Any, length: int) -> None:
+    model = made_model(labelled_experiment, 11)
+    with torch.no_grad():
+        found = beam_search(model, encode(model, [1, 3], 2), width=3, normalization=1000.0, length=length)
+    assert [len(decoded.symbols) for decoded in found] == [length, length]
+
+
 def test_rows_of_a_batch_are_decoded_as_they_are_alone(labelled_experiment: Any) -> None:
     model = made_model(labelled_experiment, 7, "multiplicative")
     with torch.no_grad():
