@@ -18,6 +18,7 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_intervals, format_interval
 from seqforge.evaluation.metrics import score_by_each, validate_score
 from seqforge.events import Report, WorkProgressed, no_report
+from seqforge.figures import describe_count
 from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
 from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
@@ -47,7 +48,7 @@ class ExampleScore:
     @property
     def size(self) -> str:
         """The number of examples scored, with its unit."""
-        return f"{self.examples:,} examples"
+        return describe_count(self.examples, "example")
 
     def record(self) -> dict[str, object]:
         """Return the values, intervals and reports as a record for JSON."""

@@ -16,6 +16,7 @@ from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report
+from seqforge.figures import describe_count
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
 
@@ -54,7 +55,7 @@ class LikelihoodScore:
     @property
     def size(self) -> str:
         """The number of tokens scored, with its unit."""
-        return f"{self.tokens:,} tokens"
+        return describe_count(self.tokens, "token")
 
     @property
     def intervals(self) -> dict[str, Interval]:
