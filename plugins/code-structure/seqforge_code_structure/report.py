@@ -97,7 +97,9 @@ class Report:
             yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
         characters, unread = self._counts["characters"], self._counts["unread"]
         if unread:
-            yield f"{100 * unread / characters:.3g}% of the code does not parse, so its names were not checked"
+            share = 100 * unread / characters
+            shown = f"{share:.1f}%" if share >= 0.05 else "less than 0.1%"
+            yield f"{shown} of the code does not parse, so its names were not checked"
         if missing := self._counts["functions"] - self._counts["scored"]:
             yield f"{format_count(missing, 'function')} could not be read, so their names were not checked"
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -187,7 +188,10 @@ def test_what_is_not_checked_is_reported(folder: Path, monkeypatch, capsys):
     run(monkeypatch, "c-structure", "user.c", "good.c")
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes[0].startswith("note: undefined names were not checked in 1 file: the C library is included")
-    assert "of the code does not parse" in notes[1]
+    assert re.fullmatch(r"note: \d\.\d% of the code does not parse, so its names were not checked", notes[1])
+    (folder / "large.c").write_text("int x;\n" * 20_000 + "int h(void)\n{\n\treturn ) 1;\n}\n")
+    run(monkeypatch, "c-structure", "large.c")
+    assert "note: less than 0.1% of the code does not parse" in capsys.readouterr().err
     assert run(monkeypatch, "c-structure", "good.c") == 0
     assert capsys.readouterr().err == ""
 
