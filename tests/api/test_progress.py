@@ -12,6 +12,12 @@ from seqforge import train
 from seqforge.api.progress import ProgressDisplay, format_scores
 from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, TaskTerms, WorkProgressed
 
+
+@pytest.fixture(autouse=True)
+def every_update_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge.api.progress.TERMINAL_SECONDS", 0.0)
+
+
 TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
 
 
@@ -37,7 +43,6 @@ def test_no_line_is_broken_inside_a_word() -> None:
 def test_the_bar_shows_all_its_values_in_80_columns() -> None:
     progress, output = display(terminal=True)
     for number in (10_678, 10_679):
-        progress._updated = 0.0
         progress.on_step_finished(step(number))
     assert "training" in output.getvalue()
     assert "step 10,679  1.794 bits/char  64,000 chars/s  -:-- left" not in output.getvalue()
@@ -52,7 +57,6 @@ def test_the_bar_shows_all_its_values_in_80_columns() -> None:
 def test_a_narrow_terminal_leaves_out_the_speed_and_shows_the_time_left() -> None:
     progress, output = display(terminal=True, width=60)
     for number in (10_678, 10_679):
-        progress._updated = 0.0
         progress.on_step_finished(step(number))
     progress.close()
     assert "step 10,679  1.794 bits/char  15:32 left" in output.getvalue()
@@ -62,7 +66,6 @@ def test_a_narrow_terminal_leaves_out_the_speed_and_shows_the_time_left() -> Non
 def test_the_first_steps_have_a_plain_average() -> None:
     progress, output = display(terminal=True)
     for number, loss in enumerate((1.8, 1.2, 1.2, 1.2), start=1):
-        progress._updated = 0.0
         progress.on_step_finished(replace(step(number), bits_per_character=loss))
     assert "step 4  1.350 bits/char" in output.getvalue()
 

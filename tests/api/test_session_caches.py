@@ -6,7 +6,6 @@ from typing import Any
 from seqforge_essentials.vocabularies import Bytes
 
 from seqforge import Experiment, use
-from seqforge.data.dataset import _cache_key
 from seqforge.interfaces import Metric, Score
 
 
@@ -39,7 +38,8 @@ def test_a_redefined_class_has_another_cache_key_only_if_its_code_differs() -> N
         experiment(Shifted, metric),
     )
     assert first.table == other.table
-    assert _cache_key(first) == _cache_key(again) != _cache_key(other)
+    versions = [each.vocabulary.versions(each.plugins) for each in (first, again, other)]
+    assert versions[0] == versions[1] != versions[2]
     assert set(first.metrics[0].versions(first.plugins)) == {"session/Length"}
 
 
@@ -74,5 +74,6 @@ def test_the_variables_of_the_function_around_a_class_are_a_part_of_it() -> None
         return Shifted
 
     metric = define(1.0)[1]
-    keys = [_cache_key(experiment(define_shifted(shift), metric)) for shift in (1, 1, 2)]
-    assert keys[0] == keys[1] != keys[2]
+    chosen = [experiment(define_shifted(shift), metric) for shift in (1, 1, 2)]
+    versions = [each.vocabulary.versions(each.plugins) for each in chosen]
+    assert versions[0] == versions[1] != versions[2]

@@ -9,7 +9,7 @@ import pytest
 from seqforge import Callback, train
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import StepFinished
-from seqforge.registry import Registry, hookimpl
+from seqforge.registry import hookimpl
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.training.callbacks import Callbacks
 
@@ -85,10 +85,6 @@ def test_a_hook_may_leave_out_the_event(capsys: pytest.CaptureFixture[str]) -> N
     Callbacks(hooks).notify(StepFinished(1, 0.0, 0.0, 1.0, None, 1.0, 0.1, 8.0, 0.0))
     assert calls == ["step"]
     assert not capsys.readouterr().err
-
-
-def test_plugins_without_event_hooks_add_no_listeners(registry: Registry) -> None:
-    assert not Callbacks(registry.new_hooks())._listeners
 
 
 class Misspelt:
