@@ -15,8 +15,9 @@ from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import Library
+from torch import nn
 
-from seqforge.interfaces import BackendContext, Cell
+from seqforge.interfaces import BackendContext, Cell, HiddenState
 from seqforge.registry import Registry
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
@@ -29,6 +30,21 @@ class Plain(Cell[Any]):
     def initial_state(self, batch_size: int) -> Any: ...
 
     def step(self, projected: Any, state: Any) -> Any: ...
+
+
+class MultipliesInStep(Cell[HiddenState]):
+    """A cell that multiplies the inputs by their weight on every step."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.weight = nn.Parameter(torch.zeros(hidden_size, input_size))
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.weight.new_zeros(batch_size, self.hidden_size))
+
+    def step(self, projected: Any, state: HiddenState) -> tuple[torch.Tensor, HiddenState]:
+        hidden = torch.tanh(projected @ self.weight.T + state.hidden)
+        return hidden, HiddenState(hidden)
 
 
 class OtherStep(RNN):
@@ -83,6 +99,8 @@ def test_the_state_of_another_batch_or_type_is_an_error(state: Any, message: str
     [
         (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "it runs on cpu, not on cuda"),
         (Plain(3, 4), FLOAT32, "its step cannot be compiled: it contains a state that is not one number for each"),
+        (MultipliesInStep(3, 4), FLOAT32, "not a multiple; multiply the inputs by their weight in `project`"),
+        (MultipliesInStep(8, 4), FLOAT32, "a weight of the inputs belongs in `project` (test_backend.py:"),
         (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
         (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
     ],

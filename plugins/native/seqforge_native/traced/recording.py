@@ -165,7 +165,7 @@ def _result(node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str,
 
 _OTHER_TENSOR = (
     "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
-    "[hidden or a multiple, hidden]"
+    "[hidden or a multiple, hidden]; a weight of the inputs belongs in `project`"
 )
 
 _REASONS = {

@@ -88,7 +88,10 @@ def _step(cell: Cell[Any], *, whole: bool) -> Step:
 def _trace(step: Step) -> Trace:
     hidden_size, heads = step.cell.hidden_size, heads_of(step.cell)
     gates, rest = divmod(step.features, hidden_size)
-    if rest or not gates or ((step.sides == 2 or step.adds_product) and gates > MOST_GATES):
+    if rest:
+        counts = f"{step.features} projected inputs for {hidden_size} hidden units, which is not a multiple"
+        raise UntraceableError(f"{counts}; multiply the inputs by their weight in `project`")
+    if not gates or ((step.sides == 2 or step.adds_product) and gates > MOST_GATES):
         raise UntraceableError(f"{step.features} gates of {hidden_size} hidden units")
     recorded = record(step)
     graph = Graph()
