@@ -111,8 +111,7 @@ def c_lexicon(
         )
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
-    names = lexicon.table.count(b"\n")
-    typer.echo(f"{output}: {format_count(names, 'name')} from {format_count(lexicon.files, 'file')}")
+    typer.echo(f"{output}: {format_count(lexicon.names, 'name')} from {format_count(lexicon.files, 'file')}")
 
 
 def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:

@@ -79,8 +79,10 @@ def _explain_function(
     unit: UnitNames, function: Function, context: Context, lexicon: Lexicon
 ) -> Iterator[tuple[Use, str, str]]:
     """Yield each use of an unknown name with its cause and the message."""
-    for use in find_candidates(function, unit, context):
-        if context.is_undefined(use) or context.is_novel(use):
+    candidates = list(find_candidates(function, unit, context))
+    judgement = context.judge(function, unit, candidates)
+    for use in candidates:
+        if judgement.is_undefined(use) or judgement.is_novel(use):
             cause, similar = _explain_use(use, function, context)
             yield use, cause, CAUSES[cause].format(use.name, similar)
     for use in function.free:

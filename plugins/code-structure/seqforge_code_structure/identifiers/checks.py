@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from seqforge_code_structure.identifiers.evidence import find_local_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.macros import Macros
 from seqforge_code_structure.identifiers.names import Declaration, Function, Use
@@ -12,35 +13,10 @@ from seqforge_code_structure.identifiers.reading import UnitNames
 
 PREDEFINED = frozenset(
     [
-        "__func__",
-        "__FUNCTION__",
-        "__PRETTY_FUNCTION__",
-        "true",
-        "false",
-        "nullptr",
-        "errno",
-        "stdin",
-        "stdout",
-        "stderr",
-        "environ",
-        "optarg",
-        "optind",
-        "no_argument",
-        "required_argument",
-        "optional_argument",
-        "asm",
-        "__asm__",
-        "scope",
-        "typeof",
-        "__typeof__",
-        "__typeof",
-        "typeof_unqual",
-        "sizeof",
-        "alignof",
-        "_Alignof",
-        "offsetof",
-        "defined",
-        "this_module",
+        *("__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "true", "false", "nullptr", "errno", "stdin", "stdout"),
+        *("stderr", "environ", "optarg", "optind", "no_argument", "required_argument", "optional_argument", "asm"),
+        *("__asm__", "scope", "typeof", "__typeof__", "__typeof", "typeof_unqual", "sizeof", "alignof", "_Alignof"),
+        *("offsetof", "defined", "this_module"),
     ]
 )
 """Names that C, its compilers, its library or the kernel define, and that no file declares."""
@@ -54,9 +30,6 @@ FEWEST_FILES = 100
 
 GLOBAL_UNDERSCORES = 2
 """Smallest number of underscores of an unknown name that is probably that of a global variable."""
-
-LONGEST_UNKNOWN = 5
-"""Length of the longest unknown name in an excerpt that is probably no global variable, in characters."""
 
 UNDECLARED_SHARE = 0.75
 """An argument of a function is no variable if it is an undeclared name in at least this share of the calls."""
@@ -132,47 +105,22 @@ class Context:
                     if use.callee and use.name not in self.declared and not is_constant(use.name)
                 )
 
-    def is_undefined(self, use: Use) -> bool:
-        """Return whether the use of a name that no declaration is found for is an error."""
-        name, lexicon = use.name, self.lexicon
-        if self.strict:
-            return True
-        if lexicon is None:
-            return False
-        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=self.whole):
-            return True
-        if name in self.locals and lexicon.is_mostly_local(name):
-            return True
-        if not lexicon.is_novel(name):
-            return False
-        return self.complete or (not self.whole and lexicon.files >= FEWEST_FILES and self._is_probably_local(use))
+    def judge(self, function: Function, unit: UnitNames, candidates: Sequence[Use]) -> "Judgement":
+        """Judge the uses of names that no declaration is found for.
 
-    def _is_probably_local(self, use: Use) -> bool:
-        """Return whether an unknown name in an excerpt is probably that of a local variable, and not of a global one.
-
-        Global names are longer, few of them are pointers to structures, and many are addressed, have elements, or
-        begin with the same word as others.
+        In a unit with syntax errors, which may hide a declaration, a name must also be one that is always declared.
         """
-        if use.access != "pointer" and (use.access != "value" or len(use.name) > LONGEST_UNKNOWN):
-            return False
-        word = use.name.partition("_")[0]
-        return not any(other.partition("_")[0] == word for other in self.free if other != use.name)
-
-    def is_novel(self, use: Use) -> bool:
-        """Return whether the training text does not contain a name. Correct code has such names, too."""
-        return self.lexicon is not None and self.lexicon.is_novel(use.name)
-
-    def is_undefined_return(self, use: Use) -> bool:
-        """Return whether a function returns an undefined name, or a single name that is no known global."""
-        if not use.returned:
-            return False
-        if self.is_undefined(use):
-            return True
-        name, lexicon = use.name, self.lexicon
-        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
-        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
-            return False
-        return lexicon.contains(name) or name.count("_") < GLOBAL_UNDERSCORES
+        lexicon = self.lexicon
+        if lexicon is None or lexicon.files < FEWEST_FILES or self.whole or self.strict:
+            return Judgement(self, None)
+        local = find_local_names(candidates, function, unit, self.free, lexicon)
+        if not unit.parses:
+            local &= {
+                use.name
+                for use in candidates
+                if lexicon.must_be_declared(use.name, argument=bool(use.callee), whole=False)
+            }
+        return Judgement(self, local)
 
     def may_declare(self, macros: set[str]) -> bool:
         """Return whether one of several bare macros may declare any name, since the text does not define it."""
@@ -228,10 +176,54 @@ class Context:
         )
 
 
-UNDECLARED_RULES: dict[str, tuple[Callable[[Context, Use], bool], str]] = {
-    "undefined": (Context.is_undefined, "undefined identifier {!r}"),
-    "undefined_novel": (Context.is_novel, "undefined identifier {!r}, which the training text does not contain"),
-    "returns_undeclared": (Context.is_undefined_return, "return of the undefined identifier {!r}"),
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The judgement of the undeclared names of a function.
+
+    Attributes:
+        context: The text around the function.
+        local: Names that the evidence of an excerpt shows to be local. If it is None, the lexicon alone decides.
+    """
+
+    context: Context
+    local: set[str] | None
+
+    def is_undefined(self, use: Use) -> bool:
+        """Return whether the use of an undeclared name is an error."""
+        context, name, lexicon = self.context, use.name, self.context.lexicon
+        if context.strict:
+            return True
+        if lexicon is None:
+            return False
+        if name in context.locals and lexicon.is_mostly_local(name):
+            return True
+        if self.local is not None:
+            return name in self.local
+        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=context.whole):
+            return True
+        return context.complete and lexicon.is_novel(name)
+
+    def is_novel(self, use: Use) -> bool:
+        """Return whether the training text does not contain a name. Correct code has such names, too."""
+        return self.context.lexicon is not None and self.context.lexicon.is_novel(use.name)
+
+    def is_undefined_return(self, use: Use) -> bool:
+        """Return whether a function returns an undefined name, or a single name that is no known global."""
+        if not use.returned:
+            return False
+        if self.is_undefined(use):
+            return True
+        name, lexicon = use.name, self.context.lexicon
+        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
+        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
+            return False
+        return lexicon.contains(name) or name.count("_") < GLOBAL_UNDERSCORES
+
+
+UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, Use], bool], str]] = {
+    "undefined": (Judgement.is_undefined, "undefined identifier {!r}"),
+    "undefined_novel": (Judgement.is_novel, "undefined identifier {!r}, which the training text does not contain"),
+    "returns_undeclared": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
 }
 """For each kind of error, the condition on the use of an undeclared name, and the message."""
 
@@ -241,9 +233,11 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
     if context.lexicon is None and not context.strict:
         return
     seen: set[tuple[str, str]] = set()
-    for use in find_candidates(function, unit, context):
+    candidates = list(find_candidates(function, unit, context))
+    judgement = context.judge(function, unit, candidates)
+    for use in candidates:
         for kind, (applies, message) in UNDECLARED_RULES.items():
-            if (kind, use.name) not in seen and applies(context, use):
+            if (kind, use.name) not in seen and applies(judgement, use):
                 seen.add((kind, use.name))
                 yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
 

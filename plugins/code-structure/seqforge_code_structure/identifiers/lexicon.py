@@ -3,14 +3,20 @@
 A lexicon is built from the files of a training text. In a *whole* text, names count by the files that use them without
 declaring them at all. In an excerpt of a file, the declaration of a global name may be missing, so the uses of such
 names in files that declare them count too.
+
+The *locality* of a name is the logarithm of the ratio of the files in which functions declare it to those in which they
+do not. A lexicon also contains the localities of words: how much more often names that begin or end with a word are
+those of local variables. They tell something about names that the training text does not contain.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntFlag
 
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
+LARGEST_LOCALITY = 15
+"""Largest absolute value of a locality. A digit contains the locality plus this value."""
 
 
 class Flag(IntFlag):
@@ -55,29 +61,74 @@ class Lexicon:
         self.files = files
         self.source = source
         self._table = table
-        self._known: dict[str, Flag] = {}
+        self._known: dict[str, tuple[Flag, int]] = {}
 
     @classmethod
-    def from_flags(cls, files: int, flags: Mapping[str, Flag], source: str = "") -> "Lexicon":
-        """Build the table from the flags of each name."""
-        rows = sorted((name.encode(), flag) for name, flag in flags.items())
-        table = b"".join(b"%b %c%c\n" % (name, _DIGITS[flag >> 5], _DIGITS[flag & 31]) for name, flag in rows)
+    def from_flags(
+        cls, files: int, flags: Mapping[str, Flag], source: str = "", localities: Mapping[str, int] | None = None
+    ) -> "Lexicon":
+        """Build the table from the flags of each name, and the localities of names and words that are not 0.
+
+        Args:
+            files: Number of files of the training text.
+            flags: Flags of each name.
+            source: Description of the training text.
+            localities: Localities of names, of first words such as `dev-`, and of last words such as `-size`.
+        """
+        localities = localities or {}
+        rows = sorted(
+            (name.encode(), flags.get(name, Flag(0)), localities.get(name, 0) + LARGEST_LOCALITY)
+            for name in flags.keys() | localities.keys()
+        )
+        table = b"".join(
+            b"%b %c%c%c\n" % (name, _DIGITS[flag >> 5], _DIGITS[flag & 31], _DIGITS[locality])
+            for name, flag, locality in rows
+        )
         return cls(files, source, table)
 
     @property
     def table(self) -> bytes:
-        """A line for each name in the order of its bytes: the name, a space, and its flags in two digits."""
+        """A line for each name or word in the order of its bytes.
+
+        It contains the name, a space, the flags in two digits and the locality in one. A hyphen replaces the rest of
+        the names that begin or end with a word.
+        """
         if callable(self._table):
             self._table = self._table()
         return self._table
 
+    @property
+    def names(self) -> int:
+        """Number of names in the table, without words."""
+        return self.table.count(b"\n") - self.table.count(b"-")
+
+    def rows(self) -> Iterator[tuple[str, Flag]]:
+        """Yield each name with its flags, in the order of the table."""
+        for line in self.table.decode().splitlines():
+            name, _, digits = line.partition(" ")
+            if "-" not in name:
+                yield name, Flag(int(digits[:-1], 32))
+
     def flags(self, name: str) -> Flag:
-        """Return the flags of a name, by binary search in the table, or 0 if the training text does not contain it."""
+        """Return the flags of a name, or 0 if the training text does not contain it."""
+        return self._look_up(name)[0]
+
+    def locality(self, name: str) -> int:
+        """Return the locality of a name or word, or 0 if it is not in the table."""
+        return self._look_up(name)[1]
+
+    def word_localities(self, name: str) -> tuple[int, int]:
+        """Return the localities of the first and the last word of a name, or 0 for a name of one word."""
+        first, separator, rest = name.strip("_").partition("_")
+        return (self.locality(f"{first}-"), self.locality(f"-{rest.rpartition('_')[2]}")) if separator else (0, 0)
+
+    def _look_up(self, name: str) -> tuple[Flag, int]:
         if (known := self._known.get(name)) is None:
             known = self._known[name] = self._search(name.encode("utf-8", "replace") + b" ")
         return known
 
-    def _search(self, key: bytes) -> Flag:
+    def _search(self, key: bytes) -> tuple[Flag, int]:
+        """Search a line of the table, which is in order."""
         table = self.table
         low, high = 0, len(table)
         while low < high:
@@ -85,12 +136,13 @@ class Lexicon:
             stop = table.index(b"\n", start)
             line = table[start : stop + 1]
             if line.startswith(key):
-                return Flag(int(line[len(key) : -1], 32))
+                flags, locality = divmod(int(line[len(key) : -1], 32), 32)
+                return Flag(flags), locality - LARGEST_LOCALITY
             if line < key:
                 low = stop + 1
             else:
                 high = start
-        return Flag(0)
+        return Flag(0), 0
 
     def contains(self, name: str) -> bool:
         """Return whether functions of the training text use or declare a name."""
@@ -137,7 +189,7 @@ def is_constant(name: str) -> bool:
     return _CONSTANT.fullmatch(name) is not None
 
 
-_LINE = re.compile(rb"(?:[^\n ]++ [0-9a-v]{2}\n)*+")
+_LINE = re.compile(rb"(?:[^\n ]++ [0-9a-v]{3}\n)*+")
 
 
 def is_table(table: bytes) -> bool:

@@ -1,10 +1,11 @@
 """Build a lexicon: count, for each name of a training text, the files in which functions use and declare it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
+from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon, is_constant
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split_units
 
@@ -28,6 +29,9 @@ FEWEST_CALLS = 3
 
 A call of an unknown function is no error, but the sampler `scoped` needs these names.
 """
+
+FEWEST_NAMES = 5
+"""Smallest number of names with a word for the locality of the word."""
 
 LONGEST_PIECE = 100_000
 """Length limit of a piece in characters. Each piece of a longer file counts as a file."""
@@ -77,6 +81,17 @@ class Count(NamedTuple):
             Flag.EVALUATES: called > 0 and pasted < PASTED_FRACTION * called,
         }
         return Flag(sum(flag for flag, holds in properties.items() if holds))
+
+    @property
+    def locality(self) -> int:
+        """The locality of the name in an excerpt."""
+        return _to_locality(self.bound, self.free + SHARED_WEIGHT * self.shared + self.own + self.argument)
+
+
+def _to_locality(local: float, other: float) -> int:
+    """Return twice the binary logarithm of a ratio, as a whole number in the limits of a locality."""
+    locality = round(2 * math.log2((local + 0.25) / (other + 0.25)))
+    return max(-LARGEST_LOCALITY, min(LARGEST_LOCALITY, locality))
 
 
 class LexiconBuilder:
@@ -142,16 +157,28 @@ class LexiconBuilder:
         """
         counts = self.counts | {"pasted": self._count_pasted()}
         flags: dict[str, Flag] = {}
+        localities: dict[str, int] = {}
+        local, other = Counter[str](), Counter[str]()
         for name in set[str]().union(*counts.values()):
             count = Count(**{kind: counter[name] for kind, counter in counts.items()})
             flag = count.to_flags()
+            if flag & Flag.VARIABLE and not is_constant(name):
+                stem = name.strip("_")
+                words = [f"{stem.partition('_')[0]}-", f"-{stem.rpartition('_')[2]}"]
+                if flag & Flag.LOCAL_ARGUMENT_IN_EXCERPT:
+                    local.update(words)
+                elif not flag & Flag.MAY_BE_LOCAL:
+                    other.update(words)
             # Most checks need no names of functions, since a call of an unknown function is no error.
             needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
             worthwhile = needed or count.called >= FEWEST_CALLS
             only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
             if worthwhile and (max(count) >= fewest_files or only_local):
                 flags[name] = flag
-        return Lexicon.from_flags(self.files, flags, source)
+                if flag & Flag.VARIABLE:
+                    localities[name] = count.locality
+        localities |= _compare_words(local, other)
+        return Lexicon.from_flags(self.files, flags, source, localities)
 
     def _count_pasted(self) -> Counter[str]:
         """Count, for each function or macro, its undeclared arguments that are probably no variables.
@@ -166,6 +193,19 @@ class LexiconBuilder:
             if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
                 pasted[callee] += files
         return pasted
+
+
+def _compare_words(local: Counter[str], other: Counter[str]) -> dict[str, int]:
+    """Return the locality of each word that several names have.
+
+    Args:
+        local: Number of names of local variables that have the word.
+        other: Number of names that have it and that no function declares.
+    """
+    every = other.total() / max(1, local.total())
+    numbers = local + other
+    localities = {word: _to_locality(every * local[word], other[word]) for word in numbers}
+    return {word: value for word, value in localities.items() if value and numbers[word] >= FEWEST_NAMES}
 
 
 def build_lexicon(documents: Iterable[str], source: str = "", *, with_functions: bool = False) -> Lexicon:

@@ -24,7 +24,7 @@ LONGEST_HEADER = 10_000
 LONGEST_SOURCE = 9_000
 """Length limit of the description of the source in the header, in bytes of JSON."""
 
-_FORMAT = 2
+_FORMAT = 3
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _LINUX = "linux.lexicon"
 _C_LIBRARY = re.compile(

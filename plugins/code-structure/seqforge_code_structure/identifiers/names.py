@@ -16,8 +16,8 @@ class Use(NamedTuple):
         callee: Name of the function or macro of which the name is a whole argument, or "". The macro may be a loop.
         argument: Index of this argument.
         access: `address` if its address is taken, `element` if an element of it is used, `pointer` if a member of the
-            structure to which it points is used, otherwise `value`; or "" for constants, and in a unit with syntax
-            errors.
+            structure to which it points is used, `assigned` if it is assigned, otherwise `value`; or "" for constants,
+            and in a unit with syntax errors.
     """
 
     name: str

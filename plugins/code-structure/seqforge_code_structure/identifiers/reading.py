@@ -50,6 +50,7 @@ class UnitNames:
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
         macros: Macros that the unit defines.
+        code: Compiled code of the unit, or nothing if it is too long.
     """
 
     start: int
@@ -67,6 +68,7 @@ class UnitNames:
     possibly_declared: set[str] = field(default_factory=set[str])
     possibly_used: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
+    code: bytes = b""
 
     @property
     def parses(self) -> bool:
@@ -86,7 +88,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         return UnitNames(start, stop, refusal, cut=cut, characters=stop - start)
     compiled = extract_compiled_code(text[start:stop])
     code, dead = compiled.code, compiled.dead
-    unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros)
+    unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros, code=code)
     unit.shared = not code.lstrip().startswith(b"static")
     unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
     unit.characters = _count_characters(code)

@@ -59,6 +59,7 @@ class TooDeepError(Exception):
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
 _OPENING = SCOPES | {RETURN_STATEMENT, WHILE_STATEMENT, ERROR}
 _WORD = re.compile(r"\w++")
+_ASSIGNMENT = re.compile(rb"\s*+(?:[-+|&^*/%]|<<|>>)?+=(?!=)")
 _NO_DECLARATIONS = (Role.IGNORED, Role.MEMBER)
 _USE, _CALL = Role.USE, Role.CALL  # attributes of an enumeration are slow
 
@@ -267,7 +268,11 @@ class Walk:
         if self._code[start - 1 : start] == b"&":
             return "address"
         after = self._code[stop : stop + 2]
-        return "pointer" if after == b"->" else "element" if after[:1] == b"[" else "value"
+        if after == b"->":
+            return "pointer"
+        if after[:1] == b"[":
+            return "element"
+        return "assigned" if _ASSIGNMENT.match(self._code, stop) else "value"
 
     def _describe_use_in_condition(self, name: str, position: int, condition: Node) -> Use:
         """Describe the use of a name that may be an argument of a loop macro, which is rewritten to `while`."""

@@ -161,12 +161,11 @@ class NameTable:
         self.variables, self.returned, self.functions = dict[str, None](), dict[str, None](), dict[str, None]()
         self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
         listed = dict[str, None]()
-        for line in lexicon.table.decode().splitlines():
-            name, _, digits = line.partition(" ")
-            if name in TYPES and int(digits, 32) & Flag.VARIABLE:
+        for name, flag in lexicon.rows():
+            if name in TYPES and flag & Flag.VARIABLE:
                 self.types.add(name)
             if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
-                self._add(name, Flag(int(digits, 32)))
+                self._add(name, flag)
                 listed[name] = None
         values = dict.fromkeys(name for name in VALUES if alphabet.spells(name))
         self.variables.update(values)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import lexicon_building as module
 from seqforge_code_structure.identifiers import lexicon_file
-from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import Count, LexiconBuilder, build_lexicon, read_pieces
 from seqforge_code_structure.identifiers.lexicon_file import (
     decode_lexicon,
@@ -106,16 +106,47 @@ def test_names_of_few_files_are_left_out_unless_functions_only_declare_them():
     assert [name for name in names if lexicon.flags(name)] == ["a", "jiffies", "unused", "b"]
 
 
+def test_locality_is_the_logarithm_of_a_ratio_of_files():
+    assert Count(bound=7).locality == 10
+    assert Count(free=1, argument=2, own=1, shared=1, bound=7).locality == 0
+    assert Count(free=2, bound=9).locality == 4
+    assert Count(bound=10**6).locality == LARGEST_LOCALITY
+    assert Count(argument=10**6).locality == -LARGEST_LOCALITY
+    assert build_lexicon(FILES).locality("jiffies") == -7
+    assert build_lexicon(FILES).locality("new") == 0
+
+
+def test_words_have_localities_if_several_names_have_them():
+    function = "int f(int dev_size, int rx_size, int _tx_size)\n{\n\treturn g(my_ops + your_ops + MY_OPS);\n}\n"
+    few = build_lexicon([function])
+    assert few.word_localities("new_size") == few.word_localities("new_ops") == (0, 0)
+    more = "int f(int a_size, int size)\n{\n\treturn a_ops + b_ops + ops;\n}\n"
+    lexicon = build_lexicon([function, more])
+    assert lexicon.word_localities("new_size") == lexicon.word_localities("_new_a_size_") == (0, 9)
+    assert lexicon.word_localities("new_ops") == (0, -9)
+    assert lexicon.word_localities("size") == lexicon.word_localities("new") == (0, 0)
+    assert lexicon.names == 11
+    assert {name for name, _ in lexicon.rows()} >= {"dev_size", "_tx_size", "ops"}
+    assert all("-" not in name for name, _ in lexicon.rows())
+
+
 FLAGS = st.dictionaries(st.from_regex(r"[^\W\d]\w{0,5}", fullmatch=True), st.integers(1, 1023).map(Flag))
+LOCALITIES = st.dictionaries(
+    st.from_regex(r"[^\W\d]\w{0,2}", fullmatch=True), st.integers(-LARGEST_LOCALITY, LARGEST_LOCALITY)
+)
 
 
 @settings(max_examples=20)  # each example takes a tenth of a second in lzma
-@given(FLAGS, st.integers(0), st.text(max_size=99))
-def test_encoded_lexicon_decodes_to_the_same(flags: dict[str, Flag], files: int, source: str):
-    lexicon = Lexicon.from_flags(files, flags, source)
+@given(FLAGS, LOCALITIES, st.integers(0), st.text(max_size=99))
+def test_encoded_lexicon_decodes_to_the_same(
+    flags: dict[str, Flag], localities: dict[str, int], files: int, source: str
+):
+    lexicon = Lexicon.from_flags(files, flags, source, localities)
     decoded = decode_lexicon(encode_lexicon(lexicon))
     assert (decoded.files, decoded.source, decoded.table) == (files, source, lexicon.table)
     assert {name: decoded.flags(name) for name in flags} == flags
+    assert {name: decoded.locality(name) for name in localities} == localities
+    assert dict(decoded.rows()) == {name: flags.get(name, Flag(0)) for name in flags.keys() | localities.keys()}
     assert decoded.flags("a name that is not in it") == 0
 
 
@@ -125,13 +156,13 @@ GOOD = encode_lexicon(Lexicon.from_flags(1, {"a": Flag.LOCAL}))
 @pytest.mark.parametrize(
     "content",
     [
-        GOOD.replace(b'_lexicon": 2', b'_lexicon": 1'),
+        GOOD.replace(b'_lexicon": 3', b'_lexicon": 2'),
         GOOD.replace(b'"files": 1', b'"files": "1"'),
         GOOD.replace(b'"files": 1', b'"files": -1'),
         GOOD[:-4],
         GOOD + b"x",
         b"[1]\n",
-        GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"two words 00\n"),
+        GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"two words 000\n"),
         b"[" * 100_000,
         b"",
     ],
@@ -146,7 +177,7 @@ def test_invalid_lexicon_files_are_rejected(content: bytes, tmp_path: Path):
 def test_table_that_is_too_large_is_rejected(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lexicon_file, "LARGEST_TABLE", 1 << 19)
     with pytest.raises(ValueError, match="damaged"):
-        decode_lexicon(GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"a 00\n" * 300_000))
+        decode_lexicon(GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"a 000\n" * 300_000))
 
 
 def test_missing_and_large_files_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
