@@ -14,12 +14,15 @@ class OneHotInput(nn.Module):
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
-        # A buffer moves with the model to its device and precision, but is not a parameter.
-        self.register_buffer("unit_vectors", torch.eye(symbols), persistent=False)
+        self._symbols = symbols
+        # A buffer moves with the model to its device and precision. A table of all unit vectors would take 400 MB for
+        # 10,000 symbols.
+        self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch symbols"]:
         """Return the unit vector of each symbol."""
-        return nn.functional.embedding(tokens, self.get_buffer("unit_vectors"))
+        zeros = self.get_buffer("one").new_zeros(*tokens.shape, self._symbols)
+        return zeros.scatter_(-1, tokens.unsqueeze(-1), 1.0)
 
 
 class SymbolInput(nn.Module):
