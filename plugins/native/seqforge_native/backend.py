@@ -168,10 +168,14 @@ def read_cell(
 
 def _rows(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
     """Return the rows of one head of a tensor that has rows for one or more numbers of each hidden unit."""
+    if heads == 1:
+        return tensor
     return tensor.reshape(-1, heads, width, *tensor.shape[1:])[:, head].flatten(0, 1)
 
 
 def _columns(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
     """Return the columns of one head, on the last axis."""
+    if heads == 1:
+        return tensor
     count = tensor.shape[-1] // (heads * width)
     return tensor.reshape(*tensor.shape[:-1], count, heads, width)[..., head, :].flatten(-2)

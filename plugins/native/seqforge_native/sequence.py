@@ -1,6 +1,7 @@
 """The forward and backward passes of a compiled kernel over a whole sequence."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -91,7 +92,7 @@ def checked(symbols: Tensor, count: int) -> Tensor:
     Raises:
         IndexError: If a symbol is out of range.
     """
-    least, most = torch.aminmax(symbols)
+    least, most = (int(bound) for bound in torch.aminmax(symbols))
     if least < 0 or most >= count:
         raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
     return symbols.long().contiguous()
@@ -231,6 +232,7 @@ def table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: i
     return table
 
 
+@cache
 def filled_lanes(hidden_size: int, width: int, lanes: int) -> Tensor:
     """Return 1 for each hidden unit in the last register, and 0 for padding."""
     return (torch.arange(width - lanes, width) < hidden_size).float()
