@@ -56,7 +56,7 @@ class InterruptGuard:
         self._previous_hook: Callable[[sys.UnraisableHookArgs], object] | None = None
 
     def wait_for_steps(self) -> None:
-        """Let the training loop end after its step if a signal arrives from now on."""
+        """End the training loop after its step if a signal arrives after this call."""
         self._waits = True
 
     def __enter__(self) -> "InterruptGuard":

@@ -21,7 +21,7 @@ _BEFORE_STATEMENT = (b"", b";", b"{", b"}", b")", b":")
 
 
 class Evidence(NamedTuple):
-    """What is known about an undeclared name of a function, or the weight of each item.
+    """The evidence about an undeclared name of a function, or the weight of each kind of evidence.
 
     Attributes:
         always: 1, whose weight is the log-odds of a known name without other evidence.
