@@ -119,8 +119,10 @@ class Lexicon:
 
     def word_localities(self, name: str) -> tuple[int, int]:
         """Return the localities of the first and the last word of a name, or 0 for a name of one word."""
-        first, separator, rest = name.strip("_").partition("_")
-        return (self.locality(f"{first}-"), self.locality(f"-{rest.rpartition('_')[2]}")) if separator else (0, 0)
+        if "_" not in name.strip("_"):
+            return 0, 0
+        first, last = word_keys(name)
+        return self.locality(first), self.locality(last)
 
     def _look_up(self, name: str) -> tuple[Flag, int]:
         if (known := self._known.get(name)) is None:
@@ -182,6 +184,12 @@ class Lexicon:
     def evaluates_arguments(self, macro: str) -> bool:
         """Return whether all arguments of a known function or macro are expressions."""
         return bool(self.flags(macro) & Flag.EVALUATES)
+
+
+def word_keys(name: str) -> tuple[str, str]:
+    """Return the names under which a lexicon contains the first and the last word of a name."""
+    stem = name.strip("_")
+    return f"{stem.partition('_')[0]}-", f"-{stem.rpartition('_')[2]}"
 
 
 def is_constant(name: str) -> bool:

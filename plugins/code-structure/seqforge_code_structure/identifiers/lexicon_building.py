@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon, is_constant
+from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon, is_constant, word_keys
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split_units
 
@@ -163,12 +163,10 @@ class LexiconBuilder:
             count = Count(**{kind: counter[name] for kind, counter in counts.items()})
             flag = count.to_flags()
             if flag & Flag.VARIABLE and not is_constant(name):
-                stem = name.strip("_")
-                words = [f"{stem.partition('_')[0]}-", f"-{stem.rpartition('_')[2]}"]
                 if flag & Flag.LOCAL_ARGUMENT_IN_EXCERPT:
-                    local.update(words)
+                    local.update(word_keys(name))
                 elif not flag & Flag.MAY_BE_LOCAL:
-                    other.update(words)
+                    other.update(word_keys(name))
             # Most checks need no names of functions, since a call of an unknown function is no error.
             needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
             worthwhile = needed or count.called >= FEWEST_CALLS
