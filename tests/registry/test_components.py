@@ -162,7 +162,7 @@ def test_an_error_in_a_constructor_names_the_component(registry: Registry):
 
 
 _words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-_positive = st.integers(1, 2**70)
+_positive = st.integers(1, 2**63 - 1)
 _finite = st.floats(allow_nan=False, allow_infinity=False)
 _configured = st.fixed_dictionaries(
     {"use": st.just("configured")},
@@ -175,7 +175,7 @@ _configured = st.fixed_dictionaries(
         "lengths": st.lists(_positive, max_size=5),
         "names": st.lists(_words, min_size=1, max_size=4),
         "weights": st.dictionaries(_words, _finite, max_size=4),
-        "limit": st.integers(-(2**70), 2**70),
+        "limit": st.integers(-(2**63), 2**63 - 1),
         "steps": st.just("auto") | _positive,
         "rates": _finite | st.lists(st.floats(0, exclude_min=True, allow_infinity=False), max_size=3),
         "path": st.from_regex(r"[a-zà-ö]{1,5}(/[a-z.]{1,5})?", fullmatch=True),
