@@ -10,9 +10,7 @@ from torch import Tensor
 from seqforge.api.display import summary_html, summary_line
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.data import SplitName
-from seqforge.evaluation.examples import ExampleScore
-from seqforge.evaluation.likelihood import LikelihoodScore
-from seqforge.evaluation.metrics import TextScores
+from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment, merge_tables, override, with_samplers
 from seqforge.faults import blame_components, blame_iteration
@@ -222,20 +220,21 @@ class Run:
         self,
         split: SplitName = "validation",
         *,
+        dynamic: float | None = None,
         checkpoint: str | int = "best",
         device: str = "auto",
         report: Report = no_report,
     ) -> LikelihoodScore | ExampleScore:
-        """Score a whole split.
+        """Score a whole split; with a learning rate `dynamic`, learn from each sequence after it was scored.
 
         Returns:
             The likelihood for a language model; the loss and the metrics for labelled examples.
 
         Raises:
             DataError: If there is no such split, if it is empty, or if the corpus is missing.
-            RunError: If the run was trained on another corpus.
+            RunError: If the run was trained on another corpus, or if it cannot be evaluated dynamically.
         """
-        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report)
+        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report, dynamic)
 
     @blame_components()
     def score_samples(

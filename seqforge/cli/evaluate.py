@@ -28,6 +28,14 @@ def evaluate(
             metavar="NUMBER", help="Draw the samples at this temperature. Repeat the option to compare several."
         ),
     ] = [],  # noqa: B006
+    dynamic: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Learn from each sequence after it was scored, with this learning rate (dynamic evaluation). "
+            "The run keeps its weights.",
+        ),
+    ] = None,
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
@@ -46,6 +54,8 @@ def evaluate(
 
       seqforge evaluate runs/first-run --set sampling.count=50 --temperature 0.5 --temperature 1
 
+      seqforge evaluate runs/first-run --dynamic 0.5
+
       seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
     """
     from seqforge.api.progress import ProgressDisplay
@@ -55,14 +65,15 @@ def evaluate(
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     with ProgressDisplay(stderr()) as display:
         chosen: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "report": display.report}
-        score = opened_run.evaluate(split, **chosen)
+        score = opened_run.evaluate(split, dynamic=dynamic, **chosen)
         if temperature:
             samples, baseline = score_temperatures(opened_run, temperature, **chosen)
         else:
             only, baseline = opened_run.score_samples(**chosen)
             samples = [only]
     if as_json:
-        record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, **score.record()}
+        record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, "dynamic": dynamic}
+        record |= score.record()
         records = [with_baselines(each, baseline) for each in samples]
         if temperature:
             pairs = zip(temperature, records, strict=True)
@@ -72,7 +83,8 @@ def evaluate(
             record |= {**records[0], "intervals": {name: pair for each in intervals for name, pair in each.items()}}
         typer.echo(json.dumps(record))
         return
-    typer.echo(f"{split} split, {score.size}, {checkpoint} checkpoint")
+    learning = "" if dynamic is None else f", dynamic evaluation with a learning rate of {dynamic:g}"
+    typer.echo(f"{split} split, {score.size}, {checkpoint} checkpoint{learning}")
     for line in score.lines():
         typer.echo(line)
     if samples[0].values:

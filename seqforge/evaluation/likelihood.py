@@ -132,7 +132,7 @@ def score_blocks(
         done, states = 0, None
         with torch.inference_mode():
             for batch in batches:
-                nats, states = _score_batch(model, batch, states)
+                nats, states = score_batch(model, batch, states)
                 counts = cast("list[int]", (batch.targets != IGNORED_TARGET).sum(0).tolist())
                 # The losses of blocks are added in float64, which MPS devices do not have.
                 scores.append((cast("list[float]", nats.tolist()), counts))
@@ -155,7 +155,7 @@ def score_blocks(
     return losses, targets
 
 
-def _score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tuple[Float[Tensor, " batch"], States]:
+def score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tuple[Float[Tensor, " batch"], States]:
     """Return the negative log-likelihood of the targets of each row of a batch, and the states after it.
 
     Args:
@@ -187,7 +187,11 @@ def score_likelihood(
     The arguments and errors are those of `score_blocks`; `characters_per_token` is the mean number of characters of a
     token. The interval is that of blocks of `BLOCK` tokens.
     """
-    nats, counts = score_blocks(model, batches, target_count, report, world)
+    return summarize_blocks(*score_blocks(model, batches, target_count, report, world), characters_per_token)
+
+
+def summarize_blocks(nats: Vector, counts: Vector, characters_per_token: float) -> LikelihoodScore:
+    """Return the score of a text from its blocks, as `score_blocks` returns them."""
     total, count = nats.sum().item(), int(counts.sum())
     # Short blocks that follow each other are joined, since they are not independent.
     joined = max(1, min(max(round(BLOCK / counts.max()), len(counts) // MOST_BLOCKS), len(counts) // FEWEST_BLOCKS))

@@ -97,8 +97,12 @@ class LabelledExamplesTask(Task):
             batches=batches,
         )
 
-    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
+    def evaluate(
+        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
+    ) -> ExampleScore:
         """Score a whole split by the loss and the metrics."""
+        if dynamic is not None:
+            raise RunError(f"{trained.path}: dynamic evaluation needs a language model, not labelled examples")
         check_split(split)
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)

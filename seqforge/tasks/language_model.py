@@ -30,6 +30,7 @@ from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
+from seqforge.tasks.dynamic_evaluation import score_dynamically
 from seqforge.tasks.task import Task, TrainedModel, check_division
 from seqforge.training.limits import run_limits
 from seqforge.training.step import train_step
@@ -97,14 +98,22 @@ class LanguageModelTask(Task):
             characters_per_token=dataset.characters_per_token("training"),
         )
 
-    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
+    def evaluate(
+        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
+    ) -> LikelihoodScore:
         """Score a whole split by its likelihood."""
         check_split(split)
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
-        if dataset.splits[split].length < 2:
+        spans, training = dataset.splits[split], self.experiment.training
+        if spans.length < 2:
             raise self.empty_split(split)
-        return _score_split(self.experiment, dataset, split, self.load_model(trained), None, report, ALONE)
+        model = self.load_model(trained)
+        if dynamic is None:
+            return _score_split(self.experiment, dataset, split, model, None, report, ALONE)
+        batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length)
+        ratio = dataset.characters_per_token(split)
+        return score_dynamically(model, batches, ratio, spans.length - 1, dynamic, training, report)
 
     def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
         """Score a whole split in blocks of text."""

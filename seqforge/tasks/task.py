@@ -97,12 +97,20 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore | ExampleScore:
+    def evaluate(
+        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
+    ) -> LikelihoodScore | ExampleScore:
         """Score a whole split.
+
+        Args:
+            trained: The model.
+            split: The split.
+            report: Function that receives the progress.
+            dynamic: Learning rate of dynamic evaluation, for a language model; None for fixed weights.
 
         Raises:
             DataError: If there is no such split, if it is empty, or if the corpus is missing.
-            RunError: If the run was trained on another corpus.
+            RunError: If the run was trained on another corpus, or if it cannot be evaluated dynamically.
         """
 
     @abstractmethod

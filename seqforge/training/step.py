@@ -109,7 +109,7 @@ def optimizer_step(
         with reported_lost_processes():
             value.backward()
         parts.append(value.detach())
-    norm = _clip(state.parameters, clip_norm, clip_value)
+    norm = clip_gradients(state.parameters, clip_norm, clip_value)
     loss = reduce(torch.add, parts).item()
     result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
@@ -130,7 +130,8 @@ def map_recurrent(function: Callable[[Tensor], Tensor], recurrent: list[States])
     return [tuple(map_state(function, state) for state in states) for states in recurrent]
 
 
-def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
+def clip_gradients(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
+    """Clip the gradients of parameters as `optimizer_step` does, and return their L2 norm before."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total_norm = nn.utils.get_total_norm(gradients)
     before = total_norm.item()

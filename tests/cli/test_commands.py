@@ -81,6 +81,9 @@ def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Pa
     scores = json.loads(evaluated.stdout)
     assert {"loss", "bits_per_character", "perplexity", "tokens", "distinct.distinct_1"} <= scores.keys()
     assert "bits per character" in seqforge("evaluate", "runs/small").stdout
+    dynamic = seqforge("evaluate", "runs/small", "--dynamic", "0.5", "--set", "metrics=[]")
+    assert dynamic.stdout.startswith("validation split, 416 tokens"), dynamic.stderr
+    assert "best checkpoint, dynamic evaluation with a learning rate of 0.5\n" in dynamic.stdout
 
     resolved = tmp_path / "runs/small/experiment.toml"
     lines = resolved.read_text().splitlines()[:-1]  # without the checksum

@@ -1,0 +1,106 @@
+"""Dynamic evaluation: a model learns from each sequence after it was scored."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqforge import Run, train
+from seqforge.data import Batch
+from seqforge.errors import NonFiniteError, RunError
+from seqforge.evaluation import LikelihoodScore, score_likelihood
+from seqforge.interfaces import IGNORED_TARGET
+from seqforge.model import SequenceModel, build_model
+from seqforge.tasks.dynamic_evaluation import score_dynamically
+
+SYMBOLS, LENGTH = 4, 10
+
+
+def cut(tokens: Tensor) -> Iterator[Batch]:
+    """Yield a text as batches of one row, of which the last one is padded."""
+    for start in range(0, len(tokens) - 1, LENGTH):
+        inputs = torch.zeros(LENGTH, 1, dtype=torch.long)
+        targets = torch.full((LENGTH, 1), IGNORED_TARGET)
+        piece = tokens[start : start + LENGTH + 1]
+        inputs[: len(piece) - 1, 0], targets[: len(piece) - 1, 0] = piece[:-1], piece[1:]
+        yield Batch(inputs, targets, continues=start > 0)
+
+
+def score(chosen: Any, tokens: Tensor, learning_rate: float, model: SequenceModel | None = None) -> LikelihoodScore:
+    model = model or build_model(chosen, SYMBOLS)
+    return score_dynamically(model, cut(tokens), 1.0, len(tokens) - 1, learning_rate, chosen.training)
+
+
+def random_tokens(length: int, seed: int = 0) -> Tensor:
+    return torch.randint(SYMBOLS, (length,), generator=torch.Generator().manual_seed(seed))
+
+
+def test_each_sequence_is_scored_by_the_weights_before_its_update(experiment: Any) -> None:
+    chosen = experiment(training={"gradient_clip_norm": 0.25, "gradient_clip_value": 0.05})
+    tokens = random_tokens(73)
+    model = build_model(chosen, SYMBOLS)
+    nats, states = [], model.initial_states(1)
+    for start in range(0, len(tokens) - 1, LENGTH):
+        piece = tokens[start : start + LENGTH + 1]
+        logits, after = model(piece[:-1, None], states)
+        losses = nn.functional.cross_entropy(logits[:, 0], piece[1:], reduction="none")
+        nats += losses.tolist()
+        gradients = torch.autograd.grad(losses.mean(), list(model.parameters()))
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
+        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            parameter.data -= 0.5 * (gradient * min(1.0, 0.25 / norm)).clamp(-0.05, 0.05)
+        states = tuple(type(state)(*(part.detach() for part in state)) for state in after)
+    found = score(chosen, tokens, 0.5)
+    assert found.tokens == 72
+    assert found.loss == pytest.approx(sum(nats) / 72, abs=1e-5)
+
+
+def test_a_learning_rate_near_zero_gives_the_score_of_fixed_weights(experiment: Any) -> None:
+    chosen, tokens = experiment(), random_tokens(500)
+    fixed = score_likelihood(build_model(chosen, SYMBOLS), cut(tokens), 1.0)
+    assert score(chosen, tokens, 1e-12).loss == pytest.approx(fixed.loss, abs=1e-6)
+
+
+def test_a_text_that_repeats_is_learned_and_a_random_one_is_not_foreseen(experiment: Any) -> None:
+    assert score(experiment(), torch.arange(SYMBOLS).repeat(300), 1.0).loss < 0.5 * math.log(SYMBOLS)
+    # A model that learned from a sequence before it was scored would know it by heart.
+    assert score(experiment(), random_tokens(1200), 1.0).loss > math.log(SYMBOLS)
+
+
+def test_there_is_no_dropout(experiment: Any) -> None:
+    tokens = random_tokens(200)
+    assert score(experiment(model={"dropout": 0.9}), tokens, 1.0) == score(experiment(), tokens, 1.0)
+
+
+def test_a_rate_that_is_too_high_is_an_error_that_says_so(experiment: Any) -> None:
+    chosen = experiment(training={"gradient_clip_norm": None})
+    with pytest.raises(NonFiniteError, match=r"the loss is (nan|inf) after \d+ tokens of dynamic") as caught:
+        score(chosen, random_tokens(500), 1e38)
+    assert caught.value.hint == "Use a lower learning rate."
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
+def test_a_rate_that_is_no_finite_number_above_0_is_an_error(experiment: Any, rate: float) -> None:
+    with pytest.raises(RunError, match="must be a finite number above 0, not"):
+        score(experiment(), random_tokens(30), rate)
+
+
+def test_a_run_is_scored_dynamically_and_keeps_its_weights(experiment: Any, tmp_path: Path) -> None:
+    run: Run = train(experiment(), tmp_path)
+    fixed = run.evaluate()
+    dynamic = run.evaluate(dynamic=0.5)
+    assert isinstance(fixed, LikelihoodScore)
+    assert isinstance(dynamic, LikelihoodScore)
+    assert dynamic.loss < fixed.loss
+    assert dynamic.tokens == fixed.tokens
+    assert run.evaluate() == fixed
+
+
+def test_labelled_examples_cannot_be_scored_dynamically(labelled_experiment: Any, tmp_path: Path) -> None:
+    run: Run = train(labelled_experiment(training={"steps": 1}), tmp_path)
+    with pytest.raises(RunError, match="dynamic evaluation needs a language model, not labelled examples"):
+        run.evaluate(dynamic=0.5)
