@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -62,32 +63,33 @@ class DifferentiableStep:
 def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
     """Return an elementwise part with a backward pass by autograd, one step at a time."""
     parameters = tuple(part.trainable_parameters().values())
+    return DifferentiableStep(partial(_run_part, part), partial(_differentiate_part, parameters), parameters)
 
-    def forward(arguments: Tensors, needs_gradient: bool) -> tuple[Tensors, Any]:
-        if not needs_gradient:
-            return part(*arguments), None
-        # The arguments are leaves, so that the graph contains this step only.
-        leaves = tuple(argument.detach().requires_grad_(argument.is_floating_point()) for argument in arguments)
-        with torch.enable_grad():
-            results = part(*leaves)
-        return tuple(result.detach() for result in results), (leaves, results)
 
-    def backward(saved: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        leaves, results = saved
-        pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
-        computed = iter(
-            torch.autograd.grad(
-                [result for result, _ in pairs],
-                [leaf for leaf in (*leaves, *parameters) if leaf.requires_grad],
-                [gradient for _, gradient in pairs],
-                retain_graph=True,  # the caller may differentiate the sequence again
-                allow_unused=True,
-                materialize_grads=True,
-            )
+def _run_part(part: ElementwisePart, arguments: Tensors, needs_gradient: bool) -> tuple[Tensors, Any]:
+    if not needs_gradient:
+        return part(*arguments), None
+    # The arguments are leaves, so that the graph contains this step only.
+    leaves = tuple(argument.detach().requires_grad_(argument.is_floating_point()) for argument in arguments)
+    with torch.enable_grad():
+        results = part(*leaves)
+    return tuple(result.detach() for result in results), (leaves, results)
+
+
+def _differentiate_part(parameters: Tensors, saved: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    leaves, results = saved
+    pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
+    computed = iter(
+        torch.autograd.grad(
+            [result for result, _ in pairs],
+            [leaf for leaf in (*leaves, *parameters) if leaf.requires_grad],
+            [gradient for _, gradient in pairs],
+            retain_graph=True,  # the caller may differentiate the sequence again
+            allow_unused=True,
+            materialize_grads=True,
         )
-        return [next(computed) if leaf.requires_grad else None for leaf in (*leaves, *parameters)]
-
-    return DifferentiableStep(forward, backward, parameters)
+    )
+    return [next(computed) if leaf.requires_grad else None for leaf in (*leaves, *parameters)]
 
 
 def read_sequence(
