@@ -1,4 +1,4 @@
-"""Checks of shapes and types in signatures while tests run."""
+"""Checks of shapes and types in signatures while tests run, and random values that depend on one test only."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import hypothesis
 import jaxtyping
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 # On a busy machine, examples would exceed a deadline.
@@ -42,6 +43,12 @@ install_import_hook(
     ],
     "beartype.beartype",
 )
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Seed torch, so that the random values of a test do not depend on the tests before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture
