@@ -13,9 +13,10 @@ run: .venv/installed
 	@echo "Now the first run, which trains a smaller model for three minutes:"
 	$(BIN)/seqforge run experiments/first-run.toml
 
-# One process per core and one thread per process, because threads that share a core slow each other down.
+# One process per core and one thread per process, because threads that share a core slow each other down. With worksteal,
+# most tests of a file run in the same process, which then makes their shared fixtures once.
 test: .venv/installed-for-tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .
