@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from seqforge.data import (
     EXAMPLE_SPEC,
     BucketedBatches,
     LabelledDataset,
+    PaddedBatch,
     SplitName,
     check_split,
     decode_target,
@@ -22,6 +24,7 @@ from seqforge.data import (
     read_example_spec,
     to_text,
 )
+from seqforge.data.bucketed_batches import BatchShare
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.block_losses import BlockLosses
@@ -186,28 +189,31 @@ class LabelledExamplesTraining(TrainingTask):
 
     def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
-        training, spec = self.experiment.training, self.dataset.file.spec
+        training = self.experiment.training
         first = state.step * training.accumulation
         parts = [self.batches.part(first + index, self.world) for index in range(training.accumulation)]
+        losses = self._losses_of(parts, replica, training.scheduled_sampling * progress.fraction)
+        factor = learning_rate_factor(state.schedule, progress)
+        result = optimizer_step(state, losses, factor, training.gradient_clip_norm, training.gradient_clip_value)
+        return TaskStep(result, float(sum(share.all_steps for _, share in parts)))
+
+    def _losses_of(
+        self,
+        parts: Sequence[tuple[PaddedBatch, BatchShare]],
+        replica: Replica[SequenceModel],
+        sampling_probability: float,
+    ) -> Iterator[Tensor]:
         # Every target of the step has the same weight, also in batches of different sizes and in other processes.
         targets = max(sum(share.all_targets for _, share in parts), 1)
-        sampling_probability = training.scheduled_sampling * progress.fraction
+        for index, (batch, share) in enumerate(parts):
+            with replica.part(last=index == len(parts) - 1):
+                # The replica averages over the processes, and the loss is a sum over all targets.
+                loss = replica(partial(self._loss_of, batch.to(self.device), sampling_probability))
+                yield loss * (self.world.size * share.targets / targets)
 
-        def losses() -> Iterator[Tensor]:
-            for index, (loaded, share) in enumerate(parts):
-                batch = loaded.to(self.device)
-
-                def run(model: SequenceModel) -> Tensor:
-                    encoded = model.encode(batch.inputs, batch.lengths)  # noqa: B023 - it is called at once
-                    return example_loss(model, spec, encoded, batch, self.scoring.loss, sampling_probability)  # noqa: B023
-
-                with replica.part(last=index == len(parts) - 1):
-                    # The replica averages over the processes, and the loss is a sum over all targets.
-                    yield replica(run) * (self.world.size * share.targets / targets)
-
-        factor = learning_rate_factor(state.schedule, progress)
-        result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
-        return TaskStep(result, float(sum(share.all_steps for _, share in parts)))
+    def _loss_of(self, batch: PaddedBatch, sampling_probability: float, model: SequenceModel) -> Tensor:
+        encoded = model.encode(batch.inputs, batch.lengths)
+        return example_loss(model, self.dataset.file.spec, encoded, batch, self.scoring.loss, sampling_probability)
 
     def bits_per_character(self, loss: float) -> None:
         """Return None, since the loss is not a likelihood of text."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -59,26 +59,31 @@ def train_step(
     Raises:
         NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
     """
-    device, compute = state.device, replica or Replica(state.model)
     after: list[States] = []
-
-    def losses() -> Iterator[Tensor]:
-        for index, batch in enumerate(batches):
-            carried = batch.continues and bool(state.recurrent)
-            before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
-
-            def run(model: SequenceModel) -> tuple[Tensor, States]:
-                outputs, states = model(batch.inputs.to(device), before)  # noqa: B023 - it is called at once
-                return loss(outputs, batch.targets.to(device)), states  # noqa: B023
-
-            with compute.part(last=index == len(batches) - 1):
-                value, states = compute(run)
-                after.append(detach_states(states))
-                yield value if len(batches) == 1 else value / len(batches)
-
-    result = optimizer_step(state, losses(), learning_rate_factor, clip_norm, clip_value)
+    losses = _losses_of(state, batches, loss, replica or Replica(state.model), after)
+    result = optimizer_step(state, losses, learning_rate_factor, clip_norm, clip_value)
     state.recurrent = after
     return result
+
+
+def _losses_of(
+    state: TrainingState, batches: Sequence[Batch], loss: Loss, replica: Replica[SequenceModel], after: list[States]
+) -> Iterator[Tensor]:
+    """Compute the loss of every batch, and append the recurrent state behind it to `after`."""
+    for index, batch in enumerate(batches):
+        carried = batch.continues and bool(state.recurrent)
+        before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
+        with replica.part(last=index == len(batches) - 1):
+            value, states = replica(partial(_read_batch, batch, before, loss, state.device))
+            after.append(detach_states(states))
+            yield value if len(batches) == 1 else value / len(batches)
+
+
+def _read_batch(
+    batch: Batch, before: States, loss: Loss, device: torch.device, model: SequenceModel
+) -> tuple[Tensor, States]:
+    outputs, states = model(batch.inputs.to(device), before)
+    return loss(outputs, batch.targets.to(device)), states
 
 
 def optimizer_step(
