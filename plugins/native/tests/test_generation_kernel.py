@@ -28,6 +28,7 @@ SAMPLERS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+CELLS = ["essentials/lstm", "essentials/gru", "essentials/rnn"]
 PROMPT = torch.tensor([0, 1])
 SEED = 3
 NEAR_TIES = 2
@@ -99,17 +100,20 @@ def count_differences(
 
 
 @pytest.mark.parametrize("chain", list(SAMPLERS))
-@pytest.mark.parametrize("cell", ["essentials/lstm", "essentials/gru", "essentials/rnn"])
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_the_kernels_generate_the_symbols_of_the_loop(
-    data: DataObject, cell: str, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
+    data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = data.draw(strategies.lists(strategies.integers(1, 40), min_size=1, max_size=3))
+    layers = data.draw(
+        strategies.lists(
+            strategies.tuples(strategies.sampled_from(CELLS), strategies.integers(1, 40)), min_size=1, max_size=3
+        )
+    )
     embedding = data.draw(strategies.sampled_from([None, 5]))
     count, symbols = data.draw(strategies.integers(1, 9)), data.draw(strategies.integers(2, 40))
     experiment = make(
-        [{"use": cell, "hidden_size": size} for size in sizes],
+        [{"use": cell, "hidden_size": size} for cell, size in layers],
         SAMPLERS[chain],
         **({"embedding_size": embedding} if embedding else {}),
     )
@@ -138,7 +142,7 @@ def test_a_k_of_at_least_the_number_of_symbols_keeps_them_all(
 
 
 @pytest.mark.parametrize("chain", list(SAMPLERS))
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_the_kernels_obey_a_constraint_automaton(
     data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch

@@ -149,7 +149,7 @@ def plain_results(cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[T
 @pytest.mark.parametrize("dtype", list(TOLERANCES), ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(
-    max_examples=12,
+    max_examples=8,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
