@@ -1,7 +1,7 @@
 """Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +11,9 @@ from jaxtyping import Int64
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
-_PLACES = ("states", "stacks", "heights")
+_TABLES, _PLACES = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
+_tables_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_TABLES)
+_places_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_PLACES)
 _VERBS = {"automaton": "returned", "resume": "left"}
 
 
@@ -29,8 +31,7 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     if automaton:
-        names = ("weights", "next_states", "actions", "costs", *_PLACES)
-        _validate(sampler.automaton, automaton, names, batch_size, symbols)
+        _validate(sampler.automaton, automaton, _TABLES + _PLACES, batch_size, symbols)
     return automaton
 
 
@@ -45,14 +46,12 @@ def resume_automaton(
         PluginError: If the automaton is invalid.
     """
     batch_size, symbols = automaton.states.shape[0], automaton.costs.shape[1]
-    tables = automaton.weights, automaton.next_states, automaton.actions, automaton.costs
-    positions = automaton.states, automaton.stacks, automaton.heights
+    tables, places = _tables_of(automaton), _places_of(automaton)
     memory = sampler.resume(memory, automaton, tokens)
     new: tuple[str, ...] = ()
-    now = automaton.weights, automaton.next_states, automaton.actions, automaton.costs
-    if any(map(is_not, tables, now)):
-        new += "weights", "next_states", "actions", "costs"
-    if any(map(is_not, positions, (automaton.states, automaton.stacks, automaton.heights))):
+    if any(map(is_not, tables, _tables_of(automaton))):
+        new += _TABLES
+    if any(map(is_not, places, _places_of(automaton))):
         new += _PLACES
     _validate(sampler.resume, automaton, new, batch_size, symbols)
     return memory
@@ -67,36 +66,41 @@ def has_stopped(automaton: ConstraintAutomaton) -> bool:
 def _validate(
     method: Callable[..., Any], automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int
 ) -> None:
-    for fault in _faults(automaton, new, batch_size, symbols):
+    fault = next(_faults_of_new(automaton, new, batch_size, symbols), None) if new else None
+    if fault := fault or _fault_of_places(automaton):
         raise wrong_result(method, f"{_VERBS[method.__name__]} an invalid automaton: {fault}")
 
 
-def _faults(automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int) -> Iterator[str]:
+def _faults_of_new(automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int) -> Iterator[str]:
     count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
-    if new:
-        shapes = {
-            "weights": (count,),
-            "next_states": (count, symbols),
-            "actions": (len(automaton.actions), 3),
-            "costs": (count, symbols),
-            "states": (batch_size,),
-            "stacks": (batch_size, depth),
-            "heights": (batch_size,),
-        }
-        yield from _wrong_types(automaton, {name: shapes[name] for name in new})
+    shapes = {
+        "weights": (count,),
+        "next_states": (count, symbols),
+        "actions": (len(automaton.actions), 3),
+        "costs": (count, symbols),
+        "states": (batch_size,),
+        "stacks": (batch_size, depth),
+        "heights": (batch_size,),
+    }
+    yield from _wrong_types(automaton, {name: shapes[name] for name in new})
     if "costs" in new:
         yield from _faults_of_tables(automaton)
-    # For so few numbers, Python is faster than NumPy.
+
+
+def _fault_of_places(automaton: ConstraintAutomaton) -> str | None:
+    """Return what is wrong with the numbers that change with every draw, or None."""
+    # This runs whenever an automaton stops. For so few numbers, Python is faster than NumPy.
     states = cast("list[int]", automaton.states.tolist())
     heights = cast("list[int]", automaton.heights.tolist())
-    yield from _out_of_range("states", min(states), max(states), 0, count)
-    yield from _out_of_range("heights", min(heights), max(heights), 0, depth + 1)
-    if max(heights) > 0:
-        stacks = cast("list[list[int]]", automaton.stacks.tolist())
-        waiting = [number for row, height in zip(stacks, heights, strict=True) for number in row[:height]]
-        yield from _out_of_range("stacks", min(waiting), max(waiting), 0, count)
+    stacks = cast("list[list[int]]", automaton.stacks.tolist())
+    waiting = [number for row, height in zip(stacks, heights, strict=True) for number in row[:height]]
+    count, depth = automaton.weights.numel(), len(stacks[0])
+    for name, numbers, stop in (("states", states, count), ("heights", heights, depth + 1), ("stacks", waiting, count)):
+        if numbers and not 0 <= min(numbers) <= max(numbers) < stop:
+            return _describe_range(name, min(numbers), 0, max(numbers), stop)
     if 0 < automaton.remaining <= automaton.valid_until:
-        yield f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
+        return f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
+    return None
 
 
 def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
@@ -122,13 +126,14 @@ def _faults_of_tables(automaton: ConstraintAutomaton) -> Iterator[str]:
     ):
         if table.numel():
             numbers = table.numpy()
-            yield from _out_of_range(name, int(numbers.min()), int(numbers.max()), least, stop)
+            lowest, highest = int(numbers.min()), int(numbers.max())
+            if lowest < least or highest >= stop:
+                yield _describe_range(name, lowest, least, highest, stop)
     if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
         yield "an action returns to the popped state, but pops none"
     if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 
 
-def _out_of_range(name: str, lowest: int, highest: int, least: int, stop: int) -> Iterator[str]:
-    if lowest < least or highest >= stop:
-        yield f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"
+def _describe_range(name: str, lowest: int, least: int, highest: int, stop: int) -> str:
+    return f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"
