@@ -154,6 +154,24 @@ def test_memory_after_a_prompt_equals_memory_after_draws(sampler: Scoped, gramma
     )
 
 
+@pytest.mark.parametrize("white_space", [" ", "\t", "\n", "\n\t ", " \t\t\t\t\n"])
+@pytest.mark.parametrize("text", [HEAD, HEAD + "\tcount =", HEAD + "\tcount", HEAD + "\tgoto out;\n"])
+def test_white_space_of_any_length_is_followed_like_in_the_grammar(
+    sampler: Scoped, grammar: Grammar, text: str, white_space: str
+):
+    start_of_all = start(sampler, text, 500)
+    for _ in range(2):  # The second time, all transitions are known.
+        position, memory = grammar.read(grammar.start(), encode(text).tolist()), start_of_all
+        for step in range(40):
+            found = allowed_tokens(sampler, memory)[0]
+            assert found.tolist() == [bool(grammar.allowed(position) >> token & 1) for token in range(128)]
+            token = ord(white_space[step % len(white_space)])
+            if not found[token]:
+                break
+            position, memory = grammar.advance(position, token), sampler.advance(memory, torch.tensor([token]))
+        assert step >= 28
+
+
 def walk(grammar: Grammar, prompt: str, length: int, seed: int, preferred: str) -> list[Position]:
     """Return the positions along random text of one function, in which words are written where they are allowed."""
     generator = torch.Generator().manual_seed(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import cast
 
 from seqforge_code_structure.samplers.names import (
     BASIC_TYPES,
@@ -80,12 +81,16 @@ def _argument_characters(argument: str) -> str:
 
 def _read(text: str) -> tuple[str, str]:
     """Return what the complete words and stars of a declaration have reached, and the incomplete word at the end."""
-    tokens = _TOKEN.findall(text)
-    last = tokens.pop() if tokens and text[-1] in NAME_CHARACTERS else ""
+    complete = text.rstrip(NAME_CHARACTERS)
+    return _read_complete(complete), text[len(complete) :]
+
+
+@lru_cache(maxsize=1024)
+def _read_complete(text: str) -> str:
     state = "start"
-    for token in tokens:
+    for token in cast("list[str]", _TOKEN.findall(text)):
         state = _advance(state, token)
-    return state, last
+    return state
 
 
 def _advance(state: str, word: str) -> str:

@@ -23,7 +23,8 @@ from seqforge_code_structure.samplers.words import Prefix, forced_characters, ne
 
 _UNKNOWN, _POP = -1, -2
 """Entries of `next_states`: a transition that is not in the table, and the action that ends a literal."""
-NOTHING = -1
+NOTHING = 0
+"""Number of a state that never waits, in place of a state that waits. There is thus always one number on the stack."""
 _LONGEST_LITERAL_END = 3
 """Upper bound of the number of characters that end a comment or string."""
 _MOST_STATES = 30_000
@@ -55,7 +56,7 @@ class PositionTable:
         self.next_states: Int32[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int32)
         self.costs: Int8[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int8)
         self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
-        self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, -1, -1]], dtype=torch.int32)
+        self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, NOTHING, -1]], dtype=torch.int32)
         self._positions: list[Position | Prefix] = []
         self._sets: list[int] = []
         self._numbers: dict[Position | Prefix, int] = {}
@@ -69,7 +70,7 @@ class PositionTable:
         self._actions: dict[Place, int] = {}
         self._outside = grammar.start().row
         self._bytes = symbols // 8 + 1
-        self._costs_array = self.costs.numpy()
+        self._costs_array, self._actions_array = self.costs.numpy(), self.actions.numpy()
         self._costs: dict[int, Int8[np.ndarray, " symbols"]] = {}
         self._blanks = [token for token, character in enumerate(grammar.automaton.characters) if character in BLANK]
         self._literals = self._add_literals()
@@ -237,20 +238,32 @@ class PositionTable:
             self._next[state, token] = number
             return number, waiting
         after = grammar.advance(position, token)
-        if 1 < after.blanks < MOST_BLANKS and after.number == position.number and after.row is position.row:
-            number = self._next[state, token] = self._add_blank(state, after)
+        if 0 < after.blanks < MOST_BLANKS and after.number == position.number and after.row is position.row:
+            self._next[state, token] = number = self._add_blanks(state, after)
             return number, NOTHING
         place = self._begin_word(state, after) or self.find_place(after)
         self._next[state, token] = place[0] if place[1] == NOTHING else self._find_action(place)
         return place
 
-    def _add_blank(self, state: int, after: Position) -> int:
-        """Return the state after one more white space character, which changes nothing else."""
-        if (number := self._numbers.get(after)) is None:
-            number = self._numbers[after] = self._add_state(after, self._sets[state])
-            self._next[number] = self._next[state]
-            self._next[number, self._blanks] = _UNKNOWN
-        return number
+    def _add_blanks(self, state: int, after: Position) -> int:
+        """Return the state after one more white space character, which changes nothing else.
+
+        White space that is long often becomes longer. The states after up to three times as many further characters are
+        added together, since one call takes less time than several.
+        """
+        entries = self.grammar.automaton.entries[after.number]
+        same = [token for token in self._blanks if entries[token] == after.number]
+        numbers = list[int]()
+        for blanks in range(after.blanks, min(4 * after.blanks, MOST_BLANKS)):
+            position = after._replace(blanks=blanks)
+            if (number := self._numbers.get(position)) is None:
+                number = self._numbers[position] = self._add_state(position, self._sets[state])
+                self._next[number] = self._next[state]
+                self._next[number, self._blanks] = _UNKNOWN
+            numbers.append(number)
+        for number, following in pairwise(numbers):
+            self._next[number, same] = following
+        return numbers[0]
 
     def _begin_word(self, state: int, after: Position) -> Place | None:
         """Return the place after the first character of a word, or None if it is not in a word that may not end."""
@@ -266,6 +279,7 @@ class PositionTable:
             index = self._actions[place] = len(self._places)
             self._places.append(place)
             if index == len(self.actions):
-                self.actions = torch.cat([self.actions, self.actions.new_tensor([[0, -1, 0]] * index)])
-            self.actions.numpy()[index] = 0, place[1], place[0]
+                self.actions = torch.cat([self.actions, self.actions.new_tensor([[1, NOTHING, 0]] * index)])
+                self._actions_array = self.actions.numpy()
+            self._actions_array[index] = 1, place[1], place[0]
         return -2 - self._actions[place]

@@ -14,7 +14,7 @@ from torch import Tensor
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.samplers.balanced import token_characters
-from seqforge_code_structure.samplers.position_table import NOTHING, Place, PositionTable
+from seqforge_code_structure.samplers.position_table import Place, PositionTable
 from seqforge_code_structure.samplers.scoped_grammar import build_grammar
 
 _LEAST = torch.tensor(-1e30)
@@ -92,7 +92,7 @@ class Scoped(Sampler):
             costs=table.costs,
             weights=table.weights,
             stacks=np.array([[waiting] for _, waiting in places], dtype=np.int32),
-            heights=np.array([waiting != NOTHING for _, waiting in places], dtype=np.int32),
+            heights=np.ones(len(places), dtype=np.int32),
             remaining=remaining,
             largest_debt=FORBIDDEN,
             valid_until=max(unchecked),
@@ -100,33 +100,19 @@ class Scoped(Sampler):
 
     def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Memory:
         """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
-        table, drawn = memory.table, cast("list[int]", tokens.tolist())
-        for sample, state in enumerate(cast("list[int]", automaton.states.tolist())):
+        table, states, waiting = memory.table, automaton.states, automaton.stacks[:, 0]
+        for sample, state in enumerate(cast("list[int]", states.tolist())):
             if state < 0:
-                place = -1 - state, _waiting(automaton, sample)
-                _set_place(automaton, sample, table.follow(place, drawn[sample]))
+                place = -1 - state, cast("int", waiting.item(sample))
+                states[sample], waiting[sample] = table.follow(place, cast("int", tokens.item(sample)))
         if table.is_full or automaton.remaining <= automaton.valid_until:
-            states = cast("list[int]", automaton.states.tolist())
-            places = [(state, _waiting(automaton, sample)) for sample, state in enumerate(states)]
+            places = list(zip(cast("list[int]", states.tolist()), cast("list[int]", waiting.tolist()), strict=True))
             memory = _continue(memory, places, automaton.remaining)
-            for sample, place in enumerate(memory.places):
-                _set_place(automaton, sample, place)
-            automaton.valid_until = max(memory.unchecked)
-            table = memory.table
+            states[:], waiting[:] = zip(*memory.places, strict=True)
+            automaton.valid_until, table = max(memory.unchecked), memory.table
         automaton.next_states, automaton.actions = table.next_states, table.actions
         automaton.costs, automaton.weights = table.costs, table.weights
         return memory
-
-
-def _waiting(automaton: ConstraintAutomaton, sample: int) -> int:
-    """Return the state that waits in a sample, or `NOTHING`."""
-    return cast("int", automaton.stacks.item(sample)) if automaton.heights[sample] else NOTHING
-
-
-def _set_place(automaton: ConstraintAutomaton, sample: int, place: Place) -> None:
-    """Move a sample to a place."""
-    automaton.states[sample], automaton.stacks[sample, 0] = place
-    automaton.heights[sample] = place[1] != NOTHING
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:
