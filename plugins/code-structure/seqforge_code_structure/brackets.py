@@ -40,8 +40,9 @@ class OpenBracket(NamedTuple):
 
 
 def _push(top: OpenBracket | None, bracket: str, position: int) -> OpenBracket:
-    depth, kinds = (top.depth, top.kinds) if top else (0, 0)
-    return OpenBracket(top, bracket, position, depth + 1, kinds | BIT[bracket])
+    if top is None:
+        return OpenBracket(None, bracket, position, 1, BIT[bracket])
+    return OpenBracket(top, bracket, position, top.depth + 1, top.kinds | BIT[bracket])
 
 
 class Stacks:
@@ -74,8 +75,9 @@ class Stacks:
     def full(self) -> bool:
         """Whether the nesting limit is reached."""
         true, false = self.all_true, self.all_false
-        deepest = max(true.depth if true else 0, false.depth if false and false is not true else 0)
-        return deepest >= DEEPEST_NESTING
+        if true is not None and true.depth >= DEEPEST_NESTING:
+            return True
+        return false is not true and false is not None and false.depth >= DEEPEST_NESTING
 
     def clear(self) -> None:
         """Remove all open brackets."""

@@ -34,17 +34,20 @@ _NEXT_LINE = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT}|{LINE_COMMENT})*+\n(?:[ \t\r\f]*+\n|[ \t]*+(?:{COMMENT}|{LINE_COMMENT})[ \t\r]*+\n)*+"
     r"(?P<indentation>[ \t]*+)(?P<first>[^\s/#]|(?P<directive>#))"
 )
-_CASE = re.compile(r"case\b(?:'[^'\n]{1,4}'|[^;{}?\"']){0,200}:|default[ \t]*+:")
+_LINE_START = re.compile(
+    r"(?P<case>case\b(?:'[^'\n]{1,4}'|[^;{}?\"']){0,200}:|default[ \t]*+:)|(?P<label>[A-Za-z_]\w*+[ \t]*+:(?!:))"
+    r"|(?P<else>else\b)"
+)
 _AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
 _MACRO = re.compile(r"[A-Z][A-Z0-9_]++[ \t]*+[(\n]")
 _SWITCH = re.compile(r"[ \t]*+switch\b")
 _BREAK = re.compile(r"break[ \t]*+;")
-_ELSE = re.compile(r"else\b")
-_LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
 _INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
 _TAB = 8
 _LONGEST_INDENTATION = 256
 _CODE_BEFORE_BRACE = 40
+_TOKENS = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # attributes of an enumeration are slow
+_DIRECTIVES = (int(Kind.DIRECTIVE), int(Kind.OPENING_DIRECTIVE))
 
 
 class Brace(Enum):
@@ -57,18 +60,27 @@ class Brace(Enum):
     INITIALIZER = "the brace of an initializer"
 
 
+_ROUND, _BLOCK, _CASE, _SWITCH_BRACE, _INITIALIZER_BRACE = Brace
+
+
 class OpenBrace(NamedTuple):
     """An open bracket.
 
     Attributes:
         kind: What it means for the indentation.
-        column: Column of the first character of its line.
+        column: Column of the first character of its line, or 0 for a round or square bracket.
         position: Position of the bracket.
+        unchecked: Number of the open brackets inside of which no line is checked, including this one.
+        cases: Number of the open brackets of the kind `CASE`, including this one.
+        switches: Number of the open brackets of the kind `SWITCH`, including this one.
     """
 
     kind: Brace
     column: int
     position: int
+    unchecked: int
+    cases: int
+    switches: int
 
 
 class Depth(NamedTuple):
@@ -188,12 +200,10 @@ class _LineFinder:
         self._lines: list[Line] = []
         self._conditions = Conditions()
         self._open: list[OpenBrace] = []
-        self._unchecked = 0
-        """Number of the open brackets inside of which no line is checked."""
         self._condition = 0
-        """Column of the line of the last bracket that is closed, such as that of an `if`."""
+        """Position of the last bracket that is closed, such as that of an `if`."""
         self._condition_stop = 0
-        """Position after the last bracket that is closed."""
+        """Position after its end."""
         self._block = -1
         """Position of the last brace that begins a statement."""
 
@@ -203,56 +213,51 @@ class _LineFinder:
         # `pending` states whether the line after the directives at this position begins a statement.
         for match in scan_outline(text):
             kind = match.lastindex
-            if kind == Kind.END or len(self._lines) >= MOST_LINES:
-                break
-            if kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
+            if kind in _TOKENS:
+                if conditions.compiled & ALL_TRUE:
+                    stop = match.end()
+                    character = text[stop - 1]
+                    if character != ";":
+                        self._process_bracket(character, stop - 1)
+                    if character in ";{}":
+                        pending = self._add_line(stop)
+            elif kind in _DIRECTIVES:
                 conditions.follow(text, match.start(kind), match.end())
                 pending = pending and self._add_line(match.end())
-            elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:
-                position = match.end() - 1
-                self._process_bracket(position)
-                if text[position] in ";{}":
-                    pending = self._add_line(match.end())
         return self._lines
 
-    def _process_bracket(self, position: int) -> None:
+    def _process_bracket(self, bracket: str, position: int) -> None:
         text, open_brackets = self._text, self._open
-        bracket = text[position]
-        column_0 = position == 0 or text[position - 1] == "\n"
-        if column_0 and bracket in "{}":
+        if bracket in "{}" and (position == 0 or text[position - 1] == "\n"):
             open_brackets.clear()
-            self._unchecked = 0
-        if bracket in "([" and len(open_brackets) < DEEPEST_NESTING:
-            self._push(OpenBrace(Brace.ROUND, self._find_column(position), position))
-        elif bracket == "{" and len(open_brackets) < DEEPEST_NESTING:
-            self._push(self._describe_brace(position))
-        elif bracket in ")]}" and open_brackets:
-            closed = open_brackets.pop()
-            self._unchecked -= closed.kind in _UNCHECKED
-            if bracket == ")":
-                self._condition, self._condition_stop = closed.column, position + 1
+        if bracket not in "([{":
+            if open_brackets:
+                closed = open_brackets.pop()
+                if bracket == ")":
+                    self._condition, self._condition_stop = closed.position, position + 1
+        elif len(open_brackets) < DEEPEST_NESTING:
+            kind, column = self._describe_brace(position) if bracket == "{" else (_ROUND, 0)
+            unchecked, cases, switches = open_brackets[-1][3:] if open_brackets else (0, 0, 0)
+            unchecked += kind is _ROUND or kind is _INITIALIZER_BRACE
+            cases += kind is _CASE
+            switches += kind is _SWITCH_BRACE
+            open_brackets.append(OpenBrace(kind, column, position, unchecked, cases, switches))
 
-    def _push(self, bracket: OpenBrace) -> None:
-        self._open.append(bracket)
-        self._unchecked += bracket.kind in _UNCHECKED
-
-    def _describe_brace(self, position: int) -> OpenBrace:
+    def _describe_brace(self, position: int) -> tuple[Brace, int]:
+        """Return the kind of a brace and the column of its line."""
         text = self._text
         line = self._find_line(position)
-        column = self._find_column(position)
-        if self._condition_stop == position - 1 and text[position - 1] == " ":
-            column = self._condition
+        after_condition = self._condition_stop == position - 1 and text[position - 1] == " "
+        column = self._find_column(self._condition if after_condition else position)
         if not text[line:position].strip():
             line = self._find_line(line - 1)
-        if self._open and self._open[-1].kind is Brace.INITIALIZER:
-            kind = Brace.INITIALIZER
-        elif position == self._block or _AFTER_CASE.fullmatch(text, line, position):
-            kind = Brace.CASE
-        elif _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
-            kind = Brace.INITIALIZER
-        else:
-            kind = Brace.SWITCH if _SWITCH.match(text, line, position) else Brace.BLOCK
-        return OpenBrace(kind, column, position)
+        if self._open and self._open[-1].kind is _INITIALIZER_BRACE:
+            return _INITIALIZER_BRACE, column
+        if position == self._block or _AFTER_CASE.fullmatch(text, line, position):
+            return _CASE, column
+        if _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
+            return _INITIALIZER_BRACE, column
+        return (_SWITCH_BRACE if _SWITCH.match(text, line, position) else _BLOCK), column
 
     def _find_column(self, position: int) -> int:
         """Return the column of the first character of the line of a position."""
@@ -266,46 +271,46 @@ class _LineFinder:
     def _add_line(self, position: int) -> bool:
         """Add the line after the end of a statement, or return True if a directive precedes that line."""
         text, open_brackets = self._text, self._open
-        if not open_brackets or self._unchecked:
+        if not open_brackets or open_brackets[-1].unchecked or len(self._lines) >= MOST_LINES:
             return False
         while match := _NEXT_LINE.match(text, position):
             if match["directive"] or not self._conditions.compiled & ALL_TRUE:
                 return True
-            start = match.start("first")
-            if match["first"] == "{":
+            start = match.end() - 1
+            if text[start] == "{":
                 self._block = start
-            case, label = _CASE.match(text, start), _LABEL.match(text, start)
+            word = _LINE_START.match(text, start)
+            kind = word.lastgroup if word else "statement"
             innermost = open_brackets[-1]
-            if case and innermost.kind is Brace.BLOCK:
-                innermost = open_brackets[-1] = innermost._replace(kind=Brace.SWITCH)
+            if kind == "case" and innermost.kind is _BLOCK:
+                innermost = innermost._replace(kind=_SWITCH_BRACE, switches=innermost.switches + 1)
+                open_brackets[-1] = innermost
             # The statement of an `else` may be inside a statement without braces.
-            if (case or not label) and not _ELSE.match(text, start):
-                self._lines.append(self._describe_line(match, innermost, case is not None))
-            if not (end := case or label):
+            if kind in ("case", "statement"):
+                self._lines.append(self._describe_line(match.start("indentation"), start, innermost, kind == "case"))
+            if word is None or kind == "else":
                 return False
-            position = end.end()
+            position = word.end()
         return False
 
-    def _describe_line(self, match: re.Match[str], innermost: OpenBrace, case: bool) -> Line:
-        kinds = [brace.kind for brace in self._open]
-        closing = match["first"] == "}"
-        most = len(kinds) - closing
-        optional = kinds.count(Brace.CASE) + (match["first"] == "{")
-        start = match.start("first")
-        if innermost.kind is Brace.SWITCH and (_BREAK.match(self._text, start) or _MACRO.match(self._text, start)):
+    def _describe_line(self, line: int, start: int, innermost: OpenBrace, case: bool) -> Line:
+        """Describe a line from the beginning of its indentation and its first other character."""
+        text = self._text
+        closing = text[start] == "}"
+        most = len(self._open) - closing
+        optional = innermost.cases + (text[start] == "{")
+        in_switch = innermost.kind is _SWITCH_BRACE
+        if in_switch and (_BREAK.match(text, start) or _MACRO.match(text, start)):
             optional += 1
-        shift = kinds.count(Brace.SWITCH) - (closing and innermost.kind is Brace.SWITCH)
-        indentation = match["indentation"][:_LONGEST_INDENTATION]
+        shift = innermost.switches - (closing and in_switch)
+        indentation = text[line : min(start, line + _LONGEST_INDENTATION)]
         inside = 0 if closing or case else 1
         least = max(0, most - optional - case)
         depth = Depth(_measure(indentation), innermost.column, inside, least, most, shift - case)
         role = "end" if closing else "case" if case else "statement"
-        return Line(match.start("indentation"), len(indentation), depth, innermost.position, role)
+        return Line(line, len(indentation), depth, innermost.position, role)
 
 
 def _measure(indentation: str) -> int:
     """Return the column after tabs and spaces."""
     return len(indentation.expandtabs(_TAB)) if "\t" in indentation else len(indentation)
-
-
-_UNCHECKED = (Brace.ROUND, Brace.INITIALIZER)

@@ -8,6 +8,7 @@ the time is linear in the length of any text.
 import re
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import cache
 
 COMMENT = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/"
 LINE_COMMENT = r"//(?:[^\\\n]++|\\[\s\S]?)*+"
@@ -52,13 +53,19 @@ class Kind(IntEnum):
     """The end of the text."""
 
 
-def _compile(directives: bool = True, pairs: bool = False, brackets: bool = True) -> re.Pattern[str]:
+@cache
+def _pattern(
+    directives: bool = True, pairs: bool = False, brackets: bool = True, statements: bool = True
+) -> re.Pattern[str]:
+    """Compile the pattern of some tokens when it is first needed."""
     tokens = r"()\[\]{};" if brackets else ""
     between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
     if directives:
         between += r"(?![ \t]*+\#)"
     if pairs:
         between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]|(?<!\n)\{{{_SIMPLE}\}}(?=,)"
+    if not statements:
+        between += r"|;(?=\n[\t ]++[^\s])"
     between += ")*+"
     never = r"(?!)"
     return re.compile(
@@ -68,19 +75,13 @@ def _compile(directives: bool = True, pairs: bool = False, brackets: bool = True
     )
 
 
-_TEXT = _compile()
-_OUTLINE = _compile(pairs=True)
-_LITERALS = _compile(brackets=False)
-_BODY = _compile(directives=False)
-
-
 def scan_text(text: str) -> Iterator[re.Match[str]]:
     """Return a match for each structural token of a text, in order.
 
     Its `lastindex` is the `Kind`, and the group with that number is the token. The last match is `Kind.END`, which may
     occur twice.
     """
-    return _TEXT.finditer(text)
+    return _pattern().finditer(text)
 
 
 def scan_outline(text: str) -> Iterator[re.Match[str]]:
@@ -89,17 +90,22 @@ def scan_outline(text: str) -> Iterator[re.Match[str]]:
     The brackets that are skipped before a token are in the text of its match. Braces are skipped if a comma follows
     them and the first one is not in column 0, as in tables. No unit, and no line of a statement, begins or ends there.
     """
-    return _OUTLINE.finditer(text)
+    return _pattern(pairs=True).finditer(text)
+
+
+def scan_units(text: str) -> Iterator[re.Match[str]]:
+    """Return matches as `scan_outline` does, but skip semicolons before an indented line, where no unit ends."""
+    return _pattern(pairs=True, statements=False).finditer(text)
 
 
 def scan_literals(text: str) -> Iterator[re.Match[str]]:
     """Return matches as `scan_text` does, but skip all brackets and semicolons."""
-    return _LITERALS.finditer(text)
+    return _pattern(brackets=False).finditer(text)
 
 
 def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
     """Return matches as `scan_text` does for a part of the text inside a directive, where `#` begins no directive."""
-    return _BODY.finditer(text, start, stop)
+    return _pattern(directives=False).finditer(text, start, stop)
 
 
 def may_be_cut(text: str, start: int) -> bool:

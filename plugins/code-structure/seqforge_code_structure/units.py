@@ -32,7 +32,15 @@ from typing import Literal
 from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, find_early_defect
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
-from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, scan_outline
+from seqforge_code_structure.structure import (
+    COMMENT,
+    DIRECTIVE,
+    LINE_COMMENT,
+    Kind,
+    may_be_cut,
+    scan_outline,
+    scan_units,
+)
 
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
@@ -96,7 +104,9 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     """
     division = _Division(text, beginning_missing, end_missing)
     conditions = division.conditions
-    for match in scan_outline(text):
+    # Signs of an error before a semicolon count in a text that is cut only.
+    scan = scan_outline if beginning_missing or end_missing else scan_units
+    for match in scan(text):
         kind = match.lastindex
         start, stop = match.span()
         if conditions.compiled and stop - start > _SHORTEST_WITH_PAIR:
@@ -160,33 +170,27 @@ class _Division:
 
     def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""
-        character = self.text[position]
-        top = self.stacks.all_true
+        text, stacks = self.text, self.stacks
+        character, before = text[position], stacks.all_true
         if character != ";":
             self._process_bracket(character, position)
-        examined = self.end_missing and character in ";{}" and len(self.early_defects) < MOST_DEFECTS
-        if examined and (defect := find_early_defect(self.text, position, self.stacks, top)):
+        examined = self.end_missing and len(self.early_defects) < MOST_DEFECTS
+        if examined and (defect := find_early_defect(text, position, stacks, before)):
             self.early_defects[defect.position] = defect
-        if (
-            self.stacks.beginning_missing
-            and self._line_begins_with_brace(position)
-            and _BLANK.match(self.text, position + 1)
-        ):
-            self.stacks.clear()
-        if character not in ";}" or not (end := _LINE_END.match(self.text, position + 1)):
+        if stacks.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
+            stacks.clear()
+        if character not in ";}" or not (end := _LINE_END.match(text, position + 1)):
             return None
-        stop = end.end("end") if end["end"] else len(self.text)
-        closed = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
-        resumed = self._line_begins_with_brace(position) and self.stacks.tops == self.after_brace
-        if closed or resumed or _DECLARATION_FOLLOWS.match(self.text, stop):
+        stop = end.end("end") if end["end"] else len(text)
+        closed = stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
+        resumed = self._line_begins_with_brace(position) and stacks.tops == self.after_brace
+        if closed or resumed or _DECLARATION_FOLLOWS.match(text, stop):
             return self.finish(stop)
         return None
 
     def _process_bracket(self, bracket: str, position: int) -> None:
         unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
         unit.brackets += 1
-        # If the beginning is missing, the column of the first character is unknown.
-        in_column_0 = self.text[position - 1] == "\n" if position else not stacks.beginning_missing
         if unit.too_deep:
             pass
         elif bracket not in "([{":
@@ -196,7 +200,8 @@ class _Division:
             unit.too_deep = True
         else:
             stacks.open(bracket, position, compiled)
-        if bracket == "}" and in_column_0:
+        # If the beginning is missing, the column of the first character is unknown.
+        if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
             self.last_brace, self.after_brace = position, stacks.tops
 
     def _line_begins_with_brace(self, position: int) -> bool:
