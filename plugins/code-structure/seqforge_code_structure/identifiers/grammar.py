@@ -1,9 +1,10 @@
 """Roles of identifiers, which depend on their position in a syntax tree of tree-sitter-c.
 
-`TRANSITIONS` maps the role and the kind of a node to the roles of its children.
+`STEPS` maps the role and the kind of a node to what a walk through the tree does there.
 """
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import tree_sitter_c
 from tree_sitter import Language
@@ -80,8 +81,9 @@ LEFT_OPERANDS = frozenset({_node_kind("field_expression"), _node_kind("subscript
 """Nodes that begin with an operand."""
 ERROR = 0xFFFF
 """Nodes of what does not parse."""
-SCOPES = frozenset({_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION})
-"""Nodes that open a scope."""
+_SCOPES = (_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION)
+_OPENING = frozenset((*_SCOPES, RETURN_STATEMENT, WHILE_STATEMENT, ERROR))
+_NAMES = (IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER)
 
 _LEAVES = (
     "string_literal",
@@ -92,9 +94,9 @@ _LEAVES = (
     "primitive_type",
     "field_identifier",
 )
+"""Nodes without names, whose children are skipped."""
 _TOKENS = (kind for kind in range(LANGUAGE.node_kind_count) if not LANGUAGE.node_kind_is_named(kind))
-LEAVES = frozenset((*map(_node_kind, _LEAVES), *_TOKENS))
-"""Nodes that contain no identifiers, whose children are skipped."""
+_WITHOUT_NAMES = (*map(_node_kind, _LEAVES), *_TOKENS)
 
 ARGUMENTS, PARAMETERS = _field_id("arguments"), _field_id("parameters")
 
@@ -102,12 +104,11 @@ CALLED_FUNCTION = _field_id("function")
 
 _DECLARATOR = _field_id("declarator")
 
-Fields = dict[int, Role]
-Transition = tuple[Role, Fields]
+_Transition = tuple[Role, dict[int, Role]]
 """The default role of a node's children, and the roles of the children in certain fields."""
 
 
-def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, Transition]:
+def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, _Transition]:
     """Return transitions that pass a role through nested declarators down to the declared name."""
     fields = {_DECLARATOR: role}
     return {
@@ -124,7 +125,7 @@ def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, Tra
 DECLARATORS = frozenset(_build_declarator_transitions(Role.LOCAL, Role.IGNORED))
 PARAMETER_NODES = frozenset({_node_kind("parameter_list"), _node_kind("parameter_declaration")})
 
-_USES: dict[int, Transition] = {
+_USES: dict[int, _Transition] = {
     _node_kind("declaration"): (Role.USE, {_DECLARATOR: Role.LOCAL}),
     FUNCTION_DEFINITION: (Role.USE, {_DECLARATOR: Role.FUNCTION}),
     _node_kind("field_declaration"): (Role.USE, {_DECLARATOR: Role.MEMBER}),
@@ -140,7 +141,7 @@ _USES: dict[int, Transition] = {
     _node_kind("attribute_specifier"): (Role.IGNORED, {}),
     _node_kind("attribute_declaration"): (Role.IGNORED, {}),
 }
-_TABLES: dict[Role, dict[int, Transition]] = {
+_TABLES: dict[Role, dict[int, _Transition]] = {
     Role.USE: _USES,
     Role.MACRO_ARGUMENTS: {_node_kind("argument_list"): (Role.MACRO_LOCAL, {})},
     Role.MACRO_LOCAL: {_node_kind("pointer_expression"): (Role.MACRO_LOCAL, {})},
@@ -157,9 +158,48 @@ _TABLES: dict[Role, dict[int, Transition]] = {
 _INHERITED = (Role.IGNORED, Role.MACRO_PARAMETERS)
 """Roles that apply to whole subtrees."""
 
-# A role states what differs from an expression: a call is a call wherever an expression may be. This is a tuple, since
-# dictionary lookups are slow with members of an enumeration as keys.
-TRANSITIONS: tuple[tuple[dict[int, Transition], Transition], ...] = tuple(
-    ({}, (role, {})) if role in _INHERITED else (_USES | _TABLES.get(role, {}), (Role.USE, {})) for role in Role
-)
-"""For each role, the transitions by the kind of a node, and the transition for all other kinds."""
+Table = dict[int, "Step | None"]
+"""What to do at the nodes of each kind. None means that the node contains no names."""
+Fields = dict[int, Table]
+"""Tables for the nodes in certain fields of the node around them."""
+
+
+class Step(NamedTuple):
+    """What a walk does at a node.
+
+    Attributes:
+        role: Role of the node if it is a name, otherwise None.
+        children: Table for its children.
+        fields: Other tables for the children in certain fields.
+        opens: Whether the node opens a scope, or is another one with a beginning and an end that matter.
+    """
+
+    role: Role | None
+    children: Table
+    fields: Fields
+    opens: bool
+
+
+# This is a tuple, since dictionary lookups are slow with members of an enumeration as keys.
+STEPS: tuple[Table, ...] = tuple({} for _ in Role)
+"""For each role, what to do at the nodes of each kind."""
+
+
+def _fill_table(role: Role) -> None:
+    def build(kind: int, transition: _Transition) -> Step:
+        others = {field: STEPS[other] for field, other in transition[1].items()}
+        return Step(None, STEPS[transition[0]], others, kind in _OPENING)
+
+    # A role states what differs from an expression: a call is a call wherever an expression may be.
+    inherited = role in _INHERITED
+    otherwise: _Transition = role if inherited else Role.USE, {}
+    changed = {} if inherited else _USES | _TABLES.get(role, {})
+    table = STEPS[role]
+    table.update(dict.fromkeys((*range(LANGUAGE.node_kind_count), ERROR), build(0, otherwise)))
+    table.update({kind: build(kind, changed.get(kind, otherwise)) for kind in (*changed, *_OPENING)})
+    table.update(dict.fromkeys(_WITHOUT_NAMES))
+    table.update(dict.fromkeys(_NAMES, Step(role, {}, {}, opens=False)))
+
+
+for _role in Role:
+    _fill_table(_role)

@@ -140,10 +140,20 @@ class Scopes:
         declaration.used = True
         return True
 
-    def add_free(self, use: Use) -> None:
-        """Add a use of a name that no open scope declares."""
+    def add_free(
+        self,
+        name: str,
+        start: int,
+        *,
+        called: bool = False,
+        alone: bool = False,
+        callee: str = "",
+        argument: int = 0,
+        access: str = "",
+    ) -> None:
+        """Add a use of a name that no open scope declares, as `Use` describes it."""
         if self.function is not None:
-            self.function.free.append(use._replace(returned=True) if self._returns else use)
+            self.function.free.append(Use(name, start, called, self._returns > 0, alone, callee, argument, access))
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

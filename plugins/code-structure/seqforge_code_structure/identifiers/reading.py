@@ -86,18 +86,19 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     if stop - start > LONGEST_UNIT:
         refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
         return UnitNames(start, stop, refusal, cut=cut, characters=stop - start)
-    compiled = extract_compiled_code(text[start:stop])
+    own = text[start:stop]
+    compiled = extract_compiled_code(own)
     code, dead = compiled.code, compiled.dead
     unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros, code=code)
     unit.shared = not code.lstrip().startswith(b"static")
-    unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
+    unit.includes = "include" in own and _INCLUDE.search(text, start, stop) is not None
     unit.characters = _count_characters(code)
     if _is_too_deep(code):
         unit.refusal = TOO_DEEP
         return unit
     try:
         rewritten, tree = rewrite_and_parse(text, code)
-        walk = Walk(text, rewritten, start)
+        walk = Walk(own, rewritten, start)
         walk.run(tree)
     except TooMuchWorkError:
         unit.refusal = TOO_MUCH_WORK

@@ -6,7 +6,9 @@ names is unknown, so they are collected as uncertain.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import ClassVar
 
 from tree_sitter import Node, Tree
 
@@ -23,21 +25,18 @@ from seqforge_code_structure.identifiers.grammar import (
     FUNCTION_DEFINITION,
     IDENTIFIER,
     INITIALIZER_LIST,
-    LEAVES,
     LEFT_OPERANDS,
     PARAMETER_NODES,
     PARAMETERS,
     RETURN_STATEMENT,
-    SCOPES,
-    STATEMENT_IDENTIFIER,
-    TRANSITIONS,
-    TYPE_IDENTIFIER,
+    STEPS,
     WHILE_STATEMENT,
     Fields,
     Role,
+    Table,
 )
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.identifiers.names import Function, Scopes, Use
+from seqforge_code_structure.identifiers.names import Scopes
 
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
@@ -56,12 +55,9 @@ class TooDeepError(Exception):
     """The nodes of a tree nest deeper than `DEEPEST_TREE`."""
 
 
-_NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
-_OPENING = SCOPES | {RETURN_STATEMENT, WHILE_STATEMENT, ERROR}
 _WORD = re.compile(r"\w++")
 _ASSIGNMENT = re.compile(rb"\s*+(?:[-+|&^*/%]|<<|>>)?+=(?!=)")
-_NO_DECLARATIONS = (Role.IGNORED, Role.MEMBER)
-_USE, _CALL = Role.USE, Role.CALL  # attributes of an enumeration are slow
+_USE = Role.USE  # attributes of an enumeration are slow
 
 _ROLES_IN_ERRORS: dict[int, Role] = {
     **dict.fromkeys(DECLARATORS, Role.LOCAL),
@@ -69,16 +65,17 @@ _ROLES_IN_ERRORS: dict[int, Role] = {
 }
 """Roles of the names in nodes that lack their declaration, because it does not parse."""
 
-_Frame = tuple[Role, Fields, int]
+_Frame = tuple[Table, Fields, bool, int]
+"""Table and fields for a node and those next to it, whether the node around them opens a scope, and the node's kind."""
 
 
 class Walk:
     """A walk through the tree of one unit.
 
     Args:
-        text: The text that contains the unit.
+        text: The text of the unit.
         code: Rewritten code of the unit, from which the tree was parsed.
-        offset: Position of the unit in the text.
+        offset: Position of the unit in the whole text.
 
     Attributes:
         scopes: Result of the walk.
@@ -94,8 +91,6 @@ class Walk:
         self.unread: list[tuple[int, int]] = []
         self._text, self._code, self._offset = text, code, offset
         self._frames: list[_Frame] = []
-        self._role: Role = Role.USE
-        self._fields: Fields = {}
         self._has_error = False
         self._open_errors = 0
         self._function_of_error = 0
@@ -109,38 +104,44 @@ class Walk:
         """
         cursor = tree.walk()
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
-        frames, scopes, visible = self._frames, self.scopes, self.scopes.visible
-        text, offset = self._text, self._offset
-        self._has_error = has_error = tree.root_node.has_error
+        frames, scopes, visible, text = self._frames, self.scopes, self.scopes.visible, self._text
+        visits, has_error = self._VISITS, tree.root_node.has_error
+        self._has_error = has_error
+        table: Table = STEPS[Role.USE]
+        fields: Fields = {}
+        opened = False
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101
             kind = node.kind_id
-            if has_error or kind not in LEAVES:
-                fields = self._fields
-                role = fields.get(cursor.field_id or 0, self._role) if fields else self._role
-                if has_error:
-                    role = self._visit_erroneous(node, kind, role)
-                if kind in _NAMES:
-                    name = text[node.start_byte + offset : node.end_byte + offset]
+            step = table[kind]
+            if step is not None or has_error:
+                if fields:
+                    step = fields.get(cursor.field_id or 0, table)[kind]
+                if has_error and (changed := self._visit_erroneous(node, kind)) is not None:
+                    step = STEPS[changed][kind]
+            if step is not None:
+                role, children, others, opens = step
+                if role is not None:
+                    name = text[node.start_byte : node.end_byte]
                     if role is _USE and (declaration := visible.get(name)) is not None:
                         declaration.used = True
                     elif name:  # The parser inserts names of length 0 for those that are missing.
-                        self._visit_name(node, kind, role, name)
-                elif kind not in LEAVES and (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
-                    if kind in _OPENING:
+                        fields = visits[role](self, node, name) or fields
+                elif (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
+                    if opens:
                         self._open(node, kind)
-                    frames.append((self._role, fields, kind))
+                    frames.append((table, fields, opened, kind))
                     if len(frames) > DEEPEST_TREE:
                         raise TooDeepError
-                    table, otherwise = TRANSITIONS[role]
-                    self._role, self._fields = table.get(kind, otherwise)
+                    table, fields, opened = children, others, opens
                     continue
             while not following():
                 if not parent():
                     return
-                self._role, self._fields, kind = frames.pop()
-                if kind in _OPENING:
+                closes = opened
+                table, fields, opened, kind = frames.pop()
+                if closes:
                     self._close(kind)
 
     def _open(self, node: Node, kind: int) -> None:
@@ -150,7 +151,7 @@ class Walk:
             self._open_errors += 1
         elif kind == WHILE_STATEMENT:
             if macro := self._find_loop_macro(node):
-                self.scopes.add_free(Use(macro, node.start_byte + self._offset, called=True))
+                self.scopes.add_free(macro, node.start_byte + self._offset, called=True)
         elif kind == FUNCTION_DEFINITION:
             self.scopes.open_function(node.start_byte + self._offset, node.end_byte + self._offset)
         else:
@@ -167,12 +168,12 @@ class Walk:
         elif kind != WHILE_STATEMENT:
             self.scopes.close()
 
-    def _visit_erroneous(self, node: Node, kind: int, role: Role) -> Role:
-        """Prepare the visit of a node in a unit with syntax errors, and return the role of its names."""
+    def _visit_erroneous(self, node: Node, kind: int) -> Role | None:
+        """Prepare the visit of a node in a unit with syntax errors, and return the role of its names if it changes."""
         if (kind == ERROR or node.is_missing) and self.error is None:
             self.error = node.start_byte
-        if not self._frames or self._frames[-1][2] != ERROR:
-            return role
+        if not self._frames or self._frames[-1][-1] != ERROR:
+            return None
         if kind in _ROLES_IN_ERRORS:
             if kind == FUNCTION_DECLARATOR and self.scopes.function is None:
                 # The function definition is not complete, so it has no node. It ends with the error.
@@ -185,53 +186,15 @@ class Walk:
         if not node.child_count:
             self.unread.append((node.start_byte, node.end_byte))
             return Role.UNCERTAIN
-        return role
+        return None
 
-    def _visit_name(self, node: Node, kind: int, role: Role, name: str) -> None:
-        scopes = self.scopes
-        start = node.start_byte
-        stop = node.end_byte
-        position = start + self._offset
-        if role is _USE:
-            if scopes.function:
-                self._visit_use(node, kind, name, position, scopes.function)
-        elif role is _CALL:
-            if not scopes.use(name):
-                scopes.add_free(Use(name, position, called=True))
-            self._visit_callee(name)
-        elif role == Role.LOCAL:
-            scopes.declare(name, position, variable=self._frames[-1][2] != FUNCTION_DECLARATOR)
-        elif role == Role.MACRO_LOCAL and scopes.declares(name):
-            scopes.use(name)
-        elif role == Role.LABEL:
-            if scopes.function:
-                scopes.function.labels.add(name)
-        elif role == Role.GOTO:
-            if scopes.function:
-                scopes.function.jumps.append((name, position))
-        elif role == Role.FUNCTION:
-            rewritten = self._code[start:stop] != name.encode("ascii", "replace") and name.isascii()
-            if rewritten or (is_constant(name) and self._code[start - 1 : start] in (b"", b"\n")):
-                # This is a macro, whose arguments alternate between types and parameters.
-                self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
-                if scopes.function:
-                    arguments = self._code[stop : self._code.find(b"{", stop)]
-                    scopes.function.macro_arguments = arguments.count(b",") + 1
-            else:
-                scopes.declared.add(name)
-        elif role == Role.UNCERTAIN:
-            scopes.use(name)
-            self.uncertain.add(name)
-        elif role not in _NO_DECLARATIONS and (role != Role.PARAMETERS or kind == IDENTIFIER):
-            scopes.declare(name, position)
-
-    def _visit_use(self, node: Node, kind: int, name: str, position: int, function: Function) -> None:
-        around = self._frames[-1][2]
-        if kind == IDENTIFIER:
-            use = self._describe_use(name, position, node)
-            if not (self._has_error or name.isupper()):
-                use = use._replace(access=self._find_access(node.start_byte, node.end_byte))
-            self.scopes.add_free(use)
+    def _visit_use(self, node: Node, name: str) -> None:
+        function = self.scopes.function
+        if function is None:
+            return
+        around = self._frames[-1][-1]
+        if node.kind_id == IDENTIFIER:
+            self._add_use(node, name, around)
             bare = around == EXPRESSION_STATEMENT
         else:
             # A type without the name of a parameter may be a macro of all parameters.
@@ -239,29 +202,97 @@ class Walk:
         if bare and is_constant(name):
             function.bare_macros.add(name)
 
-    def _describe_use(self, name: str, position: int, node: Node) -> Use:
-        if self._frames[-1][2] == RETURN_STATEMENT:
-            return Use(name, position, alone=True)
-        if name.isupper():
-            return Use(name, position)
+    def _visit_callee(self, node: Node, name: str) -> Fields | None:
+        if not self.scopes.use(name):
+            self.scopes.add_free(name, node.start_byte + self._offset, called=True)
+        frames = self._frames
+        is_statement = len(frames) > 1 and frames[-2][-1] == EXPRESSION_STATEMENT
+        declares = (is_statement or name == "CLASS") and declares_arguments(name)
+        return {ARGUMENTS: STEPS[Role.MACRO_ARGUMENTS]} if declares else None
+
+    def _visit_declared(self, node: Node, name: str) -> None:
+        self.scopes.declare(name, node.start_byte + self._offset)
+
+    def _visit_local(self, node: Node, name: str) -> None:
+        variable = self._frames[-1][-1] != FUNCTION_DECLARATOR
+        self.scopes.declare(name, node.start_byte + self._offset, variable=variable)
+
+    def _visit_macro_local(self, node: Node, name: str) -> None:
+        if not self.scopes.use(name):
+            self._visit_declared(node, name)
+
+    def _visit_parameters(self, node: Node, name: str) -> None:
+        if node.kind_id == IDENTIFIER:
+            self._visit_declared(node, name)
+
+    def _visit_label(self, _node: Node, name: str) -> None:
+        if self.scopes.function:
+            self.scopes.function.labels.add(name)
+
+    def _visit_goto(self, node: Node, name: str) -> None:
+        if self.scopes.function:
+            self.scopes.function.jumps.append((name, node.start_byte + self._offset))
+
+    def _visit_function(self, node: Node, name: str) -> Fields | None:
+        code, start, stop = self._code, node.start_byte, node.end_byte
+        rewritten = code[start:stop] != name.encode("ascii", "replace") and name.isascii()
+        if not (rewritten or (is_constant(name) and code[start - 1 : start] in (b"", b"\n"))):
+            self.scopes.declared.add(name)
+            return None
+        # This is a macro, whose arguments alternate between types and parameters.
+        if self.scopes.function:
+            self.scopes.function.macro_arguments = code.count(b",", stop, code.find(b"{", stop)) + 1
+        return {PARAMETERS: STEPS[Role.MACRO_PARAMETERS]}
+
+    def _visit_uncertain(self, _node: Node, name: str) -> None:
+        self.scopes.use(name)
+        self.uncertain.add(name)
+
+    def _visit_ignored(self, _node: Node, _name: str) -> None:
+        pass
+
+    def _add_use(self, node: Node, name: str, around: int) -> None:
+        """Add the use of a name that no scope declares."""
+        start, stop = node.start_byte, node.end_byte
+        alone, constant = around == RETURN_STATEMENT, name.isupper()
+        callee, argument = ("", 0) if alone or constant else self._find_callee(node)
+        access = "" if constant or self._has_error else self._find_access(start, stop)
+        self.scopes.add_free(name, start + self._offset, alone=alone, callee=callee, argument=argument, access=access)
+
+    def _find_callee(self, node: Node) -> tuple[str, int]:
+        """Return the function or macro of which a name is a whole argument, and the index of this argument."""
         # The argument may also be a path such as `name.member[1]`, which macros of members take. Those in capitals
         # also take `name.member - 1`.
         argument, arguments = node, node.parent
         while arguments and arguments.kind_id in LEFT_OPERANDS and arguments.start_byte == node.start_byte:
             argument, arguments = arguments, arguments.parent
         if arguments is None:
-            return Use(name, position)
+            return "", 0
         if arguments.kind_id in CONDITIONS:
-            return self._describe_use_in_condition(name, position, arguments)
+            return self._find_loop_of_condition(node, arguments)
         call = arguments.parent
         callee = call.child_by_field_id(CALLED_FUNCTION) if call and arguments.kind_id == ARGUMENT_LIST else None
         if callee is None or callee.kind_id != IDENTIFIER:
-            return Use(name, position)
+            return "", 0
         start, stop = callee.start_byte, callee.end_byte
         if argument.kind_id == BINARY_EXPRESSION and not self._code[start:stop].isupper():
-            return Use(name, position)
+            return "", 0
         index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
-        return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
+        return self._text[start:stop], index
+
+    def _find_loop_of_condition(self, node: Node, condition: Node) -> tuple[str, int]:
+        """Return the macro that is rewritten to the `while` of a condition, and the index of the argument."""
+        loop: Node | None = condition
+        while loop and loop.kind_id in CONDITIONS:
+            loop = loop.parent
+        if loop is None or loop.kind_id != WHILE_STATEMENT or not (macro := self._find_loop_macro(loop)):
+            return "", 0
+        return macro, self._code.count(b",", loop.start_byte, node.start_byte)
+
+    def _find_loop_macro(self, node: Node) -> str:
+        """Return the macro that is rewritten to the `while` of a node, or ""."""
+        word = _WORD.match(self._text, node.start_byte)
+        return word[0] if word and word[0] != "while" else ""
 
     def _find_access(self, start: int, stop: int) -> str:
         """Return how a name is used, from the symbols next to it."""
@@ -274,23 +305,20 @@ class Walk:
             return "element"
         return "assigned" if _ASSIGNMENT.match(self._code, stop) else "value"
 
-    def _describe_use_in_condition(self, name: str, position: int, condition: Node) -> Use:
-        """Describe the use of a name that may be an argument of a loop macro, which is rewritten to `while`."""
-        loop: Node | None = condition
-        while loop and loop.kind_id in CONDITIONS:
-            loop = loop.parent
-        if loop is None or loop.kind_id != WHILE_STATEMENT or not (macro := self._find_loop_macro(loop)):
-            return Use(name, position)
-        index = self._code.count(b",", loop.start_byte, position - self._offset)
-        return Use(name, position, callee=macro, argument=index)
-
-    def _find_loop_macro(self, node: Node) -> str:
-        """Return the macro that is rewritten to the `while` of a node, or ""."""
-        word = _WORD.match(self._text, node.start_byte + self._offset)
-        return word[0] if word and word[0] != "while" else ""
-
-    def _visit_callee(self, name: str) -> None:
-        frames = self._frames
-        is_statement = len(frames) > 1 and frames[-2][2] == EXPRESSION_STATEMENT
-        if (is_statement or name == "CLASS") and declares_arguments(name):
-            self._fields = {ARGUMENTS: Role.MACRO_ARGUMENTS}
+    _VISITS: ClassVar[tuple[Callable[..., Fields | None], ...]] = tuple(
+        {
+            **dict.fromkeys(Role, _visit_declared),
+            Role.USE: _visit_use,
+            Role.CALL: _visit_callee,
+            Role.LOCAL: _visit_local,
+            Role.PARAMETERS: _visit_parameters,
+            Role.FUNCTION: _visit_function,
+            Role.LABEL: _visit_label,
+            Role.GOTO: _visit_goto,
+            Role.IGNORED: _visit_ignored,
+            Role.MACRO_LOCAL: _visit_macro_local,
+            Role.MEMBER: _visit_ignored,
+            Role.UNCERTAIN: _visit_uncertain,
+        }.values()
+    )
+    """For each role, what to do at a name. The result is the fields that follow, if the name changes them."""
