@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import SERVER, run_command
 
 from seqforge import Experiment, Registry
 from seqforge.registry import Plugin, PluginState, Register
 
 Result = subprocess.CompletedProcess[str]
+TIMEOUT = 120
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} lazy dogs;\n" for number in range(60))
 
 
@@ -109,18 +112,37 @@ def install(tmp_path: Path) -> Callable[[str, str], str]:
 
 @pytest.fixture
 def seqforge(tmp_path: Path) -> Callable[..., Result]:
-    """Run the command `seqforge` in the test's temporary folder."""
+    """Run the command `seqforge` in the test's temporary folder, in a process of its own.
 
-    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> Result:
+    If a test sets variables, which modules may read when they are imported, the process is a new interpreter.
+    """
+    own = {"SEQFORGE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+
+    def run_new(arguments: list[str], cwd: Path, environment: dict[str, str]) -> Result:
         return subprocess.run(
-            [sys.executable, "-c", "from seqforge.cli import main; main()", *map(str, arguments)],
+            [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments],
             cwd=cwd,
-            env={**os.environ, "SEQFORGE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", **environment},
+            env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=TIMEOUT,
             check=False,
         )
+
+    def run_forked(arguments: list[str], cwd: Path, environment: dict[str, str]) -> Result:
+        with tempfile.TemporaryDirectory() as folder:
+            output, errors = Path(folder) / "output", Path(folder) / "errors"
+            process = SERVER.Process(target=run_command, args=(arguments, cwd, environment, output, errors))
+            process.start()
+            process.join(TIMEOUT)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+            return Result(arguments, process.exitcode or 0, output.read_text("utf-8"), errors.read_text("utf-8"))
+
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> Result:
+        start = run_new if environment else run_forked
+        return start([*map(str, arguments)], cwd, {**os.environ, **own, **environment})
 
     return run
 

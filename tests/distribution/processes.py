@@ -1,9 +1,7 @@
 """Processes that form a world, as torchrun starts them, and call a function of a test."""
 
 import json
-import multiprocessing
 import os
-import signal
 import socket
 import time
 import traceback
@@ -12,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-import torch
+from fork_server import SERVER, begin
 from torch import distributed
-
-# A process that only imports these, and is forked for each process of a world. A fork of the process of the tests
-# would hang: training leaves threads there, which a fork does not copy.
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["pytest", "seqforge.api", "seqforge.cli", "cloudpickle"])
 
 
 def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: float = 120) -> list[Any]:
@@ -37,7 +30,7 @@ def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: 
         result.write_text('"ERROR: the process was killed"')
         variables = {**address, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": rank, "LOCAL_RANK": rank}
         environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
-        processes.append(_server.Process(target=_call, args=(call, environment, result)))
+        processes.append(SERVER.Process(target=_call, args=(call, environment, result)))
     for process in processes:
         process.start()
     _wait(processes, time.monotonic() + seconds)
@@ -46,11 +39,7 @@ def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: 
 
 
 def _call(call: bytes, environment: Mapping[str, str], result: Path) -> None:
-    # The fork server ignores SIGINT, and has the environment of the test that was the first.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(environment)
-    torch.set_num_threads(1)
+    begin(environment)
     try:
         result.write_text(json.dumps(cloudpickle.loads(call)()))
     except BaseException as error:  # noqa: BLE001 - the process ends here

@@ -1,0 +1,34 @@
+"""A process that imports seqforge once, and is forked for each process of a test."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from seqforge.cli import main
+
+# A fork of the process of the tests would hang: training leaves threads there, which a fork does not copy.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["pytest", "seqforge.api", "seqforge.cli.app", "seqforge.report", "cloudpickle"])
+
+
+def begin(environment: Mapping[str, str]) -> None:
+    """Prepare a forked process, since the server ignores SIGINT and has the environment of the first test."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+
+
+def run_command(arguments: list[str], folder: Path, environment: Mapping[str, str], output: Path, errors: Path) -> None:
+    """Run the command `seqforge` in a forked process."""
+    begin(environment)
+    os.chdir(folder)
+    for path, descriptor in ((output, 1), (errors, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    sys.argv = ["-c", *arguments]
+    main()
