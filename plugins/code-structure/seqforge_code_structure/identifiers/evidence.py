@@ -83,6 +83,8 @@ WEIGHTS = Evidence(
 
 LEAST_LOG_ODDS = 2.0
 """Smallest weighted sum of the evidence for a name that is reported."""
+GLOBAL_LOCALITY = -5
+"""Locality up to which a name is global whatever the evidence: one file uses it undeclared, and none declares it."""
 
 
 def find_local_names(
@@ -97,8 +99,14 @@ def find_local_names(
         free: All names that functions of the excerpt use without declaring them.
         lexicon: Lexicon of the training text.
     """
-    evidence = collect_evidence(candidates, function, unit, free, lexicon)
+    unclear = [use for use in candidates if not is_global(use.name, lexicon)]
+    evidence = collect_evidence(unclear, function, unit, free, lexicon)
     return {name for name, found in evidence.items() if weigh(found) >= LEAST_LOG_ODDS}
+
+
+def is_global(name: str, lexicon: Lexicon) -> bool:
+    """Return whether the training text shows a name to be global, so that no evidence is needed."""
+    return lexicon.locality(name) <= GLOBAL_LOCALITY
 
 
 def weigh(evidence: Evidence) -> float:
