@@ -1,6 +1,7 @@
 """A small lexicon, and the grammar of the sampler `scoped` with it."""
 
 import pytest
+from seqforge_code_structure.identifiers.checks import FEWEST_FILES
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.samplers.scoped_grammar import Grammar, build_grammar
 
@@ -8,19 +9,21 @@ FUNCTION = Flag.EVALUATES
 GLOBAL = Flag.VARIABLE
 LOCAL = Flag.VARIABLE | Flag.LOCAL | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
 LEXICON = Lexicon.from_flags(
-    9,
+    FEWEST_FILES,
     {
         "kfree": FUNCTION,
         "kmalloc": FUNCTION,
         "list_for_each": FUNCTION,
         "jiffies": GLOBAL,
         "current": GLOBAL | Flag.MAY_BE_LOCAL,
+        "unclear": GLOBAL | Flag.MAY_BE_LOCAL,
         "ret": LOCAL,
         "size": LOCAL,
         "EINVAL": GLOBAL,
         "KERN_INFO": GLOBAL,
         "BUG_ON": FUNCTION,
     },
+    localities={"jiffies": -15, "current": -9, "unclear": 2, "ret": 15, "size": 9},
 )
 
 

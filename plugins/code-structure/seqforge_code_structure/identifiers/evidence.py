@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+from seqforge_code_structure.identifiers.lexicon import GLOBAL_LOCALITY, Flag, Lexicon
 from seqforge_code_structure.identifiers.names import Declaration, Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
 
@@ -83,8 +83,6 @@ WEIGHTS = Evidence(
 
 LEAST_LOG_ODDS = 2.0
 """Smallest weighted sum of the evidence for a name that is reported."""
-GLOBAL_LOCALITY = -5
-"""Locality up to which a name is global whatever the evidence: one file uses it undeclared, and none declares it."""
 
 
 def find_local_names(
@@ -99,14 +97,9 @@ def find_local_names(
         free: All names that functions of the excerpt use without declaring them.
         lexicon: Lexicon of the training text.
     """
-    unclear = [use for use in candidates if not is_global(use.name, lexicon)]
+    unclear = [use for use in candidates if lexicon.locality(use.name) > GLOBAL_LOCALITY]
     evidence = collect_evidence(unclear, function, unit, free, lexicon)
     return {name for name, found in evidence.items() if weigh(found) >= LEAST_LOG_ODDS}
-
-
-def is_global(name: str, lexicon: Lexicon) -> bool:
-    """Return whether the training text shows a name to be global, so that no evidence is needed."""
-    return lexicon.locality(name) <= GLOBAL_LOCALITY
 
 
 def weigh(evidence: Evidence) -> float:

@@ -17,6 +17,8 @@ _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 LARGEST_LOCALITY = 15
 """Largest absolute value of a locality. A digit contains the locality plus this value."""
+GLOBAL_LOCALITY = -5
+"""Locality up to which a name is global whatever the evidence: one file uses it undeclared, and none declares it."""
 
 
 class Flag(IntFlag):
@@ -102,12 +104,13 @@ class Lexicon:
         """Number of names in the table, without words."""
         return self.table.count(b"\n") - self.table.count(b"-")
 
-    def rows(self) -> Iterator[tuple[str, Flag]]:
-        """Yield each name with its flags, in the order of the table."""
+    def rows(self) -> Iterator[tuple[str, Flag, int]]:
+        """Yield each name with its flags and its locality, in the order of the table."""
         for line in self.table.decode().splitlines():
             name, _, digits = line.partition(" ")
             if "-" not in name:
-                yield name, Flag(int(digits[:-1], 32))
+                flags, locality = divmod(int(digits, 32), 32)
+                yield name, Flag(flags), locality - LARGEST_LOCALITY
 
     def flags(self, name: str) -> Flag:
         """Return the flags of a name, or 0 if the training text does not contain it."""

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import cached_property, lru_cache
 from weakref import WeakValueDictionary
 
-from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
+from seqforge_code_structure.identifiers.lexicon import GLOBAL_LOCALITY, Flag, Lexicon, is_constant
 
 _NO_NAMES = 0, 0
 """An empty range."""
@@ -54,7 +54,6 @@ RESERVED = (
 
 VALUES = ("NULL", "true", "false", "__func__", "__FUNCTION__")
 """Names that are values, to which nothing can be assigned."""
-_ALWAYS_LOCAL = Flag.LOCAL | Flag.LOCAL_IN_EXCERPT | Flag.LOCAL_ARGUMENT | Flag.LOCAL_ARGUMENT_IN_EXCERPT
 _CALLED = Flag.EVALUATES | Flag.PASTES
 # The analysis of names reads some macros as loops, or as text that is not code.
 _NO_FUNCTION = re.compile(
@@ -161,11 +160,11 @@ class NameTable:
         self.variables, self.returned, self.functions = dict[str, None](), dict[str, None](), dict[str, None]()
         self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
         listed = dict[str, None]()
-        for name, flag in lexicon.rows():
+        for name, flag, locality in lexicon.rows():
             if name in TYPES and flag & Flag.VARIABLE:
                 self.types.add(name)
             if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
-                self._add(name, flag)
+                self._add(name, flag, locality)
                 listed[name] = None
         values = dict.fromkeys(name for name in VALUES if alphabet.spells(name))
         self.variables.update(values)
@@ -174,14 +173,15 @@ class NameTable:
         self._ordered = tuple(sorted(listed | values))
         self._words: dict[Role, Scope] = {}
 
-    def _add(self, name: str, flag: Flag) -> None:
+    def _add(self, name: str, flag: Flag, locality: int) -> None:
         if is_constant(name):
             if STRING_PREFIX.fullmatch(name):
                 self.prefixes.add(name)
             elif not _NO_VARIABLE.fullmatch(name):
                 self.variables[name] = self.returned[name] = None
             return
-        if flag & Flag.VARIABLE and not flag & (_ALWAYS_LOCAL | Flag.MOSTLY_LOCAL) and not _NO_VARIABLE.fullmatch(name):
+        # The judge finds some other names to be local, by the evidence of their function.
+        if flag & Flag.VARIABLE and locality <= GLOBAL_LOCALITY and not _NO_VARIABLE.fullmatch(name):
             self.variables[name] = None
             if not flag & Flag.MAY_BE_LOCAL:
                 self.returned[name] = None
