@@ -29,7 +29,9 @@ _ANNOTATION_ARGUMENT = Rule(
 _ANNOTATION = Rule(
     (b"__",),
     rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\((?!\s*+\*))",
-    "annotations such as __init, __user and __packed expand to attributes or to nothing",
+    "annotations such as __init and __packed expand to attributes or to nothing; after `unsigned long flags`, the "
+    "grammar takes one for the name of the variable",
+    always=True,
 )
 _ANNOTATION_WITH_ARGUMENTS = Rule(
     (b"__",),
@@ -201,6 +203,13 @@ EXPRESSIONS = (
         (b"0 ", b"1 ", b"2 ", b"4 ", b"5 ", b"6 ", b"8 "),
         rb"\b\d\w*+[ \t](?P<name>" + MACRO + rb")(?=\s*+[-+*,;)}])",
         "a macro after a number is an operator with an operand, such as `#define KB * 1024`",
+    ),
+    Rule(
+        (b"_t)",),
+        rb"(?:[=(,?:!~&|<>+*/%-]|\breturn)\s*+\(\s*+(?P<name>[A-Za-z_]\w*+(?<=_t))(?=\s*+\)\s*+[*&+-]\s*+[\w(*])",
+        "before an operator with one operand, the type of a cast parses as a variable",
+        b"int",
+        always=True,
     ),
     Rule(
         (b"_t)",),

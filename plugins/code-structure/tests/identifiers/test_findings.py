@@ -20,6 +20,7 @@ COUNTS = {
     "i": Count(bound=90),
     "ret": Count(free=1, bound=50),
     "err": Count(bound=40),
+    "count_t": Count(bound=40),
     "jiffies": Count(free=30),
     "list": Count(free=20, bound=30),
     "bp": Count(bound=20, unused=4),
@@ -71,6 +72,14 @@ GOLDEN = {
     "unused": (body("\tint ret, i;\n\n\treturn ret;"), [("i", "unused variable 'i'")]),
     "an unused parameter is permitted": (body("\treturn 0;", "int i"), []),
     "marked as unused": (body("\tint i __maybe_unused;\n\treturn 0;"), []),
+    "marked as unused after a type of two words": (
+        body("\tunsigned long flags __maybe_unused;\n\tu32 i;\n\n\ti = flags;\n\treturn i;"),
+        [],
+    ),
+    "a cast before an operator with one operand": (
+        body("\tg((count_t)*p, (count_t)&p);\n\n\treturn (count_t)-*p;", "int *p"),
+        [],
+    ),
     "marked as unused before the type": (body("\t__maybe_unused const int i = 1, ret;\n\treturn 0;"), []),
     "used by a cleanup attribute": (body("\tstruct s *i __free(kfree) = g();\n\treturn 0;"), []),
     "used by a macro that the text defines": ("#define G() g(i)\n" + body("\tint i;\n\n\tG();"), []),
