@@ -69,7 +69,7 @@ def train_step(
 def _losses_of(
     state: TrainingState, batches: Sequence[Batch], loss: Loss, replica: Replica[SequenceModel], after: list[States]
 ) -> Iterator[Tensor]:
-    """Compute the loss of every batch, and append the recurrent state behind it to `after`."""
+    """Compute the loss of every batch, and append the recurrent state after it to `after`."""
     for index, batch in enumerate(batches):
         carried = batch.continues and bool(state.recurrent)
         before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
