@@ -54,7 +54,7 @@ clean:
 	@touch $@
 
 .venv/installed-for-tests: .venv/installed
-	$(BIN)/pip install -e ".[dev]" -r plugins/requirements.txt
+	$(BIN)/pip install -e ".[dev]"
 	@touch $@
 
 .venv-bench/installed: $(PROJECTS) | .venv-bench/bin/pip
