@@ -51,22 +51,24 @@ def score_dynamically(
     losses: list[float] = []
     sizes: list[int] = []
     states: States | None = None
+    done = 0
     for batch in batches:
         nats, after = score_batch(model, batch, states)
         states = detach_states(after)
         size = int((batch.targets != IGNORED_TARGET).sum())
         loss = nats.sum() / size
-        losses.append(loss.item() * size)
-        sizes.append(size)
-        if not math.isfinite(losses[-1]):
+        value = loss.item()
+        if not math.isfinite(value):
             raise NonFiniteError(
-                f"the loss is {loss.item()} after {sum(sizes[:-1]):,} tokens of dynamic evaluation",
-                hint="Use a lower learning rate.",
+                f"the loss is {value} after {done:,} tokens of dynamic evaluation", hint="Use a lower learning rate."
             )
+        losses.append(value * size)
+        sizes.append(size)
+        done += size
         descent.zero_grad()
         loss.backward()
         clip_gradients(parameters, training.gradient_clip_norm, training.gradient_clip_value)
         descent.step()
         model.constrain_parameters()
-        report(WorkProgressed("evaluating", sum(sizes) / target_count))
+        report(WorkProgressed("evaluating", done / target_count))
     return summarize_blocks(np.array(losses), np.array(sizes, dtype=np.float64), characters_per_token)

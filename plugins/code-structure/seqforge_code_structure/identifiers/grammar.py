@@ -94,9 +94,9 @@ _LEAVES = (
     "primitive_type",
     "field_identifier",
 )
-"""Nodes without names, whose children are skipped."""
 _TOKENS = (kind for kind in range(LANGUAGE.node_kind_count) if not LANGUAGE.node_kind_is_named(kind))
 _WITHOUT_NAMES = (*map(_node_kind, _LEAVES), *_TOKENS)
+"""Nodes without names, whose children are skipped."""
 
 ARGUMENTS, PARAMETERS = _field_id("arguments"), _field_id("parameters")
 
