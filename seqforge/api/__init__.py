@@ -2,9 +2,9 @@
 
 from seqforge.api.compare import ComparisonTable, compare
 from seqforge.api.export import export
-from seqforge.api.launch import resume, train
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
+from seqforge.api.train import train
 from seqforge.generation import Prediction
 from seqforge.report.inspection import Inspection, SymbolProbability
 
@@ -17,7 +17,6 @@ __all__ = [
     "compare",
     "examples",
     "export",
-    "resume",
     "texts",
     "train",
 ]

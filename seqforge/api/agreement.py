@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.api.run import Run
+from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import is_exported
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
@@ -99,17 +99,18 @@ def remember_run(directory: RunDirectory, world: World) -> None:
         world.launch.remember_run(directory.path)
 
 
-def find_checkpoint(run: Run, name: str | int, world: World) -> Path | None:
+def find_checkpoint(directory: RunDirectory, experiment: Experiment, name: str | int, world: World) -> Path | None:
     """Return the checkpoint that the first process finds; None if there is none, so that the run starts again.
 
     Raises:
         RunError: If there is no checkpoint of that name, or it was exported without the state of training.
     """
     path: str | None = None
-    if world.is_first and (name != "latest" or run.checkpoints.steps()):
-        checkpoint = run.checkpoints.find(name)
+    checkpoints = Checkpoints(directory.checkpoints)
+    if world.is_first and (name != "latest" or checkpoints.steps()):
+        checkpoint = checkpoints.find(name)
         if is_exported(checkpoint):
-            name = run.experiment.registry.name_of_run(run.path)
+            name = experiment.registry.name_of_run(directory.path)
             raise RunError(
                 f"{name}: an exported model has only its weights, so its training cannot be resumed",
                 hint=f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {quote_path(name)}",

@@ -107,7 +107,7 @@ def export(
                     old.rename(target)
                 raise
             shutil.rmtree(old)
-    return Run(RunDirectory(created), experiment, experiment.table)
+    return Run(RunDirectory(created), experiment)
 
 
 def _portable(experiment: Experiment) -> dict[str, Any]:

@@ -1,41 +1,36 @@
 """Fine-tuning: initial weights from another run, with the vocabulary mapped symbol by symbol."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from seqforge.api.run import Run
+from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Vocabulary
 from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel, build_model
-from seqforge.runs import locate
+from seqforge.runs.directory import RunDirectory
+from seqforge.tasks import TrainedModel, task_of
 
 
-def find_initial_weights(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
-    """Return the trained run that a new run starts from, and its checkpoint.
+@dataclass(frozen=True, slots=True)
+class InitialWeights:
+    """Weights that a new run starts from.
 
-    Args:
-        initial: The trained run, the path of a run directory, or the name of a pretrained model, for the best
-            checkpoint; or the path of a checkpoint.
-        experiment: Experiment of the new run.
-
-    Raises:
-        RunError: If there is no such run or checkpoint.
+    Attributes:
+        experiment: Experiment of the run that trained them.
+        trained: Checkpoint of this run.
     """
-    if isinstance(initial, Run):
-        run, checkpoint = initial, "best"
-    else:
-        path, step = locate(initial, experiment.registry)
-        run, checkpoint = Run.open(path, registry=experiment.registry), step or "best"
-    run.checkpoints.find(checkpoint)
-    return run, checkpoint
+
+    experiment: Experiment
+    trained: TrainedModel
 
 
 def load_initial_weights(
-    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, run: Run, checkpoint: str
+    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: InitialWeights
 ) -> str:
     """Replace the weights of a new model with those of a trained model.
 
@@ -46,8 +41,7 @@ def load_initial_weights(
         model: The new model.
         experiment: Experiment of the new model.
         vocabulary: Vocabulary of the new model.
-        run: The trained run.
-        checkpoint: Checkpoint of this run.
+        initial: Weights of the trained model.
 
     Returns:
         A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
@@ -55,13 +49,14 @@ def load_initial_weights(
     Raises:
         RunError: If the cells or the sizes of the two models differ.
     """
-    source = run.checkpoints.find(checkpoint)
-    trained = run.model(checkpoint, device="cpu").state_dict()
+    directory, task = initial.trained.directory, task_of(initial.experiment)
+    source = Checkpoints(directory.checkpoints).find(initial.trained.checkpoint)
+    trained = task.load_model(initial.trained).state_dict()
     new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     for name in sorted(trained.keys() ^ new.keys()):
         owner = source if name in trained else "the experiment"
-        raise _mismatch(source, run, f"only {owner} has a weight {name}")
-    old_symbols, new_symbols = _symbols(run.vocabulary()), _symbols(vocabulary)
+        raise _mismatch(source, directory, f"only {owner} has a weight {name}")
+    old_symbols, new_symbols = _symbols(task.vocabulary(directory)), _symbols(vocabulary)
     places = {symbol: index for index, symbol in enumerate(old_symbols)}
     kept = [(places[symbol], index) for index, symbol in enumerate(new_symbols) if symbol in places]
     same = old_symbols == new_symbols
@@ -71,13 +66,13 @@ def load_initial_weights(
         sizes = target.shape if same else grown[name].shape
         dimensions = [axis for axis, size in enumerate(sizes) if size != target.shape[axis]]
         if any(sizes[axis] - target.shape[axis] != 1 for axis in dimensions) or len(dimensions) > 1:
-            raise _mismatch(source, run, f"the vocabularies differ, and no dimension of {name} counts symbols")
+            raise _mismatch(source, directory, f"the vocabularies differ, and no dimension of {name} counts symbols")
         expected = list(target.shape)
         for axis in dimensions:
             expected[axis] += len(old_symbols) - len(new_symbols)
         if list(trained[name].shape) != expected:
             shape = list(trained[name].shape)
-            raise _mismatch(source, run, f"{name} has the shape {shape}, and the experiment needs {expected}")
+            raise _mismatch(source, directory, f"{name} has the shape {shape}, and the experiment needs {expected}")
         new[name] = _map_symbols(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
     model.load_state_dict(new)
     model.constrain_parameters()  # The options of its cells may set other bounds than those of the trained model.
@@ -102,8 +97,8 @@ def _map_symbols(
     return new.index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
 
 
-def _mismatch(source: Path, run: Run, reason: str) -> RunError:
+def _mismatch(source: Path, directory: RunDirectory, reason: str) -> RunError:
     return RunError(
         f"{source}: the weights do not fit the experiment: {reason}",
-        hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {run.directory.experiment}.",
+        hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {directory.experiment}.",
     )

@@ -1,7 +1,7 @@
-"""The start of training: a new run, or a resumed one."""
+"""The start of training in a run directory: a new one, or one whose run is resumed."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,18 @@ from seqforge.api.agreement import (
     lock_run,
     remember_run,
 )
-from seqforge.api.fine_tuning import find_initial_weights, load_initial_weights
+from seqforge.api.fine_tuning import InitialWeights, load_initial_weights
 from seqforge.api.progress import ProgressDisplay
-from seqforge.api.run import Run
 from seqforge.api.trackers import Trackers
+from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
-from seqforge.distribution import World, join_world
+from seqforge.distribution import World
 from seqforge.errors import ExperimentError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
-from seqforge.faults import blame_components
-from seqforge.files import as_path, reported_failures, write_atomically
+from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, RecordedBackends, precisions_to_measure
 from seqforge.registry import format_value
@@ -42,103 +41,28 @@ from seqforge.training.task import TrainingTask
 from seqforge.training.trainer import Trainer
 
 
-@blame_components()
-def train(
+def train_new(
     experiment: Experiment,
-    output: str | Path = "runs",
-    *,
-    initial: Run | str | Path | None = None,
-    callbacks: Sequence[object] = (),
-    progress: bool | None = None,
-    world: World | None = None,
-) -> Run:
-    """Train an experiment to its end, in a new run directory.
-
-    In processes that torchrun started, train it together with the others. If torchrun has restarted them, resume the
-    run that this call began before.
+    output: Path,
+    initial: InitialWeights | None,
+    callbacks: Sequence[object],
+    progress: bool | None,
+    world: World,
+) -> RunDirectory:
+    """Train an experiment to its end, and return the new run directory.
 
     Args:
         experiment: The experiment.
         output: Folder in which the run directory is created.
-        initial: Fine-tuning: trained run whose best weights the run starts from, the path of a run directory or of a
-            checkpoint, or the name of a pretrained model; by default, the run starts from the initializer's weights.
+        initial: Weights that the run starts from, or None for those of the initializer.
         callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
-        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
-        world: The processes that train together, if they are connected already.
-
-    Returns:
-        The finished run.
-
-    Raises:
-        KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-        ExperimentError: If there is no such device, or a pinned backend cannot run a cell, or a callback has no method
-            that an event calls, or the processes have different experiments.
-        DataError: If the corpus is missing, empty or too short.
-        RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
+        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
+        world: The processes that train together.
     """
-    if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ExperimentError(
-            f"train() takes an Experiment, not {format_value(experiment)}",
-            hint='For a file: train(Experiment.load("small.toml")). For tables: train(Experiment.from_dict({…})).',
-        )
-    folder = as_path(output, "output")
-    with nullcontext(world) if world is not None else join_world() as world:
-        earlier = world.launch.recall_run() if world.launch is not None else None
-        if earlier is not None:
-            directory = RunDirectory.open(earlier)
-            run = Run(directory, experiment, directory.read_experiment())
-            return _resume(run, "latest", callbacks, progress, world)
-        return _start(experiment, folder, initial, callbacks, progress, world)
-
-
-@blame_components()
-def resume(
-    run: Run,
-    checkpoint: str | int = "latest",
-    *,
-    callbacks: Sequence[object] = (),
-    progress: bool | None = None,
-    world: World | None = None,
-) -> Run:
-    """Resume a run from a checkpoint. The result is bit-identical to that of a run without interruption.
-
-    The number of processes may be another one than before. The losses are then the same up to rounding, and the random
-    numbers of dropout differ.
-
-    Args:
-        run: The run, opened with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
-        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
-        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
-        world: The processes that train together, if they are connected already.
-
-    Returns:
-        The run with the experiment that it was resumed with.
-
-    Raises:
-        KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-        ExperimentError: If a setting was changed on which the state of the run depends, or as in `train`.
-        DataError: If the corpus is missing.
-        RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
-            or as in `train`.
-    """
-    with nullcontext(world) if world is not None else join_world() as world:
-        return _resume(run, checkpoint, callbacks, progress, world)
-
-
-def _start(
-    experiment: Experiment,
-    output: Path,
-    initial: Run | str | Path | None,
-    callbacks: Sequence[object],
-    progress: bool | None,
-    world: World,
-) -> Run:
     check_same_experiment(experiment, world)
     device = choose_device(experiment.training.device, world)
-    # These are checked first, because the corpus may be encoded for minutes.
+    # This is checked first, because the corpus may be encoded for minutes.
     RunDirectory.check_parent(output)
-    trained = None if initial is None else find_initial_weights(initial, experiment)
     with (
         InterruptGuard(announce=world.is_first) as interrupt,
         _open_listeners(experiment, callbacks, progress, world) as notify,
@@ -147,8 +71,8 @@ def _start(
         with _seed_dropout(experiment, device):
             state = task.new_state()
             source = None
-            if trained is not None:
-                source = load_initial_weights(state.model, experiment, task.vocabulary, *trained)
+            if initial is not None:
+                source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
             choices = _choose_backends(experiment, task, state, notify)
 
             def fill(directory: RunDirectory) -> None:
@@ -164,18 +88,37 @@ def _start(
             with lock_run(directory, world):
                 lines = describe_backends(choices)
                 Trainer(experiment, task, directory, state, notify, interrupt, lines, source).train()
-    return Run(directory, experiment, experiment.table)
+    return directory
 
 
-def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progress: bool | None, world: World) -> Run:
-    check_same_experiment(run.experiment, world)
-    experiment, directory = run.experiment, run.directory
+def train_further(
+    directory: RunDirectory,
+    experiment: Experiment,
+    checkpoint: str | int,
+    new_backends: bool,
+    callbacks: Sequence[object],
+    progress: bool | None,
+    world: World,
+) -> None:
+    """Resume a run from a checkpoint, and train it to its end.
+
+    Args:
+        directory: The run directory.
+        experiment: Experiment of the run, with new settings if it is to train longer.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
+        new_backends: Whether the backends of the cells are chosen again, instead of the recorded ones.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
+        world: The processes that train together.
+    """
+    check_same_experiment(experiment, world)
     directory.check_exists()
-    check_changes(run.saved, experiment.table)
+    saved = directory.read_experiment()
+    check_changes(saved, experiment.table)
     device = choose_device(experiment.training.device, world)
     # After a restart by torchrun, the run continues where it was, even if the command names an earlier checkpoint.
     restarted = world.launch is not None and world.launch.recall_run() is not None
-    path = find_checkpoint(run, "latest" if restarted else checkpoint, world)
+    path = find_checkpoint(directory, experiment, "latest" if restarted else checkpoint, world)
     with (
         InterruptGuard(announce=world.is_first) as interrupt,
         _open_listeners(experiment, callbacks, progress, world) as notify,
@@ -191,7 +134,7 @@ def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progre
                     _write_task_files(directory, task)
                 if directory.initial.exists():
                     load_model(directory.initial, state.model)
-            new_backends = run.new_backends or _pins(run.saved) != _pins(experiment.table)
+            new_backends = new_backends or _pins(saved) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
             choices = _choose_backends(experiment, task, state, notify, recorded)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
@@ -200,9 +143,10 @@ def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progre
             interrupt.wait_for_steps()
             best: tuple[int, float] | None = None
             if world.is_first:
-                run.checkpoints.drop_after(state.step)
+                checkpoints = Checkpoints(directory.checkpoints)
+                checkpoints.drop_after(state.step)
                 remove_temporary_files(directory.path)
-                best = run.checkpoints.best()
+                best = checkpoints.best()
                 # The new settings are written last, after all checks.
                 directory.write_experiment(experiment)
                 record_backends(directory.path, choices, state.model.precision)
@@ -211,7 +155,6 @@ def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progre
             if lowest is not None:
                 state.best_loss = min(state.best_loss, lowest)
             trainer.train()
-    return Run(directory, experiment, experiment.table)
 
 
 def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:

@@ -1,15 +1,17 @@
 """Runs in Python: open, sample, predict, evaluate, inspect and resume them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from seqforge.api.display import summary_html, summary_line
+from seqforge.api.launch import train_further
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.data import SplitName
+from seqforge.distribution import join_world
 from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment, merge_tables, override, with_samplers
@@ -39,13 +41,11 @@ class Run:
     Attributes:
         directory: The run directory.
         experiment: The experiment.
-        saved: Tables of `experiment.toml` in the run directory, which new settings of `experiment` do not change.
         new_backends: Whether `resume` chooses the backends of the cells again, instead of the recorded backends.
     """
 
     directory: RunDirectory
     experiment: Experiment
-    saved: Mapping[str, Any] = field(repr=False)
     new_backends: bool = False
 
     @classmethod
@@ -70,10 +70,9 @@ class Run:
         """
         registry = (registry or Registry.installed()).with_components(components)
         directory = RunDirectory.open(find_run(path, registry))
-        saved = directory.read_experiment()
-        table = override(saved, overrides)
+        table = override(directory.read_experiment(), overrides)
         experiment = Experiment.from_dict(table, directory.path, registry, origin=directory.experiment)
-        return cls(directory, experiment, saved, sets_backend(overrides))
+        return cls(directory, experiment, sets_backend(overrides))
 
     def __repr__(self) -> str:
         steps, losses = self.checkpoints.steps(), tabulate_losses(read_metrics(self.directory.metrics))
@@ -308,6 +307,7 @@ class Run:
         """
         return layer_states(*self._language_model(checkpoint, device), text)
 
+    @blame_components()
     def resume(
         self,
         checkpoint: str | int = "latest",
@@ -319,22 +319,23 @@ class Run:
         """Resume the run, and return it with its new settings. It is bit-identical to a run without interruption.
 
         Args:
-            checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
+            checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without any starts again.
             callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
             progress: Whether to display the progress; by default, only on a terminal and in a notebook.
             settings: Tables of the experiment with the keys that change, such as `training={"steps": 4000}`.
 
         Raises:
             KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-            ExperimentError: If a setting is wrong, or if the state of the run depends on it.
-            RunError: If the run has no such checkpoint, or if it is at its end.
+            ExperimentError: If a setting is wrong, or if the state of the run depends on it, or as in `train`.
+            DataError: If the corpus is missing.
+            RunError: If there is no such checkpoint, if it does not fit, if the run is at its end, or as in `train`.
         """
-        from seqforge.api.launch import resume
-
         table = merge_tables(self.experiment.table, settings)
-        changed = Experiment.from_dict(table, self.path, self.experiment.registry)
-        run = replace(self, experiment=changed, new_backends="backend" in settings.get("training", {}))
-        return resume(run, checkpoint, callbacks=callbacks, progress=progress)
+        experiment = Experiment.from_dict(table, self.path, self.experiment.registry)
+        new_backends = self.new_backends or "backend" in settings.get("training", {})
+        with join_world() as world:
+            train_further(self.directory, experiment, checkpoint, new_backends, callbacks, progress, world)
+        return Run(self.directory, experiment)
 
     @property
     def _task(self) -> Task:

@@ -155,11 +155,10 @@ def open_run(
 
     path, step = locate(name, registry)
     directory = RunDirectory.open(path)
-    saved = directory.read_experiment()
-    table = override(replace_components(saved, registry, sampler=samplers), overrides)
+    table = override(replace_components(directory.read_experiment(), registry, sampler=samplers), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
-    return Run(directory, experiment, saved, sets_backend(overrides)), step or checkpoint
+    return Run(directory, experiment, sets_backend(overrides)), step or checkpoint
 
 
 def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str, str]) -> None:

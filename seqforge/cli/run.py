@@ -144,10 +144,11 @@ def _start(
 def _resume(
     name: str, assignments: list[str], registry: Registry, callbacks: Sequence[object], world: "World"
 ) -> "Run":
-    from seqforge.api import resume
+    from seqforge.api.launch import train_further
 
     run, checkpoint = open_run(name, registry, "latest", overrides=assignments, samplers=[])
-    return resume(run, checkpoint, callbacks=callbacks, progress=False, world=world)
+    train_further(run.directory, run.experiment, checkpoint, run.new_backends, callbacks, False, world)
+    return run
 
 
 def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str:

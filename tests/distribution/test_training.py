@@ -12,7 +12,6 @@ import pytest
 from processes import run_world
 
 from seqforge import Callback, Experiment, Registry, Run, train
-from seqforge.api import resume
 from seqforge.errors import ExperimentError
 
 STREAM: dict[str, Any] = {
@@ -81,7 +80,7 @@ def test_a_checkpoint_is_resumed_by_any_number_of_processes(experiment: Any, tmp
     first = {**STREAM, "training": {**STREAM["training"], "steps": 7}}
 
     def resumed(run: Run) -> Run:
-        return resume(Run(run.directory, experiment(**STREAM), run.saved))
+        return Run(run.directory, experiment(**STREAM)).resume()
 
     begun = in_world(2, lambda: train(experiment(**first), tmp_path / "runs"), tmp_path)
     assert losses(resumed(begun))[-1] == pytest.approx(losses(whole)[-1], abs=1e-5)
@@ -95,7 +94,7 @@ def test_a_resumed_run_of_three_processes_with_dropout_is_bit_identical(experime
 
     whole = in_world(3, lambda: train(make(9), tmp_path / "runs"), tmp_path)
     part = in_world(3, lambda: train(make(4), tmp_path / "runs"), tmp_path)
-    in_world(3, lambda: resume(Run(part.directory, make(9), part.saved)), tmp_path)
+    in_world(3, lambda: Run(part.directory, make(9)).resume(), tmp_path)
     for name in ("model.safetensors", "training.safetensors"):
         ours, theirs = (run.checkpoints.path(9) / name for run in (part, whole))
         assert ours.read_bytes() == theirs.read_bytes()
@@ -129,7 +128,7 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(
     assert run_world(2, run, tmp_path / "world") == [143, 143]
     stopped = Run.open(tmp_path / "runs/small")
     assert stopped.checkpoints.steps() == [4]
-    assert losses(resume(Run(stopped.directory, experiment(**STREAM), stopped.saved))) == pytest.approx(
+    assert losses(Run(stopped.directory, experiment(**STREAM)).resume()) == pytest.approx(
         losses(train(experiment(**STREAM), tmp_path / "whole")), abs=1e-5
     )
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train
-from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import BackendContext, Cell
@@ -130,7 +129,7 @@ def test_a_resumed_run_uses_its_recorded_precision(
     monkeypatch.setattr(
         SequenceModel, "forward", lambda self, *args: (used.append(self.precision), forward(self, *args))[1]
     )
-    resume(Run.open(run.path, ["training.steps=3"]))
+    Run.open(run.path, ["training.steps=3"]).resume()
     assert set(used) == {recorded}
     assert read_backends(run.path).precision == recorded
     # A trained model is evaluated in float32 if that was faster; `auto` is bfloat16 if the device supports it.

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge import Experiment, Run, train
-from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import WorkProgressed
@@ -21,9 +20,9 @@ MakeExperiment = Callable[..., Experiment]
 def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(training={"backend": "onednn"}), tmp_path)
     assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
-    resume(Run.open(run.path, ["training.steps=14"]))
+    Run.open(run.path, ["training.steps=14"]).resume()
     assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
-    resume(Run.open(run.path, ["training.steps=16", "training.backend=eager"]))
+    Run.open(run.path, ["training.steps=16", "training.backend=eager"]).resume()
     assert read_backends(run.path).cells == {"stack.cells.0": "eager"}
 
 
@@ -35,9 +34,9 @@ def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
         to_sealed_json({"version": 2, "cells": {"stack.cells.0": "gone"}, "precision": "float32"})
     )
     with pytest.raises(RunError, match="'gone', which is not available: no backend is called 'gone'") as caught:
-        resume(Run.open(run.path, ["training.steps=14"]))
+        Run.open(run.path, ["training.steps=14"]).resume()
     assert "--set training.backend=auto" in str(caught.value.hint)
-    resume(Run.open(run.path, ["training.steps=14", "training.backend=auto"]))
+    Run.open(run.path, ["training.steps=14", "training.backend=auto"]).resume()
     assert run.checkpoints.steps()[-1] == 14
 
 
@@ -72,7 +71,7 @@ def test_a_model_without_a_record_runs_in_plain_torch(
     assert Run.open(run.path).sample(length=5) == expected
     assert "backends.json: missing or damaged" in capsys.readouterr().err
     with pytest.raises(RunError, match="missing or damaged") as caught:
-        resume(Run.open(run.path, ["training.steps=14"]))
+        Run.open(run.path, ["training.steps=14"]).resume()
     assert f"seqforge run --resume {run.path} --set training.backend=auto" in str(caught.value.hint)
     assert f'Run.open({str(run.path)!r}).resume(training={{"backend": "auto"}})' in str(caught.value)
 

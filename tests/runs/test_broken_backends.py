@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Experiment, Run, train
-from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
@@ -110,5 +109,5 @@ def test_a_run_that_was_trained_on_it_is_sampled_in_plain_torch_but_not_resumed(
     opened = Run.open(run.path, ["training.steps=3"], registry=broken)
     assert opened.sample("line", length=4)
     with pytest.raises(RunError, match="'broken', which is not available") as caught:
-        resume(opened)
+        opened.resume()
     assert FAULTS[source] in caught.value.message

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from seqforge import Registry, Run, train
-from seqforge.api import resume
 from seqforge.errors import RunError
 
 
@@ -30,13 +29,13 @@ def test_a_damaged_file_of_a_checkpoint_is_named_and_an_earlier_checkpoint_is_of
     flip(run.checkpoints.path(6) / name, 0.9)
     longer = Run.open(run.path, ["training.steps=8"], registry)
     with pytest.raises(RunError) as caught:
-        resume(longer)
+        longer.resume()
     assert caught.value.message.startswith(f"{run.checkpoints.path(6) / name}: damaged: ")
     good = run.checkpoints.path(5)
     assert f"The last whole checkpoint before it is {good}." in str(caught.value.hint)
     assert f"seqforge run --resume {good}\n" in str(caught.value.hint)
     assert f"seqforge.Run.open({str(run.path)!r}).resume(5)\n" in str(caught.value)
-    resume(longer, "5")
+    longer.resume("5")
     assert run.checkpoints.steps()[-1] == 8
 
 
@@ -65,7 +64,7 @@ def test_a_changed_vocabulary_is_refused(run: Run, registry: Registry) -> None:
     path = run.directory.vocabulary
     assert 'z"' in path.read_text()
     path.write_text(path.read_text().replace('z"', '~"'))
-    for use in (lambda: resume(Run.open(run.path, ["training.steps=8"], registry)), lambda: run.sample(length=3)):
+    for use in (lambda: Run.open(run.path, ["training.steps=8"], registry).resume(), lambda: run.sample(length=3)):
         with pytest.raises(RunError, match=r"vocabulary.json: damaged: ") as caught:
             use()
         assert caught.value.hint == "Restore the file from a copy of the run directory."
@@ -79,7 +78,7 @@ def test_a_changed_experiment_is_refused_until_its_checksum_is_deleted(run: Run,
         Run.open(run.path, registry=registry)
     assert "If you edited it yourself, delete its last line" in str(caught.value.hint)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    resume(Run.open(run.path, registry=registry))
+    Run.open(run.path, registry=registry).resume()
     assert run.checkpoints.steps()[-1] == 8
 
 
@@ -92,7 +91,7 @@ def test_damaged_lines_of_the_log_are_dropped_and_a_copy_is_kept(
     before = log.read_bytes()
     assert len(run.metrics()) == len(records) - 1
     assert "metrics.jsonl: 1 of 9 lines are damaged, and left out" in capsys.readouterr().err
-    resume(Run.open(run.path, ["training.steps=7"], registry))
+    Run.open(run.path, ["training.steps=7"], registry).resume()
     copy = log.with_name("metrics.damaged-1.jsonl")
     assert copy.read_bytes() == before
     assert f"1 line was damaged and deleted, all others are kept. The log as it was: {copy}" in capsys.readouterr().err

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from seqforge import Registry, Run
-from seqforge.api import resume
 from seqforge.runs.metrics_log import read_metrics
 
 RUNS = sorted((Path(__file__).parent / "runs").iterdir())
@@ -23,5 +22,5 @@ def test_a_stored_run_can_be_sampled_evaluated_and_resumed(stored: Path, tmp_pat
     assert run.evaluate().loss == pytest.approx(logged[-1], rel=1e-4)
     steps = run.checkpoints.steps()[-1]
     longer = Run.open(path, [f"training.steps={steps + 2}"], registry)
-    resume(longer)
+    longer.resume()
     assert longer.checkpoints.steps()[-1] == steps + 2

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from seqforge import Registry, Run, train
-from seqforge.api import resume
 from seqforge.errors import RunError
 from seqforge.interfaces import WorkProgressed
 from seqforge.training.interrupts import Interrupted, InterruptGuard
@@ -60,10 +59,10 @@ def test_a_run_that_is_stopped_before_any_work_ends_as_if_it_had_not_been(
         with pytest.raises(KeyboardInterrupt):
             train(chosen, tmp_path / str(number), callbacks=[StopAtWork(number)])
         run = Run.open(tmp_path / str(number) / chosen.identity.name, registry=labelled)
-        resume(run)
+        run.resume()
         assert content(run) == expected, number
         with pytest.raises(RunError, match="has already reached the end"):
-            resume(run)
+            run.resume()
 
 
 def test_a_second_ctrl_c_at_the_end_leaves_a_run_that_can_be_resumed(
@@ -84,7 +83,7 @@ def test_a_second_ctrl_c_at_the_end_leaves_a_run_that_can_be_resumed(
     assert caught.value.exit_status == 130
     run = Run.open(tmp_path / "small", registry=registry)
     assert run.checkpoints.steps()[-1] == 12
-    resume(run)
+    run.resume()
     assert [record["step"] for record in run.metrics() if record["event"] == "sample"] == [12]
 
 
@@ -112,7 +111,7 @@ def test_a_labelled_run_without_validation_split_ends_once(
 ) -> None:
     run = train(labelled_experiment(data={"validation_fraction": 0.0}), tmp_path)
     with pytest.raises(RunError, match="has already reached the end"):
-        resume(Run.open(run.path, registry=labelled))
+        Run.open(run.path, registry=labelled).resume()
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -145,7 +144,7 @@ def test_temporary_files_of_killed_processes_are_removed(experiment: Any, tmp_pa
         (run.path / name).parent.mkdir(exist_ok=True)
         (run.path / name).touch()
     (run.checkpoints.path(12) / ".manifest.json.7.tmp").touch()
-    resume(Run.open(run.path, ["training.steps=13"], registry))
+    Run.open(run.path, ["training.steps=13"], registry).resume()
     assert not list(run.path.rglob("*.tmp"))
 
 
@@ -166,7 +165,7 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
     monkeypatch.undo()
     run = Run.open(tmp_path / "small")
     assert run.checkpoints.steps() == [2, 3]
-    resume(run)
+    run.resume()
     assert not list(run.path.rglob("*.tmp"))
 
 

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, train
-from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
@@ -81,7 +80,7 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     # Step 7 is in the middle of an epoch, and between two evaluations.
     saving = {"steps": 12, "checkpoint_interval": 7, "keep_checkpoints": 9, **more}
     again = train(labelled_experiment(**tables(case, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
-    resume(Run.open(again.path, registry=labelled), "7")
+    Run.open(again.path, registry=labelled).resume("7")
     for file in (MODEL, TRAINING):
         ours, theirs = (run.checkpoints.path(12) / file for run in (again, whole))
         assert ours.read_bytes() == theirs.read_bytes(), file
@@ -241,8 +240,8 @@ def test_the_size_of_batches_cannot_change_on_resume(trained: Any, labelled: Reg
     run = trained("many-to-one")
     longer = ["training.steps=5"]
     with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768 and is now 100"):
-        resume(Run.open(run.path, [*longer, "training.batch_tokens=100"], labelled))
-    resume(Run.open(run.path, longer, labelled))
+        Run.open(run.path, [*longer, "training.batch_tokens=100"], labelled).resume()
+    Run.open(run.path, longer, labelled).resume()
     assert run.checkpoints.steps()[-1] == 5
 
 

@@ -10,7 +10,6 @@ import torch
 from seqforge_essentials.schedules import Constant
 
 from seqforge import Experiment, Registry, Run, texts, train, use
-from seqforge.api import resume
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
@@ -156,7 +155,7 @@ def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tm
     file = path / "experiment.toml"
     lines = file.read_text().splitlines()[:-1]  # without the checksum
     file.write_text("\n".join(lines).replace("after = 4", "after = 1000"))
-    resumed = resume(Run.open(path, registry=faulty))
+    resumed = Run.open(path, registry=faulty).resume()
     for name, tensor in whole.model("latest").state_dict().items():
         assert torch.equal(tensor, resumed.model("latest").state_dict()[name]), name
 

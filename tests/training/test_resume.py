@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from seqforge import Registry, Run, train, use
-from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.interfaces import Cell, Optimizer, StepFinished
 from seqforge.runs.backends import read_backends
@@ -89,7 +88,7 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     stopped = train_until(chosen, tmp_path / "stopped", 8, registry)
     assert stopped.checkpoints.steps()[-1] == 8
     assert read_backends(stopped.path) == read_backends(whole.path)
-    resume(Run.open(stopped.path, registry=registry))
+    Run.open(stopped.path, registry=registry).resume()
     assert_same_bits(stopped, whole, 12)
 
 
@@ -112,7 +111,7 @@ def test_every_part_of_the_state_is_resumed(
     chosen = experiment(**tables)
     whole = train(chosen, tmp_path / "whole")
     stopped = train_until(chosen, tmp_path / "stopped", 7, registry)
-    resume(Run.open(stopped.path, registry=registry))
+    Run.open(stopped.path, registry=registry).resume()
     assert_same_bits(stopped, whole, 12)
 
 
@@ -148,7 +147,7 @@ def test_components_with_an_unusual_state_are_resumed(tables: dict[str, Any], ex
     chosen = experiment(**tables)
     whole = train(chosen, tmp_path / "whole")
     stopped = train_until(chosen, tmp_path / "stopped", 7, chosen.registry)
-    resume(stopped)
+    stopped.resume()
     assert_same_bits(stopped, whole, 12)
 
 
@@ -160,7 +159,7 @@ def test_a_run_interrupted_at_the_end_of_an_epoch_is_bit_identical(
     last = whole.checkpoints.steps()[-1]
     steps_per_epoch = round(last / 2.5)
     stopped = train_until(chosen, tmp_path / "stopped", steps_per_epoch, registry)
-    resume(Run.open(stopped.path, registry=registry))
+    Run.open(stopped.path, registry=registry).resume()
     assert_same_bits(stopped, whole, last)
 
 
@@ -168,7 +167,7 @@ def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Reg
     """Resuming with more steps equals a run that had them from the start."""
     whole = train(experiment(training={"steps": 16, "keep_checkpoints": 9}), tmp_path / "whole")
     short = train(experiment(training={"steps": 12, "keep_checkpoints": 9}), tmp_path / "short")
-    resume(Run.open(short.path, ["training.steps=16"], registry))
+    Run.open(short.path, ["training.steps=16"], registry).resume()
     for file in (MODEL, TRAINING):
         assert (short.checkpoints.path(16) / file).read_bytes() == (whole.checkpoints.path(16) / file).read_bytes()
     assert short.experiment.training.steps == 12

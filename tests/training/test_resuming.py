@@ -10,7 +10,6 @@ import safetensors.torch
 import torch
 
 from seqforge import Registry, Run, train
-from seqforge.api import resume
 from seqforge.checkpoints.files import PROGRESS, TRAINING
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.runs.backends import read_backends
@@ -44,14 +43,14 @@ def test_changing_a_setting_on_which_the_state_depends_is_an_error_and_changes_n
 ) -> None:
     before = run.directory.experiment.read_bytes()
     with pytest.raises(ExperimentError, match=override.partition("=")[0].split(".")[0]):
-        resume(changed(run, registry, override))
+        changed(run, registry, override).resume()
     assert run.directory.experiment.read_bytes() == before
-    resume(changed(run, registry))
+    changed(run, registry).resume()
     assert run.checkpoints.steps()[-1] == 8
 
 
 def test_a_new_learning_rate_takes_effect(run: Run, registry: Registry) -> None:
-    resume(changed(run, registry, "optimizer.learning_rate=0.003", "training.log_interval=1"))
+    changed(run, registry, "optimizer.learning_rate=0.003", "training.log_interval=1").resume()
     assert run.metrics()[-3]["learning_rate"] == 0.003
 
 
@@ -59,20 +58,20 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
     cells = [{"use": "cudnn/lstm", "hidden_size": 7}]
     fused = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
     assert read_backends(fused.path).cells == {"stack.cells.0": "onednn"}
-    resume(changed(fused, registry, "model.cells.0={use='lstm', hidden_size=7}", "training.backend=eager"))
+    changed(fused, registry, "model.cells.0={use='lstm', hidden_size=7}", "training.backend=eager").resume()
     assert Run.open(fused.path, registry=registry).experiment.cells[0].name == "essentials/lstm"
     assert read_backends(fused.path).cells == {"stack.cells.0": "eager"}
     pinned = ["training.steps=9", "model.cells.0.backend='onednn'"]
-    resume(Run.open(fused.path, pinned, registry))
+    Run.open(fused.path, pinned, registry).resume()
     assert read_backends(fused.path).cells == {"stack.cells.0": "onednn"}
     other = Run.open(fused.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)
     with pytest.raises(ExperimentError, match=r"\.use was 'essentials/lstm' and is now 'essentials/gru'"):
-        resume(other)
+        other.resume()
 
 
 def test_a_run_can_resume_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
     assert run.checkpoints.steps() == [2, 4, 5, 6]
-    resume(changed(run, registry), "4")
+    changed(run, registry).resume("4")
     assert run.checkpoints.steps() == [2, 4, 5, 6, 8]
     steps = [record["step"] for record in run.metrics() if record["event"] == "evaluation"]
     assert steps == [5, 8]
@@ -81,7 +80,7 @@ def test_a_run_can_resume_from_an_earlier_checkpoint(run: Run, registry: Registr
 def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> None:
     lines = run.directory.metrics.read_text()
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
-        resume(Run.open(run.path, ["training.minutes=100"], registry))
+        Run.open(run.path, ["training.minutes=100"], registry).resume()
     assert caught.value.hint == "The limit is training.steps = 6. To train longer: --set training.steps=…"
     assert str(caught.value).endswith('To train longer: run.resume(training={"steps": …})')
     assert run.directory.metrics.read_text() == lines
@@ -91,7 +90,7 @@ def test_a_finished_run_with_one_validation_token_is_refused_too(experiment: Any
     fraction = 1 / len(experiment().table["corpus"]["text"])
     finished = train(experiment(training={"steps": 2}, data={"validation_fraction": fraction}), tmp_path)
     with pytest.raises(RunError, match="the run has already reached the end"):
-        resume(finished)
+        finished.resume()
 
 
 def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_nothing(
@@ -99,13 +98,13 @@ def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_not
 ) -> None:
     before = run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()
     with pytest.raises(RunError, match="the run has already reached the end"):
-        resume(Run.open(run.path, ["training.steps=4"], registry), "4")
+        Run.open(run.path, ["training.steps=4"], registry).resume("4")
     assert (run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()) == before
 
 
 def test_resuming_a_run_that_another_process_trains_is_an_error(run: Run, registry: Registry) -> None:
     with run.directory.lock(), pytest.raises(RunError, match="another process is training this run"):
-        resume(changed(run, registry))
+        changed(run, registry).resume()
 
 
 def rewrite_tensors(run: Run, **tensors: torch.Tensor | None) -> None:
@@ -137,7 +136,7 @@ def test_tensors_that_do_not_fit_are_an_error(
     rewrite_tensors(run, **{name: tensor})
     reseal(run.checkpoints.path(6))
     with pytest.raises(RunError, match="from another experiment"):
-        resume(changed(run, registry))
+        changed(run, registry).resume()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +163,7 @@ def test_plain_values_that_do_not_fit_are_an_error(
     file.write_text(json.dumps({**progress, key: value}))
     reseal(run.checkpoints.path(6))
     with pytest.raises(RunError, match=r"damaged|from another experiment"):
-        resume(changed(run, registry))
+        changed(run, registry).resume()
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[" * 100_000, b"\xff", b'{"version": 1}'])
@@ -174,7 +173,7 @@ def test_a_damaged_progress_file_is_an_error(
     (run.checkpoints.path(6) / PROGRESS).write_bytes(content)
     reseal(run.checkpoints.path(6))
     with pytest.raises(RunError, match="damaged"):
-        resume(changed(run, registry))
+        changed(run, registry).resume()
 
 
 def test_a_prompt_that_cannot_be_encoded_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
@@ -198,7 +197,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
 
     monkeypatch.setattr(language_model, "train_step", spoil)
     with pytest.raises(RunError, match=r"step 8: the loss is nan"):
-        resume(changed(run, registry, "sampling.interval=99"))
+        changed(run, registry, "sampling.interval=99").resume()
     assert run.checkpoints.steps() == [2, 4, 5, 6]
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, SeqforgeError, train
-from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
@@ -141,13 +140,13 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_a_checkpoint_to_resume
     stable = train(experiment(optimizer={"use": "sgd", "learning_rate": 0.1}, training={"steps": 4}), tmp_path)
     diverging = ["optimizer.learning_rate=1e38", "training.steps=50", "training.checkpoint_interval=1"]
     with pytest.raises(RunError, match=r"step [56]: ") as caught:
-        resume(Run.open(stable.path, diverging, registry))
+        Run.open(stable.path, diverging, registry).resume()
     assert caught.value.hint is not None
     assert f"seqforge run --resume {stable.checkpoints.path(4)} " in caught.value.hint
     in_python = f"seqforge.Run.open({str(stable.path)!r}).resume(4, "
     settings = 'optimizer={"learning_rate": …}, training={"gradient_clip_norm": 1.0})'
     assert str(caught.value).endswith(in_python + settings)
-    resume(Run.open(stable.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry), "4")
+    Run.open(stable.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry).resume("4")
     assert stable.checkpoints.steps()[-1] == 6
     assert stable.evaluate().loss < 5
 
@@ -190,7 +189,7 @@ def test_a_changed_corpus_is_an_error(experiment: Any, tmp_path: Path, registry:
     text = experiment().corpus.table["text"].replace("z", "}")
     changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
     with pytest.raises(RunError, match="the corpus is no longer the one"):
-        resume(changed)
+        changed.resume()
     with pytest.raises(RunError, match="the corpus is no longer the one"):
         changed.evaluate()
 
@@ -205,7 +204,7 @@ def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, regis
     (path / MODEL).write_bytes(content)
     (path / PROGRESS).write_text("{")
     with pytest.raises(RunError, match="damaged"):
-        resume(run)
+        run.resume()
 
 
 def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

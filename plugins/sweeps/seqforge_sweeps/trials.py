@@ -9,7 +9,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from seqforge.api import Run, resume, train
+from seqforge.api import Run, train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
 from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry import Registry
@@ -172,7 +172,7 @@ def _run_trial(
         else:
             choose_values(trial, sweep)
             if read_state(run.path)[0] != "finished":
-                run = resume(run, callbacks=reporter, progress=False)
+                run = run.resume(callbacks=reporter, progress=False)
         value, unit = best_value(run.metrics())
         if value is None:
             raise RunError("the run has no evaluation", hint="Use more text, or a larger data.validation_fraction.")
