@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import reported_failures
+from seqforge.runs.comparison import differing_settings
 from seqforge.runs.history import hide_password
 from seqforge_sweeps.sweep_file import Sweep
 
@@ -81,7 +82,6 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
 
     Raises:
         RunError: If the storage cannot be opened.
-        ExperimentError: If the study has other parameters than the sweep.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -91,9 +91,6 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
             load_if_exists=True,
             pruner=_pruner(sweep),
         )
-        _check_parameters(study, sweep)
-    except (ExperimentError, RunError):
-        raise
     except Exception as error:
         reason = str(error).partition("\n")[0]
         place = hide_password(storage) if storage else folder / DATABASE
@@ -134,19 +131,6 @@ def _sampler(sweep: Sweep, number: int) -> BaseSampler:
     return TPESampler(seed=seed) if sweep.settings.sampler == "tpe" else RandomSampler(seed=seed)
 
 
-def _check_parameters(study: optuna.Study, sweep: Sweep) -> None:
-    described = {key: repr(values.distribution) for key, values in sweep.parameters.items()}
-    recorded = study.user_attrs.get("parameters")
-    if recorded is None or not study.get_trials(deepcopy=False):
-        study.set_user_attr("parameters", json.dumps(described))
-    elif (before := json.loads(recorded)) != described:
-        changed = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
-        raise ExperimentError(
-            f"{sweep.path}: the sweep {sweep.name!r} has already run with other values of {', '.join(changed)}",
-            hint='Give the changed sweep another name: name = "…".',
-        )
-
-
 def planned(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials of a sweep, without those that another trial repeats.
 
@@ -171,7 +155,11 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
         study: The study.
         sweep: The sweep.
         grid: Whether all combinations of values are tried, instead of values that the sampler chooses.
+
+    Raises:
+        ExperimentError: If the study has trials with other parameters or another base experiment.
     """
+    _check_unchanged(study, sweep)
     existing = planned(study)
     if grid:
         for chosen in sweep.grid():
@@ -179,6 +167,23 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
     else:
         for _ in range(sweep.settings.trials - sum(trial.user_attrs[PLANNED] == "sampled" for trial in existing)):
             study.enqueue_trial({}, user_attrs={PLANNED: "sampled"})
+
+
+def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:
+    """Check that the trials of a study can be compared with those of a sweep, and store what they have in common."""
+    ranges = {key: repr(values.distribution) for key, values in sweep.parameters.items()}
+    now = json.loads(json.dumps({"base": sweep.table, "ranges": ranges}, default=str))
+    before = study.user_attrs.get("sweep")
+    if before is None or not study.get_trials(deepcopy=False):
+        study.set_user_attr("sweep", now)
+        return
+    changed = {key for key in {*before["ranges"], *ranges} if before["ranges"].get(key) != ranges.get(key)}
+    changed |= differing_settings([before["base"], now["base"]]).keys()
+    if changed:
+        raise ExperimentError(
+            f"{sweep.path}: the sweep {sweep.name!r} has already run with other values of {', '.join(sorted(changed))}",
+            hint='Give the changed sweep another name: name = "…".',
+        )
 
 
 def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:

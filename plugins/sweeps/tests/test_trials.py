@@ -313,3 +313,16 @@ def test_other_parameters_need_another_name(sweep: Sweep) -> None:
     sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 8]"))
     with pytest.raises(ExperimentError, match="other values of model"):
         planned_study(read_sweep(sweep.path))
+
+
+def test_another_base_experiment_needs_another_name(sweep: Sweep) -> None:
+    planned_study(sweep)
+    planned_study(read_sweep(sweep.path, ['experiment.name="other"'], trials=5))
+    changed = read_sweep(sweep.path, ["training.steps=99", "model.dropout=0.5"])
+    with pytest.raises(ExperimentError, match=r"already run with other values of model.dropout, training.steps\n"):
+        planned_study(changed)
+    shown = CliRunner().invoke(
+        build_app(Registry.installed()),
+        ["sweep", str(sweep.path), "--set", "training.steps=99", "--output", str(sweep.path.parent), "--show"],
+    )
+    assert "waiting" in shown.stdout
