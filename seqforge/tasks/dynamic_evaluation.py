@@ -13,7 +13,20 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Training
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import SequenceModel, States
+from seqforge.registry import format_value
 from seqforge.training.step import clip_gradients, detach_states
+
+
+def check_learning_rate(rate: object) -> None:
+    """Raise an error if a learning rate of dynamic evaluation is not a finite number above 0.
+
+    Raises:
+        RunError: If it is not.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, float | int) or not (math.isfinite(rate) and rate > 0):
+        raise RunError(
+            f"the learning rate of dynamic evaluation must be a finite number above 0, not {format_value(rate)}"
+        )
 
 
 def score_dynamically(
@@ -40,11 +53,8 @@ def score_dynamically(
         report: Function that receives the progress.
 
     Raises:
-        RunError: If the learning rate is not a finite number above 0.
         NonFiniteError: If a loss is not finite.
     """
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise RunError(f"the learning rate of dynamic evaluation must be a finite number above 0, not {learning_rate}")
     model.eval()
     parameters = list(model.parameters())
     descent = torch.optim.SGD(parameters, learning_rate)

@@ -30,7 +30,7 @@ from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
-from seqforge.tasks.dynamic_evaluation import score_dynamically
+from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
 from seqforge.tasks.task import Task, TrainedModel, check_division
 from seqforge.training.limits import run_limits
 from seqforge.training.step import train_step
@@ -103,6 +103,8 @@ class LanguageModelTask(Task):
     ) -> LikelihoodScore:
         """Score a whole split by its likelihood."""
         check_split(split)
+        if dynamic is not None:
+            check_learning_rate(dynamic)
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         spans, training = dataset.splits[split], self.experiment.training

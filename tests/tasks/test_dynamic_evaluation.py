@@ -15,7 +15,7 @@ from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation import LikelihoodScore, score_likelihood
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import SequenceModel, build_model
-from seqforge.tasks.dynamic_evaluation import score_dynamically
+from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
 
 SYMBOLS, LENGTH = 4, 10
 
@@ -83,10 +83,11 @@ def test_a_rate_that_is_too_high_is_an_error_that_says_so(experiment: Any) -> No
     assert caught.value.hint == "Use a lower learning rate."
 
 
-@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
-def test_a_rate_that_is_no_finite_number_above_0_is_an_error(experiment: Any, rate: float) -> None:
+@pytest.mark.parametrize("rate", [0, -1.0, math.nan, math.inf, True, "fast", torch.ones(1)])
+def test_a_rate_that_is_no_finite_number_above_0_is_an_error(rate: Any) -> None:
+    check_learning_rate(1)
     with pytest.raises(RunError, match="must be a finite number above 0, not"):
-        score(experiment(), random_tokens(30), rate)
+        check_learning_rate(rate)
 
 
 def test_a_run_is_scored_dynamically_and_keeps_its_weights(experiment: Any, tmp_path: Path) -> None:
@@ -98,6 +99,10 @@ def test_a_run_is_scored_dynamically_and_keeps_its_weights(experiment: Any, tmp_
     assert dynamic.loss < fixed.loss
     assert dynamic.tokens == fixed.tokens
     assert run.evaluate() == fixed
+    events: list[object] = []
+    with pytest.raises(RunError, match="must be a finite number above 0, not 0"):
+        run.evaluate(dynamic=0.0, report=events.append)
+    assert not events  # the corpus is not read for it
 
 
 def test_labelled_examples_cannot_be_scored_dynamically(labelled_experiment: Any, tmp_path: Path) -> None:
