@@ -18,7 +18,7 @@ from seqforge.experiment.compatibility import (
     incompatibilities,
     is_labelled,
 )
-from seqforge.experiment.misplaced_keys import IN_MODEL, keys_of, unknown_table, with_place
+from seqforge.experiment.misplaced_keys import IN_MODEL, keys_of, with_place
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
@@ -76,7 +76,8 @@ class Checker:
         """
         for name in table:
             if name not in _TABLES:
-                self.problems.append(unknown_table(name, _TABLES))
+                hint = did_you_mean(name, _TABLES, "`seqforge schema` shows all.")
+                self.problems.append(Problem(name, "an experiment has no such table", hint, unknown=name))
         missing = self._missing_plugins(table)
         if missing:
             self.problems += missing  # Every component of such a plugin would be another problem.

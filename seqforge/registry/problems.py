@@ -23,7 +23,7 @@ class Problem:
         message: Description of the problem.
         hint: How to solve it in an experiment file or on the command line.
         python_hint: How to solve it in Python, if that is written differently; otherwise empty.
-        unknown: Name of the option, if its table has no such option; otherwise empty.
+        unknown: Name of the key, if its table has no such key; otherwise empty.
     """
 
     key: str
