@@ -57,6 +57,7 @@ class TooDeepError(Exception):
 
 _WORD = re.compile(r"\w++")
 _ASSIGNMENT = re.compile(rb"\s*+(?:[-+|&^*/%]|<<|>>)?+=(?!=)")
+_FIRST_ARGUMENT = re.compile(rb"\s*+\(\s*+([A-Za-z_]\w*+)\s*+[,)]")
 _USE = Role.USE  # attributes of an enumeration are slow
 
 _ROLES_IN_ERRORS: dict[int, Role] = {
@@ -239,7 +240,9 @@ class Walk:
         if not (rewritten or (is_constant(name) and code[start - 1 : start] in (b"", b"\n"))):
             self.scopes.declared.add(name)
             return None
-        # This is a macro, whose arguments alternate between types and parameters.
+        # This is a macro, whose arguments alternate between types and parameters. The first one may name the function.
+        if first := _FIRST_ARGUMENT.match(code, stop):
+            self.scopes.declared.add(self._text[first.start(1) : first.end(1)])
         if self.scopes.function:
             self.scopes.function.macro_arguments = code.count(b",", stop, code.find(b"{", stop)) + 1
         return {PARAMETERS: STEPS[Role.MACRO_PARAMETERS]}
