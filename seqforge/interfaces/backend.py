@@ -39,11 +39,12 @@ class Refusal:
 
     Attributes:
         reason: The reason, in words that complete "native cannot run it: …".
-        about: What the reason concerns: the device, the cell in its precision, or the plugin of the backend.
+        about: What the reason concerns: the device, the cell in its precision, the length of the run, or the plugin of
+            the backend.
     """
 
     reason: str
-    about: Literal["device", "cell", "plugin"] = "cell"
+    about: Literal["device", "cell", "run", "plugin"] = "cell"
 
 
 class Backend(ABC):

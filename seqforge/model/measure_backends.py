@@ -125,7 +125,7 @@ def measure_backends(
         expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
         if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
             reason = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
-            refused[name] = Refusal(reason)
+            refused[name] = Refusal(reason, about="run")
             continue
         try:
             best = min([limit, *seconds.values()])

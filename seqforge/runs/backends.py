@@ -114,6 +114,6 @@ def _refusals(choice: CellBackend) -> str:
     names: dict[str, list[str]] = {}
     for name, refusal in choice.refused.items():
         # Leave out backends for other devices, and those that cannot run the cell if a fast one can.
-        if refusal.about == "plugin" or (refusal.about == "cell" and choice.backend == EAGER):
+        if refusal.about == "plugin" or (refusal.about in ("cell", "run") and choice.backend == EAGER):
             names.setdefault(refusal.reason, []).append(name)
     return "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())

@@ -60,11 +60,13 @@ def try_cell(component: Component, registry: Registry) -> str:
     workload = Workload(STEPS, ROWS, seconds=COMPILATION_SECONDS / PREPARATION_SHARE)
     measured = measure_backends(Probe(cell, False, 1, workload, "float32", _CPU), backends, registry, cached=False)
     for name, refusal in measured.refused.items():
-        if backends[name].refusal(cell, _CPU) is None and not refusal.reason.startswith("not tried"):
+        if refusal.about != "run" and backends[name].refusal(cell, _CPU) is None:
             raise plugin_fault("cell", component.name, f"on the backend {name}, {refusal.reason}")
     times = sorted(measured.seconds.items(), key=lambda item: item[1])
     lines = [f"{STEPS} steps × {ROWS} rows: " + ", ".join(f"{name} {1000 * seconds:.3g} ms" for name, seconds in times)]
-    lines += [f"{name}: {refusal.reason}" for name, refusal in measured.refused.items() if refusal.about == "cell"]
+    for name, refusal in measured.refused.items():
+        if refusal.about in ("cell", "run"):
+            lines.append(f"{name}: {refusal.reason}")
     return "\n".join(lines)
 
 
