@@ -17,13 +17,18 @@ def describe_size(size: int) -> str:
     return f"{size / 1e3:.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"
 
 
+def format_figure(value: float) -> str:
+    """Format a measured number with three digits, such as 0.0123 or 12.3, and 1,000 and more without an exponent."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+
+
 def format_count(number: int | None) -> str:
     """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
     if number is None:
         return "–"
     for size, suffix in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if number >= size:
-            return f"{number / size:.3g}{suffix}" if number < 999.5 * size else f"{number / size:,.0f}{suffix}"
+            return f"{format_figure(number / size)}{suffix}"
     return str(number)
 
 

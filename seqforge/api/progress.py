@@ -22,7 +22,7 @@ from seqforge.events import (
     TaskTerms,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, describe_size, format_duration
+from seqforge.figures import describe_count, describe_size, format_duration, format_figure
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -234,8 +234,8 @@ def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) ->
     metrics: dict[str, list[str]] = {}
     for name, score in scores.items():
         metric, _, quantity = name.partition(".")
-        held_out = f" ({baseline[name]:.3g})" if name in baseline else ""
-        metrics.setdefault(metric, []).append(f"{quantity} {score:.3g}{held_out}".strip())
+        held_out = f" ({format_figure(baseline[name])})" if name in baseline else ""
+        metrics.setdefault(metric, []).append(f"{quantity} {format_figure(score)}{held_out}".strip())
     if baseline:
         yield "Scores of the samples (and of held-out text):"
     for metric, values in metrics.items():

@@ -9,6 +9,7 @@ import typer
 
 from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import print_error, stderr, stdout
+from seqforge.figures import format_figure
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _table(report: "CellReport") -> "Table":
     fastest = min(report.seconds.values(), default=None)
     for name, seconds in sorted(report.seconds.items(), key=lambda item: item[1]):
         speed = report.rows * report.steps / seconds
-        table.add_row(name, f"{1000 * seconds:.3g}", f"{speed:,.0f}", "fastest" if seconds == fastest else "")
+        table.add_row(name, format_figure(1000 * seconds), f"{speed:,.0f}", "fastest" if seconds == fastest else "")
     for name, reason in sorted(report.refused.items()):
         table.add_row(name, "–", "–", reason)
     return table

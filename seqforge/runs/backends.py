@@ -6,6 +6,7 @@ from typing import TypeVar, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, open_in_python, quote_path
+from seqforge.figures import format_figure
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
 
@@ -80,15 +81,15 @@ def _describe(group: Sequence[CellBackend], refusals: str) -> str:
     first = group[0]
     seconds = _sums([choice.seconds for choice in group])
     times = sorted((time, name) for name, time in seconds.items() if time > 0)
-    shown = [f"{name} {1000 * time:.3g} ms" for time, name in times if name != first.backend]
+    shown = [f"{name} {format_figure(1000 * time)} ms" for time, name in times if name != first.backend]
     own = seconds.get(first.backend, 0.0)
     line = f"{_join_modules([choice.module for choice in group])}: {first.cell} on {first.backend}"
-    line += f", {1000 * own:.3g} ms per batch" if own else ""
+    line += f", {format_figure(1000 * own)} ms per batch" if own else ""
     if shown:
         line += f" ({', '.join(shown)})"
     by_precision = _sums([choice.seconds_by_precision for choice in group])
     if by_precision:
-        each = (f"{name} {1000 * time:.3g} ms" for name, time in by_precision.items())
+        each = (f"{name} {format_figure(1000 * time)} ms" for name, time in by_precision.items())
         line += f"; precision: {', '.join(each)}"
     return line + refusals
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
 from seqforge.cli.tables import Column, print_table
-from seqforge.figures import format_count, format_duration
+from seqforge.figures import format_count, format_duration, format_figure
 from seqforge.registry import Registry
 from seqforge.runs import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
@@ -98,4 +98,6 @@ def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monk
 def test_counts_and_durations_are_short() -> None:
     counts = {999: "999", 1000: "1k", 85_760: "85.8k", 999_600: "1,000k", 1_250_000: "1.25M", 70 * 10**9: "70B"}
     assert {number: format_count(number) for number in counts} == counts
+    figures = {0.012345: "0.0123", 12.345: "12.3", 999.4: "999", 999.6: "1,000", 4049.9: "4,050", -12345.6: "-12,346"}
+    assert {number: format_figure(number) for number in figures} == figures
     assert [format_duration(seconds) for seconds in (0.4, 59.6, 3599, 7510)] == ["0:00", "1:00", "59:59", "2:05:10"]

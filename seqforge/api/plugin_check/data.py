@@ -14,6 +14,7 @@ from seqforge.evaluation.metrics import validate_score
 from seqforge.events import no_report
 from seqforge.experiment.compatibility import example_spec_of
 from seqforge.faults import checked_state, plugin_fault
+from seqforge.figures import format_figure
 from seqforge.interfaces import (
     Classes,
     Corpus,
@@ -165,4 +166,6 @@ def _validated(score: Any, component: Component) -> Score:
 
 
 def _shown(score: Score) -> str:
-    return "scored " + (", ".join(f"{name} {value:.3g}" for name, value in score.values.items()) or "no values")
+    return "scored " + (
+        ", ".join(f"{name} {format_figure(value)}" for name, value in score.values.items()) or "no values"
+    )
