@@ -306,8 +306,6 @@ def suggest_runs(path: Path) -> str:
         return f"A run directory is a folder that `{command}` creates, such as {example}."
     try:
         folder = path if path.is_dir() else path.parent
-        if not folder.is_dir():
-            return f"The folder {folder} does not exist either."
         runs = _runs_in(folder)
         # Most runs are in `runs`. A user may name another folder, or leave it out.
         others = [] if runs or folder == Path("runs") else _runs_in(Path("runs"))
@@ -317,7 +315,8 @@ def suggest_runs(path: Path) -> str:
     if match:
         return f"Did you mean {next(run for run in (*runs, *others) if run.name == match)}?"
     place = "this folder" if folder == Path() else str(folder)
-    none = "" if runs else f"There is no run in {place}."
+    missing = f"There is no run in {place}." if folder.is_dir() else f"The folder {folder} does not exist either."
+    none = "" if runs else missing
     found = ", ".join(str(run) for run in (runs or others)[:10])
     return f"{none} Runs in {folder if runs else 'runs'}: {found}.".strip() if found else none
 
