@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.samplers.names import Alphabet, Role, Scope
+from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+from seqforge_code_structure.samplers.names import Alphabet, NameTable, Role, Scope
 from seqforge_code_structure.samplers.scoped_grammar import Grammar
 
 CHARACTERS = tuple(map(chr, range(128)))
@@ -25,3 +26,11 @@ def test_characters_that_continue_names_of_the_lexicon(grammar: Grammar, prefix:
     found = names.next_characters(Role.OPERAND, prefix)
     for token, character in enumerate(CHARACTERS):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
+
+
+def test_names_that_no_function_may_spell_are_not_allowed():
+    flags = dict.fromkeys(["$$mulI", "größe", "a" * 41, "while", "xz", "x1"], Flag.EVALUATES | Flag.VARIABLE)
+    table = NameTable(
+        Lexicon.from_flags(3, flags, localities=dict.fromkeys(flags, -9)), Alphabet(tuple("$mulIgrößea1xwhi"))
+    )
+    assert table.functions.keys() == table.variables.keys() == table.returned.keys() == {"x1"}

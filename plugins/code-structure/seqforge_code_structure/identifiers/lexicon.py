@@ -106,11 +106,12 @@ class Lexicon:
 
     def rows(self) -> Iterator[tuple[str, Flag, int]]:
         """Yield each name with its flags and its locality, in the order of the table."""
-        for line in self.table.decode().splitlines():
-            name, _, digits = line.partition(" ")
+        *parts, _ = self.table.decode().replace(" ", "\n").split("\n")
+        # There are hundreds of thousands of names, but only a few hundred combinations of digits.
+        decoded = {digits: _decode_digits(digits) for digits in set(parts[1::2])}
+        for name, digits in zip(parts[::2], parts[1::2], strict=True):
             if "-" not in name:
-                flags, locality = divmod(int(digits, 32), 32)
-                yield name, Flag(flags), locality - LARGEST_LOCALITY
+                yield name, *decoded[digits]
 
     def flags(self, name: str) -> Flag:
         """Return the flags of a name, or 0 if the training text does not contain it."""
@@ -141,8 +142,7 @@ class Lexicon:
             stop = table.index(b"\n", start)
             line = table[start : stop + 1]
             if line.startswith(key):
-                flags, locality = divmod(int(line[len(key) : -1], 32), 32)
-                return Flag(flags), locality - LARGEST_LOCALITY
+                return _decode_digits(line[len(key) : -1])
             if line < key:
                 low = stop + 1
             else:
@@ -187,6 +187,12 @@ class Lexicon:
     def evaluates_arguments(self, macro: str) -> bool:
         """Return whether all arguments of a known function or macro are expressions."""
         return bool(self.flags(macro) & Flag.EVALUATES)
+
+
+def _decode_digits(digits: str | bytes) -> tuple[Flag, int]:
+    """Return the flags and the locality at the end of a line of a table."""
+    flags, locality = divmod(int(digits, 32), 32)
+    return Flag(flags), locality - LARGEST_LOCALITY
 
 
 def word_keys(name: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ RESERVED = (
 
 VALUES = ("NULL", "true", "false", "__func__", "__FUNCTION__")
 """Names that are values, to which nothing can be assigned."""
-_CALLED = Flag.EVALUATES | Flag.PASTES
+_VARIABLE, _RETURNED, _CALLED = 1, 2, 4
 # The analysis of names reads some macros as loops, or as text that is not code.
 _NO_FUNCTION = re.compile(
     r"\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_|_scoped|offsetof|typeof)\w*|scoped_\w*"
@@ -150,6 +150,16 @@ class Alphabet:
         return all(character in self._bits for character in name)
 
 
+@lru_cache(maxsize=4096)
+def _find_uses(flag: Flag, locality: int) -> int:
+    """Return how a name may be used that is no constant: `_VARIABLE`, `_RETURNED` and `_CALLED`, or 0."""
+    uses = _CALLED if flag & (Flag.EVALUATES | Flag.PASTES) else 0
+    # The judge finds some other names to be local, by the evidence of their function.
+    if flag & Flag.VARIABLE and locality <= GLOBAL_LOCALITY:
+        uses |= _VARIABLE if flag & Flag.MAY_BE_LOCAL else _VARIABLE | _RETURNED
+    return uses
+
+
 class NameTable:
     """The names that are allowed in every function: those of a lexicon, and keywords."""
 
@@ -158,34 +168,31 @@ class NameTable:
         # The garbage collector does not visit dictionaries and tuples of text. With sets and lists, each of its full
         # collections would take a tenth of a second more.
         self.variables, self.returned, self.functions = dict[str, None](), dict[str, None](), dict[str, None]()
-        self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
-        listed = dict[str, None]()
+        self.loops, self.prefixes = set[str](), set[str]()
+        self.types = {name for name in TYPES if lexicon.flags(name) & Flag.VARIABLE}
+        is_spelled = re.compile(f"[{''.join(map(re.escape, filter(alphabet.spells, NAME_CHARACTERS)))}]+").fullmatch
         for name, flag, locality in lexicon.rows():
-            if name in TYPES and flag & Flag.VARIABLE:
-                self.types.add(name)
-            if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
-                self._add(name, flag, locality)
-                listed[name] = None
+            uses = _find_uses(flag, locality)
+            # Half of the names are only local. Constants begin with a capital letter or an underscore.
+            if (uses or name < "a") and len(name) <= LONGEST_NAME and name not in RESERVED and is_spelled(name):
+                self._add(name, uses)
         values = dict.fromkeys(name for name in VALUES if alphabet.spells(name))
         self.variables.update(values)
         self.returned.update(values)
-        # The lexicon is in order, so the long list is made from it. To sort the sets would take longer.
-        self._ordered = tuple(sorted(listed | values))
         self._words: dict[Role, Scope] = {}
 
-    def _add(self, name: str, flag: Flag, locality: int) -> None:
-        if is_constant(name):
+    def _add(self, name: str, uses: int) -> None:
+        if name < "a" and is_constant(name):
             if STRING_PREFIX.fullmatch(name):
                 self.prefixes.add(name)
             elif not _NO_VARIABLE.fullmatch(name):
                 self.variables[name] = self.returned[name] = None
             return
-        # The judge finds some other names to be local, by the evidence of their function.
-        if flag & Flag.VARIABLE and locality <= GLOBAL_LOCALITY and not _NO_VARIABLE.fullmatch(name):
+        if uses & _VARIABLE and not _NO_VARIABLE.fullmatch(name):
             self.variables[name] = None
-            if not flag & Flag.MAY_BE_LOCAL:
+            if uses & _RETURNED:
                 self.returned[name] = None
-        if flag & _CALLED:
+        if uses & _CALLED:
             if _LOOP.fullmatch(name):
                 self.loops.add(name)
             elif not _NO_FUNCTION.fullmatch(name):
@@ -223,9 +230,7 @@ class NameTable:
     @cached_property
     def _common(self) -> NameList:
         """The long list of names that all roles in `USES` have. It is made once."""
-        returned, functions = self.returned, self.functions
-        names = (name for name in self._ordered if name in returned or name in functions)
-        return NameList(names, self.alphabet)
+        return NameList(self.returned | self.functions, self.alphabet)
 
 
 class NameList:
