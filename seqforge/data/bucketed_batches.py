@@ -75,18 +75,15 @@ class BucketedBatches:
         self._epoch: tuple[int, list[NDArray[np.int64]]] | None = None
         self.batches_per_epoch = sum(parts for _, parts in self._buckets)
 
-    def batch(self, number: int) -> PaddedBatch:
-        """Return the batch with a number, counted from 0 over all epochs."""
-        epoch, examples = self._find(number)
-        return read_batch(self._file, examples, turn=epoch, end=self._end)
-
     def part(self, number: int, world: World) -> tuple[PaddedBatch, BatchShare]:
         """Return the examples of a batch that this process reads, and their share of the whole batch.
 
-        A process must take part in every step. If the batch has fewer examples than there are processes, a process
-        without an example reads the first one, none of whose targets counts.
+        The number of a batch is counted from 0 over all epochs. A process must take part in every step. If the batch
+        has fewer examples than there are processes, a process without an example reads the first one, none of whose
+        targets counts.
         """
-        epoch, examples = self._find(number)
+        epoch, position = divmod(number, self.batches_per_epoch)
+        examples = self.order(epoch)[position]
         share = world.share(len(examples))
         own = examples[share.start : share.stop]
         batch = read_batch(self._file, own if len(own) else examples[:1], turn=epoch, end=self._end)
@@ -95,11 +92,6 @@ class BucketedBatches:
         whole = count_targets(self._file, examples, turn=epoch, end=self._end)
         steps = int(self._file.inputs.lengths[examples].sum())
         return batch, BatchShare(batch.target_count if len(own) else 0, whole, steps)
-
-    def _find(self, number: int) -> tuple[int, NDArray[np.int64]]:
-        """Return the epoch of a batch, and the indices of its examples."""
-        epoch, position = divmod(number, self.batches_per_epoch)
-        return epoch, self.order(epoch)[position]
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the indices of the examples in every batch of an epoch."""

@@ -53,8 +53,7 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
         end: Symbol to append to every target sequence, or None.
     """
     inputs = file.inputs.read(examples)
-    starts = file.first_targets(examples)
-    targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
+    targets = file.targets.read(_targets_of_turn(file, examples, turn))
     return PaddedBatch(
         pad_inputs(inputs), torch.tensor([len(steps) for steps in inputs]), pad_targets(file.spec, targets, end)
     )
@@ -64,9 +63,14 @@ def count_targets(file: ExampleFile, examples: NDArray[np.int64], turn: int, end
     """Return the `target_count` of the batch that `read_batch` returns for the same arguments, without reading it."""
     if file.spec.output_mode == "once":
         return len(examples)
-    starts = file.first_targets(examples)
-    lengths = file.targets.lengths[starts + turn % (file.target_stops[examples] - starts)]
+    lengths = file.targets.lengths[_targets_of_turn(file, examples, turn)]
     return int(lengths.sum()) + (len(examples) if end is not None else 0)
+
+
+def _targets_of_turn(file: ExampleFile, examples: NDArray[np.int64], turn: int) -> NDArray[np.int64]:
+    """Return the index of one target of each example."""
+    starts = file.first_targets(examples)
+    return starts + turn % (file.target_stops[examples] - starts)
 
 
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:

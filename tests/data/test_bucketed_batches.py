@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqforge.data import BucketedBatches, ExampleFile, evaluation_examples
 from seqforge.data.example_file import RaggedFile
+from seqforge.distribution import ALONE
 from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Text
 
@@ -55,7 +56,7 @@ def test_every_example_is_read_once_per_epoch(
     for epoch in range(3):
         assert sorted(np.concatenate(batches.order(epoch)).tolist()) == chosen.tolist()
     first = count = batches.batches_per_epoch
-    seen = [batches.batch(first + number) for number in range(count)]
+    seen = [batches.part(first + number, ALONE)[0] for number in range(count)]
     found = [row for batch in seen for row in batch.inputs[0].tolist()]
     assert sorted(found) == chosen.tolist()
 
@@ -66,7 +67,7 @@ def test_no_batch_exceeds_the_limits_of_rows_and_tokens(made: Any, lengths: Any,
     file = made(lengths)
     batches = BucketedBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
     for number in range(3 * batches.batches_per_epoch):
-        batch = batches.batch(number)
+        batch = batches.part(number, ALONE)[0]
         assert 1 <= batch.inputs.shape[1] <= rows
         assert (len(batch.inputs) + len(batch.targets)) * batch.inputs.shape[1] <= tokens
 
@@ -81,8 +82,8 @@ def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, numbe
 
     walked = batches()
     for before in range(number % 7):
-        walked.batch(before)
-    one, two = walked.batch(number), batches().batch(number)
+        walked.part(before, ALONE)
+    one, two = walked.part(number, ALONE)[0], batches().part(number, ALONE)[0]
     assert one.inputs.equal(two.inputs)
     assert one.targets.equal(two.targets)
 
@@ -108,7 +109,7 @@ def test_rows_are_padded_after_their_last_step(made: Any) -> None:
 def test_alternative_targets_alternate_from_epoch_to_epoch(made: Any) -> None:
     file = made([(3, [1, 2, 3])])
     batches = BucketedBatches(file, np.array([0]), 4, 100, 0, shuffle=True, end=None)
-    assert [len(batches.batch(epoch).targets) for epoch in range(4)] == [1, 2, 3, 1]
+    assert [len(batches.part(epoch, ALONE)[0].targets) for epoch in range(4)] == [1, 2, 3, 1]
 
 
 @_SETTINGS

@@ -1,4 +1,4 @@
-"""The backend `native`: RNN, GRU, LSTM, and any factored cell whose elementwise part can be traced, on C++ kernels."""
+"""The backend `native`: RNN, GRU, LSTM, and any cell whose step can be traced, on C++ kernels."""
 
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -39,8 +39,8 @@ COMPILATION_SECONDS = 2.0
 class NativeBackend(Backend):
     """C++ kernels for AVX2, AVX-512 and AMX, in float32 or bfloat16, on a CPU.
 
-    Kernels of RNN, GRU and LSTM are built when the plugin is installed. The kernel of any other factored cell is
-    compiled at its first use and stored in the cache folder.
+    Kernels of RNN, GRU and LSTM are built when the plugin is installed. The kernel of any other cell is compiled at
+    its first use and stored in the cache folder.
     """
 
     device_types: ClassVar[tuple[str, ...]] = ("cpu",)
@@ -85,7 +85,7 @@ class NativeBackend(Backend):
         return partial(read_cell, cell, kernel, context.dtype)
 
     def output_layer(self, context: BackendContext) -> OutputLayer:
-        """Return the product of the native kernels or of oneDNN, whichever is faster."""
+        """Return the product of the native kernels, or of oneDNN or torch if there is none for its type or size."""
         return partial(linear, result=torch.float32)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:

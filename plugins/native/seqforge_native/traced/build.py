@@ -11,6 +11,7 @@ import torch
 
 from seqforge.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
 from seqforge.errors import PluginError, warn
+from seqforge.events import no_report
 from seqforge.files import cache_folder
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import best_instruction_set, load_library
@@ -100,7 +101,7 @@ def _folder(source: str, command: list[str]) -> Path:
 
 def _is_complete(folder: Path) -> bool:
     """Return whether a kernel is in the cache and undamaged. A damaged one could compute wrong numbers."""
-    return find_damage(folder, lambda event: None) is None
+    return find_damage(folder, no_report) is None
 
 
 def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:
