@@ -27,6 +27,8 @@ NOTHING = 0
 """Number of a state that never waits, in place of a state that waits. There is thus always one number on the stack."""
 _LONGEST_LITERAL_END = 3
 """Upper bound of the number of characters that end a comment or string."""
+_FEWEST_STATES, _FEWEST_ACTIONS = 1024, 256
+"""Sizes of the first tables. All tables are validated again whenever one of them grows."""
 _MOST_STATES = 30_000
 """Number of states from which on a new table is begun. With 100 symbols, they take about 50 MB."""
 
@@ -56,7 +58,9 @@ class PositionTable:
         self.next_states: Int32[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int32)
         self.costs: Int8[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int8)
         self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
-        self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, NOTHING, -1]], dtype=torch.int32)
+        self.actions: Int32[Tensor, "actions 3"] = torch.tensor(
+            [[1, NOTHING, -1], *[[1, NOTHING, 0]] * (_FEWEST_ACTIONS - 1)], dtype=torch.int32
+        )
         self._positions: list[Position | Prefix] = []
         self._sets: list[int] = []
         self._numbers: dict[Position | Prefix, int] = {}
@@ -204,7 +208,7 @@ class PositionTable:
         return number
 
     def _grow(self) -> None:
-        count = max(len(self.weights), 256)
+        count = max(len(self.weights), _FEWEST_STATES)
         symbols = self.costs.shape[1]
         unknown = torch.full((count, symbols), _UNKNOWN, dtype=torch.int32)
         self.next_states = torch.cat([self.next_states, unknown])
