@@ -26,8 +26,8 @@ class CellBackend:
         module: Name of the cell's module in the model, such as `stack.cells.0`.
         cell: Name of the cell's class.
         backend: Name of the backend.
-        seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is recorded, or if it
-            is pinned and so is the precision.
+        seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is recorded, or if the
+            precision is given and the backend is pinned or the only one.
         refused: Why the other backends do not run the cell, by backend; empty if the backend is pinned or recorded.
         seconds_by_precision: Time of the fastest backend in each precision; empty if the precision was not measured.
     """
@@ -148,7 +148,8 @@ def _choose(
     else:
         backends, fallback = {pinned.backend: load_backend(registry, pinned.backend)}, pinned.backend
     measured = measure_backends(probe, backends, registry, other_precision=other_precision)
-    # If every backend failed, so did the cell: in plain torch, its own error reaches the user.
+    # Without any time, `eager` is the only backend, or every backend failed, and so did the cell: in plain torch, its
+    # own error reaches the user.
     fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=fallback)
     return CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
 

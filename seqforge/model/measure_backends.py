@@ -110,7 +110,7 @@ def measure_backends(
     refused = _refusals(probe, backends)
     supported = sorted(set(backends) - set(refused))
     if cached and supported == [EAGER] and other_precision is None:
-        return Measurement({EAGER: 0.0}, refused)
+        return Measurement({}, refused)
     limit = math.inf if other_precision is None else other_precision
     # Times that are not measured to the end are only good for a comparison with the same other precision.
     fingerprint = _fingerprint(probe, supported, registry, compared=limit < math.inf)

@@ -80,11 +80,11 @@ def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
 def _describe(group: Sequence[CellBackend], refusals: str) -> str:
     first = group[0]
     seconds = _sums([choice.seconds for choice in group])
-    times = sorted((time, name) for name, time in seconds.items() if time > 0)
-    shown = [f"{name} {format_figure(1000 * time)} ms" for time, name in times if name != first.backend]
-    own = seconds.get(first.backend, 0.0)
+    times = sorted((time, name) for name, time in seconds.items() if name != first.backend)
+    shown = [f"{name} {format_figure(1000 * time)} ms" for time, name in times]
+    own = seconds.get(first.backend)
     line = f"{_join_modules([choice.module for choice in group])}: {first.cell} on {first.backend}"
-    line += f", {format_figure(1000 * own)} ms per batch" if own else ""
+    line += "" if own is None else f", {format_figure(1000 * own)} ms per batch"
     if shown:
         line += f" ({', '.join(shown)})"
     by_precision = _sums([choice.seconds_by_precision for choice in group])

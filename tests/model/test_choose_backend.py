@@ -227,7 +227,11 @@ def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) ->
 
 def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:
     choice = choose(Refuses)[0]
-    assert (choice.backend, choice.refused) == ("eager", {"refuses": Refusal("it never runs a LSTM")})
+    assert (choice.backend, choice.seconds, choice.refused) == (
+        "eager",
+        {},
+        {"refuses": Refusal("it never runs a LSTM")},
+    )
     assert describe_backends([choice]) == ("stack.cells.0: LSTM on eager; refuses: it never runs a LSTM",)
 
 
@@ -239,8 +243,7 @@ def test_layers_on_one_backend_share_a_line_with_the_sums_of_their_times() -> No
     ]
     other = CellBackend("stack.cells.2", "GRU", "eager")
     assert describe_backends([*layers[:2], other, layers[2]]) == (
-        "stack.cells.0–1, stack.cells.3: LSTM on eager, 1.12e+03 ms per batch (slow 2.25e+03 ms); "
-        "refuses: it is too long",
+        "stack.cells.0–1, stack.cells.3: LSTM on eager, 1,125 ms per batch (slow 2,250 ms); refuses: it is too long",
         "stack.cells.2: GRU on eager",
     )
 
