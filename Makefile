@@ -3,7 +3,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml plugins/native/seqforge_native/kernels/*)
+NATIVE := plugins/native
+KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
+PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
 .PHONY: run test lint examples trackers docs bench clean
 
