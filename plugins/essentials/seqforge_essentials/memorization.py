@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seqforge.interfaces import Finding, IndexedMetric, Score
@@ -18,12 +20,18 @@ _LIMIT = 200_000
 class Memorization(IndexedMetric):
     """Verbatim matches with the training text, of any length and place.
 
-    Real text also has matches, such as licenses and idioms, so compare the values with their baseline. The metric keeps
-    an index of the training text in the cache, of about 5 times its size.
+    A character that repeats the one before it does not add to the length of a match, since a row of spaces or stars is
+    no copy. Real text also has matches, such as licenses and idioms, so compare the values with their baseline. The
+    metric keeps an index of the training text in the cache, of about 5 times its size.
     """
 
     length: Annotated[
-        int, Field(ge=1, le=10_000, description="Smallest number of consecutive characters that count as copied.")
+        int,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Smallest length of a match that counts as copied. A run of one character counts once.",
+        ),
     ] = 50
     _index: TextIndex = field(default=TextIndex(()), init=False, repr=False)
 
@@ -41,8 +49,8 @@ class Memorization(IndexedMetric):
         Only the first 200,000 characters of all texts are searched for.
 
         Returns:
-            `longest`, the length of the longest match in all texts, in characters; `mean_longest`, its mean over the
-            texts; and `copied`, the share of characters inside matches of at least `length` characters.
+            `longest`, the length of the longest match in all texts, without repetitions; `mean_longest`, its mean over
+            the texts; and `copied`, the share of characters inside matches of at least `length` characters.
         """
         longest: list[int] = []
         findings: list[Finding] = []
@@ -52,10 +60,11 @@ class Memorization(IndexedMetric):
             remaining -= len(searched)
             if not searched:
                 continue
-            lengths = self._index.match_lengths(searched).tolist()
-            longest.append(max(lengths))
+            lengths = self._index.match_lengths(searched)
+            counted = without_repetitions(searched, lengths).tolist()
+            longest.append(max(counted))
             characters += len(searched)
-            for copy in find_copies(lengths, self.length):
+            for copy in find_copies(lengths.tolist(), counted, self.length):
                 message = f"copied from the training text (longest match: {copy.longest:,} characters)"
                 findings.append(Finding(number, copy.start, copy.stop, message, "warning"))
         copied = sum(finding.stop - finding.start for finding in findings)
@@ -73,7 +82,7 @@ class Copy(NamedTuple):
     Attributes:
         start: Index of its first character.
         stop: Index after its last character.
-        longest: Length of its longest match.
+        longest: Length of its longest match, without repetitions.
     """
 
     start: int
@@ -81,20 +90,34 @@ class Copy(NamedTuple):
     longest: int
 
 
-def find_copies(lengths: Sequence[int], least: int) -> list[Copy]:
+def without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of characters of each match that differ from the character before them in the match.
+
+    Args:
+        text: The text.
+        lengths: Length of the longest match that begins at each character of the text.
+    """
+    codes = np.array([ord(character) for character in text])
+    changes = np.concatenate([[0], np.cumsum(codes[1:] != codes[:-1])])
+    places = np.arange(len(text))
+    return np.where(lengths > 0, 1 + changes[np.maximum(places + lengths - 1, 0)] - changes, 0)
+
+
+def find_copies(lengths: Sequence[int], counted: Sequence[int], least: int) -> list[Copy]:
     """Find the parts of a text that consist of matches of at least `least` characters.
 
     Args:
         lengths: Length of the longest match that begins at each character of the text.
-        least: Smallest length of a match.
+        counted: Length of the same match as it counts.
+        least: Smallest length of a match that counts.
     """
     copies: list[Copy] = []
-    for start, length in enumerate(lengths):
-        if length < least:
+    for start, (length, size) in enumerate(zip(lengths, counted, strict=True)):
+        if size < least:
             continue
         if copies and start <= copies[-1].stop:
             last = copies.pop()
-            copies.append(Copy(last.start, max(last.stop, start + length), max(last.longest, length)))
+            copies.append(Copy(last.start, max(last.stop, start + length), max(last.longest, size)))
         else:
-            copies.append(Copy(start, start + length, length))
+            copies.append(Copy(start, start + length, size))
     return copies

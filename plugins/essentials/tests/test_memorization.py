@@ -1,12 +1,14 @@
 """The longest matches against a search for substrings, and the metric that counts them."""
 
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials import text_index
-from seqforge_essentials.memorization import Copy, Memorization, find_copies
+from seqforge_essentials.memorization import Copy, Memorization, find_copies, without_repetitions
 from seqforge_essentials.text_index import open_index, write_index
 
 from seqforge.interfaces import Finding
@@ -74,8 +76,26 @@ def test_copies_have_their_share_and_their_places(tmp_path: Path) -> None:
 
 
 def test_matches_that_overlap_are_one_copy() -> None:
-    assert find_copies([3, 2, 1, 4, 3, 2, 1, 0, 3, 2, 1], 3) == [Copy(0, 7, 4), Copy(8, 11, 3)]
-    assert find_copies([], 1) == []
+    lengths = [3, 2, 1, 4, 3, 2, 1, 0, 3, 2, 1]
+    assert find_copies(lengths, lengths, 3) == [Copy(0, 7, 4), Copy(8, 11, 3)]
+    assert find_copies([], [], 1) == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab "), st.integers(1, 4)), max_size=12), st.data())
+def test_a_run_of_one_character_counts_once(runs: list[tuple[str, int]], data: st.DataObject) -> None:
+    text = "".join(character * count for character, count in runs)
+    lengths = [data.draw(st.integers(0, len(text) - start)) for start in range(len(text))]
+    collapsed = [len(list(groupby(text[start : start + length]))) for start, length in enumerate(lengths)]
+    assert without_repetitions(text, np.array(lengths, dtype=np.int64)).tolist() == collapsed
+
+
+def test_rows_of_one_character_are_no_copies(tmp_path: Path) -> None:
+    metric = Memorization(5)
+    metric.write_index(iter(["a" + " " * 30 + "|" + "*" * 30 + "|", "\t\t\tint i;"]), tmp_path)
+    metric.open_index(tmp_path)
+    assert metric.score([" " * 20, "*" * 20 + "|"]).values == {"longest": 2.0, "mean_longest": 1.5, "copied": 0.0}
+    copied = metric.score(["x\t\t\tint i;"])
+    assert copied.values == {"longest": 7.0, "mean_longest": 7.0, "copied": 9 / 10}
 
 
 def test_only_the_first_characters_are_searched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
