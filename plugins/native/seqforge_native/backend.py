@@ -25,9 +25,9 @@ from seqforge_native.layout import heads_of, input_gates, interleaved, padded, s
 from seqforge_native.library import best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
-from seqforge_native.staged_sequence import StagedKernel, read_staged_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
+from seqforge_native.traced.staged_sequence import StagedKernel, read_staged_sequence
 from seqforge_native.traced.stages import StagedProgram, plan_stages
 from seqforge_native.traced.trace import Trace, trace
 from seqforge_native.traced.values import UntraceableError

@@ -16,8 +16,8 @@ from seqforge.files import cache_folder
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import best_instruction_set, load_library
 from seqforge_native.sequence import SequenceKernel
-from seqforge_native.staged_sequence import StagedKernel
 from seqforge_native.traced.program import Program, write_source
+from seqforge_native.traced.staged_sequence import StagedKernel
 from seqforge_native.traced.stages import StagedProgram, write_staged_source
 
 LIBRARY = "kernel.so"
