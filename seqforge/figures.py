@@ -22,6 +22,11 @@ def format_figure(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
+def format_milliseconds(seconds: float) -> str:
+    """Format a time in milliseconds, such as 10.6 ms."""
+    return f"{format_figure(1000 * seconds)} ms"
+
+
 def format_count(number: int | None) -> str:
     """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
     if number is None:

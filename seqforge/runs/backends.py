@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, open_in_python, quote_path
-from seqforge.figures import format_figure
+from seqforge.figures import format_milliseconds
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
 
@@ -81,15 +81,15 @@ def _describe(group: Sequence[CellBackend], refusals: str) -> str:
     first = group[0]
     seconds = _sums([choice.seconds for choice in group])
     times = sorted((time, name) for name, time in seconds.items() if name != first.backend)
-    shown = [f"{name} {format_figure(1000 * time)} ms" for time, name in times]
+    shown = [f"{name} {format_milliseconds(time)}" for time, name in times]
     own = seconds.get(first.backend)
     line = f"{_join_modules([choice.module for choice in group])}: {first.cell} on {first.backend}"
-    line += "" if own is None else f", {format_figure(1000 * own)} ms per batch"
+    line += "" if own is None else f", {format_milliseconds(own)} per batch"
     if shown:
         line += f" ({', '.join(shown)})"
     by_precision = _sums([choice.seconds_by_precision for choice in group])
     if by_precision:
-        each = (f"{name} {format_figure(1000 * time)} ms" for name, time in by_precision.items())
+        each = (f"{name} {format_milliseconds(time)}" for name, time in by_precision.items())
         line += f"; precision: {', '.join(each)}"
     return line + refusals
 

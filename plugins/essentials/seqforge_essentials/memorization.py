@@ -61,7 +61,7 @@ class Memorization(IndexedMetric):
             if not searched:
                 continue
             lengths = self._index.match_lengths(searched)
-            counted = without_repetitions(searched, lengths).tolist()
+            counted = count_without_repetitions(searched, lengths).tolist()
             longest.append(max(counted))
             characters += len(searched)
             for copy in find_copies(lengths.tolist(), counted, self.length):
@@ -90,7 +90,7 @@ class Copy(NamedTuple):
     longest: int
 
 
-def without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def count_without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of characters of each match that differ from the character before them in the match.
 
     Args:

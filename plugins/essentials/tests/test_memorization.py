@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials import text_index
-from seqforge_essentials.memorization import Copy, Memorization, find_copies, without_repetitions
+from seqforge_essentials.memorization import Copy, Memorization, count_without_repetitions, find_copies
 from seqforge_essentials.text_index import open_index, write_index
 
 from seqforge.interfaces import Finding
@@ -86,7 +86,7 @@ def test_a_run_of_one_character_counts_once(runs: list[tuple[str, int]], data: s
     text = "".join(character * count for character, count in runs)
     lengths = [data.draw(st.integers(0, len(text) - start)) for start in range(len(text))]
     collapsed = [len(list(groupby(text[start : start + length]))) for start, length in enumerate(lengths)]
-    assert without_repetitions(text, np.array(lengths, dtype=np.int64)).tolist() == collapsed
+    assert count_without_repetitions(text, np.array(lengths, dtype=np.int64)).tolist() == collapsed
 
 
 def test_rows_of_one_character_are_no_copies(tmp_path: Path) -> None:

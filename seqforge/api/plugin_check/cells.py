@@ -12,7 +12,7 @@ from torch.nn import functional
 from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_device, find_other_type, find_unregistered
 from seqforge.errors import DataError, PluginError
 from seqforge.faults import describe_error, plugin_fault
-from seqforge.figures import format_figure
+from seqforge.figures import format_milliseconds
 from seqforge.interfaces import Attention, Backend, BackendContext, Cell, scan
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, Probe, Workload, measure_backends
@@ -64,10 +64,8 @@ def try_cell(component: Component, registry: Registry) -> str:
         if refusal.about != "run" and backends[name].refusal(cell, _CPU) is None:
             raise plugin_fault("cell", component.name, f"on the backend {name}, {refusal.reason}")
     times = sorted(measured.seconds.items(), key=lambda item: item[1])
-    lines = [
-        f"{STEPS} steps × {ROWS} rows: "
-        + ", ".join(f"{name} {format_figure(1000 * seconds)} ms" for name, seconds in times)
-    ]
+    shown = ", ".join(f"{name} {format_milliseconds(seconds)}" for name, seconds in times)
+    lines = [f"{STEPS} steps × {ROWS} rows: {shown}"]
     for name, refusal in measured.refused.items():
         if refusal.about in ("cell", "run"):
             lines.append(f"{name}: {refusal.reason}")
