@@ -10,7 +10,6 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Vocabulary
-from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel, build_model
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks import TrainedModel, task_of
@@ -81,7 +80,7 @@ def load_initial_weights(
 
 
 def _symbols(vocabulary: Vocabulary) -> list[bytes]:
-    return [decode_tokens(vocabulary, [token]) for token in range(vocabulary.size)]
+    return [vocabulary.decode([token]) for token in range(vocabulary.size)]
 
 
 def _map_symbols(

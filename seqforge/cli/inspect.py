@@ -38,12 +38,10 @@ def inspect(
 
       seqforge inspect runs/hello hello --checkpoint initial
     """
-    from seqforge.interfaces.vocabulary import decode_tokens
-
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     inspection = opened_run.inspect(text, checkpoint)
     vocabulary = opened_run.vocabulary()
-    symbols = [visible(decode_tokens(vocabulary, [token])) for token in range(vocabulary.size)]
+    symbols = [visible(vocabulary.decode([token])) for token in range(vocabulary.size)]
     stdout().print(_table(inspection, symbols))
     targets = inspection.targets.unsqueeze(1)
     before, after = (part.gather(1, targets).mean().item() for part in (inspection.before, inspection.after))

@@ -15,7 +15,6 @@ from seqforge.data.token_file import TokenFile
 from seqforge.events import Report
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
-from seqforge.interfaces.vocabulary import decode_tokens
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""
@@ -62,7 +61,7 @@ class Dataset:
             for begin in range(start, stop, LONGEST_PIECE):
                 end = min(stop, begin + LONGEST_PIECE)
                 tokens = self.token_file.map().read(begin, end).tolist()
-                yield decoder.decode(decode_tokens(self.vocabulary, tokens), final=end == stop)
+                yield decoder.decode(self.vocabulary.decode(tokens), final=end == stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
-from seqforge.interfaces.vocabulary import decode_tokens
 
 
 def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
@@ -67,7 +66,7 @@ def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any
     `values` are tokens or class indices `[steps]`, or numbers `[steps, size]`.
     """
     if isinstance(spec.target, Text):
-        return decode_tokens(vocabulary, values.tolist()).decode("utf-8", "replace")
+        return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
     if spec.output_mode != "once":
         return values
     return int(values[0]) if isinstance(spec.target, Classes) else values[0]

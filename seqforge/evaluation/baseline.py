@@ -13,7 +13,6 @@ from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Metric
-from seqforge.interfaces.vocabulary import decode_tokens
 
 WINDOWS = 64
 """Approximate number of windows of held-out text that are scored; at least as many as there are samples."""
@@ -72,7 +71,7 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
             if len(ends):
                 text, begin = beginning, int(draws.choice(ends))
                 break
-        content = decode_tokens(vocabulary, tokens[begin : begin + length].tolist())
+        content = vocabulary.decode(tokens[begin : begin + length].tolist())
         windows.append(text + content.decode("utf-8", "replace"))
     return windows
 

@@ -1,7 +1,7 @@
 """Decoding of a new sequence for each row of an encoder output, by beam search or with a chain of samplers."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from seqforge.generation.generator import check_finite, draw, uniforms_of
 from seqforge.interfaces import Classes, ExampleSpec, Sampler, SamplingContext, Vocabulary, map_state
-from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import EncoderOutput, SequenceModel
 
 
@@ -47,11 +46,11 @@ class TargetVocabulary(Vocabulary):
             return self._vocabulary.encode(content)
         return np.array([self._names.index(name) for name in content.decode().split()], dtype=np.int64)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Decode symbols to text, or to class names separated by spaces. End symbols are skipped."""
         symbols = [token for token in tokens if token != self.end]
         if self._names is None:
-            return decode_tokens(self._vocabulary, symbols)
+            return self._vocabulary.decode(symbols)
         return " ".join(self._names[symbol] for symbol in symbols).encode()
 
     def state(self) -> dict[str, Any]:

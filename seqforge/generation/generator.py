@@ -23,7 +23,6 @@ from seqforge.interfaces import (
     Vocabulary,
     map_state,
 )
-from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel, States
 
 _KERNEL_STEPS = 256
@@ -295,6 +294,6 @@ def _not_finite() -> RunError:
 
 def _known_symbols(vocabulary: Vocabulary) -> str:
     shown = min(vocabulary.size, 128)
-    symbols = "".join(decode_tokens(vocabulary, [token]).decode("utf-8", "replace") for token in range(shown))
+    symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
     more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
     return f"The vocabulary contains {symbols!r}{more}."

@@ -11,7 +11,6 @@ from seqforge.distribution import ALONE, World
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.generator import check_minimum, encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
-from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel
 
 
@@ -32,7 +31,7 @@ def stream_text(
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
     for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed):
-        piece = decoder.decode(decode_tokens(vocabulary, cast("list[int]", drawn[:, 0].tolist())))
+        piece = decoder.decode(vocabulary.decode(cast("list[int]", drawn[:, 0].tolist())))
         if piece:
             yield piece
     if rest := decoder.decode(b"", final=True):
@@ -68,6 +67,6 @@ def sample_texts(
             steps += len(chunk)
             report(WorkProgressed("sampling", steps / length))
         rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
-        return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]
+        return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]
 
     return [text for texts in world.collect(draw_own if own else list) for text in texts]

@@ -1,7 +1,8 @@
 """Vocabularies: mappings from text to token ids and back."""
 
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -76,9 +77,34 @@ class Vocabulary(ABC):
             UnknownSymbolError: If a symbol is not in the vocabulary.
         """
 
-    @abstractmethod
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the text of token ids in UTF-8. The text of a part of the tokens may end inside a character."""
+        """Return the text of token ids in UTF-8. The text of a part of the tokens may end inside a character.
+
+        Raises:
+            DataError: If a token id is not an integer from 0 to `size` - 1.
+            PluginError: If `decode_tokens` does not return bytes.
+        """
+        try:
+            ids = [*map(operator.index, tokens)]
+        except TypeError as error:
+            raise DataError(
+                f"the token ids to decode must be integers, not {tokens!r:.60}",
+                hint=f"Pass a list of integers from 0 to {self.size - 1}.",
+            ) from error
+        if ids and not 0 <= min(ids) <= max(ids) < self.size:
+            wrong = next(token for token in ids if not 0 <= token < self.size)
+            raise DataError(
+                f"the token id {wrong} is not in the vocabulary of {self.size} symbols",
+                hint=f"Token ids range from 0 to {self.size - 1}.",
+            )
+        content: Any = self.decode_tokens(ids)
+        if not isinstance(content, bytes):
+            raise wrong_result(self.decode_tokens, f"returned a {type(content).__name__}, not bytes")
+        return content
+
+    @abstractmethod
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
+        """Return the text of token ids, which are in the vocabulary, in UTF-8."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -91,18 +117,6 @@ class Vocabulary(ABC):
         Raises:
             ValueError: If the state is invalid.
         """
-
-
-def decode_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> bytes:
-    """Return the text of token ids in UTF-8.
-
-    Raises:
-        PluginError: If `decode` does not return bytes.
-    """
-    content: Any = vocabulary.decode(tokens)
-    if not isinstance(content, bytes):
-        raise wrong_result(vocabulary.decode, f"returned a {type(content).__name__}, not bytes")
-    return content
 
 
 class CodedVocabulary(Vocabulary):

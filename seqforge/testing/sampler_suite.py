@@ -34,7 +34,7 @@ class ASCII(Vocabulary):
                 raise UnknownSymbolError(chr(value), position)
         return np.frombuffer(content, dtype=np.uint8)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Return the bytes."""
         return bytes(tokens)
 

@@ -78,6 +78,13 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
     "a number as a text": (lambda run: run.states(NUMBER), "the prompt is not text but of the type int"),
     "a number to encode": (lambda run: run.vocabulary().encode(NUMBER), "the text to encode is of the type int"),
+    "a token id above the vocabulary": (
+        lambda run: run.vocabulary().decode([0, 300]),
+        "the token id 300 is not in the vocabulary of ",
+    ),
+    "a negative token id": (lambda run: run.vocabulary().decode([-1]), "Token ids range from 0 to "),
+    "token ids that are no integers": (lambda run: run.vocabulary().decode([1.5]), "must be integers, not [1.5]"),
+    "no list of token ids": (lambda run: run.vocabulary().decode(NUMBER), "must be integers, not "),
     "one cell": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), cells=cast("Any", sf.use("gru"))),
         "cells is a list, not Use(component='gru', options={})\nWrite cells=[…].",

@@ -1,6 +1,6 @@
 """A token file has the same tokens whether it stores codes or token ids."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -61,7 +61,7 @@ class Halves(CodedVocabulary):
     def encode_bytes(self, content: bytes) -> Any:
         return np.array([self.known.index(code) for code in self.codes(content).tolist()], dtype=np.int64)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         return bytes(self.known[token] // 2 for token in tokens)
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Encoding documents into token files, decoding them, and the files that encoding writes."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -140,7 +140,7 @@ class Letters(Vocabulary):
                 raise UnknownSymbolError(chr(code), position, hint="Write letters.")
         return np.repeat(np.frombuffer(content, dtype=np.uint8).astype(np.int64) - 97, 2)[::2]
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         return bytes(token + 97 for token in tokens)
 
     def state(self) -> dict[str, Any]:

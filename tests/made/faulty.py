@@ -72,7 +72,7 @@ class FaultyVocabulary(Vocabulary):
             return [1] if self._result == "list" else divide_by_zero()  # pyright: ignore[reportReturnType]
         return np.frombuffer(content, dtype=np.uint8)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         return None if self._result == "no text" else bytes(tokens)  # pyright: ignore[reportReturnType]
 
     def state(self) -> dict[str, Any]:

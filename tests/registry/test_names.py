@@ -155,7 +155,10 @@ class Unfinished(Vocabulary):
         ("{module}:function", "is not a vocabulary: {module}:function does not derive from "),
         ("{module}:Plain", "is not a vocabulary: {module}:Plain does not derive from seqforge.interfaces.vocabulary:"),
         ("{here}:Register", "is not a vocabulary: {here}:Register does not derive from "),
-        ("{here}:Unfinished", "is unfinished: {here}:Unfinished does not implement decode, restore, size, state"),
+        (
+            "{here}:Unfinished",
+            "is unfinished: {here}:Unfinished does not implement decode_tokens, restore, size, state",
+        ),
     ],
 )
 def test_a_component_that_cannot_be_loaded_is_an_error_with_reason_and_plugin(

@@ -234,7 +234,7 @@ def test_a_vocabulary_that_decodes_to_no_text_is_named(
     make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = train(make(vocabulary={"use": "bad/faulty", "result": "no text"}), tmp_path)
-    message = "vocabulary 'bad/faulty': decode returned a NoneType, not bytes (faulty.py, line "
+    message = "vocabulary 'bad/faulty': decode_tokens returned a NoneType, not bytes (faulty.py, line "
     assert f"no sample of step 12: {message}" in capsys.readouterr().err
     with pytest.raises(PluginError) as caught:
         run.sample(length=3)

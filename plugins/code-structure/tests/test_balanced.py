@@ -1,6 +1,6 @@
 """The sampler `balanced`, with random logits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Words(Vocabulary):
     def encode_bytes(self, content: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
         return np.array([self.words.index(bytes([value])) for value in content], dtype=np.int64)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         return b"".join(self.words[token] for token in tokens)
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Vocabularies: the 256 bytes of UTF-8, and the Unicode code points of a corpus."""
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Bytes(Vocabulary):
         """Return the value of each byte as its token id, `[length]`, as a read-only view."""
         return np.frombuffer(content, dtype=np.uint8)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Return the bytes of token ids. They may end within a UTF-8 character."""
         return bytes(tokens)
 
@@ -109,7 +109,7 @@ class Characters(CodedVocabulary):
             position += len(codes)
         return np.concatenate(parts)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Return the UTF-8 text of token ids."""
         return "".join(map(self._characters.__getitem__, tokens)).encode("utf-8")
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,8 @@ class WithoutCodes(Vocabulary):
     def encode_bytes(self, content: bytes) -> Any:
         return self.inner.encode(content)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
-        return self.inner.decode(tokens)
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
+        return self.inner.decode_tokens(tokens)
 
     def state(self) -> dict[str, Any]:
         return self.inner.state()

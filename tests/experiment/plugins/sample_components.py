@@ -54,7 +54,7 @@ class Characters(Vocabulary):
     def encode_bytes(self, content: bytes) -> np.ndarray[Any, Any]:
         return np.frombuffer(content, dtype=np.uint8)
 
-    def decode(self, tokens: Iterable[int]) -> bytes:
+    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         return bytes(tokens)
 
     def state(self) -> dict[str, Any]:

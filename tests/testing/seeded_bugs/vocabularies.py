@@ -30,7 +30,7 @@ class Letters(CodedVocabulary):
                 raise UnknownSymbolError(chr(code), position)
         return np.array([ids[code] for code in self.codes(content).tolist()], dtype=np.int64)
 
-    def decode(self, tokens):
+    def decode_tokens(self, tokens):
         return "".join(chr(self.known[token]) for token in tokens).encode()
 
     def state(self):
@@ -56,8 +56,8 @@ class CodesOfLowerCase(Letters):
 class DecodesInLowerCase(Letters):
     """`decode` changes capital letters."""
 
-    def decode(self, tokens):
-        return super().decode(tokens).lower()
+    def decode_tokens(self, tokens):
+        return super().decode_tokens(tokens).lower()
 
 
 class RaisesKeyError(Letters):
