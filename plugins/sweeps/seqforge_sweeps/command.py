@@ -73,7 +73,8 @@ def sweep(
 
       seqforge sweep sweep.toml --storage postgresql+psycopg://user@host/sweeps
     """
-    from seqforge_sweeps.study import lock_folder, open_study, plan_trials
+    from seqforge_sweeps.storage import lock_folder, reported_storage
+    from seqforge_sweeps.study import open_study, plan_trials
     from seqforge_sweeps.sweep_file import read_sweep
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -85,13 +86,15 @@ def sweep(
     settings = read_sweep(file, assignments, trials)
     settings.check(registry)
     folder = output / settings.name
-    with lock_folder(folder):
-        study = open_study(settings, storage or settings.settings.storage, folder)
+    storage = storage or settings.settings.storage
+    with reported_storage(storage, folder):
+        with lock_folder(folder):
+            study = open_study(settings, storage, folder)
+            if not show:
+                plan_trials(study, settings, grid=grid)
         if not show:
-            plan_trials(study, settings, grid=grid)
-    if not show:
-        _run(study, settings, folder, registry)
-    _print_study(study, settings, folder, plugin, as_json=as_json)
+            _run(study, settings, folder, registry)
+        _print_study(study, settings, folder, plugin, as_json=as_json)
 
 
 def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:

@@ -1,28 +1,22 @@
-"""The study of Optuna behind a sweep: its storage, the queue of trials, and trials whose process has died."""
+"""The study of Optuna behind a sweep: the queue of its trials, and trials whose process has died."""
 
 import contextlib
 import json
 import os
 import socket
-import sqlite3
 import time
-from collections.abc import Generator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from seqforge.errors import ExperimentError, RunError
-from seqforge.files import reported_failures
+from seqforge.errors import ExperimentError
 from seqforge.runs.comparison import differing_settings
-from seqforge.runs.history import hide_password
+from seqforge_sweeps.storage import open_storage, reported_opening
 from seqforge_sweeps.sweep_file import Sweep
 
 FULL = 1000
@@ -35,15 +29,6 @@ WARM_UP = FULL // 10
 STARTUP_TRIALS = 4
 """Number of finished trials before the median pruner stops one."""
 
-DATABASE = "study.db"
-"""Name of the SQLite file in the folder of a sweep."""
-
-LOCK_SECONDS = 60
-"""Time for which a worker waits for the lock of SQLite, which several workers may need at the same time."""
-
-JOURNAL = "journal:"
-"""Prefix of a storage that is a journal file, such as `journal:/shared/sweep.journal`."""
-
 DEAD_SECONDS = 600
 """Time without a sign of life after which a trial of another machine is repeated."""
 
@@ -53,23 +38,6 @@ PLANNED, QUEUED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = (
 """User attributes of a trial: whether it is one of the sweep, the values with which it was queued, the number of the
 trial that it repeats, its run directory, its process, the time of its last sign of life, the unit of its value, and why
 it failed."""
-
-
-@contextlib.contextmanager
-def lock_folder(folder: Path) -> Generator[None]:
-    """Create the folder of a sweep, and hold its lock inside the block, so that only one worker plans the trials.
-
-    Raises:
-        RunError: If the folder cannot be created or written.
-    """
-    with reported_failures(f"creating {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
@@ -84,35 +52,13 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
         RunError: If the storage cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = optuna.create_study(
-            storage=_storage(storage) if storage else _database(folder / DATABASE),
+    with reported_opening(storage, folder):
+        return optuna.create_study(
+            storage=open_storage(storage, folder),
             study_name=sweep.name,
             load_if_exists=True,
             pruner=_pruner(sweep),
         )
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        place = hide_password(storage) if storage else folder / DATABASE
-        raise RunError(
-            f"the storage {place} cannot be used: {type(error).__name__}: {reason}",
-            hint="Check the URL, and that the driver of the database is installed, such as psycopg for "
-            "postgresql+psycopg://….",
-        ) from error
-    return study
-
-
-def _storage(url: str) -> BaseStorage:
-    if url.startswith(JOURNAL):
-        return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
-    options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
-    return RDBStorage(url, engine_kwargs=options)
-
-
-def _database(path: Path) -> BaseStorage:
-    # The path is not part of the URL, since it may contain characters with a meaning in one, such as `?`.
-    connect = partial(sqlite3.connect, path, timeout=LOCK_SECONDS, check_same_thread=False)
-    return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
 
 
 def _pruner(sweep: Sweep) -> BasePruner:

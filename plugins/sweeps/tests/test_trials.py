@@ -16,6 +16,7 @@ import optuna
 import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
+from seqforge_sweeps.storage import lock_folder
 from seqforge_sweeps.study import (
     PLANNED,
     REPEATS,
@@ -23,7 +24,6 @@ from seqforge_sweeps.study import (
     SEEN,
     WORKER,
     choose_values,
-    lock_folder,
     open_study,
     plan_trials,
     planned,
@@ -41,41 +41,6 @@ from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import find_runs, summarize_run
-
-BASE = f"""
-[corpus]
-use = "inline"
-text = {json.dumps("the quick brown fox jumps over 13 lazy dogs;" * 30)}
-[data]
-validation_fraction = 0.2
-[[model.cells]]
-use = "gru"
-hidden_size = 4
-[training]
-batch_size = 4
-sequence_length = 16
-steps = 6
-backend = "eager"
-[evaluation]
-interval = 2
-[sampling]
-length = 5
-"""
-SWEEP = """
-base = "base.toml"
-trials = 3
-[parameters]
-model.cells.0.hidden_size = [4, 6]
-optimizer.learning_rate = { log = [1e-3, 1e-1] }
-"""
-
-
-@pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "base.toml").write_text(BASE + '[optimizer]\nuse = "adam"\n')
-    (tmp_path / "small.toml").write_text(SWEEP)
-    return read_sweep(tmp_path / "small.toml")
 
 
 def planned_study(sweep: Sweep, *, grid: bool = False) -> optuna.Study:
@@ -210,7 +175,7 @@ def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
 
 
 def test_a_trial_that_is_killed_at_its_start_keeps_its_values(sweep: Sweep) -> None:
-    sweep.path.write_text(SWEEP.replace("{ log = [1e-3, 1e-1] }", "[0.01]"))
+    sweep.path.write_text(sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.01]"))
     study = planned_study(grid := read_sweep(sweep.path), grid=True)
     # Three workers are killed before they choose the values: the first size is repeated twice, the second one once.
     for _ in range(3):
@@ -268,7 +233,7 @@ def test_components_of_a_file_can_be_swept(sweep: Sweep, tmp_path: Path) -> None
     file.write_text("from seqforge_essentials.cells.gru import GRU\n\n\nclass MyGRU(GRU):\n    pass\n")
     base = tmp_path / "base.toml"
     base.write_text(base.read_text().replace('"gru"', '"my-gru"'))
-    sweep.path.write_text(SWEEP.replace("trials = 3", "trials = 1"))
+    sweep.path.write_text(sweep.path.read_text().replace("trials = 3", "trials = 1"))
     arguments = ["sweep", str(sweep.path), "--plugin", str(file), "--output", str(tmp_path / "runs"), "--json"]
     result = CliRunner().invoke(build_app(Registry.installed()), arguments)
     assert [row["state"] for row in json.loads(result.stdout)] == ["finished"]
@@ -288,7 +253,9 @@ def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
 
 
 def test_a_grid_has_every_combination(sweep: Sweep) -> None:
-    sweep.path.write_text(SWEEP.replace("{ log = [1e-3, 1e-1] }", "[0.01, 1e20]").replace("[4, 6]", "[4]"))
+    sweep.path.write_text(
+        sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.01, 1e20]").replace("[4, 6]", "[4]")
+    )
     (grid := read_sweep(sweep.path)).check(Registry.installed())
     study = planned_study(grid, grid=True)
     plan_trials(study, grid, grid=True)
@@ -300,7 +267,7 @@ def test_a_grid_has_every_combination(sweep: Sweep) -> None:
 
 
 def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
-    sweep.path.write_text(SWEEP + "training.batch_size = [5000]\n")
+    sweep.path.write_text(sweep.path.read_text() + "training.batch_size = [5000]\n")
     with pytest.raises(RunError, match="3 trials in a row have failed, the last one because of: the training split"):
         run(planned_study(read_sweep(sweep.path)), read_sweep(sweep.path))
 
@@ -308,9 +275,9 @@ def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
 def test_other_parameters_need_another_name(sweep: Sweep) -> None:
     with pytest.raises(ExperimentError, match="a grid needs a list of values"):
         planned_study(sweep, grid=True)
-    sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 5]"))  # There is no trial yet.
+    sweep.path.write_text(sweep.path.read_text().replace("[4, 6]", "[4, 5]"))  # There is no trial yet.
     planned_study(read_sweep(sweep.path))
-    sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 8]"))
+    sweep.path.write_text(sweep.path.read_text().replace("[4, 5]", "[4, 8]"))
     with pytest.raises(ExperimentError, match="other values of model"):
         planned_study(read_sweep(sweep.path))
 

@@ -1,0 +1,105 @@
+"""The storage of a sweep: a SQLite file, another database or a journal file, and the reports of its errors."""
+
+import contextlib
+import sqlite3
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+
+import filelock
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from seqforge.errors import RunError
+from seqforge.files import reported_failures
+from seqforge.runs.history import hide_password
+
+DATABASE = "study.db"
+"""Name of the SQLite file in the folder of a sweep."""
+
+LOCK_SECONDS = 60
+"""Time for which a worker waits for the lock of SQLite, which several workers may need at the same time."""
+
+JOURNAL = "journal:"
+"""Prefix of a storage that is a journal file, such as `journal:/shared/sweep.journal`."""
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Generator[None]:
+    """Create the folder of a sweep, and hold its lock inside the block, so that only one worker plans the trials.
+
+    Raises:
+        RunError: If the folder cannot be created or written.
+    """
+    with reported_failures(f"creating {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_storage(storage: str | None, folder: Path) -> BaseStorage:
+    """Open or create the storage of a sweep.
+
+    Args:
+        storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
+        folder: Folder of the sweep, which exists.
+    """
+    if storage is None:
+        # The path is not part of the URL, since it may contain characters with a meaning in one, such as `?`.
+        connect = partial(sqlite3.connect, folder / DATABASE, timeout=LOCK_SECONDS, check_same_thread=False)
+        return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
+    if storage.startswith(JOURNAL):
+        return JournalStorage(JournalFileBackend(storage.removeprefix(JOURNAL)))
+    options = {"connect_args": {"timeout": LOCK_SECONDS}} if storage.startswith("sqlite") else {}
+    return RDBStorage(storage, engine_kwargs=options)
+
+
+@contextlib.contextmanager
+def reported_opening(storage: str | None, folder: Path) -> Generator[None]:
+    """Convert any error inside the block, which opens a storage, to one that names it.
+
+    A wrong URL may raise any exception, in SQLAlchemy or in the driver of the database.
+
+    Raises:
+        RunError: If the block raises an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        hint = (
+            "If the file is damaged, delete it to begin the sweep again. The runs are kept."
+            if storage is None
+            else "Check the URL, and that the driver of the database is installed, such as psycopg for "
+            "postgresql+psycopg://…."
+        )
+        raise _unusable(storage, folder, error, hint) from error
+
+
+@contextlib.contextmanager
+def reported_storage(storage: str | None, folder: Path) -> Generator[None]:
+    """Convert an error of the database inside the block, such as a full disk or a lock, to one that names it.
+
+    Raises:
+        RunError: If the block raises an error of the database.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        hint = "The same command continues the sweep when the storage can be used again."
+        raise _unusable(storage, folder, error, hint) from error
+
+
+def _unusable(storage: str | None, folder: Path, error: Exception, hint: str) -> RunError:
+    # Optuna hides the error of the database behind one that is about invalid data.
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    if isinstance(cause, DBAPIError) and cause.orig is not None:
+        cause = cause.orig  # without the SQL
+    reason = str(cause).partition("\n")[0]
+    place = folder / DATABASE if storage is None else hide_password(storage)
+    return RunError(f"the storage {place} cannot be used: {type(cause).__name__}: {reason}", hint=hint)
