@@ -21,7 +21,7 @@ DISTRIBUTIONS = {
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     study = optuna.create_study(study_name="<b>sizes")
     for number, state in enumerate([TrialState.COMPLETE] * 4 + [TrialState.PRUNED]):
-        attributes = {PLANNED: "sampled", ERROR: "</td><script>document.title = 'run'</script>" if number == 4 else ""}
+        attributes = {PLANNED: True, ERROR: "</td><script>document.title = 'run'</script>" if number == 4 else ""}
         study.add_trial(
             create_trial(
                 state=state,

@@ -101,6 +101,7 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
     from seqforge_sweeps.display import TrialDisplay
+    from seqforge_sweeps.study import planned
     from seqforge_sweeps.trials import run_trials
 
     keep_freed_memory()
@@ -116,7 +117,9 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
             stderr().print("Interrupted. The trial is saved and queued again. The same command continues the sweep.")
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
     if not ran:
-        stderr().print("No trial of this sweep is left to start. A larger --trials adds some.")
+        is_complete = settings.combinations is not None and len(planned(study)) >= settings.combinations
+        more = "All combinations have a trial." if is_complete else "A larger --trials adds some."
+        stderr().print(f"No trial of this sweep is left to start. {more}")
 
 
 def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:

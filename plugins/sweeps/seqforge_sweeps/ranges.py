@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
@@ -33,12 +33,21 @@ class Choices:
     @property
     def distribution(self) -> BaseDistribution:
         """The distribution of Optuna."""
-        return CategoricalDistribution([_plain(value, text) for text, value in self.values.items()])
+        return CategoricalDistribution(self.listed())
 
     @property
     def values_to_check(self) -> list[str]:
         """Values to check before the first trial, as TOML."""
         return list(self.values)
+
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def listed(self) -> list[str | int | float | bool]:
+        """Return all values as Optuna stores them."""
+        return [_plain(value, text) for text, value in self.values.items()]
 
     def to_toml(self, chosen: Any) -> str:
         """Return a value that Optuna chose as TOML."""
@@ -78,6 +87,20 @@ class Range:
         """Values to check before the first trial, as TOML."""
         return [to_toml(self.low), to_toml(self.high)]
 
+    @property
+    def count(self) -> int | None:
+        """Number of values; None for a range without a step."""
+        if self.step is None:
+            return None
+        low, high, step = map(_decimal, (self.low, self.high, self.step))
+        return int((high - low) // step) + 1
+
+    def listed(self) -> list[int] | list[float]:
+        """Return all values of a range with a step."""
+        low, step = _decimal(self.low), _decimal(self.step or 0)
+        numbers = [low + index * step for index in range(self.count or 0)]
+        return [int(number) for number in numbers] if self.is_integer else [float(number) for number in numbers]
+
     def to_toml(self, chosen: Any) -> str:
         """Return a value that Optuna chose as TOML."""
         return to_toml(chosen)
@@ -99,6 +122,11 @@ def to_toml(value: Any) -> str:
 
 def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
+
+
+def _decimal(number: float) -> Decimal:
+    """Return the number that a user wrote, so that 3 steps of 0.1 end at 0.3."""
+    return Decimal(str(number))
 
 
 def _plain(value: Any, text: str) -> str | int | float | bool:
@@ -199,8 +227,8 @@ def _last_value(low: float, high: float, step: float) -> float:
 
     Optuna counts the steps in decimal numbers, too, and would warn in each trial that a limit is not a value.
     """
-    first, distance = Decimal(str(low)), Decimal(str(step))
-    last = first + (Decimal(str(high)) - first) // distance * distance
+    first, distance = _decimal(low), _decimal(step)
+    last = first + (_decimal(high) - first) // distance * distance
     return int(last) if isinstance(low, int) and isinstance(high, int) else float(last)
 
 
@@ -209,15 +237,3 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and (
         (isinstance(value, float) and math.isfinite(value)) or (isinstance(value, int) and abs(value) < 2**63)
     )
-
-
-def grid_values(values: Values) -> Iterable[str | int | float | bool] | None:
-    """Return all values of a parameter as Optuna stores them, one by one; None for a range without a step."""
-    if isinstance(values, Choices):
-        return (_plain(value, text) for text, value in values.values.items())
-    if values.step is None:
-        return None
-    # In decimal numbers: 0.0 + 3 * 0.1 is above the limit 0.3.
-    low, high, step = (Decimal(str(number)) for number in (values.low, values.high, values.step))
-    numbers = (low + index * step for index in range(int((high - low) // step) + 1))
-    return map(int if values.is_integer else float, numbers)

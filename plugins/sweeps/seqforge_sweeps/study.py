@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ def planned(study: optuna.Study) -> list[FrozenTrial]:
 def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
     """Queue the trials that are missing. A worker takes each from the queue of the storage, so that none runs twice.
 
+    If there are no more combinations of values than trials, each combination is queued once.
+
     Args:
         study: The study.
         sweep: The sweep.
@@ -107,12 +109,26 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
     """
     _check_unchanged(study, sweep)
     existing = planned(study)
-    if grid:
+    if grid or sweep.is_exhaustive:
+        tried = {_rounded(_values(trial)) for trial in existing}
         for chosen in sweep.grid():
-            study.enqueue_trial(chosen, user_attrs={PLANNED: "grid", QUEUED: chosen}, skip_if_exists=True)
+            if _rounded(chosen) not in tried:
+                study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
     else:
-        for _ in range(sweep.settings.trials - sum(trial.user_attrs[PLANNED] == "sampled" for trial in existing)):
-            study.enqueue_trial({}, user_attrs={PLANNED: "sampled"})
+        for _ in range(sweep.settings.trials - len(existing)):
+            study.enqueue_trial({}, user_attrs={PLANNED: True})
+
+
+def _values(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values with which a trial was queued, and those that were chosen for it since."""
+    return {**trial.user_attrs.get(QUEUED, {}), **trial.params}
+
+
+def _rounded(values: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+    # The last digits of a step of a range depend on how it is computed.
+    return frozenset(
+        (key, float(f"{value:.12g}") if isinstance(value, float) else value) for key, value in values.items()
+    )
 
 
 def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:
@@ -172,8 +188,7 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
     same trial, since `planned` has only one of the repetitions.
     """
     kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
-    # A trial that was killed at its start has no parameters yet.
-    values = {**trial.user_attrs.get(QUEUED, {}), **trial.params}
+    values = _values(trial)  # A trial that was killed at its start has no parameters yet.
     study.enqueue_trial(values, user_attrs={**kept, QUEUED: values, REPEATS: trial.number})
     # Another worker may have marked it, also at the same time.
     with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):

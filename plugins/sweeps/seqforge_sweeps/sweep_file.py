@@ -13,7 +13,7 @@ from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment import Experiment, override, read_table
 from seqforge.files import expand_home
 from seqforge.registry import Problem, Registry, from_validation
-from seqforge_sweeps.ranges import Values, grid_values, parse_parameters
+from seqforge_sweeps.ranges import Values, parse_parameters
 
 PARAMETERS = "parameters"
 
@@ -87,25 +87,37 @@ class Sweep:
         assignments = [f"{key}={texts[key]}" for key in sorted(texts, key=lambda key: key.count("."))]
         return Experiment.from_dict(override(dict(self.table), assignments), self.folder, registry, origin=self.path)
 
+    @property
+    def combinations(self) -> int | None:
+        """Number of combinations of the values; None if a parameter is a range without a step."""
+        product = 1
+        for values in self.parameters.values():
+            if values.count is None:
+                return None
+            product *= values.count
+        return product
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether there are no more combinations of the values than trials."""
+        return self.combinations is not None and self.combinations <= self.settings.trials
+
     def grid(self) -> list[dict[str, Any]]:
         """Return all combinations of the values, as Optuna stores them.
 
         Raises:
             ExperimentError: If a parameter is a range without a step, or if there are too many combinations.
         """
-        combinations: list[dict[str, Any]] = [{}]
         for key, values in self.parameters.items():
-            listed = grid_values(values)
-            if listed is None:
+            if values.count is None:
                 raise ExperimentError(
                     f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range with a step",
                     hint="Write a list such as [0.001, 0.01], or run the sweep without --grid.",
                 )
-            chosen = list(itertools.islice(listed, MAXIMUM_TRIALS + 1))
-            combinations = [{**others, key: value} for others in combinations for value in chosen]
-            if len(combinations) > MAXIMUM_TRIALS:
-                raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
-        return combinations
+        if (self.combinations or 0) > MAXIMUM_TRIALS:
+            raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
+        listed = (values.listed() for values in self.parameters.values())
+        return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 
     def check(self, registry: Registry) -> None:
         """Check every value of every parameter in the base experiment, before the first trial.

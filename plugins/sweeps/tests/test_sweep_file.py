@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_sweeps.ranges import Choices, Range, grid_values, parse_parameters, to_toml
+from seqforge_sweeps.ranges import Choices, Range, parse_parameters, to_toml
 from seqforge_sweeps.sweep_file import read_sweep
 
 from seqforge import Registry
@@ -54,9 +54,10 @@ def test_parameters_are_read_from_dotted_keys() -> None:
         "model.dropout": Range(0.0, 0.5, 0.25),
         "training.steps": Choices({"5": 5}),
     }
-    assert [*(grid_values(parsed["model.dropout"]) or [])] == [0.0, 0.25, 0.5]
-    assert [*(grid_values(Range(16, 64, 16)) or [])] == [16, 32, 48, 64]
-    assert grid_values(parsed["optimizer.learning_rate"]) is None
+    assert parsed["model.dropout"].listed() == [0.0, 0.25, 0.5]
+    assert Range(16, 64, 16).listed() == [16, 32, 48, 64]
+    assert [parsed["optimizer.use"].count, parsed["model.dropout"].count] == [2, 3]
+    assert parsed["optimizer.learning_rate"].count is None
 
 
 @pytest.mark.parametrize(
@@ -158,4 +159,4 @@ def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
         assert parsed["a"].distribution.to_internal_repr(high) == high
     assert parsed["a"].values_to_check[1] == to_toml(high)
-    assert [*(grid_values(parsed["a"]) or [])][-1] == high
+    assert parsed["a"].listed()[-1] == high

@@ -192,7 +192,7 @@ def test_a_trial_that_two_workers_repeat_is_run_once(sweep: Sweep) -> None:
     assert trial is not None
     frozen = first.trials[0]
     # The first worker is killed before it marks the trial as failed.
-    first.enqueue_trial(frozen.params, user_attrs={PLANNED: "sampled", REPEATS: 0})
+    first.enqueue_trial(frozen.params, user_attrs={PLANNED: True, REPEATS: 0})
     repeat_trial(second, frozen)
     repeat_trial(first, frozen)
     assert [one.number for one in planned(first)] == [1, 2, 3]
@@ -264,6 +264,23 @@ def test_a_grid_has_every_combination(sweep: Sweep) -> None:
     assert [trial.params["optimizer.learning_rate"] for trial in (first, second)] == [0.01, 1e20]
     assert second.user_attrs["error"].startswith("diverged: ")
     assert [row["state"] for row in tabulate_trials(study)] == ["finished", "pruned"]
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_enough_trials_try_every_combination_once(grid: bool, sweep: Sweep) -> None:
+    sweep.path.write_text(
+        sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "{ range = [0.1, 0.7], step = 0.6 }")
+    )
+    sampled = read_sweep(sweep.path, trials=1)
+    run(planned_study(sampled), sampled)
+    all_trials = read_sweep(sweep.path, trials=2 if grid else 9)
+    assert len(run(planned_study(all_trials, grid=grid), all_trials)) == 3
+    study = planned_study(all_trials, grid=grid)
+    chosen = {
+        (trial.params["model.cells.0.hidden_size"], trial.params["optimizer.learning_rate"]) for trial in study.trials
+    }
+    assert chosen == {(4, 0.1), (4, 0.7), (6, 0.1), (6, 0.7)}
+    assert len(study.trials) == 4
 
 
 def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
