@@ -14,8 +14,9 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, RunError
 from seqforge.runs.comparison import differing_settings
+from seqforge.runs.history import read_state
 from seqforge_sweeps.storage import open_storage, reported_opening
 from seqforge_sweeps.sweep_file import Sweep
 
@@ -208,6 +209,10 @@ def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
 
 
 def _is_dead(trial: FrozenTrial) -> bool:
+    # The ids of processes in other containers with the same host name mean nothing here, but the lock of the run does.
+    with contextlib.suppress(RunError):
+        if RUN in trial.user_attrs and read_state(Path(trial.user_attrs[RUN]))[0] == "running":
+            return False
     host, process = trial.user_attrs.get(WORKER, ["", 0])
     if host == socket.gethostname():
         # This process runs no trial now. In a container that was restarted, it may have the id of the one before.

@@ -39,6 +39,7 @@ from typer.testing import CliRunner
 from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import find_runs, summarize_run
 
@@ -153,6 +154,18 @@ def test_trials_of_an_earlier_process_with_the_same_id_are_repeated(sweep: Sweep
     take_trial(study, sweep)
     assert repeat_dead_trials(study) == []
     assert [trial.number for trial in planned(study)] == [1, 2, 3]
+
+
+def test_a_trial_whose_run_is_locked_is_not_repeated(sweep: Sweep, tmp_path: Path) -> None:
+    # A container with the same host name has processes with other ids, or with the same.
+    study = planned_study(sweep)
+    trial = take_trial(study, sweep)
+    assert trial is not None
+    (tmp_path / "trial-0000").mkdir()
+    trial.set_user_attr(RUN, str(tmp_path / "trial-0000"))
+    with RunDirectory(tmp_path / "trial-0000").lock():
+        assert [one.number for one in repeat_dead_trials(study)] == [0]
+    assert repeat_dead_trials(study) == []
 
 
 def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
