@@ -37,6 +37,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
         ("unused", "its parameters peephole have no gradient: nothing uses them"),
         ("in-place", "it modifies 'average' of the state that it receives"),
         ("plain-tensor", "tensor `scale` is not registered as a parameter or buffer"),
+        ("in-float32", "float32 inside a float64 cell (wrong_components.py, line "),
         ("on-the-processor", "a tensor on the CPU inside a cell on another device (wrong_components.py, line "),
         ("vectors-only", "it cannot read symbols, integers [time, batch], as the first layer does: RuntimeError"),
         ("infinite", "its outputs on 32 random steps are not finite"),

@@ -214,6 +214,11 @@ class PlainTensor(_RNN):
         self.scale = torch.ones(hidden_size)
 
 
+class InFloat32(_RNN):
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(torch.zeros(batch_size, self.hidden_size))
+
+
 class OnTheProcessor(_RNN):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         hidden = torch.tanh(input_gates + recurrent_gates) * torch.full((self.hidden_size,), 0.99)

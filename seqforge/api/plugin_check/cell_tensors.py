@@ -3,6 +3,7 @@
 The check of a plugin and the conformance suites report them with the same sentences.
 """
 
+import inspect
 import linecache
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -162,12 +163,13 @@ class _Watch(TorchFunctionMode):
         self._layers.pop()
 
     def _describe(self) -> str:
-        """Return the layer that is running, and the line of the author's code."""
+        """Return the layer that is running, and the line of the author's code, unless seqforge runs its own code."""
         parts = [f"layer `{self._layers[-1]}`"] if self._layers else []
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        while frame is not None and not is_authors_code(frame.f_globals.get("__name__", "")):
+        last = inspect.unwrap(_run).__code__  # The caller of seqforge is not the author of the cell.
+        while frame and frame.f_code is not last and not is_authors_code(frame.f_globals.get("__name__", "")):
             frame = frame.f_back
-        if frame is not None:
+        if frame and frame.f_code is not last:
             path, line = frame.f_code.co_filename, frame.f_lineno
             code = linecache.getline(path, line).strip()
             parts.append(f"{Path(path).name}, line {line}: `{code}`")
