@@ -61,7 +61,7 @@ class Range:
     Attributes:
         low: Lower limit.
         high: Upper limit.
-        step: Distance between two values; None for all numbers of the range.
+        step: Distance between two values, 1 for integers; None for all numbers of the range.
         log: Whether every order of magnitude is equally likely.
     """
 
@@ -219,6 +219,8 @@ def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
         return Problem(join_key(key, "step"), "must be an integer, as the limits are")
     if step is not None and (high - low) / step > MAXIMUM_STEPS:
         return Problem(join_key(key, "step"), f"is too small: the range has more than {MAXIMUM_STEPS:,} steps")
+    if step is None and isinstance(low, int) and isinstance(high, int):
+        step = 1
     return Range(low, high if step is None else _last_value(low, high, step), step, kinds == ["log"])
 
 

@@ -96,7 +96,7 @@ def planned(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
-    """Queue the trials that are missing. A worker takes each from the queue of the storage, so that none runs twice.
+    """Queue the trials that are missing or have failed. A worker takes each from the queue, so that none runs twice.
 
     If there are no more combinations of values than trials, each combination is queued once.
 
@@ -109,6 +109,9 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
         ExperimentError: If the study has trials with other parameters or another base experiment.
     """
     _check_unchanged(study, sweep)
+    for trial in planned(study):
+        if trial.state == TrialState.FAIL:
+            repeat_trial(study, trial)
     existing = planned(study)
     if grid or sweep.is_exhaustive:
         tried = {_rounded(_values(trial)) for trial in existing}

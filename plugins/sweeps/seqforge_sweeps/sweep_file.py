@@ -89,7 +89,7 @@ class Sweep:
 
     @property
     def combinations(self) -> int | None:
-        """Number of combinations of the values; None if a parameter is a range without a step."""
+        """Number of combinations of the values; None if a parameter may have any number of a range."""
         product = 1
         for values in self.parameters.values():
             if values.count is None:
@@ -106,7 +106,7 @@ class Sweep:
         """Return all combinations of the values, as Optuna stores them.
 
         Raises:
-            ExperimentError: If a parameter is a range without a step, or if there are too many combinations.
+            ExperimentError: If a parameter may have any number of a range, or if there are too many combinations.
         """
         for key, values in self.parameters.items():
             if values.count is None:

@@ -146,7 +146,7 @@ def run_trials(
         if failures == MAXIMUM_FAILURES:
             raise RunError(
                 f"{failures} trials in a row have failed, the last one because of: {done.user_attrs[ERROR]}",
-                hint="Correct the experiment or the ranges, and continue the sweep by the same command.",
+                hint="Correct the cause. The same command repeats the failed trials.",
             )
         repeat_dead_trials(study)
 

@@ -58,6 +58,8 @@ def test_parameters_are_read_from_dotted_keys() -> None:
     assert Range(16, 64, 16).listed() == [16, 32, 48, 64]
     assert [parsed["optimizer.use"].count, parsed["model.dropout"].count] == [2, 3]
     assert parsed["optimizer.learning_rate"].count is None
+    seeds, _ = parse_parameters({"experiment": {"seed": {"range": [3, 5]}}})
+    assert seeds["experiment.seed"].listed() == [3, 4, 5]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 from seqforge_sweeps.storage import lock_folder
 from seqforge_sweeps.study import (
     PLANNED,
+    QUEUED,
     REPEATS,
     RUN,
     SEEN,
@@ -296,10 +297,16 @@ def test_enough_trials_try_every_combination_once(grid: bool, sweep: Sweep) -> N
     assert len(study.trials) == 4
 
 
-def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
+def test_a_sweep_ends_when_every_trial_fails_and_repeats_them_when_it_is_continued(sweep: Sweep) -> None:
     sweep.path.write_text(sweep.path.read_text() + "training.batch_size = [5000]\n")
+    failing = read_sweep(sweep.path)
+    study = planned_study(failing)
     with pytest.raises(RunError, match="3 trials in a row have failed, the last one because of: the training split"):
-        run(planned_study(read_sweep(sweep.path)), read_sweep(sweep.path))
+        run(study, failing)
+    failed = planned(study)
+    queued = planned(planned_study(failing))
+    assert [trial.state for trial in (*failed, *queued)] == [TrialState.FAIL] * 3 + [TrialState.WAITING] * 3
+    assert [trial.user_attrs[QUEUED] for trial in queued] == [trial.params for trial in failed]
 
 
 def test_other_parameters_need_another_name(sweep: Sweep) -> None:
