@@ -114,7 +114,7 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
             repeat_trial(study, trial)
     existing = planned(study)
     if grid or sweep.is_exhaustive:
-        tried = {_rounded(_values(trial)) for trial in existing}
+        tried = {_rounded(known_values(trial)) for trial in existing}
         for chosen in sweep.grid():
             if _rounded(chosen) not in tried:
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
@@ -123,7 +123,7 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
             study.enqueue_trial({}, user_attrs={PLANNED: True})
 
 
-def _values(trial: FrozenTrial) -> dict[str, Any]:
+def known_values(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values with which a trial was queued, and those that were chosen for it since."""
     return {**trial.user_attrs.get(QUEUED, {}), **trial.params}
 
@@ -192,7 +192,7 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
     same trial, since `planned` has only one of the repetitions.
     """
     kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
-    values = _values(trial)  # A trial that was killed at its start has no parameters yet.
+    values = known_values(trial)  # A trial that was killed at its start has no parameters yet.
     study.enqueue_trial(values, user_attrs={**kept, QUEUED: values, REPEATS: trial.number})
     # Another worker may have marked it, also at the same time.
     with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):

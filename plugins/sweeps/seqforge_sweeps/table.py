@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.runs.summary import RunSummary, summarize_run
-from seqforge_sweeps.study import ERROR, RUN, UNIT, planned
+from seqforge_sweeps.study import ERROR, RUN, UNIT, known_values, planned
 
 _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
@@ -47,7 +47,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "state": word_of(trial.state),
         "value": trial.value if trial.state == TrialState.COMPLETE else reported,
         "unit": summary.unit if summary else trial.user_attrs.get(UNIT, ""),
-        "parameters": dict(trial.params),
+        "parameters": known_values(trial),
         "run": path,
         "steps": summary.steps if summary else None,
         "seconds": summary.seconds if summary else None,
