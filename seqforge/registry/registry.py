@@ -223,9 +223,13 @@ class Registry:
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
         if slash and owner not in {plugin.name for plugin in self.plugins}:
             hint = f"No plugin {owner!r} is installed. {hint}"
-        if unusable and nearest(name, candidates) is None:
+        if nearest(name, candidates) is not None:
+            return hint, None
+        if unusable:
             hint += f" Unusable plugins: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
-        return hint, None
+        if slash:
+            return hint, None
+        return f"{hint} For a component in a file, add --plugin FILE.", f"{hint} For your own, pass its class."
 
 
 def kind_of(component: type[Any]) -> str:

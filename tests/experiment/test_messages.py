@@ -73,6 +73,11 @@ def raised_error(case: Case, registry: Registry) -> SeqforgeError:
     return caught.value
 
 
+def printed(error: SeqforgeError) -> str:
+    """Return an error as the command line prints it, with hints for the command line."""
+    return f"{error.message}\n{error.hint}" if error.hint else error.message
+
+
 @pytest.fixture
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "experiments"
@@ -84,7 +89,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_every_mistake_has_the_message_in_the_file(case: Case, samples: Registry):
     error = raised_error(case, samples)
-    assert str(error) == case.message
+    assert printed(error) == case.message
     chosen = any(option in case.command for option in ("--corpus", "--cell", "--loss", "--optimizer", "--sampler"))
     assert type(error) is (PluginError if chosen else ExperimentError)
 
@@ -93,7 +98,7 @@ if "SEQFORGE_WRITE_MESSAGES" in os.environ:
 
     @pytest.mark.usefixtures("_in_an_empty_folder")
     def test_write_the_messages(samples: Registry):
-        cases = [replace(case, message=str(raised_error(case, samples))) for case in CASES]
+        cases = [replace(case, message=printed(raised_error(case, samples))) for case in CASES]
         MESSAGES.write_text("\n".join([INTRODUCTION, *(case.render() for case in cases)]), encoding="utf-8")
 
 

@@ -82,10 +82,14 @@ def test_every_listed_name_finds_its_component():
         ("cell", "LSTM", "Did you mean 'lstm'?"),
         ("cell", "betaminimal", "Did you mean 'beta/minimal'?"),
         ("cell", "alpha/lstn", "Did you mean 'alpha/lstm'?"),
-        ("cell", "transformer", "Known: alpha/gru, beta/gru, beta/lstm, beta/minimal, lstm."),
+        (
+            "cell",
+            "transformer",
+            "Known: alpha/gru, beta/gru, beta/lstm, beta/minimal, lstm. For your own, pass its class.",
+        ),
         ("cell", "adam", "'adam' is a loss and an optimizer."),
         ("cell", "alpha/adam", "'alpha/adam' is a loss and an optimizer."),
-        ("metric", "spelling", "None is installed."),
+        ("metric", "spelling", "None is installed. For your own, pass its class."),
     ],
 )
 def test_an_unknown_name_is_an_error_with_a_suggestion(kind: str, name: str, hint: str):
@@ -98,7 +102,8 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
     assert error_message(registry, "metric", "spelling") == (
-        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled)."
+        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled). "
+        "For your own, pass its class."
     )
     assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert error_message(registry, "cell", "native/lstm") == (
