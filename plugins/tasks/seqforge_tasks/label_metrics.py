@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn import metrics  # pyright: ignore[reportMissingTypeStubs]
 
 from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
 
@@ -56,8 +55,8 @@ def _count_confusions(
     names = spec.target.names
     predicted = [np.atleast_1d(prediction.predicted) for prediction in predictions]
     targets = [_find_nearest(*pair) for pair in zip(predicted, predictions, strict=True)]
-    confusion_matrix: Any = cast("Any", metrics).confusion_matrix
-    return names, confusion_matrix(np.concatenate(targets), np.concatenate(predicted), labels=range(len(names)))
+    pairs = len(names) * np.concatenate(targets).astype(np.int64) + np.concatenate(predicted)
+    return names, np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
 
 
 def _find_nearest(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
