@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -199,16 +199,11 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
-    """Queue the trials again whose process was killed. Return the trials that run in another process.
-
-    A worker calls this function between two of its trials.
-    """
-    running = [trial for trial in planned(study) if trial.state == TrialState.RUNNING]
-    dead = [trial for trial in running if _is_dead(trial)]
-    for trial in dead:
-        repeat_trial(study, trial)
-    return [trial for trial in running if trial not in dead]
+def repeat_dead_trials(study: optuna.Study) -> None:
+    """Queue the trials again whose process was killed. A worker calls this function between two of its trials."""
+    for trial in planned(study):
+        if trial.state == TrialState.RUNNING and _is_dead(trial):
+            repeat_trial(study, trial)
 
 
 def _is_dead(trial: FrozenTrial) -> bool:
