@@ -76,7 +76,9 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
         "steps: an experiment has no such table. Move it to training={'steps': …}.",
     ),
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
-    "a number as a text": (lambda run: run.states(NUMBER), "the prompt is not text but of the type int"),
+    "a number as a text": (lambda run: run.states(NUMBER), "the text is of the type int"),
+    "no text": (lambda run: run.probabilities(NOTHING), "the text is of the type NoneType"),
+    "an empty text": (lambda run: run.inspect(""), "the text is empty\nPass at least one symbol."),
     "a number to encode": (lambda run: run.vocabulary().encode(NUMBER), "the text to encode is of the type int"),
     "a token id above the vocabulary": (
         lambda run: run.vocabulary().decode([0, 300]),
