@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
-from seqforge_code_structure.samplers.names import Alphabet, NameTable, Role, Scope
+from seqforge_code_structure.samplers.name_lists import Alphabet, Scope
+from seqforge_code_structure.samplers.names import NameTable, Role
 from seqforge_code_structure.samplers.scoped_grammar import Grammar
 
 CHARACTERS = tuple(map(chr, range(128)))
@@ -22,7 +23,7 @@ def test_characters_that_continue_names_in_scope(names: list[str], prefix: str):
 @given(st.sampled_from(["k", "kf", "kfree", "j", "E", "", "zz"]))
 def test_characters_that_continue_names_of_the_lexicon(grammar: Grammar, prefix: str):
     names = grammar.names
-    known = {*names.variables, *names.functions, *names.prefixes, "sizeof"}
+    known = {*names.variables, *names.unreturned, *names.functions, *names.prefixes, "sizeof"}
     found = names.next_characters(Role.OPERAND, prefix)
     for token, character in enumerate(CHARACTERS):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
@@ -33,4 +34,4 @@ def test_names_that_no_function_may_spell_are_not_allowed():
     table = NameTable(
         Lexicon.from_flags(3, flags, localities=dict.fromkeys(flags, -9)), Alphabet(tuple("$mulIgrößea1xwhi"))
     )
-    assert table.functions.keys() == table.variables.keys() == table.returned.keys() == {"x1"}
+    assert table.functions.keys() == table.variables.keys() == {"x1"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from seqforge_code_structure.samplers.expressions import closers, is_number, operand_characters, operation_characters
 from seqforge_code_structure.samplers.function_grammar import finish_number, other_characters
-from seqforge_code_structure.samplers.names import NAME_CHARACTERS, USES, NameTable, Role
+from seqforge_code_structure.samplers.name_lists import NAME_CHARACTERS
+from seqforge_code_structure.samplers.names import USES, NameTable, Role
 from seqforge_code_structure.samplers.row import Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import conditional_words, settle, statement_phase
 from seqforge_code_structure.samplers.words import FIRST, finish_word, next_in_word

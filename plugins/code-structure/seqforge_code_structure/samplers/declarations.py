@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqforge_code_structure.samplers.names import Scope
+from seqforge_code_structure.samplers.name_lists import Scope
 from seqforge_code_structure.samplers.row import Frame, Function, Kind, Phase, Row
 
 

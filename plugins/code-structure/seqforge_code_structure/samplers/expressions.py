@@ -158,8 +158,7 @@ def finish_operand_word(row: Row, names: NameTable) -> Row:
         return row.go(Phase.OPERATOR, kept | LVALUE | CALLABLE | OBJECT)
     if word in VALUES:
         return row.go(Phase.OPERATOR, kept)
-    variables = names.returned if row.role == Role.RETURNED else names.variables
-    if word not in variables:
+    if not names.is_variable(word, row.role):
         return row.go(Phase.CALLEE, kept)
     return row.go(Phase.OPERATOR, kept | CALLABLE | OBJECT | (0 if is_constant(word) else LVALUE))
 

@@ -20,12 +20,8 @@ from seqforge_code_structure.samplers.expressions import (
     step_operation,
     step_operator,
 )
-from seqforge_code_structure.samplers.names import (
-    LETTERS,
-    NAME_CHARACTERS,
-    NameTable,
-    Role,
-)
+from seqforge_code_structure.samplers.name_lists import LETTERS, NAME_CHARACTERS
+from seqforge_code_structure.samplers.names import NameTable, Role
 from seqforge_code_structure.samplers.row import POISON, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
     begins_item,

@@ -6,15 +6,8 @@ import re
 from functools import lru_cache
 from typing import cast
 
-from seqforge_code_structure.samplers.names import (
-    BASIC_TYPES,
-    FURTHER_TYPES,
-    LETTERS,
-    NAME_CHARACTERS,
-    SIZES,
-    STATEMENTS,
-    TAGS,
-)
+from seqforge_code_structure.samplers.name_lists import LETTERS, NAME_CHARACTERS
+from seqforge_code_structure.samplers.names import BASIC_TYPES, FURTHER_TYPES, SIZES, STATEMENTS, TAGS
 
 _QUALIFIER = re.compile(r"static|inline|extern|const|volatile|register|typedef|noinline|asmlinkage|__\w+")
 _NEVER = STATEMENTS | {"else", "sizeof"}

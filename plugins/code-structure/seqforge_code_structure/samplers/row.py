@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from typing import NamedTuple
 
-from seqforge_code_structure.samplers.names import Role, Scope
+from seqforge_code_structure.samplers.name_lists import Scope
+from seqforge_code_structure.samplers.names import Role
 
 
 class Phase(IntEnum):

@@ -16,7 +16,8 @@ from seqforge_code_structure.samplers.function_grammar import allowed, step
 from seqforge_code_structure.samplers.grammar import LITERALS, Mode, State
 from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
 from seqforge_code_structure.samplers.heads import closing_character as closing_head
-from seqforge_code_structure.samplers.names import NAME_CHARACTERS, Alphabet, Scope, build_name_table
+from seqforge_code_structure.samplers.name_lists import NAME_CHARACTERS, Alphabet, Scope
+from seqforge_code_structure.samplers.names import build_name_table
 from seqforge_code_structure.samplers.row import Function, Phase, Row
 from seqforge_code_structure.samplers.statements import end_directive, extend_directive
 from seqforge_code_structure.samplers.unit_grammar import allowed_outside, ends_with_comma, is_outside, step_outside

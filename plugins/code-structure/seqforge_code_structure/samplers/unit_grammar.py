@@ -14,7 +14,7 @@ from seqforge_code_structure.identifiers.reading import read_unit
 from seqforge_code_structure.samplers.declarations import begin_declared, open_type
 from seqforge_code_structure.samplers.grammar import BRANCH, LITERALS, Mode, State
 from seqforge_code_structure.samplers.heads import head_characters
-from seqforge_code_structure.samplers.names import LETTERS, Alphabet
+from seqforge_code_structure.samplers.name_lists import LETTERS, Alphabet
 from seqforge_code_structure.samplers.row import Frame, Function, Kind, Phase, Row
 
 _AGGREGATE = re.compile(r"(?:static\s+|const\s+|(typedef)\s+)*(struct|union|enum)(?:\s+\w+)?\s*")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from seqforge_code_structure.samplers.declarations import declare_enumerator
 from seqforge_code_structure.samplers.expressions import finish_member, finish_operand_word, operand_role
+from seqforge_code_structure.samplers.name_lists import Alphabet
 from seqforge_code_structure.samplers.names import (
     ANNOTATIONS,
     FURTHER_TYPES,
@@ -14,7 +15,6 @@ from seqforge_code_structure.samplers.names import (
     RESERVED,
     SIZES,
     USES,
-    Alphabet,
     NameTable,
     Role,
 )
