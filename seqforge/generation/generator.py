@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.generation.validate_automaton import first_automaton, resume_automaton
+from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.interfaces import (
     ConstraintAutomaton,
     GenerationKernel,
@@ -175,6 +175,8 @@ def _draw_with_kernel(
         if errors:
             raise errors[0]
         if drawn.shape[0] < numbers.shape[0]:
+            if automaton:
+                check_places(samplers[0], automaton)
             raise _not_finite()
         tokens = drawn[-1]
 

@@ -1,12 +1,13 @@
 """Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter, is_not
 from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
@@ -31,7 +32,8 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     if automaton:
-        _validate(sampler.automaton, automaton, _TABLES + _PLACES, batch_size, symbols)
+        new = _faults_of_new(automaton, _TABLES + _PLACES, batch_size, symbols)
+        _require_none(sampler.automaton, chain(new, _faults_of_places(automaton)))
     return automaton
 
 
@@ -40,21 +42,31 @@ def resume_automaton(
 ) -> Any:
     """Continue an automaton that stopped by its sampler, and return the sampler's memory.
 
-    Tables are validated again only if they are new, since this takes longer than to draw a symbol.
+    Tables and arrays are validated again only if they are new, since this takes longer than to draw a symbol. The
+    numbers in the arrays are for the kernel to check, which takes less time there; see `check_places`.
 
     Raises:
         PluginError: If the automaton is invalid.
     """
-    batch_size, symbols = automaton.states.shape[0], automaton.costs.shape[1]
-    tables, places = _tables_of(automaton), _places_of(automaton)
+    tables, places, symbols = _tables_of(automaton), _places_of(automaton), automaton.costs.shape[1]
     memory = sampler.resume(memory, automaton, tokens)
     new: tuple[str, ...] = ()
     if any(map(is_not, tables, _tables_of(automaton))):
         new += _TABLES
     if any(map(is_not, places, _places_of(automaton))):
         new += _PLACES
-    _validate(sampler.resume, automaton, new, batch_size, symbols)
+    if new:
+        _require_none(sampler.resume, _faults_of_new(automaton, new, len(tokens), symbols))
     return memory
+
+
+def check_places(sampler: Sampler, automaton: ConstraintAutomaton) -> None:
+    """Check the numbers of an automaton that its sampler has continued.
+
+    Raises:
+        PluginError: If a number is out of range.
+    """
+    _require_none(sampler.resume, _faults_of_places(automaton))
 
 
 def has_stopped(automaton: ConstraintAutomaton) -> bool:
@@ -63,11 +75,8 @@ def has_stopped(automaton: ConstraintAutomaton) -> bool:
     return min(cast("list[int]", automaton.states.tolist())) < 0 or 0 < automaton.remaining <= automaton.valid_until
 
 
-def _validate(
-    method: Callable[..., Any], automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int
-) -> None:
-    fault = next(_faults_of_new(automaton, new, batch_size, symbols), None) if new else None
-    if fault := fault or _fault_of_places(automaton):
+def _require_none(method: Callable[..., Any], faults: Iterator[str]) -> None:
+    if fault := next(faults, None):
         raise wrong_result(method, f"{_VERBS[method.__name__]} an invalid automaton: {fault}")
 
 
@@ -87,20 +96,18 @@ def _faults_of_new(automaton: ConstraintAutomaton, new: Sequence[str], batch_siz
         yield from _faults_of_tables(automaton)
 
 
-def _fault_of_places(automaton: ConstraintAutomaton) -> str | None:
-    """Return what is wrong with the numbers that change with every draw, or None."""
-    # This runs whenever an automaton stops. For so few numbers, Python is faster than NumPy.
-    states = cast("list[int]", automaton.states.tolist())
-    heights = cast("list[int]", automaton.heights.tolist())
-    stacks = cast("list[list[int]]", automaton.stacks.tolist())
-    waiting = [number for row, height in zip(stacks, heights, strict=True) for number in row[:height]]
-    count, depth = automaton.weights.numel(), len(stacks[0])
-    for name, numbers, stop in (("states", states, count), ("heights", heights, depth + 1), ("stacks", waiting, count)):
-        if numbers and not 0 <= min(numbers) <= max(numbers) < stop:
-            return _describe_range(name, min(numbers), 0, max(numbers), stop)
+def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
+    count, depth = automaton.weights.numel(), automaton.stacks.shape[1]
+    heights = automaton.heights
+    waiting = automaton.stacks[np.arange(depth) < heights[:, np.newaxis]]
+    for name, numbers, stop in (
+        ("states", automaton.states, count),
+        ("heights", heights, depth + 1),
+        ("stacks", waiting, count),
+    ):
+        yield from _out_of_range(name, numbers, 0, stop)
     if 0 < automaton.remaining <= automaton.valid_until:
-        return f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
-    return None
+        yield f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
 
 
 def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
@@ -124,16 +131,15 @@ def _faults_of_tables(automaton: ConstraintAutomaton) -> Iterator[str]:
         ("states in actions", automaton.actions[:, 1:], -1, count),
         ("counts in actions", automaton.actions[:, 0], 0, depth + 1),
     ):
-        if table.numel():
-            numbers = table.numpy()
-            lowest, highest = int(numbers.min()), int(numbers.max())
-            if lowest < least or highest >= stop:
-                yield _describe_range(name, lowest, least, highest, stop)
+        yield from _out_of_range(name, table.numpy(), least, stop)
     if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
         yield "an action returns to the popped state, but pops none"
     if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 
 
-def _describe_range(name: str, lowest: int, least: int, highest: int, stop: int) -> str:
-    return f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"
+def _out_of_range(name: str, numbers: Int32[np.ndarray, "..."], least: int, stop: int) -> Iterator[str]:
+    if numbers.size:
+        lowest, highest = int(numbers.min()), int(numbers.max())
+        if lowest < least or highest >= stop:
+            yield f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"

@@ -124,6 +124,7 @@ class GenerationKernel(Protocol):
 
         Returns:
             The drawn symbols. There are fewer than `steps` if the automaton was not continued, or if the logits of
-            the next step are not finite.
+            the next step are not finite. There are also fewer if `resume` leaves a state, a height or a number on a
+            stack that is out of range, which a kernel must check; the engine then reports it.
         """
         ...

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_automaton import first_automaton, resume_automaton
+from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
 from seqforge.testing.conformance import Suite, calling, fail
@@ -143,6 +143,7 @@ class SamplerSuite(Suite):
                 if not follow(automaton, step.tokens):
                     with calling(make, "`resume`"):
                         memory = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
+                        check_places(sampler, automaton)
 
     def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
         try:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_automaton import first_automaton, has_stopped, resume_automaton
+from seqforge.generation.validate_automaton import check_places, first_automaton, has_stopped, resume_automaton
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
@@ -50,13 +50,16 @@ def test_tables_are_validated_again_only_if_they_are_new_tensors():
     assert resume(replaced) is None
     with pytest.raises(PluginError, match="resume left an invalid automaton: next_states must be"):
         resume(AUTOMATON, next_states=replaced.next_states)
-    with pytest.raises(PluginError, match="states must be"):
-        resume(replaced, states=changed("states", (0,), 2))
-    replaced.states = changed("states", (0,), -1)
-    with pytest.raises(PluginError, match="states must be"):
-        resume(replaced)
     with pytest.raises(PluginError, match="states is not a contiguous NumPy array"):
         resume(AUTOMATON, states=AUTOMATON.states.astype(np.int64))
+
+
+def test_the_numbers_that_a_sampler_left_are_checked():
+    replaced = copy(AUTOMATON)
+    check_places(Constrained(), replaced)
+    replaced.states = changed("states", (0,), -1)
+    with pytest.raises(PluginError, match="resume left an invalid automaton: states must be from 0 to 1, not -1"):
+        check_places(Constrained(), replaced)
 
 
 def resume(automaton: ConstraintAutomaton, **changes: Any) -> Any:

@@ -181,5 +181,6 @@ def _pass_automaton(automaton: ConstraintAutomaton, call: Decode, passed: tuple[
             setattr(call, name, getattr(automaton, name).data_ptr())
         for name in _PLACES:
             setattr(call, name, getattr(automaton, name).ctypes.data)
-        call.depth, call.largest_debt = automaton.stacks.shape[1], automaton.largest_debt
+        call.state_count, call.depth = automaton.weights.numel(), automaton.stacks.shape[1]
+        call.largest_debt = automaton.largest_debt
     return parts

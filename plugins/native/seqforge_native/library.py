@@ -79,7 +79,7 @@ class Decode(ctypes.Structure):
             "rows steps layer_count symbols symbol_vectors rule_count threads",
             "layers head_weight head_bias rules rule_values uniforms logits tokens "
             "states next_states actions costs weights stacks heights",
-            "depth remaining largest_debt valid_until",
+            "state_count depth remaining largest_debt valid_until",
         ),
         ("resume", RESUME),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies
@@ -15,7 +16,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError, RunError
 from seqforge.generation import generate
 from seqforge.generation.generator import draw, uniforms_of
-from seqforge.interfaces import Sampler, SamplingContext
+from seqforge.interfaces import ConstraintAutomaton, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -180,6 +181,28 @@ def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error_afte
     with pytest.raises(PluginError, match="resume is not implemented, but an automaton of the sampler stopped"):
         chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=1, length=10, seed=SEED))
     assert torch.equal(torch.cat(chunks), whole[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("states", 3), ("states", -1), ("heights", 4), ("heights", -1), ("stacks", 3), ("stacks", -1)]
+)
+def test_an_automaton_that_a_sampler_continues_with_a_wrong_number_is_an_error(
+    name: str, number: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resume(turns: Turns, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
+        memory = continue_right(turns, memory, automaton, tokens)
+        automaton.heights[:] = 3
+        getattr(automaton, name)[-1] = number
+        return memory
+
+    continue_right = Turns.resume
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    monkeypatch.setattr(Turns, "resume", resume)
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    with pytest.raises(
+        PluginError, match=f"resume left an invalid automaton: {name} must be from 0 to .*, not {number}"
+    ):
+        sample(experiment, build_model(experiment, 5), 2, 10, Turns(5))
 
 
 def test_an_interrupt_while_an_automaton_is_continued_ends_the_sampling(

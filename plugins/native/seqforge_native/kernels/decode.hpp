@@ -129,7 +129,7 @@ std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t
 }
 
 // Returns the number of steps drawn. There are fewer than requested if a logit is not finite, or if an automaton that
-// stopped cannot be continued.
+// stopped is not continued, or not by valid states.
 template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
     std::atomic<bool> failed{false}, stopped{false}, refused{false};
@@ -189,23 +189,27 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, memory);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
-                    else if (own.guide.states && !advance(own.guide, own.symbols, row, token, owing[row]))
-                        stopped.store(true, std::memory_order_relaxed);
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }
                 meet.wait();
-                if (own.guide.states && !failed.load(std::memory_order_relaxed) &&
-                    (stopped.load(std::memory_order_relaxed) || expires(own.guide, step + 1))) {
-                    // Every thread reads `stopped` before it is reset.
+                if (own.guide.states && !failed.load(std::memory_order_relaxed)) {
+                    for (std::int64_t row = thread; row < own.rows; row += own.threads)
+                        if (!advance(own.guide, own.symbols, row, own.tokens[(step + 1) * own.rows + row], owing[row]))
+                            stopped.store(true, std::memory_order_relaxed);
                     meet.wait();
-                    if (thread == 0) {
-                        stopped.store(false, std::memory_order_relaxed);
-                        if (!call.guide.resume(step + 1)) refused.store(true, std::memory_order_relaxed);
-                    }
-                    meet.wait();
-                    if (goes_on()) {
-                        own.guide = call.guide;
-                        count_all_owed();
+                    if (stopped.load(std::memory_order_relaxed) || expires(own.guide, step + 1)) {
+                        // Every thread reads `stopped` before it is reset.
+                        meet.wait();
+                        if (thread == 0) {
+                            stopped.store(false, std::memory_order_relaxed);
+                            const bool resumed = call.guide.resume(step + 1) && is_valid(call.guide, call.rows);
+                            refused.store(!resumed, std::memory_order_relaxed);
+                        }
+                        meet.wait();
+                        if (goes_on()) {
+                            own.guide = call.guide;
+                            count_all_owed();
+                        }
                     }
                 }
                 if (thread == 0 && !goes_on()) done = failed.load(std::memory_order_relaxed) ? step : step + 1;

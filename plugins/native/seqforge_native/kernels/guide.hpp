@@ -16,8 +16,9 @@ struct Guide {
     const std::int32_t *weights;    // [states]: number of symbols that close what a state has opened
     std::int32_t *stacks;           // [rows, depth]
     std::int32_t *heights;          // [rows]
-    // size of a stack; symbols that remain to be drawn for each row; largest debt of a row; remaining symbols at which the automaton stops
-    std::int64_t depth, remaining, largest_debt, valid_until;
+    // number of states in the tables; size of a stack; symbols that remain to be drawn for each row; largest debt of a row;
+    // remaining symbols at which the automaton stops
+    std::int64_t state_count, depth, remaining, largest_debt, valid_until;
     // Continues the automaton of the rows after a number of steps, and updates this structure. Returns 0 if it cannot.
     std::int64_t (*resume)(std::int64_t steps);
 };
@@ -26,6 +27,17 @@ struct Guide {
 inline bool expires(const Guide &guide, std::int64_t steps) {
     const std::int64_t left = guide.remaining - steps;
     return 0 < left && left <= guide.valid_until;
+}
+
+// Returns whether the states, stacks and heights of all rows are in range.
+inline bool is_valid(const Guide &guide, std::int64_t rows) {
+    const auto is_state = [&](std::int32_t number) { return 0 <= number && number < guide.state_count; };
+    for (std::int64_t row = 0; row < rows; row++) {
+        const std::int32_t *stack = guide.stacks + row * guide.depth, height = guide.heights[row];
+        if (!is_state(guide.states[row]) || height < 0 || height > guide.depth) return false;
+        if (!std::all_of(stack, stack + height, is_state)) return false;
+    }
+    return true;
 }
 
 // Returns how many symbols a row owes: those that close what its states have opened.
