@@ -149,11 +149,11 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
     match row.phase:
         case Phase.WORD:
             if character in NAME_CHARACTERS:
-                return row.extend(character)
+                return row.spell(row.word + character)
             row = finish_word(row, names)
         case Phase.NUMBER:
             if character in NAME_CHARACTERS:
-                return row.extend(character)
+                return row.spell(row.word + character)
             row = finish_number(row)
         case Phase.OPERATION:
             if character in operation_characters(row)[0]:

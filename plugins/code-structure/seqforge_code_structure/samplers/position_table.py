@@ -8,7 +8,6 @@ word that may not end yet: the state before the word waits on the stack.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 import torch
@@ -31,6 +30,8 @@ _FEWEST_STATES, _FEWEST_ACTIONS = 1024, 256
 """Sizes of the first tables. All tables are validated again whenever one of them grows."""
 _MOST_STATES = 30_000
 """Number of states from which on a new table is begun. With 100 symbols, they take about 50 MB."""
+_COSTS = np.where(np.arange(256)[:, np.newaxis] >> np.arange(8) & 1, 0, FORBIDDEN).astype(np.int8)
+"""Costs of eight symbols for each byte of a set of characters."""
 
 
 Place = tuple[int, int]
@@ -122,7 +123,7 @@ class PositionTable:
 
     def _follow_known(self, place: Place, token: int) -> Place | None:
         state, waiting = place
-        entry = cast("int", self._next.item(state, token))
+        entry: int = self._next.item(state, token)
         if entry >= 0:
             return entry, waiting
         if entry == _UNKNOWN:
@@ -163,9 +164,9 @@ class PositionTable:
         return np.where(self._costs_array.take(states, axis=0) == FORBIDDEN, -np.inf, np.inf).astype(np.float32)
 
     def _find_state(self, position: Position) -> int:
-        if (number := self._numbers.get(position)) is None:
-            number = self._numbers[position] = self._add_state(position, self.grammar.allowed(position))
-        return number
+        # A position is hashed once: it has many parts.
+        number = self._numbers.setdefault(position, len(self._positions))
+        return number if number < len(self._positions) else self._add_state(position, self.grammar.allowed(position))
 
     def _find_prefix(self, prefix: Prefix) -> int:
         """Return the state in a word, or `NOTHING` if the word may end. Add the state if it is new."""
@@ -191,8 +192,8 @@ class PositionTable:
         position = self._positions[state]
         if not isinstance(position, Prefix):
             return position
-        word = self._words[waiting]
-        return word._replace(row=word.row._replace(word=position.text))
+        number, stack, row, blanks = self._words[waiting]
+        return Position(number, stack, row.spell(position.text), blanks)
 
     def _add_state(self, position: Position | Prefix, found: int) -> int:
         number = len(self._positions)
@@ -202,8 +203,7 @@ class PositionTable:
         self._sets.append(found)
         if (costs := self._costs.get(found)) is None:
             bits = np.frombuffer(found.to_bytes(self._bytes, "little"), dtype=np.uint8)
-            allowed = np.unpackbits(bits, count=self.costs.shape[1], bitorder="little")
-            costs = self._costs[found] = np.where(allowed, 0, FORBIDDEN).astype(np.int8)
+            costs = self._costs[found] = _COSTS.take(bits, axis=0).ravel()[: self.costs.shape[1]]
         self._costs_array[number] = costs
         return number
 
@@ -257,17 +257,19 @@ class PositionTable:
         """
         entries = self.grammar.automaton.entries[after.number]
         same = [token for token in self._blanks if entries[token] == after.number]
-        numbers = list[int]()
-        for blanks in range(after.blanks, min(4 * after.blanks, MOST_BLANKS)):
+        following = self._next[state].copy()
+        following[self._blanks] = _UNKNOWN
+        found, number = self._sets[state], _UNKNOWN
+        # From the last one to the first one, since each leads to the one after it.
+        for blanks in reversed(range(after.blanks, min(4 * after.blanks, MOST_BLANKS))):
+            following[same] = number
             position = after._replace(blanks=blanks)
-            if (number := self._numbers.get(position)) is None:
-                number = self._numbers[position] = self._add_state(position, self._sets[state])
-                self._next[number] = self._next[state]
-                self._next[number, self._blanks] = _UNKNOWN
-            numbers.append(number)
-        for number, following in pairwise(numbers):
-            self._next[number, same] = following
-        return numbers[0]
+            if (number := self._numbers.get(position, _UNKNOWN)) == _UNKNOWN:
+                number = self._numbers[position] = self._add_state(position, found)
+                self._next[number] = following
+            elif following[same[0]] != _UNKNOWN:
+                self._next[number, same] = following[same]
+        return number
 
     def _begin_word(self, state: int, after: Position) -> Place | None:
         """Return the place after the first character of a word, or None if it is not in a word that may not end."""

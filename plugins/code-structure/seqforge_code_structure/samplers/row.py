@@ -201,9 +201,8 @@ class Row(NamedTuple):
         """Close the innermost element. Names that it declares stay in scope."""
         return Row(phase, self.scope, self.function, self.top.below, word, self.role, flags, self.base)
 
-    def extend(self, character: str) -> Row:
-        """Continue the word by a character."""
-        word = self.word + character
+    def spell(self, word: str) -> Row:
+        """Replace the word so far."""
         return Row(self.phase, self.scope, self.function, self.frame, word, self.role, self.flags, self.base)
 
     def go(self, phase: Phase, flags: int = 0, word: str = "") -> Row:

@@ -103,8 +103,9 @@ class Scoped(Sampler):
         table, states, waiting = memory.table, automaton.states, automaton.stacks[:, 0]
         for sample, state in enumerate(cast("list[int]", states.tolist())):
             if state < 0:
-                place = -1 - state, cast("int", waiting.item(sample))
-                states[sample], waiting[sample] = table.follow(place, cast("int", tokens.item(sample)))
+                number: int = waiting.item(sample)
+                token: int = tokens.item(sample)
+                states[sample], waiting[sample] = table.follow((-1 - state, number), token)
         if table.is_full or automaton.remaining <= automaton.valid_until:
             places = list(zip(cast("list[int]", states.tolist()), cast("list[int]", waiting.tolist()), strict=True))
             memory = _continue(memory, places, automaton.remaining)
