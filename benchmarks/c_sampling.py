@@ -28,7 +28,7 @@ from seqforge.generation import encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
 
-COUNTS = (1, 8)
+COUNTS = (1, 8, 100)
 PROMPT = "}\n\nstatic int "
 
 

@@ -156,13 +156,15 @@ def _draw_with_kernel(
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     memory, errors = memories[0] if automaton else None, list[BaseException]()
 
-    def resume(last: Int64[np.ndarray, " batch"]) -> bool:
-        nonlocal memory
+    def resume(last: Int64[np.ndarray, " batch"]) -> ConstraintAutomaton | None:
+        nonlocal memory, automaton
         try:
-            memory = resume_automaton(samplers[0], memory, automaton, last) if automaton else None
+            if automaton:
+                memory, automaton = resume_automaton(samplers[0], memory, automaton, last)
         except BaseException as error:  # noqa: BLE001  # raised after the symbols before it
             errors.append(error)
-        return not errors
+            return None
+        return automaton
 
     while remaining:
         numbers = uniforms(min(remaining, _KERNEL_STEPS))

@@ -1,8 +1,7 @@
 """Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import chain
-from operator import attrgetter, is_not
 from typing import Any, cast
 
 import numpy as np
@@ -12,9 +11,7 @@ from jaxtyping import Int32, Int64
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
-_TABLES, _PLACES = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
-_tables_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_TABLES)
-_places_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_PLACES)
+_TABLES, _ARRAYS = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
 _VERBS = {"automaton": "returned", "resume": "left"}
 
 
@@ -32,32 +29,35 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     if automaton:
-        new = _faults_of_new(automaton, _TABLES + _PLACES, batch_size, symbols)
-        _require_none(sampler.automaton, chain(new, _faults_of_places(automaton)))
+        _require_none(
+            sampler.automaton, chain(_faults_of_parts(automaton, batch_size, symbols), _faults_of_places(automaton))
+        )
     return automaton
 
 
 def resume_automaton(
     sampler: Sampler, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
-) -> Any:
-    """Continue an automaton that stopped by its sampler, and return the sampler's memory.
+) -> tuple[Any, ConstraintAutomaton]:
+    """Continue an automaton that stopped by its sampler, and return the sampler's memory and the automaton.
 
-    Tables and arrays are validated again only if they are new, since this takes longer than to draw a symbol. The
-    numbers in the arrays are for the kernel to check, which takes less time there; see `check_places`.
+    The tables and arrays are validated only if the automaton is another one, since this takes longer than to draw a
+    symbol. The numbers in the arrays are for the kernel to check, which takes less time there; see `check_places`.
 
     Raises:
         PluginError: If the automaton is invalid.
     """
-    tables, places, symbols = _tables_of(automaton), _places_of(automaton), automaton.costs.shape[1]
-    memory = sampler.resume(memory, automaton, tokens)
-    new: tuple[str, ...] = ()
-    if any(map(is_not, tables, _tables_of(automaton))):
-        new += _TABLES
-    if any(map(is_not, places, _places_of(automaton))):
-        new += _PLACES
-    if new:
-        _require_none(sampler.resume, _faults_of_new(automaton, new, len(tokens), symbols))
-    return memory
+    result: Any = sampler.resume(memory, automaton, tokens)
+    try:
+        memory, continued = result
+    except (TypeError, ValueError):
+        continued = None
+    if continued is automaton:
+        return memory, automaton
+    if not isinstance(continued, ConstraintAutomaton):
+        shown = type(result).__name__
+        raise wrong_result(sampler.resume, f"returned {shown}, not a tuple of the memory and an automaton")
+    _require_none(sampler.resume, _faults_of_parts(continued, len(tokens), automaton.costs.shape[1]))
+    return memory, continued
 
 
 def check_places(sampler: Sampler, automaton: ConstraintAutomaton) -> None:
@@ -80,7 +80,7 @@ def _require_none(method: Callable[..., Any], faults: Iterator[str]) -> None:
         raise wrong_result(method, f"{_VERBS[method.__name__]} an invalid automaton: {fault}")
 
 
-def _faults_of_new(automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int) -> Iterator[str]:
+def _faults_of_parts(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> Iterator[str]:
     count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
     shapes = {
         "weights": (count,),
@@ -91,9 +91,8 @@ def _faults_of_new(automaton: ConstraintAutomaton, new: Sequence[str], batch_siz
         "stacks": (batch_size, depth),
         "heights": (batch_size,),
     }
-    yield from _wrong_types(automaton, {name: shapes[name] for name in new})
-    if "costs" in new:
-        yield from _faults_of_tables(automaton)
+    yield from _wrong_types(automaton, shapes)
+    yield from _faults_of_tables(automaton)
 
 
 def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
@@ -113,7 +112,7 @@ def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
 def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
     for name, shape in shapes.items():
         table: Any = getattr(automaton, name)
-        if name in _PLACES:
+        if name in _ARRAYS:
             if type(table) is not np.ndarray or table.dtype != np.int32 or not table.flags.c_contiguous:
                 yield f"{name} is not a contiguous NumPy array of int32"
         else:

@@ -64,7 +64,7 @@ class ConstraintAutomaton:
 
     The tables are tensors on the CPU. States, stacks and heights are NumPy arrays, since the sampler reads and writes
     single numbers of them whenever the automaton stops. All are contiguous. A generation kernel updates the arrays and
-    `remaining` in place. When the automaton stops, the sampler continues it, and may add to the tables or replace them.
+    `remaining` in place. When the automaton stops, the sampler continues it, or returns another one.
 
     Attributes:
         states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
@@ -95,10 +95,11 @@ class ConstraintAutomaton:
     valid_until: int = 0
 
 
-Resume = Callable[[Int64[np.ndarray, " batch"]], bool]
-"""A function that continues an automaton that stopped, and updates it in place.
+Resume = Callable[[Int64[np.ndarray, " batch"]], ConstraintAutomaton | None]
+"""A function that continues an automaton that stopped.
 
-It receives the last symbol of each sample, and returns False if the automaton cannot be continued.
+It receives the last symbol of each sample. It returns the automaton, updated in place, or another one if a table or an
+array is another one. It returns None if the automaton cannot be continued.
 """
 
 
@@ -118,7 +119,7 @@ class GenerationKernel(Protocol):
         Args:
             last: Symbol that was drawn last for each sample.
             uniforms: Uniform random numbers in [0, 1), one for each draw.
-            automaton: Constraint on the samples; updated in place.
+            automaton: Constraint on the samples; updated in place, as are those that `resume` returns.
             resume: Function that the kernel calls whenever the automaton stops, before it draws more. Without it, the
                 kernel draws no more.
 

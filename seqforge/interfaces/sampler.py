@@ -65,15 +65,18 @@ class Sampler(ABC):
         """
         return None
 
-    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Any:
-        """Continue an automaton that stopped, and return the memory. The automaton is updated in place.
+    def resume(
+        self, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
+    ) -> tuple[Any, ConstraintAutomaton]:
+        """Continue an automaton that stopped, and return the memory and the automaton.
 
         It stops if it has no transition for the last symbol of a sample, or if it is no longer valid. A sampler whose
-        automata can stop must implement this.
+        automata can stop must implement this. Write to the tables and arrays of the automaton, and return it. If a
+        table or an array must be another one, return another automaton, for example by `dataclasses.replace`.
 
         Args:
-            memory: Memory from which the automaton was made, or the last result of this method.
-            automaton: Automaton after its last draw. Its tables may be extended or replaced.
+            memory: Memory from which the automaton was made, or the one that this method returned last.
+            automaton: Automaton after its last draw.
             tokens: Last symbol of each sample.
         """
         raise wrong_result(self.resume, "is not implemented, but an automaton of the sampler stopped")

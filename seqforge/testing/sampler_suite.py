@@ -1,6 +1,8 @@
 """The conformance suite of samplers, for subclasses in the tests of a plugin."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from operator import is_not
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch.nn import functional
 
 from seqforge.errors import PluginError
 from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
-from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.interfaces import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
 from seqforge.testing.conformance import Suite, calling, fail
 
@@ -142,8 +144,12 @@ class SamplerSuite(Suite):
                     )
                 if not follow(automaton, step.tokens):
                     with calling(make, "`resume`"):
-                        memory = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
-                        check_places(sampler, automaton)
+                        parts = _parts_of(automaton)
+                        memory, continued = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
+                        check_places(sampler, continued)
+                    if continued is automaton and any(map(is_not, parts, _parts_of(automaton))):
+                        fail(make, "`resume` replaced a part of the automaton, but returned the same automaton")
+                    automaton = continued
 
     def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
         try:
@@ -203,6 +209,11 @@ class SamplerSuite(Suite):
             with calling(make, "`advance`"):
                 memory = sampler.advance(memory, tokens)
             yield _Step(logits, result, tokens)
+
+
+def _parts_of(automaton: ConstraintAutomaton) -> list[Any]:
+    """Return the tables and arrays of an automaton, whose memory a kernel uses."""
+    return [value for field in fields(automaton) if not isinstance(value := getattr(automaton, field.name), int)]
 
 
 def _random_logits(size: int, number: int, generator: torch.Generator, forbid: bool) -> Tensor:

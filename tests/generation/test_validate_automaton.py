@@ -1,6 +1,7 @@
 """A constraint automaton with which a compiled kernel would read outside of its tables is rejected."""
 
 from copy import copy, deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,8 @@ class Constrained(Sampler):
     def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
 
-    def resume(self, memory: dict[str, Any], automaton: ConstraintAutomaton, tokens: np.ndarray) -> None:
-        for name, table in memory.items():
-            setattr(automaton, name, table)
+    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
+        return memory
 
     def transform(self, logits: torch.Tensor, memory: ConstraintAutomaton | None) -> torch.Tensor:
         return logits
@@ -41,17 +41,28 @@ AUTOMATON = ConstraintAutomaton(
 
 def test_a_valid_automaton_is_accepted():
     assert first_automaton(Constrained(), AUTOMATON, 3, 4) is AUTOMATON
-    assert resume(AUTOMATON) is None
+    assert resume((None, AUTOMATON)) == (None, AUTOMATON)
 
 
-def test_tables_are_validated_again_only_if_they_are_new_tensors():
-    replaced = copy(AUTOMATON)
-    replaced.next_states = changed("next_states", (0, 0), -4)
-    assert resume(replaced) is None
+def test_an_automaton_that_continues_is_validated_again_only_if_it_is_another_one():
+    damaged = replace(AUTOMATON, next_states=changed("next_states", (0, 0), -4))
+    assert resume((None, damaged), damaged) == (None, damaged)
     with pytest.raises(PluginError, match="resume left an invalid automaton: next_states must be"):
-        resume(AUTOMATON, next_states=replaced.next_states)
+        resume((None, damaged))
+    wrong = copy(AUTOMATON)
+    wrong.states = AUTOMATON.states.astype(np.int64)
     with pytest.raises(PluginError, match="states is not a contiguous NumPy array"):
-        resume(AUTOMATON, states=AUTOMATON.states.astype(np.int64))
+        resume((None, wrong))
+
+
+@pytest.mark.parametrize("result", [None, AUTOMATON, (1, None), (1, 2, 3)])
+def test_a_sampler_that_returns_no_automaton_is_named(result: Any):
+    with pytest.raises(PluginError, match=f"resume returned {type(result).__name__}, not a tuple of the memory and"):
+        resume(result)
+
+
+def resume(result: Any, automaton: ConstraintAutomaton = AUTOMATON) -> Any:
+    return resume_automaton(Constrained(), result, automaton, np.zeros(3, dtype=np.int64))
 
 
 def test_the_numbers_that_a_sampler_left_are_checked():
@@ -60,10 +71,6 @@ def test_the_numbers_that_a_sampler_left_are_checked():
     replaced.states = changed("states", (0,), -1)
     with pytest.raises(PluginError, match="resume left an invalid automaton: states must be from 0 to 1, not -1"):
         check_places(Constrained(), replaced)
-
-
-def resume(automaton: ConstraintAutomaton, **changes: Any) -> Any:
-    return resume_automaton(Constrained(), changes, copy(automaton), np.zeros(3, dtype=np.int64))
 
 
 @pytest.mark.parametrize(

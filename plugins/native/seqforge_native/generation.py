@@ -1,12 +1,10 @@
 """Generation on the compiled kernels, for models of RNN, GRU and LSTM layers."""
 
 import ctypes
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from operator import attrgetter, is_not
-from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -22,8 +20,7 @@ _SHARED_BYTES = 1 << 20
 _FEWEST_ROWS = 8
 """Number of rows from which a thread multiplies as fast as with more rows."""
 
-_TABLES, _PLACES = ("next_states", "actions", "costs", "weights"), ("states", "stacks", "heights")
-_parts_of: Callable[[ConstraintAutomaton], tuple[Any, ...]] = attrgetter(*_TABLES, *_PLACES)
+_TABLES, _ARRAYS = ("next_states", "actions", "costs", "weights"), ("states", "stacks", "heights")
 
 _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
@@ -151,18 +148,22 @@ class _Rows:
     def draw_constrained(self, automaton: ConstraintAutomaton, resume: Resume | None) -> int:
         """Draw the symbols that an automaton allows, and return the number of steps."""
         call, remaining, errors = self.call, automaton.remaining, list[BaseException]()
-        passed = _pass_automaton(automaton, call, ())
+        held = _pass_automaton(automaton, call)
 
         def continue_after(steps: int) -> bool:
-            nonlocal passed
+            nonlocal automaton, held
             try:
                 automaton.remaining = remaining - steps
-                goes_on = resume is not None and resume(self._drawn[steps])
-                passed = _pass_automaton(automaton, call, passed)
+                continued = resume(self._drawn[steps]) if resume else None
+                if continued is None:
+                    return False
+                if continued is not automaton:
+                    held, automaton = _pass_automaton(continued, call), continued
+                call.valid_until = automaton.valid_until
             except BaseException as error:  # noqa: BLE001  # a kernel ignores errors
                 errors.append(error)
                 return False
-            return goes_on
+            return True
 
         call.remaining, call.resume = remaining, RESUME(continue_after)
         drawn = self.draw()
@@ -172,15 +173,13 @@ class _Rows:
         return drawn
 
 
-def _pass_automaton(automaton: ConstraintAutomaton, call: Decode, passed: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Set the fields of a call to an automaton, and return its parts. Addresses of `passed` are set already."""
-    call.valid_until = automaton.valid_until
-    parts = _parts_of(automaton)
-    if len(passed) != len(parts) or any(map(is_not, parts, passed)):
-        for name in _TABLES:
-            setattr(call, name, getattr(automaton, name).data_ptr())
-        for name in _PLACES:
-            setattr(call, name, getattr(automaton, name).ctypes.data)
-        call.state_count, call.depth = automaton.weights.numel(), automaton.stacks.shape[1]
-        call.largest_debt = automaton.largest_debt
-    return parts
+def _pass_automaton(automaton: ConstraintAutomaton, call: Decode) -> list[Tensor | np.ndarray]:
+    """Set the fields of a call to an automaton, and return the tensors and arrays whose addresses they contain."""
+    tables: list[Tensor] = [getattr(automaton, name) for name in _TABLES]
+    arrays: list[np.ndarray] = [getattr(automaton, name) for name in _ARRAYS]
+    addresses = [*(table.data_ptr() for table in tables), *(array.ctypes.data for array in arrays)]
+    for name, address in zip(_TABLES + _ARRAYS, addresses, strict=True):
+        setattr(call, name, address)
+    call.state_count, call.depth = automaton.weights.numel(), automaton.stacks.shape[1]
+    call.largest_debt, call.valid_until = automaton.largest_debt, automaton.valid_until
+    return [*tables, *arrays]

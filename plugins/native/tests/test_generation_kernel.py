@@ -190,10 +190,10 @@ def test_an_automaton_that_a_sampler_continues_with_a_wrong_number_is_an_error(
     name: str, number: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resume(turns: Turns, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
-        memory = continue_right(turns, memory, automaton, tokens)
-        automaton.heights[:] = 3
-        getattr(automaton, name)[-1] = number
-        return memory
+        memory, continued = continue_right(turns, memory, automaton, tokens)
+        continued.heights[:] = 3
+        getattr(continued, name)[-1] = number
+        return memory, continued
 
     continue_right = Turns.resume
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)

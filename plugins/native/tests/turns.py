@@ -81,7 +81,9 @@ class Turns(Sampler):
             max(0, left - 9),
         )
 
-    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
+    def resume(
+        self, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray
+    ) -> tuple[Any, ConstraintAutomaton]:
         places: list[Turn] = []
         rows = zip(
             automaton.states.tolist(),
@@ -101,7 +103,4 @@ class Turns(Sampler):
             else:
                 automaton.next_states[-1 - state, token] = -2 - (3 if token else -1 - state)
         memory = places, memory[1], automaton.remaining
-        new = self.automaton(memory)
-        automaton.states, automaton.stacks, automaton.heights = new.states, new.stacks, new.heights
-        automaton.valid_until = new.valid_until
-        return memory
+        return memory, self.automaton(memory)

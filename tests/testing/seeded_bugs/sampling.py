@@ -130,6 +130,28 @@ class InvalidAutomaton(WrongAutomaton):
         return automaton
 
 
+class ReplacesTable(NoRepetition):
+    """A table of the automaton is replaced, but the automaton is the same."""
+
+    def automaton(self, memory):
+        return ConstraintAutomaton(
+            states=(memory % 129).numpy().astype(np.int32),
+            next_states=torch.full((129, 128), -1, dtype=torch.int32),
+            actions=torch.zeros(0, 3, dtype=torch.int32),
+            costs=torch.eye(129, 128, dtype=torch.int8) * FORBIDDEN,
+            weights=torch.zeros(129, dtype=torch.int32),
+            stacks=np.zeros((len(memory), 1), dtype=np.int32),
+            heights=np.zeros(len(memory), dtype=np.int32),
+            remaining=24,
+            largest_debt=10,
+        )
+
+    def resume(self, memory, automaton, tokens):
+        automaton.states[:] = tokens
+        automaton.weights = automaton.weights.clone()
+        return memory, automaton
+
+
 BUGS = (
     Bug(SamplerSuite, "test_logits_stay_logits", ForbidsEverything, "every symbol of a row is forbidden"),
     Bug(SamplerSuite, "test_logits_stay_logits", DividesByZero, "a logit is NaN or infinite"),
@@ -173,5 +195,11 @@ BUGS = (
         "test_the_automaton_equals_step_by_step",
         InvalidAutomaton,
         "returned an invalid automaton: costs is not a contiguous tensor of torch.int8",
+    ),
+    Bug(
+        SamplerSuite,
+        "test_the_automaton_equals_step_by_step",
+        ReplacesTable,
+        "`resume` replaced a part of the automaton, but returned the same automaton",
     ),
 )

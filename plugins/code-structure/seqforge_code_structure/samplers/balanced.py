@@ -110,7 +110,9 @@ class Balanced(Sampler):
             largest_debt=DEEPEST_NESTING,
         )
 
-    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Memory:
+    def resume(
+        self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
+    ) -> tuple[Memory, ConstraintAutomaton]:
         """Continue after a draw that the tables do not describe, since it drops the states of a directive."""
         tables = memory.automaton
         states, drawn = cast("list[int]", automaton.states.tolist()), cast("list[int]", tokens.tolist())
@@ -124,8 +126,8 @@ class Balanced(Sampler):
                 states[sample], stacks[sample] = tables.follow(before, stacks[sample], drawn[sample])
         memory = _new_memory(tables, states, stacks, automaton.remaining)
         new = self.automaton(memory)
-        automaton.states, automaton.stacks, automaton.heights = new.states, new.stacks, new.heights
-        return memory
+        automaton.states[:], automaton.stacks[:], automaton.heights[:] = new.states, new.stacks, new.heights
+        return memory, automaton
 
 
 def _new_memory(automaton: Automaton, states: list[int], stacks: list[Stack], remaining: int) -> Memory:

@@ -226,8 +226,11 @@ class PositionTable:
                 if state.mode not in states:
                     states[state.mode] = self._add_state(position, grammar.allowed(position))
                 found[number] = states[state.mode]
+        numbers = np.full(len(automaton.states), _POP, dtype=np.int32)
+        numbers[list(found)] = list(found.values())
         for number, state in found.items():
-            self._next[state] = [found.get(entry, _POP) for entry in automaton.entries[number]]
+            entries = automaton.next_states[number].numpy()
+            self._next[state] = np.where(entries < 0, _POP, numbers[entries])
         return found
 
     def _add_transition(self, state: int, waiting: int, token: int) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
@@ -98,7 +99,9 @@ class Scoped(Sampler):
             valid_until=max(unchecked),
         )
 
-    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]) -> Memory:
+    def resume(
+        self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
+    ) -> tuple[Memory, ConstraintAutomaton]:
         """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
         table, states, waiting = memory.table, automaton.states, automaton.stacks[:, 0]
         for sample, state in enumerate(cast("list[int]", states.tolist())):
@@ -109,11 +112,18 @@ class Scoped(Sampler):
         if table.is_full or automaton.remaining <= automaton.valid_until:
             places = list(zip(cast("list[int]", states.tolist()), cast("list[int]", waiting.tolist()), strict=True))
             memory = _continue(memory, places, automaton.remaining)
+            table = memory.table
             states[:], waiting[:] = zip(*memory.places, strict=True)
-            automaton.valid_until, table = max(memory.unchecked), memory.table
-        automaton.next_states, automaton.actions = table.next_states, table.actions
-        automaton.costs, automaton.weights = table.costs, table.weights
-        return memory
+            automaton.valid_until = max(memory.unchecked)
+        if automaton.next_states is not table.next_states or automaton.actions is not table.actions:
+            automaton = replace(
+                automaton,
+                next_states=table.next_states,
+                actions=table.actions,
+                costs=table.costs,
+                weights=table.weights,
+            )
+        return memory, automaton
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:
