@@ -7,7 +7,7 @@
 namespace seqforge {
 
 struct GRU {
-    static constexpr int gates = 3, group = 3;
+    static constexpr int gates = 3, group = 3, other_parts = 0;
     static constexpr int saved_vectors = 4; // r, z, n, and the recurrent part m of the candidate, which r scales
     static constexpr bool carries_hidden = true;
 

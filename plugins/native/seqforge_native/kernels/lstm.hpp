@@ -7,7 +7,7 @@
 namespace seqforge {
 
 struct LSTM : StartsFromInputGates {
-    static constexpr int gates = 4, group = 4;
+    static constexpr int gates = 4, group = 4, saved_vectors = 4, other_parts = 1;
     static constexpr bool carries_hidden = false;
 
     // c' = f c + i g;  h' = o tanh c'

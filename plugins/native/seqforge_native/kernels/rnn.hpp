@@ -9,7 +9,7 @@ namespace seqforge {
 enum class Nonlinearity { tanh, relu };
 
 template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
-    static constexpr int gates = 1, group = 4;
+    static constexpr int gates = 1, group = 4, saved_vectors = 0, other_parts = 0;
     static constexpr bool carries_hidden = false;
 
     template <class Element, int rows, int vectors>
