@@ -202,7 +202,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "backward": [integer, ctypes.POINTER(Backward)],
         "forward_stages": [ctypes.POINTER(Stages)],
         "backward_stages": [ctypes.POINTER(Stages)],
-        "add_rows": [pointer, pointer, integer, integer, integer, pointer],
+        "sum_rows": [pointer, pointer, integer, integer, integer, integer, pointer],
         "weight_and_bias_gradients": [pointer, pointer, integer, integer, integer, integer, pointer, pointer],
         "pack_matrix": [pointer, integer, integer, integer, integer, integer, pointer],
         "linear": linear,

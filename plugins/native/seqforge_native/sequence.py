@@ -226,9 +226,9 @@ def _pack(kernel: SequenceKernel, weight: Tensor, threads: int, packed: Tensor, 
 def table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: int) -> Tensor:
     """Return the gradient of the table of gates: for each symbol, the sum of the gradients of its steps."""
     gates = gradient.shape[-1]
-    table = torch.zeros(count, gates)
+    table = torch.empty(count, gates)
     vectors, threads = gates // library.lanes, torch.get_num_threads()
-    library.call("add_rows", gradient.dtype, symbols, gradient, symbols.numel(), vectors, threads, table)
+    library.call("sum_rows", gradient.dtype, symbols, gradient, symbols.numel(), vectors, threads, count, table)
     return table
 
 

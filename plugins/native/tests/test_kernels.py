@@ -14,6 +14,7 @@ from seqforge_essentials.cells.rnn import RNN
 from seqforge_native import backend as native_backend
 from seqforge_native.backend import NativeBackend
 from seqforge_native.library import Library
+from seqforge_native.sequence import table_gradient
 from torch import Tensor
 
 from seqforge.interfaces import BackendContext, FactoredCell, SequenceReader, scan
@@ -164,3 +165,20 @@ def test_a_symbol_outside_the_table_is_refused(symbol: int) -> None:
     cell = LSTM(5, 8)
     with pytest.raises(IndexError, match="it must be from 0 to 4"):
         reader(cell)(torch.tensor([[0], [symbol]]), cell.initial_state(1))
+
+
+@given(data=strategies.data())
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_gradient_of_a_table_is_the_sum_for_each_symbol(kernels: Library, data: DataObject) -> None:
+    sizes = strategies.integers(1, 9)
+    steps, batch, registers, count = data.draw(sizes), data.draw(sizes), data.draw(sizes), data.draw(sizes)
+    torch.manual_seed(data.draw(strategies.integers(0, 999)))
+    symbols, gradient = torch.randint(count, (steps, batch)), torch.randn(steps, batch, registers * kernels.lanes)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(data.draw(strategies.integers(1, 3)))
+        found = table_gradient(kernels, symbols, gradient, count)
+    finally:
+        torch.set_num_threads(before)
+    expected = torch.zeros(count, gradient.shape[-1]).index_add(0, symbols.flatten(), gradient.flatten(0, 1))
+    torch.testing.assert_close(found, expected)

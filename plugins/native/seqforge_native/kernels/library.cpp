@@ -49,7 +49,7 @@ void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, 
     void seqforge_backward_##suffix(std::int64_t cell, const Backward<Element> *call) {                                 \
         with_cell(cell, [&]<class Cell>() { run_backward<Element, Cell>(*call); });                                     \
     }                                                                                                                   \
-    ADD_ROWS_FUNCTION(Element, suffix)
+    SUM_ROWS_FUNCTION(Element, suffix)
 
 extern "C" {
 

@@ -149,4 +149,4 @@ template <class Element, class Direction> void run_stages(const Stages<Element> 
     void seqforge_backward_stages_##suffix(const seqforge::Stages<Element> *call) {                                     \
         seqforge::run_stages<Element, Program::Backwards>(*call);                                                       \
     }                                                                                                                   \
-    ADD_ROWS_FUNCTION(Element, suffix)
+    SUM_ROWS_FUNCTION(Element, suffix)

@@ -149,7 +149,7 @@ inline Vector logarithm_of_one_plus(Vector x) {
     void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                            \
         seqforge::run_backward<Element, seqforge::Traced<Program>>(*call);                                              \
     }                                                                                                                   \
-    ADD_ROWS_FUNCTION(Element, suffix)
+    SUM_ROWS_FUNCTION(Element, suffix)
 
 // The same for a program without a product: there are no weights to pack.
 #define ELEMENTWISE_FUNCTIONS(Program, Element, suffix)                                                                 \
@@ -159,4 +159,4 @@ inline Vector logarithm_of_one_plus(Vector x) {
     void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                            \
         seqforge::run_elementwise_backward<Element, Program>(*call);                                                    \
     }                                                                                                                   \
-    ADD_ROWS_FUNCTION(Element, suffix)
+    SUM_ROWS_FUNCTION(Element, suffix)
