@@ -1,4 +1,4 @@
-"""Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
+"""Validation of a sampler's constraint automaton, because compiled code reads its tables without checks."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain

@@ -5,12 +5,14 @@ import sqlite3
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import filelock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from seqforge.errors import RunError
 from seqforge.files import reported_failures
@@ -50,13 +52,16 @@ def open_storage(storage: str | None, folder: Path) -> BaseStorage:
         storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
         folder: Folder of the sweep, which exists.
     """
+    # No connection stays open while a trial is trained, which may take longer than a server keeps it.
+    options: dict[str, Any] = {"poolclass": NullPool}
     if storage is None:
         # The path is not part of the URL, since it may contain characters with a meaning in one, such as `?`.
         connect = partial(sqlite3.connect, folder / DATABASE, timeout=LOCK_SECONDS, check_same_thread=False)
-        return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
+        return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={**options, "creator": connect})
     if storage.startswith(JOURNAL):
         return JournalStorage(JournalFileBackend(storage.removeprefix(JOURNAL)))
-    options = {"connect_args": {"timeout": LOCK_SECONDS}} if storage.startswith("sqlite") else {}
+    if storage.startswith("sqlite"):
+        options["connect_args"] = {"timeout": LOCK_SECONDS}
     return RDBStorage(storage, engine_kwargs=options)
 
 
