@@ -11,10 +11,11 @@ import filelock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from seqforge.errors import RunError
+from seqforge.errors import RunError, SeqforgeError
 from seqforge.files import reported_failures
 from seqforge.runs.history import hide_password
 
@@ -51,6 +52,9 @@ def open_storage(storage: str | None, folder: Path) -> BaseStorage:
     Args:
         storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
         folder: Folder of the sweep, which exists.
+
+    Raises:
+        RunError: If the URL is that of a SQLite database in memory.
     """
     # No connection stays open while a trial is trained, which may take longer than a server keeps it.
     options: dict[str, Any] = {"poolclass": NullPool}
@@ -60,9 +64,19 @@ def open_storage(storage: str | None, folder: Path) -> BaseStorage:
         return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={**options, "creator": connect})
     if storage.startswith(JOURNAL):
         return JournalStorage(JournalFileBackend(storage.removeprefix(JOURNAL)))
-    if storage.startswith("sqlite"):
+    url = make_url(storage)
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise RunError(
+                f"the storage {storage} is a database in memory, which ends with its connection",
+                hint="Name a file, such as sqlite:///sweep.db, or leave --storage out for one in the sweep's folder.",
+            )
         options["connect_args"] = {"timeout": LOCK_SECONDS}
     return RDBStorage(storage, engine_kwargs=options)
+
+
+STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
+"""Errors of a database that was opened: it is locked, its disk is full, or its server does not answer."""
 
 
 @contextlib.contextmanager
@@ -76,6 +90,8 @@ def reported_opening(storage: str | None, folder: Path) -> Generator[None]:
     """
     try:
         yield
+    except SeqforgeError:
+        raise
     except Exception as error:
         hint = (
             "If the file is damaged, delete it to begin the sweep again. The runs are kept."
@@ -95,16 +111,20 @@ def reported_storage(storage: str | None, folder: Path) -> Generator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError) as error:
+    except STORAGE_ERRORS as error:
         hint = "The same command continues the sweep when the storage can be used again."
         raise _unusable(storage, folder, error, hint) from error
 
 
 def _unusable(storage: str | None, folder: Path, error: Exception, hint: str) -> RunError:
+    place = folder / DATABASE if storage is None else hide_password(storage)
+    return RunError(f"the storage {place} cannot be used: {describe_error(error)}", hint=hint)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the name of an error of a storage and the first line of its message, without the SQL."""
     # Optuna hides the error of the database behind one that is about invalid data.
     cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
     if isinstance(cause, DBAPIError) and cause.orig is not None:
-        cause = cause.orig  # without the SQL
-    reason = str(cause).partition("\n")[0]
-    place = folder / DATABASE if storage is None else hide_password(storage)
-    return RunError(f"the storage {place} cannot be used: {type(cause).__name__}: {reason}", hint=hint)
+        cause = cause.orig
+    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"

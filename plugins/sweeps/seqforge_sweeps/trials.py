@@ -1,6 +1,5 @@
-"""The trials of a sweep: each trains a run, reports its evaluations, and may be pruned, or interrupted and resumed."""
+"""The trials of a sweep: each trains a run, which may be pruned, or interrupted and resumed."""
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,16 +10,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.api import Run, train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
-from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import best_value
-from seqforge.training.callbacks import Callback
+from seqforge_sweeps.reporter import Pruned, TakenOver, TrialReporter
 from seqforge_sweeps.study import (
     ERROR,
-    FULL,
     RUN,
-    SEEN,
     UNIT,
     choose_values,
     repeat_dead_trials,
@@ -29,84 +25,8 @@ from seqforge_sweeps.study import (
 )
 from seqforge_sweeps.sweep_file import Sweep
 
-SIGN_OF_LIFE_SECONDS = 60.0
-"""Time between two signs of life of a trial in the storage."""
-
 MAXIMUM_FAILURES = 3
 """Number of trials in a row that may fail before the sweep ends."""
-
-
-class Pruned(BaseException):
-    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback.
-
-    Args:
-        step: Optimizer steps taken.
-    """
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"interrupted: pruned by the sweep at step {step:,}")
-        self.reason = f"worse than others at step {step:,}"
-
-
-class TakenOver(BaseException):
-    """The end of a trial that another worker repeats, since this one gave no sign of life. See `Pruned`."""
-
-    def __init__(self) -> None:
-        super().__init__("interrupted: another worker of the sweep repeats the trial")
-
-
-class TrialReporter(Callback):
-    """The callback that reports the evaluations of a trial to its study, and prunes it.
-
-    Args:
-        trial: The trial.
-    """
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        self._trial = trial
-        self._fraction = 0.0
-        self._seen = time.monotonic()
-        self._reported = -1
-
-    def on_run_started(self, event: RunStarted) -> None:
-        """Record the run directory, so that the trial can be taken up again."""
-        self._trial.set_user_attr(RUN, str(event.directory.absolute()))
-
-    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Record that the trial is still running."""
-        self._record_activity()
-
-    def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Record that the trial is still running."""
-        self._record_activity()
-
-    def on_step_finished(self, event: StepFinished) -> None:
-        """Note the progress."""
-        self._fraction = event.fraction
-        self._record_activity()
-
-    def on_evaluated(self, event: Evaluated) -> None:
-        """Report the evaluation.
-
-        Raises:
-            Pruned: If the trial is worse than others at this progress.
-        """
-        progress = round(FULL * self._fraction)
-        if progress == self._reported or self._fraction >= 1:
-            return
-        is_first, self._reported = self._reported < 0, progress
-        self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
-        # The first evaluation is followed by a checkpoint, so that the run of every pruned trial has one.
-        if self._trial.should_prune() and not is_first:
-            raise Pruned(event.step)
-
-    def _record_activity(self) -> None:
-        if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
-            self._seen = time.monotonic()
-            try:
-                self._trial.set_user_attr(SEEN, time.time())
-            except UpdateFinishedTrialError as error:
-                raise TakenOver from error
 
 
 def run_trials(

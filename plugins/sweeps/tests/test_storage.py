@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 from seqforge_sweeps.storage import reported_storage
-from seqforge_sweeps.study import open_study, plan_trials
+from seqforge_sweeps.study import RUN, open_study, plan_trials
 from seqforge_sweeps.sweep_file import Sweep
+from seqforge_sweeps.trials import run_trials
 from typer.testing import CliRunner
 
 from seqforge import Registry
 from seqforge.cli.app import build_app
 from seqforge.errors import RunError
+from seqforge.events import StepFinished
 
 
 def damage(path: Path) -> None:
@@ -24,7 +27,7 @@ def change(statement: str) -> Callable[[Path], None]:
 
     def execute(path: Path) -> None:
         connection = sqlite3.connect(path)
-        connection.execute(statement)
+        connection.executescript(statement)
         connection.close()
 
     return execute
@@ -62,6 +65,14 @@ def test_an_error_of_the_database_names_the_storage_and_the_reason(
     assert (error.hint or "").startswith(hint)
 
 
+@pytest.mark.parametrize("storage", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
+def test_a_database_in_memory_is_refused(storage: str, sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(RunError) as raised:
+        open_study(sweep, storage, tmp_path)
+    assert raised.value.message.startswith(f"the storage {storage} is a database in memory")
+    assert "sqlite:///sweep.db" in (raised.value.hint or "")
+
+
 def test_a_locked_database_is_reported(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqforge_sweeps.storage.LOCK_SECONDS", 0)
     study = open_study(sweep, None, tmp_path)
@@ -73,3 +84,36 @@ def test_a_locked_database_is_reported(sweep: Sweep, tmp_path: Path, monkeypatch
     ):
         plan_trials(study, sweep, grid=False)
     other.close()
+
+
+class OutageUntil:
+    """A callback that lets a database be used again at a step."""
+
+    def __init__(self, database: Path, step: int) -> None:
+        self._database, self._step = database, step
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        if event.step == self._step:
+            change("drop trigger run_fails; drop trigger evaluation_fails")(self._database)
+
+
+def test_a_trial_outlasts_an_outage_of_the_storage(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("seqforge_sweeps.reporter.SIGN_OF_LIFE_SECONDS", -1.0)
+    study = open_study(sweep, None, tmp_path)
+    plan_trials(study, sweep, grid=False)
+    fails = "begin select abs(-9223372036854775808); end"  # no constraint, whose error Optuna may ignore
+    change(
+        f"create trigger run_fails before insert on trial_user_attributes when new.key = '{RUN}' {fails};"
+        f"create trigger evaluation_fails before insert on trial_intermediate_values {fails}"
+    )(tmp_path / "study.db")
+    outage = OutageUntil(tmp_path / "study.db", 3)
+    trial = next(run_trials(study, sweep, tmp_path, Registry.installed(), [outage]))
+    assert trial.state == TrialState.COMPLETE
+    assert trial.user_attrs[RUN] == str(tmp_path / "trial-0000")
+    assert list(trial.intermediate_values) == [667]  # not the evaluation at step 2
+    assert capsys.readouterr().err == (
+        "seqforge: trial 0 cannot be reported to the storage of the sweep: OperationalError: integer overflow. "
+        "Training continues. The trial is not pruned until the storage can be used again.\n"
+    )

@@ -229,18 +229,27 @@ class RepeatedAt:
             repeat_trial(self._study, running[0])
 
 
-@pytest.mark.parametrize(("seconds", "ends"), [(-1.0, "interrupted"), (60.0, "finished")])
+@pytest.mark.parametrize(
+    ("seconds", "step", "ends"),
+    [(-1.0, 2, "interrupted"), (60.0, 2, "interrupted"), (60.0, 5, "finished")],
+    ids=["sign-of-life", "evaluation", "end"],
+)
 def test_a_trial_that_another_worker_repeats_has_no_result(
-    seconds: float, ends: str, sweep: Sweep, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    seconds: float,
+    step: int,
+    ends: str,
+    sweep: Sweep,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("seqforge_sweeps.trials.SIGN_OF_LIFE_SECONDS", seconds)
+    monkeypatch.setattr("seqforge_sweeps.reporter.SIGN_OF_LIFE_SECONDS", seconds)
     study = planned_study(sweep)
     trials = run_trials(
-        study, sweep, folder := sweep.path.parent / "small", Registry.installed(), [RepeatedAt(study, 2)]
+        study, sweep, folder := sweep.path.parent / "small", Registry.installed(), [RepeatedAt(study, step)]
     )
     assert next(trials).number == 1
     assert read_state(folder / "trial-0000")[0] == ends
-    assert "another worker repeats trial 0" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("seqforge: another worker repeats trial 0")
     assert [trial.number for trial in trials] == [2, 3]
     assert [trial.state for trial in planned(study)] == [TrialState.COMPLETE] * 3
 
