@@ -221,7 +221,8 @@ def check_corpus(path: Path, digest: str) -> None:
     if read_progress(path).corpus != digest:
         raise RunError(
             f"{path}: the corpus is no longer the one that this run was trained on",
-            hint="Restore the corpus, or start a new run. The run can still be sampled.",
+            hint="Restore the corpus, or start a new run. The run can still be sampled, and `Run.probabilities` in "
+            "Python scores any other text with a language model.",
         )
 
 

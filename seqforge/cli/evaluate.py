@@ -46,6 +46,9 @@ def evaluate(
     bootstrap intervals are shown in brackets: those of the loss are over blocks of text, those of metrics over samples,
     of which they need at least 20.
 
+    The corpus must be the one of the run. `Run.probabilities` in Python scores any other text with a language model,
+    and `seqforge report RUN --text TEXT` shows it.
+
     [bold]Examples[/]
 
       seqforge evaluate runs/first-run

@@ -1,8 +1,9 @@
 """Generation: the sampling loop with any chain of samplers, decoding of sequences, and predictions for examples."""
 
 from seqforge.generation.decoding import TargetVocabulary, beam_search, draw_sequences
-from seqforge.generation.generator import encode_prompt, generate
+from seqforge.generation.generator import generate
 from seqforge.generation.predictions import Decoding, Prediction, Predictor, RawPrediction, predict_examples
+from seqforge.generation.prompt import encode_prompt, encode_text
 from seqforge.generation.text import sample_texts, stream_text
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "beam_search",
     "draw_sequences",
     "encode_prompt",
+    "encode_text",
     "generate",
     "predict_examples",
     "sample_texts",

@@ -19,7 +19,6 @@ from seqforge.interfaces import (
     GenerationKernel,
     Sampler,
     SamplingContext,
-    UnknownSymbolError,
     Vocabulary,
     map_state,
 )
@@ -27,37 +26,6 @@ from seqforge.model import SequenceModel, States
 
 _KERNEL_STEPS = 256
 """Steps per call of a generation kernel: few enough to display and to interrupt the text without a noticeable delay."""
-
-
-def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:
-    """Return the tokens of a prompt.
-
-    If the prompt is None, return a line break, or the first symbol of a vocabulary without a line break.
-
-    Raises:
-        DataError: If the prompt is not text, is empty, is not valid Unicode, or contains a symbol that is not in the
-            vocabulary.
-    """
-    if prompt is None:
-        try:
-            return torch.as_tensor(vocabulary.encode(b"\n").astype("int64"))
-        except UnknownSymbolError:
-            return torch.zeros(1, dtype=torch.int64)
-    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise DataError(f"the prompt is not text but of the type {type(prompt).__name__}", hint="Pass a str.")
-    if not prompt:
-        raise DataError("the prompt is empty", hint="Pass at least one symbol, or omit the prompt.")
-    try:
-        # Bytes of a command line that are not UTF-8 are surrogates in Python.
-        return torch.as_tensor(vocabulary.encode(prompt.encode("utf-8", "surrogateescape")).astype("int64"))
-    except UnicodeEncodeError as error:
-        symbol = prompt[error.start]
-        raise DataError(f"the prompt's symbol {symbol!r} at position {error.start} is not a character") from error
-    except UnknownSymbolError as error:
-        raise DataError(
-            f"the prompt's symbol {error.symbol!r} at position {error.position} is not in the model's vocabulary",
-            hint=_known_symbols(vocabulary),
-        ) from error
 
 
 def generate(
@@ -294,10 +262,3 @@ def _not_finite() -> RunError:
         f"Sample an earlier checkpoint: {option}." for option in ("--checkpoint STEP", "checkpoint=STEP")
     )
     return RunError("the model's logits are not finite", hint=hint, python_hint=python_hint)
-
-
-def _known_symbols(vocabulary: Vocabulary) -> str:
-    shown = min(vocabulary.size, 128)
-    symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
-    more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
-    return f"The vocabulary contains {symbols!r}{more}."

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seqforge.distribution import ALONE, World
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.generation.generator import check_minimum, encode_prompt, generate
+from seqforge.generation.generator import check_minimum, generate
+from seqforge.generation.prompt import encode_prompt
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import SequenceModel
 

@@ -6,9 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqforge.errors import DataError
-from seqforge.generation import encode_prompt
-from seqforge.interfaces import UnknownSymbolError, Vocabulary
+from seqforge.generation import encode_prompt, encode_text
 from seqforge.report.inspection import inspect_text, predict_symbols
 from seqforge.report.reading import choose_split, decode_symbols, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
@@ -43,7 +41,8 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
     """
     vocabulary, dataset = subject.vocabulary, subject.dataset
     if text is not None:
-        context, tokens = encode_prompt(vocabulary, None).numpy(), _encode(vocabulary, text)
+        context = encode_prompt(vocabulary, None).numpy()
+        tokens = encode_text(vocabulary, text, "text of the report").numpy()[:LENGTH]
         source = "your text"
     elif dataset is not None:
         split = choose_split(dataset)
@@ -93,23 +92,6 @@ def collect_update(subject: Subject) -> dict[str, Any] | None:
         for part in (inspection.before, inspection.after)
     )
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
-
-
-def _encode(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
-    """Return the tokens of the beginning of a text.
-
-    Raises:
-        DataError: If the text is empty, or has a symbol that is not in the vocabulary.
-    """
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise DataError(f"the text of the report is of the type {type(text).__name__}", hint="Pass a str.")
-    try:
-        tokens = vocabulary.encode(text)
-    except UnknownSymbolError as error:
-        raise DataError(f"the text of the report: {error.message}", hint=error.hint) from error
-    if not len(tokens):
-        raise DataError("the text of the report is empty", hint="Pass at least one symbol.")
-    return tokens[:LENGTH].astype(np.int64)
 
 
 def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from seqforge.checkpoints.training_state import new_training_state
 from seqforge.data import Batch
 from seqforge.errors import DataError
 from seqforge.experiment import Experiment
-from seqforge.generation import encode_prompt
+from seqforge.generation import encode_prompt, encode_text
 from seqforge.interfaces import Loss, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.report.reading import decode_symbols
@@ -63,7 +63,7 @@ def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocab
     Raises:
         DataError: If the text is too short, or has a symbol that is not in the vocabulary.
     """
-    tokens = _encode(vocabulary, text)
+    tokens = encode_text(vocabulary, text)
     if len(tokens) < 2:
         raise DataError(
             f"{text!r} is too short to inspect", hint="Pass at least two symbols: one to read, one to predict."
@@ -90,7 +90,7 @@ def symbol_probabilities(
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
-    start, tokens = encode_prompt(vocabulary, prompt), _encode(vocabulary, text)
+    start, tokens = encode_prompt(vocabulary, prompt), encode_text(vocabulary, text)
     predictions = predict_symbols(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
     probabilities = cast("list[float]", predictions.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist())
     symbols = decode_symbols(vocabulary, tokens.numpy())
@@ -109,7 +109,7 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
     fields_over_time: dict[str, list[Tensor]] = {}
     with torch.inference_mode():
         states = model.initial_states(1)
-        for token in _encode(vocabulary, text).to(next(model.parameters()).device):
+        for token in encode_text(vocabulary, text).to(next(model.parameters()).device):
             _, states = model(token.view(1, 1), states)
             for index, state in enumerate(states):
                 fields: Sequence[str] = getattr(state, "_fields")  # noqa: B009 - a state is a NamedTuple
@@ -125,12 +125,3 @@ def predict_symbols(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float
         tokens = inputs.unsqueeze(1).to(next(model.parameters()).device)
         logits, _ = model(tokens, model.initial_states(1))
     return logits[:, 0].float().softmax(-1).cpu()
-
-
-def _encode(vocabulary: Vocabulary, text: str) -> Int[Tensor, " time"]:
-    """Return the tokens of a text. Unlike a prompt, it must not be missing."""
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise DataError(f"the text is of the type {type(text).__name__}", hint="Pass a str.")
-    if not text:
-        raise DataError("the text is empty", hint="Pass at least one symbol.")
-    return encode_prompt(vocabulary, text)

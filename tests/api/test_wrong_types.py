@@ -75,10 +75,22 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda run: run.resume(steps=cast("Any", 40)),
         "steps: an experiment has no such table. Move it to training={'steps': …}.",
     ),
-    "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
+    "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is of the type bytes"),
     "a number as a text": (lambda run: run.states(NUMBER), "the text is of the type int"),
     "no text": (lambda run: run.probabilities(NOTHING), "the text is of the type NoneType"),
     "an empty text": (lambda run: run.inspect(""), "the text is empty\nPass at least one symbol."),
+    "a text with an unknown symbol": (
+        lambda run: run.states("a☃"),
+        "the text's symbol '☃' at position 1 is not in the model's vocabulary\nThe vocabulary contains ",
+    ),
+    "a report of an unknown symbol": (
+        lambda run: run.report("☃"),
+        "the text of the report's symbol '☃' at position 0 ",
+    ),
+    "a report of no character": (
+        lambda run: run.report("a\ud800"),
+        r"the text of the report's symbol '\ud800' at position 1 is not a character",
+    ),
     "a number to encode": (lambda run: run.vocabulary().encode(NUMBER), "the text to encode is of the type int"),
     "a token id above the vocabulary": (
         lambda run: run.vocabulary().decode([0, 300]),
