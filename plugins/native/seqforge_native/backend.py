@@ -125,21 +125,19 @@ def read_cell(
     Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
 
     Raises:
-        ValueError: If the state is not in float32, or is that of another batch size.
+        ValueError: If the state or the projected inputs have another shape, type or device than the kernel reads.
     """
-    rows = inputs.shape[1]
     for part in cast("tuple[Tensor, ...]", state):
-        # A kernel receives only the address of the state.
-        if part.dtype != torch.float32 or len(part) != rows:
-            name = str(part.dtype).removeprefix("torch.")
-            raise ValueError(
-                f"the state has {len(part)} rows in {name}; for these inputs it must have {rows} in float32"
-            )
+        _check("a state", part, (inputs.shape[1], cell.hidden_size))
+        if part.dtype != torch.float32:
+            raise ValueError(f"a state in {str(part.dtype).removeprefix('torch.')}; it must be in float32")
     lanes, count, heads = kernel.library.lanes, kernel.gates, heads_of(cell)
     width = cell.hidden_size // heads
     weights = list(weights_of(cell, by_head=True).values())
     plain = isinstance(cell, ProjectedCell) and type(cell).project is ProjectedCell.project
     projected = None if plain else cell.project(inputs)
+    if projected is not None:
+        _check("projected inputs", projected, (*inputs.shape[:2], count * cell.hidden_size))
     parameters = stacked_parameters(cell)
     outputs: list[Tensor] = []
     states: list[tuple[Tensor, ...]] = []
@@ -164,6 +162,13 @@ def read_cell(
     if heads == 1:
         return outputs[0], type(state)(*states[0])
     return torch.cat(outputs, -1), type(state)(*(torch.cat(parts, -1) for parts in zip(*states, strict=True)))
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise an error if a tensor, of which a kernel receives only the address, has another shape or device."""
+    if tensor.shape != shape or tensor.device.type != "cpu":
+        found = f"the shape {tuple(tensor.shape)} on {tensor.device.type}"
+        raise ValueError(f"{name} of {found}; with this cell and these inputs, it must be {shape} on cpu")
 
 
 def _rows(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:

@@ -32,7 +32,8 @@ def matrix_product(
     left: Float[Tensor, "rows depth"], right: Float[Tensor, "depth columns"]
 ) -> Float[Tensor, "rows columns"]:
     """Multiply two matrices of one type, in any layout, without gradients."""
-    if left.dtype == torch.float32 and left.device.type == "cpu" and _onednn_multiplies():
+    # oneDNN has no product of depth 0, such as the gradient of a weight for a batch without rows.
+    if left.shape[1] and left.dtype == torch.float32 and left.device.type == "cpu" and _onednn_multiplies():
         return _by_onednn(left, right.t(), None)
     return left @ right
 
@@ -51,7 +52,9 @@ def linear(
         bias: b.
         result: Type of the result, or None for that of the products.
     """
-    if not all(tensor.device.type == "cpu" for tensor in (inputs, weight, bias)):
+    # A kernel receives only addresses. torch raises an error if the sizes do not fit.
+    sizes_fit = inputs.shape[-1:] == weight.shape[1:] and bias.shape == weight.shape[:1]
+    if not sizes_fit or not all(tensor.device.type == "cpu" for tensor in (inputs, weight, bias)):
         return functional.linear(inputs, weight, bias)
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
     return cast("Tensor", cast("Any", _Linear).apply(inputs, weight, bias, dtype, result or dtype))

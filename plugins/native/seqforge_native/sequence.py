@@ -92,9 +92,10 @@ def checked(symbols: Tensor, count: int) -> Tensor:
     Raises:
         IndexError: If a symbol is out of range.
     """
-    least, most = (int(bound) for bound in torch.aminmax(symbols))
-    if least < 0 or most >= count:
-        raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
+    if symbols.numel():
+        least, most = (int(bound) for bound in torch.aminmax(symbols))
+        if least < 0 or most >= count:
+            raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
     return symbols.long().contiguous()
 
 

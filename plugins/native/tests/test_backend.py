@@ -17,7 +17,7 @@ from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import Library
 from torch import nn
 
-from seqforge.interfaces import BackendContext, Cell, HiddenState
+from seqforge.interfaces import BackendContext, Cell, ElementwiseCell, HiddenState
 from seqforge.registry import Registry
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
@@ -82,16 +82,57 @@ def test_symbols_may_have_any_integer_type(dtype: torch.dtype, peepholes: bool) 
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (LSTM(3, 4).initial_state(5), "the state has 5 rows in float32; for these inputs it must have 2 in float32"),
-        (LSTM(3, 4).double().initial_state(2), "the state has 2 rows in float64"),
+        (LSTM(3, 4).initial_state(5), r"a state of the shape \(5, 4\) on cpu; .* it must be \(2, 4\) on cpu"),
+        (LSTM(3, 40).initial_state(2), r"a state of the shape \(2, 40\)"),
+        (LSTM(3, 4).to("meta").initial_state(2), r"a state of the shape \(2, 4\) on meta"),
+        (LSTM(3, 4).double().initial_state(2), "a state in float64; it must be in float32"),
     ],
 )
-def test_the_state_of_another_batch_or_type_is_an_error(state: Any, message: str) -> None:
-    cell, backend = LSTM(3, 4), NativeBackend()
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_a_state_that_does_not_fit_is_an_error(state: Any, message: str, peepholes: bool) -> None:
+    cell, backend = LSTM(3, 4, peepholes=peepholes), NativeBackend()
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
     with pytest.raises(ValueError, match=message):
         backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 3), state)
+
+
+class Unprojected(ElementwiseCell[HiddenState]):
+    """A cell whose inputs are its gates."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, gates_size=hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(torch.zeros(batch_size, self.hidden_size))
+
+    def project(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs
+
+    def pointwise(self, projected: torch.Tensor, state: HiddenState) -> Any:
+        hidden = torch.tanh(projected + state.hidden)
+        return hidden, HiddenState(hidden)
+
+
+def test_projected_inputs_that_do_not_fit_are_an_error() -> None:
+    cell, backend = Unprojected(40, 40), NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    with pytest.raises(ValueError, match=r"projected inputs of the shape \(6, 2, 8\) .* it must be \(6, 2, 40\)"):
+        backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 8), cell.initial_state(2))
+
+
+@pytest.mark.parametrize("inputs", [torch.zeros(4, 0, dtype=torch.int64), torch.zeros(4, 0, 3)])
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_a_batch_may_have_no_rows(inputs: torch.Tensor, peepholes: bool) -> None:
+    cell, backend = LSTM(3, 4, peepholes=peepholes), NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    outputs, state = backend.sequence_reader(cell, FLOAT32)(inputs, cell.initial_state(0))
+    outputs.sum().backward()
+    assert outputs.shape == (4, 0, 4)
+    assert all(part.shape == (0, 4) for part in state)
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in cell.parameters())
 
 
 @pytest.mark.parametrize(
