@@ -1,9 +1,9 @@
 """Compare error rates in samples of a run's checkpoints with those of held-out code and of two n-gram models.
 
-The samples are stored in the run directory, so that a second call does not draw them again. The benchmark prints a
+The samples are stored in the folder `--samples`, so that a second call does not draw them again. The benchmark prints a
 table in Markdown for each temperature, and draws a chart of the first one.
 
-    python -m benchmarks.c_learning runs/linux-small --temperature 0.8 --plot docs/images/what-it-learns.svg
+    python -m benchmarks.c_learning runs/linux-small --temperature 0.8 --samples learning --plot learning.svg
 """
 
 import argparse
@@ -128,7 +128,7 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
 
 
 def main() -> None:
-    """Draw the samples, score them, and print and draw the error rates."""
+    """Read the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run directory, trained on the source of Linux with a vocabulary of characters")
     parser.add_argument(
@@ -137,18 +137,31 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="number of samples of each checkpoint (default: 100)")
     parser.add_argument("--length", type=int, default=4_000, help="characters of each sample (default: 4000)")
     parser.add_argument("--temperature", type=float, action="append", help="temperature; repeatable (default: 1)")
+    parser.add_argument(
+        "--samples", type=Path, help="folder of this run's samples, which a second call reads (default: none is kept)"
+    )
     parser.add_argument("--plot", type=Path, help="SVG file to write the chart to")
     arguments = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        measure(arguments, arguments.samples or Path(temporary))
 
+
+def measure(arguments: argparse.Namespace, samples: Path) -> None:
+    """Draw the samples that are not in a folder, score all, and print and draw the error rates.
+
+    Args:
+        arguments: Arguments of the command line.
+        samples: Folder of the samples and losses.
+    """
     count, length = arguments.count, arguments.length
     run = Run.open(arguments.run)
     source = read_run(run)
-    folder = run.path / "learning" / f"{count}x{length}"
+    folder = samples / f"{count}x{length}"
     steps = arguments.steps or select_doubling_steps(run.checkpoints.steps())
     names = {step: f"step {step:,}" for step in steps}
     losses: dict[str, float] = {}
     for step, name in names.items():
-        path = folder.parent / f"step-{step:08d}-loss.json"
+        path = samples / f"step-{step:08d}-loss.json"
         losses[name] = load_or_compute(path, lambda step=step: measure_bits(run, step))
     texts = {"real code": list(source.windows(length))}
     for order in ORDERS:

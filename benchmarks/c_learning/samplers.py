@@ -12,6 +12,8 @@ rejection sampling. These follow the distribution of the model on the condition 
 
 import argparse
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -29,7 +31,6 @@ from benchmarks.c_learning.scores import ERRORS, FEWEST, Share, score_texts
 from benchmarks.c_learning.texts import PROMPT, RunText, read_run
 from benchmarks.report import Table
 from seqforge import Run
-from seqforge.files import write_atomically
 from seqforge.generation import sample_texts
 from seqforge.interfaces import Sampler
 from seqforge.model import SequenceModel
@@ -67,10 +68,10 @@ def main() -> None:
         )
     model, lexicon = run.model("best", "cpu"), source.lexicon()
     print(f"{len(windows):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
-    path = run.path / "learning" / "training.lexicon"
-    path.parent.mkdir(exist_ok=True)
-    write_atomically(path, encode_lexicon(lexicon))
-    samplers: dict[str, Sampler | None] = {"no sampler": None, "balanced": Balanced(), "scoped": Scoped(path)}
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "training.lexicon")
+        path.write_bytes(encode_lexicon(lexicon))
+        samplers: dict[str, Sampler | None] = {"no sampler": None, "balanced": Balanced(), "scoped": Scoped(path)}
     for temperature in arguments.temperature or [1.0]:
         texts = {"real code": windows}
         recorded: dict[str, Recorded] = {}
