@@ -9,13 +9,17 @@ from benchmarks.paired import Program, alternate
 from benchmarks.report import Table, megabytes
 from benchmarks.tables.settings import Settings
 
+SHORT_FILE = Path(__file__).parents[2] / "plugins/linux-source/seqforge_linux_source/sample/lib/ring.c"
 COMMANDS = {
     '`python -c ""`': ["python", "-c", ""],
     '`python -c "import seqforge"`': ["python", "-c", "import seqforge"],
     "`seqforge --help`": ["seqforge", "--help"],
     "`seqforge plugins list`": ["seqforge", "plugins", "list"],
+    "`seqforge c-structure` with a short file": ["seqforge", "c-structure", str(SHORT_FILE)],
     '`python -c "import torch"`': ["python", "-c", "import torch"],
 }
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Let Python keep the compiled modules, as it does by default. To compile those of seqforge takes 70 ms."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
@@ -29,6 +33,6 @@ def tables(settings: Settings) -> Iterator[Table]:
         Program(name, "benchmarks.peers.commands:run", {"command": [str(folder / command[0]), *command[1:]]})
         for name, command in COMMANDS.items()
     ]
-    measurements = alternate(programs, settings.rounds, thread_settings(settings.threads))
+    measurements = alternate(programs, settings.rounds, thread_settings(settings.threads) | COMPILED)
     rows = [[one.program.name, f"{one.median:.3f}", megabytes(one.peak)] for one in measurements]
     yield Table("Start-up", ["", "seconds", "peak memory"], rows)
