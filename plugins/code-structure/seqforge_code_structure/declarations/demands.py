@@ -1,11 +1,11 @@
 """Demands on the types of expressions: change the guess of the name that an expression gets its type from."""
 
 import re
-from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
 from seqforge_code_structure.declarations.guesses import Guesses, Shape
+from seqforge_code_structure.declarations.syntax import find_locals, text_of, walk
 from seqforge_code_structure.identifiers.lexicon import is_constant
 
 _NEW = "struct seqforge_"
@@ -16,23 +16,13 @@ _CONSTANT_PLACES = frozenset(
     {"case_statement", "initializer_pair", "init_declarator", "array_declarator", "enumerator", "initializer_list"}
 )
 _OPERATIONS = ("binary_expression", "unary_expression", "cast_expression", "assignment_expression")
-_SCOPE = frozenset({"declaration", "parameter_declaration", "field_declaration"})
-
-
-class _Local(NamedTuple):
-    """A variable that the unit declares.
-
-    Attributes:
-        type: Name of its type if the unit does not declare it, or "".
-        pointers: Number of times that its declaration dereferences this type.
-    """
-
-    type: str
-    pointers: int
 
 
 class Demands:
     """The expressions of a unit, and what errors of a compiler demand of them.
+
+    Each public method except `is_called` changes the guesses so that an error at a position disappears, and returns
+    whether a guess changed.
 
     Args:
         tree: Syntax tree of the unit.
@@ -44,7 +34,7 @@ class Demands:
         self._root = tree.root_node
         self._guesses = guesses
         self._defined = defined
-        self._locals = _find_locals(self._root)
+        self._locals = find_locals(self._root)
 
     def is_called(self, name: str, position: int) -> bool:
         """Return whether the name at a position is that of a called function."""
@@ -54,62 +44,65 @@ class Demands:
             return False
         return parent.child_by_field_name("function") == node and text_of(node) == name
 
-    def satisfy(self, demand: str, position: int, match: re.Match[str]) -> bool:
-        """Change a guess so that it satisfies the demand of an error, and return whether one changed."""
-        if demand in ("arrow", "member"):
-            node = self._around(position, "field_expression")
-            if node is None or (argument := node.child_by_field_name("argument")) is None:
-                return False
-            arrow = any(child.type == "->" for child in node.children)
-            return self._set(argument, 1 if arrow else 0, _new_record(argument))
-        if demand in ("dereference", "subscript"):
-            kind = "pointer_expression" if demand == "dereference" else "subscript_expression"
-            node = self._around(position, kind)
-            argument = node.child_by_field_name("argument") if node else None
-            return argument is not None and self._set(argument, 1, "")
-        if demand == "call":
-            node = self._around(position, "call_expression")
-            callee = node.child_by_field_name("function") if node else None
-            return callee is not None and self._set(callee, 0, "function")
-        if demand == "argument":
-            return self._take_any_arguments(position)
-        if demand == "lvalue":
-            return self._make_macro(position)
-        if demand == "scalar":
-            return self._make_scalar(position)
-        return self._match_sides(demand, position, match)
+    def access_member(self, position: int) -> bool:
+        """Make the operand of `.` a structure, or that of `->` a pointer to one."""
+        node = self._around(position, "field_expression")
+        if node is None or (operand := node.child_by_field_name("argument")) is None:
+            return False
+        arrow = any(child.type == "->" for child in node.children)
+        return self._set(operand, 1 if arrow else 0, _new_record(operand))
 
-    def _match_sides(self, demand: str, position: int, match: re.Match[str]) -> bool:
-        """Assign the same structure to both sides of an assignment."""
-        kinds = {"assign": "assignment_expression", "return": "return_statement"}
-        node = self._around(position, kinds.get(demand, "init_declarator"))
-        if demand == "initialize-record":
-            value = node.child_by_field_name("value") if node else None
-            declaration = node.parent if node else None
-            kind = declaration.child_by_field_name("type") if declaration else None
-            record = self._record_of(kind) if kind else ""
-            return bool(value and record) and self._set(value, 0, record)
-        left, right = _RECORD.search(match[1]), _RECORD.search(match[2])
+    def dereference(self, position: int, kind: str) -> bool:
+        """Make the operand of `*`, a `pointer_expression`, or of `[…]`, a `subscript_expression`, a pointer."""
+        node = self._around(position, kind)
+        operand = node.child_by_field_name("argument") if node else None
+        return operand is not None and self._set(operand, 1, "")
+
+    def call(self, position: int) -> bool:
+        """Make what is called a function."""
+        node = self._around(position, "call_expression")
+        callee = node.child_by_field_name("function") if node else None
+        return callee is not None and self._set(callee, 0, "function")
+
+    def match_sides(self, position: int, kind: str, target_type: str, value_type: str) -> bool:
+        """Assign the same structure to both sides of an assignment, an initialization or a `return`.
+
+        Args:
+            position: Position of the error.
+            kind: Kind of the node around it: `assignment_expression`, `init_declarator` or `return_statement`.
+            target_type: Type to which the value is assigned, as the compiler writes it.
+            value_type: Type of the value.
+        """
+        node = self._around(position, kind)
         if node is None:
             return False
-        if left and "*" not in match[1]:
+        if record := _find_record(target_type):
             value = node.child_by_field_name("right") or node.child_by_field_name("value")
-            if demand == "return":
+            if kind == "return_statement":
                 value = next(iter(node.named_children), None)
-            return value is not None and self._set(value, 0, left[0])
+            return value is not None and self._set(value, 0, record)
         target = node.child_by_field_name("left")
-        if right and "*" not in match[2] and target is not None:
-            return self._set(target, 0, right[0])
-        return False
+        record = _find_record(value_type)
+        return bool(record) and target is not None and self._set(target, 0, record)
+
+    def initialize_record(self, position: int) -> bool:
+        """Assign the structure of a variable to the value that initializes it."""
+        node = self._around(position, "init_declarator")
+        value = node.child_by_field_name("value") if node else None
+        declaration = node.parent if node else None
+        kind = declaration.child_by_field_name("type") if declaration else None
+        record = self._record_of(kind) if kind else ""
+        return bool(value and record) and self._set(value, 0, record)
 
     def _record_of(self, kind: Node) -> str:
+        """Return the name of the structure or union that a type is, or ""."""
         text = text_of(kind)
         if kind.type in ("struct_specifier", "union_specifier"):
             return text if " " in text else ""
         shape = self._guesses.types.get(text)
         return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
 
-    def initialize(self, position: int) -> bool:
+    def add_initialized_member(self, position: int) -> bool:
         """Add the member that an initializer contains to the type of its variable."""
         node = self._around(position, "initializer_pair")
         designator = next(iter(node.named_children), None) if node else None
@@ -129,7 +122,7 @@ class Demands:
         return is_new
 
     def make_constant(self, position: int) -> bool:
-        """Make the names of an expression that must be constant constants."""
+        """Make the names in an expression constants, since the expression must be constant."""
         node = self._leaf(position)
         while node.parent is not None and node.parent.type not in _CONSTANT_PLACES:
             node = node.parent
@@ -148,7 +141,7 @@ class Demands:
                 changed = True
         return changed
 
-    def _take_any_arguments(self, position: int) -> bool:
+    def take_any_arguments(self, position: int) -> bool:
         """Make the called function a macro, since one of its arguments is no expression."""
         call = self._around(position, "call_expression")
         callee = call.child_by_field_name("function") if call else None
@@ -158,17 +151,17 @@ class Demands:
         self._guesses.macros[name] = self._guesses.functions.pop(name, Shape())
         return True
 
-    def _make_macro(self, position: int) -> bool:
+    def make_macro(self, position: int) -> bool:
         """Make a function in the expression at a position a macro, whose result can be assigned to."""
         node = self._leaf(position)
         while node.parent is not None and node.type not in ("expression_statement", "compound_statement"):
             calls = (each for each in walk(node) if each.type == "call_expression")
-            if any(self._take_any_arguments(call.start_byte) for call in calls):
+            if any(self.take_any_arguments(call.start_byte) for call in calls):
                 return True
             node = node.parent
         return False
 
-    def _make_scalar(self, position: int) -> bool:
+    def make_scalar(self, position: int) -> bool:
         """Make the operands of an operator pointers instead of structures."""
         node = self._around(position, *_OPERATIONS)
         if node is None:
@@ -187,9 +180,11 @@ class Demands:
         return False
 
     def _leaf(self, position: int) -> Node:
+        """Return the smallest node at a position."""
         return self._root.descendant_for_byte_range(position, position + 1) or self._root
 
     def _around(self, position: int, *kinds: str) -> Node | None:
+        """Return the innermost node of some kinds around a position, or None."""
         node: Node | None = self._leaf(position)
         while node is not None and node.type not in kinds:
             node = node.parent
@@ -246,12 +241,14 @@ class Demands:
         return changed
 
     def _change_cast(self, node: Node, pointers: int, base: str) -> bool:
+        """Change the type of a cast, if the unit does not declare it."""
         kind = node.child_by_field_name("type")
         names = (text_of(each) for each in walk(kind) if each.type == "type_identifier")
         stars = text_of(kind).count("*") if kind else 0
         return self._change(self._guesses.types, next(names, ""), pointers - stars, base)
 
     def _change_owner(self, node: Node, pointers: int, base: str) -> bool:
+        """Change the guess that decides the type of an expression."""
         shapes, name = self._owner(node)
         if shapes is None:
             return False
@@ -262,6 +259,7 @@ class Demands:
         return self._change(shapes, name, pointers, base)
 
     def _change(self, shapes: dict[str, Shape], name: str, pointers: int, base: str) -> bool:
+        """Change the guess of a name as `_set` describes, and return whether it is another one now."""
         if pointers < 0 or (shapes is self._guesses.types and name not in shapes):
             return False
         old = shapes.get(name, Shape())
@@ -279,36 +277,7 @@ def _new_record(node: Node) -> str:
     return f"{_NEW}{words[-1] if words and not words[-1].isdigit() else 'record'}"
 
 
-def _find_locals(root: Node) -> dict[str, _Local]:
-    found: dict[str, _Local] = {}
-    for node in walk(root):
-        if node.type not in _SCOPE:
-            continue
-        kind = node.child_by_field_name("type")
-        name = text_of(kind) if kind is not None and kind.type == "type_identifier" else ""
-        for declarator in node.children_by_field_name("declarator"):
-            pointers, current = 0, declarator
-            while current is not None and current.type != "identifier":
-                pointers += current.type in ("pointer_declarator", "array_declarator")
-                following = current.child_by_field_name("declarator")
-                current = following or next(
-                    (each for each in current.named_children if "declarator" in each.type), None
-                )
-            if current is not None:
-                found.setdefault(text_of(current), _Local(name, pointers))
-    return found
-
-
-def walk(node: Node | None) -> list[Node]:
-    """Return a node and all nodes inside it, in no particular order."""
-    waiting, found = ([node] if node is not None else []), list[Node]()
-    while waiting:
-        current = waiting.pop()
-        found.append(current)
-        waiting += current.children
-    return found
-
-
-def text_of(node: Node) -> str:
-    """Return the code of a node."""
-    return (node.text or b"").decode()
+def _find_record(kind: str) -> str:
+    """Return the structure or union in a type that a compiler writes, or "" if the type is a pointer or has none."""
+    match = _RECORD.search(kind)
+    return match[0] if match and "*" not in kind else ""
