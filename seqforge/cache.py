@@ -3,6 +3,9 @@
 Each folder in the cache folder contains the entries of one kind, such as `tokens`. An entry is a folder with a
 manifest, or one file that ends with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
 same folder. A process that uses an entry with a manifest holds a shared lock on the manifest.
+
+The cache folder contains `CACHEDIR.TAG` (https://bford.info/cachedir), which programs for backups know. In a folder
+with other files and without it, nothing is written or removed.
 """
 
 import contextlib
@@ -28,6 +31,11 @@ from seqforge.manifests import (
     verify_files,
     write_manifest,
 )
+
+TAG = "CACHEDIR.TAG"
+"""File that marks a folder as a cache folder."""
+
+_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
 LARGEST_FILE = 1 << 30
 """Largest size in bytes of an entry that is one file."""
@@ -71,12 +79,15 @@ def open_cache_folder(kind: str) -> Path:
     """Return the folder of a kind of entry. Create it, and remove what killed processes left anywhere in the cache.
 
     Raises:
-        RunError: If a file is in its place.
+        RunError: If a file is in its place, or if the cache folder contains other files.
         OSError: If it cannot be created.
     """
     folder = cache_folder() / kind
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not _is_tagged(folder.parent):
+            (folder.parent / TAG).write_bytes(_SIGNATURE)
+        folder.mkdir(exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         blocking = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         raise RunError(
@@ -85,6 +96,21 @@ def open_cache_folder(kind: str) -> Path:
         ) from error
     _remove_abandoned(folder.parent)
     return folder
+
+
+def _is_tagged(cache: Path) -> bool:
+    """Return whether a folder is a cache folder; False if it is empty.
+
+    Raises:
+        RunError: If it contains other files.
+    """
+    names = os.listdir(cache)  # noqa: PTH208 - only the names are needed
+    if names and TAG not in names:
+        raise RunError(
+            f"{cache}: the cache needs a folder of its own, and this one contains other files",
+            hint=f"Set {CACHE_VARIABLE} to a new or an empty folder, such as {cache / 'seqforge-cache'}.",
+        )
+    return bool(names)
 
 
 @contextlib.contextmanager
@@ -204,10 +230,14 @@ def hold_entry(folder: Path, user: object) -> bool:
 
 
 def list_entries() -> list[Entry]:
-    """Return all entries of the cache, without lock files."""
+    """Return all entries of the cache, without lock files.
+
+    Raises:
+        RunError: If the cache folder contains other files.
+    """
     root = cache_folder()
     entries: list[Entry] = []
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+    for folder in sorted(root.iterdir()) if root.is_dir() and _is_tagged(root) else []:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if path.suffix != ".lock":
                 with contextlib.suppress(FileNotFoundError):  # Another process removes it, or is writing it.

@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from seqforge.cache import lock_entry
+from seqforge.cache import lock_entry, open_cache_folder
 from seqforge.errors import DataError, ExperimentError
 from seqforge.files import cache_folder
 from seqforge_linux_source.archive import Archive
@@ -91,7 +91,7 @@ class Release:
         # The progress bar replaces the log of pooch.
         pooch.get_logger().setLevel("WARNING")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            open_cache_folder(path.parent.name)
             with lock_entry(path):
                 pooch.retrieve(
                     self.url,

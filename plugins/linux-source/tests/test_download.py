@@ -12,7 +12,8 @@ from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.download import Release
 from seqforge_linux_source.source import Selection
 
-from seqforge.errors import DataError, ExperimentError
+from seqforge.cache import open_cache_folder
+from seqforge.errors import DataError, ExperimentError, SeqforgeError
 
 EVERYTHING = Selection(["**"], [], [".c", ".h"])
 NAME = "linux-6.12.tar.xz"
@@ -131,7 +132,7 @@ def test_interrupted_download_is_resumed(mirror, sha256, cache_folder, files, kn
 
 
 def test_complete_partial_file_is_not_downloaded_again(mirror, sha256, cache_folder):
-    cache_folder.mkdir(parents=True)
+    open_cache_folder("linux-source")
     (cache_folder / f"{NAME}.part").write_bytes(mirror.content)
 
     list(Release.choose("6.12", sha256, mirror.address).files(EVERYTHING))
@@ -139,7 +140,7 @@ def test_complete_partial_file_is_not_downloaded_again(mirror, sha256, cache_fol
 
 
 def test_partial_file_that_is_longer_than_the_release_is_replaced(mirror, sha256, cache_folder):
-    cache_folder.mkdir(parents=True)
+    open_cache_folder("linux-source")
     (cache_folder / f"{NAME}.part").write_bytes(mirror.content + b"more")
 
     list(Release.choose("6.12", sha256, mirror.address).files(EVERYTHING))
@@ -155,7 +156,7 @@ def test_file_with_another_hash_is_rejected_and_deleted(mirror, cache_folder):
 
 
 def test_partial_file_of_another_release_is_rejected_and_the_next_download_succeeds(mirror, sha256, cache_folder):
-    cache_folder.mkdir(parents=True)
+    open_cache_folder("linux-source")
     (cache_folder / f"{NAME}.part").write_bytes(b"something else")
     release = Release.choose("6.12", sha256, mirror.address)
 
@@ -193,11 +194,12 @@ def test_unreachable_server_is_an_error(monkeypatch):
         list(Release.choose("6.12", None, "http://127.0.0.1:9").files(EVERYTHING))
 
 
-def test_unwritable_cache_is_an_error(mirror, sha256, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("folder", "message"), [("/proc/cache", "cannot be written"), ("file", "not a folder")])
+def test_unwritable_cache_is_an_error(mirror, sha256, monkeypatch, tmp_path, folder, message):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / folder))
 
-    with pytest.raises(DataError, match="cannot be written") as caught:
+    with pytest.raises(SeqforgeError, match=message) as caught:
         list(Release.choose("6.12", sha256, mirror.address).files(EVERYTHING))
     assert "SEQFORGE_CACHE" in caught.value.hint
 

@@ -324,11 +324,11 @@ def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
     compiler = tmp_path / "compiler"
     compiler.write_text("#!/bin/sh\necho 'unknown instruction' >&2\nexit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(PluginError, match="unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
-    assert list(tmp_path.glob("kernels/*")) == []
+    assert list(tmp_path.glob("cache/kernels/*")) == []
