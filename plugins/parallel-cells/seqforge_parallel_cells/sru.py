@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.interfaces import ElementwiseCell, Gates
@@ -29,6 +29,9 @@ class SRU(ElementwiseCell[SRUState]):
     h = r ⊙ c' + (1 - r) ⊙ α x. If the sizes of x and h differ, the highway connection uses W_x x in the place of x. The
     order of the gates is forget, reset, cell, highway (f, r, c, x).
 
+    Initial weights have a variance of 1/input_size (section 3.2 of the paper), so that with α, h has about the variance
+    of x. As in the authors' code, W_f and W_r have half of this variance, and v has 1/2. The bias b_f is 0.
+
     Args:
         input_size: Number of input features.
         hidden_size: Size of the state and of the output.
@@ -50,8 +53,12 @@ class SRU(ElementwiseCell[SRUState]):
         super().__init__(input_size, hidden_size, products * hidden_size, bias=False)
         self.highway_bias = highway_bias
         self.scale = math.sqrt(1 + 2 * math.exp(highway_bias))
-        self.peephole = self.uniform_parameter(2 * hidden_size)
-        self.gate_bias = self.uniform_parameter(2 * hidden_size)
+        self.peephole = nn.Parameter(torch.empty(2 * hidden_size).uniform_(-math.sqrt(1.5), math.sqrt(1.5)))
+        self.gate_bias = nn.Parameter(torch.zeros(2 * hidden_size))
+        bound = math.sqrt(3 / input_size)
+        with torch.no_grad():
+            self.input_weight.uniform_(-bound, bound)
+            self.input_weight[: 2 * hidden_size] *= math.sqrt(0.5)
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:

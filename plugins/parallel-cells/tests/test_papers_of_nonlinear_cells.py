@@ -72,3 +72,17 @@ def test_the_reset_gate_of_sru_has_its_initial_bias():
     torch.nn.init.zeros_(cell.gate_bias)
     cell.set_initial_biases()
     assert cell.gate_bias.tolist() == [0.0] * 4 + [-2.0] * 4
+
+
+@pytest.mark.parametrize("highway_bias", [0.0, -2.0])
+@pytest.mark.parametrize("input_size", [128, 256])
+def test_the_initial_weights_of_sru_keep_the_variance_of_the_input(input_size, highway_bias):
+    torch.manual_seed(0)
+    cell = SRU(input_size, 256, highway_bias=highway_bias)
+    assert cell.gate_bias.tolist() == [0.0] * 256 + [highway_bias] * 256
+    with torch.no_grad():
+        outputs, _ = cell(torch.randn(200, 16, input_size), cell.initial_state(16))
+    assert 0.9 < outputs.var().item() < 1.1
+    variances = [weight.var().item() * input_size for weight in cell.input_weight.detach().split(256)]
+    np.testing.assert_allclose(variances, [0.5, 0.5, 1.0, 1.0][: len(variances)], rtol=0.05)
+    assert 0.4 < cell.peephole.var().item() < 0.6
