@@ -54,6 +54,8 @@ def encode_text(vocabulary: Vocabulary, text: str, name: str = "text") -> Int[Te
             f"the {name}'s symbol {error.symbol!r} at position {error.position} is not in the model's vocabulary",
             hint=_known_symbols(vocabulary),
         ) from error
+    except DataError as error:
+        raise DataError(f"the {name}: {error.message}", hint=error.hint) from error
 
 
 def _known_symbols(vocabulary: Vocabulary) -> str:

@@ -151,6 +151,8 @@ def test_the_default_prompt_is_a_line_break_and_a_prompt_must_be_in_the_vocabula
         encode_prompt(vocabulary, "")
     with pytest.raises(DataError, match=r"symbol '\\ud800' at position 1 is not a character"):
         encode_prompt(vocabulary, "a\ud800")
+    with pytest.raises(DataError, match="the prompt: byte 0xff at offset 1 is not UTF-8"):
+        encode_prompt(vocabulary, "a\udcff")
     without_line_break: Vocabulary = experiment().vocabulary.build()
     without_line_break.learn([b"xyz"])
     assert encode_prompt(without_line_break, None).tolist() == [0]
