@@ -6,19 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM, build_automaton
-from seqforge_code_structure.samplers.balanced import Balanced, Memory, token_characters
+from seqforge_code_structure.samplers.balanced import Balanced, Memory
 from seqforge_code_structure.samplers.grammar import State, closing_length, transition
+from seqforge_code_structure.samplers.scoped import Scoped
+from seqforge_code_structure.samplers.tokens import token_characters
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
 from seqforge.generation import generate
-from seqforge.interfaces import SamplingContext, Vocabulary
+from seqforge.interfaces import Sampler, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.testing import automaton_steps
 
@@ -93,7 +95,7 @@ def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> t
     for drawn in tokens:
         allowed.append(automaton_steps.allowed_symbols(automaton))
         if not automaton_steps.follow(automaton, drawn):
-            memory = sampler.resume(memory, automaton, drawn.numpy())
+            memory, automaton = sampler.resume(memory, automaton, drawn.numpy())
     return torch.stack(allowed)
 
 
@@ -113,6 +115,7 @@ PROMPTS = [
 
 
 @settings(max_examples=80)
+@example(seed=0, length=5, prompt=b"{" * 254, words=set(), preferred=[b"", b"", b""])
 @given(
     st.integers(0, 10_000),
     st.integers(1, 600),
@@ -152,7 +155,7 @@ def test_unmatched_closers_are_forbidden_after_deep_nesting(other_sample: bytes)
 
 @given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
 def test_automaton_matches_the_grammar(words: list[bytes]):
-    automaton = build_automaton(token_characters(CHARACTERS))
+    automaton = build_automaton(token_characters(CHARACTERS, "balanced"))
     number, numbers = 0, BOTTOM
     state, stack = State(), list[State]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
@@ -278,9 +281,11 @@ def test_bracket_that_the_vocabulary_cannot_close_is_forbidden():
 
 
 @pytest.mark.parametrize("word", [b"int", "éa".encode()])
-def test_symbols_of_several_characters_are_rejected(word: bytes):
-    with pytest.raises(ExperimentError, match="symbols of one character, but symbol 1 is"):
-        Balanced().start(context(b"a", 1, 5, Words([b"a", word])))
+@pytest.mark.parametrize("sampler", [Balanced, Scoped])
+def test_symbols_of_several_characters_are_rejected(sampler: type[Sampler], word: bytes):
+    name = f"code-structure/{sampler.__name__.lower()}"
+    with pytest.raises(ExperimentError, match=f"{name} needs symbols of one character, but symbol 1 is"):
+        sampler().start(context(b"a", 1, 5, Words([b"a", word])))
 
 
 def test_end_of_sequence_symbol_is_rejected():

@@ -10,14 +10,10 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from seqforge.errors import ExperimentError
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext, Vocabulary
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack, build_automaton
-from seqforge_code_structure.samplers.grammar import FRAGMENT
-
-_LEAST = torch.tensor(-1e30)
-"""Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
+from seqforge_code_structure.samplers.tokens import LEAST_LOGIT, token_characters
 
 
 class Memory(NamedTuple):
@@ -59,7 +55,7 @@ class Balanced(Sampler):
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte.
         """
-        automaton = build_automaton(token_characters(context.vocabulary))
+        automaton = build_automaton(token_characters(context.vocabulary, "code-structure/balanced"))
         state, stack = 0, BOTTOM
         for token in cast("list[int]", context.prompt.tolist()):
             state, stack = automaton.follow(state, stack, token)
@@ -68,7 +64,7 @@ class Balanced(Sampler):
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
         """Return the logits, with minus infinity for the symbols that must not follow."""
-        return logits.clamp(_LEAST, memory.limits)
+        return logits.clamp(LEAST_LOGIT, memory.limits)
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
         """Return the memory after a draw."""
@@ -126,6 +122,8 @@ class Balanced(Sampler):
                 states[sample], stacks[sample] = tables.follow(before, stacks[sample], drawn[sample])
         memory = _new_memory(tables, states, stacks, automaton.remaining)
         new = self.automaton(memory)
+        if new.stacks.shape != automaton.stacks.shape:  # A vocabulary without closing brackets can fill any stack.
+            return memory, new
         automaton.states[:], automaton.stacks[:], automaton.heights[:] = new.states, new.stacks, new.heights
         return memory, automaton
 
@@ -156,31 +154,3 @@ def _compute_limits(
     # At least one symbol must be allowed.
     room = np.minimum(np.maximum(room, costs.min(axis=1)), FORBIDDEN - 1)
     return torch.from_numpy(np.where(costs > room[:, None], -np.inf, np.inf).astype(np.float32))
-
-
-def token_characters(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the character of each token, or `FRAGMENT` for a byte that is a part of a character.
-
-    Raises:
-        ExperimentError: If a symbol is not a single character or byte.
-    """
-    return tuple(_character(vocabulary, token) for token in range(vocabulary.size))
-
-
-def _character(vocabulary: Vocabulary, token: int) -> str:
-    content = vocabulary.decode([token])
-    if len(content) == 1 and not content.isascii():
-        return FRAGMENT
-    if not content:
-        raise ExperimentError(
-            "the sampler code-structure/balanced is for models of running text, but this model has an end-of-sequence "
-            "symbol",
-            hint="Remove the sampler from the chain.",
-        )
-    text = content.decode("utf-8", "replace")
-    if len(text) != 1:
-        raise ExperimentError(
-            f"the sampler code-structure/balanced needs symbols of one character, but symbol {token} is {text!r}",
-            hint="Use a vocabulary of bytes or of characters, or remove the sampler from the chain.",
-        )
-    return text

@@ -14,12 +14,9 @@ from torch import Tensor
 
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-from seqforge_code_structure.samplers.balanced import token_characters
 from seqforge_code_structure.samplers.position_table import Place, PositionTable
 from seqforge_code_structure.samplers.scoped_grammar import build_grammar
-
-_LEAST = torch.tensor(-1e30)
-"""Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
+from seqforge_code_structure.samplers.tokens import LEAST_LOGIT, token_characters
 
 
 class Memory(NamedTuple):
@@ -66,7 +63,7 @@ class Scoped(Sampler):
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte, or one is missing.
         """
-        grammar = build_grammar(token_characters(context.vocabulary), self._lexicon)
+        grammar = build_grammar(token_characters(context.vocabulary, "code-structure/scoped"), self._lexicon)
         table = PositionTable(grammar)
         position = grammar.read(grammar.start(), cast("list[int]", context.prompt.tolist()))
         count, length = context.batch_size, context.length
@@ -75,7 +72,7 @@ class Scoped(Sampler):
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
         """Return the logits, with minus infinity for the symbols that must not follow."""
         limits = memory.table.limits([state for state, _ in memory.places])
-        return logits.clamp(_LEAST, torch.from_numpy(limits))
+        return logits.clamp(LEAST_LOGIT, torch.from_numpy(limits))
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
         """Return the memory after a draw."""
