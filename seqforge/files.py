@@ -98,12 +98,11 @@ def _open_regular_at(path: Path, mode: str, folder: int | None, *, follow_symlin
 
     def open_checked(_: str, flags: int) -> int:
         descriptor = _open_at(path, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW), folder)
-        kind = kind_of(os.fstat(descriptor).st_mode)
-        if kind != REGULAR_FILE:
+        try:
+            _check_regular(os.fstat(descriptor).st_mode, path)
+        except OSError:
             os.close(descriptor)
-            raise OSError(
-                errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", str(path)
-            )
+            raise
         return descriptor
 
     return cast("IO[bytes]", open(path, mode, opener=open_checked))
@@ -122,6 +121,8 @@ def _open_at(path: Path, flags: int, folder: int | None) -> int:
 
 def write_atomically(path: Path, content: bytes, *, root: Path | None = None) -> None:
     """Write a file in an existing folder: write it under a temporary name, sync it to disk, and rename it.
+
+    A link, a pipe or a device, such as `/dev/null`, is not replaced.
 
     Args:
         path: The file.
@@ -143,6 +144,8 @@ def write_atomically(path: Path, content: bytes, *, root: Path | None = None) ->
 
 def _replace_at(path: Path, content: bytes, folder: int) -> None:
     name = temporary_name(path)
+    with contextlib.suppress(FileNotFoundError):
+        _check_regular(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode, path)
     try:
         # A killed process with the same id may have left this file; in containers, ids often repeat.
         _remove_file(name, folder)
@@ -157,14 +160,22 @@ def _replace_at(path: Path, content: bytes, folder: int) -> None:
         raise
 
 
-def check_folder_of(path: Path) -> None:
-    """Check that the folder of a file exists, before a long computation of its content.
+def _check_regular(mode: int, path: Path) -> None:
+    kind = kind_of(mode)
+    if kind != REGULAR_FILE:
+        raise OSError(errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", str(path))
+
+
+def check_output(path: Path) -> None:
+    """Check that a file can be created or replaced, before a long computation of its content.
 
     Raises:
-        RunError: If it does not.
+        RunError: If its folder does not exist, or if it is not a regular file.
     """
     if not path.absolute().parent.is_dir():
         raise RunError(f"{path}: the folder {path.parent} does not exist", hint="Create it, or choose another file.")
+    with reported_failures(f"writing {path}", "Choose another file."), contextlib.suppress(FileNotFoundError):
+        _check_regular(path.lstat().st_mode, path)
 
 
 def temporary_name(path: Path) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from seqforge.files import (
     CACHE_VARIABLE,
     MAXIMUM_SIZE,
     cache_folder,
+    check_output,
     expand_home,
     open_regular,
     read_bounded,
@@ -56,7 +58,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
 def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path):
     path = tmp_path / "state.json"
     path.mkdir()
-    with pytest.raises(OSError, match="Is a directory"):
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
         write_atomically(path, b"new")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -258,14 +260,38 @@ def test_appending_creates_and_extends_a_file(tmp_path: Path):
     assert path.read_bytes() == b"line\nline\n"
 
 
-def test_writing_replaces_a_link_and_does_not_follow_one_at_the_temporary_name(tmp_path: Path):
+@pytest.mark.parametrize("make", IRREGULAR.values(), ids=IRREGULAR.keys())
+def test_only_regular_files_are_replaced(make: Callable[[Path], None], tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("page.html")
+    make(path)
+    before = {entry.name: entry.lstat().st_ino for entry in Path().iterdir()}
+    with pytest.raises(OSError, match=r"it is a \w.*, not a regular file"):
+        write_atomically(path, b"new")
+    with pytest.raises(RunError, match=r"^writing page.html: it is a \w.*, not a regular file\nChoose another file.$"):
+        check_output(path)
+    assert {entry.name: entry.lstat().st_ino for entry in Path().iterdir()} == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create a device")
+def test_a_device_is_not_replaced(tmp_path: Path):
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except OSError:
+        pytest.skip("no device can be created here")
+    with pytest.raises(OSError, match="it is a device, not a regular file"):
+        write_atomically(device, b"new")
+    assert device.is_char_device()
+
+
+def test_writing_does_not_follow_a_link_at_the_temporary_name(tmp_path: Path):
     victim = tmp_path / "victim"
     victim.write_bytes(b"victim")
     path = tmp_path / "state.json"
-    path.symlink_to(victim)
     (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to(victim)
     write_atomically(path, b"new")
-    assert (victim.read_bytes(), path.read_bytes(), path.is_symlink()) == (b"victim", b"new", False)
+    assert (victim.read_bytes(), path.read_bytes()) == (b"victim", b"new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["state.json", "victim"]
 
 

@@ -11,7 +11,7 @@ from seqforge.cli.options import PluginFiles
 from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.figures import format_count, format_duration
-from seqforge.files import check_folder_of
+from seqforge.files import check_output
 from seqforge.registry import Registry, format_value
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def compare(
     from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
 
     if html is not None:
-        check_folder_of(html)
+        check_output(html)
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
     names = short_names([run.path for run in summaries])
     settings = differing_settings([run.table for run in summaries])

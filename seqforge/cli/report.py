@@ -8,7 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
-from seqforge.files import check_folder_of
+from seqforge.files import check_output
 
 
 def report(
@@ -54,7 +54,7 @@ def report(
     from seqforge.report import Subject, write_report
 
     if output is not None:
-        check_folder_of(output)
+        check_output(output)
     keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
         subjects: list[Subject] = []

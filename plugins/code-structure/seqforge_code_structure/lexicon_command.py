@@ -78,14 +78,13 @@ def c_lexicon(
       seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --fewest-files 2
     """
     from seqforge.data import hash_to_unit_interval
-    from seqforge.files import reported_failures, write_atomically
+    from seqforge.files import check_output, reported_failures, write_atomically
     from seqforge.interfaces import Corpus
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
     from seqforge_code_structure.report import format_count
 
-    if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
-        raise DataError(f"{output} is not a file in an existing folder", hint="Choose another file with --output FILE.")
+    check_output(output)
     chosen = _resolve_corpus(context.obj, experiment, corpus, assignments).build()
     if not isinstance(chosen, Corpus):
         raise ExperimentError(
