@@ -22,7 +22,7 @@ from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
 from seqforge.runs.creation import create_folder
-from seqforge.runs.directory import MARKER
+from seqforge.runs.directory import FILES, FOLDERS, MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
@@ -124,13 +124,21 @@ def _is_local(plugin: str) -> bool:
 
 
 def _check_target(folder: Path, *, replace: bool) -> None:
-    """Check that a folder does not exist, or that it is an exported model and may be replaced."""
+    """Check that a folder does not exist, or that it is only an exported model and may be replaced."""
     if not os.path.lexists(folder):
         return
     hint = python_hint = "Choose another folder."
     if (folder / MARKER).exists() and not folder.is_symlink():
         checkpoints = Checkpoints(RunDirectory.open(folder).checkpoints)
-        if all(is_exported(checkpoints.path(step)) for step in checkpoints.steps()):
+        steps = checkpoints.steps()
+        # A run that has no checkpoint yet is not an exported model.
+        if steps and all(is_exported(checkpoints.path(step)) for step in steps):
+            others = sorted({path.name for path in folder.iterdir()} - {*FILES, *FOLDERS, CARD})
+            if replace and others:
+                raise RunError(
+                    f"{folder}: it contains {others[0]}, which is not a part of an exported model",
+                    hint="It would be deleted. Move it elsewhere, or choose another folder.",
+                )
             if replace:
                 return
             advice = f"To replace this model and keep its {CARD}: "

@@ -128,6 +128,22 @@ def test_only_an_exported_model_is_replaced_and_its_card_is_kept(run: Run, model
     assert run.sample(length=1)
 
 
+def test_a_run_without_a_checkpoint_is_not_replaced(run: Run, model: Run) -> None:
+    for checkpoint in (run.path / "checkpoints").iterdir():
+        shutil.rmtree(checkpoint)
+    files = contents(run.path)
+    with pytest.raises(RunError, match="it exists already"):
+        sf.export(model, run.path, replace=True)
+    assert contents(run.path) == files
+
+
+def test_a_model_is_not_replaced_with_other_files(run: Run, model: Run) -> None:
+    (model.path / ".git").mkdir()
+    with pytest.raises(RunError, match=r"model: it contains \.git, which is not a part of an exported model"):
+        sf.export(run, model.path, replace=True)
+    assert (model.path / ".git").exists()
+
+
 def test_the_current_folder_can_be_replaced(run: Run, model: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(model.path)
     assert sf.export(run, ".", precision="float32", replace=True).path == model.path

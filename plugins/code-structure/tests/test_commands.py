@@ -230,7 +230,7 @@ def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
         (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--source", "a" * 10_000], "--source: "),
         (
             ["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"],
-            "x.json is not a file",
+            "x.json: the folder none does not exist",
         ),
         (
             ["--corpus", "c-characters", "--set", "corpus.source={use='inline',text='a'}"],
