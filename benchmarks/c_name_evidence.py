@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import torch
-from seqforge_code_structure.identifiers.checks import Context, find_candidates
+from seqforge_code_structure.identifiers.checks import find_candidates
+from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.evidence import Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
@@ -85,9 +86,7 @@ def mutate(original: HeldOutFunction, mutations: Mutations) -> Iterator[tuple[st
 
 def find_evidence(unit: UnitNames, lexicon: Lexicon) -> dict[str, Evidence]:
     """Return the evidence for the undeclared names of a unit with one function, without the file around it."""
-    context = Context(lexicon)
-    context.add(unit)
-    context.finish([unit])
+    context = Context.of([unit], lexicon)
     candidates = [use for function in unit.functions for use in find_candidates(function, unit, context)]
     return collect_evidence(candidates, unit.functions[0], unit, context.free, lexicon) if unit.functions else {}
 

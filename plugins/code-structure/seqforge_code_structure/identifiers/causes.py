@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.calls import find_wrong_calls
-from seqforge_code_structure.identifiers.checks import Context, find_candidates
+from seqforge_code_structure.identifiers.checks import find_candidates
+from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
@@ -54,10 +55,7 @@ def explain_names(text: str, units: Sequence[UnitNames], lexicon: Lexicon) -> li
         units: All its units, from `read_units`.
         lexicon: Lexicon of the training text.
     """
-    context = Context(lexicon)
-    for unit in units:
-        context.add(unit)
-    context.finish(units)
+    context = Context.of(units, lexicon)
     calls = find_wrong_calls(text, units)
     explained: list[Explained] = []
     functions = [(unit, function) for unit in units for function in unit.functions]

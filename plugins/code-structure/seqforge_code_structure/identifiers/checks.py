@@ -1,38 +1,25 @@
 """Find name errors in functions: undefined names, unused variables, and jumps to labels that are not defined."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.evidence import find_local_names
+from seqforge_code_structure.identifiers.context import Context, Judgement
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
-from seqforge_code_structure.identifiers.macros import Macros
-from seqforge_code_structure.identifiers.names import Declaration, Function, Use
+from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
 
-PREDEFINED = frozenset(
-    [
-        *("__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "true", "false", "nullptr", "errno", "stdin", "stdout"),
-        *("stderr", "environ", "optarg", "optind", "no_argument", "required_argument", "optional_argument", "asm"),
-        *("__asm__", "scope", "typeof", "__typeof__", "__typeof", "typeof_unqual", "sizeof", "alignof", "_Alignof"),
-        *("offsetof", "defined", "this_module"),
-    ]
-)
+_PREDEFINED_NAMES = """
+    __func__ __FUNCTION__ __PRETTY_FUNCTION__ true false nullptr errno stdin stdout stderr environ
+    optarg optind no_argument required_argument optional_argument asm __asm__ scope
+    typeof __typeof__ __typeof typeof_unqual sizeof alignof _Alignof offsetof defined this_module
+"""
+PREDEFINED = frozenset(_PREDEFINED_NAMES.split())
 """Names that C, its compilers, its library or the kernel define, and that no file declares."""
 
 FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
-
-FEWEST_FILES = 100
-"""Smallest number of files of a training text whose lexicon is assumed to contain most global names."""
-
-GLOBAL_UNDERSCORES = 2
-"""Smallest number of underscores of an unknown name that is probably that of a global variable."""
-
-UNDECLARED_SHARE = 0.75
-"""An argument of a function is no variable if it is an undeclared name in at least this share of the calls."""
 
 
 class NameDefect(NamedTuple):
@@ -49,175 +36,6 @@ class NameDefect(NamedTuple):
     start: int
     stop: int
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The text around a function, as far as its checks depend on it.
-
-    Attributes:
-        lexicon: Lexicon of the training text. If it is None, only a strict check finds undefined names.
-        strict: Whether every name must be declared by the text, except names of called functions and constants.
-        whole: Whether the text is a whole file, which contains the declarations of its own global names.
-        complete: Whether it is whole and includes no headers, which could declare other names.
-        declared: Names that the text declares outside of functions.
-        locals: Names that functions of the text declare.
-        macros: Macros of the text.
-        calls: Number of calls of each function or macro that the text does not declare.
-        free: Number of functions that use each name without declaring it.
-        arguments: For each of these and the index of an argument, the number of calls in which nothing declares it.
-        unused: Number of unused variables with an initializer for each text of a declaration.
-    """
-
-    lexicon: Lexicon | None
-    strict: bool = False
-    whole: bool = False
-    complete: bool = False
-    declared: set[str] = field(default_factory=set[str])
-    locals: set[str] = field(default_factory=set[str])
-    macros: Macros = field(default_factory=Macros)
-    calls: Counter[str] = field(default_factory=Counter[str])
-    free: Counter[str] = field(default_factory=Counter[str])
-    arguments: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
-    unused: Counter[str] = field(default_factory=Counter[str])
-
-    def add(self, unit: UnitNames) -> None:
-        """Add the names of a unit."""
-        self.declared.update(unit.declared)
-        self.locals.update([found.name for function in unit.functions for found in function.declarations])
-        self.macros.update(unit.macros)
-        for function in unit.functions:
-            self.calls.update(use.name for use in function.free if use.called)
-            self.free.update({use.name for use in function.free})
-            self.unused.update(
-                found.statement for found in function.declarations if not found.used and "=" in found.statement
-            )
-
-    def finish(self, units: Iterable[UnitNames]) -> None:
-        """Add what depends on the names of all units."""
-        for macro in self.macros.by_name.values():
-            self.declared.update(macro.declared)
-        for unit in units:
-            for function in unit.functions:
-                self.arguments.update(
-                    (use.callee, use.argument)
-                    for use in function.free
-                    if use.callee and use.name not in self.declared and not is_constant(use.name)
-                )
-
-    def judge(self, function: Function, unit: UnitNames, candidates: Sequence[Use]) -> "Judgement":
-        """Judge the uses of names that no declaration is found for.
-
-        In a unit with syntax errors, which may hide a declaration, a name must also be one that is always declared.
-        """
-        lexicon = self.lexicon
-        if lexicon is None or lexicon.files < FEWEST_FILES or self.whole or self.strict:
-            return Judgement(self, None)
-        local = find_local_names(candidates, function, unit, self.free, lexicon)
-        if not unit.parses:
-            local &= {
-                use.name
-                for use in candidates
-                if lexicon.must_be_declared(use.name, argument=bool(use.callee), whole=False)
-            }
-        return Judgement(self, local)
-
-    def may_declare(self, macros: set[str]) -> bool:
-        """Return whether one of several bare macros may declare any name, since the text does not define it."""
-        return bool(macros) and not macros <= self.macros.by_name.keys()
-
-    def is_from_header(self, name: str) -> bool:
-        """Return whether a header may declare a name: several functions of a whole text use it, and none declares it.
-
-        A macro of the text may also form the name.
-        """
-        return (self.whole and self.free[name] > 1 and name not in self.locals) or self.macros.forms(name)
-
-    def declares(self, use: Use) -> bool:
-        """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
-        if not use.callee:
-            return False
-        if macro := self.macros.by_name.get(use.callee):
-            return use.argument in macro.declared_parameters
-        return self.lexicon is not None and self.lexicon.pastes_arguments(use.callee)
-
-    def excuses(self, use: Use) -> bool:
-        """Return whether a name is an argument that a macro pastes."""
-        if not use.callee:
-            return False
-        if use.callee in self.macros.by_name:
-            return self.macros.paste(use.callee, use.argument)
-        if self.lexicon is None:
-            return is_constant(use.callee)
-        if is_constant(use.callee):
-            return not self.lexicon.evaluates_arguments(use.callee)
-        return self.lexicon.pastes_arguments(use.callee) or self._never_declares(use)
-
-    def _never_declares(self, use: Use) -> bool:
-        """Return whether most of several calls of a function in a whole text have an undeclared name as this argument.
-
-        Then it is a macro of a header, and the argument is the name of a member, for example.
-        """
-        calls = self.calls[use.callee]
-        return self.whole and calls > 1 and self.arguments[use.callee, use.argument] >= UNDECLARED_SHARE * calls
-
-    def may_be_used_by_macros(self, declaration: Declaration) -> bool:
-        """Return whether macros of headers may use a variable.
-
-        In a whole text, this is assumed if several functions declare and initialize it alike, and none uses it.
-        """
-        if self.lexicon is not None and self.lexicon.may_be_used_by_macros(declaration.name):
-            return True
-        name = declaration.name
-        return (
-            name in self.macros.used
-            or self.macros.forms(name)
-            or (self.whole and self.unused[declaration.statement] > 1)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The judgement of the undeclared names of a function.
-
-    Attributes:
-        context: The text around the function.
-        local: Names that the evidence of an excerpt shows to be local. If it is None, the lexicon alone decides.
-    """
-
-    context: Context
-    local: set[str] | None
-
-    def is_undefined(self, use: Use) -> bool:
-        """Return whether the use of an undeclared name is an error."""
-        context, name, lexicon = self.context, use.name, self.context.lexicon
-        if context.strict:
-            return True
-        if lexicon is None:
-            return False
-        if name in context.locals and lexicon.is_mostly_local(name):
-            return True
-        if self.local is not None:
-            return name in self.local
-        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=context.whole):
-            return True
-        return context.complete and lexicon.is_novel(name)
-
-    def is_novel(self, use: Use) -> bool:
-        """Return whether the training text does not contain a name. Correct code has such names, too."""
-        return self.context.lexicon is not None and self.context.lexicon.is_novel(use.name)
-
-    def is_undefined_return(self, use: Use) -> bool:
-        """Return whether a function returns an undefined name, or a single name that is no known global."""
-        if not use.returned:
-            return False
-        if self.is_undefined(use):
-            return True
-        name, lexicon = use.name, self.context.lexicon
-        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
-        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
-            return False
-        return lexicon.contains(name) or name.count("_") < GLOBAL_UNDERSCORES
 
 
 UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, Use], bool], str]] = {
@@ -313,11 +131,7 @@ def check_names(
         complete functions; `scored`, those that are found; `cut`, the functions found that the end of the text cuts;
         and for each kind, the functions with such an error.
     """
-    complete = whole and not any(unit.includes for unit in units)
-    context = Context(lexicon, strict, whole, complete)
-    for unit in units:
-        context.add(unit)
-    context.finish(units)
+    context = Context.of(units, lexicon, strict=strict, whole=whole)
     counts: Counter[str] = Counter()
     defects: list[NameDefect] = []
     for unit in units:

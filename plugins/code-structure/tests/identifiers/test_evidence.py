@@ -2,7 +2,8 @@
 
 import pytest
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.checks import Context, find_candidates
+from seqforge_code_structure.identifiers.checks import find_candidates
+from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.evidence import Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.identifiers.reading import read_unit
@@ -19,9 +20,7 @@ LEXICON = Lexicon.from_flags(
 def find_evidence(statements: str) -> dict[str, Evidence]:
     text = f"static int f_a(struct s_b *p)\n{{\n{statements}\n}}\n"
     unit = read_unit(text, 0, len(text))
-    context = Context(LEXICON)
-    context.add(unit)
-    context.finish([unit])
+    context = Context.of([unit], LEXICON)
     candidates = find_candidates(unit.functions[0], unit, context)
     return collect_evidence(candidates, unit.functions[0], unit, context.free, LEXICON)
 
