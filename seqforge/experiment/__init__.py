@@ -4,10 +4,7 @@ from seqforge.experiment.compatibility import TOPOLOGIES
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.samplers import with_samplers, with_temperature
 from seqforge.experiment.schema import json_schema
-from seqforge.experiment.settings import (
-    AUTO_BACKEND,
-    Training,
-)
+from seqforge.experiment.settings import AUTO_BACKEND, Training
 from seqforge.experiment.tables import merge_tables, override, read_table, replace_components
 
 __all__ = [

@@ -163,6 +163,7 @@ _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
 _TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
 """Words before a round bracket that may contain semicolons: loops, macros, and operators on types."""
 _INDENTED_LINE = re.compile(r"\n(?:[ \t\r]*+\n)*+(?:\t|    )")
+# The searches before a position are limited, so that the time stays linear: these are numbers of characters.
 _LONGEST_WORD = 64
 _DEEPEST_INDENTATION = 64
 _LONGEST_LINE = 200

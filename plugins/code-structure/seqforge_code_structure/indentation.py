@@ -44,8 +44,11 @@ _SWITCH = re.compile(r"[ \t]*+switch\b")
 _BREAK = re.compile(r"break[ \t]*+;")
 _INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
 _TAB = 8
+"""Columns of a tab."""
 _LONGEST_INDENTATION = 256
+"""Number of characters at the beginning of a line that are examined, so that the time stays linear."""
 _CODE_BEFORE_BRACE = 40
+"""Number of characters before a brace in which the sign of an initializer is searched for."""
 _TOKENS = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # attributes of an enumeration are slow
 _DIRECTIVES = (int(Kind.DIRECTIVE), int(Kind.OPENING_DIRECTIVE))
 
@@ -209,8 +212,8 @@ class _LineFinder:
 
     def find(self) -> list[Line]:
         """Return the lines, at most `MOST_LINES`."""
-        text, conditions, pending = self._text, self._conditions, False
-        # `pending` states whether the line after the directives at this position begins a statement.
+        text, conditions = self._text, self._conditions
+        pending = False  # whether the line after the directives at this position begins a statement
         for match in scan_outline(text):
             kind = match.lastindex
             if kind in _TOKENS:

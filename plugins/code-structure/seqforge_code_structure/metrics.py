@@ -54,9 +54,9 @@ class Brackets(Metric):
             "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
-        findings = tuple(
+        findings = [
             finding for number, unit in numbered for finding in _convert(number, describe_defects(unit.defects))
-        )
+        ]
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
         return Score(values, tuple(findings), weights)
 

@@ -52,7 +52,7 @@ _DECLARATION_FOLLOWS = re.compile(
 )
 _INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
 _LONGEST_BRACE_LINE = 100
-_SHORTEST_WITH_PAIR = 1
+"""Number of characters after a `}` in column 0 that may be on its line, so that the time stays linear."""
 _JUDGED = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # comparisons with members of an enumeration are slow
 
 
@@ -109,7 +109,7 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     for match in scan(text):
         kind = match.lastindex
         start, stop = match.span()
-        if conditions.compiled and stop - start > _SHORTEST_WITH_PAIR:
+        if conditions.compiled and stop - start > 1:  # A match of one character is a token without text before it.
             division.process_pairs(start, match.start(kind or 0))
         if kind in _JUDGED:
             if conditions.compiled and (unit := division.process(stop - 1)):

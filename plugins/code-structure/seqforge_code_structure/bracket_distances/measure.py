@@ -20,10 +20,10 @@ from seqforge_code_structure.bracket_distances.ngram import Tokens, predict_symb
 from seqforge_code_structure.bracket_distances.pairs import CLOSING, Pair, find_pairs
 
 _PIECE = 4_000_000
-"""Number of tokens of the training text in memory at once."""
+"""Number of tokens of the training text that are in memory at once."""
 
 _STEPS = 256
-"""Number of time steps of the model at once."""
+"""Number of time steps that the model computes in one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,14 @@ def _tabulate(
     predictions: dict[str, NDArray[np.float64]],
     windows: int,
 ) -> Iterator[Measurement]:
+    """Yield a measurement for each range of distances that occurs.
+
+    Args:
+        places: Window and pair of each closing bracket.
+        rights: Index in `CLOSING` of each closing bracket.
+        predictions: Probabilities `[places, 3]` of the closing brackets, by predictor.
+        windows: Number of windows.
+    """
     rows = np.array([row for row, _ in places])
     bins = np.array([pair.distance.bit_length() for _, pair in places])
     for number in np.unique(bins).tolist():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FACTOR = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
+"""Factor of the polynomial hash: an odd number with mixed bits, 2⁶⁴ divided by the golden ratio."""
 
 Tokens = NDArray[np.int64]
 
@@ -74,7 +74,7 @@ def _group(contexts: Sequence[Tokens], order: int) -> tuple[NDArray[np.uint64], 
 
 def _weigh(symbols: Tokens, distance: int) -> NDArray[np.uint64]:
     """Return the part of a polynomial hash modulo 2⁶⁴ that belongs to the symbols at a distance."""
-    return (symbols + 1).astype(np.uint64) * np.uint64(pow(_FACTOR, distance, 1 << 64) & _MASK)
+    return (symbols + 1).astype(np.uint64) * np.uint64(pow(_FACTOR, distance, 1 << 64))
 
 
 def _find_contexts(
@@ -84,7 +84,7 @@ def _find_contexts(
     ends = np.arange(1, len(piece))
     own = np.zeros(len(ends), dtype=np.uint64)
     for order, known in enumerate(hashes, start=1):
-        # A context of this order ends with one of the next lower order, so all other places are out.
+        # A context of this order ends with one of the next lower order, so only the places of these remain.
         inside = ends >= order
         ends, own = ends[inside], own[inside] + _weigh(piece[ends[inside] - order], order)
         places = np.searchsorted(known, own).clip(max=max(len(known) - 1, 0))

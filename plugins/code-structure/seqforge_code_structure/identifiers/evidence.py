@@ -54,11 +54,11 @@ class Evidence(NamedTuple):
     element: float
     pointer: float
     assigned: float
-    sibling: float
-    called_sibling: float
-    declared_sibling: float
-    unused: float
-    only_assigned: float
+    sibling: float = 0
+    called_sibling: float = 0
+    declared_sibling: float = 0
+    unused: float = 0
+    only_assigned: float = 0
 
 
 WEIGHTS = Evidence(
@@ -130,7 +130,7 @@ def collect_evidence(
 
 
 def _describe(name: str, uses: Sequence[Use], lexicon: Lexicon) -> Evidence:
-    """Return the evidence of a name and its uses alone."""
+    """Return the evidence of a name and its uses alone, without that of other names."""
     novel = not lexicon.flags(name) & Flag.VARIABLE
     first_word, last_word = lexicon.word_localities(name)
     accesses = {use.access for use in uses}
@@ -146,11 +146,6 @@ def _describe(name: str, uses: Sequence[Use], lexicon: Lexicon) -> Evidence:
         element="element" in accesses,
         pointer="pointer" in accesses,
         assigned="assigned" in accesses,
-        sibling=0,
-        called_sibling=0,
-        declared_sibling=0,
-        unused=0,
-        only_assigned=0,
     )
 
 

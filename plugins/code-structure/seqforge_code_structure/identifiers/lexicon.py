@@ -6,7 +6,7 @@ names in files that declare them count too.
 
 The *locality* of a name is the logarithm of the ratio of the files in which functions declare it to those in which they
 do not. A lexicon also contains the localities of words: how much more often names that begin or end with a word are
-those of local variables. They tell something about names that the training text does not contain.
+those of local variables. These are evidence about names that the training text does not contain.
 """
 
 import re

@@ -128,10 +128,6 @@ class Scopes:
         """End a `return` statement."""
         self._returns -= 1
 
-    def declares(self, name: str) -> bool:
-        """Return whether an open scope declares a name."""
-        return name in self.visible
-
     def use(self, name: str) -> bool:
         """Mark the variable of a name as used, and return whether there is one."""
         declaration = self.visible.get(name)

@@ -23,6 +23,7 @@ _ELEMENTS = re.compile(rb"\s*+(?:\{|[A-Z_]\w*+\()[\s\S]*,\s*+\Z")
 _NO_EXPRESSION = re.compile(rb",\s*+\)|[;{}]|[(,]\s*+\.\w++\s*+=|\)\s*+\"|\b(?:goto|return|if|for|while)\b")
 _STATEMENT = re.compile(rb";[ \t]*+\n\s*+\)\Z")
 _LONGEST_LINE = 80
+"""Number of characters in which the end of a statement is searched for, so that the time stays linear."""
 _NEXT = re.compile(rb"\s*+[\w{}!~\"]")
 
 

@@ -22,6 +22,7 @@ its longest tables of data have 650,000."""
 
 _MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)|\(\s*+\(\s*+(?:unused|cleanup)\b|\[\s*+\[[^]]*maybe_unused")
 _LONGEST_DECLARATION = 200
+"""Number of characters before and after a name in which its declaration is read, so that the time stays linear."""
 _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")

@@ -7,6 +7,8 @@ from seqforge_code_structure.identifiers.rule import BASIC, Match
 
 _BRACKET = re.compile(rb"[()]")
 _COMMENT = 8 * b" " + b")"
+"""End of a call whose last argument is a comment, which is now spaces."""
+# The searches before a match are limited, so that the time stays linear: these are numbers of bytes.
 _LONGEST_CALL = 400
 _LONGEST_NAME = 80
 _NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")

@@ -41,7 +41,8 @@ from seqforge_code_structure.identifiers.names import Scopes
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
 _DECLARING_MACRO = re.compile(
-    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
+    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
+    r"|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
 )
 
 

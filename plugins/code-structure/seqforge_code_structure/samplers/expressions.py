@@ -8,7 +8,7 @@ from functools import lru_cache
 from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.samplers.declarations import step_type
 from seqforge_code_structure.samplers.names import BASIC_TYPES, SIZES, TAGS, TYPES, VALUES, NameTable, Role
-from seqforge_code_structure.samplers.row import CALLABLE, LVALUE, OBJECT, POISON, STAR, Kind, Phase, Row
+from seqforge_code_structure.samplers.row import CALLABLE, LVALUE, OBJECT, RVALUE, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
     begin_declaration,
     close_condition,
@@ -72,7 +72,7 @@ def closers(row: Row) -> str:
 
 def is_assignable(row: Row) -> bool:
     """Return whether the expression so far may be assigned to."""
-    return row.flags & (POISON | LVALUE) == LVALUE
+    return row.flags & (RVALUE | LVALUE) == LVALUE
 
 
 def operand_characters(row: Row) -> str:
@@ -136,12 +136,12 @@ def operation_characters(row: Row) -> tuple[str, bool]:
 
 def finish_operation(row: Row) -> Row:
     """Return the position after a binary operator."""
-    return row.go(Phase.OPERAND, 0 if row.word in _ASSIGNMENTS else POISON)
+    return row.go(Phase.OPERAND, 0 if row.word in _ASSIGNMENTS else RVALUE)
 
 
 def finish_operand_word(row: Row, names: NameTable) -> Row:
     """Return the position after a word that begins an operand."""
-    word, kept = row.word, row.flags & (POISON | STAR)
+    word, kept = row.word, row.flags & (RVALUE | STAR)
     if row.role == Role.GROUP and (word in TAGS or word in TYPES):
         if word in TAGS:
             return row.go(Phase.TAG)
@@ -165,7 +165,7 @@ def finish_operand_word(row: Row, names: NameTable) -> Row:
 
 def step_operand(row: Row, character: str) -> Row:
     """Return the position after a character that begins an operand, or ends a list that may be empty."""
-    kept = row.flags & (POISON | STAR)
+    kept = row.flags & (RVALUE | STAR)
     match character:
         case '"':
             return row.go(Phase.STRING, kept)
@@ -176,7 +176,7 @@ def step_operand(row: Row, character: str) -> Row:
         case "*":
             return row.go(Phase.OPERAND, kept | STAR, "*")
         case "-" | "+" | "!" | "~" | "&":
-            return row.go(Phase.OPERAND, POISON, character)
+            return row.go(Phase.OPERAND, RVALUE, character)
         case "{":
             return row.push(Kind.LIST, Phase.OPERAND, word="list")
         case ".":
@@ -210,7 +210,7 @@ def step_operation(row: Row, character: str) -> Row:
     """Return the position after a character that continues an operator."""
     operator = row.word + character
     if operator in ("++", "--"):
-        return row.go(Phase.OPERATOR, row.flags & (POISON | STAR) | (LVALUE if row.flags & STAR else 0))
+        return row.go(Phase.OPERATOR, row.flags & (RVALUE | STAR) | (LVALUE if row.flags & STAR else 0))
     if operator == "->":
         return row.go(Phase.MEMBER, row.flags)
     return row._replace(word=operator)
@@ -218,13 +218,13 @@ def step_operation(row: Row, character: str) -> Row:
 
 def finish_member(row: Row) -> Row:
     """Return the position after the name of a member."""
-    return row.go(Phase.OPERATOR, row.flags & (POISON | STAR) | LVALUE | CALLABLE | OBJECT)
+    return row.go(Phase.OPERATOR, row.flags & (RVALUE | STAR) | LVALUE | CALLABLE | OBJECT)
 
 
 def close_expression(row: Row, character: str) -> Row:
     """Return the position after a character that ends an expression or one of its parts."""
     frame = row.top
-    kept = frame.flags & (POISON | STAR)
+    kept = frame.flags & (RVALUE | STAR)
     match frame.kind:
         case Kind.CONDITION:
             return close_condition(row)
@@ -255,7 +255,7 @@ def close_expression(row: Row, character: str) -> Row:
         case Kind.INDEX:
             return row.pop(Phase.OPERATOR, kept | LVALUE | CALLABLE | OBJECT)
         case Kind.TERNARY:
-            return row.pop(Phase.OPERAND, POISON)
+            return row.pop(Phase.OPERAND, RVALUE)
         case Kind.ARRAY:
             # An array without a size needs a value.
             empty, row = row.phase == Phase.OPERAND, row.pop(Phase.DECLARED)
@@ -270,5 +270,5 @@ def close_type(row: Row) -> Row:
     """Return the position after a type in brackets, which is a cast or the operand of `sizeof`."""
     frame = row.top
     if frame.kind == Kind.SIZEOF:
-        return row.pop(Phase.OPERATOR, frame.flags & (POISON | STAR))
-    return row.pop(Phase.OPERAND, POISON, "cast" if row.word == "plain" else "")
+        return row.pop(Phase.OPERATOR, frame.flags & (RVALUE | STAR))
+    return row.pop(Phase.OPERAND, RVALUE, "cast" if row.word == "plain" else "")

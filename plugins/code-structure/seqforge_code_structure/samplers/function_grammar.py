@@ -22,7 +22,7 @@ from seqforge_code_structure.samplers.expressions import (
 )
 from seqforge_code_structure.samplers.name_lists import LETTERS, NAME_CHARACTERS
 from seqforge_code_structure.samplers.names import NameTable, Role
-from seqforge_code_structure.samplers.row import POISON, STAR, Kind, Phase, Row
+from seqforge_code_structure.samplers.row import RVALUE, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
     begins_item,
     can_close_block,
@@ -91,7 +91,7 @@ def allowed(row: Row, names: NameTable, column_zero: bool = False, line_start: b
             found = alphabet.bits("*/")
             if row.base in (Phase.OPERATOR, Phase.STRING):
                 assignment = "=" if is_assignable(row) else ""
-                found |= alphabet.bits(assignment) | allowed(row.go(Phase.OPERAND, POISON), names)
+                found |= alphabet.bits(assignment) | allowed(row.go(Phase.OPERAND, RVALUE), names)
             return found
         case _:
             characters = other_characters(row, line_start)
@@ -141,7 +141,7 @@ def other_characters(row: Row, line_start: bool) -> str:
 
 def finish_number(row: Row) -> Row:
     """Return the position after a number."""
-    return row.go(Phase.OPERATOR, row.flags & (POISON | STAR))
+    return row.go(Phase.OPERATOR, row.flags & (RVALUE | STAR))
 
 
 def step(row: Row, character: str, names: NameTable, column_zero: bool = False) -> Row:
@@ -164,7 +164,7 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
                 return row._replace(phase=row.base)
             if character == "=":
                 return row.go(Phase.OPERAND)
-            row = row.go(Phase.OPERAND, POISON)
+            row = row.go(Phase.OPERAND, RVALUE)
         case _:
             pass
     if character in " \t\n":

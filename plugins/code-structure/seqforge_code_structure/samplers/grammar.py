@@ -216,6 +216,7 @@ def _shorten_name(prefix: str) -> str:
 
 
 def _end_line(state: State) -> Move:
+    """Return the effect of a line break that nothing continues: it ends a directive, and `#if` opens a branch."""
     line_start = State(top=state.top if state.directive is None else state.outside, nested=state.nested)
     if inside := _is_in_bracket(line_start):
         line_start = line_start._replace(mode=Mode.COLUMN_ZERO)

@@ -87,6 +87,7 @@ def _read_complete(text: str) -> str:
 
 
 def _advance(state: str, word: str) -> str:
+    """Return what a declaration has reached after another word or star."""
     if word == "*":
         return "star" if state in ("typed", "sized", "star") else "wrong"
     if _QUALIFIER.fullmatch(word):

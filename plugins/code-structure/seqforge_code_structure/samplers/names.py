@@ -45,6 +45,7 @@ RESERVED = (
 VALUES = ("NULL", "true", "false", "__func__", "__FUNCTION__")
 """Names that are values, to which nothing can be assigned."""
 _VARIABLE, _RETURNED, _CALLED = 1, 2, 4
+"""Uses of a name: as a variable, as a variable that is returned directly, and in a call."""
 # The analysis of names reads some macros as loops, or as text that is not code.
 _NO_FUNCTION = re.compile(
     r"\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_|_scoped|offsetof|typeof)\w*|scoped_\w*"
@@ -111,7 +112,7 @@ USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.
 def _find_uses(flag: Flag, locality: int) -> int:
     """Return how a name may be used that is no constant: `_VARIABLE`, `_RETURNED` and `_CALLED`, or 0."""
     uses = _CALLED if flag & (Flag.EVALUATES | Flag.PASTES) else 0
-    # The judge finds some other names to be local, by the evidence of their function.
+    # The check of undefined names takes other names for local ones, by the evidence of their function.
     if flag & Flag.VARIABLE and locality <= GLOBAL_LOCALITY:
         uses |= _VARIABLE if flag & Flag.MAY_BE_LOCAL else _VARIABLE | _RETURNED
     return uses

@@ -63,20 +63,28 @@ class PositionTable:
             [[1, NOTHING, -1], *[[1, NOTHING, 0]] * (_FEWEST_ACTIONS - 1)], dtype=torch.int32
         )
         self._positions: list[Position | Prefix] = []
+        """For each state, a position that has it, or the prefix of a word."""
         self._sets: list[int] = []
+        """For each state, the set of the characters that may follow."""
         self._numbers: dict[Position | Prefix, int] = {}
+        """Numbers of the states."""
         self._words: dict[int, Position] = {}
         """For the states before words, a position in the word."""
         self._ends: dict[tuple[int, int, int], Place] = {}
         """Places after characters with which a word may end, which depend on the state that waits."""
         self._unrestricted: dict[int, int] = {}
+        """For each state near the end of a sample, which allows fewer characters, the state without regard to it."""
         self._restricted: dict[tuple[int, int], int] = {}
+        """Such states, by the other state and the set of the characters that they allow."""
         self._places: list[Place] = [(NOTHING, NOTHING)]
+        """For each action, the place to which it leads."""
         self._actions: dict[Place, int] = {}
+        """For each place to which an action leads, the index of the action."""
         self._outside = grammar.start().row
         self._bytes = symbols // 8 + 1
         self._costs_array, self._actions_array = self.costs.numpy(), self.actions.numpy()
         self._costs: dict[int, Int8[np.ndarray, " symbols"]] = {}
+        """Row of `costs` for each set of characters."""
         self._blanks = [token for token, character in enumerate(grammar.automaton.characters) if character in BLANK]
         self._literals = self._add_literals()
         """For the numbers of the automaton's states in comments and strings, the numbers of the states here."""

@@ -112,10 +112,12 @@ class Kind(IntEnum):
     """The braces of an `enum`."""
 
 
-POISON, LVALUE, STAR, CALLABLE, OBJECT = 1, 2, 4, 8, 16
-"""Flags of an expression so far: nothing can be assigned to it; its last operand can be assigned to; the operand begins
-with `*`; the operand can be called; the operand may have members."""
+RVALUE, LVALUE, STAR, CALLABLE, OBJECT = 1, 2, 4, 8, 16
+"""Flags of an expression so far: nothing can be assigned to it, whatever its last operand is; its last operand can be
+assigned to; this operand begins with `*`; it can be called; it may have members or elements."""
 IN_LOOP, IN_SWITCH = 1, 2
+"""Flags of what is around a statement: a loop, in which `break` and `continue` may be used, or a `switch`, in which
+`break`, `case` and `default` may be used."""
 
 
 class Frame(NamedTuple):
@@ -127,8 +129,9 @@ class Frame(NamedTuple):
         depth: Number of open elements, including this one.
         scope: Scope at its start.
         flags: Flags of the expression around it.
-        note: Further information, such as the keyword before a condition.
-        around: Whether it is inside of a loop or a `switch`.
+        note: For a condition, the keyword before it; for the brackets of `for`, the number of semicolons so far; for a
+            declaration, `typedef` if it is one; otherwise "".
+        around: `IN_LOOP` and `IN_SWITCH`, if it is inside of them.
         own: Names that its block declares.
     """
 
@@ -168,8 +171,9 @@ class Row(NamedTuple):
         scope: Names that are declared.
         function: The function around it; outside of functions, one with the names of the file.
         frame: The innermost open element, or None outside of functions.
-        word: The word, number or operator so far; at the start of an operand, what precedes it; in a head or a
-            directive, its text.
+        word: The word, number or operator so far; in a head or a directive, its text. At the start of an operand, what
+            precedes it, such as `call` for the opening bracket of a call. In `TYPE_NAME` and `DECLARATOR`, the type so
+            far, such as `basic` if further words of a basic type may follow, or `star` after a `*`.
         role: Role of the word.
         flags: Flags of the expression so far.
         base: Phase before a `/`, or before a word with the role `FREE`.

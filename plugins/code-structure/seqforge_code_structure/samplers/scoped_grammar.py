@@ -30,6 +30,7 @@ _CHARACTER_MODES = frozenset({Mode.CHARACTER_START, Mode.CHARACTER, Mode.CHARACT
 _LONGEST_CHARACTER = 5
 """Length of a character literal without its last quotation mark. The analysis of names limits it, too."""
 _BETWEEN = frozenset({Phase.TOP, Phase.LINE_END})
+"""Phases between two units."""
 BLANK = " \t\n"
 MOST_BLANKS = 30
 """Upper bound of the number of consecutive white space characters of code inside of units, except in front of text that
@@ -42,8 +43,9 @@ _DEEPEST = 100
 _LONGEST_STEP = 80
 """Upper bound of the number of characters by which one character makes the text longer that ends everything."""
 _GROWTH = 8
-"""A number of characters makes it longer by at most `_LONGEST_STEP` and this number for each of them."""
+"""Upper bound of the same number on average, for consecutive characters, apart from `_LONGEST_STEP` once."""
 _MOST_LENGTHS = 50_000
+"""Number of positions whose lengths are kept. Then all are forgotten, to limit the memory."""
 _LONGEST_END = 24
 """Upper bound of the number of characters that end one element of a function, except a name."""
 
