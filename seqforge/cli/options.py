@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.terminal import print_error
-from seqforge.errors import quote_path
+from seqforge.errors import ExperimentError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.registry import Registry, with_plugin_file
 
@@ -119,6 +119,9 @@ def compose_experiment(
 ) -> "Experiment":
     """Return the experiment of a file and of the options of a command.
 
+    Raises:
+        ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
+
     Args:
         path: Experiment file, or None if the options define the experiment.
         components: Names of the components that replace those of the file, by kind; None or empty for no other.
@@ -129,6 +132,12 @@ def compose_experiment(
 
     table = read_table(path) if path is not None else {}
     table = override(replace_components(table, registry, **components), assignments)
+    if path is None and "corpus" not in table:
+        raise ExperimentError(
+            "no experiment file is named, and no corpus",
+            hint="Name a file, such as experiments/first-run.toml, or a corpus with --corpus: "
+            f"{', '.join(registry.names('corpus'))}.",
+        )
     folder = path.parent if path is not None else Path.cwd()
     return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
 

@@ -81,7 +81,9 @@ def _no_toml(path: Path, error: Exception, content: bytes) -> ExperimentError:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"line {line} is not UTF-8 text"
         hint = "Save the file in the encoding UTF-8."
-    if message.startswith("Invalid value"):
+    if message.endswith("(at end of document)"):
+        hint = f"A value, a bracket or a quotation mark is missing at the end. {hint}"
+    elif message.startswith("Invalid value"):
         hint = f'Write text in quotes, such as use = "text". {hint}'
     if place := re.search(r"at line (\d+), ", message):
         shown = content.split(b"\n")[int(place[1]) - 1].decode().strip()

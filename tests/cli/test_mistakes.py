@@ -42,7 +42,9 @@ MISTAKES = {
     "a wrong key": (["run", "fine.toml", "--set", "training.batchsize=3"], "Did you mean 'batch_size'?"),
     "a wrong name": (["run", "fine.toml", "--cell", "lstmm"], "Did you mean 'lstm'?"),
     "a wrong table": (["check", "fine.toml", "--set", "trainin.steps=3"], "Did you mean 'training'?"),
-    "no corpus": (["run", "--cell", "lstm"], "an experiment needs a corpus"),
+    "no corpus": (["run", "--cell", "lstm"], "no experiment file is named, and no corpus\nName a file"),
+    "nothing": (["run"], "Name a file, such as experiments/first-run.toml, or a corpus"),
+    "a file that ends early": (["check", "unclosed.toml"], "a quotation mark is missing at the end."),
     "a missing path": (["run", "--corpus", "text", "--set", "corpus.files=['none/*.txt']"], "none"),
     "the home of an unknown user": (
         ["run", "--corpus", "linux-source", "--set", "corpus.source=~nobody-of-this-name/linux"],
@@ -115,6 +117,7 @@ MISTAKES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "fine.toml").write_text(FINE)
+    (tmp_path / "unclosed.toml").write_text("files = [")
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
     (tmp_path / "stateless.py").write_text(STATELESS)

@@ -29,7 +29,7 @@ class SRU(ElementwiseCell[SRUState]):
     h = r ⊙ c' + (1 - r) ⊙ α x. If the sizes of x and h differ, the highway connection uses W_x x in the place of x. The
     order of the gates is forget, reset, cell, highway (f, r, c, x).
 
-    Initial weights have a variance of 1/input_size (section 3.2 of the paper), so that with α, h has about the variance
+    As in the paper, initial weights have a variance of 1/input_size, so that with α, h has about the variance
     of x. As in the authors' code, W_f and W_r have half of this variance, and v has 1/2. The bias b_f is 0.
 
     Args:
