@@ -13,6 +13,10 @@ from seqforge_linux_source.source import DEFAULT_READING, LARGEST_FILE, Reading,
 
 _REGULAR_FILES = (b"100644", b"100755")
 
+_LARGEST_LISTING = 1 << 26
+"""Size limit of the list of files at a tag in bytes. That of Linux 6.12 has 8 million bytes. A repository of a few
+kilobytes can have more than any memory holds, since a tree may contain the same tree many times."""
+
 
 @dataclass(frozen=True, slots=True)
 class GitTag:
@@ -91,15 +95,36 @@ class GitTag:
                     )
 
     def _selected(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
-        listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree())
-        if listing.returncode != 0:
-            raise self._unreadable_error(listing.stderr)
-        for line in listing.stdout.split(b"\0")[:-1]:
+        for line in self._list_files(self._tree()).split(b"\0")[:-1]:
             mode_type_identifier, _, raw_name = line.partition(b"\t")
             mode, _, identifier = mode_type_identifier.split(b" ")
             name = normalize_name(raw_name)
             if mode in _REGULAR_FILES and name is not None and selection.accepts(name):
                 yield name, identifier
+
+    def _list_files(self, tree: str) -> bytes:
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(  # noqa: S603 - as above
+                self._command("ls-tree", "-r", "-z", "--full-tree", tree),
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            ) as process,
+        ):
+            listing = cast("IO[bytes]", process.stdout).read(_LARGEST_LISTING + 1)
+            if len(listing) > _LARGEST_LISTING:
+                process.kill()
+                raise DataError(
+                    f"{self.repository}: the list of files at the tag {self.tag} has more than "
+                    f"{_LARGEST_LISTING:,} bytes, the limit",
+                    hint="Choose a repository of Linux.",
+                )
+            if process.wait() != 0:
+                errors.seek(0)
+                raise self._unreadable_error(errors.read())
+        return listing
 
     def _read(self, name: str, objects: IO[bytes]) -> bytes:
         """Read one object from `git cat-file --batch`: a line `identifier type size`, the content, and a line break."""

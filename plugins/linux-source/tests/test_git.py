@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 from seqforge_linux_source import git as git_module
@@ -135,6 +136,20 @@ def test_pipe_in_a_repository_is_named(kernel_repository, run_git, is_bare, tmp_
     os.mkfifo(pipe)
     with pytest.raises(DataError, match="packed-refs: it is neither a file nor a folder"):
         GitTag(repository, "v6.12").fingerprint(EVERYTHING)
+
+
+def test_list_of_files_is_limited(kernel_repository, run_git):
+    entries = "".join(f"040000 tree {{0}}\tfolder{number}\n" for number in range(10))
+    tree = run_git(kernel_repository, "rev-parse", "v6.12:kernel").strip()
+    for _ in range(9):  # a billion folders
+        listing = entries.format(tree)
+        command = ["git", "-C", str(kernel_repository), "mktree"]
+        tree = subprocess.run(command, input=listing, check=True, capture_output=True, text=True).stdout.strip()
+    commit = run_git(kernel_repository, "commit-tree", tree, "-m", "bomb").strip()
+    run_git(kernel_repository, "tag", "bomb", commit)
+
+    with pytest.raises(DataError, match="the list of files at the tag bomb has more than 67,108,864 bytes"):
+        list(GitTag(kernel_repository, "bomb").files(EVERYTHING))
 
 
 def test_total_size_is_limited(kernel_repository):
