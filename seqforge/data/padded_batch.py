@@ -32,11 +32,12 @@ class PaddedBatch:
 
     @property
     def target_count(self) -> int:
-        """Number of targets, one per example or per step, that are not padding."""
+        """Number of targets, one per example or per step, that are not padding. An empty sequence counts as one."""
         targets = self.targets
         if targets.is_floating_point():
             return int((~targets.isnan()).any(-1).sum())
-        return int((targets != IGNORED_TARGET).sum())
+        # A row without a symbol has a loss too, if the loss aligns: that of blanks at all steps.
+        return int((targets != IGNORED_TARGET).sum(0).clamp(min=1).sum())
 
     def to(self, device: torch.device) -> "PaddedBatch":
         """Return the batch on a device."""
@@ -64,7 +65,7 @@ def count_targets(file: ExampleFile, examples: NDArray[np.int64], turn: int, end
     if file.spec.output_mode == "once":
         return len(examples)
     lengths = file.targets.lengths[_targets_of_turn(file, examples, turn)]
-    return int(lengths.sum()) + (len(examples) if end is not None else 0)
+    return int(np.maximum(lengths, 1).sum() if end is None else lengths.sum() + len(examples))
 
 
 def _targets_of_turn(file: ExampleFile, examples: NDArray[np.int64], turn: int) -> NDArray[np.int64]:

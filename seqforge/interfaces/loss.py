@@ -48,7 +48,7 @@ class Loss(nn.Module, ABC):
         outputs: Float[Tensor, "*batch symbols"],
         targets: Int[Tensor, "*targets"] | Float[Tensor, "*batch symbols"],
     ) -> Float[Tensor, ""]:
-        """Return the mean over all targets that are not ignored.
+        """Return the mean over all targets that are not ignored. If the loss aligns, an empty target counts as one.
 
         Args:
             outputs: Logits or numbers.

@@ -115,7 +115,7 @@ class _Predictions:
             **self._input(index),
             "predicted": to_text(spec, decode_target(spec, vocabulary, prediction.values))[:LONGEST_TEXT],
             "target": " or ".join(targets)[:LONGEST_TEXT],
-            "loss": round(loss, 4) if math.isfinite(loss) else None,  # of a target that CTC cannot align
+            "loss": round(loss, 4) if math.isfinite(loss) else None,  # that of a plugin may be infinite
             "confidence": None if prediction.confidence is None else round(prediction.confidence, 4),
         }
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqforge.data import BucketedBatches, ExampleFile, evaluation_examples
 from seqforge.data.example_file import RaggedFile
+from seqforge.data.padded_batch import count_targets, read_batch
 from seqforge.distribution import ALONE
 from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Text
@@ -104,6 +105,17 @@ def test_rows_are_padded_after_their_last_step(made: Any) -> None:
     assert batch.targets[:, long].tolist() == [0, 0, 2]
     assert batch.targets[:, short].tolist() == [2, IGNORED_TARGET, IGNORED_TARGET]
     assert batch.target_count == 4
+
+
+@_SETTINGS
+@given(lengths=LENGTHS, end=st.sampled_from([None, 2]), turn=st.integers(0, 2))
+def test_targets_are_counted_without_reading_them(made: Any, lengths: Any, end: int | None, turn: int) -> None:
+    file, examples = made(lengths), np.arange(len(lengths))
+    counted = count_targets(file, examples, turn, end)
+    assert counted == read_batch(file, examples, turn, end).target_count
+    sizes = [several[turn % len(several)] for _, several in lengths]
+    # Without an end symbol, an empty target counts as one.
+    assert counted == sum(max(size, 1) if end is None else size + 1 for size in sizes)
 
 
 def test_alternative_targets_alternate_from_epoch_to_epoch(made: Any) -> None:

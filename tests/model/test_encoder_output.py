@@ -84,7 +84,7 @@ def made_batch(spec: ExampleSpec, lengths: list[int], target_lengths: list[int],
         inputs = torch.zeros((time, rows, 2))
     steps = {"once": [1] * rows, "every step": lengths}.get(spec.output_mode, [count + 1 for count in target_lengths])
     if loss.aligns:
-        steps = [max(1, length // 2) for length in lengths]
+        steps = [length // 2 for length in lengths]
     numbers = isinstance(spec.target, Numbers)
     shape = (max(steps), rows, 3) if numbers else (max(steps), rows)
     targets = torch.full(shape, torch.nan) if numbers else torch.full(shape, IGNORED_TARGET)

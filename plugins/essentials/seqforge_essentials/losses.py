@@ -71,7 +71,7 @@ class CTC(Loss):
     def forward(
         self, outputs: Float[Tensor, "time batch symbols"], targets: Int[Tensor, "steps batch"]
     ) -> Float[Tensor, ""]:
-        """Return the sum over the targets in nats, divided by their number of symbols, or by 1 if all are empty.
+        """Return the sum over the targets in nats, divided by their number of symbols. An empty target counts as one.
 
         `IGNORED_TARGET` after the symbols of a target is padding. The likelihood of an empty target is that of blanks
         at all steps. At steps that are padding, the logits must give the blank a probability of 1.
@@ -87,4 +87,4 @@ class CTC(Loss):
             reduction="sum",
             zero_infinity=True,
         )
-        return total / lengths.sum().clamp(min=1)
+        return total / lengths.clamp(min=1).sum()

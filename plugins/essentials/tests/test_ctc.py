@@ -43,3 +43,11 @@ def test_the_loss_is_a_mean_over_the_symbols_of_all_targets():
     targets = torch.tensor([[0, 1], [1, IGNORED_TARGET]])
     nats = -math.log(likelihood(logits[:, 0], [0, 1])) - math.log(likelihood(logits[:, 1], [1]))
     assert CTC()(logits, targets).item() == pytest.approx(nats / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize(("sequences", "count"), [([[0, 1], []], 3), ([[], []], 2)])
+def test_an_empty_target_counts_as_one_symbol(sequences: list[list[int]], count: int):
+    logits = torch.randn(4, 2, BLANK + 1)
+    targets = torch.tensor([[*sequence, *[IGNORED_TARGET] * (2 - len(sequence))] for sequence in sequences]).t()
+    nats = -sum(math.log(likelihood(logits[:, row], sequence)) for row, sequence in enumerate(sequences))
+    assert CTC()(logits, targets).item() == pytest.approx(nats / count, rel=1e-4)
