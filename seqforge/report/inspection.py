@@ -91,8 +91,10 @@ def symbol_probabilities(
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
     start, tokens = encode_prompt(vocabulary, prompt), encode_text(vocabulary, text)
-    predictions = predict_symbols(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
-    probabilities = cast("list[float]", predictions.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist())
+    logits = _read_logits(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
+    likelihoods = logits.log_softmax(-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
+    # In float32, a probability below e^-103 would be 0, and its logarithm infinite.
+    probabilities = cast("list[float]", likelihoods.double().exp().tolist())
     symbols = decode_symbols(vocabulary, tokens.numpy())
     return [SymbolProbability(*pair) for pair in zip(symbols, probabilities, strict=True)]
 
@@ -120,8 +122,12 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
 
 def predict_symbols(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
     """Return the probability of every symbol after each input, in evaluation mode, on the CPU."""
+    return _read_logits(model, inputs).softmax(-1)
+
+
+def _read_logits(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
     model.eval()
     with torch.no_grad():
         tokens = inputs.unsqueeze(1).to(next(model.parameters()).device)
         logits, _ = model(tokens, model.initial_states(1))
-    return logits[:, 0].float().softmax(-1).cpu()
+    return logits[:, 0].float().cpu()

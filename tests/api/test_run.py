@@ -1,5 +1,6 @@
 """A run in a notebook: losses, probabilities, states, resuming, and its display."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -46,6 +47,14 @@ def test_probabilities_multiply_to_the_likelihood(run: Run) -> None:
     assert [pair.probability for pair in run.probabilities(text[4:], prompt=f"\n{text[:4]}")] == pytest.approx(
         [pair.probability for pair in pairs[4:]], 1e-5
     )
+
+
+def test_a_very_small_probability_is_not_0(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, vocabulary = run.model(), run.vocabulary()
+    with torch.no_grad():
+        model.head.bias[vocabulary.encode(b"t")[0]] -= 300.0  # float32 ends at e^-103
+    monkeypatch.setattr(Run, "_language_model", lambda *_: (model, vocabulary))
+    assert [math.log(pair.probability) < -250 for pair in run.probabilities("at")] == [False, True]
 
 
 def test_samples_are_drawn_by_samplers_that_are_chosen_by_name_or_with_options(run: Run) -> None:
