@@ -316,7 +316,8 @@ def suggest_runs(path: Path) -> str:
         return f"Did you mean {next(run for run in (*runs, *others) if run.name == match)}?"
     place = "this folder" if folder == Path() else str(folder)
     missing = f"There is no run in {place}." if folder.is_dir() else f"The folder {folder} does not exist either."
-    none = "" if runs else missing
+    # The folder `runs` is in this folder.
+    none = "" if runs or (others and folder == Path()) else missing
     found = ", ".join(str(run) for run in (runs or others)[:10])
     return f"{none} Runs in {folder if runs else 'runs'}: {found}.".strip() if found else none
 
