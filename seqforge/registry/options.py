@@ -15,8 +15,8 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
 from seqforge.faults import author_hint
+from seqforge.registry.interfaces import interfaces_of
 from seqforge.registry.register import KINDS
-from seqforge.registry.registry import interfaces_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from seqforge.errors import PluginError
 from seqforge.faults import FILE_SUFFIX
 from seqforge.files import read_bounded
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.interfaces import interfaces_of, kind_of
 from seqforge.registry.register import KINDS, Registration
-from seqforge.registry.registry import Registry, interfaces_of, kind_of
+from seqforge.registry.registry import Registry
 
 
 def with_plugin_file(registry: Registry, path: str | Path) -> Registry:

@@ -13,7 +13,7 @@ from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.problems import format_value
+from seqforge.registry.interfaces import interfaces_of, kind_of
 from seqforge.registry.register import CORE, KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
@@ -32,6 +32,9 @@ NEEDS_FILE = (
 """Hint about a component of a Python file that is not loaded, for the command line and for Python."""
 
 SHOW_COMPONENTS = "`seqforge plugins list` shows the plugins, and `seqforge plugins show PLUGIN` their components."
+
+Hint = tuple[str, str | None]
+"""A hint, and the same for Python if it is written differently there."""
 
 
 class Registry:
@@ -187,13 +190,25 @@ class Registry:
             name_component(component, registration.kind, registration.qualified_name)
         return component
 
-    def _hint(self, kind: str, name: str) -> tuple[str, str | None]:
-        """Return a hint about an unknown name, and the same for Python if it is written differently there."""
-        unusable = [plugin for plugin in self.plugins if plugin.state is not PluginState.OK]
-        for plugin in unusable:
-            if name.startswith(f"{plugin.name}/"):
+    def _hint(self, kind: str, name: str) -> Hint:
+        """Return a hint about an unknown name."""
+        return (
+            self._hint_of_unusable_plugin(name)
+            or self._hint_of_namesakes(kind, name)
+            or self._hint_of_text(kind, name)
+            or self._hint_of_owner(name)
+            or self._hint_of_nearest(kind, name)
+        )
+
+    def _hint_of_unusable_plugin(self, name: str) -> Hint | None:
+        for plugin in self.plugins:
+            if plugin.state is not PluginState.OK and name.startswith(f"{plugin.name}/"):
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
                 return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
+        return None
+
+    def _hint_of_namesakes(self, kind: str, name: str) -> Hint | None:
+        """Return a hint about components with this name that are found only by another one, or are of another kind."""
         namesakes = [other.qualified_name for other in self.registrations(kind) if name == other.name]
         if namesakes:
             return f"Write its qualified name: {' or '.join(namesakes)}.", None
@@ -203,54 +218,45 @@ class Registry:
             for other in self.registrations(other_kind.name)
             if name in (other.name, other.qualified_name)
         }
-        if kinds:
-            return f"{name!r} is {' and '.join(sorted(kinds))}.", None
-        if kind == "corpus" and "text" in self.names(kind):
-            if len(name) > MAXIMUM_LENGTH or "\n" in name:
-                return "For texts in Python, pass corpus=texts([…]).", None
-            if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
-                option = shlex.quote(f"corpus.files={name}")
-                hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
-                return hint, f'For a text file: use("text", files=[{name!r}]).'
+        return (f"{name!r} is {' and '.join(sorted(kinds))}.", None) if kinds else None
+
+    def _hint_of_text(self, kind: str, name: str) -> Hint | None:
+        """Return a hint about a text, or the path of one, in the place of the name of a corpus."""
+        if kind != "corpus" or "text" not in self.names(kind):
+            return None
+        if len(name) > MAXIMUM_LENGTH or "\n" in name:
+            return "For texts in Python, pass corpus=texts([…]).", None
+        if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
+            option = shlex.quote(f"corpus.files={name}")
+            hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
+            return hint, f'For a text file: use("text", files=[{name!r}]).'
+        return None
+
+    def _hint_of_owner(self, name: str) -> Hint | None:
+        """Return a hint about a component of a session or of a file that is not loaded."""
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
             return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}]).", None
-        if slash and owner.endswith(FILE_SUFFIX) and owner not in {plugin.name for plugin in self.plugins}:
+        if slash and owner.endswith(FILE_SUFFIX) and not self._has_plugin(owner):
             hint, python_hint = NEEDS_FILE
             return f"It was defined in the file {owner}. {hint}", f"It was defined in the file {owner}. {python_hint}"
-        qualified = [other.qualified_name for other in self.registrations(kind)]
-        candidates = qualified if "/" in name else self.names(kind)
+        return None
+
+    def _hint_of_nearest(self, kind: str, name: str) -> Hint:
+        """Return a hint with the nearest name, and with the plugins that cannot be used if no name is similar."""
+        owner, slash, _ = name.partition("/")
+        candidates = [other.qualified_name for other in self.registrations(kind)] if slash else self.names(kind)
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
-        if slash and owner not in {plugin.name for plugin in self.plugins}:
+        if slash and not self._has_plugin(owner):
             hint = f"No plugin {owner!r} is installed. {hint}"
         if nearest(name, candidates) is not None:
             return hint, None
+        unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.plugins if plugin.state is not PluginState.OK]
         if unusable:
-            hint += f" Unusable plugins: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
+            hint += f" Unusable plugins: {', '.join(unusable)}."
         if slash:
             return hint, None
         return f"{hint} For a component in a file, add --plugin FILE.", f"{hint} For your own, pass its class."
 
-
-def kind_of(component: type[Any]) -> str:
-    """Return the kind of component that a class implements.
-
-    Raises:
-        PluginError: If the class implements no interface of a component.
-    """
-    if not isinstance(component, type):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise PluginError(f"a component is a class, not {format_value(component)}", hint="For example: [MyCell].")
-    for kind in KINDS:
-        if issubclass(component, interfaces_of(kind)):
-            return kind
-    bases = ", ".join(place.partition(":")[2] for kind in KINDS.values() for place in kind.interfaces)
-    raise PluginError(
-        f"{component.__name__} is not a component: it does not derive from an interface",
-        hint=f"Derive it from one of: {bases}.",
-    )
-
-
-def interfaces_of(kind: str) -> tuple[type[Any], ...]:
-    """Import and return the interfaces of a kind."""
-    places = (place.partition(":") for place in KINDS[kind].interfaces)
-    return tuple(getattr(importlib.import_module(module), attribute) for module, _, attribute in places)
+    def _has_plugin(self, name: str) -> bool:
+        return any(plugin.name == name for plugin in self.plugins)
