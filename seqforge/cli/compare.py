@@ -21,6 +21,7 @@ PIPE_WIDTH = 100
 """Width of the picture if the output is not a terminal."""
 
 WIDEST = 140
+"""Largest width of the picture on a terminal."""
 
 
 def compare(

@@ -20,6 +20,7 @@ ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
 """Lines of the frame where the output cannot show those of Unicode."""
 
 HEIGHT, POINTS, TICKS = 20, 500, 6
+"""Height of the picture in lines, largest number of points of a curve, and number of values on the horizontal axis."""
 
 
 def draw_curves(

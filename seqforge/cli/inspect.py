@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from seqforge.api import Inspection
 
-WHOLE_VOCABULARY = 8
-"""Maximum number of symbols that are shown: the whole vocabulary, or else the target and the most probable symbols."""
+MOST_COLUMNS = 8
+"""Maximum number of symbols on a step: the whole vocabulary if it is as small, or the target and the likeliest ones."""
 
 _FIRST_COLUMNS, _COLUMN = 18, 14
 """Width in characters of the first two columns together, and of each column with two probabilities."""
@@ -65,7 +65,7 @@ def _table(inspection: "Inspection", symbols: list[str]) -> "Table":
     table.add_column("target", no_wrap=True)
     whole = len(symbols) <= _column_count(_COLUMN)
     orders = [_most_probable(inspection, step, int(target)) for step, target in enumerate(inspection.targets)]
-    widest = max(len(symbols[symbol]) for order in orders for symbol in order[:WHOLE_VOCABULARY])
+    widest = max(len(symbols[symbol]) for order in orders for symbol in order[:MOST_COLUMNS])
     count = _column_count(_COLUMN + widest + 1)
     columns = symbols if whole else ["target", *(f"other {rank}" for rank in range(1, count))]
     for column in columns:
@@ -86,8 +86,8 @@ def _table(inspection: "Inspection", symbols: list[str]) -> "Table":
 
 
 def _column_count(width: int) -> int:
-    """Return how many columns of this width fit the terminal: at least 2, and at most `WHOLE_VOCABULARY`."""
-    return max(2, min(WHOLE_VOCABULARY, (stdout().width - _FIRST_COLUMNS) // width))
+    """Return how many columns of this width fit the terminal: at least 2, and at most `MOST_COLUMNS`."""
+    return max(2, min(MOST_COLUMNS, (stdout().width - _FIRST_COLUMNS) // width))
 
 
 def _most_probable(inspection: "Inspection", step: int, target: int) -> list[int]:

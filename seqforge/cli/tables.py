@@ -9,6 +9,7 @@ GAP, NARROWEST, NARROWEST_NAME = 2, 4, 20
 """Width of the gap between columns, and the widths to which a column and the first column may be cut, in characters."""
 
 PIPE_WIDTH = 100_000
+"""Width of a table in a pipe or a file, in characters: no table is wider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Data(Section):
     ] = None
 
     @model_validator(mode="after")
-    def _check_together(self) -> "Data":
+    def _check_combinations(self) -> "Data":
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError(
                 "validation_fraction and test_fraction leave no data to train on. Their sum must be below 1."
@@ -191,7 +191,8 @@ class Training(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _end_somewhere(cls, values: Any) -> Any:
+    def _limit_steps(cls, values: Any) -> Any:
+        """Set the default number of steps if no limit is given."""
         if not isinstance(values, dict):
             return values
         given = cast("dict[str, Any]", values)

@@ -159,13 +159,9 @@ def _check(
     key: str,
     folder: Path,
 ) -> Component | list[Problem]:
+    """Check the options of a component, and return the component or every problem."""
     owner = registration.qualified_name
-    problems: list[Problem] = []
-    for name in options:
-        if name in KINDS[registration.kind].supplied:
-            problems.append(Problem(join_key(key, name), f"the engine sets this option of {owner}", "Leave it out."))
-        elif name not in declared.names:
-            problems.append(unknown_key(join_key(key, name), name, declared.names, owner))
+    problems = list(_find_wrong_names(registration, declared, options, key))
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:
@@ -173,15 +169,6 @@ def _check(
             problems += nested_problems
             if not nested_problems:
                 nested[name] = components if option.many else components[0]
-        elif option.required:
-            problems.append(
-                Problem(
-                    join_key(key, name),
-                    f"{owner} needs this option",
-                    f"Write {name} = {option.example}.",
-                    f"Write {name}={option.python_example}.",
-                )
-            )
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | explicit
@@ -189,16 +176,7 @@ def _check(
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
         return problems + from_validation(error, plain, key, declared.names, owner, declared.examples)
-    problems += [
-        Problem(join_key(key, name), "cannot be None", "Leave it out to use its default.")
-        for name, value in explicit.items()
-        if value is None and declared.model.model_fields[name].default is not None
-    ]
-    problems += [
-        Problem(join_key(key, name), f"should have at most 64 bits, not {format_value(value)}")
-        for name, value in explicit.items()
-        if isinstance(value, int) and not -(2**63) <= value < 2**63  # torch takes no other integers
-    ]
+    problems += _find_wrong_values(declared, explicit, key)
     if problems:
         return problems
     plain_table = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
@@ -213,6 +191,31 @@ def _check(
         nested=nested,
         table={"use": owner, **plain_table, **nested_table},
     )
+
+
+def _find_wrong_names(
+    registration: Registration, declared: Options, options: Mapping[str, Any], key: str
+) -> Iterator[Problem]:
+    """Yield a problem for each option that the component does not have, and for each nested one that is missing."""
+    owner = registration.qualified_name
+    for name in options:
+        if name in KINDS[registration.kind].supplied:
+            yield Problem(join_key(key, name), f"the engine sets this option of {owner}", "Leave it out.")
+        elif name not in declared.names:
+            yield unknown_key(join_key(key, name), name, declared.names, owner)
+    for name, option in declared.nested.items():
+        if option.required and name not in options:
+            hints = f"Write {name} = {option.example}.", f"Write {name}={option.python_example}."
+            yield Problem(join_key(key, name), f"{owner} needs this option", *hints)
+
+
+def _find_wrong_values(declared: Options, explicit: Mapping[str, Any], key: str) -> Iterator[Problem]:
+    """Yield a problem for each value that is of the right type and cannot be used."""
+    for name, value in explicit.items():
+        if value is None and declared.model.model_fields[name].default is not None:
+            yield Problem(join_key(key, name), "cannot be None", "Leave it out to use its default.")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:  # torch takes no other integers
+            yield Problem(join_key(key, name), f"should have at most 64 bits, not {format_value(value)}")
 
 
 def _resolve_nested(

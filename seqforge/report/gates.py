@@ -23,6 +23,7 @@ CONVENTIONAL_NAMES = {"f": "forget", "i": "input", "o": "output", "r": "reset", 
 """Names of gates by the letters that equations in papers, and variables in cells, use for them."""
 
 LONGEST_NAME = 40
+"""Largest number of characters of a gate's name."""
 
 _BETWEEN = {"torch", "jaxtyping"}
 """Packages whose functions may be between a cell and `__torch_function__`."""

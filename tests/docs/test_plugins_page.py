@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seqforge.api.plugin_check import check_component
-from seqforge.cli.new_plugin import TEMPLATES, render_component, render_plugin
+from seqforge.cli.new_plugin import TEMPLATES, render_plugin
 from seqforge.registry import Registry, with_plugin_file
 from seqforge.registry.plugin_file import component_name
 
@@ -107,7 +107,9 @@ def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
         page, name = "how-to/plugins.md", "my_cell.py"
     content = files_of(page)[name]
     (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
-    assert content == render_component(choice, class_name)
+    created = render_plugin("my", [choice])[f"seqforge_my/{choice.replace('-', '_')}.py"]
+    (own_name,) = re.findall(r"^class (\w+)\(", created, flags=re.MULTILINE)
+    assert content == created.replace(own_name, class_name)
     assert f'"{component_name(class_name)}"\n' in (DOCS / page).read_text("utf-8")
 
 

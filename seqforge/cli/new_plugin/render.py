@@ -118,12 +118,6 @@ def _experiments(values: Mapping[str, Any]) -> dict[str, str]:
     return files
 
 
-def render_component(choice: str, class_name: str) -> str:
-    """Return the module of a component, with another name for its class."""
-    part = Part("", choice.replace("-", "_"), class_name, TEMPLATES[choice])
-    return _render(f"package/{part.module}.py", part=part)
-
-
 def _camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("-"))
 
