@@ -47,7 +47,7 @@ def collect_examples(subject: Subject) -> dict[str, Any] | None:
 
 
 class _Predictions:
-    """Predicts examples of a dataset with a model."""
+    """The predictions of a model for examples of a dataset."""
 
     def __init__(self, subject: Subject, dataset: LabelledDataset, model: SequenceModel) -> None:
         self._subject = subject
@@ -85,6 +85,7 @@ class _Predictions:
         }
 
     def _row_loss(self, encoded: EncoderOutput, batch: PaddedBatch, row: int) -> float:
+        """Return the loss of one example of a batch, without the padding of the others."""
         rows = torch.tensor([row], device=self._device)
         length = int(encoded.lengths[row])
         part = EncoderOutput(encoded.outputs[:length, rows], encoded.last[rows], encoded.lengths[rows])
@@ -96,6 +97,10 @@ class _Predictions:
         return float(example_loss(self._model, self._spec, part, single, self._loss))
 
     def _confusion(self, predictions: dict[int, RawPrediction]) -> dict[str, Any] | None:
+        """Return the confusion matrix, or None unless the targets are a few classes.
+
+        Of several right targets, the one nearest to the prediction counts.
+        """
         target = self._spec.target
         if not isinstance(target, Classes) or self._spec.output_mode == "sequence" or len(target.names) > MOST_CLASSES:
             return None

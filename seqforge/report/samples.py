@@ -27,7 +27,7 @@ _NAME = re.compile(r"step-(\d{1,18})(?:-(\d{1,6}))?\.txt")
 
 
 class SampleReader:
-    """Reads the samples of a run. A second call of `collect` reads only samples that are new.
+    """A reader of the samples of a run. A second call of `collect` reads only samples that are new.
 
     Args:
         subject: The run.

@@ -38,6 +38,7 @@ def find_properties(symbols: Sequence[str]) -> dict[str, Values]:
 
 
 def _nesting(text: str) -> dict[str, Values]:
+    """Return the properties of each character that depend on brackets, quotation marks and comments."""
     depth, quoted, commented, condition = (np.zeros(len(text)) for _ in range(4))
     level = 0
     conditions: list[int] = []
@@ -71,6 +72,7 @@ def _nesting(text: str) -> dict[str, Values]:
 
 
 def _layout(text: str) -> dict[str, Values]:
+    """Return the properties of each character that depend on its line."""
     position, indentation = np.zeros(len(text)), np.zeros(len(text))
     start = 0
     for line in _lines(text):

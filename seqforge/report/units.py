@@ -4,6 +4,7 @@ Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks
 are found by their correlation with the properties of `text_properties`.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     if not any(reading.units for reading in readings):
         return None
     names = [
-        (layer, field, unit)
+        f"layer {layer}, {field}[{unit}]"
         for layer, reading in enumerate(readings, start=1)
         for field, values in reading.units.items()
         for unit in range(values.shape[-1])
@@ -71,35 +72,47 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     activations = np.concatenate([values.numpy() for reading in readings for values in reading.units.values()], axis=-1)
     # From here on, pieces are the first axis.
     activations = activations[WARM_UP:].transpose(1, 0, 2)
-    first, second = standardize(activations[: count // 2]), standardize(activations[count // 2 :])
-    labels = [find_properties(piece) for piece in symbols]
-    texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
+    properties = [find_properties(piece) for piece in symbols]
+    labels = {name: np.stack([piece[name][WARM_UP:] for piece in properties]) for name in properties[0]}
     # What is shown begins with a whole line.
+    texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
     starts = [piece.index("\n") + 1 if "\n" in piece[:-1] else 0 for piece in texts]
+    units = _find_units(activations, names, labels)
+    for unit in units:
+        unit["levels"] = [piece[start:] for piece, start in zip(unit["levels"], starts, strict=True)]
+    shown = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
+    cells = [type(cell).__name__ for cell in subject.model.stack.layers]
+    ungated = [f"layer {layer} ({cells[layer - 1]})" for layer, one in enumerate(readings, start=1) if not one.gates]
+    return {"symbols": shown, "units": units, "gates": _saturation(readings), "ungated": ungated}
+
+
+def _find_units(activations: Values, names: Sequence[str], labels: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Return the unit that represents each property best, and its activations on the first pieces.
+
+    Args:
+        activations: Activations `[pieces, time, units]`.
+        names: Names of the units.
+        labels: Values of each property `[pieces, time]`.
+    """
+    half = len(activations) // 2
+    first, second = standardize(activations[:half]), standardize(activations[half:])
     units: list[dict[str, Any]] = []
-    for name in labels[0]:
-        values = np.stack([properties[name][WARM_UP:] for properties in labels])
+    for name, values in labels.items():
         if (found := find_unit(first, second, values)) is None:
             continue
         index, score, control = found
-        layer, field, unit = names[index]
-        shown = activations[:SHOWN, :, index]
         scale = float(np.quantile(np.abs(activations[:, :, index]), 0.98)) or 1.0
-        levels = np.clip(127 * shown / scale, -127, 127).round().astype(int).tolist()
+        levels = np.clip(127 * activations[:SHOWN, :, index] / scale, -127, 127).round().astype(int).tolist()
         units.append(
             {
                 "property": name,
-                "unit": f"layer {layer}, {field}[{unit}]",
+                "unit": names[index],
                 "score": round(score, 3),
                 "control": round(control, 3),
-                "levels": [piece[start:] for piece, start in zip(levels, starts, strict=True)],
+                "levels": levels,
             }
         )
-    units.sort(key=lambda unit: unit["control"] - abs(unit["score"]))
-    shown_symbols = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
-    cells = [type(cell).__name__ for cell in subject.model.stack.layers]
-    ungated = [f"layer {layer} ({cells[layer - 1]})" for layer, one in enumerate(readings, start=1) if not one.gates]
-    return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings), "ungated": ungated}
+    return sorted(units, key=lambda unit: unit["control"] - abs(unit["score"]))
 
 
 def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float, float] | None:
@@ -140,6 +153,7 @@ def _correlate(labels: Values, standardized: Values) -> Values:
 
 
 def _saturation(readings: list[LayerReading]) -> list[dict[str, Any]]:
+    """Return the fractions of time that each unit of each gate is left-saturated and right-saturated."""
     gates: list[dict[str, Any]] = []
     for layer, reading in enumerate(readings, start=1):
         for name, values in reading.gates.items():
