@@ -12,6 +12,9 @@ from seqforge.runs.summary import RunSummary, find_runs, summarize_run
 
 Axis = Literal["step", "seconds"]
 
+_LARGEST = 1e300
+"""Largest magnitude of a point of a curve. The difference of two points is finite."""
+
 _IGNORED = ("experiment.name", "distributions", "trackers")
 """Keys that differ without an effect on the results."""
 
@@ -106,4 +109,5 @@ def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, l
 
 
 def _points(rows: Sequence[Mapping[str, Any]], axis: Axis, name: str) -> list[tuple[float, float]]:
-    return [(row[axis], row[name]) for row in rows if row.get(name) is not None and row.get(axis) is not None]
+    points = [(row[axis], row[name]) for row in rows if row.get(name) is not None and row.get(axis) is not None]
+    return [(x, y) for x, y in points if max(abs(x), abs(y)) <= _LARGEST]

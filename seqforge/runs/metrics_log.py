@@ -158,7 +158,7 @@ def interval_of(record: Mapping[str, Any], name: str) -> tuple[float, float] | N
         low, high = map(float, record["intervals"][name])
     except (KeyError, TypeError, ValueError):
         return None
-    return low, high
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 _TRAINING = {
@@ -180,7 +180,7 @@ def tabulate_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     Returns:
         Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and, if the log has them,
         the bits per character, the learning rate, the gradient norm and the metrics of evaluations. A value that is
-        not known at a step is None.
+        not known at a step, or is not a number, is None.
     """
     rows: dict[int, dict[str, Any]] = {}
     columns = dict.fromkeys(("step", "seconds", "training_loss", "validation_loss"))
@@ -188,9 +188,9 @@ def tabulate_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         if record["event"] not in ("step", "evaluation"):
             continue
         names = _TRAINING if record["event"] == "step" else _VALIDATION
-        values = {column: record[name] for name, column in names.items() if name in record}
+        values = {column: number_of(record, name) for name, column in names.items() if name in record}
         # Only the values of metrics, `metric.value`, have a dot in their name.
-        values |= {name: value for name, value in record.items() if "." in name}
+        values |= {name: number_of(record, name) for name in record if "." in name}
         rows.setdefault(record["step"], {"step": record["step"]}).update(values)
         columns |= dict.fromkeys(values)
     return [columns | rows[step] for step in sorted(rows)]

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from seqforge.api.display import loss_curve
 from seqforge.cli.curves import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
-from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.metrics_log import MetricsLog, interval_of, read_metrics, tabulate_losses
 from seqforge.runs.summary import RunSummary
 
 VALUES = st.none() | st.integers(-3, 3) | st.text(max_size=2)
@@ -63,6 +64,27 @@ def test_curves_are_of_the_same_quantity(tmp_path: Path) -> None:
     lowest = draw_curves({"a": [(1.0, 3.0), (2.0, 3.5)], "started": []}, "step", width=60, colored=False).plain
     assert "0.0" not in lowest
     assert "started" in lowest
+
+
+def test_values_that_cannot_be_drawn_are_left_out(tmp_path: Path) -> None:
+    log = MetricsLog(RunDirectory.create(tmp_path, "a", lambda run: None).metrics)
+    values: list[object] = ["high", [1], {"a": 1}, True, 1e308, -1e308, 2, 1.5]
+    for step, value in enumerate(values):
+        log.append("evaluation", step, {"loss": value, "seconds": value, "gates.open": value})
+    log.append("evaluation", 9, {"loss": 1.0, "seconds": 1e308})
+    run = RunSummary(tmp_path / "a", "finished")
+    _, curves = loss_curves([run], "seconds")
+    assert curves == [[(2.0, 2.0), (1.5, 1.5)]]
+    assert draw_curves({"a": curves[0]}, "seconds", width=60, colored=False).plain
+    rows = tabulate_losses(read_metrics(tmp_path / "a" / "metrics.jsonl"))
+    assert [row["gates.open"] for row in rows[:8]] == [None, None, None, None, 1e308, -1e308, 2, 1.5]
+    assert loss_curve(rows).startswith("<svg")
+
+
+@pytest.mark.parametrize("interval", [["nan", "nan"], ["-inf", "inf"], [1], "ab", None, {"a": 1}])
+def test_an_interval_consists_of_two_numbers(interval: object) -> None:
+    assert interval_of({"intervals": {"loss": [1, 2.5]}}, "loss") == (1.0, 2.5)
+    assert interval_of({"intervals": {"loss": interval}}, "loss") is None
 
 
 def test_curves_have_no_colors_in_a_pipe_or_with_no_color() -> None:
