@@ -17,7 +17,7 @@ class BlockLosses:
 
     Attributes:
         digest: Digest of the data and of its division into blocks. Blocks with the same digest can be paired.
-        unit: "bits per character" or "loss".
+        unit: "bits per character", or the loss with its options. Only losses of the same unit have a difference.
         totals: Sum of the losses in each block, in this unit.
         sizes: Number of characters or targets in each block.
     """
@@ -40,8 +40,8 @@ class BlockLosses:
         """Return the bootstrap interval of `other.mean - self.mean`, with the blocks of both paired.
 
         Returns:
-            The interval; None if there are too few blocks, or if the blocks are not the same.
+            The interval; None if there are too few blocks, or if the blocks or the units are not the same.
         """
-        if self.digest != other.digest or len(self.sizes) != len(other.sizes):
+        if (self.digest, self.unit) != (other.digest, other.unit) or len(self.sizes) != len(other.sizes):
             return None
         return bootstrap_mean(other.totals - self.totals, self.sizes, seed)

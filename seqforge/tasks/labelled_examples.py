@@ -125,8 +125,8 @@ class LabelledExamplesTask(Task):
             raise self.empty_split(split)
         loss = self.experiment.loss.build().to(choose_device(trained.device))
         totals, sizes = score_each_example(self.load_model(trained), dataset, examples, loss, report)
-        digest = f"{dataset.file.digest} {self.experiment.loss.table} {examples.tobytes().hex()}"
-        return BlockLosses(digest, "loss", totals, sizes)
+        digest = f"{dataset.file.digest} {examples.tobytes().hex()}"
+        return BlockLosses(digest, f"loss {self.experiment.loss.table}", totals, sizes)
 
     def score_samples(
         self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report

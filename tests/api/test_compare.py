@@ -67,6 +67,14 @@ def test_each_labelled_example_is_a_block(labelled_experiment: Any, tmp_path: Pa
     assert all(low <= score.metrics[name] <= high for name, (low, high) in score.intervals.items())
 
 
+def test_losses_of_two_kinds_have_no_difference(labelled_experiment: Any, tmp_path: Path) -> None:
+    losses = [{"use": "cross-entropy", "label_smoothing": smoothing} for smoothing in (0.0, 0.3)]
+    experiments = [labelled_experiment(loss=loss, training={"steps": 1}) for loss in losses]
+    table = compare([train(experiment, tmp_path) for experiment in experiments], intervals=True)
+    assert table[1]["validation_mean"] is not None
+    assert table[1]["difference"] is None
+
+
 def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_path: Path) -> None:
     arguments = ["compare", str(runs[0].path.parent), "--html", str(tmp_path / "page.html")]
     output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
