@@ -18,8 +18,8 @@ _LIMIT = 200_000
 class Distinct(Metric):
     """Distinct-n: the number of different n-grams of words or characters, divided by the number of all n-grams.
 
-    Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models". The value falls as
-    texts grow longer, so compare only samples of the same length.
+    Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", which divides by the
+    number of words. The value falls as texts grow longer, so compare only samples of the same length.
     """
 
     lengths: Annotated[

@@ -100,7 +100,7 @@ class MinLSTM(LinearCell):
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return f/(f + i) and i/(f + i) ⊙ g(candidate)."""
         input_gate, forget_gate, candidate = gates.chunk(3, dim=-1)
-        # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow.
+        # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow; f/(f + i) is 1 minus it.
         fraction = torch.sigmoid(functional.logsigmoid(input_gate) - functional.logsigmoid(forget_gate))
         return 1 - fraction, fraction * positive(candidate)
 
