@@ -8,13 +8,13 @@
 #include <atomic>
 #include <vector>
 
-#include "barrier.hpp"
 #include "gru.hpp"
 #include "guide.hpp"
 #include "int8.hpp"
 #include "lstm.hpp"
 #include "rnn.hpp"
 #include "rules.hpp"
+#include "threads.hpp"
 
 namespace seqforge {
 
@@ -49,12 +49,13 @@ template <class Weight> struct Decode {
 };
 
 // As `for_column_blocks`, for the blocks that belong to a thread.
-template <int group, int unit, class Block>
+template <int gates, class Block>
 inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64_t threads, Block block) {
-    std::int64_t groups = vectors / group, blocks = groups + vectors % group / unit;
+    constexpr int width = block_width(gates);
+    const std::int64_t full = vectors / width, blocks = full + vectors % width;
     for (std::int64_t index = blocks * thread / threads; index < blocks * (thread + 1) / threads; index++) {
-        if (index < groups) block.template operator()<group>(index * group);
-        else if constexpr (group > unit) block.template operator()<unit>(groups * group + (index - groups) * unit);
+        if (index < full) block.template operator()<width>(index * width);
+        else if constexpr (gates == 1) block.template operator()<1>(full * width + index - full);
     }
 }
 
@@ -68,7 +69,6 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
                   const typename Inputs<Weight>::Element *inputs, const std::int64_t *symbols, std::int64_t thread) {
     using Element = typename Inputs<Weight>::Element;
     const std::int64_t width = layer.units * Cell::gates;
-    constexpr int most = tile_registers / Cell::group;
     Forward<Element> step{};
     step.sizes = {1, call.rows, layer.units, 1};
     step.parameters = layer.parameters;
@@ -77,10 +77,10 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
     step.others = layer.others;
     if (!layer.table) operands.below.read(inputs, call.rows, layer.input_units * lanes);
     operands.hidden.read(layer.hidden, call.rows, layer.units * lanes);
-    for_own_blocks<Cell::group, Cell::gates>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
+    for_own_blocks<Cell::gates>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
         if (!layer.table) operands.below.template prepare<vectors>(layer.input_weight, first, 0, call.rows);
         operands.hidden.template prepare<vectors>(layer.recurrent_weight, first, 0, call.rows);
-        for_row_groups<most>(0, call.rows, [&]<int rows>(std::int64_t row) {
+        for_row_groups<rows_at_once<Cell::gates>>(0, call.rows, [&]<int rows>(std::int64_t row) {
             const Element *gates[rows];
             if (layer.table) {
                 for (int r = 0; r < rows; r++) gates[r] = layer.table + (symbols[row + r] * width + first) * lanes;
@@ -99,6 +99,25 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
             Cell::template begin<Element, rows, vectors>(step, gates, first, sums);
             operands.hidden.template multiply_streamed<rows, vectors>(sums, row, layer.recurrent_weight, first);
             Cell::template finish<Element, rows, vectors>(step, gates, 0, row, first, sums);
+        });
+    });
+}
+
+// Computes the columns of the logits that belong to a thread.
+template <class Weight>
+void compute_logits(const Decode<Weight> &call, Operands<Weight> &operands, const typename Inputs<Weight>::Element *inputs,
+                    std::int64_t thread) {
+    operands.below.read(inputs, call.rows, call.layers[call.layer_count - 1].units * lanes);
+    for_own_blocks<1>(call.symbol_vectors, thread, call.threads, [&]<int vectors>(std::int64_t first) {
+        operands.below.template prepare<vectors>(call.head_weight, first, 0, call.rows);
+        for_row_groups<rows_at_once<1>>(0, call.rows, [&]<int rows>(std::int64_t row) {
+            Tile<rows, vectors> sums;
+            for (int r = 0; r < rows; r++)
+                for (int v = 0; v < vectors; v++) sums[r][v] = load(call.head_bias + (first + v) * lanes);
+            operands.below.template multiply_streamed<rows, vectors>(sums, row, call.head_weight, first);
+            for (int r = 0; r < rows; r++)
+                for (int v = 0; v < vectors; v++)
+                    store(call.logits + ((row + r) * call.symbol_vectors + first + v) * lanes, sums[r][v]);
         });
     });
 }
@@ -168,20 +187,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                     meet.wait();
                     inputs = layer.hidden + own.rows * layer.units * lanes;
                 }
-                const std::int64_t width = own.symbol_vectors * lanes;
-                operands.below.read(inputs, own.rows, own.layers[own.layer_count - 1].units * lanes);
-                for_own_blocks<4, 1>(own.symbol_vectors, thread, own.threads, [&]<int vectors>(std::int64_t first) {
-                    operands.below.template prepare<vectors>(own.head_weight, first, 0, own.rows);
-                    for_row_groups<tile_registers / 4>(0, own.rows, [&]<int rows>(std::int64_t row) {
-                        Tile<rows, vectors> sums;
-                        for (int r = 0; r < rows; r++)
-                            for (int v = 0; v < vectors; v++) sums[r][v] = load(own.head_bias + (first + v) * lanes);
-                        operands.below.template multiply_streamed<rows, vectors>(sums, row, own.head_weight, first);
-                        for (int r = 0; r < rows; r++)
-                            for (int v = 0; v < vectors; v++)
-                                store(own.logits + (row + r) * width + (first + v) * lanes, sums[r][v]);
-                    });
-                });
+                compute_logits(own, operands, inputs, thread);
                 meet.wait();
                 // Every thread updates the states of some layers, and draws symbols for some rows.
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)

@@ -1,4 +1,6 @@
 // The gated recurrent unit (Cho et al. 2014, first version): gates r, z, n; the reset gate acts after the product.
+//
+// With a = W x + b: r = σ(a_r + U_r h), z = σ(a_z + U_z h), m = U_n h + b', n = tanh(a_n + r m), h' = (1 - z) n + z h.
 #pragma once
 
 #include "activations.hpp"
@@ -7,7 +9,7 @@
 namespace seqforge {
 
 struct GRU {
-    static constexpr int gates = 3, group = 3, other_parts = 0;
+    static constexpr int gates = 3, other_parts = 0;
     static constexpr int saved_vectors = 4; // r, z, n, and the recurrent part m of the candidate, which r scales
     static constexpr bool carries_hidden = true;
 
@@ -22,7 +24,6 @@ struct GRU {
         }
     }
 
-    // n = tanh(a + r m);  h' = (1 - z) n + z h
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
                        std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {

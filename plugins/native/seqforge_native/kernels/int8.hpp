@@ -119,10 +119,10 @@ template <> class Inputs<std::int8_t> {
 };
 
 // As `pack_forward` of packing.hpp, with four numbers of a column together; then the offsets and the scales of the block.
-inline void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, int group,
-                         std::int64_t threads, std::int8_t *packed) {
+inline void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, std::int64_t threads,
+                         std::int8_t *packed) {
     const std::int64_t vectors = (hidden + lanes - 1) / lanes * gates, depth = (inputs + lanes - 1) / lanes * lanes;
-    for_blocks(vectors, group, threads, [=](std::int64_t first, int count) {
+    for_blocks(vectors, gates, threads, [=](std::int64_t first, int count) {
         const std::int64_t width = count * lanes;
         std::int8_t *block = packed + first * lanes * int8_column(depth);
         std::int32_t *offsets = reinterpret_cast<std::int32_t *>(block + width * depth);

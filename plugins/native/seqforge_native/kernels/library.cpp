@@ -36,7 +36,7 @@ void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, 
         pack_for_cell(cell, weight, hidden, inputs, threads, for_forward, for_backward);                                \
     }                                                                                                                   \
     void seqforge_pack_head_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs, Weight *packed) {  \
-        pack_forward(weight, outputs, inputs, 1, 4, 1, packed);                                                         \
+        pack_forward(weight, outputs, inputs, 1, 1, packed);                                                            \
     }                                                                                                                   \
     std::int64_t seqforge_decode_##suffix(const Decode<Weight> *call) {                                                 \
         return decode(*call, [](std::int64_t cell, auto use) { with_cell(cell, use); });                                \
@@ -66,8 +66,8 @@ SEQUENCES(bfloat16, bfloat16)
 
 #if defined(SEQFORGE_WEIGHT_GRADIENT)
 void seqforge_weight_and_bias_gradients_bfloat16(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
-                                       std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
-                                       float *result, float *sums) {
+                                                 std::int64_t gradient_vectors, std::int64_t input_vectors,
+                                                 std::int64_t threads, float *result, float *sums) {
     weight_gradient(gradients, inputs, rows, gradient_vectors, input_vectors, threads, result, sums);
 }
 #endif

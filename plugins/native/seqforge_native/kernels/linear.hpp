@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "packing.hpp"
+#include "threads.hpp"
 
 // With AMX, oneDNN multiplies in tile registers, which is faster.
 #if defined(__AVX512BF16__) && !defined(SEQFORGE_TILES)
@@ -19,12 +20,12 @@ inline void pack_matrix(const float *matrix, std::int64_t depth, std::int64_t co
                         std::int64_t transposed, std::int64_t threads, bfloat16 *packed) {
     const std::int64_t vectors = (columns + lanes - 1) / lanes, padded_depth = (depth + lanes - 1) / lanes * lanes;
     if (transposed)
-        pack_transposed(vectors, 4, padded_depth, threads, packed, [=](std::int64_t vector, int lane) {
+        pack_transposed(vectors, 1, padded_depth, threads, packed, [=](std::int64_t vector, int lane) {
             const std::int64_t column = vector * lanes + lane;
             return Neighbours{matrix + column * stride, column < columns ? depth : 0};
         });
     else
-        pack(vectors, 4, padded_depth, threads, packed, [=](std::int64_t k, std::int64_t vector) {
+        pack(vectors, 1, padded_depth, threads, packed, [=](std::int64_t k, std::int64_t vector) {
             return Neighbours{matrix + k * stride + vector * lanes, k < depth ? columns - vector * lanes : 0};
         });
 }
@@ -44,11 +45,11 @@ void linear(const bfloat16 *inputs, const bfloat16 *weights, const float *bias, 
             std::int64_t columns, std::int64_t threads, Output *outputs) {
     const std::int64_t vectors = (columns + lanes - 1) / lanes;
     const std::int64_t part = std::max<std::int64_t>(part_bytes / (depth * std::int64_t{sizeof(bfloat16)}) / 6 * 6, 24);
-    on_own_rows({1, rows, vectors, threads}, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(rows, threads, [&](std::int64_t first_row, std::int64_t last_row) {
         for (std::int64_t start = first_row; start < last_row; start += part)
-            for_column_blocks<4, 1>(vectors, [&]<int width>(std::int64_t first) {
+            for_column_blocks<1>(vectors, [&]<int width>(std::int64_t first) {
                 const bfloat16 *block = weights + first * depth * lanes;
-                for_row_groups<rows_at_once<4>>(start, std::min(start + part, last_row), [&]<int count>(std::int64_t row) {
+                for_row_groups<rows_at_once<1>>(start, std::min(start + part, last_row), [&]<int count>(std::int64_t row) {
                     // The loops are unrolled, so that the sums are in registers and not also on the stack.
                     Tile<count, width> sums;
 #pragma GCC unroll 8

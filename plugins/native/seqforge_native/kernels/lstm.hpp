@@ -1,4 +1,6 @@
 // Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000): gates i, f, g, o.
+//
+// With s = W x + b + U h: i = σ(s_i), f = σ(s_f), g = tanh s_g, o = σ(s_o), c' = f c + i g, h' = o tanh c'.
 #pragma once
 
 #include "activations.hpp"
@@ -7,10 +9,9 @@
 namespace seqforge {
 
 struct LSTM : StartsFromInputGates {
-    static constexpr int gates = 4, group = 4, saved_vectors = 4, other_parts = 1;
+    static constexpr int gates = 4, saved_vectors = 4, other_parts = 1;
     static constexpr bool carries_hidden = false;
 
-    // c' = f c + i g;  h' = o tanh c'
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
                        std::int64_t first, const Tile<rows, vectors> &sums) {

@@ -1,17 +1,21 @@
 // Packing: copies weights into the order in which the products read them, rounded to the type of the products.
 #pragma once
 
-#include "recurrence.hpp"
+#include <algorithm>
+#include <omp.h>
+
+#include "product.hpp"
 
 namespace seqforge {
 
-// Calls `block(first, count)` for each block of columns: blocks of `group` registers, then single registers.
-template <class Block> void for_blocks(std::int64_t vectors, int group, std::int64_t threads, Block block) {
-    const std::int64_t groups = vectors / group, blocks = groups + vectors % group;
+// Calls `block(first, count)` for the same blocks of columns as `for_column_blocks`, on some threads.
+template <class Block> void for_blocks(std::int64_t vectors, int gates, std::int64_t threads, Block block) {
+    const int width = block_width(gates);
+    const std::int64_t full = vectors / width, blocks = full + vectors % width;
 #pragma omp parallel for num_threads(static_cast<int>(threads)) if (threads > 1)
     for (std::int64_t index = 0; index < blocks; index++) {
-        if (index < groups) block(index * group, group);
-        else block(groups * group + (index - groups), 1);
+        if (index < full) block(index * width, width);
+        else block(full * width + index - full, 1);
     }
 }
 
@@ -32,9 +36,9 @@ struct Neighbours {
 // Packs a matrix whose columns are neighbours. `columns(k, vector)` returns the numbers at depth k of the columns of a
 // register.
 template <class Element, class Columns>
-void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t threads, Element *packed, Columns columns) {
+void pack(std::int64_t vectors, int gates, std::int64_t depth, std::int64_t threads, Element *packed, Columns columns) {
     constexpr int together = depth_step<Element>;
-    for_blocks(vectors, group, threads, [=](std::int64_t first, int count) {
+    for_blocks(vectors, gates, threads, [=](std::int64_t first, int count) {
         Element *to = packed + first * lanes * depth;
         const auto loaded = [=](std::int64_t k, std::int64_t v) {
             const Neighbours numbers = columns(k, v);
@@ -51,10 +55,10 @@ void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t thre
 // Packs a matrix whose neighbours follow each other along the depth. `column(vector, lane)` returns a column. A square is
 // transposed at a time, because a register of columns is far apart in memory.
 template <class Element, class Column>
-void pack_transposed(std::int64_t vectors, int group, std::int64_t depth, std::int64_t threads, Element *packed,
+void pack_transposed(std::int64_t vectors, int gates, std::int64_t depth, std::int64_t threads, Element *packed,
                      Column column) {
     constexpr int together = depth_step<Element>, wide = together * lanes;
-    for_blocks(vectors, group, threads, [=](std::int64_t first, int count) {
+    for_blocks(vectors, gates, threads, [=](std::int64_t first, int count) {
         for (std::int64_t v = first; v < first + count; v++)
             for (std::int64_t k = 0; k < depth; k += wide) {
                 Element square[lanes][wide];
@@ -73,10 +77,10 @@ void pack_transposed(std::int64_t vectors, int group, std::int64_t depth, std::i
 
 // Packs weights [gates · hidden, inputs] for products with inputs: columns are interleaved gates, depth is inputs.
 template <class Element>
-void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, int group,
-                  std::int64_t threads, Element *packed) {
+void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, std::int64_t threads,
+                  Element *packed) {
     const std::int64_t vectors = (hidden + lanes - 1) / lanes * gates, depth = (inputs + lanes - 1) / lanes * lanes;
-    pack_transposed(vectors, group, depth, threads, packed, [=](std::int64_t vector, int lane) {
+    pack_transposed(vectors, gates, depth, threads, packed, [=](std::int64_t vector, int lane) {
         const std::int64_t unit = vector / gates * lanes + lane, gate = vector % gates;
         return Neighbours{weight + (gate * hidden + unit) * inputs, unit < hidden ? inputs : 0};
     });
@@ -86,7 +90,7 @@ void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs,
 template <class Element>
 void pack_backward(const float *weight, std::int64_t hidden, int gates, std::int64_t threads, Element *packed) {
     const std::int64_t units = (hidden + lanes - 1) / lanes;
-    pack(units, 4, units * gates * lanes, threads, packed, [=](std::int64_t k, std::int64_t vector) {
+    pack(units, 1, units * gates * lanes, threads, packed, [=](std::int64_t k, std::int64_t vector) {
         const std::int64_t column = vector * lanes, gate = k / lanes % gates, unit = k / lanes / gates * lanes + k % lanes;
         return Neighbours{weight + (gate * hidden + unit) * hidden + column, unit < hidden ? hidden - column : 0};
     });

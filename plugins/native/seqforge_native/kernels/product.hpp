@@ -4,6 +4,8 @@
 // bfloat16, whose instruction adds two products at once, two depths are stored together.
 #pragma once
 
+#include <algorithm>
+
 #include "tile_product.hpp"
 #include "vector.hpp"
 
@@ -126,6 +128,23 @@ template <class Weight> class Inputs {
     std::int64_t depth_ = 0;
     TileSums<Weight> tiles_;
 };
+
+// Width of a block in registers: all gates of a unit. If a unit has one gate, a block has four units, so that a tile uses
+// all registers of the processor.
+constexpr int block_width(int gates) { return gates > 1 ? gates : 4; }
+
+// Calls `block.operator()<vectors>(first)` for each block of a product's columns: blocks of the full width, then, if a unit
+// has one gate, single registers.
+template <int gates, class Block> inline void for_column_blocks(std::int64_t vectors, Block block) {
+    constexpr int width = block_width(gates);
+    std::int64_t first = 0;
+    for (; first + width <= vectors; first += width) block.template operator()<width>(first);
+    if constexpr (gates == 1)
+        for (; first < vectors; first++) block.template operator()<1>(first);
+}
+
+// Largest number of rows of a tile whose sums fit in registers; at most 8, as in `for_row_groups`.
+template <int gates> constexpr int rows_at_once = std::min(tile_registers / block_width(gates), 8);
 
 // Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, of nearly equal size: a last group of
 // one row would leave most of the processor idle.

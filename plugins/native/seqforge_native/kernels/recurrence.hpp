@@ -4,11 +4,20 @@
 // synchronization. Hidden units are padded to whole registers; a padded unit is and stays zero. Gates are interleaved:
 // for each register of units, there is one register per gate. A tile of the product thus contains all gates of its
 // units, and the elementwise part is computed while they are in registers.
+//
+// A cell is a class with these members:
+//   gates           number of gates of a unit
+//   saved_vectors   registers of a unit that the forward pass stores at each step for the backward pass
+//   other_parts     number of parts of the state in addition to the hidden state
+//   carries_hidden  whether the hidden state before a step is also read outside of the product; `backward` then stores
+//                   the gradient of this in `hidden_gradient`
+//   begin           sets the sums of a tile to what is added to the product
+//   finish          computes the state after a step from the sums
+//   backward        computes the gradients of the gates from the gradient of the hidden state after a step
 #pragma once
 
-#include <omp.h>
-
 #include "product.hpp"
+#include "threads.hpp"
 
 namespace seqforge {
 
@@ -61,42 +70,6 @@ inline void add_to_parameter(const Call &call, std::int64_t unit, std::int64_t i
     store(sum, load(sum) + gradient);
 }
 
-// Replaces denormal numbers by zero during its lifetime: arithmetic with them is a hundred times slower.
-class FlushToZero {
-  public:
-    FlushToZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
-    ~FlushToZero() { _mm_setcsr(before_); }
-    FlushToZero(const FlushToZero &) = delete;
-    FlushToZero &operator=(const FlushToZero &) = delete;
-
-  private:
-    unsigned before_;
-};
-
-// Calls `work(first, last)` on every thread with its range of rows.
-template <class Work> void on_own_rows(const Sizes &sizes, Work work) {
-    const std::int64_t threads = sizes.threads < sizes.rows ? sizes.threads : sizes.rows;
-#pragma omp parallel num_threads(static_cast<int>(threads)) if (threads > 1)
-    {
-        FlushToZero flush;
-        // OpenMP may start fewer threads than requested.
-        std::int64_t count = omp_get_num_threads(), index = omp_get_thread_num();
-        work(sizes.rows * index / count, sizes.rows * (index + 1) / count);
-    }
-}
-
-// Calls `block.operator()<vectors>(first)` for each block of a product's columns: whole groups, then single units, which
-// are as many registers as a unit has gates.
-template <int group, int unit, class Block> inline void for_column_blocks(std::int64_t vectors, Block block) {
-    std::int64_t first = 0;
-    for (; first + group <= vectors; first += group) block.template operator()<group>(first);
-    if constexpr (group > unit)
-        for (; first < vectors; first += unit) block.template operator()<unit>(first);
-}
-
-// Largest number of rows of a tile whose sums fit in registers; at most 8, as in `for_row_groups`.
-template <int vectors> constexpr int rows_at_once = tile_registers / vectors < 8 ? tile_registers / vectors : 8;
-
 // Whether the output of a cell is its hidden state.
 template <class Cell> constexpr bool outputs_hidden = true;
 
@@ -122,13 +95,13 @@ template <int rows, int vectors, class Element> inline void prefetch_next_block(
 template <class Element, class Cell, class Call> void run_forward(const Call &call) {
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = sizes.units * lanes;
-    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(sizes.rows, sizes.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         Inputs<Element> inputs;
         for (std::int64_t step = 0; step < sizes.steps; step++) {
             inputs.read(call.hidden + place(sizes, step, 0, 0), sizes.rows, depth);
-            for_column_blocks<Cell::group, Cell::gates>(width, [&]<int vectors>(std::int64_t first) {
+            for_column_blocks<Cell::gates>(width, [&]<int vectors>(std::int64_t first) {
                 inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
-                for_row_groups<rows_at_once<Cell::group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                for_row_groups<rows_at_once<Cell::gates>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     const Element *gates[rows];
                     for (int r = 0; r < rows; r++) {
                         std::int64_t index = step * sizes.rows + row + r;
@@ -167,14 +140,13 @@ inline void prefetch_step(const Call &call, std::int64_t step, std::int64_t row,
 template <class Element, class Cell, class Call> void run_backward(const Call &call) {
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = width * lanes, last = sizes.steps - 1;
-    constexpr int group = 4;
-    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(sizes.rows, sizes.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         Inputs<Element> inputs;
         for (std::int64_t step = last; step >= (call.first_wanted ? -1 : 0); step--) {
             if (step < last) inputs.read(call.recurrent_gradient + (step + 1) * sizes.rows * depth, sizes.rows, depth);
-            for_column_blocks<group, 1>(sizes.units, [&]<int vectors>(std::int64_t first) {
+            for_column_blocks<1>(sizes.units, [&]<int vectors>(std::int64_t first) {
                 if (step < last) inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
-                for_row_groups<rows_at_once<group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                for_row_groups<rows_at_once<1>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     Tile<rows, vectors> sums;
                     for (int r = 0; r < rows; r++)
                         for (int v = 0; v < vectors; v++) {

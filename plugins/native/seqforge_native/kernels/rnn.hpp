@@ -9,7 +9,7 @@ namespace seqforge {
 enum class Nonlinearity { tanh, relu };
 
 template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
-    static constexpr int gates = 1, group = 4, saved_vectors = 0, other_parts = 0;
+    static constexpr int gates = 1, saved_vectors = 0, other_parts = 0;
     static constexpr bool carries_hidden = false;
 
     template <class Element, int rows, int vectors>
@@ -27,7 +27,7 @@ template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
     template <class Element>
     static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit, Vector dh) {
         Vector h = load(call.hidden + place(call.sizes, step + 1, row, unit));
-        Vector slope = nonlinearity == Nonlinearity::tanh ? tangent_slope(h) : is_positive(h);
+        Vector slope = nonlinearity == Nonlinearity::tanh ? tangent_slope(h) : is_greater(h, zero());
         store(call.input_gradient + place(call.sizes, step, row, unit), dh * slope);
     }
 };

@@ -1,9 +1,11 @@
 // The gradient of a table whose rows were looked up by symbol.
 #pragma once
 
+#include <algorithm>
+#include <omp.h>
 #include <vector>
 
-#include "recurrence.hpp"
+#include "vector.hpp"
 
 namespace seqforge {
 

@@ -86,14 +86,14 @@ template <class Element, class Direction> class OwnRows {
     // as many blocks. `before` as in `operand`, `blocks` is the number of blocks packed before these, and the results
     // are stored in the slots from `slot` on.
     template <int count, bool spreads> void multiply(int before, int blocks, int slot) {
-        constexpr int results = spreads ? count : 1, inputs = spreads ? 1 : count, group = results > 1 ? results : 4;
+        constexpr int results = spreads ? count : 1, inputs = spreads ? 1 : count;
         const Sizes &sizes = call_.sizes;
         const Element *numbers = call_.operands + part(sizes, before, sizes.steps * sizes.rows);
         inputs_.read(numbers + place(sizes, step_, 0, 0) * inputs, sizes.rows, sizes.units * inputs * lanes);
         const Element *weight = call_.weights + sizes.units * sizes.units * lanes * lanes * blocks;
-        for_column_blocks<group, results>(sizes.units * results, [&]<int vectors>(std::int64_t first) {
+        for_column_blocks<results>(sizes.units * results, [&]<int vectors>(std::int64_t first) {
             inputs_.template prepare<vectors>(weight, first, first_row_, last_row_);
-            for_row_groups<rows_at_once<group>>(first_row_, last_row_, [&]<int rows>(std::int64_t row) {
+            for_row_groups<rows_at_once<results>>(first_row_, last_row_, [&]<int rows>(std::int64_t row) {
                 Tile<rows, vectors> sums;
                 for (int r = 0; r < rows; r++)
                     for (int v = 0; v < vectors; v++) sums[r][v] = zero();
@@ -124,7 +124,7 @@ template <class Element, class Direction> class OwnRows {
 };
 
 template <class Element, class Direction> void run_stages(const Stages<Element> &call) {
-    on_own_rows(call.sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(call.sizes.rows, call.sizes.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         OwnRows<Element, Direction> rows(call, first_row, last_row);
         for (std::int64_t index = 0; index < call.sizes.steps; index++) {
             rows.start(Direction::is_forward ? index : call.sizes.steps - 1 - index);
@@ -140,7 +140,7 @@ template <class Element, class Direction> void run_stages(const Stages<Element> 
     void seqforge_pack_##suffix(std::int64_t blocks, const float *weight, std::int64_t hidden, std::int64_t inputs,     \
                                 std::int64_t threads, Element *spreading, Element *gathering) {                         \
         const int count = static_cast<int>(blocks);                                                                     \
-        if (spreading) seqforge::pack_forward(weight, hidden, inputs, count, count > 1 ? count : 4, threads, spreading); \
+        if (spreading) seqforge::pack_forward(weight, hidden, inputs, count, threads, spreading);                       \
         if (gathering) seqforge::pack_backward(weight, hidden, count, threads, gathering);                              \
     }                                                                                                                   \
     void seqforge_forward_stages_##suffix(const seqforge::Stages<Element> *call) {                                      \

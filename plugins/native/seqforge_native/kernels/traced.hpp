@@ -67,7 +67,7 @@ template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Progra
 // A step without a product. Each row is read from the first step to the last, so that its state stays in the cache.
 template <class Element, class Program> void run_elementwise_forward(const Forward<Element> &call) {
     const Sizes &sizes = call.sizes;
-    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(sizes.rows, sizes.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         for (std::int64_t row = first_row; row < last_row; row++)
             for (std::int64_t step = 0; step < sizes.steps; step++) {
                 std::int64_t index = step * sizes.rows + row;
@@ -81,7 +81,7 @@ template <class Element, class Program> void run_elementwise_forward(const Forwa
 
 template <class Element, class Program> void run_elementwise_backward(const Backward<Element> &call) {
     const Sizes &sizes = call.sizes;
-    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+    on_own_rows(sizes.rows, sizes.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         for (std::int64_t row = first_row; row < last_row; row++) {
             for (std::int64_t step = sizes.steps - 1; step >= 0; step--)
                 for (std::int64_t unit = 0; unit < sizes.units; unit++) {

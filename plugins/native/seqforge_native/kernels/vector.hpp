@@ -46,10 +46,6 @@ inline Vector reciprocal(Vector x) {
     __m512 estimate = _mm512_rcp14_ps(x.value);
     return {_mm512_mul_ps(estimate, _mm512_fnmadd_ps(x.value, estimate, _mm512_set1_ps(2.0f)))};
 }
-// 1 where x > 0, else 0
-inline Vector is_positive(Vector x) {
-    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.value, _mm512_setzero_ps(), _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
-}
 inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.value, b.value)}; }
 inline Vector square_root(Vector x) { return {_mm512_sqrt_ps(x.value)}; }
 // 1 where the relation holds, else 0
@@ -113,9 +109,6 @@ inline Vector scaled_by_power(Vector x, Vector n) {
     return {_mm256_mul_ps(x.value, _mm256_castsi256_ps(exponent))};
 }
 inline Vector reciprocal(Vector x) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), x.value)}; }
-inline Vector is_positive(Vector x) {
-    return {_mm256_and_ps(_mm256_cmp_ps(x.value, _mm256_setzero_ps(), _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
-}
 inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.value, b.value)}; }
 inline Vector square_root(Vector x) { return {_mm256_sqrt_ps(x.value)}; }
 inline Vector is_greater(Vector a, Vector b) {

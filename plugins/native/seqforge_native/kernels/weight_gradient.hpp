@@ -80,8 +80,9 @@ inline void add_pairs(const Pairs *gradients, std::int64_t pairs, float *sums) {
     store(sums, (partial[0] + partial[1]) + (partial[2] + partial[3]));
 }
 
-// result[j][k] = Σ_row gradients[row][j] inputs[row][k], and sums[j] = Σ_row gradients[row][j] unless it is null. Rows of both consist of whole registers. Each thread computes its
-// own columns of gradients, so that the sums do not depend on the number of threads.
+// result[j][k] = Σ_row gradients[row][j] inputs[row][k], and sums[j] = Σ_row gradients[row][j] unless it is null. Rows of
+// both consist of whole registers. Each thread computes its own columns of gradients, so that the sums do not depend on
+// the number of threads.
 inline void weight_gradient(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
                             std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
                             float *result, float *sums) {

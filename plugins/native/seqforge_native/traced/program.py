@@ -37,7 +37,7 @@ _TEMPLATE = """\
 namespace seqforge {{
 
 struct Program {{
-    static constexpr int gates = {gates}, group = {group}, saved_vectors = {saved}, other_parts = {others};
+    static constexpr int gates = {gates}, saved_vectors = {saved}, other_parts = {others};
     static constexpr bool carries_hidden = {carries_hidden}, outputs_hidden = {outputs_hidden};
     static constexpr bool reads_hidden = {reads_hidden};
     static constexpr bool starts_from_input[gates] = {{{starts}}};
@@ -131,8 +131,6 @@ def write_source(program: Program, dtype: torch.dtype) -> str:
     trace = program.trace
     return _TEMPLATE.format(
         gates=trace.gates,
-        # Whole units. A cell with one gate has several units per block, so that the product uses all registers.
-        group=trace.gates if trace.gates > 1 else 4,
         saved=len(program.saved),
         others=len(trace.state) - 1,
         carries_hidden=_boolean(not trace.state[0].is_constant(0.0)),
