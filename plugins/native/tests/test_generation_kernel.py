@@ -218,6 +218,24 @@ def test_an_interrupt_while_an_automaton_is_continued_ends_the_sampling(
         sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
+def test_a_sampler_continues_an_automaton_with_denormal_numbers(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    least, positive = float(np.finfo(np.float64).smallest_subnormal), list[bool]()
+
+    def resume(*arguments: Any) -> Any:
+        positive.append(least > 0)
+        return continue_right(*arguments)
+
+    continue_right = Turns.resume
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    monkeypatch.setattr(Turns, "resume", resume)
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
+    assert positive
+    assert all(positive)
+
+
 @pytest.fixture
 def three_threads() -> Iterator[None]:
     threads = torch.get_num_threads()

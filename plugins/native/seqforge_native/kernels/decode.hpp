@@ -208,7 +208,9 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                         meet.wait();
                         if (thread == 0) {
                             stopped.store(false, std::memory_order_relaxed);
+                            flush.reset(); // Python computes with denormal numbers.
                             const bool resumed = call.guide.resume(step + 1) && is_valid(call.guide, call.rows);
+                            flush.set();
                             refused.store(!resumed, std::memory_order_relaxed);
                         }
                         meet.wait();
