@@ -18,7 +18,7 @@ from pathlib import Path
 from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.structure import Kind, scan_text
 from seqforge_code_structure.terminators import analyze_terminators
-from seqforge_code_structure.units import is_balanced, split_units
+from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 
 from seqforge.data import hash_to_unit_interval
@@ -124,9 +124,14 @@ def measure_false_alarms(texts: list[str], accepts: Callable[[str], bool]) -> st
     return f"{100 * wrong / len(texts):6.3f}% of {len(texts):,}"
 
 
+def is_balanced(text: str) -> bool:
+    """Return whether a text has no bracket error."""
+    return all(unit.balanced for unit in split_units(text))
+
+
 def is_balanced_so_far(text: str) -> bool:
     """Return whether a text that is cut at its end has no bracket error."""
-    return is_balanced(text, end_missing=True)
+    return all(unit.balanced for unit in split_units(text, end_missing=True))
 
 
 def main() -> None:

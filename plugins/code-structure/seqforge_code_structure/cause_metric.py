@@ -9,7 +9,7 @@ from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.metrics import Identifiers
 from seqforge_code_structure.spelling import normalize_spelling
-from seqforge_code_structure.units import begins_inside_unit, split_units
+from seqforge_code_structure.units import split_excerpt
 
 
 class NameCauses(Identifiers):
@@ -39,8 +39,7 @@ class NameCauses(Identifiers):
         findings: list[Finding] = []
         functions = 0
         for number, text in enumerate(map(normalize_spelling, texts)):
-            parts = split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
-            units = read_units(text, parts)
+            units = read_units(text, split_excerpt(text))
             functions += sum(len(unit.functions) for unit in units)
             explained = explain_names(text, units, self.lexicon)
             counts.update(cause for cause, _ in {(found.cause, found.function) for found in explained})

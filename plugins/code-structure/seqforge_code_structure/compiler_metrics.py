@@ -9,7 +9,7 @@ from seqforge.errors import PluginError, warn
 from seqforge.interfaces import Finding, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
-from seqforge_code_structure.units import begins_inside_unit, split_units
+from seqforge_code_structure.units import split_excerpt
 
 MOST_UNITS = 200
 """Largest number of units, in all texts together, that are compiled. All further ones are ignored."""
@@ -95,7 +95,7 @@ def _find_units(texts: Sequence[str]) -> list[_Unit]:
     return [
         _Unit(number, unit.start, text[unit.start : unit.stop])
         for number, text in enumerate(texts)
-        for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+        for unit in split_excerpt(text)
         if unit.kind == "complete" and unit.brackets
     ][:MOST_UNITS]
 

@@ -18,7 +18,7 @@ from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.rules import RULES, Diagnostic
 from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
-from seqforge_code_structure.units import begins_inside_unit, split_units
+from seqforge_code_structure.units import split_excerpt
 
 
 class Brackets(Metric):
@@ -40,7 +40,7 @@ class Brackets(Metric):
         numbered = [
             (number, unit)
             for number, text in enumerate(map(normalize_spelling, texts))
-            for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+            for unit in split_excerpt(text)
             if unit.brackets
         ]
         complete = [unit for _, unit in numbered if unit.kind == "complete"]
@@ -161,8 +161,7 @@ class Identifiers(FittedMetric):
         total: Counter[str] = Counter()
         findings: list[Finding] = []
         for number, text in enumerate(map(normalize_spelling, texts)):
-            parts = split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
-            units = read_units(text, parts)
+            units = read_units(text, split_excerpt(text))
             counts, defects = check_names(units, self.lexicon)
             total += counts
             findings += _convert(number, describe_names(units, defects))

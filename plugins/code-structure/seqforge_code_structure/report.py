@@ -76,7 +76,8 @@ class Report:
     def finish(self, *, explicit: bool) -> None:
         """Print the rest of the output, and on standard error what was found and what was not analyzed.
 
-        If the user turned the lexicon off explicitly, the reason is known.
+        Args:
+            explicit: Whether the user turned the lexicon off, which is then the reason why names were not checked.
         """
         if self._form == "json":
             typer.echo(json.dumps(self._records))

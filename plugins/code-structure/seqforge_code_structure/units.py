@@ -124,11 +124,9 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
         yield division.finish(len(text), cut=end_missing)
 
 
-def is_balanced(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> bool:
-    """Return whether all units of `split_units` are balanced."""
-    return all(
-        unit.balanced for unit in split_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
-    )
+def split_excerpt(text: str) -> Iterator[Unit]:
+    """Yield the units of a text that is cut at its end and may begin inside a unit, such as a sample of a model."""
+    return split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
 
 
 def begins_inside_unit(text: str) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.metrics import Brackets, Indentation, Terminators
-from seqforge_code_structure.units import begins_inside_unit, is_balanced
+from seqforge_code_structure.units import begins_inside_unit, split_units
 
 from seqforge.interfaces import Finding, Metric
 
@@ -68,8 +68,12 @@ def test_values_have_the_same_names_for_any_texts(metric: Metric, texts: list[st
         assert 0 <= finding.start < finding.stop <= len(texts[finding.text])
 
 
+def is_balanced(text: str, **missing: bool) -> bool:
+    return all(unit.balanced for unit in split_units(text, **missing))
+
+
 @pytest.mark.parametrize("text", [FUNCTION, "", "int x;\n"])
-def test_is_balanced(text: str):
+def test_units_are_balanced_or_not(text: str):
     assert is_balanced(text)
     assert all(is_balanced(text[:stop], end_missing=True) for stop in range(len(text)))
     assert not is_balanced(text + "(")

@@ -39,7 +39,7 @@ class TextMacros(NamedTuple):
     fragments: frozenset[bytes]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # All units of a text need the same macros.
 def find_text_macros(text: str) -> TextMacros:
     """Return the macros that a text defines."""
     functions: set[bytes] = set()

@@ -73,7 +73,11 @@ def _argument_characters(argument: str) -> str:
 
 
 def _read(text: str) -> tuple[str, str]:
-    """Return what the complete words and stars of a declaration have reached, and the incomplete word at the end."""
+    """Return what the complete words and stars of a declaration have reached, and the incomplete word at the end.
+
+    They have reached the `start`, a `tag` such as `struct`, the type (`typed`, or `sized` if further words may follow),
+    a `star` after it, or the name (`named`). Words that are no declaration are `wrong`.
+    """
     complete = text.rstrip(NAME_CHARACTERS)
     return _read_complete(complete), text[len(complete) :]
 

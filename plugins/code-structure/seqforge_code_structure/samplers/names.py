@@ -121,6 +121,10 @@ def _find_uses(flag: Flag, locality: int) -> int:
 class NameTable:
     """The names that are allowed in every function: those of a lexicon, and keywords.
 
+    Args:
+        lexicon: The lexicon.
+        alphabet: Characters of the vocabulary. Names with others are left out.
+
     Attributes:
         variables: Variables and constants.
         unreturned: Variables that may not be returned directly.
@@ -201,9 +205,3 @@ class NameTable:
     def _common(self) -> NameList:
         """The long list of names that all roles in `USES` have. It is made once."""
         return NameList(self.variables | self.functions, self.alphabet)
-
-
-@lru_cache(maxsize=4)
-def build_name_table(lexicon: Lexicon, alphabet: Alphabet) -> NameTable:
-    """Return the table of a lexicon for an alphabet."""
-    return NameTable(lexicon, alphabet)

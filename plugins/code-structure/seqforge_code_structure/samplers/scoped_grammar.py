@@ -17,7 +17,7 @@ from seqforge_code_structure.samplers.grammar import LITERALS, Mode, State
 from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
 from seqforge_code_structure.samplers.heads import closing_character as closing_head
 from seqforge_code_structure.samplers.name_lists import NAME_CHARACTERS, Alphabet, Scope
-from seqforge_code_structure.samplers.names import build_name_table
+from seqforge_code_structure.samplers.names import NameTable
 from seqforge_code_structure.samplers.row import Function, Phase, Row
 from seqforge_code_structure.samplers.statements import end_directive, extend_directive
 from seqforge_code_structure.samplers.unit_grammar import allowed_outside, ends_with_comma, is_outside, step_outside
@@ -84,7 +84,7 @@ class Grammar:
             )
         self.automaton = build_automaton(characters)
         self.alphabet = Alphabet(characters)
-        self.names = build_name_table(lexicon, self.alphabet)
+        self.names = NameTable(lexicon, self.alphabet)
         costs = self.automaton.costs.numpy() < FORBIDDEN
         self._brackets = [sum(1 << int(token) for token in np.flatnonzero(row)) for row in costs]
         self._lengths: dict[Position, int] = {}
