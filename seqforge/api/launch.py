@@ -147,9 +147,10 @@ def train_further(
                 checkpoints.drop_after(state.step)
                 remove_temporary_files(directory.path)
                 best = checkpoints.best()
-                # The new settings are written last, after all checks.
-                directory.write_experiment(experiment)
+                # The new settings are written last, after all checks. If this process is killed before, the pins of the
+                # new experiment still differ from those in the file, so that the backends are chosen again.
                 record_backends(directory.path, choices, state.model.precision)
+                directory.write_experiment(experiment)
                 remember_run(directory, world)
             lowest = world.broadcast(best[1] if best is not None else None)
             if lowest is not None:

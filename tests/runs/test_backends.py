@@ -1,5 +1,8 @@
 """The backends of a run: recorded in its directory, pinned in its experiment, named on the command line."""
 
+import contextlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +27,34 @@ def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: Make
     assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
     Run.open(run.path, ["training.steps=16", "training.backend=eager"]).resume()
     assert read_backends(run.path).cells == {"stack.cells.0": "eager"}
+
+
+def test_a_kill_before_any_write_of_a_resumed_run_loses_no_pin(
+    experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stop before each file that is replaced, and resume as if only the run directory were known."""
+    finished = train(experiment(training={"backend": "onednn"}), tmp_path).path
+    replace, kept = os.replace, True
+    for number in range(1, 100):
+        run, count = shutil.copytree(finished, tmp_path / f"stopped-{number}"), 0
+
+        def stop(*arguments: Any, **options: Any) -> None:
+            nonlocal count
+            count += 1
+            if count == number:  # noqa: B023 - called in this iteration
+                raise KeyboardInterrupt
+            replace(*arguments, **options)
+
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(os, "replace", stop)
+            Run.open(run, ["training.steps=14", "model.cells.0.backend='eager'"]).resume()
+        if count < number:
+            break
+        if Run.open(run).experiment.backend_pins == (("eager",),):
+            Run.open(run, ["training.steps=16"]).resume()
+            kept &= read_backends(run).cells == {"stack.cells.0": "eager"}
+    assert count > 2
+    assert kept
 
 
 def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
