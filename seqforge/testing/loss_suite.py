@@ -103,11 +103,14 @@ class LossSuite(Suite):
             )
 
     def test_the_loss_is_a_mean_over_targets(self, make: LossFactory) -> None:
-        """The loss of a batch is the mean of the losses of its parts, weighted by their numbers of targets."""
+        """The loss of a batch is the mean of the losses of its rows, weighted by their numbers of targets.
+
+        If the loss aligns, an empty target counts as one.
+        """
         loss = _build(make)
         batch = _batch(loss)
         parts = [batch.rows(slice(row, row + 1)) for row in range(batch.targets.shape[1])]
-        counts = [int((~part.ignored).sum()) for part in parts]
+        counts = [max(1, int((~part.ignored).sum())) for part in parts]
         values = [_value(loss, part, "one row") for part in parts]
         mean = sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
         problem = "the loss of a batch is not the mean over its targets that are not ignored"
@@ -136,13 +139,16 @@ def _ignored_value(loss: Loss) -> float:
 
 
 def _batch(loss: Loss) -> _Batch:
-    """Return outputs `[7, 3, 5]` in float64 and targets with some that are ignored, but not all of any row."""
+    """Return outputs `[7, 3, 5]` in float64 and targets with some that are ignored.
+
+    All targets of a row are ignored only if the loss aligns: the last target is then empty.
+    """
     generator = torch.Generator().manual_seed(1)
     outputs = torch.randn(7, 3, _SYMBOLS, generator=generator, dtype=torch.float64)
     if loss.compares == "numbers":
         targets = torch.randn(outputs.shape, generator=generator, dtype=torch.float64)
         return _Batch(outputs, targets.masked_fill(torch.rand(outputs.shape, generator=generator) < 0.3, torch.nan))
-    steps = 3 if loss.aligns else 7
+    steps = 2 if loss.aligns else 7
     targets = torch.randint(_SYMBOLS - loss.aligns, (steps, 3), generator=generator)
     for row in range(3):  # Ignored targets follow the others of a row, as padding does.
         targets[steps - row :, row] = IGNORED_TARGET
