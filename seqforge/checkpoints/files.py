@@ -124,10 +124,13 @@ def export_weights(source: Path, target: Path, dtype: torch.dtype) -> int:
     verify_checkpoint(source, [MODEL, PROGRESS])
     nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0}
     progress = read_progress(source).model_copy(update=nothing)  # The rest names the step and the corpus.
-    tensors = {
-        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-        for name, tensor in _read_tensors(source / MODEL).items()
-    }
+    try:
+        tensors = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in _read_tensors(source / MODEL).items()
+        }
+    except RuntimeError as error:  # torch cannot convert every type that safetensors can store
+        raise damaged(source, source / MODEL, f"damaged: {error}") from error
     contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.model_dump_json().encode()}
     manifest = read_checkpoint_manifest(source)
     _write_folder(target, contents, manifest.run, manifest.loss)

@@ -10,8 +10,10 @@ import torch
 
 import seqforge as sf
 from seqforge import Experiment, Registry, Run
+from seqforge.checkpoints.manifest import read_checkpoint_manifest
 from seqforge.errors import RunError
 from seqforge.generation import sample_texts
+from seqforge.manifests import describe_content, write_manifest
 from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
@@ -106,6 +108,19 @@ def test_a_damaged_file_is_an_error(model: Run) -> None:
     with pytest.raises(RunError, match="its content does not match its checksum"):
         sf.export(model, model.path.with_name("copy"))
     assert [path.name for path in model.path.parent.iterdir()] == ["model"]
+
+
+def test_weights_of_a_type_that_torch_cannot_convert_are_an_error(run: Run, tmp_path: Path) -> None:
+    checkpoint = run.checkpoints.find("latest")
+    header = b'{"a":{"dtype":"F4","shape":[8],"data_offsets":[0,4]}}'
+    content = len(header).to_bytes(8, "little") + header + b"\0" * 4
+    (checkpoint / "model.safetensors").write_bytes(content)
+    manifest = read_checkpoint_manifest(checkpoint)
+    files = {**manifest.files, "model.safetensors": describe_content(content)}
+    write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
+    with pytest.raises(RunError, match=r"model\.safetensors: damaged"):
+        sf.export(run, tmp_path / "model", checkpoint="latest")
+    assert not (tmp_path / "model").exists()
 
 
 def test_only_an_exported_model_is_replaced_and_its_card_is_kept(run: Run, model: Run, tmp_path: Path) -> None:
