@@ -9,6 +9,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor
 
 from seqforge import Experiment
+from seqforge.cache import open_cache_folder
 from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
@@ -188,7 +189,7 @@ def test_a_flipped_digit_of_a_measured_time_is_detected(choose: Any) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    open_cache_folder("tokens")
     (cache_folder() / "backends").write_text("in the way")
     assert choose(Slow, Quick)[0].backend == "quick"
     assert "not a folder, but the cache needs a folder of this name" in capsys.readouterr().err
