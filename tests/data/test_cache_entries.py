@@ -221,46 +221,6 @@ def test_an_entry_that_may_not_be_read_is_named(made: ModuleType, shared: Path):
     assert caught.value.message == f"{path}: you may not read this file of the cache"
 
 
-@pytest.mark.parametrize("place", ["", "tokens"])
-def test_a_file_in_the_place_of_a_cache_folder_is_named(made: ModuleType, tokens: Path, place: str):
-    blocking = tokens.parent / place
-    if place:
-        open_cache_folder("backends")
-    blocking.touch()
-    with pytest.raises(RunError) as caught:
-        load(made, made.TEXTS)
-    assert caught.value.message == f"{blocking}: not a folder, but the cache needs a folder of this name"
-    assert caught.value.hint == f"Move or delete it, or set {CACHE_VARIABLE} to another folder."
-    blocking.unlink()
-    blocking.symlink_to("nowhere")
-    with pytest.raises(RunError, match="not a folder"):
-        load(made, made.TEXTS)
-
-
-def test_a_folder_with_other_files_is_not_used_as_the_cache(made: ModuleType, tokens: Path):
-    others = [tokens.parent / "project" / name for name in ("poetry.lock", "result.99999999.tmp", "notes.txt")]
-    others[0].parent.mkdir(parents=True)
-    for other in others:
-        other.touch()
-    for use in (lambda: load(made, made.TEXTS), list_entries):
-        with pytest.raises(RunError) as caught:
-            use()
-        assert caught.value.message == (
-            f"{tokens.parent}: the cache needs a folder of its own, and this one contains other files"
-        )
-        assert str(tokens.parent / "seqforge-cache") in (caught.value.hint or "")
-    assert all(other.exists() for other in others)
-    assert list(tokens.parent.iterdir()) == [others[0].parent]
-
-
-def test_an_empty_folder_becomes_the_cache(made: ModuleType, tokens: Path):
-    tokens.parent.mkdir()
-    assert list_entries() == []
-    load(made, made.TEXTS)
-    assert [entry.kind for entry in list_entries()] == ["tokens"]
-    assert (tokens.parent / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
-
-
 def test_a_file_in_the_place_of_an_entry_is_replaced(made: ModuleType, tokens: Path, capfd: pytest.CaptureFixture[str]):
     file = load(made, made.TEXTS)
     shutil.rmtree(file.folder)
