@@ -119,14 +119,14 @@ def compose_experiment(
 ) -> "Experiment":
     """Return the experiment of a file and of the options of a command.
 
-    Raises:
-        ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
-
     Args:
         path: Experiment file, or None if the options define the experiment.
         components: Names of the components that replace those of the file, by kind; None or empty for no other.
         assignments: Assignments to keys of the experiment.
         registry: Registered components.
+
+    Raises:
+        ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
     """
     from seqforge.experiment import Experiment, override, read_table, replace_components
 

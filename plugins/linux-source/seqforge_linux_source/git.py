@@ -38,13 +38,7 @@ class GitTag:
             # The requests are in a file, since git and this process could block each other on two pipes.
             requests.writelines(identifier + b"\n" for _, identifier in selected)
             requests.seek(0)
-            with subprocess.Popen(  # noqa: S603 - no shell, and no argument that git could read as an option
-                self._command("cat-file", "--batch", "--buffer"),
-                env=self._environment(),
-                stdin=requests,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            ) as process:
+            with self._start("cat-file", "--batch", "--buffer", stdin=requests, stderr=subprocess.DEVNULL) as process:
                 objects = cast("IO[bytes]", process.stdout)
                 for name, _ in selected:
                     content = self._read(name, objects)
@@ -105,13 +99,7 @@ class GitTag:
     def _list_files(self, tree: str) -> bytes:
         with (
             tempfile.TemporaryFile() as errors,
-            subprocess.Popen(  # noqa: S603 - as above
-                self._command("ls-tree", "-r", "-z", "--full-tree", tree),
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            ) as process,
+            self._start("ls-tree", "-r", "-z", "--full-tree", tree, stdin=subprocess.DEVNULL, stderr=errors) as process,
         ):
             listing = cast("IO[bytes]", process.stdout).read(_LARGEST_LISTING + 1)
             if len(listing) > _LARGEST_LISTING:
@@ -159,6 +147,12 @@ class GitTag:
             "GIT_TERMINAL_PROMPT": "0",
             "LC_ALL": "C",
         }
+
+    def _start(self, *arguments: str, stdin: IO[bytes] | int, stderr: IO[bytes] | int) -> subprocess.Popen[bytes]:
+        """Start git, whose output is read from a pipe."""
+        return subprocess.Popen(  # noqa: S603 - no shell, and no argument that git could read as an option
+            self._command(*arguments), env=self._environment(), stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
+        )
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         try:
