@@ -33,8 +33,10 @@ def load_initial_weights(
 ) -> str:
     """Replace the weights of a new model with those of a trained model.
 
-    Weights of symbols that are in both vocabularies are copied. Weights of symbols that are only in the new vocabulary
-    keep their initial values.
+    Weights of symbols that are in both vocabularies are copied. Those of a symbol that is only in the new vocabulary are
+    the mean over the trained symbols plus their initial values (Hewitt 2021, "Initializing New Word Embeddings for
+    Pretrained Language Models"). Without the mean, its logit would be near 0, and the logits of trained symbols are
+    usually far below 0, so the new symbols would have most of the probability.
 
     Args:
         model: The new model.
@@ -86,14 +88,15 @@ def _symbols(vocabulary: Vocabulary) -> list[bytes]:
 def _map_symbols(
     trained: Tensor, new: Tensor, dimensions: list[int], kept: list[tuple[int, int]], sizes: tuple[int, int]
 ) -> Tensor:
-    """Copy a weight, symbol by symbol along the dimension of the symbols."""
+    """Copy a weight, symbol by symbol along the dimension of the symbols, with the mean for new ones."""
     if not dimensions:
         return trained
     (axis,) = dimensions
+    mean = trained.narrow(axis, 0, sizes[0]).mean(axis, keepdim=True)
     # The entries after those of the symbols do not depend on the vocabulary: the end symbol, and encoder features.
     others = [(sizes[0] + index, sizes[1] + index) for index in range(new.shape[axis] - sizes[1])]
     pairs = torch.tensor(kept + others, dtype=torch.long).reshape(-1, 2)
-    return new.index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
+    return (new + mean).index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
 
 
 def _mismatch(source: Path, directory: RunDirectory, reason: str) -> RunError:
