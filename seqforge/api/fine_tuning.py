@@ -33,10 +33,10 @@ def load_initial_weights(
 ) -> str:
     """Replace the weights of a new model with those of a trained model.
 
-    Weights of symbols that are in both vocabularies are copied. Those of a symbol that is only in the new vocabulary are
-    the mean over the trained symbols plus their initial values (Hewitt 2021, "Initializing New Word Embeddings for
-    Pretrained Language Models"). Without the mean, its logit would be near 0, and the logits of trained symbols are
-    usually far below 0, so the new symbols would have most of the probability.
+    Weights of symbols that are in both vocabularies are copied. Those of a new symbol are the mean over the trained
+    symbols plus their initial values (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models").
+    Without the mean, the logit of a new symbol would be near 0. Those of trained symbols are usually far below 0, so
+    the new symbols would have most of the probability.
 
     Args:
         model: The new model.
