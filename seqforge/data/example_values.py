@@ -57,7 +57,7 @@ def convert_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
         case Numbers(size):
             return _encode_numbers(value, size, many=spec.output_mode != "once")
         case Classes(names):
-            return _encode_classes(value, len(names), many=spec.output_mode != "once")
+            return _encode_classes(value, names, many=spec.output_mode != "once")
 
 
 def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
@@ -96,12 +96,15 @@ def _encode_numbers(value: Value, size: int, *, many: bool) -> NDArray[np.float3
     return numbers
 
 
-def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsignedinteger[Any]]:
+def _encode_classes(value: Value, names: tuple[str, ...], *, many: bool) -> NDArray[np.unsignedinteger[Any]]:
+    count = len(names)
     indices = np.asarray(value)
     fits = indices.dtype.kind in "iu" or not indices.size
     if indices.ndim != (1 if many else 0) or not fits:
         expected = "class indices" if many else "a class index"
-        raise DataError(f"the value must be {expected}, not {value!r:.50}")
+        first_indices = ", ".join(f"{index} for {name!r}" for index, name in enumerate(names[:3]))
+        hint = f"Pass the place of the class in `Classes(…)`: {first_indices}."
+        raise DataError(f"the value must be {expected}, not {value!r:.50}", hint=hint)
     indices = np.atleast_1d(indices)
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
         raise DataError(f"there are {count} classes, and a class index is not between 0 and {count - 1}")

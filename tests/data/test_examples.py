@@ -118,6 +118,14 @@ def test_a_corpus_may_assign_examples_to_splits(vocabulary: Vocabulary, tmp_path
     assert splits["training"].tolist() == [6]
 
 
+def test_a_class_name_in_the_place_of_an_index_is_an_error_that_shows_the_indices(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        encode_examples(GivenExamples([Example("odd", "a", "yes")]), ONCE, vocabulary, tmp_path, lambda _: None)
+    assert caught.value.hint == "Pass the place of the class in `Classes(…)`: 0 for 'no', 1 for 'yes'."
+
+
 @pytest.mark.parametrize(
     ("spec", "example", "message"),
     [
