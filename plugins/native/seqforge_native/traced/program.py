@@ -89,8 +89,8 @@ class Program:
 
     @property
     def reads_hidden(self) -> bool:
-        """Whether the elementwise part reads the hidden state itself."""
-        nodes = needed_by([*self.trace.outputs, *self.trace.gradients], self.saved)
+        """Whether the forward pass reads the hidden state other than in the recurrent product."""
+        nodes = needed_by([*self.trace.outputs, *self.saved])
         return any(node.operation == "state" and node.index == 0 for node in nodes)
 
 

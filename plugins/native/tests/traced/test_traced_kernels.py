@@ -91,6 +91,15 @@ class OneGate(TwoParts):
         return hidden, Memory(hidden, 0.9 * state.total + 0.1)
 
 
+class StoredHidden(TwoParts):
+    """Reads the hidden state only in an operation whose result is stored for the backward pass."""
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.sigmoid(gate) * candidate + torch.tanh(state.hidden) / 2
+        return hidden, Memory(hidden, state.total)
+
+
 class OwnProjection(Leaky):
     def project(self, inputs: Tensor) -> Tensor:
         return super().project(inputs) * 2
@@ -103,6 +112,7 @@ CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "leaky": Leaky,
     "many operations": ManyOperations,
     "one gate": OneGate,
+    "stored hidden": StoredHidden,
     "own projection": OwnProjection,
 }
 
