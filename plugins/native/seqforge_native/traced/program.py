@@ -35,6 +35,8 @@ _TEMPLATE = """\
 #include "traced.hpp"
 
 namespace seqforge {{
+// The dynamic linker would merge variables of the programs of two kernels that have the same name.
+namespace {{
 
 struct Program {{
     static constexpr int gates = {gates}, saved_vectors = {saved}, other_parts = {others};
@@ -54,6 +56,7 @@ struct Program {{
     }}
 }};
 
+}} // namespace
 }} // namespace seqforge
 
 extern "C" {{

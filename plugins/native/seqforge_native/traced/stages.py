@@ -14,6 +14,8 @@ _TEMPLATE = """\
 #include "stages.hpp"
 
 namespace seqforge {{
+// The dynamic linker would merge variables of the programs of two kernels that have the same name.
+namespace {{
 
 struct Program {{
     static constexpr int saved_vectors = {saved};
@@ -37,6 +39,7 @@ struct Program {{
     }};
 }};
 
+}} // namespace
 }} // namespace seqforge
 
 extern "C" {{

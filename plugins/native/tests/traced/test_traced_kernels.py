@@ -217,6 +217,18 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         torch.testing.assert_close(left, right)
 
 
+def test_kernels_of_one_process_do_not_share_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without optimization, a kernel reads constants from memory, and the linker merges those with the same name."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text(f'#!/bin/sh\nexec {build.find_compiler()} "$@" -O0\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    inputs = torch.randn(3, 2, 5)
+    for cell in (Leaky(5, 6), StoredHidden(5, 6)):
+        outputs, _ = kernel_for(cell, monkeypatch)(inputs, cell.initial_state(2))
+        torch.testing.assert_close(outputs, cell(inputs, cell.initial_state(2))[0])
+
+
 def test_nan_stays_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = ManyOperations(5, 20)
     inputs = torch.randn(4, 3, 5)
