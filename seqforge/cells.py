@@ -103,7 +103,11 @@ def read_sequence(
     Every step multiplies the hidden state, the first tensor of the state, by the weight U, in the type of the input
     gates W x + b. From the input gates, this product and the state, `step` computes the output, the hidden state in the
     type of the products, and the next state.
+
+    Raises:
+        ValueError: If the sequence has no steps.
     """
+    require_steps(input_gates)
     needs_gradient = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (input_gates, weight, *state, *step.parameters)
     )
@@ -182,6 +186,16 @@ class _Sequence(torch.autograd.Function):
             *others,
             *parameters,
         )
+
+
+def require_steps(sequence: Tensor) -> None:
+    """Check that a sequence `[time, …]` has at least one step, which every backend requires.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if not len(sequence):
+        raise ValueError("a sequence has no steps; a cell reads at least one")
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqforge.cells import require_steps
+
 State = tuple[Tensor, ...]
 """State of a cell between steps: a NamedTuple of tensors whose first axis is the batch."""
 
@@ -135,7 +137,11 @@ def scan(
 
     Returns:
         The outputs of all steps, and the state after the last step.
+
+    Raises:
+        ValueError: If the sequence has no steps.
     """
+    require_steps(inputs)
     outputs: list[Tensor] = []
     for step_input in inputs.unbind(0):
         output, state = step(step_input, state)

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from seqforge.cells import require_steps
 from seqforge.interfaces import (
     Backend,
     BackendContext,
@@ -125,8 +126,10 @@ def read_cell(
     Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
 
     Raises:
-        ValueError: If the state or the projected inputs have another shape, type or device than the kernel reads.
+        ValueError: If the sequence has no steps, or the state or the projected inputs have another shape, type or
+            device than the kernel reads.
     """
+    require_steps(inputs)
     for part in cast("tuple[Tensor, ...]", state):
         _check("a state", part, (inputs.shape[1], cell.hidden_size))
         if part.dtype != torch.float32:

@@ -13,6 +13,7 @@ from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationMod
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.layout import padded
 from seqforge_native.library import RESUME, Decode, HeldTensors, Layer, Library
+from seqforge_native.sequence import checked
 
 _SHARED_BYTES = 1 << 20
 """Size of weights above which reading them takes longer than synchronizing the threads after each layer."""
@@ -69,7 +70,12 @@ class NativeGenerationKernel:
         automaton: ConstraintAutomaton | None = None,
         resume: Resume | None = None,
     ) -> Int[Tensor, "drawn batch"]:
-        """Draw symbols; see `GenerationKernel.__call__`."""
+        """Draw symbols; see `GenerationKernel.__call__`.
+
+        Raises:
+            IndexError: If a symbol of `last` is out of range.
+        """
+        last = checked(last, self._weights.call.symbols)
         if not self._parts:
             # An automaton stops all rows at the same step, so they are not divided.
             self._parts = self._divide(1 if automaton else torch.get_num_threads())

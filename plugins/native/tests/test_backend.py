@@ -122,6 +122,24 @@ def test_projected_inputs_that_do_not_fit_are_an_error() -> None:
         backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 8), cell.initial_state(2))
 
 
+@pytest.mark.parametrize(
+    ("cell", "inputs"),
+    [
+        (LSTM(3, 4), torch.zeros(0, 2, dtype=torch.int64)),
+        (LSTM(3, 4), torch.zeros(0, 2, 3)),
+        (Unprojected(3, 3), torch.zeros(0, 2, 3)),
+    ],
+    ids=["symbols", "vectors", "elementwise"],
+)
+def test_a_sequence_without_steps_is_the_same_error_as_in_torch(cell: Cell[Any], inputs: torch.Tensor) -> None:
+    backend = NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    for read in (cell, backend.sequence_reader(cell, FLOAT32)):
+        with pytest.raises(ValueError, match="a sequence has no steps; a cell reads at least one"):
+            read(inputs, cell.initial_state(2))
+
+
 @pytest.mark.parametrize("inputs", [torch.zeros(4, 0, dtype=torch.int64), torch.zeros(4, 0, 3)])
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_a_batch_may_have_no_rows(inputs: torch.Tensor, peepholes: bool) -> None:

@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies
 from hypothesis.strategies import DataObject
+from seqforge_essentials.cells.lstm import LSTM
 from seqforge_native import backend as native_backend
+from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
 from turns import Turns
 
@@ -16,7 +18,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError, RunError
 from seqforge.generation import generate
 from seqforge.generation.generator import draw, uniforms_of
-from seqforge.interfaces import ConstraintAutomaton, Sampler, SamplingContext
+from seqforge.interfaces import ConstraintAutomaton, GenerationModel, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -312,3 +314,11 @@ def test_without_a_kernel_the_loop_generates(
     experiment = make([cell | {"hidden_size": 6} for cell in cells], samplers)
     monkeypatch.setattr(native_backend, "NativeGenerationKernel", None)  # so that a call fails
     assert sample(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)
+
+
+@pytest.mark.parametrize("bad", [-1, 4])
+def test_a_last_symbol_that_is_not_in_the_vocabulary_is_an_error(kernels: Library, bad: int) -> None:
+    cell = LSTM(4, 6)
+    model = GenerationModel([cell], None, torch.zeros(4, 6), torch.zeros(4), [cell.initial_state(2)], [], torch.float32)
+    with pytest.raises(IndexError, match="it must be from 0 to 3"):
+        NativeGenerationKernel(kernels, model)(torch.tensor([0, bad]), torch.rand(1, 2))
