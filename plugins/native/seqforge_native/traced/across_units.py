@@ -6,29 +6,29 @@ from typing import Any
 
 import torch
 
-from seqforge_native.traced.expression import Product
+from seqforge_native.traced.graph import Product
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
 
 _aten = torch.ops.aten
 
 
 def _sum(arithmetic: Arithmetic, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    value = arithmetic.number(value)
-    if all(part.is_constant(0.0) for part in value.parts):
+    value = arithmetic.as_value(value)
+    if all(node.is_constant(0.0) for node in value.blocks):
         return value
-    if list(dims or ()) == [0] and value.rows == "each":
-        return Value(value.parts, "summed")
-    return _total("sum", arithmetic, value, dims)
+    if list(dims or ()) == [0] and value.kind == "per_row":
+        return Value(value.blocks, "summed")
+    return _reduced("sum", arithmetic, value, dims)
 
 
-def _total(operation: str, arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
+def _reduced(operation: str, arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
     """Return the sum or the largest number of the hidden units of each row, or of each head of a row."""
-    value = arithmetic.number(value)
+    value = arithmetic.as_value(value)
     count = _length(operation, arithmetic, value, dims)
-    if value.single:
+    if value.uniform:
         return arithmetic.apply("mul", value, count) if operation == "sum" else value
     pairwise = "add" if operation == "sum" else "maximum"
-    of_unit = reduce(partial(arithmetic.graph.apply, pairwise), value.parts)
+    of_unit = reduce(partial(arithmetic.graph.apply, pairwise), value.blocks)
     return Value((arithmetic.graph.apply(operation, of_unit),))
 
 
@@ -36,7 +36,7 @@ def _length(operation: str, arithmetic: Arithmetic, value: Value, dims: Any) -> 
     """Return how many numbers a reduction combines."""
     dims = [dims] if isinstance(dims, int) else list(dims or ())
     last = len(value.shape) - 1
-    if value.rows != "each" or dims not in ([last], [-1]) or last < 1:
+    if value.kind != "per_row" or dims not in ([last], [-1]) or last < 1:
         raise UntraceableError(f"the operation {operation} over another axis than that of the hidden units")
     length = value.shape[-1]
     if last == 1 and arithmetic.heads > 1 and length > 1:
@@ -45,29 +45,29 @@ def _length(operation: str, arithmetic: Arithmetic, value: Value, dims: Any) -> 
 
 
 def _smallest(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
-    return arithmetic.apply("neg", _total("largest", arithmetic, arithmetic.apply("neg", value), dims))
+    return arithmetic.apply("neg", _reduced("largest", arithmetic, arithmetic.apply("neg", value), dims))
 
 
 def _mean(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False, **_: Any) -> Value:
-    value = arithmetic.number(value)
+    value = arithmetic.as_value(value)
     count = _length("mean", arithmetic, value, dims)
-    return arithmetic.apply("div", _total("sum", arithmetic, value, dims), count)
+    return arithmetic.apply("div", _reduced("sum", arithmetic, value, dims), count)
 
 
 def _variance(
     arithmetic: Arithmetic, value: Any, dims: Any = None, *, correction: float | int | None = 1, keepdim: bool = False
 ) -> Value:
-    value = arithmetic.number(value)
+    value = arithmetic.as_value(value)
     count = _length("var", arithmetic, value, dims)
     rest = arithmetic.apply("sub", value, _mean(arithmetic, value, dims))
-    total = _total("sum", arithmetic, arithmetic.apply("mul", rest, rest), dims)
+    total = _reduced("sum", arithmetic, arithmetic.apply("mul", rest, rest), dims)
     return arithmetic.apply("div", total, count - (1 if correction is None else correction))
 
 
 def _norm(
     arithmetic: Arithmetic, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
 ) -> Value:
-    value = arithmetic.number(value)
+    value = arithmetic.as_value(value)
     if order not in (1, 2):
         raise UntraceableError(f"the norm of order {order}")
     if order == 2:
@@ -77,30 +77,30 @@ def _norm(
 
 def _softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = False) -> Value:
     exponentials = arithmetic.apply("exp", _below_largest(arithmetic, value, dim))
-    return arithmetic.apply("div", exponentials, _total("sum", arithmetic, exponentials, dim))
+    return arithmetic.apply("div", exponentials, _reduced("sum", arithmetic, exponentials, dim))
 
 
 def _log_softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = False) -> Value:
     below = _below_largest(arithmetic, value, dim)
-    total = _total("sum", arithmetic, arithmetic.apply("exp", below), dim)
+    total = _reduced("sum", arithmetic, arithmetic.apply("exp", below), dim)
     return arithmetic.apply("sub", below, arithmetic.apply("log", total))
 
 
 def _log_sum_exp(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
-    largest = _total("largest", arithmetic, value, dims)
-    total = _total("sum", arithmetic, arithmetic.apply("exp", arithmetic.apply("sub", value, largest)), dims)
+    largest = _reduced("largest", arithmetic, value, dims)
+    total = _reduced("sum", arithmetic, arithmetic.apply("exp", arithmetic.apply("sub", value, largest)), dims)
     return arithmetic.apply("add", arithmetic.apply("log", total), largest)
 
 
 def _below_largest(arithmetic: Arithmetic, value: Value, dim: int) -> Value:
-    return arithmetic.apply("sub", value, _total("largest", arithmetic, value, dim))
+    return arithmetic.apply("sub", value, _reduced("largest", arithmetic, value, dim))
 
 
 def _layer_norm(
     arithmetic: Arithmetic, value: Any, shape: Sequence[int], weight: Any, bias: Any, epsilon: float | int
 ) -> tuple[Value, Value, Value]:
     """Return the normalized numbers, their mean, and the reciprocal of their standard deviation."""
-    value, dims = arithmetic.number(value), [-1] * len(shape)
+    value, dims = arithmetic.as_value(value), [-1] * len(shape)
     mean = _mean(arithmetic, value, dims)
     variance = _variance(arithmetic, value, dims, correction=0)
     slope = _reciprocal_root(arithmetic, arithmetic.apply("add", variance, epsilon))
@@ -115,28 +115,28 @@ def _reciprocal_root(arithmetic: Arithmetic, value: Any) -> Value:
 
 
 def _transposed(arithmetic: Arithmetic, value: Any, order: Sequence[int]) -> Value:
-    value = arithmetic.number(value)
-    if list(order) != [1, 0] or value.rows not in ("each", "weight", "outer"):
+    value = arithmetic.as_value(value)
+    if list(order) != [1, 0] or value.kind not in ("per_row", "weight", "outer"):
         raise UntraceableError("the operation permute")
-    return Value(value.parts, value.rows, not value.transposed, value.shape[::-1])
+    return Value(value.blocks, value.kind, not value.transposed, value.shape[::-1])
 
 
 def _matrix_product(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
     """Multiply numbers of the hidden units by a weight, or compute the gradient of one."""
-    graph, left, right = arithmetic.graph, arithmetic.number(left), arithmetic.number(right)
-    if any(part.is_constant(0.0) for value in (left, right) for part in value.parts[:1]):
-        return arithmetic.number(0.0)
-    if (left.rows, right.rows, left.transposed) == ("each", "weight", False):
-        blocks = [part.index for part in right.parts]
+    graph, left, right = arithmetic.graph, arithmetic.as_value(left), arithmetic.as_value(right)
+    if any(value.blocks[0].is_constant(0.0) for value in (left, right)):
+        return arithmetic.as_value(0.0)
+    if (left.kind, right.kind, left.transposed) == ("per_row", "weight", False):
+        blocks = [node.index for node in right.blocks]
         inputs = 1 if right.transposed else len(blocks)
-        if len(left.parts) == inputs and blocks == list(range(blocks[0], blocks[0] + len(blocks))):
+        if len(left.blocks) == inputs and blocks == list(range(blocks[0], blocks[0] + len(blocks))):
             span = (blocks[0], blocks[-1] + 1)
-            return Value(graph.product(Product(span, right.transposed, left.parts)))
-    if (left.rows, right.rows, left.transposed, right.transposed) == ("each", "each", True, False):
-        if len(right.parts) == 1:
-            return Value(tuple(graph.apply("outer", part, right.parts[0]) for part in left.parts), "outer")
-        if len(left.parts) == 1:
-            outer = tuple(graph.apply("outer", part, left.parts[0]) for part in right.parts)
+            return Value(graph.product(Product(span, right.transposed, left.blocks)))
+    if (left.kind, right.kind, left.transposed, right.transposed) == ("per_row", "per_row", True, False):
+        if len(right.blocks) == 1:
+            return Value(tuple(graph.apply("outer", node, right.blocks[0]) for node in left.blocks), "outer")
+        if len(left.blocks) == 1:
+            outer = tuple(graph.apply("outer", node, left.blocks[0]) for node in right.blocks)
             return Value(outer, "outer", transposed=True)
     raise UntraceableError("a product that is not one of hidden units with a weight [hidden or a multiple, hidden]")
 
@@ -153,7 +153,7 @@ ACROSS_UNITS: dict[Any, Callable[..., Any]] = {
     _aten.mean.dim: _mean,
     _aten.var.correction: _variance,
     _aten.linalg_vector_norm.default: _norm,
-    _aten.amax.default: partial(_total, "largest"),
+    _aten.amax.default: partial(_reduced, "largest"),
     _aten.amin.default: _smallest,
     _aten.logsumexp.default: _log_sum_exp,
     _aten._softmax.default: _softmax,

@@ -36,8 +36,8 @@ def _reversed_sub(arithmetic: Arithmetic, left: Any, right: Any, alpha: float | 
 
 
 def _first_argument(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
-    number = arithmetic.number(value)
-    whole = all(part.operation == "constant" and part.value.is_integer() for part in number.parts)
+    number = arithmetic.as_value(value)
+    whole = all(node.operation == "constant" and node.value.is_integer() for node in number.blocks)
     if dtype not in (None, torch.float32) and not whole:
         raise UntraceableError(f"numbers of {dtype}")
     return number
@@ -60,10 +60,6 @@ def _not_equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
     return arithmetic.apply("sub", 1.0, _equal(arithmetic, left, right))
 
 
-def _any_of(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
-    return arithmetic.apply("maximum", left, right)
-
-
 def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
     return _first_argument(arithmetic, number, dtype=dtype)
 
@@ -71,7 +67,7 @@ def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, *
 def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
     if exponent not in (1, 2, 3):
         raise UntraceableError(f"the power {exponent}")
-    result = arithmetic.number(value)
+    result = arithmetic.as_value(value)
     for _ in range(int(exponent) - 1):
         result = arithmetic.apply("mul", result, value)
     return result
@@ -112,54 +108,54 @@ def _multiplied_and_added(
 
 
 def _slice(arithmetic: Arithmetic, value: Any, *bounds: Any, **options: Any) -> Value:
-    value = arithmetic.number(value)
-    return Value(value.parts[_parts_of_slice(arithmetic, value, *bounds, **options)], value.rows)
+    value = arithmetic.as_value(value)
+    return Value(value.blocks[_sliced_blocks(arithmetic, value, *bounds, **options)], value.kind)
 
 
 def _slice_replaced(arithmetic: Arithmetic, value: Any, source: Any, *bounds: Any, **options: Any) -> Value:
     value, source = _of_one_kind(arithmetic, value, source)
-    first, last, _ = _parts_of_slice(arithmetic, value, *bounds, **options).indices(len(value.parts))
-    return joined([value.slice(0, first), source, value.slice(last, len(value.parts))])
+    first, last, _ = _sliced_blocks(arithmetic, value, *bounds, **options).indices(len(value.blocks))
+    return joined([value.slice(0, first), source, value.slice(last, len(value.blocks))])
 
 
-def _parts_of_slice(
+def _sliced_blocks(
     arithmetic: Arithmetic, value: Value, dim: int = 0, start: int | None = 0, end: int | None = None, step: int = 1
 ) -> slice:
-    if step != 1 or (value.rows not in ("shared", "summed") and dim not in value.axes):
+    if step != 1 or (value.kind not in ("shared", "summed") and dim not in value.block_axes):
         raise UntraceableError("a slice of the batch, or a slice with a step")
     # torch writes a slice without an end with an end beyond any length.
-    last = None if end is None or end >= _NO_END else arithmetic.parts(end)
-    return slice(arithmetic.parts(start or 0), last)
+    last = None if end is None or end >= _NO_END else arithmetic.block_count(end)
+    return slice(arithmetic.block_count(start or 0), last)
 
 
 def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list[Value]:
-    value = arithmetic.number(value)
-    if value.rows not in ("shared", "summed") and dim not in value.axes:
+    value = arithmetic.as_value(value)
+    if value.kind not in ("shared", "summed") and dim not in value.block_axes:
         raise UntraceableError("a split of the batch")
     if isinstance(sizes, int):
-        each = arithmetic.parts(sizes)
-        return [value.slice(start, start + each) for start in range(0, len(value.parts), each)]
-    stops = list(accumulate(map(arithmetic.parts, sizes), initial=0))
+        each = arithmetic.block_count(sizes)
+        return [value.slice(start, start + each) for start in range(0, len(value.blocks), each)]
+    stops = list(accumulate(map(arithmetic.block_count, sizes), initial=0))
     return [value.slice(*bounds) for bounds in pairwise(stops)]
 
 
 def _cat(arithmetic: Arithmetic, values: Any, dim: int = 0) -> Value:
     numbers = _of_one_kind(arithmetic, *values)
-    if any(value.rows not in ("shared", "summed") and dim not in value.axes for value in numbers):
+    if any(value.kind not in ("shared", "summed") and dim not in value.block_axes for value in numbers):
         raise UntraceableError("a concatenation along the batch")
     return joined(numbers)
 
 
 def _of_one_kind(arithmetic: Arithmetic, *values: Any) -> list[Value]:
     """Return values to concatenate. Zeros beside the gradient of a weight become blocks of this gradient."""
-    numbers = [arithmetic.number(value) for value in values]
-    gradient = next((value for value in numbers if value.rows == "outer"), None)
+    numbers = [arithmetic.as_value(value) for value in values]
+    gradient = next((value for value in numbers if value.kind == "outer"), None)
     if gradient is None:
         return numbers
-    axis = gradient.axes[0]
+    axis = gradient.block_axes[0]
     return [
-        Value(value.parts[:1] * arithmetic.parts(value.shape[axis]), "outer", gradient.transposed, value.shape)
-        if value.rows == "shared"
+        Value(value.blocks[:1] * arithmetic.block_count(value.shape[axis]), "outer", gradient.transposed, value.shape)
+        if value.kind == "shared"
         else value
         for value in numbers
     ]
@@ -226,8 +222,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.logical_not.default: partial(_from_constant, "sub", 1.0),
     _aten.bitwise_and.Tensor: partial(_elementwise, "mul"),
     _aten.logical_and.default: partial(_elementwise, "mul"),
-    _aten.bitwise_or.Tensor: _any_of,
-    _aten.logical_or.default: _any_of,
+    _aten.bitwise_or.Tensor: partial(_elementwise, "maximum"),
+    _aten.logical_or.default: partial(_elementwise, "maximum"),
     _aten.abs.default: _absolute,
     _aten.sgn.default: _sign,
     _aten.sign.default: _sign,

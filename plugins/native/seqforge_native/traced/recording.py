@@ -1,7 +1,6 @@
-"""A step of a cell and its gradients: recorded by torch as aten operations, and evaluated on values."""
+"""The recording of a step of a cell and its gradients as aten operations, by torch."""
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -9,13 +8,23 @@ from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
-from torch.utils import _pytree
 
 from seqforge.interfaces import Cell, FactoredCell
 from seqforge_native.layout import RECURRENT_MATRIX, further_tensors, weights_of
+from seqforge_native.traced.locations import location_of_error, record_locations
 from seqforge_native.traced.operations import FUNCTIONS
-from seqforge_native.traced.source import name_of, place_of_error, place_of_node, record_places
-from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
+from seqforge_native.traced.values import UntraceableError
+
+OTHER_TENSOR = (
+    "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
+    "[hidden or a multiple, hidden]; a weight of the inputs belongs in `project`"
+)
+
+_REASONS = {
+    "data-dependent": "a branch that depends on the data",
+    "convert all Tensors to FakeTensors": OTHER_TENSOR,  # a tensor that is not an input
+}
+"""Reasons for errors of torch, by a part of the message."""
 
 
 class Step(nn.Module):
@@ -28,11 +37,15 @@ class Step(nn.Module):
     Attributes:
         sides: Number of tensors of gates: W x + b, and U h if the cell has this product and it is not in the function.
         features: Number of features of the gates.
-        rows: Number of rows of the recorded tensors, which differs from the length of every other axis.
+        rows: Number of rows of the recorded tensors, which differs from the length of every other axis, so that a shape
+            shows which axis is the batch.
         vectors: Parameters and buffers of one number or more for each hidden unit, by their names in this module.
         weights: Weights that the function may multiply by, by their names in this module.
         adds_product: Whether the function is `pointwise` with the product U h before it.
         buffer_count: Number of buffers, which are the last ones of `vectors`.
+
+    Raises:
+        UntraceableError: If no kernel can read the state or a parameter of the cell.
     """
 
     def __init__(self, cell: Cell[Any], whole: bool) -> None:
@@ -63,7 +76,7 @@ class Step(nn.Module):
         """Return the output and the tensors of the next state."""
         gates, state = arguments[: self.sides], type(self.state)(*arguments[self.sides :])
         cell = cast("Any", self.cell)
-        with record_places():
+        with record_locations():
             if self.adds_product:
                 product = functional.linear(state[0], cast("Tensor", getattr(self, RECURRENT_MATRIX)))
                 output, after = cell.pointwise(*gates, product, state)
@@ -107,75 +120,7 @@ def record(step: Step) -> torch.fx.GraphModule:
         with torch.autocast("cpu", enabled=False):
             return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
     except Exception as error:  # a cell may raise any error if its tensors have no data
-        message = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0] or type(error).__name__
         known = (reason for part, reason in _REASONS.items() if part in message)
         reason = next(known, f"what torch cannot trace: {message}")
-        raise UntraceableError(reason + place_of_error(error)) from error
-
-
-def evaluate(graph: torch.fx.GraphModule, arithmetic: Arithmetic, inputs: Sequence[Value]) -> list[Value]:
-    """Evaluate aten operations on values.
-
-    Args:
-        graph: Graph of aten operations.
-        arithmetic: Arithmetic on values.
-        inputs: Values of the graph's placeholders, in order.
-
-    Returns:
-        The results in order, with 0 for None.
-
-    Raises:
-        UntraceableError: If a kernel cannot compute an operation.
-    """
-    known: dict[torch.fx.Node, Any] = {}
-    waiting = iter(inputs)
-    results: list[Value] = []
-    for node in graph.graph.nodes:
-        try:
-            match node.op:
-                case "placeholder":
-                    known[node] = next(waiting)
-                case "get_attr":
-                    known[node] = _constant(getattr(graph, cast("str", node.target)), arithmetic)
-                case "output":
-                    flat = _pytree.tree_flatten(node.args[0])[0]
-                    results = [arithmetic.number(0.0 if each is None else known[each]) for each in flat]
-                case _:
-                    arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
-                    known[node] = _result(node, arguments, options, arithmetic)
-        except UntraceableError as error:
-            raise UntraceableError(f"{error}{place_of_node(node)}") from error
-    return results
-
-
-def _result(node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str, Any], arithmetic: Arithmetic) -> Any:
-    if node.target is operator.getitem:
-        result = arguments[0][arguments[1]]
-    else:
-        function: Callable[..., Any] | None = FUNCTIONS.get(node.target)
-        if function is None:
-            raise UntraceableError(f"the operation {name_of(node.target)}")
-        try:
-            result = function(arithmetic, *arguments, **options)
-        except TypeError as error:
-            raise UntraceableError(f"the operation {name_of(node.target)} with these options: {error}") from error
-    like = node.meta.get("val")
-    return arithmetic.as_wide(result, like) if isinstance(like, Tensor) else result
-
-
-_OTHER_TENSOR = (
-    "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
-    "[hidden or a multiple, hidden]; a weight of the inputs belongs in `project`"
-)
-
-_REASONS = {
-    "data-dependent": "a branch that depends on the data",
-    "convert all Tensors to FakeTensors": _OTHER_TENSOR,  # a tensor that is not an input
-}
-"""What some errors of torch mean."""
-
-
-def _constant(tensor: Any, arithmetic: Arithmetic) -> Value:
-    if not isinstance(tensor, Tensor) or tensor.numel() != 1:
-        raise UntraceableError(_OTHER_TENSOR)
-    return arithmetic.number(float(tensor))
+        raise UntraceableError(reason + location_of_error(error)) from error

@@ -13,8 +13,9 @@ from seqforge_native.layout import separated
 from seqforge_native.library import Library, Stages
 from seqforge_native.matrices import gradient_of_weight
 from seqforge_native.sequence import checked, filled_lanes, table_gradient
-from seqforge_native.traced.expression import Node, Product
-from seqforge_native.traced.stages import Direction, Operand, StagedProgram
+from seqforge_native.traced.division import Direction, Operand
+from seqforge_native.traced.graph import Node, Product
+from seqforge_native.traced.stages import StagedProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class _StagedSequence(torch.autograd.Function):
         for part, given in zip(states, state, strict=True):
             part[0] = given
         activations = torch.empty(steps, batch, len(program.saved) * width, dtype=dtype) if learning else None
-        totals = torch.empty(steps, batch, len(program.forward.totals))
+        totals = torch.empty(steps, batch, len(program.forward.reductions))
         operands = _room_for_operands(program.forward, states[0, 1:], dtype)
         outputs = torch.empty(steps, batch, width, dtype=dtype)
         parameters = parameters.contiguous()
@@ -226,7 +227,7 @@ def _weight_gradients(
         block = computed[pair].view(len(pair[0]), hidden_size, len(pair[1]), hidden_size)
         return block[pair[0].index(left), :, pair[1].index(right)]
 
-    blocks = iter(kernel.program.trace.weights)
+    blocks = iter(kernel.program.trace.weight_gradients)
     results: list[Tensor] = []
     for weight in weights:
         terms = [next(blocks) for _ in range(len(weight) // hidden_size)]

@@ -1,51 +1,60 @@
-"""A step of a cell and its gradients, as nodes of one hidden unit."""
+"""The trace of a cell: a step and its gradients, as nodes of one hidden unit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import count, islice
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from seqforge.interfaces import Cell
 from seqforge_native.layout import heads_of, why_not_elementwise
-from seqforge_native.traced.expression import TOTALS, Graph, Node, Product, needed_by
-from seqforge_native.traced.recording import Step, evaluate, record
+from seqforge_native.traced.evaluation import evaluate
+from seqforge_native.traced.graph import REDUCTIONS, Graph, Node, Product, needed_by
+from seqforge_native.traced.recording import Step, record
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
 
 MOST_GATES = 12
 """Largest number of gates of a product: the registers that AVX2 has for the sums of one row."""
 
 Term = tuple[Node, Node]
-"""A sum over all steps and rows, for each pair of hidden units, of the products of two numbers."""
+"""Factors of an outer product, which is summed over all steps and rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Computation of one step for one hidden unit.
+    """Computation of one step for one hidden unit, forward and backward.
 
     Attributes:
         gates: Number of gates.
         outputs: The output, then the state after the step.
-        input_gates: Gradients of W x + b.
-        recurrent_gates: Gradients of U h; none if the step has no such product, or contains it.
-        state: Gradients of the state before the step.
-        parameters: Gradients of the registers of parameters in one row; the kernel sums them over the rows.
+        input_gate_gradients: Gradients of W x + b.
+        recurrent_gate_gradients: Gradients of U h; none if the step has no such product, or contains it.
+        state_gradients: Gradients of the state before the step.
+        parameter_gradients: Gradients of the registers of parameters in one row; the kernel sums them over the rows.
         products: Products that the step contains.
-        weights: For each block of the weights of these products, the terms whose sum is its gradient.
+        weight_gradients: For each block of the weights of these products, the terms whose sum is its gradient.
     """
 
     gates: int
     outputs: tuple[Node, ...]
-    input_gates: tuple[Node, ...]
-    recurrent_gates: tuple[Node, ...]
-    state: tuple[Node, ...]
-    parameters: tuple[Node, ...]
+    input_gate_gradients: tuple[Node, ...]
+    recurrent_gate_gradients: tuple[Node, ...]
+    state_gradients: tuple[Node, ...]
+    parameter_gradients: tuple[Node, ...]
     products: tuple[Product, ...] = ()
-    weights: tuple[tuple[Term, ...], ...] = ()
+    weight_gradients: tuple[tuple[Term, ...], ...] = ()
 
     @property
     def gradients(self) -> tuple[Node, ...]:
         """All results of the backward pass for one hidden unit."""
-        return (*self.input_gates, *self.recurrent_gates, *self.state, *self.parameters)
+        return (
+            *self.input_gate_gradients,
+            *self.recurrent_gate_gradients,
+            *self.state_gradients,
+            *self.parameter_gradients,
+        )
 
     @property
     def writes_hidden(self) -> bool:
@@ -56,7 +65,7 @@ class Trace:
     def crosses_units(self) -> bool:
         """Whether the numbers of a hidden unit depend on those of others, other than by U h."""
         nodes = needed_by([*self.outputs, *self.gradients])
-        return bool(self.products) or any(node.operation in TOTALS for node in nodes)
+        return bool(self.products) or any(node.operation in REDUCTIONS for node in nodes)
 
 
 def trace(cell: Cell[Any]) -> Trace:
@@ -69,7 +78,7 @@ def trace(cell: Cell[Any]) -> Trace:
         try:
             elementwise = _trace(_step(cell, whole=False))
         except UntraceableError:
-            pass  # The whole step may be traceable; if not, it has the same reason.
+            pass  # The whole step may be traceable; if it is not, the reason is the same.
         else:
             if not elementwise.crosses_units:
                 return elementwise
@@ -86,81 +95,104 @@ def _step(cell: Cell[Any], *, whole: bool) -> Step:
 
 
 def _trace(step: Step) -> Trace:
-    hidden_size, heads = step.cell.hidden_size, heads_of(step.cell)
-    gates, rest = divmod(step.features, hidden_size)
-    if rest:
-        counts = f"{step.features} projected inputs for {hidden_size} hidden units, which is not a multiple"
-        raise UntraceableError(f"{counts}; multiply the inputs by their weight in `project`")
-    if not gates or ((step.sides == 2 or step.adds_product) and gates > MOST_GATES):
-        raise UntraceableError(f"{step.features} gates of {hidden_size} hidden units")
-    recorded = record(step)
-    graph = Graph()
+    hidden_size, heads, rows = step.cell.hidden_size, heads_of(step.cell), step.rows
+    gates, state_count = _count_gates(step), len(step.state)
+    recorded, graph = record(step), Graph()
     arithmetic = Arithmetic(graph, hidden_size, heads)
-    parts = len(step.state)
 
-    def leaf(operation: str, index: int = 0, count: int = 1) -> Value:
+    def per_row(operation: str, index: int = 0, count: int = 1) -> Value:
         nodes = tuple(graph.leaf(operation, index + each) for each in range(count))
-        return Value(nodes, shape=(step.rows, count * hidden_size))
+        return Value(nodes, shape=(rows, count * hidden_size))
 
-    heights = [len(value) // hidden_size for value in step.weights.values()]
-    widths = [len(value) // hidden_size for value in step.vectors.values()]
-    given = [
-        *(leaf(side, count=gates) for side in ("input_gate", "recurrent_gate")[: step.sides]),
-        *(leaf("state", index) for index in range(parts)),
-        *(
-            Value(nodes, "weight", shape=(len(nodes) * hidden_size, hidden_size))
-            for nodes in _rows(graph, "weight", heights)
-        ),
-        *(Value(nodes, "shared", shape=(len(nodes) * hidden_size,)) for nodes in _rows(graph, "parameter", widths)),
+    sides = [per_row(side, count=gates) for side in ("input_gate", "recurrent_gate")[: step.sides]]
+    state = [per_row("state", index) for index in range(state_count)]
+    weights = _leaves(graph, "weight", step.weights.values(), hidden_size)
+    vectors = _leaves(graph, "parameter", step.vectors.values(), hidden_size)
+    inputs = [
+        *sides,
+        *state,
+        *(Value(nodes, "weight", shape=(len(nodes) * hidden_size, hidden_size)) for nodes in weights),
+        *(Value(nodes, "shared", shape=(len(nodes) * hidden_size,)) for nodes in vectors),
     ]
-    state_gradients = [leaf("state_gradient", index) for index in range(parts)]
-    results = evaluate(recorded, arithmetic, [*given, leaf("output_gradient"), *state_gradients])
-    if not step.whole and results[0].parts == results[1].parts:
+    state_gradients = [per_row("state_gradient", index) for index in range(state_count)]
+    results = evaluate(recorded, arithmetic, [*inputs, per_row("output_gradient"), *state_gradients])
+    if not step.whole and results[0].blocks == results[1].blocks:
         # The output is the hidden state: the kernel adds the gradients of both before this computation.
-        results = evaluate(recorded, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
-    outputs, gradients = results[: 1 + parts], iter(results[1 + parts :])
-    zeros = [arithmetic.number(0.0)] * step.buffer_count
-
-    def take(count: int) -> list[Value]:
-        return [next(gradients) for _ in range(count)]
-
-    sides, state, weights, vectors = take(step.sides), take(parts), take(len(heights)), [*gradients, *zeros]
+        results = evaluate(recorded, arithmetic, [*inputs, arithmetic.as_value(0.0), *state_gradients])
+    outputs, gradients = results[: 1 + state_count], iter(results[1 + state_count :])
+    of_sides, of_state = list(islice(gradients, step.sides)), list(islice(gradients, state_count))
+    of_weights = list(islice(gradients, len(weights)))
+    of_vectors = [*gradients, *[arithmetic.as_value(0.0)] * step.buffer_count]
     traced = Trace(
         gates,
-        tuple(_one(value) for value in outputs),
-        _as_wide(sides[0], gates),
-        _as_wide(sides[1], gates) if step.sides == 2 else (),
-        tuple(_one(value) for value in state),
-        tuple(node for value, width in zip(vectors, widths, strict=True) for node in _as_wide(value, width)),
-        tuple(graph.products),
-        tuple(_terms(node) for value, height in zip(weights, heights, strict=True) for node in _as_wide(value, height)),
+        outputs=tuple(_one_per_unit(value) for value in outputs),
+        input_gate_gradients=_per_row_blocks(of_sides[0], gates),
+        recurrent_gate_gradients=_per_row_blocks(of_sides[1], gates) if step.sides == 2 else (),
+        state_gradients=tuple(_one_per_unit(value) for value in of_state),
+        parameter_gradients=_concatenated(of_vectors, vectors),
+        products=tuple(graph.products),
+        weight_gradients=tuple(_terms(node) for node in _concatenated(of_weights, weights)),
     )
     for product in traced.products:
-        if heads > 1 and product.blocks[1] > heights[0]:
+        if heads > 1 and product.blocks[1] > len(weights[0]):
             raise UntraceableError("a further product of a cell with heads")
         if product.count > MOST_GATES:
             raise UntraceableError(f"{product.count * hidden_size} gates of {hidden_size} hidden units")
     return traced
 
 
-def _rows(graph: Graph, operation: str, counts: Sequence[int]) -> list[tuple[Node, ...]]:
-    """Return leaves for several tensors, numbered in one row."""
-    stops = list(accumulate(counts))
+def _count_gates(step: Step) -> int:
+    """Return the number of gates of a hidden unit.
+
+    Raises:
+        UntraceableError: If a kernel cannot compute this number of gates.
+    """
+    hidden_size = step.cell.hidden_size
+    gates, rest = divmod(step.features, hidden_size)
+    if rest:
+        counts = f"{step.features} projected inputs for {hidden_size} hidden units, which is not a multiple"
+        raise UntraceableError(f"{counts}; multiply the inputs by their weight in `project`")
+    if not gates or ((step.sides == 2 or step.adds_product) and gates > MOST_GATES):
+        raise UntraceableError(f"{step.features} gates of {hidden_size} hidden units")
+    return gates
+
+
+def _leaves(graph: Graph, operation: str, tensors: Iterable[Tensor], hidden_size: int) -> list[tuple[Node, ...]]:
+    """Return leaves for the blocks of several tensors, numbered consecutively."""
+    indices = count()
     return [
-        tuple(graph.leaf(operation, index) for index in range(stop - count, stop))
-        for stop, count in zip(stops, counts, strict=True)
+        tuple(
+            graph.leaf(operation, next(indices), boolean=tensor.dtype == torch.bool)
+            for _ in range(len(tensor) // hidden_size)
+        )
+        for tensor in tensors
     ]
 
 
-def _as_wide(value: Value, width: int) -> tuple[Node, ...]:
+def _concatenated(gradients: Sequence[Value], leaves: Sequence[tuple[Node, ...]]) -> tuple[Node, ...]:
+    """Return the nodes of the gradients of several tensors."""
+    return tuple(node for value, own in zip(gradients, leaves, strict=True) for node in _repeated(value, len(own)))
+
+
+def _repeated(value: Value, count: int) -> tuple[Node, ...]:
     """Return the nodes of a value; a constant, such as a missing gradient, is repeated."""
-    return value.parts * width if len(value.parts) == 1 else value.parts
+    return value.blocks * count if len(value.blocks) == 1 else value.blocks
 
 
-def _one(value: Value) -> Node:
-    (node, *more) = value.parts
-    if more:
+def _per_row_blocks(value: Value, count: int) -> tuple[Node, ...]:
+    """Return the nodes of a result with some numbers for each hidden unit of each row.
+
+    Raises:
+        UntraceableError: If the value has another form.
+    """
+    blocks = _repeated(value, count)
+    if len(blocks) != count or value.kind not in ("per_row", "shared"):
         raise UntraceableError("an output that is not one number for each hidden unit")
+    return blocks
+
+
+def _one_per_unit(value: Value) -> Node:
+    (node,) = _per_row_blocks(value, 1)
     return node
 
 

@@ -1,4 +1,4 @@
-"""Tensors of a traced cell, as the nodes of one hidden unit, and the arithmetic on them."""
+"""Tensors of a recorded cell as nodes of one hidden unit, and the elementwise arithmetic on them."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from seqforge_native.traced.expression import Graph, Node
+from seqforge_native.traced.graph import Graph, Node
 
-Rows = Literal["each", "shared", "summed", "weight", "outer"]
+Kind = Literal["per_row", "shared", "summed", "weight", "outer"]
+"""What the rows of a tensor are; see `Value`."""
 
 
 class UntraceableError(Exception):
@@ -21,41 +22,41 @@ class Value:
     """A tensor whose last axis has one or more numbers for each hidden unit.
 
     Attributes:
-        parts: Nodes of a hidden unit. Part k stands for the k-th block of hidden units on the last axis. A number that
-            is the same for all hidden units has one part.
-        rows: "each" if every row of the batch has its own numbers; "shared" if all rows have the same; "summed" for the
-            sum of the nodes over the rows; "weight" for a weight, and "outer" for the gradient of one, whose parts are
-            blocks `[hidden, hidden]` along the first axis.
+        blocks: Nodes of a hidden unit: node k stands for the k-th block of hidden units on the last axis. A number that
+            is the same for all hidden units has one node.
+        kind: "per_row" if every row of the batch has its own numbers; "shared" if all rows have the same; "summed" for
+            the sum of the nodes over the rows; "weight" for a weight, and "outer" for the gradient of one, whose nodes
+            stand for blocks `[hidden, hidden]` along the first axis.
         transposed: Whether the axes are exchanged.
         shape: Shape of the tensor; empty for a constant.
     """
 
-    parts: tuple[Node, ...]
-    rows: Rows = "each"
+    blocks: tuple[Node, ...]
+    kind: Kind = "per_row"
     transposed: bool = False
     shape: tuple[int, ...] = ()
 
     def slice(self, start: int, stop: int) -> "Value":
-        """Return the parts from `start` to before `stop`."""
-        return Value(self.parts[start:stop], self.rows, self.transposed)
+        """Return the blocks from `start` to before `stop`."""
+        return Value(self.blocks[start:stop], self.kind, self.transposed)
 
     @property
-    def axes(self) -> tuple[int, ...]:
-        """The axis of the parts, from the start and from the end."""
-        if self.rows in ("weight", "outer"):
+    def block_axes(self) -> tuple[int, ...]:
+        """Index of the axis of the blocks, counted from the first and from the last axis."""
+        if self.kind in ("weight", "outer"):
             return (1, -1) if self.transposed else (0, -2)
         return (0, -2) if self.transposed else (len(self.shape) - 1, -1)
 
     @property
-    def single(self) -> bool:
+    def uniform(self) -> bool:
         """Whether there is one number for all hidden units."""
-        return len(self.parts) == 1 and self.parts[0].single
+        return len(self.blocks) == 1 and self.blocks[0].uniform
 
 
 def joined(values: Sequence[Value]) -> Value:
     """Concatenate at least one value along the last axis."""
     transposed = any(value.transposed for value in values)
-    return Value(tuple(part for value in values for part in value.parts), _common_rows("cat", values), transposed)
+    return Value(tuple(node for value in values for node in value.blocks), _common_kind("cat", values), transposed)
 
 
 class Arithmetic:
@@ -72,8 +73,8 @@ class Arithmetic:
         self.hidden_size = hidden_size
         self.heads = heads
 
-    def number(self, value: Value | float | int) -> Value:
-        """Return a value as it is, or a finite number as a constant value."""
+    def as_value(self, value: Value | float | int) -> Value:
+        """Return a value unchanged, or a finite number as a constant."""
         if isinstance(value, Value):
             return value
         if not math.isfinite(value):
@@ -81,51 +82,51 @@ class Arithmetic:
         return Value((self.graph.constant(float(value)),), "shared")
 
     def apply(self, operation: str, *operands: Value | float | int) -> Value:
-        """Apply an operation of a node elementwise to values of one width, and to numbers for all hidden units."""
-        values = [self.number(operand) for operand in operands]
-        width = max(len(value.parts) for value in values)
-        columns = [value.parts * width if value.single else value.parts for value in values]
+        """Apply an operation elementwise to values with the same number of blocks, and to uniform values."""
+        values = [self.as_value(operand) for operand in operands]
+        width = max(len(value.blocks) for value in values)
+        columns = [value.blocks * width if value.uniform else value.blocks for value in values]
         if any(len(column) != width for column in columns):
             raise UntraceableError(f"the operation {operation} on tensors of different widths")
-        rows = _common_rows(operation, values)
+        kind = _common_kind(operation, values)
         if any(value.transposed for value in values):
             raise UntraceableError(f"the operation {operation} on a transposed tensor")
-        shape = max((value.shape for value in values if not value.single), key=len, default=())
-        nodes = tuple(self.graph.apply(operation, *parts) for parts in zip(*columns, strict=True))
-        return Value(nodes, rows, shape=shape)
+        shape = max((value.shape for value in values if not value.uniform), key=len, default=())
+        nodes = tuple(self.graph.apply(operation, *arguments) for arguments in zip(*columns, strict=True))
+        return Value(nodes, kind, shape=shape)
 
-    def parts(self, length: int) -> int:
-        """Return how many parts a number of features make up."""
+    def block_count(self, length: int) -> int:
+        """Return the number of blocks of hidden units in a number of features."""
         if length % self.hidden_size:
             raise UntraceableError(f"{length} features of {self.hidden_size} hidden units")
         return length // self.hidden_size
 
-    def as_wide(self, value: Value, like: Tensor) -> Value:
+    def with_shape(self, value: Value, like: Tensor) -> Value:
         """Return a value with the shape of a tensor.
 
         A number for all hidden units is repeated to the width of the tensor; another value must have this width.
         """
         shape = tuple(like.shape)
-        parts = value.parts
-        if value.rows in ("weight", "outer") or value.transposed:
-            axis = 1 if value.transposed and value.rows != "each" else 0
-            fits = len(shape) == 2 and shape[axis] == len(parts) * self.hidden_size
+        blocks = value.blocks
+        if value.kind in ("weight", "outer") or value.transposed:
+            axis = 1 if value.transposed and value.kind != "per_row" else 0
+            fits = len(shape) == 2 and shape[axis] == len(blocks) * self.hidden_size
         elif len(shape) == 3:  # [rows, heads, hidden / heads]
-            whole = value.single and shape[2] == 1
-            fits = len(parts) == 1 and shape[1] == self.heads and (whole or shape[1] * shape[2] == self.hidden_size)
-        elif value.single:
-            repeated = shape and not shape[-1] % self.hidden_size and (value.rows == "shared" or len(shape) == 2)
-            parts = parts * self.parts(shape[-1]) if repeated else parts
+            whole = value.uniform and shape[2] == 1
+            fits = len(blocks) == 1 and shape[1] == self.heads and (whole or shape[1] * shape[2] == self.hidden_size)
+        elif value.uniform:
+            repeated = shape and not shape[-1] % self.hidden_size and (value.kind == "shared" or len(shape) == 2)
+            blocks = blocks * self.block_count(shape[-1]) if repeated else blocks
             fits = len(shape) <= 2
         else:
-            fits = 0 < len(shape) <= 2 and len(parts) == self.parts(shape[-1])
+            fits = 0 < len(shape) <= 2 and len(blocks) == self.block_count(shape[-1])
         if not fits:
             raise UntraceableError(f"a tensor of the shape {shape}")
-        return replace(value, parts=parts, shape=shape)
+        return replace(value, blocks=blocks, shape=shape)
 
 
-def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
-    kinds = {value.rows for value in values}
+def _common_kind(operation: str, values: Sequence[Value]) -> Kind:
+    kinds = {value.kind for value in values}
     if "weight" in kinds or "outer" in kinds:
         if kinds == {"weight"} and operation == "cat":
             return "weight"
@@ -133,15 +134,15 @@ def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
             return "outer"
         raise UntraceableError(f"the operation {operation} on a weight")
     if "summed" not in kinds:
-        return "each" if "each" in kinds else "shared"
-    summed = [value.rows == "summed" for value in values]
+        return "per_row" if "per_row" in kinds else "shared"
+    summed = [value.kind == "summed" for value in values]
     # Sums over rows may be added, and multiplied by what is the same in all rows.
     linear = (
         operation in ("neg", "cat")
         or (operation in ("add", "sub") and all(summed))
-        or (operation == "mul" and summed.count(True) == 1 and "each" not in kinds)
-        or (operation == "div" and summed == [True, False] and "each" not in kinds)
-        or (operation == "where" and values[0].rows == "shared" and all(map(_is_summed_or_zero, values[1:])))
+        or (operation == "mul" and summed.count(True) == 1 and "per_row" not in kinds)
+        or (operation == "div" and summed == [True, False] and "per_row" not in kinds)
+        or (operation == "where" and values[0].kind == "shared" and all(map(_is_summed_or_zero, values[1:])))
     )
     if not linear:
         raise UntraceableError(f"the operation {operation} on a sum over the batch")
@@ -149,4 +150,4 @@ def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
 
 
 def _is_summed_or_zero(value: Value) -> bool:
-    return value.rows == "summed" or all(part.is_constant(0.0) for part in value.parts)
+    return value.kind == "summed" or all(node.is_constant(0.0) for node in value.blocks)

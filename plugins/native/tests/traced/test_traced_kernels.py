@@ -200,6 +200,22 @@ def test_a_traced_kernel_equals_the_cell(
         assert distance <= TOLERANCES[dtype] * scale, f"result {index} is off by {distance}"
 
 
+class GateAsOutput(TwoParts):
+    """Returns one side of a gate whose sides it adds."""
+
+    gates = 1
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        return recurrent_gates, Memory(torch.tanh(input_gates + recurrent_gates), state.total)
+
+
+def test_an_output_may_be_a_side_of_a_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = GateAsOutput(5, 6)
+    inputs, state = torch.randn(3, 2, 5), cell.initial_state(2)
+    outputs, _ = kernel_for(cell, monkeypatch)(inputs, state)
+    torch.testing.assert_close(outputs, cell(inputs, state)[0])
+
+
 def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     cell = Leaky(5, 40)
@@ -281,7 +297,36 @@ class InfiniteConstant(TwoParts):
         return hidden, Memory(hidden, state.total)
 
 
-@pytest.mark.parametrize("kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, UnitByUnit, Shifted, BranchesOnData])
+class SumOfBooleans(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = ((gate > 0) + (candidate > 0)).float()  # True + True is True
+        return hidden, Memory(hidden, state.total)
+
+
+class LogicOfNumbers(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.logical_or(gate, candidate).float()
+        return hidden, Memory(hidden, state.total)
+
+
+class BitsOfIntegers(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = ((gate > 0) * 3 & (candidate > 0) * 2) * 0.5
+        return hidden, Memory(hidden, state.total)
+
+
+class SumOfTheBatch(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        hidden = state.hidden + self.scales[: self.hidden_size]
+        return hidden, Memory(hidden, input_gates[:, : self.hidden_size].sum(0, keepdim=True).expand_as(hidden))
+
+
+@pytest.mark.parametrize(
+    "kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, SumOfTheBatch, UnitByUnit, Shifted, BranchesOnData]
+)
 def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[TwoParts]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -295,6 +340,9 @@ def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[Two
         (AcrossUnits, "the operation cumsum"),
         (AcrossTheBatch, "the operation mean"),
         (BranchesOnData, "a branch that depends on the data"),
+        (SumOfBooleans, "the operation add with a boolean result"),
+        (LogicOfNumbers, "the operation logical_or with a boolean result"),
+        (BitsOfIntegers, "the operation bitwise_and on integers"),
     ],
 )
 def test_a_reason_names_the_operation_and_its_line(kind: type[TwoParts], reason: str) -> None:
