@@ -249,25 +249,30 @@ def read_bounded(
     """Return the content of a regular file of at most `maximum_size` bytes; see `open_regular`.
 
     Raises:
-        OSError: If the file cannot be read, or is a link, a pipe or a device.
-        ValueError: If the file is larger than the limit.
+        OSError: If the file cannot be read, is larger than the limit, or is a link, a pipe or a device.
     """
     with open_regular(path, root=root, follow_symlinks=follow_symlinks) as file:
         # A call of `read` requests the memory for all bytes that it may return.
         content = file.read(min(os.fstat(file.fileno()).st_size, maximum_size) + 1)
     if len(content) > maximum_size:
-        raise ValueError(f"it is larger than {maximum_size:,} bytes")
+        raise OSError(errno.EFBIG, f"it is larger than {maximum_size:,} bytes", str(path))
     return content
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Return the object in a JSON file, which has at least the given keys.
 
     Raises:
-        OSError: If the file cannot be read, or is a link, a pipe or a device.
-        ValueError: If the file is too large, or `parse_json` refuses its content.
+        OSError: If the file cannot be read; see `read_bounded`.
+        ValueError: If its content is not an object, lacks a key, or is refused by `parse_json`.
     """
-    return parse_json(read_bounded(path))
+    values = parse_json(read_bounded(path))
+    if not isinstance(values, dict):
+        raise ValueError("it is not an object")
+    for key in keys:
+        if key not in values:
+            raise ValueError(f"it has no {key!r}")
+    return cast("dict[str, Any]", values)
 
 
 def parse_json(content: bytes) -> Any:

@@ -136,13 +136,13 @@ def test_json_is_read(tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_text('{"a": ["ß", 1, null]}', encoding="utf-8")
     assert read_json(path) == {"a": ["ß", 1, None]}
+    assert read_json(path, "a") == {"a": ["ß", 1, None]}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"[" * 100_000, "nested too deeply"),
-        (b" " * MAXIMUM_SIZE + b"1", "larger than 16,777,216 bytes"),
         (b"\xff", "can't decode"),
         (b"{", "Expecting"),
         (b"[1e999]", "the number 1e999 is too large"),
@@ -151,21 +151,45 @@ def test_json_is_read(tmp_path: Path):
         (b"1" + b"0" * 400, "the number 10000000000000000000… is too large"),
         (b"1" + b"0" * 5000, "too large"),
         (b"9223372036854775808", "too large"),
+        (b"1.5", "it is not an object"),
+        (b'[{"a": 1}]', "it is not an object"),
+        (b'{"b": 1}', "it has no 'a'"),
     ],
-    ids=["deep", "large", "not UTF-8", "cut", "infinite", "infinity", "NaN", "10^400", "10^5000", "2^63"],
+    ids=[
+        "deep",
+        "encoding",
+        "cut",
+        "infinite",
+        "infinity",
+        "NaN",
+        "10^400",
+        "10^5000",
+        "2^63",
+        "number",
+        "list",
+        "key",
+    ],
 )
-def test_invalid_or_large_json_is_a_value_error(tmp_path: Path, content: bytes, message: str):
+def test_invalid_json_is_a_value_error(tmp_path: Path, content: bytes, message: str):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        read_json(path)
+        read_json(path, "a")
+
+
+def test_a_large_file_is_an_error_that_names_it(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b" " * MAXIMUM_SIZE + b"1")
+    with pytest.raises(OSError, match="larger than 16,777,216 bytes") as caught:
+        read_bounded(path)
+    assert caught.value.filename == str(path)
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_that_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, number: float):
     path = tmp_path_factory.mktemp("json") / "a.json"
-    path.write_text(json.dumps([number]), encoding="utf-8")
-    assert read_json(path) == [number]
+    path.write_text(json.dumps({"a": number}), encoding="utf-8")
+    assert read_json(path) == {"a": number}
 
 
 def make_link(path: Path) -> None:

@@ -86,14 +86,14 @@ def export(
         directory.checkpoints.mkdir()
         for name in (MARKER, BACKENDS, *read_checkpoint_manifest(source).run):
             if (run.path / name).exists():
-                write_atomically(path / name, _read(run.path / name))
+                write_atomically(path / name, read_bounded(run.path / name))
         parameters = export_weights(source, directory.checkpoints / source.name, getattr(torch, precision))
         directory.write_experiment(experiment)
         write_atomically(directory.metrics, _lines(records))
         write_atomically(path / HISTORY, _lines(_history(run, step)))
         card = target / CARD
         draft = _draft_card(target.name, experiment, records, f"{parameters:,}, stored in {precision}")
-        write_atomically(path / CARD, _read(card) if card.exists() else draft.encode())
+        write_atomically(path / CARD, read_bounded(card) if card.exists() else draft.encode())
 
     with reported_failures(f"exporting to {target}"):
         created = create_folder(target.parent, target.name, fill)
@@ -144,13 +144,6 @@ def _check_target(folder: Path, *, replace: bool) -> None:
             advice = f"To replace this model and keep its {CARD}: "
             hint, python_hint = f"{advice}--replace", f"{advice}replace=True"
     raise RunError(f"{folder}: it exists already", hint=hint, python_hint=python_hint)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return read_bounded(file)
-    except ValueError as error:
-        raise RunError(f"{file}: {error}") from error
 
 
 def _records(run: Run, last: int) -> Iterator[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.faults import checked_state, wrong_result
-from seqforge.files import read_json
+from seqforge.files import describe_failure, read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.vocabulary import distinct_codes
 
@@ -76,17 +76,21 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
 
     Raises:
         DataError: If the file is damaged, or contains the state of another vocabulary.
+        RunError: If the file cannot be read.
     """
     try:
-        content: dict[str, Any] = read_json(path)
+        content = read_json(path, "version", "state")
         if content["version"] != VOCABULARY_VERSION:
             raise ValueError(f"its version is {content['version']}, and this program reads {VOCABULARY_VERSION}")
         state: Any = content["state"]
         if not isinstance(state, dict):
             raise ValueError("the state is not a table")
         vocabulary.restore(cast("dict[str, Any]", state))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
+        raise DataError(f"{path}: not the state of this vocabulary: {reason}") from error
+    except OSError as error:
+        raise describe_failure(error, f"reading {path}") from error
 
 
 def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> Iterator[ItemT]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqforge.data.splits import SplitName, hash_to_unit_interval
 from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
-from seqforge.files import read_json
+from seqforge.files import describe_failure, read_json
 from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
 
 EXAMPLES_VERSION = 1
@@ -200,17 +200,21 @@ def read_example_spec(path: Path) -> ExampleSpec:
 
     Raises:
         DataError: If the file is damaged, or its format version is unknown.
+        RunError: If the file cannot be read.
     """
     try:
-        table: dict[str, Any] = read_json(path)
+        table = read_json(path, "version", "input", "input_kind", "target", "output_mode")
         if table["version"] != EXAMPLE_SPEC_VERSION:
             raise ValueError(f"its version is {table['version']}, and this program reads {EXAMPLE_SPEC_VERSION}")
         part = _part(table["input"])
         if isinstance(part, Classes):
             raise ValueError("an input cannot consist of classes")
         return ExampleSpec(part, table["input_kind"], _part(table["target"]), table["output_mode"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a valid example spec: {error}") from error
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
+        raise DataError(f"{path}: not a valid example spec: {reason}") from error
+    except OSError as error:
+        raise describe_failure(error, f"reading {path}") from error
 
 
 def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:

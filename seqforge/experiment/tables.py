@@ -2,6 +2,7 @@
 
 import codecs
 import copy
+import errno
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,9 +45,9 @@ def read_table(path: Path) -> Table:
             python_hint = f"To resume this run: {open_in_python(path)}.resume()"
         message = f"{path}: is a folder, not an experiment file"
         raise ExperimentError(message, hint=hint, python_hint=python_hint) from error
-    except ValueError as error:
-        raise _no_toml(path, error, b"") from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _no_toml(path, ValueError(error.strerror), b"") from error
         failure = describe_failure(error, f"reading {path}")
         raise ExperimentError(failure.message, hint=failure.hint) from error
     return parse_table(content, path)

@@ -64,9 +64,8 @@ def _read(path: Path) -> bytes:
         raise PluginError(f"{path} is not a Python file", hint=hint)
     try:
         return read_bounded(path, follow_symlinks=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise PluginError(f"{path} cannot be read: {reason}", hint="Correct the path of the plugin.") from error
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read: {error.strerror}", hint="Correct the path of the plugin.") from error
 
 
 def _execute(path: Path, source: bytes) -> ModuleType:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from seqforge.errors import SeqforgeError
+from seqforge.files import describe_failure
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
@@ -136,8 +137,11 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
             """Answer with the reason if the run cannot be read, for example because its folder was deleted."""
             try:
                 yield
-            except SeqforgeError as error:
-                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", error.message.encode())
+            except (SeqforgeError, OSError) as error:
+                if isinstance(error, ConnectionError):
+                    raise
+                message = (describe_failure(error) if isinstance(error, OSError) else error).message
+                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", message.encode())
 
         def _send_if_changed(self, news: bytes, tag: str) -> None:
             if self.headers.get("If-None-Match") == f'"{tag}"':

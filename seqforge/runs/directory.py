@@ -254,12 +254,12 @@ class RunDirectory:
 
 def _check_version(path: Path) -> None:
     try:
-        version = read_json(path / MARKER)["version"]
+        version = read_json(path / MARKER, "version")["version"]
         if not isinstance(version, int):
             raise ValueError("its version is not an integer")
     except FileNotFoundError as error:
         raise RunError(f"{path}: this folder is not a run directory", hint=suggest_runs(path)) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise RunError(
             f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
         ) from error

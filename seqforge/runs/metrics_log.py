@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
-from seqforge.errors import RunError, open_in_python, quote_path, warn
+from seqforge.errors import open_in_python, quote_path, warn
 from seqforge.files import open_regular, read_bounded, reported_failures, write_atomically
 
 _WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
@@ -116,11 +116,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_content(path: Path) -> bytes:
-    try:
-        with reported_failures(f"reading {path}"):
-            return read_bounded(path, MAXIMUM_SIZE)
-    except ValueError as error:
-        raise RunError(f"{path}: {error}") from error
+    with reported_failures(f"reading {path}"):
+        return read_bounded(path, MAXIMUM_SIZE)
 
 
 def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, Any]], int]:

@@ -18,7 +18,7 @@ from seqforge.checkpoints.verify import step_folders
 from seqforge.checksums import parse_sealed_json
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.figures import describe_layers
-from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
+from seqforge.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of
@@ -143,8 +143,8 @@ def summarize_run(path: Path) -> RunSummary:
         return _summarize(directory)
     except SeqforgeError as error:
         return RunSummary(path, "damaged", error.message.removeprefix(f"{path}: ").partition("\n")[0])
-    except (OSError, ValueError, RecursionError) as error:
-        return RunSummary(path, "damaged", f"{type(error).__name__}: {error}".partition("\n")[0])
+    except OSError as error:
+        return RunSummary(path, "damaged", describe_failure(error).message.removeprefix(f"{path}/"))
 
 
 def _summarize(directory: RunDirectory) -> RunSummary:
@@ -182,7 +182,7 @@ def _read_experiment(path: Path) -> tuple[dict[str, Any], _Experiment]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RunError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path.name}: not a TOML file: {error}") from error
 
 

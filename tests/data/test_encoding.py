@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqforge.data import VOCABULARY, TokenFile, encode_corpus, read_vocabulary
 from seqforge.data.encoding import VOCABULARY_VERSION
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError
 from seqforge.events import Report
 from seqforge.interfaces import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
 
@@ -188,12 +188,12 @@ def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(enc
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "No such file or directory"),
+        (None, "the file is missing"),
         ("", "Expecting value"),
         ("{", "Expecting property name"),
-        ("[]", "list indices must be integers"),
-        ("{}", "'version'"),
-        (json.dumps({"version": VOCABULARY_VERSION}), "'state'"),
+        ("[]", "it is not an object"),
+        ("{}", "it has no 'version'"),
+        (json.dumps({"version": VOCABULARY_VERSION}), "it has no 'state'"),
         (
             json.dumps({"version": VOCABULARY_VERSION + 1, "state": {}}),
             f"its version is {VOCABULARY_VERSION + 1}, and this program reads",
@@ -214,3 +214,10 @@ def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path,
         read_vocabulary(made.VOCABULARIES["characters"](), path)
     assert caught.value.message.startswith(f"{path}: not the state of this vocabulary: ")
     assert reason in caught.value.message
+
+
+def test_a_vocabulary_file_that_cannot_be_read_is_an_error_about_the_file(made: ModuleType, tmp_path: Path):
+    (tmp_path / VOCABULARY).mkdir()
+    with pytest.raises(RunError) as caught:
+        read_vocabulary(made.VOCABULARIES["characters"](), tmp_path / VOCABULARY)
+    assert caught.value.message == f"reading {tmp_path / VOCABULARY}: it is a folder, not a regular file"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from seqforge import Run
+from seqforge.files import MAXIMUM_SIZE
 from seqforge.report import Subject
 from seqforge.report.live import LiveRun, make_server
 from seqforge.runs.activity import recorded_activity
@@ -56,6 +57,10 @@ def test_a_run_that_cannot_be_read_is_answered_with_the_reason(port: int, run: R
     response, content = _get(port, "/data.json")
     assert response.status == 500
     assert content.decode().endswith("experiment.toml: No such file or directory")
+    run.directory.experiment.write_bytes(b"#" * (MAXIMUM_SIZE + 1))
+    response, content = _get(port, "/")
+    assert response.status == 500
+    assert content.decode().endswith("experiment.toml: it is larger than 16,777,216 bytes")
 
 
 def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Callable[..., Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.errors import RunError
+from seqforge.files import MAXIMUM_SIZE
 from seqforge.runs import RunDirectory
 from seqforge.runs.history import read_state
 from seqforge.runs.metrics_log import MetricsLog
@@ -87,7 +88,8 @@ def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> Non
         (b"\xff", "experiment.toml: not a TOML file"),
         (b"[experiment]\nname = 3\n[corpus]\nuse='a'\n[[model.cells]]\nuse='b'\n", "experiment.name"),
         (b"[experiment]\nname='a'\n[corpus]\nuse='a'\n[model]\ncells = []\n", "model.cells"),
-        (b"a = " + b"[" * 100_000, "RecursionError"),
+        (b"a = " + b"[" * 100_000, "experiment.toml: not a TOML file"),
+        (b"#" * (MAXIMUM_SIZE + 1), "experiment.toml: it is larger than"),
         (b"a = " + b"9" * 5000, "experiment.toml: not a TOML file"),
         (None, "the run did not start"),
     ],

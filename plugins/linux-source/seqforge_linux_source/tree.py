@@ -1,5 +1,6 @@
 """A folder as a source: an unpacked tree, or the headers that a system installs."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Generator, Iterator
@@ -85,9 +86,9 @@ class Tree:
         try:
             return read_bounded(Path(path), LARGEST_FILE)
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise DataError(f"{path}: {error.strerror}, the limit", hint="Exclude it with `exclude`.") from error
             raise _unreadable_error(error) from error
-        except ValueError as error:
-            raise DataError(f"{path}: {error}, the limit", hint="Exclude it with `exclude`.") from error
 
 
 def _unreadable_error(error: OSError) -> DataError:

@@ -82,9 +82,8 @@ def read_lexicon(path: Path) -> Lexicon:
     """
     try:
         content = read_bounded(path, LARGEST_FILE, follow_symlinks=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: the lexicon cannot be read: {reason}", hint=_HOW_TO_BUILD) from error
+    except OSError as error:
+        raise DataError(f"{path}: the lexicon cannot be read: {error.strerror}", hint=_HOW_TO_BUILD) from error
     try:
         return decode_lexicon(content)
     except ValueError as error:
