@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
-from seqforge.errors import SeqforgeError, is_out_of_memory
+from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.faults import blame_components
 from seqforge.files import describe_failure
 from seqforge.registry import Registry
@@ -86,6 +86,7 @@ def _run() -> None:
             # Samples and prompts may contain characters that the encoding of the terminal does not have.
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
+    _check_current_folder()
     registry = Registry.installed()
     for plugin in registry.unusable:
         print_error(
@@ -93,6 +94,18 @@ def _run() -> None:
             kind="warning",
         )
     build_app(registry)()
+
+
+def _check_current_folder() -> None:
+    """Check that the current folder exists. Without one, MKL ends the process with a message about torch.
+
+    Raises:
+        RunError: If it was deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise RunError("the current folder was deleted", hint="Change to a folder that exists: cd ~") from error
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

@@ -216,6 +216,17 @@ def test_closed_streams_cause_no_traceback(arguments: list[str], folder: Path) -
     assert closed.returncode == (0 if arguments == ["doctor"] else 1)
 
 
+def test_a_current_folder_that_was_deleted_is_an_error(folder: Path) -> None:
+    command = [sys.executable, "-c", "from seqforge.cli import main; main()", "run", str(folder / "fine.toml")]
+    (folder / "gone").mkdir()
+    script = 'cd gone && rmdir ../gone && "$@"'
+    result = subprocess.run(
+        ["sh", "-c", script, "sh", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: the current folder was deleted")
+
+
 def test_an_output_folder_whose_name_is_not_utf8_is_an_error(seqforge: Callable, folder: Path) -> None:
     result = seqforge("run", "fine.toml", "--output", "o\udcff")
     assert "the name of the folder is not valid UTF-8" in result.stderr
