@@ -62,7 +62,8 @@ def export(
         The exported model.
 
     Raises:
-        RunError: If there is no such checkpoint or precision, if the folder exists already, or if it cannot be written.
+        RunError: If there is no such checkpoint or precision, if the checkpoint is damaged, if the folder exists
+            already, or if it cannot be written.
     """
     if precision not in get_args(StoredPrecision):
         known = get_args(StoredPrecision)
@@ -77,6 +78,7 @@ def export(
     source = run.checkpoints.find(checkpoint)
     _check_target(target, replace=replace)
     step = int(source.name.removeprefix("step-"))
+    model = run.model(step, "cpu")
     records = list(_records(run, step))
     table = merge_tables(run.experiment.table, _portable(run.experiment))
     experiment = Experiment.from_dict(table, run.path, run.experiment.registry, origin=run.directory.experiment)
@@ -87,7 +89,7 @@ def export(
         for name in (MARKER, BACKENDS, *read_checkpoint_manifest(source).run):
             if (run.path / name).exists():
                 write_atomically(path / name, read_bounded(run.path / name))
-        parameters = export_weights(source, directory.checkpoints / source.name, getattr(torch, precision))
+        parameters = export_weights(source, model, directory.checkpoints / source.name, getattr(torch, precision))
         directory.write_experiment(experiment)
         write_atomically(directory.metrics, _lines(records))
         write_atomically(path / HISTORY, _lines(_history(run, step)))

@@ -106,11 +106,12 @@ def write_weights(path: Path, model: SequenceModel, run_files: Mapping[str, File
     _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, run_files, None)
 
 
-def export_weights(source: Path, target: Path, dtype: torch.dtype) -> int:
+def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torch.dtype) -> int:
     """Write the parameters of a checkpoint to another folder, without the state that only training needs.
 
     Args:
         source: The checkpoint.
+        model: The model of the checkpoint.
         target: Folder that is created, of another run directory.
         dtype: Type of the stored parameters.
 
@@ -121,16 +122,11 @@ def export_weights(source: Path, target: Path, dtype: torch.dtype) -> int:
         RunError: If the checkpoint is damaged.
         OSError: If the folder cannot be written.
     """
-    verify_checkpoint(source, [MODEL, PROGRESS])
     nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0}
     progress = read_progress(source).model_copy(update=nothing)  # The rest names the step and the corpus.
-    try:
-        tensors = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in _read_tensors(source / MODEL).items()
-        }
-    except RuntimeError as error:  # torch cannot convert every type that safetensors can store
-        raise damaged(source, source / MODEL, f"damaged: {error}") from error
+    tensors = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()
+    }
     contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.model_dump_json().encode()}
     manifest = read_checkpoint_manifest(source)
     _write_folder(target, contents, manifest.run, manifest.loss)
@@ -187,7 +183,10 @@ def load_model(path: Path, model: SequenceModel) -> None:
         if stored[name].shape != tensor.shape:
             shapes = f"{list(stored[name].shape)} in the checkpoint and {list(tensor.shape)} in the experiment's model"
             raise _other_experiment(path, f"{name} is {shapes}")
-    model.load_state_dict(stored)
+    try:
+        model.load_state_dict(stored)
+    except RuntimeError as error:  # torch cannot convert every type that safetensors can store
+        raise damaged(path, path / MODEL, f"damaged: {error}") from error
 
 
 def load_training(path: Path, state: TrainingState, experiment: Experiment, digest: str) -> None:

@@ -1,6 +1,8 @@
 """The export of a run: an exported model has the same files each time, and writes what its run writes."""
 
 import errno
+import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -110,14 +112,30 @@ def test_a_damaged_file_is_an_error(model: Run) -> None:
     assert [path.name for path in model.path.parent.iterdir()] == ["model"]
 
 
-def test_weights_of_a_type_that_torch_cannot_convert_are_an_error(run: Run, tmp_path: Path) -> None:
-    checkpoint = run.checkpoints.find("latest")
-    header = b'{"a":{"dtype":"F4","shape":[8],"data_offsets":[0,4]}}'
-    content = len(header).to_bytes(8, "little") + header + b"\0" * 4
+def replace_weights(checkpoint: Path, content: bytes) -> None:
+    """Replace the weights of a checkpoint, with a manifest that fits them."""
     (checkpoint / "model.safetensors").write_bytes(content)
     manifest = read_checkpoint_manifest(checkpoint)
     files = {**manifest.files, "model.safetensors": describe_content(content)}
     write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
+
+
+def test_weights_that_do_not_fit_the_model_are_an_error(run: Run, tmp_path: Path) -> None:
+    replace_weights(run.checkpoints.find("latest"), (2).to_bytes(8, "little") + b"{}")
+    with pytest.raises(RunError, match="is only in the experiment's model"):
+        sf.export(run, tmp_path / "model", checkpoint="latest")
+    assert not (tmp_path / "model").exists()
+
+
+def test_weights_of_a_type_that_torch_cannot_convert_are_an_error(run: Run, tmp_path: Path) -> None:
+    checkpoint = run.checkpoints.find("latest")
+    tensors = {name: list(tensor.shape) for name, tensor in run.model("latest").state_dict().items()}
+    size, entries = 0, {}
+    for name, shape in tensors.items():  # An element of torch's type contains two numbers.
+        offsets = [size, size := size + math.prod(shape)]
+        entries[name] = {"dtype": "F4", "shape": [*shape[:-1], 2 * shape[-1]], "data_offsets": offsets}
+    header = json.dumps(entries).encode()
+    replace_weights(checkpoint, len(header).to_bytes(8, "little") + header + b"\0" * size)
     with pytest.raises(RunError, match=r"model\.safetensors: damaged"):
         sf.export(run, tmp_path / "model", checkpoint="latest")
     assert not (tmp_path / "model").exists()
