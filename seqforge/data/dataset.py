@@ -1,7 +1,8 @@
 """The data of a run: an encoded corpus, its vocabulary and its splits."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
+from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
@@ -89,7 +91,8 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
     """
     corpus: Corpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
-    token_file = load_token_file(corpus, vocabulary, _cache_key(experiment), report)
+    with _placed_errors(experiment):
+        token_file = load_token_file(corpus, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
     return Dataset(corpus.describe(), token_file, vocabulary, splits)
@@ -104,10 +107,27 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     corpus: LabelledCorpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
     spec = cast("ExampleSpec", experiment.example_spec)
-    file = load_example_file(corpus, spec, vocabulary, _cache_key(experiment), report)
+    with _placed_errors(experiment):
+        file = load_example_file(corpus, spec, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = file.split(data.validation_fraction, data.test_fraction)
     return LabelledDataset(corpus.describe(), file, vocabulary, splits)
+
+
+@contextmanager
+def _placed_errors(experiment: Experiment) -> Generator[None]:
+    """Begin the message of an error about a key, such as "corpus.files: …", with the file of the experiment.
+
+    Raises:
+        DataError: If the block raises one.
+    """
+    try:
+        yield
+    except DataError as error:
+        if experiment.origin is None or not error.message.startswith("corpus."):
+            raise
+        message = f"{experiment.origin}: {error.message}"
+        raise DataError(message, hint=error.hint, python_hint=error.python_hint) from error
 
 
 def _cache_key(experiment: Experiment) -> dict[str, Any]:

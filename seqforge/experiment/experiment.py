@@ -73,6 +73,7 @@ class Experiment:
         example_spec: Shape of the labelled examples; None if the corpus is a stream of text.
         table: The experiment as the tables of a file, with every default.
         registry: Registry of the components.
+        origin: What messages name as the place of a problem; see `from_dict`.
 
     Raises:
         ExperimentError: If anything is wrong; the message lists every problem with its key.
@@ -100,6 +101,7 @@ class Experiment:
     example_spec: ExampleSpec | None
     table: Mapping[str, Any]
     registry: Registry = field(repr=False, compare=False)
+    origin: Path | str | None = field(repr=False, compare=False)
 
     def __init__(
         self,
@@ -223,7 +225,7 @@ class Experiment:
             parts = checker.check(plain_tables(table, registry), default_name)
         if checker.problems:
             raise ExperimentError(_format_problems(checker.problems, origin))
-        for name, value in (parts | {"registry": registry}).items():
+        for name, value in (parts | {"registry": registry, "origin": origin}).items():
             object.__setattr__(self, name, value)
 
     @property

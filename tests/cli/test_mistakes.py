@@ -101,6 +101,7 @@ MISTAKES = {
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
+    "no such text": (["run", "text.toml"], "text.toml: corpus.files: no file matches"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a pointwise that returns no state": (
         ["run", "fine.toml", "--plugin", "stateless.py", "--cell", "stateless"],
@@ -120,6 +121,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "unclosed.toml").write_text("files = [")
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
+    (tmp_path / "text.toml").write_text("[corpus]\nuse = 'text'\nfiles = 'none.txt'")
     (tmp_path / "stateless.py").write_text(STATELESS)
     (tmp_path / "a-run").mkdir()
     (tmp_path / "a-run" / "experiment.toml").write_text(FINE)
