@@ -11,6 +11,7 @@ from rich.table import Column
 
 from seqforge.events import DocumentsEncoded, StepFinished, WorkProgressed
 from seqforge.training.callbacks import Callback
+from seqforge_sweeps.storage import STORAGE_ERRORS
 from seqforge_sweeps.study import planned
 
 INTERVAL = 0.1
@@ -70,19 +71,24 @@ class TrialDisplay(Callback):
         unit = "loss" if event.bits_per_character is None else "bits/char"
         self._show(event.fraction, f"step {event.step:,}  {loss:.3f} {unit}")
 
+    def _count_trials(self) -> str:
+        """Return the numbers of trials; empty if the storage cannot be used, about which the trial's reporter warns."""
+        try:
+            trials = planned(self._study)
+        except (*STORAGE_ERRORS, OSError):
+            return ""
+        done = sum(trial.state.is_finished() for trial in trials)
+        running = sum(trial.state == TrialState.RUNNING for trial in trials)
+        others = f", {running - 1} in other processes" if running > 1 else ""
+        return f"{done} of {len(trials)} trials done{others}"
+
     def _show(self, fraction: float | None, figures: str) -> None:
         now, is_new = time.monotonic(), fraction is None and figures != self._work
         if now - self._updated < INTERVAL and not is_new:
             return
         self._updated, self._work = now, figures if fraction is None else ""
         if self._task is None:
-            trials = planned(self._study)
-            done = sum(trial.state.is_finished() for trial in trials)
-            running = sum(trial.state == TrialState.RUNNING for trial in trials)
-            others = f", {running - 1} in other processes" if running > 1 else ""
-            self._task = self._progress.add_task(
-                f"{done} of {len(trials)} trials done{others}", total=1.0, figures=figures
-            )
+            self._task = self._progress.add_task(self._count_trials(), total=1.0, figures=figures)
             self._progress.start()
         self._progress.update(self._task, figures=figures, completed=fraction)
         self._progress.refresh()

@@ -1,11 +1,14 @@
 """Errors of the storage of a sweep: each is one message without a traceback."""
 
+import io
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
+from rich.console import Console
+from seqforge_sweeps.display import TrialDisplay
 from seqforge_sweeps.storage import reported_storage
 from seqforge_sweeps.study import RUN, open_study, plan_trials
 from seqforge_sweeps.sweep_file import Sweep
@@ -15,7 +18,7 @@ from typer.testing import CliRunner
 from seqforge import Registry
 from seqforge.cli.app import build_app
 from seqforge.errors import RunError
-from seqforge.events import StepFinished
+from seqforge.events import StepFinished, WorkProgressed
 
 
 def damage(path: Path) -> None:
@@ -117,3 +120,12 @@ def test_a_trial_outlasts_an_outage_of_the_storage(
         "seqforge: trial 0 cannot be reported to the storage of the sweep: OperationalError: integer overflow. "
         "Training continues. The trial is not pruned until the storage can be used again.\n"
     )
+
+
+def test_the_bar_of_a_trial_is_displayed_without_the_storage(sweep: Sweep, tmp_path: Path) -> None:
+    study = open_study(sweep, None, tmp_path)
+    change("alter table trials rename column state to condition")(tmp_path / "study.db")
+    output = io.StringIO()
+    with TrialDisplay(study, Console(file=output, force_terminal=True, width=80)) as display:
+        display.on_work_progressed(WorkProgressed("evaluating", 0.5))
+    assert "evaluating" in output.getvalue()
