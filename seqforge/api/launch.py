@@ -23,7 +23,7 @@ from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.files import reported_failures, write_atomically
@@ -32,6 +32,7 @@ from seqforge.model import CellBackend, RecordedBackends, precisions_to_measure
 from seqforge.registry import format_value
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import measure_history
 from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
 from seqforge.training.callbacks import Callbacks
@@ -113,6 +114,7 @@ def train_further(
     """
     check_same_experiment(experiment, world)
     directory.check_exists()
+    history = measure_history(directory.path)
     saved = directory.read_experiment()
     check_changes(saved, experiment.table)
     device = choose_device(experiment.training.device, world)
@@ -125,6 +127,12 @@ def train_further(
     ):
         task = task_of(experiment).prepare_training(device, notify, world)
         with _seed_dropout(experiment, device), lock_run(directory, world):
+            # The checkpoint was found before the corpus was encoded, which takes minutes.
+            if world.is_first and measure_history(directory.path) != history:
+                raise RunError(
+                    f"{directory.path}: another process has trained this run since this one was started",
+                    hint="Resume the run again, from its present state.",
+                )
             state = task.new_state()
             if path is not None:
                 load_training(path, state, experiment, task.digest)

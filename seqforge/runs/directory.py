@@ -19,6 +19,7 @@ from seqforge.files import (
     REGULAR_FILE,
     is_utf8,
     kind_of,
+    open_folder,
     read_bounded,
     read_json,
     reported_failures,
@@ -156,7 +157,9 @@ class RunDirectory:
                     f"{self.path}: another process is training this run", hint="Wait for that process, or stop it."
                 ) from error
         try:
-            yield
+            # Some file systems give a folder that no process has opened another number. See `RunRecord`.
+            with open_folder(self.path):
+                yield
         finally:
             lock.release()
 

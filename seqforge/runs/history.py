@@ -63,6 +63,12 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return read_metrics(folder / HISTORY)
 
 
+def measure_history(folder: Path) -> int:
+    """Return the size in bytes of a run's history, which every process that trains the run changes."""
+    path = folder / HISTORY
+    return path.stat().st_size if path.exists() else 0
+
+
 def read_state(folder: Path) -> tuple[RunState, str]:
     """Return the state of a run and the reason of its end, from its lock and the last record of its history.
 

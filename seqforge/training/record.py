@@ -1,6 +1,7 @@
 """The files of a run that training writes: logs, samples and checkpoints. Only the first process writes them."""
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,6 +12,7 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
+from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
 from seqforge.files import reported_failures
@@ -44,6 +46,7 @@ class RunRecord:
         self._log = MetricsLog(directory.metrics)
         with reported_failures(f"reading {directory.path}"):
             self._run_files = describe_run_files(directory.path) if world.is_first else {}
+            self._folder = directory.path.stat() if world.is_first else None
 
     def activity(self, work: str) -> contextlib.AbstractContextManager[None]:
         """Return a context in which other processes can read what this run is doing, such as "evaluating"."""
@@ -68,7 +71,7 @@ class RunRecord:
 
     def write_end(self, event: RunFinished) -> None:
         """Record in the history that training ends."""
-        if self._world.is_first:
+        if self._world.is_first and self._is_in_place():
             record_end(self._directory.path, event.step, event.reason, complete=event.complete, seconds=event.seconds)
 
     def write_step(self, event: StepFinished) -> None:
@@ -86,6 +89,7 @@ class RunRecord:
     def write_sample(self, step: int, sample: TaskSample) -> None:
         """Write the samples of a step to files, and append their scores to the metrics log."""
         if self._world.is_first:
+            self._check_place()
             self._directory.write_samples(step, sample.texts)
         self._append("sample", step, with_baselines(sample.scores, sample.baseline))
 
@@ -102,10 +106,29 @@ class RunRecord:
         """
         recurrent = map_recurrent(self._world.gather_rows, state.recurrent)
         if self._world.is_first:
+            self._check_place()
             self._log.sync()
             whole = replace(state, recurrent=recurrent)
             self.checkpoints.save(whole, self._corpus, self._run_files, loss, keep=self._keep)
 
     def _append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         if self._world.is_first:
+            self._check_place()
             self._log.append(event, step, values)
+
+    def _check_place(self) -> None:
+        """Check that the run directory is in its place. Another run may have its name by now.
+
+        Raises:
+            RunError: If it was deleted or moved.
+        """
+        if not self._is_in_place():
+            raise RunError(
+                f"{self._directory.path}: the run directory was deleted or moved while the run was trained",
+                hint="If it was moved, resume the run from its new place.",
+            )
+
+    def _is_in_place(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self._folder is not None and os.path.samestat(self._folder, self._directory.path.stat())
+        return False

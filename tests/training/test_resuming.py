@@ -1,7 +1,9 @@
 """Resuming with other settings, from other checkpoints, and from damaged files."""
 
 import json
+import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,12 @@ import safetensors.torch
 import torch
 
 from seqforge import Registry, Run, train
+from seqforge.api.agreement import lock_run
 from seqforge.checkpoints.files import PROGRESS, TRAINING
+from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
+from seqforge.events import RunStarted, StepFinished
+from seqforge.runs import RunDirectory
 from seqforge.runs.backends import read_backends
 
 
@@ -105,6 +111,52 @@ def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_not
 def test_resuming_a_run_that_another_process_trains_is_an_error(run: Run, registry: Registry) -> None:
     with run.directory.lock(), pytest.raises(RunError, match="another process is training this run"):
         changed(run, registry).resume()
+
+
+def test_a_run_that_another_process_has_trained_meanwhile_is_not_changed(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lock_later(directory: RunDirectory, world: World) -> AbstractContextManager[None]:
+        monkeypatch.undo()
+        changed(run, registry).resume()
+        return lock_run(directory, world)
+
+    monkeypatch.setattr("seqforge.api.launch.lock_run", lock_later)
+    with pytest.raises(RunError, match="another process has trained this run since this one was started"):
+        changed(run, registry).resume()
+    assert run.checkpoints.steps()[-1] == 8
+
+
+class MoveRun:
+    """A callback that moves the run directory after the first step, and copies it to its old name."""
+
+    def __init__(self, *, replace: bool) -> None:
+        self._replace = replace
+        self._path = Path()
+
+    def on_run_started(self, event: RunStarted) -> None:
+        self._path = event.directory
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        moved = self._path.with_name("moved")
+        if not moved.exists():
+            self._path.rename(moved)
+            if self._replace:
+                shutil.copytree(moved, self._path)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_run_whose_directory_is_moved_stops_and_does_not_write_to_another(
+    experiment: Any, tmp_path: Path, replace: bool
+) -> None:
+    with pytest.raises(RunError, match="the run directory was deleted or moved while the run was trained"):
+        train(experiment(), tmp_path, callbacks=[MoveRun(replace=replace)])
+    moved, path = tmp_path / "moved", tmp_path / experiment().identity.name
+    assert path.exists() is replace
+    if replace:
+        for file in filter(Path.is_file, moved.rglob("*")):
+            assert (path / file.relative_to(moved)).read_bytes() == file.read_bytes()
+        assert {file.name for file in path.rglob("*")} == {file.name for file in moved.rglob("*")}
 
 
 def rewrite_tensors(run: Run, **tensors: torch.Tensor | None) -> None:
