@@ -1,13 +1,11 @@
 """The backend `native`: RNN, GRU, LSTM, and any cell whose step can be traced, on C++ kernels."""
 
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
 
-from seqforge.cells import require_steps
 from seqforge.interfaces import (
     Backend,
     BackendContext,
@@ -17,18 +15,16 @@ from seqforge.interfaces import (
     GenerationKernel,
     GenerationModel,
     OutputLayer,
-    ProjectedCell,
     SequenceReader,
 )
+from seqforge_native.cell_reader import read_cell
 from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.kernel_build import NEEDS
-from seqforge_native.layout import heads_of, input_gates, interleaved, padded, stacked_parameters, weights_of
 from seqforge_native.library import best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
-from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
+from seqforge_native.sequence import built_in_kernel
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
-from seqforge_native.traced.staged_sequence import StagedKernel, read_staged_sequence
 from seqforge_native.traced.stages import StagedProgram, plan_stages
 from seqforge_native.traced.trace import Trace, trace
 from seqforge_native.traced.values import UntraceableError
@@ -116,74 +112,3 @@ def _program_of(cell: Cell[Any]) -> Program | StagedProgram:
 def plan_kernel(traced: Trace) -> Program | StagedProgram:
     """Plan the kernel of a traced step: one of several stages if its hidden units exchange numbers within the step."""
     return plan_stages(traced) if traced.crosses_units else plan(traced)
-
-
-def read_cell(
-    cell: Cell[Any], kernel: SequenceKernel | StagedKernel, dtype: torch.dtype, inputs: Tensor, state: Any
-) -> tuple[Tensor, Any]:
-    """Return the outputs of all steps and the state after the last step, with products in a type.
-
-    Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
-
-    Raises:
-        ValueError: If the sequence has no steps, or the state or the projected inputs have another shape, type or
-            device than the kernel reads.
-    """
-    require_steps(inputs)
-    for part in cast("tuple[Tensor, ...]", state):
-        _check("a state", part, (inputs.shape[1], cell.hidden_size))
-        if part.dtype != torch.float32:
-            raise ValueError(f"a state in {str(part.dtype).removeprefix('torch.')}; it must be in float32")
-    lanes, count, heads = kernel.library.lanes, kernel.gates, heads_of(cell)
-    width = cell.hidden_size // heads
-    weights = list(weights_of(cell, by_head=True).values())
-    plain = isinstance(cell, ProjectedCell) and type(cell).project is ProjectedCell.project
-    projected = None if plain else cell.project(inputs)
-    if projected is not None:
-        _check("projected inputs", projected, (*inputs.shape[:2], count * cell.hidden_size))
-    parameters = stacked_parameters(cell)
-    outputs: list[Tensor] = []
-    states: list[tuple[Tensor, ...]] = []
-    for head in range(heads):
-        if projected is None:
-            source = cast("ProjectedCell[Any]", cell)
-            bias = None if source.bias is None else _rows(source.bias, head, heads, width)
-            gates, symbols = input_gates(_rows(source.input_weight, head, heads, width), bias, inputs, count, lanes)
-        else:
-            gates, symbols = interleaved(_columns(projected, head, heads, width), count, lanes), None
-        own_weights = [_rows(weight, head, heads, width) for weight in weights]
-        own_parameters = padded(_columns(parameters, head, heads, width), lanes)
-        own_state = tuple(padded(_columns(part, head, heads, width), lanes) for part in state)
-        if isinstance(kernel, StagedKernel):
-            read = read_staged_sequence(kernel, dtype, gates, symbols, own_weights, width, own_parameters, own_state)
-        else:
-            weight = own_weights[0] if isinstance(cell, FactoredCell) else None
-            read = read_sequence(kernel, dtype, gates, symbols, weight, width, own_parameters, own_state)
-        output, after = read
-        outputs.append(output[..., :width])
-        states.append(tuple(part[:, :width] for part in after))
-    if heads == 1:
-        return outputs[0], type(state)(*states[0])
-    return torch.cat(outputs, -1), type(state)(*(torch.cat(parts, -1) for parts in zip(*states, strict=True)))
-
-
-def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise an error if a tensor, of which a kernel receives only the address, has another shape or device."""
-    if tensor.shape != shape or tensor.device.type != "cpu":
-        found = f"the shape {tuple(tensor.shape)} on {tensor.device.type}"
-        raise ValueError(f"{name} of {found}; with this cell and these inputs, it must be {shape} on cpu")
-
-
-def _rows(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
-    """Return the rows of one head of a tensor that has rows for one or more numbers of each hidden unit."""
-    if heads == 1:
-        return tensor
-    return tensor.reshape(-1, heads, width, *tensor.shape[1:])[:, head].flatten(0, 1)
-
-
-def _columns(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
-    """Return the columns of one head, on the last axis."""
-    if heads == 1:
-        return tensor
-    count = tensor.shape[-1] // (heads * width)
-    return tensor.reshape(*tensor.shape[:-1], count, heads, width)[..., head, :].flatten(-2)

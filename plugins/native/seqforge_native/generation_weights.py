@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from seqforge.interfaces import FactoredCell, GenerationModel
-from seqforge_native.layout import interleaved, padded, registers, stacked_parameters
+from seqforge_native.cell_tensors import stacked_parameters
+from seqforge_native.layout import interleaved, padded, registers
 from seqforge_native.library import Decode, HeldTensors, Layer, Library
 from seqforge_native.sequence import SequenceKernel, built_in_kernel
 

@@ -12,7 +12,7 @@ from hypothesis.strategies import DataObject
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.backend import read_cell
+from seqforge_native.cell_reader import read_cell
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
 from seqforge_native.sequence import built_in_kernel

@@ -117,6 +117,8 @@ def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:
             timeout=TIMEOUT,
         )
     except subprocess.SubprocessError as error:
-        output = getattr(error, "stderr", None) or str(error)
-        raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
+        lines = ((getattr(error, "stderr", None) or "").strip() or str(error)).splitlines()
+        # The first lines may only name the files that include the one with the error.
+        message = next((line for line in lines if "error" in line), lines[0])
+        raise PluginError(f"the compiler failed: {message}") from error
     return origin

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.backend import NativeBackend, read_cell
+from seqforge_native.backend import NativeBackend
+from seqforge_native.cell_reader import read_cell
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import best_instruction_set
 from seqforge_native.traced import build
@@ -396,9 +397,11 @@ def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
     compiler = tmp_path / "compiler"
-    compiler.write_text("#!/bin/sh\necho 'unknown instruction' >&2\nexit 1\n")
+    compiler.write_text(
+        "#!/bin/sh\necho 'In file included from x:' >&2\necho 'x:1: error: unknown instruction' >&2\nexit 1\n"
+    )
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
-    with pytest.raises(PluginError, match="unknown instruction"):
+    with pytest.raises(PluginError, match="the compiler failed: x:1: error: unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
     assert list(tmp_path.glob("cache/kernels/*")) == []
