@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
-from seqforge.errors import SeqforgeError, warn
+from seqforge.errors import RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
-from seqforge.files import read_bounded, write_atomically
+from seqforge.files import LINK, read_bounded, write_atomically
 from seqforge.interfaces import TrackedRun, Tracker
 from seqforge.interfaces.tracker import is_identifier
 from seqforge.runs.directory import TRACKERS, RunDirectory
@@ -72,6 +72,7 @@ class Trackers(Callback):
         identifiers: dict[str, str] = {}
         for tracked in self._working():
             with self._dropped_on_failure(tracked):
+                _check_links(event.directory)
                 run = TrackedRun(
                     event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
                 )
@@ -141,6 +142,17 @@ class Trackers(Callback):
             name = tracked.key.partition(":")[2]
             reason = str(error) if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
             warn(f"the tracker {name} failed and is not called again: {reason}")
+
+
+def _check_links(directory: Path) -> None:
+    """Check that nothing in a run directory, which may be someone else's, is a link.
+
+    Raises:
+        RunError: If there is a link. Only the tracker knows the name of the folder to which it writes.
+    """
+    for path in sorted(directory.iterdir()):
+        if path.is_symlink():
+            raise RunError(f"{path}: it is {LINK}, and a tracker could write through it", hint="Delete it.")
 
 
 def _read_identifiers(directory: Path) -> dict[str, str]:

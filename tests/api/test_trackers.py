@@ -132,3 +132,16 @@ def test_an_interrupted_run_ends_its_tracking_without_a_report(tracked: Any, tmp
     assert Recorder.calls[-1] == ("finish", False)
     assert "file" not in names()
     assert Run.open(tmp_path / "small", components=[Recorder]).experiment.trackers[0].name == "session/Recorder"
+
+
+def test_a_tracker_does_not_write_through_a_link(
+    tracked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tracked({}, training={"steps": 2}), tmp_path / "runs", progress=False)
+    Recorder.calls = []
+    link = run.path / "tensorboard"
+    link.symlink_to(tmp_path)
+    resumed = run.resume(training={"steps": 4}, progress=False)
+    assert names() == []
+    assert f"{link}: it is a symbolic link, and a tracker could write through it" in capsys.readouterr().err
+    assert resumed.checkpoints.steps()[-1] == 4
