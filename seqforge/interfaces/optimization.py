@@ -26,6 +26,20 @@ class Initializer(ABC):
         """
 
 
+def initialize_parameter(initializer: Initializer, name: str, parameter: Tensor) -> None:
+    """Fill one parameter in place.
+
+    Raises:
+        PluginError: If the initializer returns other values instead, or writes numbers that are not finite.
+    """
+    returned: Any = initializer.initialize(name, parameter)
+    if returned is not None and returned is not parameter:
+        kind = type(returned).__name__
+        raise wrong_result(initializer.initialize, f"returned a {kind} for {name}, instead of filling it in place")
+    if not bool(torch.isfinite(parameter).all()):
+        raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
+
+
 class Optimizer(ABC):
     """The options of an optimizer, from which `build` creates a torch optimizer.
 

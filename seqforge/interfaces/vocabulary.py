@@ -63,7 +63,8 @@ class Vocabulary(ABC):
         tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
         is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
         if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
-            raise wrong_result(self.encode_bytes, f"returned a {type(tokens).__name__}, not a vector of integers")
+            shown = f"an array {list(tokens.shape)} of {tokens.dtype}" if is_array else f"a {type(tokens).__name__}"
+            raise wrong_result(self.encode_bytes, f"returned {shown}, not a vector of integers")
         if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
             extremes = f"{tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
             raise wrong_result(self.encode_bytes, f"returned token ids from {extremes}")

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
-from seqforge.faults import wrong_result
 from seqforge.interfaces import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.interfaces.optimization import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.install_backend import load_backend
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
@@ -46,9 +46,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         )
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                initializer.initialize(name, parameter)
-                if not bool(torch.isfinite(parameter).all()):
-                    raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
+                initialize_parameter(initializer, name, parameter)
             for cell in model.cells:
                 cell.set_initial_biases()
         model.constrain_parameters()

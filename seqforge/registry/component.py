@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from seqforge.checksums import checksum_file
 from seqforge.errors import PluginError, did_you_mean
-from seqforge.faults import SESSION, blame_plugin
+from seqforge.faults import SESSION, author_hint, blame_plugin
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key, unknown_key
 from seqforge.registry.register import KINDS, Registration
@@ -175,7 +175,9 @@ def _check(
     try:
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
-        return problems + from_validation(error, plain, key, declared.names, owner, declared.examples)
+        wrong = from_validation(error, plain, key, declared.names, owner, declared.examples)
+        defaults = {join_key(key, name) for name in declared.defaults.keys() - explicit.keys()}
+        return problems + [_of_default(problem, owner) if problem.key in defaults else problem for problem in wrong]
     problems += _find_wrong_values(declared, explicit, key)
     if problems:
         return problems
@@ -191,6 +193,11 @@ def _check(
         nested=nested,
         table={"use": owner, **plain_table, **nested_table},
     )
+
+
+def _of_default(problem: Problem, owner: str) -> Problem:
+    """Return the problem of a value that the experiment does not contain, since it is the default of an option."""
+    return Problem(problem.key, f"the default {problem.message}", author_hint(owner))
 
 
 def _find_wrong_names(

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 
 from seqforge.faults import FILE_SUFFIX, SESSION
@@ -45,6 +46,7 @@ class Plugin:
         traceback: Traceback of the error in a broken plugin.
         registrations: Components that it registers.
         models: Trained models that it contains.
+        file: Path of a plugin of a single file, as the user wrote it; otherwise None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Plugin:
     traceback: str = ""
     registrations: tuple[Registration, ...] = ()
     models: tuple[PretrainedModel, ...] = ()
+    file: Path | None = None
 
 
 def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:

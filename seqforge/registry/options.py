@@ -148,9 +148,16 @@ def _arguments(
         if parameter.name == "use":
             raise _configuration_error(owner, "'use' is the key that names a component, and cannot be an option")
         if parameter.name not in hints:
-            raise _configuration_error(owner, f"its argument {parameter.name!r} has no type annotation")
+            example = f"{parameter.name}: {_type_name(parameter.default)}"
+            raise _configuration_error(
+                owner, f"its argument {parameter.name!r} has no type annotation, such as {example!r}"
+            )
         arguments.append((parameter, hints[parameter.name]))
     return arguments
+
+
+def _type_name(default: Any) -> str:
+    return type(default).__name__ if isinstance(default, bool | int | float | str) else "float"
 
 
 def _accept_single_item(annotation: Any) -> Any:

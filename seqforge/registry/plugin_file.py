@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.files import read_bounded
 from seqforge.registry.discovery import Plugin, PluginState
@@ -48,8 +48,13 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
             hint="Derive a class from an interface, such as seqforge.FactoredCell or seqforge.Metric.",
         )
     version = f"sha256:{hashlib.sha256(source).hexdigest()[:16]}"
-    plugin = Plugin(path.name, "", "", version, PluginState.OK, registrations=tuple(registrations))
+    plugin = Plugin(path.name, "", "", version, PluginState.OK, registrations=tuple(registrations), file=path)
     return Registry([*registry.plugins, plugin])
+
+
+def plugin_options(registry: Registry) -> str:
+    """Return the options `--plugin`, which a command needs that uses the files of a registry."""
+    return "".join(f" --plugin {quote_path(plugin.file)}" for plugin in registry.plugins if plugin.file is not None)
 
 
 def component_name(class_name: str) -> str:

@@ -3,8 +3,10 @@
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.manifest import run_folder
 from seqforge.errors import NonFiniteError, open_in_python, quote_path
-from seqforge.experiment import Training
+from seqforge.experiment import Experiment, Training
 from seqforge.interfaces import Progress
+from seqforge.registry import Registry
+from seqforge.registry.plugin_file import plugin_options
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.limits import limit_fractions
 
@@ -23,8 +25,12 @@ def advise_longer_training(training: Training, progress: Progress, seconds: floa
     return f"{advice}{assignments}", f"{advice}run.resume(training={{{settings}}})"
 
 
-def advise_resuming(directory: RunDirectory) -> tuple[str, str]:
+def advise_resuming(directory: RunDirectory, registry: Registry) -> tuple[str, str]:
     """Return a hint with the latest checkpoint and how to resume it; empty if there is no checkpoint.
+
+    Args:
+        directory: The run directory.
+        registry: Registered components, some of which may be from files that the command must name again.
 
     Returns:
         The hint for the command line, and the hint for Python.
@@ -36,24 +42,24 @@ def advise_resuming(directory: RunDirectory) -> tuple[str, str]:
     if not steps:
         return "", ""
     advice = f"The checkpoint of step {steps[-1]:,} is saved. To resume: "
-    command = f"seqforge run --resume {quote_path(directory.path)}"
+    command = f"seqforge run --resume {quote_path(directory.path)}{plugin_options(registry)}"
     return f"{advice}{command}", f"{advice}{open_in_python(directory.path)}.resume()"
 
 
 def describe_divergence(
-    error: NonFiniteError, training: Training, checkpoints: Checkpoints, step: int
+    error: NonFiniteError, experiment: Experiment, checkpoints: Checkpoints, step: int
 ) -> NonFiniteError:
     """Return the error of a step that is not finite, with the step and a hint that names the last good checkpoint.
 
     Args:
         error: The error.
-        training: Settings of the run.
+        experiment: Experiment of the run.
         checkpoints: Checkpoints of the run.
         step: Optimizer steps taken before the error.
     """
     # The checkpoint of the current step has the parameters that led to the error.
     good = [earlier for earlier in checkpoints.steps() if earlier < step]
-    clips = training.gradient_clip_norm is not None
+    clips = experiment.training.gradient_clip_norm is not None
     if good:
         path = checkpoints.path(good[-1])
         advice = (
@@ -61,7 +67,8 @@ def describe_divergence(
             f"{'' if clips else ' and clipped gradients'}:\n"
         )
         clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
-        hint = f"{advice}seqforge run --resume {quote_path(path)} --set optimizer.learning_rate=…{clipping}"
+        command = f"seqforge run --resume {quote_path(path)}{plugin_options(experiment.registry)}"
+        hint = f"{advice}{command} --set optimizer.learning_rate=…{clipping}"
         clipping = "" if clips else ', training={"gradient_clip_norm": 1.0}'
         settings = f'{good[-1]}, optimizer={{"learning_rate": …}}{clipping}'
         python_hint = f"{advice}{open_in_python(run_folder(path))}.resume({settings})"

@@ -223,11 +223,11 @@ class Trainer:
             if reason != fault.message:
                 warn(f"step {self._state.step:,} cannot be saved: {reason}")
         with suppress(RunError):
-            advice = advise_resuming(self._directory)
+            advice = advise_resuming(self._directory, self._experiment.registry)
             fault.hint, fault.python_hint = ("\n".join(filter(None, [fault.hint, one])) or None for one in advice)
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
-        return describe_divergence(error, self._experiment.training, self._record.checkpoints, self._state.step)
+        return describe_divergence(error, self._experiment, self._record.checkpoints, self._state.step)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state

@@ -52,6 +52,26 @@ steps = 4
 """
 
 
+FAILING = """
+from seqforge.interfaces import Loss, Schedule
+
+
+class Failing(Schedule):
+    def factor(self, progress):
+        return 1.0 if progress.step < 2 else 1 / 0
+
+
+class Diverging(Loss):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, outputs, targets):
+        self.calls += 1
+        return outputs.square().mean() * (1.0 if self.calls < 3 else float("nan"))
+"""
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
@@ -73,6 +93,17 @@ def test_a_fault_of_a_component_is_reported_without_a_traceback(seqforge: Callab
         assert sampled.returncode == 1
         assert "Traceback" not in sampled.stderr
         assert "error: sampler 'bad/faulty': transform failed: ZeroDivisionError" in sampled.stderr
+
+
+def test_the_command_that_resumes_a_failed_run_names_the_file_of_the_component(
+    seqforge: Callable, file: Path, tmp_path: Path
+):
+    (tmp_path / "failing.py").write_text(FAILING)
+    failed = seqforge("run", file, "--set", "schedule.use=failing", "--plugin", "failing.py")
+    assert "To resume: seqforge run --resume runs/small --plugin failing.py\n" in failed.stderr
+    diverged = seqforge("run", file, "--loss", "diverging", "--plugin", "failing.py", "--set", "experiment.name=two",
+                        "--set", "training.checkpoint_interval=1")  # fmt: skip
+    assert "seqforge run --resume runs/two/checkpoints/step-00000001 --plugin failing.py --set" in diverged.stderr
 
 
 def test_a_run_whose_plugin_is_gone_names_the_plugin_and_its_distribution(

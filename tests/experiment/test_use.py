@@ -41,6 +41,13 @@ for sampler in (Cold, Chain):
     sampler.__abstractmethods__ = frozenset()  # pyright: ignore - the tests use only their options
 
 
+class Hot(Cold):
+    """A sampler with a default that its own check refuses."""
+
+    def __init__(self, size: PositiveInt = 0) -> None:
+        self.size = size
+
+
 def test_the_constructor_and_its_file_give_equal_experiments(samples: Registry, tmp_path: Path) -> None:
     experiment = sf.Experiment(
         corpus=CORPUS,
@@ -144,7 +151,12 @@ class Unfinished(Metric):
         ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
         ({"samplers": [Chain]}, 'session/Chain needs this option. Write inner=use("SAMPLER").'),
         ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table with the name of a sampler, not 'greedy'"),
-        ({"samplers": [Untyped]}, "argument 'size' has no type annotation. Correct the class Untyped."),
+        (
+            {"samplers": [Untyped]},
+            "argument 'size' has no type annotation, such as 'size: float'. Correct the class Untyped.",
+        ),
+        ({"samplers": [Hot]}, "size: the default should be greater than 0, not 0. Correct the class Hot."),
+        ({"samplers": [sf.use(Hot, size=-1)]}, "size: should be greater than 0, not -1"),
         ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
         ({"cells": [Cold]}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),
         (

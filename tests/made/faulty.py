@@ -59,7 +59,7 @@ class FaultyCorpus(Corpus):
 
 
 class FaultyVocabulary(Vocabulary):
-    def __init__(self, after: int = 1, result: Literal["error", "list", "no text"] = "error") -> None:
+    def __init__(self, after: int = 1, result: Literal["error", "list", "floats", "no text"] = "error") -> None:
         self._fails = Counter(after)
         self._result = result
 
@@ -69,6 +69,8 @@ class FaultyVocabulary(Vocabulary):
 
     def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
         if self._result != "no text" and self._fails():
+            if self._result == "floats":
+                return np.frombuffer(content, dtype=np.uint8).astype(np.float64)  # pyright: ignore[reportReturnType]
             return [1] if self._result == "list" else divide_by_zero()  # pyright: ignore[reportReturnType]
         return np.frombuffer(content, dtype=np.uint8)
 
@@ -104,13 +106,16 @@ class FaultyAttention(Attention):
 
 
 class FaultyInitializer(Initializer):
-    def __init__(self, result: Literal["error", "nan"] = "error") -> None:
+    def __init__(self, result: Literal["error", "nan", "values"] = "error") -> None:
         self._result = result
 
     def initialize(self, name: str, parameter: Tensor) -> None:
         if self._result == "error":
             divide_by_zero()
+        if self._result == "values":
+            return torch.ones_like(parameter)  # pyright: ignore[reportReturnType]
         parameter.view(-1)[-1] = torch.nan
+        return None
 
 
 class FaultyLoss(Loss):

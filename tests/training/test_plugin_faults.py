@@ -52,6 +52,10 @@ BEFORE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
         {"vocabulary": {"use": "bad/faulty", "after": 0}},
         f"vocabulary 'bad/faulty': encode_bytes failed: {WHERE}",
     ),
+    "tokens that are not integers": (
+        {"vocabulary": {"use": "bad/faulty", "result": "floats", "after": 0}},
+        "vocabulary 'bad/faulty': encode_bytes returned an array [3304] of float64, not a vector of integers",
+    ),
     "tokens in a list": (
         {"vocabulary": {"use": "bad/faulty", "result": "list", "after": 0}},
         "vocabulary 'bad/faulty': encode_bytes returned a list, not a vector of integers (faulty.py, line ",
@@ -59,6 +63,10 @@ BEFORE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "initializer": (
         {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty"}}},
         f"initializer 'bad/faulty': initialize failed: {WHERE}",
+    ),
+    "an initializer that returns new values": (
+        {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty", "result": "values"}}},
+        "initializer 'bad/faulty': initialize returned a Tensor for stack.cells.0.input_weight, instead of filling it",
     ),
     "an initializer that writes NaN": (
         {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty", "result": "nan"}}},

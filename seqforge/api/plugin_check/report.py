@@ -95,7 +95,8 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         resolved = resolve(registry, kind, {**chosen, "use": name}, "", Path.cwd())
         if not isinstance(resolved, Component):
             defaults = [problem for problem in resolved if problem.key.partition(".")[0] not in chosen]
-            problems = "; ".join(f"default {problem}" if problem in defaults else str(problem) for problem in resolved)
+            # The hint about a default is the advice.
+            problems = "; ".join(f"{one.key}: {one.message}" if one in defaults else str(one) for one in resolved)
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
             return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):

@@ -22,7 +22,7 @@ from seqforge.interfaces import (
     SamplingContext,
     Schedule,
 )
-from seqforge.interfaces.optimization import build_optimizer, learning_rate_factor
+from seqforge.interfaces.optimization import build_optimizer, initialize_parameter, learning_rate_factor
 from seqforge.registry import Component, Registry, resolve
 
 TEXT = "The quick brown fox jumps over 12 lazy dogs; (a) {b} [c]\n"
@@ -32,15 +32,13 @@ def try_initializer(component: Component, registry: Registry) -> str:
     """Fill a recurrent weight, an input weight and a bias.
 
     Raises:
-        PluginError: If a number is not finite.
+        PluginError: If it returns other values, or a number is not finite.
     """
     initializer: Initializer = component.build()
     parameters = {"recurrent_weight": torch.zeros(16, 4), "input_weight": torch.zeros(16, 3), "bias": torch.zeros(16)}
     with torch.random.fork_rng(), torch.no_grad():
         for name, parameter in parameters.items():
-            initializer.initialize(f"stack.cells.0.{name}", parameter)
-            if not parameter.isfinite().all():
-                raise plugin_fault("initializer", component.name, f"it fills {name!r} with numbers that are not finite")
+            initialize_parameter(initializer, f"stack.cells.0.{name}", parameter)
     return "filled a recurrent weight, an input weight and a bias"
 
 
