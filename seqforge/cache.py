@@ -21,7 +21,7 @@ from typing import ClassVar
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.files import CACHE_VARIABLE, cache_folder, sync_folder
+from seqforge.files import sync_folder
 from seqforge.manifests import (
     MANIFEST,
     DamagedFileError,
@@ -31,6 +31,7 @@ from seqforge.manifests import (
     verify_files,
     write_manifest,
 )
+from seqforge.paths import CACHE_VARIABLE, cache_folder
 
 TAG = "CACHEDIR.TAG"
 """File that marks a folder as a cache folder."""

@@ -6,8 +6,6 @@ import os
 import resource
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +16,8 @@ from hypothesis import strategies as st
 from seqforge.checksums import checksum_file
 from seqforge.errors import RunError
 from seqforge.files import (
-    CACHE_VARIABLE,
     MAXIMUM_SIZE,
-    cache_folder,
     check_output,
-    expand_home,
     open_regular,
     read_bounded,
     read_json,
@@ -116,20 +111,6 @@ def test_a_run_error_may_have_no_hint():
 def test_other_exceptions_are_not_changed():
     with pytest.raises(ZeroDivisionError), reported_failures("writing"):
         1 / 0  # noqa: B018
-
-
-def test_a_leading_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert expand_home("~/a") == Path("/home/someone/a")
-    assert expand_home("a/~") == Path("a/~")
-
-
-def test_the_home_directory_of_an_unknown_user_is_an_error(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(ValueError, match="~nobody-of-this-name/a: there is no user of that name"):
-        expand_home("~nobody-of-this-name/a")
-    monkeypatch.setenv(CACHE_VARIABLE, "~nobody-of-this-name/a")
-    with pytest.raises(RunError, match=f"{CACHE_VARIABLE}: ~nobody-of-this-name/a: there is no user"):
-        cache_folder()
 
 
 def test_json_is_read(tmp_path: Path):
@@ -317,30 +298,3 @@ def test_writing_does_not_follow_a_link_at_the_temporary_name(tmp_path: Path):
     write_atomically(path, b"new")
     assert (victim.read_bytes(), path.read_bytes()) == (b"victim", b"new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["state.json", "victim"]
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without an entry in /etc/passwd")
-def test_a_user_without_a_home_directory_must_set_the_cache_folder():
-    program = """
-import os
-from seqforge.errors import RunError
-from seqforge.files import cache_folder
-os.setresuid(54321, 0, 0)
-try:
-    print(cache_folder())
-except RunError as error:
-    print(error)
-"""
-    for variables, output in (
-        ({}, "there is no cache folder, since this user has no home directory\nSet the environment variable SEQFORGE_"),
-        ({CACHE_VARIABLE: "/some/folder"}, "/some/folder"),
-        ({"XDG_CACHE_HOME": "/other"}, "/other/seqforge"),
-        ({"HOME": "/home/one"}, "/home/one/.cache/seqforge"),
-    ):
-        result = subprocess.run(
-            [sys.executable, "-c", program],
-            env={"PATH": os.environ["PATH"], **variables},
-            capture_output=True,
-            text=True,
-        )
-        assert result.stdout.startswith(output), result.stderr

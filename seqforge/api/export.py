@@ -17,7 +17,8 @@ from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment import Experiment, merge_tables
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
-from seqforge.files import as_path, read_bounded, reported_failures, temporary_name, write_atomically
+from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
+from seqforge.paths import as_path
 from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from seqforge.errors import DataError
 from seqforge.figures import describe_count
-from seqforge.files import is_utf8
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
+from seqforge.paths import is_utf8
 from seqforge.registry import format_value
 
 

@@ -11,7 +11,7 @@ from seqforge.distribution import World, join_world
 from seqforge.errors import ExperimentError
 from seqforge.experiment import Experiment
 from seqforge.faults import blame_components
-from seqforge.files import as_path
+from seqforge.paths import as_path
 from seqforge.registry import Registry, format_value
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.locate import locate

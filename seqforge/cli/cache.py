@@ -37,7 +37,7 @@ def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSO
       seqforge cache list --json
     """
     from seqforge.cache import list_entries
-    from seqforge.files import cache_folder
+    from seqforge.paths import cache_folder
 
     entries = list_entries()
     if as_json:

@@ -16,8 +16,9 @@ from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, warn
 from seqforge.events import Report
 from seqforge.faults import wrong_result
-from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures
+from seqforge.files import reported_failures
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
+from seqforge.paths import CACHE_VARIABLE, cache_folder
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 

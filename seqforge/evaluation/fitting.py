@@ -12,8 +12,9 @@ from seqforge.errors import SeqforgeError, warn
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
-from seqforge.files import cache_folder, read_bounded, reported_failures
+from seqforge.files import read_bounded, reported_failures
 from seqforge.interfaces import FittedMetric, IndexedMetric
+from seqforge.paths import cache_folder
 from seqforge.registry import Component
 
 _STATE = "state"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
-from seqforge.files import describe_failure, is_utf8, read_bounded
+from seqforge.files import describe_failure, read_bounded
+from seqforge.paths import is_utf8
 from seqforge.registry import Registry, format_value, options_of
 
 Table = dict[str, Any]

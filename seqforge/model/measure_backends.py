@@ -16,10 +16,11 @@ from seqforge.cache import open_cache_folder
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
-from seqforge.files import cache_folder, describe_failure, read_bounded, write_atomically
+from seqforge.files import describe_failure, read_bounded, write_atomically
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
+from seqforge.paths import cache_folder
 from seqforge.registry import Registry
 
 EAGER = "eager"

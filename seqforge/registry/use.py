@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
-from seqforge.files import is_utf8
+from seqforge.paths import is_utf8
 from seqforge.registry.problems import format_value, join_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry

@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 import seqforge
 from seqforge.errors import printable
-from seqforge.files import as_path, reported_failures, write_atomically
+from seqforge.files import reported_failures, write_atomically
+from seqforge.paths import as_path
 
 STYLES = ("uplot/uPlot.min.css", "page.css", "text.css")
 SCRIPTS = (

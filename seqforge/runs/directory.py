@@ -17,7 +17,6 @@ from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.files import (
     FOLDER,
     REGULAR_FILE,
-    is_utf8,
     kind_of,
     open_folder,
     read_bounded,
@@ -25,6 +24,7 @@ from seqforge.files import (
     reported_failures,
     write_atomically,
 )
+from seqforge.paths import is_utf8
 from seqforge.runs.creation import create_folder
 
 FORMAT_VERSION = 1

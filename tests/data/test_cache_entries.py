@@ -30,8 +30,8 @@ from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.data import TokenFile, load_token_file
 from seqforge.errors import RunError
 from seqforge.events import WorkProgressed
-from seqforge.files import CACHE_VARIABLE
 from seqforge.manifests import MANIFEST, describe_files, write_manifest
+from seqforge.paths import CACHE_VARIABLE
 
 NOBODY = 65534
 

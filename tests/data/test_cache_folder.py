@@ -6,7 +6,7 @@ import pytest
 
 from seqforge.cache import TAG, list_entries, open_cache_folder
 from seqforge.errors import RunError
-from seqforge.files import CACHE_VARIABLE
+from seqforge.paths import CACHE_VARIABLE
 
 
 @pytest.fixture

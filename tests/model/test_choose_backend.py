@@ -12,7 +12,6 @@ from seqforge import Experiment
 from seqforge.cache import open_cache_folder
 from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
-from seqforge.files import cache_folder
 from seqforge.interfaces import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model import (
     CellBackend,
@@ -22,6 +21,7 @@ from seqforge.model import (
     choose_backends,
     use_recorded_backends,
 )
+from seqforge.paths import cache_folder
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from seqforge.cache import lock_entry, open_cache_folder
 from seqforge.errors import DataError, ExperimentError
-from seqforge.files import cache_folder
+from seqforge.paths import cache_folder
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.source import DEFAULT_READING, Reading, Selection
 

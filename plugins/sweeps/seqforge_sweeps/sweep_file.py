@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment import Experiment, override, read_table
-from seqforge.files import expand_home
+from seqforge.paths import expand_home
 from seqforge.registry import Problem, Registry, from_validation
 from seqforge_sweeps.ranges import Values, parse_parameters
 
