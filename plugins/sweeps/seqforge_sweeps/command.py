@@ -161,10 +161,10 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, plugins
 
 
 def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
-    from seqforge_sweeps.table import describe_value
+    from seqforge_sweeps.table import describe_value, name_trial
 
     return [
-        str(row["trial"]),
+        name_trial(row),
         *(describe_value(row["parameters"].get(key)) for key in keys),
         "–" if row["value"] is None else f"{row['value']:.4f}",
         "–" if row["steps"] is None else f"{row['steps']:,}",

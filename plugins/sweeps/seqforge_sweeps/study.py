@@ -168,6 +168,11 @@ def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:
     return None
 
 
+def name_run(number: int) -> str:
+    """Return the name of the run of a trial, such as trial-0004."""
+    return f"trial-{number:04}"
+
+
 def choose_values(trial: optuna.Trial, sweep: Sweep) -> dict[str, Any]:
     """Return the value of each parameter for a trial, as Optuna stores it."""
     return {key: _suggest(trial, key, values.distribution) for key, values in sweep.parameters.items()}

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.runs.summary import RunSummary, summarize_run
-from seqforge_sweeps.study import ERROR, RUN, UNIT, known_values, planned
+from seqforge_sweeps.study import ERROR, RUN, UNIT, known_values, name_run, planned
 
 _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
@@ -21,6 +21,12 @@ def word_of(state: TrialState) -> str:
 def describe_value(value: Any) -> str:
     """Return a value as the table shows it: numbers with four digits, and "–" for None."""
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def name_trial(row: dict[str, Any]) -> str:
+    """Return the number of a trial, and its run directory if that has the number of the trial that was interrupted."""
+    number, folder = row["trial"], Path(row["run"] or "").name
+    return f"{number} in {folder}" if folder and folder != name_run(number) else str(number)
 
 
 def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:

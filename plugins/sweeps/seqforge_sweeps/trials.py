@@ -19,6 +19,7 @@ from seqforge_sweeps.study import (
     RUN,
     UNIT,
     choose_values,
+    name_run,
     repeat_dead_trials,
     repeat_trial,
     take_trial,
@@ -87,7 +88,7 @@ def _run_trial(
     try:
         run = _unfinished_run(trial, registry)
         if run is None:
-            experiment = sweep.experiment(choose_values(trial, sweep), f"trial-{trial.number:04}", registry)
+            experiment = sweep.experiment(choose_values(trial, sweep), name_run(trial.number), registry)
             run = train(experiment, folder, callbacks=reporter, progress=False)
         else:
             choose_values(trial, sweep)

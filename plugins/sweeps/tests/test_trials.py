@@ -33,7 +33,7 @@ from seqforge_sweeps.study import (
     take_trial,
 )
 from seqforge_sweeps.sweep_file import Sweep, read_sweep
-from seqforge_sweeps.table import tabulate_trials
+from seqforge_sweeps.table import name_trial, tabulate_trials
 from seqforge_sweeps.trials import run_trials
 from typer.testing import CliRunner
 
@@ -113,6 +113,7 @@ def test_an_interrupted_trial_continues_in_its_run_directory(sweep: Sweep, tmp_p
     assert len(done) == 3
     path = Path(next(trial for trial in done if trial.number == 3).user_attrs[RUN])
     assert path.name == "trial-0000"
+    assert sorted(map(name_trial, tabulate_trials(study))) == ["1", "2", "3 in trial-0000"]
     starts = [json.loads(line) for line in (path / "history.jsonl").read_text().splitlines()]
     assert [(record["event"], record["step"]) for record in starts] == [
         ("started", 0),
