@@ -1,9 +1,7 @@
 """Kernels compiled from the elementwise part of a cell, against the plain cells in float64."""
 
 import copy
-import inspect
 import subprocess
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -254,113 +252,6 @@ def test_nan_stays_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs, _ = read(inputs, cell.initial_state(3))
     assert outputs[1:, 1].isnan().all()
     assert outputs[:, [0, 2]].isfinite().all()
-
-
-class AcrossUnits(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        hidden = torch.cumsum(input_gates + recurrent_gates, dim=1)[:, : self.hidden_size]
-        return hidden, Memory(hidden, state.total)
-
-
-class AcrossTheBatch(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = torch.tanh(candidate - gate.mean(0, keepdim=True))
-        return hidden, Memory(hidden, state.total)
-
-
-class UnitByUnit(TwoParts):
-    """Has gates that are interleaved unit by unit, so that no register holds one gate."""
-
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        by_unit = (input_gates + recurrent_gates).reshape(len(input_gates), self.hidden_size, 2)
-        hidden = torch.tanh(by_unit[:, :, 0] * by_unit[:, :, 1])
-        return hidden, Memory(hidden, state.total)
-
-
-class Shifted(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        hidden = torch.tanh((input_gates + recurrent_gates)[:, 1 : 1 + self.hidden_size])
-        return hidden, Memory(hidden, state.total)
-
-
-class BranchesOnData(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = torch.tanh(gate if bool(candidate.sum() > 0) else candidate)
-        return hidden, Memory(hidden, state.total)
-
-
-class InfiniteConstant(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = torch.sigmoid(torch.where(gate > 0, candidate, -torch.inf))
-        return hidden, Memory(hidden, state.total)
-
-
-class SumOfBooleans(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = ((gate > 0) + (candidate > 0)).float()  # True + True is True
-        return hidden, Memory(hidden, state.total)
-
-
-class LogicOfNumbers(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = torch.logical_or(gate, candidate).float()
-        return hidden, Memory(hidden, state.total)
-
-
-class BitsOfIntegers(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
-        hidden = ((gate > 0) * 3 & (candidate > 0) * 2) * 0.5
-        return hidden, Memory(hidden, state.total)
-
-
-class SumOfTheBatch(TwoParts):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        hidden = state.hidden + self.scales[: self.hidden_size]
-        return hidden, Memory(hidden, input_gates[:, : self.hidden_size].sum(0, keepdim=True).expand_as(hidden))
-
-
-@pytest.mark.parametrize(
-    "kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, SumOfTheBatch, UnitByUnit, Shifted, BranchesOnData]
-)
-def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[TwoParts]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        reason = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
-    assert "cannot be compiled" in str(reason)
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        (AcrossUnits, "the operation cumsum"),
-        (AcrossTheBatch, "the operation mean"),
-        (BranchesOnData, "a branch that depends on the data"),
-        (SumOfBooleans, "the operation add with a boolean result"),
-        (LogicOfNumbers, "the operation logical_or with a boolean result"),
-        (BitsOfIntegers, "the operation bitwise_and on integers"),
-    ],
-)
-def test_a_reason_names_the_operation_and_its_line(kind: type[TwoParts], reason: str) -> None:
-    lines, first = inspect.getsourcelines(kind.pointwise)
-    number = next(first + index for index, line in enumerate(lines) if "hidden = " in line)
-    refusal = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
-    assert reason in str(refusal)
-    assert str(refusal).endswith(f"({Path(__file__).name}:{number})")
-
-
-def test_thirteen_gates_are_too_many() -> None:
-    class Wide(Leaky):
-        gates = 13
-
-    assert "78 gates of 6 hidden units" in str(
-        NativeBackend().unsupported(Wide(5, 6), BackendContext(CPU, torch.float32))
-    )
 
 
 def test_a_kernel_is_compiled_once_with_a_message(
