@@ -27,10 +27,14 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     changes = [change for key in FIXED for change in _changes(_value_at(before, key), _value_at(now, key), key)]
     if changes:
+        advice = (
+            "You may change the length of the run, intervals, learning rates, samplers and backends. For other "
+            "changes, start a new run. With {} and the same cells, it starts from the weights of this one."
+        )
         raise ExperimentError(
             "a resumed run must keep the settings on which its state depends: " + "; ".join(changes),
-            hint="You may change the length of the run, intervals, learning rates, samplers and backends. For other "
-            "changes, start a new run.",
+            hint=advice.format("--initial"),
+            python_hint=advice.format("initial="),
         )
 
 
