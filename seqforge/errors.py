@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 import shlex
 import sys
 import unicodedata
@@ -96,6 +97,22 @@ def did_you_mean(name: str, candidates: Iterable[str], see_all: str = "") -> str
     similar = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, one.lower(), name.lower()).ratio())
     shown = sorted(similar[:MAXIMUM_NAMES])
     return f"Known: {', '.join(shown)}, and {len(names) - len(shown)} more. {see_all}".rstrip()
+
+
+def describe_type(value: object) -> str:
+    """Return the type of a value with its article, such as "an int". None and bytes have no article."""
+    if value is None or isinstance(value, bytes):
+        return "None" if value is None else "bytes"
+    return with_article(type(value).__name__)
+
+
+def with_article(name: str) -> str:
+    """Return the name of a type with its article, such as "an Example"."""
+    return f"{'an' if _VOWEL.match(name) else 'a'} {name}"
+
+
+_VOWEL = re.compile(r"[aeio]|u(?!ni|se)|ndarray", re.IGNORECASE)
+"""Beginning of the name of a type with the article "an"."""
 
 
 def quote_path(path: str | Path) -> str:

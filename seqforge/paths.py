@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from seqforge.errors import RunError
+from seqforge.errors import RunError, describe_type
 
 CACHE_VARIABLE = "SEQFORGE_CACHE"
 """Environment variable that sets the cache folder."""
@@ -39,7 +39,7 @@ def as_path(value: str | Path, argument: str) -> Path:
         RunError: If it is neither a text nor a path.
     """
     if not isinstance(value, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise RunError(f"{argument} is a {type(value).__name__}, not a path", hint='For example: "folder/name".')
+        raise RunError(f"{argument} is {describe_type(value)}, not a path", hint='For example: "folder/name".')
     return Path(value)
 
 

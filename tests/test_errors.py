@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqforge.errors import (
@@ -12,6 +13,7 @@ from seqforge.errors import (
     PluginError,
     RunError,
     SeqforgeError,
+    describe_type,
     did_you_mean,
     nearest,
     quote_path,
@@ -67,3 +69,24 @@ def test_of_many_names_a_suggestion_lists_the_nearest_and_says_where_all_are():
 def test_a_path_with_spaces_is_in_quotes_in_a_command():
     assert quote_path(Path("runs/my run")) == "'runs/my run'"
     assert quote_path("linux-small") == "linux-small"
+
+
+class Unit:
+    """A class whose name begins with a vowel that is not spoken as one."""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1, "an int"),
+        (1.0, "a float"),
+        ([], "a list"),
+        (np.zeros(1), "an ndarray"),
+        (UnicodeError(), "a UnicodeError"),
+        (Unit(), "a Unit"),
+        (None, "None"),
+        (b"", "bytes"),
+    ],
+)
+def test_a_type_has_its_article(value: object, shown: str):
+    assert describe_type(value) == shown

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from torch import Tensor
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.figures import describe_count
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 from seqforge.paths import is_utf8
@@ -111,7 +111,7 @@ def _document(index: int, item: object) -> Document:
             return Document(f"text-{index:08d}", item)
         case _:
             raise DataError(
-                f"texts(…): item {index} is of type {type(item).__name__}, not a text",
+                f"texts(…): item {index} is {describe_type(item)}, not a text",
                 hint="Pass values of the type str, bytes or Document.",
             )
 

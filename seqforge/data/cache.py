@@ -13,7 +13,7 @@ from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
-from seqforge.errors import DataError, warn
+from seqforge.errors import DataError, describe_type, warn
 from seqforge.events import Report
 from seqforge.faults import wrong_result
 from seqforge.files import reported_failures
@@ -66,7 +66,7 @@ def load_example_file(
 def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any]) -> str:
     fingerprint: Any = corpus.fingerprint()
     if not isinstance(fingerprint, str):
-        raise wrong_result(corpus.fingerprint, f"returned a {type(fingerprint).__name__}, not text")
+        raise wrong_result(corpus.fingerprint, f"returned {describe_type(fingerprint)}, not text")
     content = json.dumps([version, fingerprint, key], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 

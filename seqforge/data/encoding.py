@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type, with_article
 from seqforge.events import Report
 from seqforge.faults import checked_state, wrong_result
 from seqforge.files import describe_failure, read_json
@@ -108,7 +108,7 @@ def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> I
         PluginError: If the corpus yields something else.
     """
     if not isinstance(items, Iterator):
-        raise wrong_result(method, f"returned a {type(items).__name__}, not an iterator")
+        raise wrong_result(method, f"returned {describe_type(items)}, not an iterator")
     remaining = cast("Iterator[ItemT]", items)
     while True:
         try:
@@ -118,10 +118,10 @@ def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> I
         except OSError as error:
             raise DataError(f"the corpus cannot be read: {error}") from error
         if not isinstance(item, kind):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise wrong_result(method, f"yielded a value of type {type(item).__name__}, not {kind.__name__}")
+            raise wrong_result(method, f"yielded {describe_type(item)}, not {with_article(kind.__name__)}")
         content: Any = getattr(item, "content", b"")
         if not isinstance(content, bytes):
-            raise wrong_result(method, f"yielded a Document whose content is a {type(content).__name__}, not bytes")
+            raise wrong_result(method, f"yielded a Document whose content is {describe_type(content)}, not bytes")
         yield item
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
 
 
@@ -74,7 +74,7 @@ def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any
 
 def _encode_text(value: Value) -> NDArray[np.uint8]:
     if not isinstance(value, str):
-        raise DataError(f"the value must be a text, not {type(value).__name__}")
+        raise DataError(f"the value must be a text, not {describe_type(value)}")
     try:
         return np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
     except UnicodeEncodeError as error:

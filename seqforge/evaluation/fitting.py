@@ -8,7 +8,7 @@ from typing import Any
 
 from seqforge.cache import LARGEST_FILE, delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.data import Dataset
-from seqforge.errors import SeqforgeError, warn
+from seqforge.errors import SeqforgeError, describe_type, warn
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
@@ -66,7 +66,7 @@ def _fit(
             "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
         ) from error
     if not isinstance(state, bytes):
-        raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
+        raise plugin_fault("metric", component.name, f"its state is {describe_type(state)}, not bytes")
     if isinstance(metric, FittedMetric):
         (folder / _STATE).write_bytes(state)
     return f"{component.name}, {dataset.description}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from seqforge.data import Dataset
 from seqforge.distribution import ALONE, World
-from seqforge.errors import warn
+from seqforge.errors import describe_type, warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report, no_report
@@ -147,9 +147,9 @@ def validate_score(score: Any) -> Score:
         ValueError: If a value is not finite.
     """
     if not isinstance(score, Score):
-        raise TypeError(f"it returned a {type(score).__name__}, not a Score")
+        raise TypeError(f"it returned {describe_type(score)}, not a Score")
     if not isinstance(score.values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"its values are a {type(score.values).__name__}, not a dict")
+        raise TypeError(f"its values are {describe_type(score.values)}, not a dict")
     values: dict[str, float] = {}
     for name, value in score.values.items():
         try:

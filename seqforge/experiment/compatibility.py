@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, describe_type
 from seqforge.experiment.settings import SECTIONS
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
@@ -83,9 +83,7 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
         except ValueError as error:
             raise PluginError(f"corpus {corpus.name!r}: {error}") from error
     if not isinstance(spec, ExampleSpec):
-        raise plugin_fault(
-            "corpus", corpus.name, f"its example_spec returns a {type(spec).__name__}, not an ExampleSpec"
-        )
+        raise plugin_fault("corpus", corpus.name, f"its example_spec returns {describe_type(spec)}, not an ExampleSpec")
     return spec
 
 

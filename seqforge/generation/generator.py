@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from seqforge.errors import DataError, PluginError, RunError
+from seqforge.errors import DataError, PluginError, RunError, describe_type
 from seqforge.faults import wrong_result
 from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.interfaces import (
@@ -234,7 +234,7 @@ def _all_finite(numbers: Tensor) -> bool:
 def _transform(sampler: Sampler, logits: Tensor, memory: object) -> Tensor:
     transformed: Any = sampler.transform(logits, memory)
     if not isinstance(transformed, Tensor) or transformed.shape != logits.shape:
-        shown = list(transformed.shape) if isinstance(transformed, Tensor) else type(transformed).__name__
+        shown = list(transformed.shape) if isinstance(transformed, Tensor) else describe_type(transformed)
         raise wrong_result(sampler.transform, f"returned {shown}, not logits {list(logits.shape)}")
     return transformed
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.interfaces import UnknownSymbolError, Vocabulary
 
 
@@ -40,7 +40,7 @@ def encode_text(vocabulary: Vocabulary, text: str, name: str = "text") -> Int[Te
             vocabulary.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise DataError(f"the {name} is of the type {type(text).__name__}", hint="Pass a str.")
+        raise DataError(f"the {name} is {describe_type(text)}, not text", hint="Pass a str.")
     if not text:
         raise DataError(f"the {name} is empty", hint="Pass at least one symbol.")
     try:

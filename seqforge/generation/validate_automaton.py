@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Int32, Int64
 
+from seqforge.errors import describe_type
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
@@ -54,7 +55,7 @@ def resume_automaton(
     if continued is automaton:
         return memory, automaton
     if not isinstance(continued, ConstraintAutomaton):
-        shown = type(result).__name__
+        shown = describe_type(result)
         raise wrong_result(sampler.resume, f"returned {shown}, not a tuple of the memory and an automaton")
     _require_none(sampler.resume, _faults_of_parts(continued, len(tokens), automaton.costs.shape[1]))
     return memory, continued

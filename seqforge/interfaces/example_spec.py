@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from seqforge.errors import describe_type
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -88,7 +90,7 @@ class ExampleSpec:
                 raise ValueError(f"the size {part.size!r} is not an integer")
             names: Any = part.names if isinstance(part, Classes) else ()
             if not isinstance(names, tuple):
-                raise ValueError(f"the names of the classes are a {type(names).__name__}, not a tuple")
+                raise ValueError(f"the names of the classes are {describe_type(names)}, not a tuple")
 
     def output_size(self, vocabulary_size: int) -> int:
         """Return the size of one output: the numbers of a vector, or one logit for each class or symbol."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqforge.errors import describe_type
 from seqforge.faults import wrong_result
 
 
@@ -34,8 +35,9 @@ def initialize_parameter(initializer: Initializer, name: str, parameter: Tensor)
     """
     returned: Any = initializer.initialize(name, parameter)
     if returned is not None and returned is not parameter:
-        kind = type(returned).__name__
-        raise wrong_result(initializer.initialize, f"returned a {kind} for {name}, instead of filling it in place")
+        raise wrong_result(
+            initializer.initialize, f"returned {describe_type(returned)} for {name}, instead of filling it in place"
+        )
     if not bool(torch.isfinite(parameter).all()):
         raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
 
@@ -62,7 +64,7 @@ def build_optimizer(options: Optimizer, parameters: Iterable[tuple[str, nn.Param
     """
     optimizer: Any = options.build(parameters)
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise wrong_result(options.build, f"returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
+        raise wrong_result(options.build, f"returned {describe_type(optimizer)}, not a torch.optim.Optimizer")
     if not all("lr" in group for group in optimizer.param_groups):
         raise wrong_result(options.build, "returned an optimizer without the learning rate 'lr' in its groups")
     return optimizer

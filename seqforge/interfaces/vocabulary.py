@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.faults import wrong_result
 
 _PIECE = 1 << 20
@@ -59,11 +59,11 @@ class Vocabulary(ABC):
             PluginError: If `encode_bytes` does not return token ids.
         """
         if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DataError(f"the text to encode is of the type {type(text).__name__}", hint="Pass a str.")
+            raise DataError(f"the text to encode is {describe_type(text)}, not text", hint="Pass a str.")
         tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
         is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
         if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
-            shown = f"an array {list(tokens.shape)} of {tokens.dtype}" if is_array else f"a {type(tokens).__name__}"
+            shown = f"an array {list(tokens.shape)} of {tokens.dtype}" if is_array else describe_type(tokens)
             raise wrong_result(self.encode_bytes, f"returned {shown}, not a vector of integers")
         if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
             extremes = f"{tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
@@ -100,7 +100,7 @@ class Vocabulary(ABC):
             )
         content: Any = self.decode_tokens(ids)
         if not isinstance(content, bytes):
-            raise wrong_result(self.decode_tokens, f"returned a {type(content).__name__}, not bytes")
+            raise wrong_result(self.decode_tokens, f"returned {describe_type(content)}, not bytes")
         return content
 
     @abstractmethod

@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from seqforge.errors import describe_type
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, map_state
 from seqforge.registry import Component
@@ -41,10 +42,10 @@ def validate_cell(cell: Cell[Any], component: Component) -> None:
 
 def _state_fault(state: Any) -> str | None:
     if not hasattr(state, "_asdict"):
-        return f"its initial state is a {type(state).__name__}, not a NamedTuple of tensors"
+        return f"its initial state is {describe_type(state)}, not a NamedTuple of tensors"
     for name, part in _parts(state).items():
         if not isinstance(part, Tensor) or part.shape[:1] != (_ROWS,):
-            shown = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
+            shown = list(part.shape) if isinstance(part, Tensor) else describe_type(part)
             return f"{name!r} of its state for a batch of {_ROWS} is {shown}, not a tensor [{_ROWS}, …]"
     return None
 
@@ -71,7 +72,7 @@ def _describe(value: Any) -> str:
     if isinstance(value, tuple):
         parts = [_describe(part) for part in cast("tuple[Any, ...]", value)]
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
-    return type(value).__name__
+    return describe_type(value)
 
 
 def _step_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str | None:
@@ -79,7 +80,7 @@ def _step_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str |
     if shape != [1, _ROWS, cell.hidden_size]:
         return f"its output of one step for a batch of {_ROWS} is {shape}, not {[1, _ROWS, cell.hidden_size]}"
     if type(after) is not type(before):
-        return f"its state is a {type(before).__name__} before a step, and a {type(after).__name__} after it"
+        return f"its state is {describe_type(before)} before a step, and {describe_type(after)} after it"
     for name, part in _parts(before).items():
         changed = getattr(after, name)
         if (changed.shape, changed.dtype) != (part.shape, part.dtype):

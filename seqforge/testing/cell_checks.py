@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from seqforge.errors import describe_type
 from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, State, map_state
 from seqforge.testing.cell_results import (
     gradients_of,
@@ -56,7 +57,7 @@ def require_shapes(case: CellCase) -> None:
     time, batch, _ = inputs.shape
     start = cell.initial_state(batch)
     if not hasattr(start, "_asdict"):
-        fail(cell, "the initial state is not a NamedTuple of tensors", got=type(start).__name__)
+        fail(cell, "the initial state is not a NamedTuple of tensors", got=describe_type(start))
     for rows in (batch, batch + 70):  # A tensor without a batch can have as many units as there are rows.
         for name, tensor in named_state(cell.initial_state(rows)).items():
             if tensor.shape[:1] != (rows,):
@@ -68,8 +69,8 @@ def require_shapes(case: CellCase) -> None:
                 )
     step = "pointwise" if isinstance(cell, FactoredCell | ElementwiseCell) else "step"
     if type(state) is not type(start):
-        wanted = f"a {type(start).__name__}, as `initial_state` does"
-        fail(cell, f"`{step}` returns a state of another class", expected=wanted, got=f"a {type(state).__name__}")
+        wanted = f"{describe_type(start)}, as `initial_state` does"
+        fail(cell, f"`{step}` returns a state of another class", expected=wanted, got=describe_type(state))
     given = map_state(torch.clone, state)
     output, after_step = cell.step(cell.project(inputs)[0], state)
     require_unmodified(cell, state, given)
@@ -97,7 +98,7 @@ def require_unmodified(cell: Cell[Any], state: State, given: State) -> None:
 def require_same_types(cell: Cell[Any], after: State, before: State, when: str) -> None:
     """Check that the class of a state and the shapes and types of its tensors do not change."""
     if type(after) is not type(before):
-        fail(cell, f"{when} the class of the state changes", expected=type(before).__name__, got=type(after).__name__)
+        fail(cell, f"{when} the class of the state changes", expected=describe_type(before), got=describe_type(after))
     for (name, old), new in zip(named_state(before).items(), after, strict=True):
         for what, was, now in (("type", old.dtype, new.dtype), ("shape", list(old.shape), list(new.shape))):
             if was != now:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqforge.errors import describe_type
 from seqforge.interfaces import Cell, State, map_state
 from seqforge.testing.conformance import ConformanceError
 from seqforge.testing.strategies import CellCase
@@ -30,7 +31,7 @@ def named_state(state: Any) -> dict[str, Tensor]:
         ConformanceError: If the state is not a NamedTuple.
     """
     if not hasattr(state, "_asdict"):
-        raise ConformanceError(f"the state is not a NamedTuple of tensors: got {type(state).__name__}")
+        raise ConformanceError(f"the state is not a NamedTuple of tensors: got {describe_type(state)}")
     return {f"`state.{name}`": tensor for name, tensor in state._asdict().items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from seqforge.data.example_values import convert_input, convert_target
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.events import DocumentsEncoded, WorkProgressed
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge.testing.conformance import Suite, calling, fail
@@ -195,14 +195,14 @@ def _items(corpus: AnyCorpus, limit: int) -> Iterator[Document | Example]:
     with calling(corpus, f"`{method}`"):
         items: Any = getattr(corpus, method)()
     if not isinstance(items, Iterator):
-        fail(corpus, f"`{method}` does not return an iterator", expected="a generator", got=type(items).__name__)
+        fail(corpus, f"`{method}` does not return an iterator", expected="a generator", got=describe_type(items))
     for _ in range(limit):
         with calling(corpus, f"`{method}`"):
             item: Any = next(cast("Iterator[Any]", items), None)
         if item is None:
             return
         if not isinstance(item, kind):
-            fail(corpus, f"`{method}` yields something else than `{kind.__name__}`", got=type(item).__name__)
+            fail(corpus, f"`{method}` yields something else than `{kind.__name__}`", got=describe_type(item))
         yield item
         del item
 
@@ -210,7 +210,7 @@ def _items(corpus: AnyCorpus, limit: int) -> Iterator[Document | Example]:
 def _require_utf8(make: CorpusFactory, document: Document) -> None:
     content: Any = document.content
     if not isinstance(content, bytes):
-        fail(make, f"the content of {document.name!r} is not bytes", got=type(content).__name__)
+        fail(make, f"the content of {document.name!r} is not bytes", got=describe_type(content))
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

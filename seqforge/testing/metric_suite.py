@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
 from seqforge.testing.conformance import Suite, calling, fail
 
@@ -111,7 +111,7 @@ class MetricSuite(Suite):
         with calling(make, "`state`"):
             state: Any = metric.state()
         if not isinstance(state, bytes) or not isinstance(restored, FittedMetric):
-            fail(make, "`state` does not return bytes", got=type(state).__name__)
+            fail(make, "`state` does not return bytes", got=describe_type(state))
         with calling(make, "`restore` of a state"):
             restored.restore(state)
         expected = score_of(make, metric, self.texts, "the texts").values
@@ -150,7 +150,7 @@ def score_of(make: Any, metric: Metric, texts: Sequence[str], shown: str) -> Sco
 def validated(make: Any, score: Any, shown: str) -> Score:
     """Return a score, after checking that it is one and that its values are finite numbers."""
     if not isinstance(score, Score):
-        fail(make, f"`score` of {shown} does not return a Score", got=type(score).__name__)
+        fail(make, f"`score` of {shown} does not return a Score", got=describe_type(score))
     for name, value in score.values.items():
         number: Any = value
         with calling(make, f"the value {name!r} for {shown}"):

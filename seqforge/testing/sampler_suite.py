@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, describe_type
 from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.interfaces import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
@@ -204,7 +204,7 @@ class SamplerSuite(Suite):
             if not torch.equal(logits, given):
                 fail(make, "`transform` modifies the given logits", expected="new logits")
             if not isinstance(result, Tensor):
-                fail(make, "`transform` does not return a tensor", got=type(result).__name__)
+                fail(make, "`transform` does not return a tensor", got=describe_type(result))
             tokens = drawn[number] if drawn else result.argmax(-1)
             with calling(make, "`advance`"):
                 memory = sampler.advance(memory, tokens)

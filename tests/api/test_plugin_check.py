@@ -44,6 +44,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
         ("wrong-default", "hidden_size: the default should be greater than 0, not 0"),
         ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),
         ("changing", "fingerprint must return the same text in every call"),
+        ("numbered", "fingerprint returned an int, not text"),
         ("misfit", "the example 'one' does not fit example_spec"),
         ("lower-case", "is decoded as b'DEF AREA"),
         ("unmasked", "a target that is ignored (-100) has a gradient"),

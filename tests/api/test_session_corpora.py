@@ -47,7 +47,7 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
     [
         (lambda: sf.texts("one text"), "takes a list of texts, not"),
         (lambda: sf.texts([]), "the iterable is empty"),
-        (lambda: sf.texts(iter(["a", 3])), "item 1 is of type int, not a text"),
+        (lambda: sf.texts(iter(["a", 3])), "item 1 is an int, not a text"),
         (lambda: sf.examples([("a", "b", "c")], ExampleSpec(Text(), "sequence", Text(), "sequence")), "item 0 is not"),
         (lambda: sf.texts(["a", "b\udc80"]), "item 1 cannot be encoded in UTF-8"),
         (lambda: sf.examples([([[1], [2, 3]], 0)], NUMBERS), "a value of item 0 cannot become an array"),

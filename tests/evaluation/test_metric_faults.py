@@ -24,7 +24,7 @@ class Returns(Metric):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (None, "TypeError: it returned a NoneType, not a Score"),
+        (None, "TypeError: it returned None, not a Score"),
         ({"a": 1.0}, "TypeError: it returned a dict, not a Score"),
         (Score({"a": "x"}), "TypeError: its value 'a' is 'x', not a number"),  # pyright: ignore[reportArgumentType]
         (Score({"a": float("nan")}), "ValueError: its value 'a' is nan"),

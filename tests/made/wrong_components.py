@@ -92,6 +92,11 @@ class Changing(Latin):
         return str(self.count)
 
 
+class Numbered(Latin):
+    def fingerprint(self) -> Any:
+        return 1
+
+
 class Misfit(LabelledCorpus):
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:

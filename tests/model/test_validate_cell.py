@@ -105,7 +105,7 @@ EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\
     [
         (Plain, "its initial state is a tuple, not a NamedTuple of tensors"),
         (OneRow, r"'hidden' of its state for a batch of 2 is \[3\], not a tensor \[2, …\]"),
-        (Number, r"'hidden' of its state for a batch of 2 is float, not a tensor \[2, …\]"),
+        (Number, r"'hidden' of its state for a batch of 2 is a float, not a tensor \[2, …\]"),
         (
             Growing,
             r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*32 \[2, 6\] after it",
@@ -117,7 +117,7 @@ EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\
         (Forgetting, rf"its step returns \(\[2, 3\], \(\[2, 3\],\)\), not {EXPECTED}"),
         (WithoutState, rf"its step returns \[2, 3\], not {EXPECTED}"),
         (WithoutOutput, rf"its step returns Memory\(hidden=\[2, 3\]\), not {EXPECTED}"),
-        (WithoutResult, f"its step returns NoneType, not {EXPECTED}"),
+        (WithoutResult, f"its step returns None, not {EXPECTED}"),
         (Wide, r"its output of one step for a batch of 2 is \[1, 2, 6\], not \[1, 2, 3\]"),
         (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
     ],

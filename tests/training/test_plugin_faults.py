@@ -204,7 +204,7 @@ SAMPLERS = {
     "error": f"transform failed: {WHERE}",
     "nan": "transform returned a logit that is NaN or infinity (faulty.py, line ",
     "inf": "transform returned a logit that is NaN or infinity (faulty.py, line ",
-    "none": "transform returned NoneType, not logits [1, ",
+    "none": "transform returned None, not logits [1, ",
     "shape": "transform returned [1, 1], not logits [1, ",
     "forbid": "transform forbids every symbol; at least one must stay allowed (faulty.py, line ",
 }
@@ -242,7 +242,7 @@ def test_a_vocabulary_that_decodes_to_no_text_is_named(
     make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = train(make(vocabulary={"use": "bad/faulty", "result": "no text"}), tmp_path)
-    message = "vocabulary 'bad/faulty': decode_tokens returned a NoneType, not bytes (faulty.py, line "
+    message = "vocabulary 'bad/faulty': decode_tokens returned None, not bytes (faulty.py, line "
     assert f"no sample of step 12: {message}" in capsys.readouterr().err
     with pytest.raises(PluginError) as caught:
         run.sample(length=3)

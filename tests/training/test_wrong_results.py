@@ -77,11 +77,11 @@ class Unfit(PredictionMetric):
 
 
 WRONG_RESULTS: list[tuple[dict[str, Any], str]] = [
-    ({"corpus": YieldsText}, "corpus 'session/YieldsText': documents yielded a value of type str, not Document ("),
+    ({"corpus": YieldsText}, "corpus 'session/YieldsText': documents yielded a str, not a Document ("),
     ({"corpus": YieldsTextAsContent}, "corpus 'session/YieldsTextAsContent': documents yielded a Document whose "
                                       "content is a str, not bytes ("),
-    ({"corpus": ReturnsNone}, "corpus 'session/ReturnsNone': documents returned a NoneType, not an iterator ("),
-    ({"corpus": NoFingerprint}, "corpus 'session/NoFingerprint': fingerprint returned a NoneType, not text ("),
+    ({"corpus": ReturnsNone}, "corpus 'session/ReturnsNone': documents returned None, not an iterator ("),
+    ({"corpus": NoFingerprint}, "corpus 'session/NoFingerprint': fingerprint returned None, not text ("),
     ({"vocabulary": TooLarge}, "vocabulary 'session/TooLarge': encode_bytes returned token ids from 999 to 999, not "
                                "from 0 to 255 ("),
     ({"vocabulary": NotJson}, "vocabulary 'session/NotJson': state returned {'a': <object object at"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqforge.data.encoding import read_items
 from seqforge.data.example_values import convert_input, convert_target
-from seqforge.errors import DataError
+from seqforge.errors import DataError, describe_type
 from seqforge.evaluation.metrics import validate_score
 from seqforge.events import no_report
 from seqforge.experiment.compatibility import example_spec_of
@@ -58,10 +58,12 @@ def try_corpus(component: Component, registry: Registry) -> str:
     """
     corpus: Corpus | LabelledCorpus = component.build()
     digest: Any = corpus.fingerprint()
-    if not isinstance(digest, str) or digest != corpus.fingerprint():
+    if not isinstance(digest, str):
+        raise plugin_fault("corpus", component.name, f"fingerprint returned {describe_type(digest)}, not text")
+    if digest != corpus.fingerprint():
         raise plugin_fault("corpus", component.name, "fingerprint must return the same text in every call")
     if not isinstance(description := corpus.describe(), str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise plugin_fault("corpus", component.name, f"describe returned a {type(description).__name__}, not text")
+        raise plugin_fault("corpus", component.name, f"describe returned {describe_type(description)}, not text")
     if isinstance(corpus, LabelledCorpus):
         return _try_example(corpus, component)
     document = _first(lambda: read_items(corpus.read(no_report), Document, corpus.documents), component)
@@ -128,7 +130,7 @@ def try_metric(component: Component, registry: Registry) -> str:
         metric.fit(iter([TEXT, ""]))
         state, metric = metric.state(), component.build()
         if not isinstance(state, bytes) or not isinstance(metric, FittedMetric):  # pyright: ignore
-            raise plugin_fault("metric", component.name, f"state returned a {type(state).__name__}, not bytes")
+            raise plugin_fault("metric", component.name, f"state returned {describe_type(state)}, not bytes")
         metric.restore(state)
     elif isinstance(metric, IndexedMetric):
         with tempfile.TemporaryDirectory() as folder:
