@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.checkpoints.verify import step_folders
 from seqforge.checksums import parse_sealed_json
-from seqforge.errors import RunError, SeqforgeError
+from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.figures import describe_layers
 from seqforge.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
@@ -98,6 +98,8 @@ class RunSummary:
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yield the run directories in a folder and the folders inside it, sorted by name. Links are not followed.
 
+    A folder that this user may not read is left out with a warning: it must not prevent the listing of other runs.
+
     Raises:
         RunError: If the folder does not exist or cannot be read.
     """
@@ -110,26 +112,30 @@ def find_runs(folder: Path) -> Iterator[Path]:
             ) from error
         if kind != FOLDER:
             raise RunError(f"{folder}: it is {kind}, not a folder")
-        level, count = [folder], 0
+        level, count, unreadable = [folder], 0, list[Path]()
         for _ in range(MAXIMUM_DEPTH + 1):
             below: list[Path] = []
             for path in level:
                 count += 1
                 if os.path.lexists(path / MARKER):  # False for a folder that only another user may enter
                     yield path
-                elif count < MAXIMUM_FOLDERS:
-                    below += _subfolders(path, is_root=path == folder)
+                    continue
+                try:
+                    below += _subfolders(path) if count < MAXIMUM_FOLDERS else []
+                except OSError as error:
+                    if path == folder:
+                        raise
+                    if not isinstance(error, FileNotFoundError):  # A folder may be deleted meanwhile.
+                        unreadable.append(path)
             level = below
+    if unreadable:
+        others = f" and {len(unreadable) - MAXIMUM_NAMES:,} more" * (len(unreadable) > MAXIMUM_NAMES)
+        warn(f"left out, since they cannot be read: {', '.join(map(str, unreadable[:MAXIMUM_NAMES]))}{others}")
 
 
-def _subfolders(path: Path, *, is_root: bool) -> list[Path]:
-    try:
-        entries = sorted(path.iterdir())
-        return [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
-    except OSError:
-        if is_root:
-            raise
-        return []  # A folder of another user must not prevent the listing of other runs.
+def _subfolders(path: Path) -> list[Path]:
+    entries = sorted(path.iterdir())
+    return [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,6 +1,10 @@
 """Summaries of run directories: their state, and directories that are damaged or someone else's."""
 
 import fcntl
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -127,3 +131,23 @@ def test_runs_are_found_inside_folders_but_not_inside_runs_or_behind_links(tmp_p
     assert list(find_runs(first)) == [first]
     with pytest.raises(RunError, match="no such folder"):
         list(find_runs(tmp_path / "missing"))
+
+
+@pytest.mark.skipif(os.getuid() == 0 and shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_folders_that_may_not_be_read_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    paths = [RunDirectory.create(tmp_path, name, lambda run: None).path for name in names]
+    paths[0].chmod(0)
+    paths[2].chmod(0o400)
+    # Root may read and write every file. Without these capabilities, it obeys the permissions as every user does.
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    program = "import sys; from seqforge.runs.summary import *; print(*find_runs(Path(sys.argv[1])))"
+    try:
+        result = subprocess.run(
+            [*drop, sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
+        )
+    finally:
+        for path in paths:
+            path.chmod(0o700)
+    assert result.stdout == f"{paths[1]}\n"
+    assert result.stderr == f"seqforge: left out, since they cannot be read: {paths[0]}, {paths[2]}\n"
