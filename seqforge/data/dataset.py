@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +13,7 @@ from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
+from seqforge.data.token_writer import count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.experiment import Experiment
@@ -37,17 +38,40 @@ class Dataset:
     token_file: TokenFile
     vocabulary: Vocabulary
     splits: dict[SplitName, Spans]
+    _characters_per_token: dict[SplitName, float] = field(
+        default_factory=dict[SplitName, float], init=False, repr=False, compare=False
+    )
 
     def characters_per_token(self, name: SplitName) -> float:
-        """Return the mean number of characters per token of a split: 1 for a vocabulary of characters.
+        """Return the mean number of characters per token of a split: 1 for a vocabulary of characters."""
+        # Every evaluation needs it, and a part of a document must be decoded to count its characters.
+        if name not in self._characters_per_token:
+            length = self.splits[name].length
+            # A split may lie inside of one character.
+            self._characters_per_token[name] = max(1, self._count_characters(name)) / length if length else 1.0
+        return self._characters_per_token[name]
 
-        For a document that is partly in the split, the mean of the whole document is used.
-        """
+    def _count_characters(self, name: SplitName) -> int:
         file, spans = self.token_file, self.splits[name]
         documents = np.searchsorted(file.stops, spans.starts, side="right")
-        tokens = np.diff(file.stops, prepend=0)[documents]
-        characters = (spans.stops - spans.starts) * (file.characters[documents] / tokens)
-        return float(characters.sum()) / spans.length if spans.length else 1.0
+        whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]
+        characters = int(file.characters[documents[whole]].sum())
+        for index in np.flatnonzero(~whole).tolist():
+            characters += self._count_part(int(documents[index]), int(spans.starts[index]), int(spans.stops[index]))
+        return characters
+
+    def _count_part(self, document: int, start: int, stop: int) -> int:
+        """Count the characters of a part of a document: those that begin between two tokens of the file."""
+        first, end = int(self.token_file.stops[document - 1]) if document else 0, int(self.token_file.stops[document])
+        characters = int(self.token_file.characters[document])
+        if characters == end - first:  # ASCII in bytes, or a vocabulary of characters: nothing needs to be decoded
+            return stop - start
+        if 2 * (stop - start) > end - first:  # the rest of the document is faster to count
+            return characters - self._count_between(first, start) - self._count_between(stop, end)
+        return self._count_between(start, stop)
+
+    def _count_between(self, start: int, stop: int) -> int:
+        return sum(count_characters(content) for content in self._decode(start, stop))
 
     def documents(self, name: SplitName) -> Iterator[str]:
         """Yield the text of the documents of a split, decoded from the tokens.
@@ -60,10 +84,14 @@ class Dataset:
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
             # A piece may end inside a character, which is then a part of the next piece.
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
-            for begin in range(start, stop, LONGEST_PIECE):
-                end = min(stop, begin + LONGEST_PIECE)
-                tokens = self.token_file.map().read(begin, end).tolist()
-                yield decoder.decode(self.vocabulary.decode(tokens), final=end == stop)
+            for begin, content in zip(range(start, stop, LONGEST_PIECE), self._decode(start, stop), strict=True):
+                yield decoder.decode(content, final=begin + LONGEST_PIECE >= stop)
+
+    def _decode(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the content of the tokens between two positions of the file, in pieces of `LONGEST_PIECE` tokens."""
+        for begin in range(start, stop, LONGEST_PIECE):
+            tokens = self.token_file.map().read(begin, min(stop, begin + LONGEST_PIECE)).tolist()
+            yield self.vocabulary.decode(tokens)
 
 
 @dataclass(frozen=True, slots=True)

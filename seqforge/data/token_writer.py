@@ -82,7 +82,7 @@ class TokenWriter:
                 self._names.append(document.name)
                 self._stops.append(stop)
                 self._ends.append(end)
-                self._characters.append(_count_characters(document.content))
+                self._characters.append(count_characters(document.content))
                 yield tokens
         if not self._names:
             raise DataError("the corpus is empty", hint="None of its documents contains a symbol.")
@@ -155,7 +155,8 @@ def consume_in_background(consume: Callable[[Piece], object]) -> Generator[Calla
             batch.result()
 
 
-def _count_characters(content: bytes) -> int:
+def count_characters(content: bytes) -> int:
+    """Count the characters that begin in UTF-8 text, which may be cut inside of a character."""
     # Every UTF-8 character has exactly one byte that is not a continuation byte (0b10xxxxxx).
     if content.isascii():
         return len(content)

@@ -60,10 +60,22 @@ def test_with_bytes_a_token_may_be_part_of_a_character(prepared: Prepare):
     # The training split is the first file, the validation split the second.
     assert dataset.characters_per_token("training") == pytest.approx(31 / 37)
     assert dataset.characters_per_token("validation") == 1.0
-    # A part of a document counts in proportion.
-    cut = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 38 / 57})
-    assert cut.splits["validation"].length == 38
-    assert cut.characters_per_token("validation") == pytest.approx((18 * 31 / 37 + 20) / 38)
+
+
+@pytest.mark.parametrize("validation", range(1, 57))
+def test_the_characters_of_a_part_of_a_document_are_those_that_begin_in_it(prepared: Prepare, validation: int):
+    dataset = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": validation / 57})
+    content = "".join(FILES.values()).encode()
+    for name, part in (("training", content[:-validation]), ("validation", content[-validation:])):
+        begun = sum(byte & 0xC0 != 0x80 for byte in part)
+        assert dataset.characters_per_token(name) == begun / len(part)
+
+
+def test_a_split_inside_of_a_character_counts_as_one_character(prepared: Prepare):
+    fractions = {"validation_fraction": 2 / 6, "test_fraction": 1 / 6}
+    dataset = prepared(corpus={"use": "inline", "text": "aa😀"}, vocabulary={"use": "bytes"}, data=fractions)
+    assert dataset.splits["validation"].length == 2
+    assert dataset.characters_per_token("validation") == 0.5
 
 
 def test_other_contents_options_or_vocabularies_have_another_cache_folder(prepared: Prepare, tmp_path: Path):
