@@ -14,7 +14,7 @@ from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
-from seqforge.files import LINK, read_bounded, write_atomically
+from seqforge.files import LINK, describe_failure, read_bounded, write_atomically
 from seqforge.interfaces import TrackedRun, Tracker
 from seqforge.interfaces.tracker import is_identifier
 from seqforge.runs.directory import TRACKERS, RunDirectory
@@ -121,7 +121,7 @@ class Trackers(Callback):
         try:
             write_report([Subject(RunDirectory(self._directory), self._experiment)]).save(path)
         except Exception as error:  # noqa: BLE001 - a report must not end a run
-            warn(f"no report for the trackers: {type(error).__name__}: {error}")
+            warn(f"no report for the trackers: {_reason(error)}")
             return
         self._each(lambda tracker: tracker.log_file(path))
 
@@ -140,8 +140,13 @@ class Trackers(Callback):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker must not end a run
             tracked.works = False
             name = tracked.key.partition(":")[2]
-            reason = str(error) if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
-            warn(f"the tracker {name} failed and is not called again: {reason}")
+            warn(f"the tracker {name} failed and is not called again: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return str(describe_failure(error))
+    return str(error) if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
 
 
 def _check_links(directory: Path) -> None:
@@ -162,6 +167,8 @@ def _read_identifiers(directory: Path) -> dict[str, str]:
         return {str(key): value for key, value in values.items() if is_identifier(value)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        warn(f"{directory / TRACKERS}: {error}; the trackers start new runs")
-        return {}
+    except OSError as error:
+        warn(f"{describe_failure(error).message}; the trackers start new runs")
+    except (ValueError, KeyError, AttributeError):
+        warn(f"{directory / TRACKERS}: it is damaged; the trackers start new runs")
+    return {}

@@ -210,7 +210,7 @@ def read_example_spec(path: Path) -> ExampleSpec:
         if isinstance(part, Classes):
             raise ValueError("an input cannot consist of classes")
         return ExampleSpec(part, table["input_kind"], _part(table["target"]), table["output_mode"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError) as error:
         reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
         raise DataError(f"{path}: not a valid example spec: {reason}") from error
     except OSError as error:
@@ -228,16 +228,15 @@ def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:
 
 
 def _part(table: Any) -> Text | Numbers | Classes:
-    values = cast("dict[str, Any]", table)
-    match values["kind"]:
-        case "text":
+    match table:
+        case {"kind": "text"}:
             return Text()
-        case "numbers" if isinstance(values["size"], int):
-            return Numbers(values["size"])
-        case "classes":
-            return Classes(tuple(str(name) for name in values["names"]))
-        case kind:
-            raise ValueError(f"{kind!r} is not a kind of input or target")
+        case {"kind": "numbers", "size": int(size)}:
+            return Numbers(size)
+        case {"kind": "classes", "names": [*names]}:
+            return Classes(tuple(str(name) for name in names))
+        case _:
+            raise ValueError(f"{table!r:.60} does not describe an input or target")
 
 
 def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:

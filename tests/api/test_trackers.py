@@ -79,7 +79,9 @@ def test_a_tracker_receives_values_samples_and_the_report(tracked: Any, tmp_path
     assert texts[7] == {"samples/1": (run.path / "samples/step-00000007.txt").read_text()}
 
 
-def test_a_resumed_run_continues_the_same_tracked_run(tracked: Any, tmp_path: Path) -> None:
+def test_a_resumed_run_continues_the_same_tracked_run(
+    tracked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = train(tracked({}, {}), tmp_path)
     assert [value for name, value in Recorder.calls if name == "start"] == [(0, None, "small")] * 2
     Recorder.calls.clear()
@@ -92,6 +94,20 @@ def test_a_resumed_run_continues_the_same_tracked_run(tracked: Any, tmp_path: Pa
     Recorder.calls.clear()
     run.resume(training={"steps": 16})
     assert Recorder.calls[0] == ("start", (14, None, "small"))
+    damaged = f"seqforge: {run.path / TRACKERS}: it is damaged; the trackers start new runs\n"
+    assert damaged in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_costs_a_warning(
+    tracked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(tracked({}, training={"steps": 2}), tmp_path)
+    report = run.path / "report.html"
+    report.unlink()
+    report.mkdir()
+    run.resume(training={"steps": 4})
+    message = f"no report for the trackers: writing {report}: it is a folder, not a regular file\n"
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", ["start", "values", "texts", "file", "finish"])

@@ -224,6 +224,26 @@ def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) ->
         read_example_spec(file)
 
 
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        (None, "None"),
+        ("text", "'text'"),
+        ({"size": 3}, "{'size': 3}"),
+        ({"kind": "numbers"}, "{'kind': 'numbers'}"),
+        ({"kind": "classes", "names": None}, "{'kind': 'classes', 'names': None}"),
+        ({"kind": "classes", "names": "ab"}, "{'kind': 'classes', 'names': 'ab'}"),
+    ],
+)
+def test_a_wrong_part_of_a_spec_file_is_shown(tmp_path: Path, part: object, shown: str) -> None:
+    file = tmp_path / "example_spec.json"
+    write_example_spec(SPECS[0], file)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"target": part}))
+    with pytest.raises(DataError) as caught:
+        read_example_spec(file)
+    assert caught.value.message == f"{file}: not a valid example spec: {shown} does not describe an input or target"
+
+
 @pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])
 def test_a_damaged_example_file_is_encoded_again(prepared: Any, name: str) -> None:
     dataset = prepared()

@@ -1,5 +1,7 @@
 """TensorBoard: event files in the run directory."""
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,17 @@ class TensorBoard(Tracker):
     _writer: Any
 
     def start(self, run: TrackedRun) -> str:
-        """Open an event file. TensorBoard ignores earlier values of the steps that are taken again."""
+        """Open an event file. TensorBoard ignores earlier values of the steps that are taken again.
+
+        Raises:
+            OSError: If the folder cannot be written.
+        """
+        folder = run.directory / FOLDER
+        folder.mkdir(exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):  # A thread of the library would print a traceback.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         writer = import_library("torch.utils.tensorboard", "tensorboard").SummaryWriter
-        self._writer = writer(str(run.directory / FOLDER), purge_step=run.step + 1 if run.step else None)
+        self._writer = writer(str(folder), purge_step=run.step + 1 if run.step else None)
         if not run.step:
             self._writer.add_text("experiment", _as_code(tomli_w.dumps(run.experiment)), 0)
         return FOLDER

@@ -5,7 +5,10 @@ runs these tests with all of them.
 """
 
 import json
+import os
+import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +81,27 @@ def test_tensorboard_has_one_curve_of_a_resumed_run(
     (experiment,) = events.Tensors("experiment/text_summary")
     assert b"hidden_size = 4" in experiment.tensor_proto.string_val[0]
     assert "tracker" not in capsys.readouterr().err
+
+
+RESUME = "import sys; from seqforge import Run; Run.open(sys.argv[1]).resume(training={'steps': 8})"
+
+
+@pytest.mark.skipif(os.getuid() == 0 and shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_tensorboard_without_the_permission_to_write_its_folder_costs_a_warning(trained: Callable[..., Run]) -> None:
+    pytest.importorskip("tensorboard")
+    run = trained("tensorboard")
+    folder = run.path / "tensorboard"
+    folder.chmod(0o500)
+    # Root may write every file. Without this capability, it obeys the permissions as every user does.
+    drop = ["setpriv", "--bounding-set=-dac_override"] if os.getuid() == 0 else []
+    result = subprocess.run(
+        [*drop, sys.executable, "-c", RESUME, run.path], capture_output=True, text=True, check=False
+    )
+    folder.chmod(0o700)
+    assert result.returncode == 0
+    message = f"the tracker trackers/tensorboard failed and is not called again: {folder}: Permission denied"
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries
