@@ -175,7 +175,7 @@ class ExampleFile:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise damaged from error
         count = len(file.names)
-        whole = count == len(file.splits) == len(file.inputs.stops) == len(file.target_stops)
+        whole = (count,) == file.target_stops.shape and count == len(file.splits) == len(file.inputs.stops)
         if not (whole and count and file.target_stops[-1] == len(file.targets.stops)):
             raise damaged
         if not (np.diff(file.target_stops, prepend=0) > 0).all():

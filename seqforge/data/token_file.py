@@ -153,7 +153,8 @@ class TokenFile:
 
     def _is_consistent(self) -> bool:
         """Return whether the entries of an index agree with each other."""
-        if not len(self.names) == len(self.stops) == len(self.ends) == len(self.characters):
+        shapes = {self.stops.shape, self.ends.shape, self.characters.shape}
+        if shapes != {(len(self.names),)}:
             return False
         lengths, sizes = np.diff(self.stops, prepend=0), np.diff(self.ends, prepend=0)
         if (lengths <= 0).any() or (sizes % lengths).any():
@@ -161,6 +162,6 @@ class TokenFile:
         widths = sizes // lengths
         if self.codes is None:
             return self.dtype.kind == "u" and bool((widths == self.dtype.itemsize).all())
-        if len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
+        if self.codes.ndim != 1 or len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
             return False
         return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, _WIDTHS).all())

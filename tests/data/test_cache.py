@@ -175,6 +175,8 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "documents that end before they start": ("documents.json", change("stops", [*STOPS[1:19], STOPS[0], STOPS[-1]])),
     "stops that are not numbers": ("documents.json", change("stops", ["end"] * 20)),
     "stops beyond 64 bits": ("documents.json", change("stops", [2**70] * 20)),
+    "numbers of characters in two dimensions": ("documents.json", change("characters", [[0]] * 20)),
+    "codes in two dimensions": ("documents.json", change("codes", [[0], [1]])),
     "tokens of a fractional width": (
         "documents.json",
         change("ends", [*STOPS[:18], STOPS[18] + 1, STOPS[-1]]),

@@ -254,6 +254,15 @@ def test_a_damaged_example_file_is_encoded_again(prepared: Any, name: str) -> No
     assert prepared().file.digest == dataset.file.digest
 
 
+def test_an_index_with_stops_in_two_dimensions_is_damaged(prepared: Any) -> None:
+    path = prepared().file.folder / "examples.json"
+    index = json.loads(path.read_text())
+    index["target_stops"] = [[stop, stop] for stop in index["target_stops"]]
+    path.write_text(json.dumps(index))
+    with pytest.raises(DataError, match="incomplete or damaged"):
+        ExampleFile.open(path.parent)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
