@@ -89,7 +89,7 @@ def test_a_nested_corpus_may_derive_its_spec_from_the_inner_one(labelled: Regist
     ("corpus", "message"),
     [
         (Broken, r"its example_spec fails: KeyError: 3 \(test_compatibility.py, line \d+\). Correct the class Broken."),
-        (Wrong, "its example_spec returns a int, not an ExampleSpec. Correct the class Wrong."),
+        (Wrong, "its example_spec returns an int, not an ExampleSpec. Correct the class Wrong."),
     ],
 )
 def test_a_corpus_whose_example_spec_fails_is_an_error(labelled: Registry, corpus: Any, message: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, describe_type
 from seqforge.generation.validate_automaton import check_places, first_automaton, has_stopped, resume_automaton
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
@@ -57,7 +57,7 @@ def test_an_automaton_that_continues_is_validated_again_only_if_it_is_another_on
 
 @pytest.mark.parametrize("result", [None, AUTOMATON, (1, None), (1, 2, 3)])
 def test_a_sampler_that_returns_no_automaton_is_named(result: Any):
-    with pytest.raises(PluginError, match=f"resume returned {type(result).__name__}, not a tuple of the memory and"):
+    with pytest.raises(PluginError, match=f"resume returned {describe_type(result)}, not a tuple of the memory and"):
         resume(result)
 
 
