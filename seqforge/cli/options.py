@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.terminal import print_error
-from seqforge.errors import ExperimentError, quote_path
+from seqforge.errors import ExperimentError
 from seqforge.faults import FILE_SUFFIX
 from seqforge.registry import Registry, with_plugin_file
 
@@ -107,11 +107,6 @@ Device = Annotated[
 def with_backend(assignments: list[str], backend: str | None) -> list[str]:
     """Return assignments to keys of an experiment, with that of `--backend` last."""
     return assignments if backend is None else [*assignments, f"training.backend={backend}"]
-
-
-def repeat_plugins(plugins: list[Path]) -> str:
-    """Return the options --plugin, which every command about the run needs."""
-    return "".join(f" --plugin {quote_path(path)}" for path in plugins)
 
 
 def compose_experiment(

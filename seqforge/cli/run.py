@@ -18,14 +18,13 @@ from seqforge.cli.options import (
     Set,
     compose_experiment,
     open_run,
-    repeat_plugins,
     with_backend,
 )
 from seqforge.cli.processes import reported_once
 from seqforge.cli.programs import typed_program
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError, quote_path
-from seqforge.registry import Registry
+from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
     from seqforge.api import Run
@@ -113,10 +112,10 @@ def run(
         except KeyboardInterrupt as interrupt:
             display.close()
             if world.is_first and not (world.launch is not None and world.launch.has_failed()):
-                stderr().print(_interrupt_message(display.started, plugin))
+                stderr().print(_interrupt_message(display.started, registry))
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
         if world.is_first:
-            _print_next_commands(trained, display.started, plugin)
+            _print_next_commands(trained, display.started, registry)
 
 
 def _given(experiment: Path | None, options: Mapping[str, object]) -> str:
@@ -151,7 +150,7 @@ def _resume(
     return run
 
 
-def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str:
+def _interrupt_message(started: "RunStarted | None", registry: Registry) -> str:
     if started is None:
         return "Interrupted before the start of the run."
     from seqforge.checkpoints.checkpoints import Checkpoints
@@ -160,19 +159,19 @@ def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
         return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
-    command = f"{typed_program()} run --resume {quote_path(started.directory)}{repeat_plugins(plugins)}"
+    command = f"{typed_program()} run --resume {quote_path(started.directory)}{plugin_options(registry)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
-def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list[Path]) -> None:
+def _print_next_commands(run: "Run", started: "RunStarted | None", registry: Registry) -> None:
     from seqforge.tasks import task_of
 
     command, path = typed_program(), quote_path(run.path)
     stdout().print(f"The run is in {run.path}. Next:")
-    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{repeat_plugins(plugins)}")
+    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{plugin_options(registry)}")
     if started is not None and started.validation_tokens:
-        stdout().print(f"  {command} evaluate {path}{repeat_plugins(plugins)}")
-    stdout().print(f"  {command} report {path} --open{repeat_plugins(plugins)}")
+        stdout().print(f"  {command} evaluate {path}{plugin_options(registry)}")
+    stdout().print(f"  {command} report {path} --open{plugin_options(registry)}")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {quote_path(activate)}")

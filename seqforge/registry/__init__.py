@@ -4,7 +4,7 @@ from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
 from seqforge.registry.options import Options, options_of
-from seqforge.registry.plugin_file import with_plugin_file
+from seqforge.registry.plugin_file import plugin_options, with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key
 from seqforge.registry.project import with_project
 from seqforge.registry.register import CARD, KINDS, PretrainedModel, Register, Registration
@@ -38,6 +38,7 @@ __all__ = [
     "join_key",
     "options_of",
     "plain_tables",
+    "plugin_options",
     "resolve",
     "use",
     "with_classes_of",

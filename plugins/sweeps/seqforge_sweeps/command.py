@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.options import PluginFiles, Set, repeat_plugins
+from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import RunError, printable
 from seqforge.figures import format_duration
-from seqforge.registry import Registry
+from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
     import optuna
@@ -94,7 +94,7 @@ def sweep(
                 plan_trials(study, settings, grid=grid)
         if not show:
             _run(study, settings, folder, registry)
-        _print_study(study, settings, folder, plugin, as_json=as_json)
+        _print_study(study, settings, folder, registry, as_json=as_json)
 
 
 def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:
@@ -133,7 +133,7 @@ def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
     return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs[UNIT]}{best}"
 
 
-def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, plugins: list[Path], *, as_json: bool) -> None:
+def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry, *, as_json: bool) -> None:
     from seqforge_sweeps.page import write_page
     from seqforge_sweeps.table import tabulate_trials
 
@@ -157,7 +157,7 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, plugins
         run = Path(best["run"])
         shown_run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run
         console.print(f"Best run: {shown_run}. To train it again: seqforge run "
-                      f"{shlex.quote(str(shown_run / 'experiment.toml'))}{repeat_plugins(plugins)}")  # fmt: skip
+                      f"{shlex.quote(str(shown_run / 'experiment.toml'))}{plugin_options(registry)}")  # fmt: skip
 
 
 def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
