@@ -25,7 +25,7 @@ from torch import Tensor
 from seqforge.api import Run
 from seqforge.cli import collect_old_objects_rarely
 from seqforge.generation import encode_prompt, generate
-from seqforge.interfaces import Sampler, Vocabulary
+from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
 
 COUNTS = (1, 8, 100)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqforge.api import Run
 from seqforge.data import evaluation_batches, prepare
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import Precision, SequenceModel
 
 ROWS, SPAN = 64, 64

@@ -18,7 +18,7 @@ from seqforge_native.backend import NativeBackend
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from torch import Tensor, nn
 
-from seqforge.interfaces import BackendContext
+from seqforge.kinds import BackendContext
 from seqforge.model import install_backend
 
 SYMBOLS, BATCH, TIME = 128, 64, 100

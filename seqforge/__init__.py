@@ -14,7 +14,7 @@ from seqforge.errors import SeqforgeError
 if TYPE_CHECKING:
     from seqforge.api import Run, compare, examples, export, texts, train
     from seqforge.experiment import Experiment
-    from seqforge.interfaces import (
+    from seqforge.kinds import (
         Attention,
         Backend,
         Cell,
@@ -102,4 +102,4 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'seqforge' has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES.get(name, "seqforge.interfaces")), name)
+    return getattr(importlib.import_module(_MODULES.get(name, "seqforge.kinds")), name)

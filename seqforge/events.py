@@ -42,7 +42,7 @@ def no_report(event: DocumentsEncoded | WorkProgressed) -> None:
     """Ignore the progress of a computation."""
 
 
-class TaskTerms(NamedTuple):
+class Units(NamedTuple):
     """Words that differ between the tasks in the messages of a run.
 
     Attributes:
@@ -86,7 +86,7 @@ class RunStarted:
     validation_tokens: int
     step: int
     resumed: bool
-    terms: TaskTerms
+    terms: Units
     backends: tuple[str, ...] = ()
     initial: str | None = None
 

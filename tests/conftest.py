@@ -31,8 +31,8 @@ def labelled(registry: Registry) -> Iterator[Registry]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "made")
         register = Register("made")
-        register.corpus("made", "made_examples:Made")
-        register.metric("exact", "made_examples:Exact")
+        register.add("corpus", "made", "made_examples:Made")
+        register.add("metric", "exact", "made_examples:Exact")
         found = tuple(register.registrations)
         yield Registry([*registry.plugins, Plugin("made", "", "", "1", PluginState.OK, registrations=found)])
 

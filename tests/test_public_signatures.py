@@ -13,18 +13,18 @@ from functools import cache
 from pathlib import Path
 
 import seqforge
-import seqforge.interfaces
+import seqforge.kinds
 import seqforge.testing
 
 GOLDEN = Path(__file__).with_name("public_signatures.txt")
 PUBLIC = {
     "seqforge": seqforge.__all__,
-    "seqforge.interfaces": seqforge.interfaces.__all__,
+    "seqforge.kinds": seqforge.kinds.__all__,
     "seqforge.registry": ["API_VERSION", "PluginHooks", "Register", "hookimpl", "with_plugin_file"],
     "seqforge.errors": ["DataError", "ExperimentError", "NonFiniteError", "PluginError", "RunError", "SeqforgeError"],
     "seqforge.testing": seqforge.testing.__all__,
 }
-"""Public names of each public module. Many names of `seqforge` are those of `seqforge.interfaces`."""
+"""Public names of each public module. Many names of `seqforge` are those of `seqforge.kinds`."""
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
@@ -78,8 +78,8 @@ def describe_public_names() -> str:
     lines: list[str] = []
     for module, names in PUBLIC.items():
         for name in sorted(names):
-            if module == "seqforge" and name in seqforge.interfaces.__all__:
-                lines.append(f"seqforge.{name} = seqforge.interfaces.{name}")
+            if module == "seqforge" and name in seqforge.kinds.__all__:
+                lines.append(f"seqforge.{name} = seqforge.kinds.{name}")
                 continue
             lines += describe(f"{module}.{name}", find_definition(module, name))
     return "\n".join(lines) + "\n"

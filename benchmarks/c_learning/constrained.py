@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import Sampler, SamplingContext
+from seqforge.kinds import Sampler, SamplingContext
 
 
 class Recorded(Sampler):

@@ -32,7 +32,7 @@ from benchmarks.c_learning.texts import PROMPT, RunText, read_run
 from benchmarks.report import Table
 from seqforge import Run
 from seqforge.generation import sample_texts
-from seqforge.interfaces import Sampler
+from seqforge.kinds import Sampler
 from seqforge.model import SequenceModel
 
 WORDS = (2, 4)

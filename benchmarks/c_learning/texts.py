@@ -15,7 +15,7 @@ from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
 from seqforge.data import prepare
 from seqforge.files import write_atomically
-from seqforge.interfaces import Vocabulary
+from seqforge.kinds import Vocabulary
 
 PROMPT = "\n}\n\n"
 """The end of a function: prompt of every sample, and text before every window, so that each begins with a unit."""

@@ -12,8 +12,8 @@ from seqforge import Experiment, Registry
 from seqforge.checkpoints.training_state import new_training_state
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation import generate
-from seqforge.interfaces import Vocabulary
-from seqforge.model import Precision, Workload, build_model, choose_backends
+from seqforge.kinds import Vocabulary
+from seqforge.model import BatchShape, Precision, build_model, choose_backends
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
 """Text that contains each symbol of the models once."""
@@ -82,7 +82,7 @@ def train(
     chosen = experiment(cell, size, precision, cell_options=cell_options, backend=backend)
     model = new_training_state(chosen, SYMBOLS, torch.device("cpu")).model
     try:
-        choose_backends(model, chosen.registry, Workload(SEQUENCE_LENGTH, BATCH_SIZE), backend=backend)
+        choose_backends(model, chosen.registry, BatchShape(SEQUENCE_LENGTH, BATCH_SIZE), backend=backend)
     except ExperimentError as error:
         raise PluginError(error.message) from error
     torch_training.train(

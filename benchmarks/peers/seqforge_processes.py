@@ -16,7 +16,7 @@ from benchmarks.worker import Clock
 from seqforge.checkpoints.training_state import new_training_state
 from seqforge.data import Batch
 from seqforge.distribution import ALONE, Replica, World, join_world
-from seqforge.model import Workload, choose_backends
+from seqforge.model import BatchShape, choose_backends
 from seqforge.training import train_step
 
 
@@ -60,7 +60,7 @@ class _Steps:
         rows = BATCH_SIZE // world.size
         self._state = new_training_state(chosen, SYMBOLS, torch.device("cpu"))
         choose_backends(
-            self._state.model, chosen.registry, Workload(SEQUENCE_LENGTH, rows), backend=chosen.training.backend
+            self._state.model, chosen.registry, BatchShape(SEQUENCE_LENGTH, rows), backend=chosen.training.backend
         )
         self._world = world if averages else ALONE
         self._replica = Replica(self._state.model, self._world)

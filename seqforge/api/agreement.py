@@ -66,14 +66,14 @@ def choose_same_backends(
         choices = choose_backends(
             model,
             registry,
-            task.workload,
+            task.batch_shape,
             backend=experiment.training.backend,
             pins=experiment.backend_pins,
             recorded=recorded,
         )
     chosen = RecordedBackends({choice.module: choice.backend for choice in choices}, model.precision)
     agreed = RecordedBackends(*task.world.broadcast(chosen))
-    return choices or choose_backends(model, registry, task.workload, recorded=agreed)
+    return choices or choose_backends(model, registry, task.batch_shape, recorded=agreed)
 
 
 def create_directory(output: Path, name: str, fill: Callable[[RunDirectory], None], world: World) -> RunDirectory:

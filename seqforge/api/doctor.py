@@ -39,14 +39,14 @@ def measure_experiment(experiment: Experiment) -> list[CellReport]:
     """
     device = choose_device(experiment.training.device)
     task = task_of(experiment).prepare_training(device, no_report)
-    workload = task.workload
-    measured = measure_cells(task.new_state().model, experiment.registry, workload)
+    batch_shape = task.batch_shape
+    measured = measure_cells(task.new_state().model, experiment.registry, batch_shape)
     return [
         CellReport(
             module,
             cell,
-            workload.steps,
-            workload.rows,
+            batch_shape.steps,
+            batch_shape.rows,
             found.seconds,
             {name: refusal.reason for name, refusal in found.refused.items()},
         )

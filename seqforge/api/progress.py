@@ -19,7 +19,7 @@ from seqforge.events import (
     RunStarted,
     Sampled,
     StepFinished,
-    TaskTerms,
+    Units,
     WorkProgressed,
 )
 from seqforge.figures import describe_count, describe_size, format_duration, format_figure
@@ -76,7 +76,7 @@ class ProgressDisplay(Callback):
         self._notebook_output: Any = None
         self._description = ""
         self._updated = time.monotonic()
-        self._terms = TaskTerms("tokens", "chars", "sample", "sample {run}")
+        self._terms = Units("tokens", "chars", "sample", "sample {run}")
         self._step = self._first_step = 0
         self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
         self._previous_seconds: float | None = None

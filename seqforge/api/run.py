@@ -17,7 +17,7 @@ from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment, merge_tables, override, with_samplers
 from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation import Prediction, sample_texts, stream_text
-from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
+from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry
 from seqforge.report import ReportPage, Subject, write_report

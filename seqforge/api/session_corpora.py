@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, describe_type
 from seqforge.figures import describe_count
-from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
+from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 from seqforge.paths import is_utf8
 from seqforge.registry import format_value
 

@@ -15,8 +15,8 @@ from seqforge.errors import RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
 from seqforge.files import LINK, describe_failure, read_bounded, write_atomically
-from seqforge.interfaces import TrackedRun, Tracker
-from seqforge.interfaces.tracker import is_identifier
+from seqforge.kinds import TrackedRun, Tracker
+from seqforge.kinds.tracker import is_identifier
 from seqforge.runs.directory import TRACKERS, RunDirectory
 from seqforge.training.callbacks import Callback
 

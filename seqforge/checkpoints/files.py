@@ -23,7 +23,7 @@ from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.faults import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
-from seqforge.interfaces import Optimizer, State
+from seqforge.kinds import Optimizer, State
 from seqforge.manifests import FileRecord, describe_content, write_manifest
 from seqforge.model import SequenceModel, States
 

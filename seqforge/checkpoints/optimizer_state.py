@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seqforge.errors import PluginError
 from seqforge.faults import LARGEST_NUMBER
-from seqforge.interfaces import Optimizer
+from seqforge.kinds import Optimizer
 
 PREFIX = "optimizer."
 Scalars = dict[str, dict[str, bool | int | float | str | None]]

@@ -45,7 +45,7 @@ def doctor(
         _print_backends(experiment, assignments, registry, as_json=as_json)
         return
     from seqforge.hardware.machine import diagnose_machine
-    from seqforge.interfaces import Diagnosis
+    from seqforge.kinds import Diagnosis
 
     found = diagnose_machine()
     for implementation in registry.new_hooks().hook.seqforge_diagnose.get_hookimpls():

@@ -73,7 +73,7 @@ def predict(
       seqforge predict runs/digits --file images.jsonl
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.interfaces import Numbers
+    from seqforge.kinds import Numbers
     from seqforge.tasks import TrainedModel, task_of
 
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)

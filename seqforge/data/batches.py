@@ -17,7 +17,7 @@ from seqforge.data.splits import Spans
 from seqforge.data.token_file import MappedTokens, TokenFile
 from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 
 EVALUATION_LANE = 2000
 """Minimum number of tokens in a lane during evaluation, which limits the influence of the initial state."""

@@ -17,7 +17,7 @@ from seqforge.errors import DataError, describe_type, warn
 from seqforge.events import Report
 from seqforge.faults import wrong_result
 from seqforge.files import reported_failures
-from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
+from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.paths import CACHE_VARIABLE, cache_folder
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)

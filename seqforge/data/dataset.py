@@ -17,7 +17,7 @@ from seqforge.data.token_writer import count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
+from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""

@@ -19,7 +19,7 @@ from seqforge.data.example_values import convert_input, convert_target
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.events import Report
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Classes,
     DocumentsEncoded,
     Example,

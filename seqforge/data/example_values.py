@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError, describe_type
-from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
+from seqforge.kinds import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
 
 
 def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.example_file import ExampleFile
-from seqforge.interfaces import IGNORED_TARGET, ExampleSpec
+from seqforge.kinds import IGNORED_TARGET, ExampleSpec
 
 
 @dataclass(frozen=True, slots=True)

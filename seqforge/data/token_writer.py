@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seqforge.data.token_file import TOKENS, TokenFile, Tokens
 from seqforge.errors import DataError
 from seqforge.faults import checked_state
-from seqforge.interfaces import Document, Vocabulary
+from seqforge.kinds import Document, Vocabulary
 
 BATCH_SIZE = 1 << 20
 """Approximate size in bytes to which small pieces are joined, since passing each to a thread would take longer."""

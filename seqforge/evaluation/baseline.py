@@ -12,7 +12,7 @@ from seqforge.evaluation.bootstrap import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
-from seqforge.interfaces import Metric
+from seqforge.kinds import Metric
 
 WINDOWS = 64
 """Approximate number of windows of held-out text that are scored; at least as many as there are samples."""

@@ -20,7 +20,7 @@ from seqforge.evaluation.metrics import score_by_each, validate_score
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
-from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
+from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
 _BatchScore = tuple[float, int, list[int], list[Any]]

@@ -13,7 +13,7 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.files import read_bounded, reported_failures
-from seqforge.interfaces import FittedMetric, IndexedMetric
+from seqforge.kinds import FittedMetric, IndexedMetric
 from seqforge.paths import cache_folder
 from seqforge.registry import Component
 

@@ -17,7 +17,7 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
-from seqforge.interfaces import IGNORED_TARGET, Evaluated
+from seqforge.kinds import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
 
 BLOCK, FEWEST_BLOCKS, MOST_BLOCKS = 500, 50, 1000

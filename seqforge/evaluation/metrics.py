@@ -14,7 +14,7 @@ from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error
-from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
+from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
 
 MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")

@@ -21,7 +21,7 @@ from seqforge.experiment.compatibility import (
 from seqforge.experiment.misplaced_keys import IN_MODEL, keys_of, with_place
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.faults import FILE_SUFFIX, SESSION
-from seqforge.interfaces import ExampleSpec
+from seqforge.kinds import ExampleSpec
 from seqforge.registry import (
     NEEDS_FILE,
     SHOW_COMPONENTS,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from seqforge.errors import PluginError, describe_type
 from seqforge.experiment.settings import SECTIONS
 from seqforge.faults import blame_plugin, plugin_fault
-from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
+from seqforge.kinds import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
 from seqforge.registry import Component, Problem, join_key
 
 

@@ -14,7 +14,7 @@ from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
 from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
-from seqforge.interfaces import ExampleSpec
+from seqforge.kinds import ExampleSpec
 from seqforge.paths import is_utf8
 from seqforge.registry import Choice, Component, Problem, Registry, format_value, plain_tables, use, with_classes_of
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.generation.generator import check_finite, draw, uniforms_of
-from seqforge.interfaces import Classes, ExampleSpec, Sampler, SamplingContext, Vocabulary, map_state
+from seqforge.kinds import Classes, ExampleSpec, Sampler, SamplingContext, Vocabulary, map_state
 from seqforge.model import EncoderOutput, SequenceModel
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from seqforge.errors import DataError, PluginError, RunError, describe_type
 from seqforge.faults import wrong_result
 from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
-from seqforge.interfaces import (
+from seqforge.kinds import (
     ConstraintAutomaton,
     GenerationKernel,
     Sampler,

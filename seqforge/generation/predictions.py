@@ -15,7 +15,7 @@ from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import check_minimum
-from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
+from seqforge.kinds import ExampleSpec, Numbers, Sampler, Value, Vocabulary
 from seqforge.model import EncoderOutput, SequenceModel
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seqforge.errors import DataError, describe_type
-from seqforge.interfaces import UnknownSymbolError, Vocabulary
+from seqforge.kinds import UnknownSymbolError, Vocabulary
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:

@@ -11,7 +11,7 @@ from seqforge.distribution import ALONE, World
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.generator import check_minimum, generate
 from seqforge.generation.prompt import encode_prompt
-from seqforge.interfaces import Sampler, Vocabulary
+from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import SequenceModel
 
 

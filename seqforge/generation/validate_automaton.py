@@ -10,7 +10,7 @@ from jaxtyping import Int32, Int64
 
 from seqforge.errors import describe_type
 from seqforge.faults import wrong_result
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler
 
 _TABLES, _ARRAYS = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
 _VERBS = {"automaton": "returned", "resume": "left"}

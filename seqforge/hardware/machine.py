@@ -8,7 +8,7 @@ import torch
 
 from seqforge.figures import describe_count
 from seqforge.hardware.devices import instruction_sets, multiplies_in_bfloat16
-from seqforge.interfaces import Diagnosis
+from seqforge.kinds import Diagnosis
 
 _NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
 

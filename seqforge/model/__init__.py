@@ -11,12 +11,13 @@ from seqforge.model.choose_backend import (
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import OneHotInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
-from seqforge.model.measure_backends import EAGER, Workload
+from seqforge.model.measure_backends import EAGER, BatchShape
 from seqforge.model.precision import Precision, precisions_to_measure
 from seqforge.model.sequence_model import DecoderContext, RecurrentStack, SequenceModel, States
 
 __all__ = [
     "EAGER",
+    "BatchShape",
     "CellBackend",
     "DecoderContext",
     "EncoderOutput",
@@ -26,7 +27,6 @@ __all__ = [
     "RecurrentStack",
     "SequenceModel",
     "States",
-    "Workload",
     "build_model",
     "choose_backends",
     "install_backend",

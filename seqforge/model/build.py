@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
-from seqforge.interfaces import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.interfaces.optimization import initialize_parameter
+from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.kinds.optimization import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.install_backend import load_backend
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel

@@ -9,10 +9,10 @@ import torch
 
 from seqforge.errors import ExperimentError, PluginError, RunError
 from seqforge.experiment import AUTO_BACKEND
-from seqforge.interfaces import BackendContext, Cell, Refusal
+from seqforge.kinds import BackendContext, Cell, Refusal
 from seqforge.model.input import SymbolInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
-from seqforge.model.measure_backends import EAGER, Measurement, Probe, Workload, measure_backends
+from seqforge.model.measure_backends import EAGER, BatchShape, CellTiming, Measurement, measure_backends
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
@@ -55,7 +55,7 @@ class RecordedBackends(NamedTuple):
 def choose_backends(
     model: SequenceModel,
     registry: Registry,
-    workload: Workload,
+    batch_shape: BatchShape,
     *,
     backend: str = AUTO_BACKEND,
     pins: Sequence[Sequence[str]] = (),
@@ -69,7 +69,7 @@ def choose_backends(
     Args:
         model: Model on the device where it is trained.
         registry: Installed backends.
-        workload: Shape of a batch and length of the run.
+        batch_shape: Shape of a batch and length of the run.
         backend: `auto`, or the backend of every cell that has no pin of its own.
         pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
         recorded: Choices of an earlier part of the run, which replace a measurement and pins; None for a new run.
@@ -91,7 +91,7 @@ def choose_backends(
     else:
         wanted = [tuple(pins[layer]) if layer < len(pins) else () for _, _, layer in cells]
         default = () if backend == AUTO_BACKEND else (backend,)
-        choices = _fastest(model, registry, workload, [names or default for names in wanted])
+        choices = _fastest(model, registry, batch_shape, [names or default for names in wanted])
     for (_, cell, _), choice in zip(cells, choices, strict=True):
         install_backend(load_backend(registry, choice.backend), cell, _context(model))
     # The last cell is the highest one, below the output layer.
@@ -100,14 +100,14 @@ def choose_backends(
 
 
 def _fastest(
-    model: SequenceModel, registry: Registry, workload: Workload, wanted: Sequence[Sequence[str]]
+    model: SequenceModel, registry: Registry, batch_shape: BatchShape, wanted: Sequence[Sequence[str]]
 ) -> list[CellBackend]:
     """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest.
 
     Args:
         model: Model.
         registry: Installed backends.
-        workload: Shape of a batch and length of the run.
+        batch_shape: Shape of a batch and length of the run.
         wanted: For each cell, the backends to which it is pinned; empty for none.
     """
     cells, precisions = leaf_cells(model), precisions_to_measure(model.precision, next(model.parameters()).device)
@@ -118,9 +118,11 @@ def _fastest(
         choices: list[CellBackend] = []
         try:
             for index, (module, cell, layer) in enumerate(cells):
-                probe = Probe(cell, _reads_symbols(model, module, layer), len(cells), workload, precision, context)
+                timing = CellTiming(
+                    cell, _reads_symbols(model, module, layer), len(cells), batch_shape, precision, context
+                )
                 other = None if len(precisions) == 1 else _time_of(first[index]) if first else math.inf
-                choices.append(_choose(probe, module, wanted[index], registry, other))
+                choices.append(_choose(timing, module, wanted[index], registry, other))
             found[precision] = choices
         except ExperimentError as error:  # a pinned backend cannot run a cell in this precision
             errors.append(error)
@@ -136,18 +138,18 @@ def _fastest(
 
 
 def _choose(
-    probe: Probe, module: str, names: Sequence[str], registry: Registry, other_precision: float | None
+    timing: CellTiming, module: str, names: Sequence[str], registry: Registry, other_precision: float | None
 ) -> CellBackend:
     """Return the pinned or fastest backend of a cell in a precision. A pinned one is timed to compare precisions."""
-    cell = probe.cell
-    pinned = _pinned(names, module, cell, registry, probe.context) if names else None
+    cell = timing.cell
+    pinned = _pinned(names, module, cell, registry, timing.context) if names else None
     if pinned is None:
         backends, fallback = load_backends(registry), EAGER
     elif other_precision is None:
         return pinned
     else:
         backends, fallback = {pinned.backend: load_backend(registry, pinned.backend)}, pinned.backend
-    measured = measure_backends(probe, backends, registry, other_precision=other_precision)
+    measured = measure_backends(timing, backends, registry, other_precision=other_precision)
     # Without any time, `eager` is the only backend, or every backend failed, and so did the cell: in plain torch, its
     # own error reaches the user.
     fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=fallback)
@@ -158,7 +160,9 @@ def _time_of(choice: CellBackend) -> float:
     return choice.seconds.get(choice.backend, math.inf)
 
 
-def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) -> list[tuple[str, str, Measurement]]:
+def measure_cells(
+    model: SequenceModel, registry: Registry, batch_shape: BatchShape
+) -> list[tuple[str, str, Measurement]]:
     """Measure every backend on every cell of a model, without the cache and without a limit on compilation.
 
     Returns:
@@ -166,14 +170,14 @@ def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) 
         the precision if there are two, and the times.
     """
     cells, backends = leaf_cells(model), load_backends(registry)
-    unlimited = replace(workload, optimizer_steps=math.inf, seconds=math.inf)
+    unlimited = replace(batch_shape, optimizer_steps=math.inf, seconds=math.inf)
     precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
     found: list[tuple[str, str, Measurement]] = []
     for module, cell, layer in cells:
         for precision in precisions:
             context, symbols = _context(model, precision), _reads_symbols(model, module, layer)
-            probe = Probe(cell, symbols, len(cells), unlimited, precision, context)
-            measured = measure_backends(probe, backends, registry, cached=False)
+            timing = CellTiming(cell, symbols, len(cells), unlimited, precision, context)
+            measured = measure_backends(timing, backends, registry, cached=False)
             name = type(cell).__name__ if len(precisions) == 1 else f"{type(cell).__name__} in {precision}"
             found.append((module, name, measured))
     return found

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import blame_plugin
-from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
+from seqforge.kinds import Backend, BackendContext, Cell, Refusal, SequenceFunction
 from seqforge.registry import Registry
 
 
@@ -18,7 +18,7 @@ class EagerBackend(Backend):
         """Return None: every cell is supported."""
         return None
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return the cell's own `forward`."""
         return type(cell).forward.__get__(cell)
 
@@ -41,7 +41,7 @@ class BrokenBackend(Backend):
         """Return why the backend cannot be loaded, as a fault of its plugin."""
         return Refusal(self._fault, about="plugin")
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Raise `PluginError`: there is no reader."""
         raise PluginError(self._fault)
 
@@ -84,7 +84,7 @@ class _InstalledReader:
     """A sequence reader whose deep copy belongs to the copy of the cell."""
 
     def __init__(
-        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceReader | None = None
+        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceFunction | None = None
     ) -> None:
         self._backend, self._cell, self._context, self._read = backend, cell, context, read
 

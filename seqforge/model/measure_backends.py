@@ -18,7 +18,7 @@ from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
 from seqforge.files import describe_failure, read_bounded, write_atomically
 from seqforge.hardware import describe_processor
-from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
+from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.paths import cache_folder
 from seqforge.registry import Registry
@@ -39,7 +39,7 @@ PREPARATION_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class BatchShape:
     """Work of the cells in a run.
 
     Attributes:
@@ -69,14 +69,14 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class CellTiming:
     """A cell to measure.
 
     Attributes:
         cell: Cell on its device, without a backend.
         symbols: Whether the cell reads symbols.
         count: Number of cells in the model.
-        workload: Shape of a batch and length of the run.
+        batch_shape: Shape of a batch and length of the run.
         precision: Precision of the model.
         context: Device, and type of the products.
     """
@@ -84,13 +84,13 @@ class Probe:
     cell: Cell[Any]
     symbols: bool
     count: int
-    workload: Workload
+    batch_shape: BatchShape
     precision: Precision
     context: BackendContext
 
 
 def measure_backends(
-    probe: Probe,
+    timing: CellTiming,
     backends: Mapping[str, Backend],
     registry: Registry,
     *,
@@ -100,7 +100,7 @@ def measure_backends(
     """Return the times of the backends that can run a cell, from the cache if it has them.
 
     Args:
-        probe: Cell and workload.
+        timing: The cell and the shape of the batch.
         backends: Backends by name; `eager` is the reference.
         registry: Installed plugins; times are cached for their versions.
         cached: Whether to use the cache.
@@ -108,49 +108,49 @@ def measure_backends(
             clearly slower are not measured to the end. If it is None, the precision is given, and `eager` is not
             measured if it is the only backend.
     """
-    refused = _refusals(probe, backends)
+    refused = _refusals(timing, backends)
     supported = sorted(set(backends) - set(refused))
     if cached and supported == [EAGER] and other_precision is None:
         return Measurement({}, refused)
     limit = math.inf if other_precision is None else other_precision
     # Times that are not measured to the end are only good for a comparison with the same other precision.
-    fingerprint = _fingerprint(probe, supported, registry, compared=limit < math.inf)
+    fingerprint = _fingerprint(timing, supported, registry, compared=limit < math.inf)
     path = cache_folder() / "backends" / f"{fingerprint}.json"
     seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
-    preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in missing}
+    preparation = {name: backends[name].preparation_seconds(timing.cell, timing.context) for name in missing}
     outputs: dict[str, Tensor] = {}
     # Backends that must compile come last: whether they are tried depends on the times of the others. `eager` comes
     # after those that need no preparation: it is rarely the fastest, and then its measurement stops early.
     for name in sorted(missing, key=lambda name: (preparation[name], name == EAGER, name)):
-        expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
-        if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
+        expected = min(seconds.values(), default=math.inf) * timing.batch_shape.optimizer_steps * timing.count
+        if preparation[name] > PREPARATION_SHARE * min(expected, timing.batch_shape.seconds):
             reason = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
             refused[name] = Refusal(reason, about="run")
             continue
         try:
             best = min([limit, *seconds.values()])
-            outputs[name], seconds[name] = _time(probe, backends[name], best, compiles=preparation[name] > 0)
+            outputs[name], seconds[name] = _time(timing, backends[name], best, compiles=preparation[name] > 0)
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refused[name] = Refusal(f"it failed: {describe_error(error, type(backends[name]))}")
-            warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
+            warn(f"the backend {name} failed for {type(timing.cell).__name__}: {error}")
     if outputs and EAGER in seconds and EAGER not in outputs:  # its time was in the cache
-        outputs[EAGER], _ = _time(probe, backends[EAGER], 0.0, compiles=False)
+        outputs[EAGER], _ = _time(timing, backends[EAGER], 0.0, compiles=False)
     for name in outputs:
-        if EAGER in outputs and not _agree(outputs[name], outputs[EAGER], probe.context.dtype):
+        if EAGER in outputs and not _agree(outputs[name], outputs[EAGER], timing.context.dtype):
             del seconds[name]
             refused[name] = Refusal("its outputs differ from those of the eager backend")
-            warn(f"the backend {name} and the eager backend have different outputs for {type(probe.cell).__name__}")
+            warn(f"the backend {name} and the eager backend have different outputs for {type(timing.cell).__name__}")
     if outputs:
         _write_times(path, seconds)
     return Measurement(seconds, refused)
 
 
-def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, Refusal]:
+def _refusals(timing: CellTiming, backends: Mapping[str, Backend]) -> dict[str, Refusal]:
     refused: dict[str, Refusal] = {}
     for name, backend in backends.items():
         try:
-            refusal = backend.refusal(probe.cell, probe.context)
+            refusal = backend.refusal(timing.cell, timing.context)
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refusal = Refusal(f"it failed: {describe_error(error, type(backend))}", about="plugin")
         if refusal is not None:
@@ -158,22 +158,22 @@ def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, Refusa
     return refused
 
 
-def _time(probe: Probe, backend: Backend, best: float, *, compiles: bool) -> tuple[Tensor, float]:
+def _time(timing: CellTiming, backend: Backend, best: float, *, compiles: bool) -> tuple[Tensor, float]:
     """Return the outputs, and the shortest time of a forward and a backward pass."""
-    reader = backend.sequence_reader(probe.cell, probe.context)
-    inputs, state = _inputs(probe), probe.cell.initial_state(probe.workload.rows)
-    leaves: list[Tensor] = [parameter for parameter in probe.cell.parameters() if parameter.requires_grad]
-    if not probe.symbols:
+    reader = backend.sequence_reader(timing.cell, timing.context)
+    inputs, state = _inputs(timing), timing.cell.initial_state(timing.batch_shape.rows)
+    leaves: list[Tensor] = [parameter for parameter in timing.cell.parameters() if parameter.requires_grad]
+    if not timing.symbols:
         leaves.append(inputs.requires_grad_())
     times: list[float] = []
     outputs, began = inputs, time.perf_counter()
-    with torch.random.fork_rng(), products_in(probe.precision, probe.context.device):
+    with torch.random.fork_rng(), products_in(timing.precision, timing.context.device):
         for repetition in range(1 + REPETITIONS):  # the first warms up
-            started = _now(probe.context.device)
+            started = _now(timing.context.device)
             outputs, _ = reader(inputs, state)
             if outputs.requires_grad:
                 torch.autograd.grad(outputs.float().sum(), leaves, allow_unused=True)
-            now = _now(probe.context.device)
+            now = _now(timing.context.device)
             times.append(now - started)
             # The first repetition of a backend that compiles is mostly compilation.
             slow = 3 * CLEARLY_SLOWER if repetition == 0 else CLEARLY_SLOWER
@@ -190,12 +190,12 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _inputs(probe: Probe) -> Tensor:
+def _inputs(timing: CellTiming) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    shape, size = (probe.workload.steps, probe.workload.rows), probe.cell.input_size
-    if probe.symbols:
-        return torch.randint(size, shape, generator=generator).to(probe.context.device)
-    return torch.randn(*shape, size, generator=generator).to(probe.context.device)
+    shape, size = (timing.batch_shape.steps, timing.batch_shape.rows), timing.cell.input_size
+    if timing.symbols:
+        return torch.randint(size, shape, generator=generator).to(timing.context.device)
+    return torch.randn(*shape, size, generator=generator).to(timing.context.device)
 
 
 def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
@@ -209,8 +209,8 @@ def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
     return bool(difference <= tolerance**2 * expected.square().mean().clamp(min=torch.finfo(torch.float32).tiny))
 
 
-def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry, *, compared: bool) -> str:
-    kind, device = type(probe.cell), probe.context.device
+def _fingerprint(timing: CellTiming, supported: Sequence[str], registry: Registry, *, compared: bool) -> str:
+    kind, device = type(timing.cell), timing.context.device
     described = [
         describe_processor() if device.type == "cpu" else torch.cuda.get_device_name(device),
         torch.get_num_threads(),
@@ -218,8 +218,8 @@ def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry, *, 
         sorted(f"{plugin.name} {plugin.version}" for plugin in registry.plugins),
         list(supported),
         f"{kind.__module__}.{kind.__qualname__}",
-        [(name, list(value.shape)) for name, value in probe.cell.named_parameters()],
-        [probe.symbols, probe.workload.steps, probe.workload.rows, str(probe.context.dtype), compared],
+        [(name, list(value.shape)) for name, value in timing.cell.named_parameters()],
+        [timing.symbols, timing.batch_shape.steps, timing.batch_shape.rows, str(timing.context.dtype), compared],
     ]
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
 

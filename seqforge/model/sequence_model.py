@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.cells import product_dtype
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Attention,
     Backend,
     Cell,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqforge.errors import describe_type
 from seqforge.faults import blame_plugin, plugin_fault
-from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, map_state
+from seqforge.kinds import Cell, ElementwiseCell, FactoredCell, map_state
 from seqforge.registry import Component
 
 _ROWS = 2

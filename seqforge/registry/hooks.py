@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         StepFinished,
         WorkProgressed,
     )
-    from seqforge.interfaces.diagnosis import Diagnosis
+    from seqforge.kinds.diagnosis import Diagnosis
 
 API_VERSION = 1
 """Version of the hooks and interfaces, named in a plugin as `SEQFORGE_API`. Every incompatible change increases it."""

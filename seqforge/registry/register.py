@@ -30,20 +30,18 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("corpus", ("seqforge.interfaces.corpus:Corpus", "seqforge.interfaces.labelled_corpus:LabelledCorpus")),
-        Kind("vocabulary", ("seqforge.interfaces.vocabulary:Vocabulary",)),
-        Kind("cell", ("seqforge.interfaces.cell:Cell",), supplied=frozenset({"input_size"})),
-        Kind(
-            "attention", ("seqforge.interfaces.attention:Attention",), supplied=frozenset({"query_size", "memory_size"})
-        ),
-        Kind("backend", ("seqforge.interfaces.backend:Backend",)),
-        Kind("initializer", ("seqforge.interfaces.optimization:Initializer",)),
-        Kind("loss", ("seqforge.interfaces.loss:Loss",)),
-        Kind("optimizer", ("seqforge.interfaces.optimization:Optimizer",)),
-        Kind("schedule", ("seqforge.interfaces.optimization:Schedule",)),
-        Kind("sampler", ("seqforge.interfaces.sampler:Sampler",)),
-        Kind("metric", ("seqforge.interfaces.metric:Metric", "seqforge.interfaces.prediction_metric:PredictionMetric")),
-        Kind("tracker", ("seqforge.interfaces.tracker:Tracker",)),
+        Kind("corpus", ("seqforge.kinds.corpus:Corpus", "seqforge.kinds.labelled_corpus:LabelledCorpus")),
+        Kind("vocabulary", ("seqforge.kinds.vocabulary:Vocabulary",)),
+        Kind("cell", ("seqforge.kinds.cell:Cell",), supplied=frozenset({"input_size"})),
+        Kind("attention", ("seqforge.kinds.attention:Attention",), supplied=frozenset({"query_size", "memory_size"})),
+        Kind("backend", ("seqforge.kinds.backend:Backend",)),
+        Kind("initializer", ("seqforge.kinds.optimization:Initializer",)),
+        Kind("loss", ("seqforge.kinds.loss:Loss",)),
+        Kind("optimizer", ("seqforge.kinds.optimization:Optimizer",)),
+        Kind("schedule", ("seqforge.kinds.optimization:Schedule",)),
+        Kind("sampler", ("seqforge.kinds.sampler:Sampler",)),
+        Kind("metric", ("seqforge.kinds.metric:Metric", "seqforge.kinds.prediction_metric:PredictionMetric")),
+        Kind("tracker", ("seqforge.kinds.tracker:Tracker",)),
     )
 }
 
@@ -111,10 +109,6 @@ class PretrainedModel:
 class Register:
     """The components of a plugin, as names and import paths: a component is imported only when it is used.
 
-    Every method for a component takes a name in lower case with hyphens and a target `module:Class`. With
-    `qualified_only`, the component is found only by `plugin/name`: use it if another plugin already offers the short
-    name.
-
     Args:
         plugin: Name of the plugin.
 
@@ -127,21 +121,22 @@ class Register:
         self.registrations: list[Registration] = []
         self.models: list[PretrainedModel] = []
 
-    def corpus(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Corpus` or a `LabelledCorpus`."""
-        self._add("corpus", name, target, qualified_only)
+    def add(self, kind: str, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Register a component.
 
-    def vocabulary(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Vocabulary`."""
-        self._add("vocabulary", name, target, qualified_only)
+        Args:
+            kind: Kind of the component, such as `cell`.
+            name: Name in experiments: lower-case words joined by hyphens.
+            target: Its class, as `package.module:Class`. It is imported when it is used.
+            qualified_only: Whether the component is found only by `plugin/name`. Use it if another plugin already
+                offers the short name.
 
-    def cell(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Cell`."""
-        self._add("cell", name, target, qualified_only)
-
-    def backend(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Backend`."""
-        self._add("backend", name, target, qualified_only)
+        Raises:
+            ValueError: If the kind does not exist, the name or the target is malformed, or the name is taken.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"{name!r}: no kind of component is called {kind!r}; the kinds are {', '.join(KINDS)}")
+        self._add(kind, name, target, qualified_only)
 
     def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
         """Register a preset: the name `plugin/name` for a cell of any plugin, pinned to a backend.
@@ -152,38 +147,6 @@ class Register:
         if not backends:
             raise ValueError(f"preset {name!r} names no backend")
         self._add("cell", name, cell, qualified_only=True, backends=backends)
-
-    def attention(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register an `Attention`."""
-        self._add("attention", name, target, qualified_only)
-
-    def initializer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register an `Initializer`."""
-        self._add("initializer", name, target, qualified_only)
-
-    def loss(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Loss`."""
-        self._add("loss", name, target, qualified_only)
-
-    def optimizer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register an `Optimizer`."""
-        self._add("optimizer", name, target, qualified_only)
-
-    def schedule(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Schedule`."""
-        self._add("schedule", name, target, qualified_only)
-
-    def sampler(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Sampler`."""
-        self._add("sampler", name, target, qualified_only)
-
-    def metric(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Metric` or a `PredictionMetric`."""
-        self._add("metric", name, target, qualified_only)
-
-    def tracker(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Register a `Tracker`."""
-        self._add("tracker", name, target, qualified_only)
 
     def model(self, name: str, folder: Path) -> None:
         """Register a trained model: a folder of the plugin's package that `seqforge export` wrote.

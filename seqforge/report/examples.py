@@ -14,7 +14,7 @@ from seqforge.errors import SeqforgeError
 from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
 from seqforge.generation import RawPrediction, TargetVocabulary, predict_examples
-from seqforge.interfaces import Classes, ExampleSpec, Loss, Text
+from seqforge.kinds import Classes, ExampleSpec, Loss, Text
 from seqforge.model import EncoderOutput, SequenceModel
 from seqforge.report.subject import Subject
 

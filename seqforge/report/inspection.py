@@ -13,7 +13,7 @@ from seqforge.data import Batch
 from seqforge.errors import DataError
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, encode_text
-from seqforge.interfaces import Loss, Vocabulary
+from seqforge.kinds import Loss, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.report.reading import decode_symbols
 from seqforge.training.step import train_step

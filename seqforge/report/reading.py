@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.data import Dataset, SplitName, TokenStream
-from seqforge.interfaces import Cell, Vocabulary
+from seqforge.kinds import Cell, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.report.gates import GateRecorder
 

@@ -7,7 +7,7 @@ from seqforge.data import Dataset, prepare
 from seqforge.errors import SeqforgeError
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Vocabulary
+from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import read_history

@@ -11,7 +11,7 @@ from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation.likelihood import LikelihoodScore, score_batch, summarize_blocks
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Training
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, States
 from seqforge.registry import format_value
 from seqforge.training.step import clip_gradients, detach_states

@@ -37,12 +37,12 @@ from seqforge.evaluation.examples import (
     score_examples,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics
-from seqforge.events import Report, TaskTerms, no_report
+from seqforge.events import Report, Units, no_report
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
-from seqforge.interfaces import ExampleSpec, Progress, Vocabulary
-from seqforge.interfaces.optimization import learning_rate_factor
-from seqforge.model import SequenceModel, Workload
+from seqforge.kinds import ExampleSpec, Progress, Vocabulary
+from seqforge.kinds.optimization import learning_rate_factor
+from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
@@ -61,7 +61,7 @@ _SHOWN_LENGTH = 200
 class LabelledExamplesTask(Task):
     """A model that reads whole examples and predicts their targets."""
 
-    terms: ClassVar = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
+    terms: ClassVar = Units("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
     def prepare_training(
         self, device: torch.device, report: Report, world: World = ALONE
@@ -93,7 +93,7 @@ class LabelledExamplesTask(Task):
             training_size=len(splits["training"]),
             validation_size=len(splits["validation"]),
             steps_per_epoch=steps_per_epoch,
-            workload=Workload(time, rows, *run_limits(training, steps_per_epoch)),
+            batch_shape=BatchShape(time, rows, *run_limits(training, steps_per_epoch)),
             world=world,
             dataset=dataset,
             scoring=self._scoring(device, experiment.evaluation.tokens),

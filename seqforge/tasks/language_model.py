@@ -22,12 +22,12 @@ from seqforge.evaluation.likelihood import (
     score_likelihood,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts
-from seqforge.events import Report, TaskTerms, WorkProgressed, no_report
+from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
-from seqforge.interfaces import Loss, Metric, Progress, Sampler, Vocabulary
-from seqforge.interfaces.optimization import learning_rate_factor
-from seqforge.model import SequenceModel, Workload
+from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
+from seqforge.kinds.optimization import learning_rate_factor
+from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
@@ -47,7 +47,7 @@ SHORTEST_BLOCK, BLOCK_ROWS = 50, 32
 class LanguageModelTask(Task):
     """A language model, trained by truncated backpropagation through time."""
 
-    terms: ClassVar = TaskTerms("tokens", "chars", "sample", "sample {run}")
+    terms: ClassVar = Units("tokens", "chars", "sample", "sample {run}")
 
     def prepare_training(self, device: torch.device, report: Report, world: World = ALONE) -> "LanguageModelTraining":
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
@@ -87,7 +87,7 @@ class LanguageModelTask(Task):
             training_size=dataset.splits["training"].length,
             validation_size=dataset.splits["validation"].length,
             steps_per_epoch=float(batches.steps_per_epoch),
-            workload=Workload(training.sequence_length, training.batch_size // world.size, *limits),
+            batch_shape=BatchShape(training.sequence_length, training.batch_size // world.size, *limits),
             world=world,
             dataset=dataset,
             loss=experiment.loss.build().to(device),

@@ -17,11 +17,11 @@ from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report, TaskTerms
+from seqforge.events import Report, Units
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor
 from seqforge.hardware.devices import choose_device
-from seqforge.interfaces import ExampleSpec, Vocabulary
+from seqforge.kinds import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
 from seqforge.model.precision import check_precision
 from seqforge.registry import Component
@@ -79,7 +79,7 @@ class Task(ABC):
         experiment: The experiment.
     """
 
-    terms: ClassVar[TaskTerms]
+    terms: ClassVar[Units]
     experiment: Experiment
 
     @abstractmethod

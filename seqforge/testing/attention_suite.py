@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from seqforge.api.plugin_check.cell_tensors import find_unregistered
-from seqforge.interfaces import Attention
+from seqforge.kinds import Attention
 from seqforge.testing.conformance import Suite, calling, fail, require_equal, require_no_fault
 
 AttentionFactory = Callable[[int, int], Attention]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqforge.generation.validate_automaton import has_stopped
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, LogitRule
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, LogitRule
 
 
 def apply_rule(rule: LogitRule, logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import Backend, BackendContext, Cell, State, map_state, scan
+from seqforge.kinds import Backend, BackendContext, Cell, State, map_state, scan
 from seqforge.model import install_backend
 from seqforge.testing.cell_results import CellResult, gradients_of, results_of
 from seqforge.testing.conformance import Parts, fail

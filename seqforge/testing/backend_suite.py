@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.interfaces import Backend, BackendContext, map_state
+from seqforge.kinds import Backend, BackendContext, map_state
 from seqforge.testing.backend_case import (
     TOLERANCES,
     BackendCase,

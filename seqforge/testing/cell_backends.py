@@ -2,7 +2,7 @@
 
 import torch
 
-from seqforge.interfaces import Backend, BackendContext
+from seqforge.kinds import Backend, BackendContext
 from seqforge.model import EAGER, load_backends
 from seqforge.registry import Registry
 from seqforge.testing.backend_case import backend_case, parameter_dtype, require_scan

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seqforge.errors import describe_type
-from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, State, map_state
+from seqforge.kinds import Cell, ElementwiseCell, FactoredCell, State, map_state
 from seqforge.testing.cell_results import (
     gradients_of,
     named_state,

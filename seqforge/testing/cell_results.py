@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.interfaces import Cell, State, map_state
+from seqforge.kinds import Cell, State, map_state
 from seqforge.testing.conformance import ConformanceError
 from seqforge.testing.strategies import CellCase
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import Initializer
+from seqforge.kinds import Initializer
 from seqforge.testing.conformance import Suite, calling, fail
 
 InitializerFactory = Callable[[], Initializer]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqforge.errors import SeqforgeError
-from seqforge.interfaces import Backend, BackendContext, PredictionMetric
+from seqforge.kinds import Backend, BackendContext, PredictionMetric
 from seqforge.registry import Plugin, Registration, Registry, options_of
 from seqforge.testing import (
     AttentionSuite,

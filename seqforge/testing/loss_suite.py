@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import IGNORED_TARGET, Loss
+from seqforge.kinds import IGNORED_TARGET, Loss
 from seqforge.testing.conformance import Suite, calling, fail
 
 LossFactory = Callable[[], Loss]

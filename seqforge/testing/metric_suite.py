@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from seqforge.errors import DataError, describe_type
-from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
+from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
 from seqforge.testing.conformance import Suite, calling, fail
 
 MetricFactory = Callable[[], Metric]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Classes,
     ExamplePrediction,
     ExampleSpec,

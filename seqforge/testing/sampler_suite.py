@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from seqforge.errors import PluginError, describe_type
 from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
-from seqforge.interfaces import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
 from seqforge.testing.conformance import Suite, calling, fail
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from seqforge.interfaces import Progress, Schedule
+from seqforge.kinds import Progress, Schedule
 from seqforge.testing.conformance import Suite, calling, fail
 
 ScheduleFactory = Callable[[], Schedule]

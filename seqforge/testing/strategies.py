@@ -8,7 +8,7 @@ from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
-from seqforge.interfaces import Cell, State, scan
+from seqforge.kinds import Cell, State, scan
 
 CellFactory = Callable[[int, int], Cell[Any]]
 """Function that returns a cell for an input size and a hidden size: a class or `functools.partial(Class, option=…)`."""

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge.errors import PluginError
-from seqforge.interfaces import TrackedRun, Tracker
-from seqforge.interfaces.tracker import is_identifier
+from seqforge.kinds import TrackedRun, Tracker
+from seqforge.kinds.tracker import is_identifier
 from seqforge.testing.conformance import Suite, calling, fail
 from seqforge.testing.metric_suite import HOSTILE
 

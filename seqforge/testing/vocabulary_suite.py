@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqforge.errors import PluginError
-from seqforge.interfaces import CodedVocabulary, UnknownSymbolError, Vocabulary
-from seqforge.interfaces.vocabulary import distinct_codes
+from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
+from seqforge.kinds.vocabulary import distinct_codes
 from seqforge.testing.conformance import Suite, calling, fail
 
 VocabularyFactory = Callable[[], Vocabulary]

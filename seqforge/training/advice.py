@@ -4,7 +4,7 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.manifest import run_folder
 from seqforge.errors import NonFiniteError, open_in_python, quote_path
 from seqforge.experiment import Experiment, Training
-from seqforge.interfaces import Progress
+from seqforge.kinds import Progress
 from seqforge.registry import Registry, plugin_options
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.limits import limit_fractions

@@ -3,7 +3,7 @@
 import math
 
 from seqforge.experiment import Training
-from seqforge.interfaces import Progress
+from seqforge.kinds import Progress
 
 
 def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:

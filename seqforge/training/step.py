@@ -13,7 +13,7 @@ from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Batch
 from seqforge.distribution import Replica, reported_lost_processes
 from seqforge.errors import NonFiniteError
-from seqforge.interfaces import Loss, map_state
+from seqforge.kinds import Loss, map_state
 from seqforge.model import SequenceModel, States
 
 

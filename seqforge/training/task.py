@@ -13,10 +13,10 @@ from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report, Sampled, TaskTerms, no_report
+from seqforge.events import Report, Sampled, Units, no_report
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Progress, Vocabulary
-from seqforge.model import SequenceModel, Workload
+from seqforge.kinds import Progress, Vocabulary
+from seqforge.model import BatchShape, SequenceModel
 from seqforge.training.step import StepResult
 
 
@@ -66,11 +66,11 @@ class TrainingTask(ABC):
         training_size: Number of tokens, or of examples, in the training split.
         validation_size: Number of tokens, or of examples, in the validation split.
         steps_per_epoch: Number of optimizer steps in one pass over the training split.
-        workload: Shape of a batch of one process, and length of the run, for the choice of backends.
+        batch_shape: Shape of a batch of one process, and length of the run, for the choice of backends.
         world: The processes that train together.
     """
 
-    terms: ClassVar[TaskTerms]
+    terms: ClassVar[Units]
     experiment: Experiment
     device: torch.device
     description: str
@@ -80,7 +80,7 @@ class TrainingTask(ABC):
     training_size: int
     validation_size: int
     steps_per_epoch: float
-    workload: Workload
+    batch_shape: BatchShape
     world: World
 
     @property

@@ -21,7 +21,7 @@ from seqforge.errors import (
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
-from seqforge.interfaces import Progress
+from seqforge.kinds import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.advice import advise_longer_training, advise_resuming, describe_divergence
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard

@@ -9,7 +9,7 @@ import torch
 
 from seqforge import Experiment, Registry, Run, train, use
 from seqforge.errors import RunError
-from seqforge.interfaces import Corpus, Document
+from seqforge.kinds import Corpus, Document
 
 TEXT = "the quick brown fox jumps over the lazy dog; " * 20
 

@@ -89,7 +89,7 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
 
 def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> None:
     register = Register("sample")
-    register.loss("absent", "seqforge.errors:AbsentLoss")
+    register.add("loss", "absent", "seqforge.errors:AbsentLoss")
     plugin = Plugin("sample", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
     app, runner = build_app(Registry([plugin])), CliRunner()
     shown = runner.invoke(app, ["plugins", "show", "sample"])
@@ -105,7 +105,7 @@ def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> No
 def test_an_entry_module_must_not_import_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow_plugin.py").write_text(
         "import torch\nfrom seqforge.registry import hookimpl\nSEQFORGE_API = 1\n"
-        "@hookimpl\ndef seqforge_register(register):\n    register.schedule('one', 'slow_plugin:One')\n"
+        "@hookimpl\ndef seqforge_register(register):\n    register.add('schedule', 'one', 'slow_plugin:One')\n"
     )
     (tmp_path / "pyproject.toml").write_text('[project.entry-points."seqforge.plugins"]\nslow = "slow_plugin"\n')
     monkeypatch.setattr(sys, "path", list(sys.path))

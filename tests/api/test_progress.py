@@ -10,7 +10,7 @@ from rich.console import Console
 
 from seqforge import train
 from seqforge.api.progress import ProgressDisplay, format_scores
-from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, TaskTerms, WorkProgressed
+from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, Units, WorkProgressed
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def every_update_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqforge.api.progress.TERMINAL_SECONDS", 0.0)
 
 
-TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
+TERMS = Units("tokens", "chars", "sample", "sample {run}")
 
 
 def display(*, terminal: bool, width: int = 80) -> tuple[ProgressDisplay, io.StringIO]:

@@ -12,7 +12,7 @@ from seqforge import Experiment, Run, train, use
 from seqforge.data import check_split
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.events import WorkProgressed
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 from seqforge.model.precision import check_precision
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from seqforge_essentials.vocabularies import Bytes
 
 from seqforge import Experiment, use
-from seqforge.interfaces import Metric, Score
+from seqforge.kinds import Metric, Score
 
 
 def experiment(vocabulary: type[Any], metric: type[Any]) -> Experiment:

@@ -10,7 +10,7 @@ import torch
 
 import seqforge as sf
 from seqforge.errors import DataError, ExperimentError
-from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
+from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
 
 NUMBERS = ExampleSpec(Numbers(2), "sequence", Classes(("even", "odd")), "once")
 SHORT: dict[str, Any] = {"training": {"steps": 3, "batch_size": 2}}

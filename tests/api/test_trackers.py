@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqforge import Run, Tracker, train, use
-from seqforge.interfaces import TrackedRun
+from seqforge.kinds import TrackedRun
 from seqforge.runs.directory import TRACKERS
 
 

@@ -11,7 +11,7 @@ import torch
 
 import seqforge as sf
 from seqforge.errors import SeqforgeError
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 
 NOTHING: Any = None
 NUMBER: Any = 5

@@ -60,7 +60,7 @@ from seqforge.registry import hookimpl
 
 @hookimpl
 def seqforge_register(register):
-    register.corpus("made", "made_examples:Made")
+    register.add("corpus", "made", "made_examples:Made")
 """
 
 

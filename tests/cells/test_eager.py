@@ -8,7 +8,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor, nn
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, product_dtype, read_sequence
-from seqforge.interfaces import FactoredCell, scan
+from seqforge.kinds import FactoredCell, scan
 
 
 class Memory(NamedTuple):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
 from seqforge.hardware import instruction_sets, machine
-from seqforge.interfaces import Diagnosis
+from seqforge.kinds import Diagnosis
 from seqforge.registry import Registry, hookimpl
 
 

@@ -22,7 +22,7 @@ steps = 2
 
 STATELESS = """
 import torch
-from seqforge.interfaces import FactoredCell, HiddenState
+from seqforge.kinds import FactoredCell, HiddenState
 
 class Stateless(FactoredCell[HiddenState]):
     def __init__(self, input_size: int, hidden_size: int = 4) -> None:

@@ -18,8 +18,8 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register):
-    register.sampler("faulty", "faulty:FaultySampler")
-    register.loss("faulty", "faulty:FaultyLoss")
+    register.add("sampler", "faulty", "faulty:FaultySampler")
+    register.add("loss", "faulty", "faulty:FaultyLoss")
 """
 
 ADDS_COMMANDS = """
@@ -53,7 +53,7 @@ steps = 4
 
 
 FAILING = """
-from seqforge.interfaces import Loss, Schedule
+from seqforge.kinds import Loss, Schedule
 
 
 class Failing(Schedule):

@@ -37,7 +37,7 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register):
-    register.corpus("made", "made_examples:Made")
+    register.add("corpus", "made", "made_examples:Made")
 """
 
 

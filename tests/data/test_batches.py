@@ -15,7 +15,7 @@ from seqforge_essentials.vocabularies import Characters
 from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
 from seqforge.data.batches import EVALUATION_LANE
 from seqforge.errors import DataError
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 
 Encode = Callable[..., TokenFile]
 

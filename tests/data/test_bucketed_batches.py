@@ -15,7 +15,7 @@ from seqforge.data.example_file import RaggedFile
 from seqforge.data.padded_batch import count_targets, read_batch
 from seqforge.distribution import ALONE
 from seqforge.errors import DataError
-from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Text
+from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Text
 
 EXAMPLE_SPEC = ExampleSpec(Text(), "sequence", Classes(("a", "b")), "sequence")
 _SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from seqforge.data import TokenFile
 from seqforge.errors import DataError, PluginError
-from seqforge.interfaces import CodedVocabulary
-from seqforge.interfaces.vocabulary import distinct_codes
+from seqforge.kinds import CodedVocabulary
+from seqforge.kinds.vocabulary import distinct_codes
 
 Encode = Callable[..., TokenFile]
 
@@ -122,7 +122,7 @@ def test_a_document_that_ends_inside_a_token_is_an_error(encoded: Encode, made: 
 def test_distinct_codes_are_the_sorted_set(documents: list[list[int]], piece: int):
     arrays = [np.array(codes, dtype=np.min_scalar_type(max(codes, default=0))) for codes in documents]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqforge.interfaces.vocabulary._PIECE", piece)
+        patch.setattr("seqforge.kinds.vocabulary._PIECE", piece)
         codes = distinct_codes(arrays)
     assert codes.dtype == np.uint32
     assert codes.tolist() == sorted(set().union(*documents))

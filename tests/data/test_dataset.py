@@ -103,7 +103,7 @@ def test_a_change_of_the_code_of_a_corpus_has_another_cache_folder(
     )
     monkeypatch.syspath_prepend(tmp_path)
     register = Register("edited")
-    register.corpus("edited", "edited_corpus:Edited")
+    register.add("corpus", "edited", "edited_corpus:Edited")
     found = tuple(register.registrations)
 
     def encode(version: str) -> Path:

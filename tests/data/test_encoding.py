@@ -15,7 +15,7 @@ from seqforge.data import VOCABULARY, TokenFile, encode_corpus, read_vocabulary
 from seqforge.data.encoding import VOCABULARY_VERSION
 from seqforge.errors import DataError, RunError
 from seqforge.events import Report
-from seqforge.interfaces import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
+from seqforge.kinds import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
 
 Encode = Callable[..., TokenFile]
 

@@ -23,7 +23,7 @@ from seqforge.data import (
 )
 from seqforge.data.example_file import write_example_spec
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
 
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
 

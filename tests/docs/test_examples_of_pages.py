@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from seqforge.interfaces import scan
+from seqforge.kinds import scan
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -12,7 +12,7 @@ import pytest
 import seqforge
 import seqforge.errors
 import seqforge.events
-import seqforge.interfaces
+import seqforge.kinds
 import seqforge.testing
 from seqforge.runs.directory import FILES, FOLDERS
 from seqforge.training.callbacks import Callback
@@ -22,8 +22,8 @@ DESCRIBED = set(
     re.findall(r"^::: (\S+)$", "".join(page.read_text("utf-8") for page in DOCS.glob("*.md")), re.MULTILINE)
 )
 WHOLE_MODULES = {
-    "seqforge.interfaces.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text"},
-    "seqforge.interfaces.generation_kernel": {
+    "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text"},
+    "seqforge.kinds.generation_kernel": {
         "FORBIDDEN",
         "ConstraintAutomaton",
         "GenerationKernel",
@@ -32,7 +32,7 @@ WHOLE_MODULES = {
         "Resume",
     },
 }
-EVENTS = {name for name in seqforge.interfaces.__all__ if hasattr(seqforge.events, name)}
+EVENTS = {name for name in seqforge.kinds.__all__ if hasattr(seqforge.events, name)}
 
 
 def classes_of(module: ModuleType) -> set[str]:
@@ -44,7 +44,7 @@ def classes_of(module: ModuleType) -> set[str]:
     "names",
     [
         seqforge.__all__,
-        seqforge.interfaces.__all__,
+        seqforge.kinds.__all__,
         seqforge.testing.__all__,
         classes_of(seqforge.errors),
         classes_of(seqforge.events),

@@ -14,7 +14,7 @@ from seqforge.errors import ExperimentError
 from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.evaluation.bootstrap import Interval
-from seqforge.interfaces import Finding, Metric, Sampled, Score
+from seqforge.kinds import Finding, Metric, Sampled, Score
 from seqforge.registry import Registry
 
 

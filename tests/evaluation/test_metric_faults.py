@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqforge.evaluation.metrics import score_texts
-from seqforge.interfaces import Metric, Score
+from seqforge.kinds import Metric, Score
 
 
 class Returns(Metric):

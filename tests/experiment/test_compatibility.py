@@ -8,7 +8,7 @@ import pytest
 
 from seqforge import Experiment, Registry, use
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge.registry import Component
 
 CLASSES = ("vowel", "consonant", "other")

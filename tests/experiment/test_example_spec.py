@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
+from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqforge.generation import TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.predictions import collapse_alignment
-from seqforge.interfaces import Classes, ExampleSpec, Text
+from seqforge.kinds import Classes, ExampleSpec, Text
 from seqforge.model import EncoderOutput, SequenceModel, build_model
 
 EXAMPLE_SPEC = ExampleSpec(Text(), "sequence", Classes(("x", "y")), "sequence")

@@ -10,7 +10,7 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.errors import DataError, PluginError
 from seqforge.generation import encode_prompt, generate, sample_texts, stream_text
-from seqforge.interfaces import Sampler, SamplingContext, Vocabulary
+from seqforge.kinds import Sampler, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
 
 MakeExperiment = Callable[..., Experiment]

@@ -10,7 +10,7 @@ import torch
 
 from seqforge.errors import PluginError, describe_type
 from seqforge.generation.validate_automaton import check_places, first_automaton, has_stopped, resume_automaton
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
 class Constrained(Sampler):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor, nn
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Attention,
     Corpus,
     Document,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Classes,
     Example,
     ExamplePrediction,

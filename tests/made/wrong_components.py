@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Attention,
     Backend,
     BackendContext,
@@ -32,7 +32,7 @@ from seqforge.interfaces import (
     Sampler,
     Schedule,
     Score,
-    SequenceReader,
+    SequenceFunction,
     Text,
     Vocabulary,
 )
@@ -187,7 +187,7 @@ class Shifted(Backend):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         return None if isinstance(cell, OnShifted) else "it runs OnShifted only"
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         def read(inputs: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs + 1, after

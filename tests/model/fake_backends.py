@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from seqforge.interfaces import Backend, BackendContext, Cell
+from seqforge.kinds import Backend, BackendContext, Cell
 
 calls: list[str] = []
 """Names of the backends whose sequence readers were called, in order."""

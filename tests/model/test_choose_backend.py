@@ -12,11 +12,11 @@ from seqforge import Experiment
 from seqforge.cache import open_cache_folder
 from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
-from seqforge.interfaces import Backend, BackendContext, Cell, OutputLayer, Refusal
+from seqforge.kinds import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model import (
+    BatchShape,
     CellBackend,
     RecordedBackends,
-    Workload,
     build_model,
     choose_backends,
     use_recorded_backends,
@@ -27,7 +27,7 @@ from seqforge.runs.backends import describe_backends
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
-WORKLOAD = Workload(steps=3, rows=2, optimizer_steps=1000.0)
+WORKLOAD = BatchShape(steps=3, rows=2, optimizer_steps=1000.0)
 
 
 class ResidualState(NamedTuple):
@@ -91,7 +91,7 @@ def choose(registry: Registry) -> Callable[..., list[CellBackend]]:
             "model": {"cells": list(cells)},
         }
         model = build_model(Experiment.from_dict(table, registry=known), 5)
-        choices = choose_backends(model, known, **{"workload": WORKLOAD, **options})
+        choices = choose_backends(model, known, **{"batch_shape": WORKLOAD, **options})
         calls.clear()
         model(torch.zeros(3, 2, dtype=torch.int64), model.initial_states(2))
         return choices
@@ -148,7 +148,7 @@ def test_measured_times_are_cached(choose: Any) -> None:
     path.write_bytes(to_sealed_json({"eager": 9.0, "slow": 1.0, "quick": 2.0}))
     assert choose(Slow, Quick)[0].backend == "slow"
     # Another shape, cell or set of backends is another measurement.
-    assert choose(Slow, Quick, workload=Workload(steps=4, rows=2))[0].backend == "quick"
+    assert choose(Slow, Quick, batch_shape=BatchShape(steps=4, rows=2))[0].backend == "quick"
     assert choose(Slow, Quick, cells=[{"use": "lstm", "hidden_size": 3}])[0].backend == "quick"
     assert choose(Slow)[0].backend == "eager"
     assert len(list((cache_folder() / "backends").iterdir())) == 4
@@ -213,17 +213,17 @@ def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
 
 
 def test_a_backend_with_one_other_output_among_many_is_not_refused(choose: Any) -> None:
-    assert choose(TurnsOneUnit, workload=Workload(steps=50, rows=100))[0].backend == "turnsoneunit"
+    assert choose(TurnsOneUnit, batch_shape=BatchShape(steps=50, rows=100))[0].backend == "turnsoneunit"
 
 
 def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:
     calls.clear()
-    choice = choose(Compiles, workload=Workload(3, 2, optimizer_steps=10.0))[0]
+    choice = choose(Compiles, batch_shape=BatchShape(3, 2, optimizer_steps=10.0))[0]
     assert "too long for this run" in choice.refused["compiles"].reason
     assert "compiles" not in choice.seconds
-    short = choose(Compiles, workload=Workload(3, 2, seconds=60.0))[0]
+    short = choose(Compiles, batch_shape=BatchShape(3, 2, seconds=60.0))[0]
     assert "too long for this run" in short.refused["compiles"].reason
-    assert "compiles" in choose(Compiles, workload=Workload(3, 2))[0].seconds
+    assert "compiles" in choose(Compiles, batch_shape=BatchShape(3, 2))[0].seconds
 
 
 def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:

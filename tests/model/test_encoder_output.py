@@ -10,8 +10,8 @@ from torch import Tensor
 
 from seqforge.data import PaddedBatch
 from seqforge.evaluation.examples import example_loss
-from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
-from seqforge.model import SequenceModel, Workload, build_model, choose_backends
+from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
+from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends
 from seqforge.model.encoder_output import reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {
@@ -71,7 +71,7 @@ def model_and_loss(
     )
     model = build_model(experiment, SYMBOLS, spec).eval()
     choose_backends(
-        model, experiment.registry, Workload(steps=1, rows=1), backend="eager", pins=experiment.backend_pins
+        model, experiment.registry, BatchShape(steps=1, rows=1), backend="eager", pins=experiment.backend_pins
     )
     return model, spec, experiment.loss.build()
 

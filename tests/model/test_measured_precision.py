@@ -10,8 +10,8 @@ import torch
 from seqforge import Experiment, Run, train
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import BackendContext, Cell
-from seqforge.model import SequenceModel, Workload, build_model, choose_backends, precision
+from seqforge.kinds import BackendContext, Cell
+from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends, precision
 from seqforge.registry import Registry
 from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
 from tests.model.fake_backends import Fake, Refuses
@@ -71,7 +71,7 @@ def choose(registry: Registry) -> Callable[..., Any]:
             "training": {"precision": precision},
         }
         model = build_model(Experiment.from_dict(table, registry=known), 5)
-        return model, choose_backends(model, known, Workload(steps=3, rows=2), **options)
+        return model, choose_backends(model, known, BatchShape(steps=3, rows=2), **options)
 
     return choose
 

@@ -8,7 +8,7 @@ import torch
 
 from seqforge import Experiment
 from seqforge.errors import PluginError
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 from seqforge.model import build_model
 from seqforge.model.validate_cell import validate_cell
 

@@ -54,7 +54,7 @@ def make_registry() -> MakeRegistry:
         register = Register(plugin)
         for key, target in components.items():
             kind, _, name = key.partition("/")
-            getattr(register, kind)(name, target)
+            register.add(kind, name, target)
         registrations = tuple(register.registrations)
         return Registry([Plugin(plugin, "module", "distribution", "1.0", PluginState.OK, registrations=registrations)])
 

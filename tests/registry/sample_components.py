@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Cell, ExperimentPath, Initializer, Loss, Sampler
+from seqforge.kinds import Cell, ExperimentPath, Initializer, Loss, Sampler
 from seqforge.registry import Component, Registry, resolve
 
 FOLDER = Path("/experiments")

@@ -18,8 +18,8 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register):
-    register.cell("lstm", "nowhere.at_all:LSTM")
-    register.corpus("text", "nowhere.at_all:Text", qualified_only=True)
+    register.add("cell", "lstm", "nowhere.at_all:LSTM")
+    register.add("corpus", "text", "nowhere.at_all:Text", qualified_only=True)
 """
 
 
@@ -57,8 +57,8 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
         (WORKING.replace("seqforge_register", "seqforge_regster"), "unknown hook 'seqforge_regster'"),
         (WORKING.replace("@hookimpl", ""), "its function seqforge_register is not marked with @hookimpl"),
         (WORKING.replace("(register)", "(registry)"), "{'registry'} are declared in the hookimpl but can not be found"),
-        (WORKING.replace("register.cell", "1 / 0 #"), "ZeroDivisionError: division by zero"),
-        (WORKING.replace("register.cell", "register.sell"), "'Register' object has no attribute 'sell'"),
+        (WORKING.replace("register.add", "1 / 0 #"), "ZeroDivisionError: division by zero"),
+        (WORKING.replace("register.add", "register.sell"), "'Register' object has no attribute 'sell'"),
         (WORKING.replace('"lstm"', '"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
         (
             WORKING.replace(":LSTM", ".LSTM"),

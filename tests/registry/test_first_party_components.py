@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqforge.interfaces import Initializer, Progress, Schedule
+from seqforge.kinds import Initializer, Progress, Schedule
 from seqforge.registry import KINDS, Component, Registration, Registry, options_of, resolve
 
 REGISTRY = Registry.installed()

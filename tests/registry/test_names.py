@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from seqforge.errors import PluginError
-from seqforge.interfaces import Vocabulary
+from seqforge.kinds import Vocabulary
 from seqforge.registry import KINDS, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
 
 SEQFORGE_API = 1
@@ -27,7 +27,7 @@ def plugin(
 ) -> Plugin:
     register = Register(name)
     for kind, component, qualified_only in REGISTRATIONS.get(name, []):
-        getattr(register, kind)(component, "module:Class", qualified_only=qualified_only)
+        register.add(kind, component, "module:Class", qualified_only=qualified_only)
     registrations = tuple(register.registrations) if state is PluginState.OK else ()
     return Plugin(name, "module", distribution, "1.0", state, reason, traceback, registrations=registrations)
 
@@ -116,7 +116,7 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
 
 
 def test_a_component_is_imported_only_when_it_is_loaded(make_module: MakeModule, make_registry: MakeRegistry):
-    module = make_module("from seqforge.interfaces import Metric\nclass Count(Metric):\n  def score(self, texts): ...")
+    module = make_module("from seqforge.kinds import Metric\nclass Count(Metric):\n  def score(self, texts): ...")
     registry = make_registry({"metric/count": f"{module}:Count"})
     assert module not in sys.modules
     component = registry.load(registry.find("metric", "count"))
@@ -158,7 +158,7 @@ class Unfinished(Vocabulary):
         ("{module}:Missing", "cannot be imported: AttributeError: module '{module}' has no attribute 'Missing'"),
         ("{exits}:Any", "cannot be imported: SystemExit: 2"),
         ("{module}:function", "is not a vocabulary: {module}:function does not derive from "),
-        ("{module}:Plain", "is not a vocabulary: {module}:Plain does not derive from seqforge.interfaces.vocabulary:"),
+        ("{module}:Plain", "is not a vocabulary: {module}:Plain does not derive from seqforge.kinds.vocabulary:"),
         ("{here}:Register", "is not a vocabulary: {here}:Register does not derive from "),
         (
             "{here}:Unfinished",
@@ -213,7 +213,7 @@ def test_the_installed_registry_contains_the_discovered_plugins():
 def test_a_plugin_can_register_components_of_every_kind(kind: str):
     register = Register("sample")
     options = {} if kind == "backend" else {"qualified_only": True}
-    getattr(register, kind)("some-name2", "package.module:Class", **options)
+    register.add(kind, "some-name2", "package.module:Class", **options)
     assert register.registrations == [
         Registration(kind, "sample", "some-name2", "package.module:Class", kind != "backend")
     ]
@@ -242,18 +242,18 @@ def test_the_core_has_a_backend_without_any_plugin():
 @pytest.mark.parametrize("name", ["", "LSTM", "min_p", "top p", "top--k", "-top", "top-", "2nd", "naïve", "a/b"])
 def test_a_name_must_be_lower_case_words_joined_by_hyphens(name: str):
     with pytest.raises(ValueError, match="must be lower-case words joined by hyphens"):
-        Register("sample").sampler(name, "module:Class")
+        Register("sample").add("sampler", name, "module:Class")
 
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
 def test_a_target_must_be_a_module_and_a_class(target: str):
     with pytest.raises(ValueError, match="must have the form 'module:Class'"):
-        Register("sample").sampler("some", target)
+        Register("sample").add("sampler", "some", target)
 
 
 def test_a_plugin_may_use_a_name_once_for_each_kind():
     register = Register("sample")
-    register.sampler("some", "module:Class")
-    register.metric("some", "module:Class")
+    register.add("sampler", "some", "module:Class")
+    register.add("metric", "some", "module:Class")
     with pytest.raises(ValueError, match="sampler 'some' is registered twice"):
-        register.sampler("some", "module:Other")
+        register.add("sampler", "some", "module:Other")

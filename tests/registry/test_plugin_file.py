@@ -23,7 +23,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell, HiddenState, Sampler
+from seqforge.kinds import FactoredCell, HiddenState, Sampler
 
 
 class _Base(FactoredCell[HiddenState]):

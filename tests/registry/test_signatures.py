@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import Cell, Sampler
+from seqforge.kinds import Cell, Sampler
 from seqforge.registry import Registry, resolve
 
 MakeRegistry = Callable[..., Registry]
@@ -82,7 +82,7 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (Use, "'use' is the key that names a component, and cannot be an option"),
         (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
         (Private, "pydantic reserves the name '_size'"),
-        (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.interfaces.sampler.Sampler], which an exp"),
+        (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.kinds.sampler.Sampler], which an exp"),
         (NoInputSize, "its __init__ has no argument 'input_size', which the engine passes"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from seqforge import Experiment, Run, train
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
-from seqforge.interfaces import WorkProgressed
+from seqforge.kinds import WorkProgressed
 from seqforge.model import build_model
 from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
@@ -111,7 +111,7 @@ def test_backends_of_one_name_are_told_apart_by_their_plugins(
     experiment: MakeExperiment, registry: Registry, tmp_path: Path
 ) -> None:
     register = Register("other")
-    register.backend("onednn", "seqforge.model.install_backend:EagerBackend")
+    register.add("backend", "onednn", "seqforge.model.install_backend:EagerBackend")
     other = Plugin("other", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
     both = Registry([*registry.plugins, other])
 

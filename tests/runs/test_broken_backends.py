@@ -13,14 +13,14 @@ from seqforge import Experiment, Run, train
 from seqforge.checksums import to_sealed_json
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
-from seqforge.interfaces import RunStarted
+from seqforge.kinds import RunStarted
 from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 
 FAILS_ON_IMPORT = "raise ImportError('libfast.so.2: no such file')"
 
 FAILS_ON_CONSTRUCTION = """
-from seqforge.interfaces import Backend
+from seqforge.kinds import Backend
 
 class Broken(Backend):
     def __init__(self):
@@ -50,7 +50,7 @@ def broken(source: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.syspath_prepend(tmp_path / "plugin")
     monkeypatch.delitem(sys.modules, "seqforge_broken", raising=False)
     register = Register("test")
-    register.backend("broken", "seqforge_broken:Broken")
+    register.add("backend", "broken", "seqforge_broken:Broken")
     essentials = [plugin for plugin in registry.plugins if plugin.name == "essentials"]
     found = tuple(register.registrations)
     return Registry([*essentials, Plugin("test", "", "", "1", PluginState.OK, registrations=found)])

@@ -13,7 +13,7 @@ from seqforge import Run, train
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation import LikelihoodScore, score_likelihood
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, build_model
 from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
 

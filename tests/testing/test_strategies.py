@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings, strategies
 from torch import nn
 
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 from seqforge.testing import cell_cases, sequences, sizes
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell, HiddenState
+from seqforge.kinds import FactoredCell, HiddenState
 from seqforge.registry import Registration
 from seqforge.testing import CellSuite
 from seqforge.testing.installed_plugin import factory_of

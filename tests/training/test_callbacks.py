@@ -8,7 +8,7 @@ import pytest
 
 from seqforge import Callback, train
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import StepFinished
+from seqforge.kinds import StepFinished
 from seqforge.registry import hookimpl
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.training.callbacks import Callbacks

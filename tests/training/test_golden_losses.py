@@ -13,7 +13,7 @@ import torch
 from seqforge_essentials.cells.lstm import LSTM
 
 from seqforge import Registry, train
-from seqforge.interfaces import BackendContext, Refusal
+from seqforge.kinds import BackendContext, Refusal
 from seqforge.model import load_backend
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_losses.json").read_text())

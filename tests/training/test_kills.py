@@ -14,7 +14,7 @@ import pytest
 
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
-from seqforge.interfaces import WorkProgressed
+from seqforge.kinds import WorkProgressed
 from seqforge.training.interrupts import Interrupted, InterruptGuard
 
 

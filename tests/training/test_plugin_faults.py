@@ -13,7 +13,7 @@ from seqforge import Experiment, Registry, Run, texts, train, use
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
-from seqforge.interfaces import Optimizer, StepFinished
+from seqforge.kinds import Optimizer, StepFinished
 from seqforge.registry import Plugin, PluginState, Register
 from seqforge.runs.history import read_history, read_state
 
@@ -30,7 +30,7 @@ def faulty(labelled: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
     register = Register("bad")
     for kind in ("corpus", "vocabulary", "cell", "attention", "initializer", "loss", "optimizer", "schedule",
                  "sampler", "metric"):  # fmt: skip
-        getattr(register, kind)("faulty", f"faulty:Faulty{kind.capitalize()}")
+        register.add(kind, "faulty", f"faulty:Faulty{kind.capitalize()}")
     bad = Plugin("bad", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
     return Registry([*labelled.plugins, bad])
 

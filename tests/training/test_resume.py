@@ -12,7 +12,7 @@ from torch import nn
 
 from seqforge import Registry, Run, train, use
 from seqforge.checkpoints.files import MODEL, TRAINING
-from seqforge.interfaces import Cell, Optimizer, StepFinished
+from seqforge.kinds import Cell, Optimizer, StepFinished
 from seqforge.runs.backends import read_backends
 from seqforge.runs.metrics_log import read_metrics
 

@@ -14,7 +14,7 @@ from seqforge.checkpoints.training_state import TrainingState, new_training_stat
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood
-from seqforge.interfaces import IGNORED_TARGET, Cell, Loss
+from seqforge.kinds import IGNORED_TARGET, Cell, Loss
 from seqforge.training import train_step
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import torch
 from seqforge import Experiment, Registry, Run, SeqforgeError, train
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
-from seqforge.interfaces import RunFinished, StepFinished
+from seqforge.kinds import RunFinished, StepFinished
 from seqforge.runs import metrics_log
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
 

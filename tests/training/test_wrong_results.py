@@ -11,7 +11,7 @@ from seqforge_essentials.vocabularies import Bytes
 
 from seqforge import Experiment, train
 from seqforge.errors import PluginError
-from seqforge.interfaces import Corpus, Document, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Score
+from seqforge.kinds import Corpus, Document, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Score
 
 
 class YieldsText(Corpus):

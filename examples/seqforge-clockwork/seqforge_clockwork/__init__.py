@@ -8,4 +8,4 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the cell, by the import path of its class."""
-    register.cell("clockwork", "seqforge_clockwork.cell:ClockworkRNN")
+    register.add("cell", "clockwork", "seqforge_clockwork.cell:ClockworkRNN")

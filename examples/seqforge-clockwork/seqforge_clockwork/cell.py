@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field, PositiveInt
-from seqforge.interfaces import FactoredCell
+from seqforge.kinds import FactoredCell
 from torch import Tensor
 
 

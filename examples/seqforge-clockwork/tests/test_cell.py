@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from seqforge.interfaces import BackendContext
+from seqforge.kinds import BackendContext
 from seqforge.testing import CellSuite
 from seqforge_native.backend import NativeBackend
 

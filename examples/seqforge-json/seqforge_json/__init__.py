@@ -8,5 +8,5 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the components, by the import path of their classes."""
-    register.corpus("json-lines", "seqforge_json.corpus:JsonLines")
-    register.metric("valid-json", "seqforge_json.metric:ValidJson")
+    register.add("corpus", "json-lines", "seqforge_json.corpus:JsonLines")
+    register.add("metric", "valid-json", "seqforge_json.metric:ValidJson")

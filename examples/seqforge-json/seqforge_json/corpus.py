@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from seqforge.errors import DataError
-from seqforge.interfaces import Corpus, Document, ExperimentPath
+from seqforge.kinds import Corpus, Document, ExperimentPath
 
 
 class JsonLines(Corpus):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from seqforge.interfaces import Finding, Metric, Score
+from seqforge.kinds import Finding, Metric, Score
 
 
 class ValidJson(Metric):

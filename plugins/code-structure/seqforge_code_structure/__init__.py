@@ -15,18 +15,18 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the name and the location of every component."""
-    register.corpus("c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
+    register.add("corpus", "c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
 
-    register.sampler("balanced", "seqforge_code_structure.samplers.balanced:Balanced")
-    register.sampler("scoped", "seqforge_code_structure.samplers.scoped:Scoped")
+    register.add("sampler", "balanced", "seqforge_code_structure.samplers.balanced:Balanced")
+    register.add("sampler", "scoped", "seqforge_code_structure.samplers.scoped:Scoped")
 
-    register.metric("brackets", "seqforge_code_structure.metrics:Brackets")
-    register.metric("terminators", "seqforge_code_structure.metrics:Terminators")
-    register.metric("indentation", "seqforge_code_structure.metrics:Indentation")
-    register.metric("compiles", "seqforge_code_structure.compiler_metrics:Compiles")
-    register.metric("compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
-    register.metric("identifiers", "seqforge_code_structure.metrics:Identifiers")
-    register.metric("name-causes", "seqforge_code_structure.cause_metric:NameCauses")
+    register.add("metric", "brackets", "seqforge_code_structure.metrics:Brackets")
+    register.add("metric", "terminators", "seqforge_code_structure.metrics:Terminators")
+    register.add("metric", "indentation", "seqforge_code_structure.metrics:Indentation")
+    register.add("metric", "compiles", "seqforge_code_structure.compiler_metrics:Compiles")
+    register.add("metric", "compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
+    register.add("metric", "identifiers", "seqforge_code_structure.metrics:Identifiers")
+    register.add("metric", "name-causes", "seqforge_code_structure.cause_metric:NameCauses")
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from seqforge.interfaces import Finding, Score
+from seqforge.kinds import Finding, Score
 from seqforge_code_structure.identifiers.causes import CAUSES, explain_names
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.reading import read_units

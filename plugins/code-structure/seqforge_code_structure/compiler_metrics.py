@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqforge.errors import PluginError, warn
-from seqforge.interfaces import Finding, Metric, Score
+from seqforge.kinds import Finding, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
 from seqforge_code_structure.units import split_excerpt

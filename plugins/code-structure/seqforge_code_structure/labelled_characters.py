@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, PositiveInt
 
 from seqforge.data import hash_to_unit_interval
-from seqforge.interfaces import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge_code_structure.labels import CLASSES, label_characters
 
 _FORMAT = 1

@@ -16,7 +16,7 @@ from seqforge.errors import DataError, ExperimentError
 from seqforge.registry import Component, Registry
 
 if TYPE_CHECKING:
-    from seqforge.interfaces import Document
+    from seqforge.kinds import Document
 
 _REPORT_SECONDS = 10.0
 """Seconds between two lines of progress if standard error is not a terminal."""
@@ -79,7 +79,7 @@ def c_lexicon(
     """
     from seqforge.data import hash_to_unit_interval
     from seqforge.files import check_output, reported_failures, write_atomically
-    from seqforge.interfaces import Corpus
+    from seqforge.kinds import Corpus
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
     from seqforge_code_structure.report import format_count

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Finding, FittedMetric, Metric, Score
+from seqforge.kinds import Finding, FittedMetric, Metric, Score
 from seqforge_code_structure.findings import describe_defects, describe_names
 from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon

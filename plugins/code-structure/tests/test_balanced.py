@@ -20,7 +20,7 @@ from seqforge_code_structure.units import split_units
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
 from seqforge.generation import generate
-from seqforge.interfaces import Sampler, SamplingContext, Vocabulary
+from seqforge.kinds import Sampler, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.testing import automaton_steps
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqforge_code_structure.labelled_characters import LabelledCharacters, divide_lines
 from seqforge_code_structure.labels import CLASSES, label_characters
 
-from seqforge.interfaces import Classes, Corpus, Document
+from seqforge.kinds import Classes, Corpus, Document
 from seqforge.registry import Component, Registry, resolve
 
 

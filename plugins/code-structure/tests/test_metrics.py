@@ -7,7 +7,7 @@ from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.metrics import Brackets, Indentation, Terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
-from seqforge.interfaces import Finding, Metric
+from seqforge.kinds import Finding, Metric
 
 FUNCTION = "int f(void)\n{\n\treturn g(1);\n}\n\n"
 METRICS = [Brackets(), Terminators(), Indentation()]

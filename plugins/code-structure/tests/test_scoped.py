@@ -16,7 +16,7 @@ from seqforge_code_structure.samplers.scoped import Memory, Scoped
 from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
 from seqforge_code_structure.units import split_units
 
-from seqforge.interfaces import SamplingContext
+from seqforge.kinds import SamplingContext
 from seqforge.testing.sampler_suite import ASCII
 
 CHARACTERS = tuple(map(chr, range(128)))

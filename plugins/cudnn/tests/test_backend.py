@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.errors import PluginError
-from seqforge.interfaces import BackendContext, FactoredCell, Refusal
+from seqforge.kinds import BackendContext, FactoredCell, Refusal
 from seqforge.registry import Registry, resolve
 
 CPU = BackendContext(torch.device("cpu"), torch.float32)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from seqforge.interfaces import Attention
+from seqforge.kinds import Attention
 
 
 class Additive(Attention):

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Corpus, Document, ExperimentPath
+from seqforge.kinds import Corpus, Document, ExperimentPath
 
 
 class InlineText(Corpus):

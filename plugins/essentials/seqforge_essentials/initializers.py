@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqforge.interfaces import Initializer
+from seqforge.kinds import Initializer
 
 
 class Default(Initializer):

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import IGNORED_TARGET, Loss
+from seqforge.kinds import IGNORED_TARGET, Loss
 
 
 class CrossEntropy(Loss):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqforge.interfaces import Finding, IndexedMetric, Score
+from seqforge.kinds import Finding, IndexedMetric, Score
 from seqforge_essentials.text_index import TextIndex, open_index, write_index
 
 _LIMIT = 200_000

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqforge.interfaces import Metric, Score
+from seqforge.kinds import Metric, Score
 
 _LIMIT = 200_000
 """Largest number of words or characters to count in all texts together, which bounds time and memory."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqforge.interfaces import Optimizer
+from seqforge.kinds import Optimizer
 from seqforge_essentials.initializers import is_bias, is_recurrent_weight
 from seqforge_essentials.optimizers import (
     DecoupledWeightDecay,

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from seqforge.interfaces import Optimizer
+from seqforge.kinds import Optimizer
 from seqforge_essentials.initializers import is_bias
 
 _Algorithm = Callable[..., torch.optim.Optimizer]

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from seqforge.interfaces import LogitRule, Sampler, SamplingContext
+from seqforge.kinds import LogitRule, Sampler, SamplingContext
 
 MINIMUM_TEMPERATURE = 0.001
 """Minimum of the option `temperature`, so that logits stay finite."""

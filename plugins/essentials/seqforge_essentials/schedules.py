@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqforge.interfaces import Progress, Schedule
+from seqforge.kinds import Progress, Schedule
 
 _Unit = Annotated[Literal["epochs", "steps"], Field(description="Unit of `every` and `after`.")]
 _Every = Annotated[float, Field(ge=1e-6, description="Epochs or steps in which the learning rate falls by `factor`.")]

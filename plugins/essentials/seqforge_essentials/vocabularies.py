@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
-from seqforge.interfaces import CodedVocabulary, UnknownSymbolError, Vocabulary
+from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
 
 _PIECE_SIZE = 1 << 20
 """Number of UTF-8 bytes that are decoded at once."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.vocabularies import Characters
 
 from seqforge.errors import DataError
-from seqforge.interfaces import UnknownSymbolError
+from seqforge.kinds import UnknownSymbolError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.characters(max_codepoint=127))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.losses import CrossEntropy
 from torch import Tensor
 
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.kinds import IGNORED_TARGET
 
 
 @st.composite

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import Sampler, SamplingContext
+from seqforge.kinds import Sampler, SamplingContext
 
 
 @st.composite

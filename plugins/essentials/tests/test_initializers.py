@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials.initializers import Default, Normal, Orthogonal, Uniform
 
-from seqforge.interfaces import Initializer
+from seqforge.kinds import Initializer
 
 SHAPES = {
     "input.embedding.weight": (50, 40),

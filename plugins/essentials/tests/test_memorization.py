@@ -11,7 +11,7 @@ from seqforge_essentials import text_index
 from seqforge_essentials.memorization import Copy, Memorization, count_without_repetitions, find_copies
 from seqforge_essentials.text_index import open_index, write_index
 
-from seqforge.interfaces import Finding
+from seqforge.kinds import Finding
 
 TRAINING = ["the first document of the training text, ", "and the second one: é漢😀\0\ud800."]
 

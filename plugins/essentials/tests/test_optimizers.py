@@ -19,7 +19,7 @@ from seqforge_essentials.optimizers import (
 )
 from torch import nn
 
-from seqforge.interfaces import Optimizer
+from seqforge.kinds import Optimizer
 
 REFERENCES: dict[str, tuple[Callable[..., Optimizer], dict[str, Any], type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (SGD, {"momentum": 0.0}, torch.optim.SGD, {"lr": 1.0}),

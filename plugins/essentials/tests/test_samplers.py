@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.vocabularies import Bytes
 
-from seqforge.interfaces import SamplingContext
+from seqforge.kinds import SamplingContext
 
 WEIGHTS = st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any)
 """Unnormalized probabilities, with ties and zeros."""

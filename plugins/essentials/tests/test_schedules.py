@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
 
-from seqforge.interfaces import Progress, Schedule
+from seqforge.kinds import Progress, Schedule
 
 FACTORS = st.floats(0.001, 1)
 PERIODIC = {

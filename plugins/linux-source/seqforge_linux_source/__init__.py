@@ -8,4 +8,4 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the corpus by name and import path."""
-    register.corpus("linux-source", "seqforge_linux_source.corpus:LinuxSource")
+    register.add("corpus", "linux-source", "seqforge_linux_source.corpus:LinuxSource")

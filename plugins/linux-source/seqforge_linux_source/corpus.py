@@ -12,7 +12,7 @@ from pydantic import Field
 
 from seqforge.errors import DataError
 from seqforge.events import Report
-from seqforge.interfaces import Corpus, Document, ExperimentPath
+from seqforge.kinds import Corpus, Document, ExperimentPath
 from seqforge_linux_source.download import LINUX_MIRROR, Release
 from seqforge_linux_source.locate import Places, find_source, open_source
 from seqforge_linux_source.source import SIZE_LIMIT, Reading, Selection, Source

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from seqforge.registry import Register, hookimpl
 
 if TYPE_CHECKING:
-    from seqforge.interfaces import Diagnosis
+    from seqforge.kinds import Diagnosis
 
 SEQFORGE_API = 1
 
@@ -13,8 +13,8 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the backends."""
-    register.backend("native", "seqforge_native.backend:NativeBackend")
-    register.backend("inductor", "seqforge_native.inductor:InductorBackend")
+    register.add("backend", "native", "seqforge_native.backend:NativeBackend")
+    register.add("backend", "inductor", "seqforge_native.inductor:InductorBackend")
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Backend,
     BackendContext,
     Cell,
@@ -15,7 +15,7 @@ from seqforge.interfaces import (
     GenerationKernel,
     GenerationModel,
     OutputLayer,
-    SequenceReader,
+    SequenceFunction,
 )
 from seqforge_native.cell_reader import read_cell
 from seqforge_native.generation import NativeGenerationKernel, can_generate
@@ -69,7 +69,7 @@ class NativeBackend(Backend):
             return 0.0
         return COMPILATION_SECONDS
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader that runs on a kernel, which is compiled if it is not in the cache folder.
 
         Raises:

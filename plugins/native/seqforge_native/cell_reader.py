@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqforge.cells import require_steps
-from seqforge.interfaces import Cell, FactoredCell, ProjectedCell
+from seqforge.kinds import Cell, FactoredCell, ProjectedCell
 from seqforge_native.cell_tensors import heads_of, stacked_parameters, weights_of
 from seqforge_native.layout import input_gates, interleaved, padded
 from seqforge_native.sequence import SequenceKernel, read_sequence

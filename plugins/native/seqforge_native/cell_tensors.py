@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, ProjectedCell
+from seqforge.kinds import Cell, ElementwiseCell, FactoredCell, ProjectedCell
 
 RECURRENT_MATRIX = "recurrent_matrix"
 """Name in `weights_of` of the weight of the product U h."""

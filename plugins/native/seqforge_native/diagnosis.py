@@ -3,7 +3,7 @@
 import torch
 
 from seqforge.hardware import instruction_sets
-from seqforge.interfaces import Diagnosis
+from seqforge.kinds import Diagnosis
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import best_library, missing_kernels, tiles_are_allowed
 

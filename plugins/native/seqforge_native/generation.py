@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationModel, Resume
+from seqforge.kinds import ConstraintAutomaton, FactoredCell, GenerationModel, Resume
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.layout import padded
 from seqforge_native.library import RESUME, Decode, HeldTensors, Layer, Library

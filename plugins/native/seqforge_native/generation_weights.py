@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell, GenerationModel
+from seqforge.kinds import FactoredCell, GenerationModel
 from seqforge_native.cell_tensors import stacked_parameters
 from seqforge_native.layout import interleaved, padded, registers
 from seqforge_native.library import Decode, HeldTensors, Layer, Library

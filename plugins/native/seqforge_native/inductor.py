@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqforge.cells import DifferentiableStep, ElementwisePart, Tensors, read_sequence
-from seqforge.interfaces import Backend, BackendContext, Cell, FactoredCell, SequenceReader
+from seqforge.kinds import Backend, BackendContext, Cell, FactoredCell, SequenceFunction
 from seqforge_native.cell_tensors import why_not_elementwise
 from seqforge_native.traced.build import find_compiler
 
@@ -36,7 +36,7 @@ class InductorBackend(Backend):
         """Return the typical time in which torch.compile compiles both passes."""
         return 60.0
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader that compiles at its first call."""
         factored = cast("FactoredCell[Any]", cell)
         return partial(_read, factored, compile_step(factored, context.dtype))

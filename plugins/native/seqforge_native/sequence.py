@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqforge.interfaces import Equations
+from seqforge.kinds import Equations
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
 from seqforge_native.matrices import gradient_of_weight

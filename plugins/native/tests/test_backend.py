@@ -17,7 +17,7 @@ from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import Library
 from torch import nn
 
-from seqforge.interfaces import BackendContext, Cell, ElementwiseCell, HiddenState
+from seqforge.kinds import BackendContext, Cell, ElementwiseCell, HiddenState
 from seqforge.registry import Registry
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)

@@ -13,7 +13,7 @@ from seqforge_essentials.cells.rnn import RNN
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 
-from seqforge.interfaces import BackendContext
+from seqforge.kinds import BackendContext
 from seqforge.testing import BackendSuite
 
 

@@ -18,7 +18,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError, RunError
 from seqforge.generation import generate
 from seqforge.generation.generator import draw, uniforms_of
-from seqforge.interfaces import ConstraintAutomaton, GenerationModel, Sampler, SamplingContext
+from seqforge.kinds import ConstraintAutomaton, GenerationModel, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.generation import generate
-from seqforge.interfaces import FactoredCell, GenerationModel
+from seqforge.kinds import FactoredCell, GenerationModel
 from seqforge.model import build_model
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {

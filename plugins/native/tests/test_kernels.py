@@ -17,7 +17,7 @@ from seqforge_native.library import Library
 from seqforge_native.sequence import table_gradient
 from torch import Tensor
 
-from seqforge.interfaces import BackendContext, FactoredCell, SequenceReader, scan
+from seqforge.kinds import BackendContext, FactoredCell, SequenceFunction, scan
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,
@@ -41,7 +41,7 @@ def _use_kernels(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
 
 
-def reader(cell: FactoredCell[Any], dtype: torch.dtype = torch.float32) -> SequenceReader:
+def reader(cell: FactoredCell[Any], dtype: torch.dtype = torch.float32) -> SequenceFunction:
     return NativeBackend().sequence_reader(cell, BackendContext(torch.device("cpu"), dtype))
 
 

@@ -18,7 +18,7 @@ from seqforge_native.library import Library
 from seqforge_native.sequence import built_in_kernel
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell, GenerationModel
+from seqforge.kinds import FactoredCell, GenerationModel
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 
 Turn = tuple[int, tuple[int, ...]]
 

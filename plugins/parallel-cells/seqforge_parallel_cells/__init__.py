@@ -8,7 +8,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the cells."""
-    register.cell("ind-rnn", "seqforge_parallel_cells.ind_rnn:IndRNN")
-    register.cell("min-gru", "seqforge_parallel_cells.cells:MinGRU")
-    register.cell("min-lstm", "seqforge_parallel_cells.cells:MinLSTM")
-    register.cell("sru", "seqforge_parallel_cells.sru:SRU")
+    register.add("cell", "ind-rnn", "seqforge_parallel_cells.ind_rnn:IndRNN")
+    register.add("cell", "min-gru", "seqforge_parallel_cells.cells:MinGRU")
+    register.add("cell", "min-lstm", "seqforge_parallel_cells.cells:MinLSTM")
+    register.add("cell", "sru", "seqforge_parallel_cells.sru:SRU")

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import ElementwiseCell, Gates, HiddenState
+from seqforge.kinds import ElementwiseCell, Gates, HiddenState
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
 
 Coefficients = tuple[Float[Tensor, "*time batch hidden"], Float[Tensor, "*time batch hidden"]]

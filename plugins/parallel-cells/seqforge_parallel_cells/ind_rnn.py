@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from seqforge.interfaces import ElementwiseCell, Gates, HiddenState
+from seqforge.kinds import ElementwiseCell, Gates, HiddenState
 
 
 class IndRNN(ElementwiseCell[HiddenState]):

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqforge.interfaces import ElementwiseCell, Gates
+from seqforge.kinds import ElementwiseCell, Gates
 
 
 class SRUState(NamedTuple):

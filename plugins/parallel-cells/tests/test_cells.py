@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, parallel_scan
 
-from seqforge.interfaces import map_state, scan
+from seqforge.kinds import map_state, scan
 from seqforge.registry import Registry, resolve
 from seqforge.testing import cell_cases
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM, positive
 
-from seqforge.interfaces import HiddenState
+from seqforge.kinds import HiddenState
 from seqforge.testing import cell_cases
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.interfaces import Example, ExampleSpec, LabelledCorpus, Numbers, Text
+from seqforge.kinds import Example, ExampleSpec, LabelledCorpus, Numbers, Text
 from seqforge_tasks.digits import DESCRIPTION, SIDE, digest_images, load_handwriting, name_example, standardize
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

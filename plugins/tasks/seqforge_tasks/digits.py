@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Numbers
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers
 
 COUNT, SIDE = 1797, 8
 DESCRIPTION = f"{COUNT:,} handwritten digits of {SIDE}×{SIDE} pixels from scikit-learn"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
+from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
 
 _HEADING_WIDTH = 6
 """Largest number of characters of a class name above a column."""

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
 """Increase this number when the same version of Faker yields other examples than before."""

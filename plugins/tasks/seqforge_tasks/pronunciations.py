@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
 """Increase this number when the same version of the dictionary yields other examples than before."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Score, Value
+from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Score, Value
 
 
 class ExactMatch(PredictionMetric):

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from seqforge_tasks.digits import Digits, load_handwriting, standardize
 
-from seqforge.interfaces import Numbers
+from seqforge.kinds import Numbers
 
 IMAGES, LABELS = load_handwriting()
 

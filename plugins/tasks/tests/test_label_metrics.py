@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_tasks.label_metrics import Accuracy, Confusion
 
-from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
+from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
 NAMES = ("code", "comment", "string")
 TAGS = ExampleSpec(Text(), "sequence", Classes(NAMES), "every step")

@@ -8,7 +8,7 @@ import seqforge_tasks.name_origins as name_origins
 from seqforge_tasks.name_origins import NameOrigins
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes
+from seqforge.kinds import Classes
 
 EXAMPLES = list(NameOrigins().examples())
 

@@ -8,7 +8,7 @@ import pytest
 from seqforge_tasks.pronunciations import Pronunciations
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example
+from seqforge.kinds import Classes, Example
 
 DICTIONARY = {
     "tomato": [["T", "AH0", "M", "EY1", "T", "OW2"], ["T", "AH0", "M", "AA1", "T", "OW2"]],

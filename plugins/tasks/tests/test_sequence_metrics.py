@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_tasks.sequence_metrics import EditDistance, ExactMatch, Pronunciation
 
-from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
+from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
 TEXTS = ExampleSpec(Numbers(2), "vector", Text(), "sequence")
 PHONEMES = ExampleSpec(Text(), "sequence", Classes(("AA", "B", "K")), "sequence")

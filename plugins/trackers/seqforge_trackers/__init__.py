@@ -8,7 +8,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the name and the location of every tracker."""
-    register.tracker("tensorboard", "seqforge_trackers.tensorboard:TensorBoard")
-    register.tracker("wandb", "seqforge_trackers.weights_and_biases:WeightsAndBiases")
-    register.tracker("mlflow", "seqforge_trackers.mlflow:MLflow")
-    register.tracker("trackio", "seqforge_trackers.trackio:Trackio")
+    register.add("tracker", "tensorboard", "seqforge_trackers.tensorboard:TensorBoard")
+    register.add("tracker", "wandb", "seqforge_trackers.weights_and_biases:WeightsAndBiases")
+    register.add("tracker", "mlflow", "seqforge_trackers.mlflow:MLflow")
+    register.add("tracker", "trackio", "seqforge_trackers.trackio:Trackio")

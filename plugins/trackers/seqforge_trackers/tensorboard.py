@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from seqforge.interfaces import TrackedRun, Tracker
+from seqforge.kinds import TrackedRun, Tracker
 from seqforge_trackers.library import import_library
 
 FOLDER = "tensorboard"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from seqforge.interfaces import TrackedRun, Tracker
+from seqforge.kinds import TrackedRun, Tracker
 from seqforge_trackers.library import import_library
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqforge.interfaces import TrackedRun, Tracker
+from seqforge.kinds import TrackedRun, Tracker
 from seqforge_trackers.library import import_library
 
 

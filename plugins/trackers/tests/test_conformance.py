@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from seqforge_trackers.tensorboard import FOLDER, TensorBoard
 
-from seqforge.interfaces import TrackedRun
+from seqforge.kinds import TrackedRun
 from seqforge.testing import TrackerSuite
 
 

@@ -13,9 +13,9 @@ from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_devic
 from seqforge.errors import DataError, PluginError
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.figures import format_milliseconds
-from seqforge.interfaces import Attention, Backend, BackendContext, Cell, scan
+from seqforge.kinds import Attention, Backend, BackendContext, Cell, scan
 from seqforge.model import load_backends
-from seqforge.model.measure_backends import PREPARATION_SHARE, Probe, Workload, measure_backends
+from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.model.validate_cell import validate_cell
 from seqforge.registry import Component, Registry, options_of, resolve
 
@@ -58,8 +58,10 @@ def try_cell(component: Component, registry: Registry) -> str:
             raise plugin_fault("cell", component.name, f"the gradient of its parameter {name!r} is not finite")
     cell.zero_grad(set_to_none=True)
     backends = load_backends(registry)
-    workload = Workload(STEPS, ROWS, seconds=COMPILATION_SECONDS / PREPARATION_SHARE)
-    measured = measure_backends(Probe(cell, False, 1, workload, "float32", _CPU), backends, registry, cached=False)
+    batch_shape = BatchShape(STEPS, ROWS, seconds=COMPILATION_SECONDS / PREPARATION_SHARE)
+    measured = measure_backends(
+        CellTiming(cell, False, 1, batch_shape, "float32", _CPU), backends, registry, cached=False
+    )
     for name, refusal in measured.refused.items():
         if refusal.about != "run" and backends[name].refusal(cell, _CPU) is None:
             raise plugin_fault("cell", component.name, f"on the backend {name}, {refusal.reason}")

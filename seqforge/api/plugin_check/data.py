@@ -15,7 +15,7 @@ from seqforge.events import no_report
 from seqforge.experiment.compatibility import example_spec_of
 from seqforge.faults import checked_state, plugin_fault
 from seqforge.figures import format_figure
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Classes,
     Corpus,
     Document,

@@ -12,7 +12,7 @@ from seqforge.experiment.check import DEFAULT_COMPONENTS
 from seqforge.faults import checked_state, plugin_fault
 from seqforge.generation.generator import draw
 from seqforge.generation.validate_automaton import first_automaton
-from seqforge.interfaces import (
+from seqforge.kinds import (
     IGNORED_TARGET,
     Initializer,
     Loss,
@@ -22,7 +22,7 @@ from seqforge.interfaces import (
     SamplingContext,
     Schedule,
 )
-from seqforge.interfaces.optimization import build_optimizer, initialize_parameter, learning_rate_factor
+from seqforge.kinds.optimization import build_optimizer, initialize_parameter, learning_rate_factor
 from seqforge.registry import Component, Registry, resolve
 
 TEXT = "The quick brown fox jumps over 12 lazy dogs; (a) {b} [c]\n"

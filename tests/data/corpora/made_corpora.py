@@ -11,7 +11,7 @@ from typing import Any
 from seqforge_essentials.vocabularies import Bytes, Characters
 
 from seqforge.data import TokenFile, load_token_file
-from seqforge.interfaces import Corpus, Document, Vocabulary
+from seqforge.kinds import Corpus, Document, Vocabulary
 
 VOCABULARIES: dict[str, type[Vocabulary]] = {"bytes": Bytes, "characters": Characters}
 

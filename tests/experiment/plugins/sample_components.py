@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Attention,
     Cell,
     Corpus,

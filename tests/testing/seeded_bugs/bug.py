@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from seqforge.interfaces import Backend
+from seqforge.kinds import Backend
 from seqforge.testing import ConformanceError
 from seqforge.testing.conformance import Suite
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from seeded_bugs.bug import Bug
 from seeded_bugs.cells import Memory, Sound
-from seqforge.interfaces import Backend, scan
+from seqforge.kinds import Backend, scan
 from seqforge.testing import CellSuite
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 from seqforge.testing import CellSuite
 
 

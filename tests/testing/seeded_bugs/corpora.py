@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import (
+from seqforge.kinds import (
     Classes,
     Corpus,
     Document,

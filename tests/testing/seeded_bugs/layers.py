@@ -9,7 +9,7 @@ from torch.func import functional_call
 
 from seeded_bugs.bug import Bug
 from seeded_bugs.cells import Sound
-from seqforge.interfaces import Attention, Backend
+from seqforge.kinds import Attention, Backend
 from seqforge.testing import AttentionSuite, BackendSuite
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from seeded_bugs.bug import Bug
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Finding, FittedMetric, Metric, PredictionMetric, Score
+from seqforge.kinds import Classes, Finding, FittedMetric, Metric, PredictionMetric, Score
 from seqforge.testing import MetricSuite, PredictionMetricSuite
 
 

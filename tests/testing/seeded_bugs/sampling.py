@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, LogitRule, Sampler
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, LogitRule, Sampler
 from seqforge.testing import SamplerSuite
 
 

@@ -3,7 +3,7 @@
 import json
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import Tracker
+from seqforge.kinds import Tracker
 from seqforge.testing import TrackerSuite
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import IGNORED_TARGET, Initializer, Loss, Optimizer, Schedule
+from seqforge.kinds import IGNORED_TARGET, Initializer, Loss, Optimizer, Schedule
 from seqforge.testing import InitializerSuite, LossSuite, OptimizerSuite, ScheduleSuite
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from seeded_bugs.bug import Bug
-from seqforge.interfaces import CodedVocabulary, UnknownSymbolError
+from seqforge.kinds import CodedVocabulary, UnknownSymbolError
 from seqforge.testing import VocabularySuite
 
 

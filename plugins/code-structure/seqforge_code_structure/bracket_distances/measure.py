@@ -14,7 +14,7 @@ from seqforge.errors import DataError
 from seqforge.evaluation.baseline import held_out_windows
 from seqforge.evaluation.bootstrap import Interval, bootstrap_mean
 from seqforge.events import Report, WorkProgressed
-from seqforge.interfaces import Vocabulary
+from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel
 from seqforge_code_structure.bracket_distances.ngram import Tokens, predict_symbols
 from seqforge_code_structure.bracket_distances.pairs import CLOSING, Pair, find_pairs

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, Int8, Int32
 from torch import Tensor
 
-from seqforge.interfaces import FORBIDDEN
+from seqforge.kinds import FORBIDDEN
 from seqforge_code_structure.samplers.grammar import (
     Move,
     State,

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack, build_automaton
 from seqforge_code_structure.samplers.tokens import LEAST_LOGIT, token_characters

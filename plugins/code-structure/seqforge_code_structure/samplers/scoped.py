@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, Int64
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
+from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.samplers.position_table import Place, PositionTable
 from seqforge_code_structure.samplers.scoped_grammar import build_grammar

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import FORBIDDEN
+from seqforge.kinds import FORBIDDEN
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.samplers.automaton import BOTTOM, Stack, build_automaton
 from seqforge_code_structure.samplers.closing import closing_character

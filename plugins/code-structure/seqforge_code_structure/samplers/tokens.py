@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import Vocabulary
+from seqforge.kinds import Vocabulary
 from seqforge_code_structure.samplers.grammar import FRAGMENT
 
 LEAST_LOGIT = torch.tensor(-1e30)

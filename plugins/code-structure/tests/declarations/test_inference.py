@@ -10,7 +10,7 @@ from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.declarations import inference
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
 
-from seqforge.interfaces import Finding
+from seqforge.kinds import Finding
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 

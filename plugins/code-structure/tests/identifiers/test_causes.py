@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from seqforge_code_structure.cause_metric import NameCauses
 from seqforge_code_structure.identifiers.causes import CAUSES, find_similar
 
-from seqforge.interfaces import Finding
+from seqforge.kinds import Finding
 
 TRAINING = """int f(int length, int count)
 {

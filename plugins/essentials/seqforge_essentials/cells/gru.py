@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell, Gates, HiddenState, ProjectedCell
+from seqforge.kinds import Equations, FactoredCell, Gates, HiddenState, ProjectedCell
 
 
 class GRU(FactoredCell[HiddenState]):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell, Gates
+from seqforge.kinds import Equations, FactoredCell, Gates
 
 
 class LSTMState(NamedTuple):

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell, Gates, HiddenState
+from seqforge.kinds import Equations, FactoredCell, Gates, HiddenState
 
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 

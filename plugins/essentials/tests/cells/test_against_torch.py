@@ -6,7 +6,7 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.interfaces import map_state
+from seqforge.kinds import map_state
 
 INPUT, HIDDEN = 3, 5
 

@@ -9,7 +9,7 @@ from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.interfaces import HiddenState
+from seqforge.kinds import HiddenState
 from seqforge.testing import cell_cases, sequences
 
 

@@ -1,4 +1,4 @@
-// A pushdown automaton that forbids symbols in each row: `ConstraintAutomaton` of seqforge.interfaces.
+// A pushdown automaton that forbids symbols in each row: `ConstraintAutomaton` of seqforge.kinds.
 #pragma once
 
 #include <algorithm>

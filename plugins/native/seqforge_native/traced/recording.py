@@ -9,7 +9,7 @@ from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
-from seqforge.interfaces import Cell, FactoredCell
+from seqforge.kinds import Cell, FactoredCell
 from seqforge_native.cell_tensors import RECURRENT_MATRIX, further_tensors, weights_of
 from seqforge_native.traced.locations import location_of_error, record_locations
 from seqforge_native.traced.operations import FUNCTIONS

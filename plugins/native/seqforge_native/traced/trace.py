@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqforge.interfaces import Cell
+from seqforge.kinds import Cell
 from seqforge_native.cell_tensors import heads_of, why_not_elementwise
 from seqforge_native.traced.evaluation import evaluate
 from seqforge_native.traced.graph import REDUCTIONS, Graph, Node, Product, needed_by

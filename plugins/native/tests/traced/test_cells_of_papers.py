@@ -17,7 +17,7 @@ from seqforge_parallel_cells.sru import SRU
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import BackendContext, ElementwiseCell, FactoredCell, scan
+from seqforge.kinds import BackendContext, ElementwiseCell, FactoredCell, scan
 from seqforge.testing import BackendSuite, CellSuite
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)

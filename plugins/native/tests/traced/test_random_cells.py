@@ -13,7 +13,7 @@ from seqforge_native.traced.build import find_compiler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqforge.interfaces import BackendContext, Cell, HiddenState, scan
+from seqforge.kinds import BackendContext, Cell, HiddenState, scan
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 

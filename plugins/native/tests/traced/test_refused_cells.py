@@ -9,7 +9,7 @@ import torch
 from seqforge_native.backend import NativeBackend
 from torch import Tensor
 
-from seqforge.interfaces import BackendContext, FactoredCell, HiddenState
+from seqforge.kinds import BackendContext, FactoredCell, HiddenState
 
 CPU = torch.device("cpu")
 

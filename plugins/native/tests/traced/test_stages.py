@@ -11,7 +11,7 @@ from seqforge_native.backend import NativeBackend
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqforge.interfaces import BackendContext, Cell, ElementwiseCell, FactoredCell, HiddenState
+from seqforge.kinds import BackendContext, Cell, ElementwiseCell, FactoredCell, HiddenState
 from seqforge.testing import BackendSuite
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from seqforge.cache import list_entries
 from seqforge.errors import PluginError
 from seqforge.hardware import instruction_sets
-from seqforge.interfaces import BackendContext, FactoredCell, SequenceReader, scan
+from seqforge.kinds import BackendContext, FactoredCell, SequenceFunction, scan
 
 CPU = torch.device("cpu")
 SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
@@ -128,7 +128,7 @@ def kernel_for(
     monkeypatch: pytest.MonkeyPatch,
     instruction_set: str | None = None,
     dtype: torch.dtype = torch.float32,
-) -> SequenceReader:
+) -> SequenceFunction:
     """Compile a kernel, even for a cell that has built-in kernels; for one instruction set if it is given."""
     if instruction_set is not None:
         monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqforge.interfaces.example_spec import ExampleSpec
-from seqforge.interfaces.labelled_corpus import Value
-from seqforge.interfaces.metric import Score
+from seqforge.kinds.example_spec import ExampleSpec
+from seqforge.kinds.labelled_corpus import Value
+from seqforge.kinds.metric import Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from seqforge.interfaces.example_spec import ExampleSpec
+from seqforge.kinds.example_spec import ExampleSpec
 
 Value = str | int | NDArray[Any]
 """A `str` for text, an `int` for the index of a class, or an array for numbers and for sequences of classes."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Int8, Int32, Int64
 from torch import Tensor
 
-from seqforge.interfaces.cell import Cell, State
+from seqforge.kinds.cell import Cell, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, product_dtype, read_sequence
-from seqforge.interfaces.cell import Stepper
-from seqforge.interfaces.elementwise_cell import Gates, ProjectedCell
+from seqforge.kinds.cell import Stepper
+from seqforge.kinds.elementwise_cell import Gates, ProjectedCell
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from seqforge.faults import wrong_result
-from seqforge.interfaces.generation_kernel import ConstraintAutomaton, LogitRule
-from seqforge.interfaces.vocabulary import Vocabulary
+from seqforge.kinds.generation_kernel import ConstraintAutomaton, LogitRule
+from seqforge.kinds.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

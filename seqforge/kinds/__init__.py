@@ -9,15 +9,15 @@ from seqforge.events import (
     StepFinished,
     WorkProgressed,
 )
-from seqforge.interfaces.attention import Attention
-from seqforge.interfaces.backend import Backend, BackendContext, OutputLayer, Refusal, SequenceReader
-from seqforge.interfaces.cell import Cell, HiddenState, State, Stepper, map_state, scan
-from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
-from seqforge.interfaces.diagnosis import Diagnosis
-from seqforge.interfaces.elementwise_cell import ElementwiseCell, Gates, ProjectedCell
-from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
-from seqforge.interfaces.factored_cell import Equations, FactoredCell
-from seqforge.interfaces.generation_kernel import (
+from seqforge.kinds.attention import Attention
+from seqforge.kinds.backend import Backend, BackendContext, OutputLayer, Refusal, SequenceFunction
+from seqforge.kinds.cell import Cell, HiddenState, State, Stepper, map_state, scan
+from seqforge.kinds.corpus import Corpus, Document, ExperimentPath
+from seqforge.kinds.diagnosis import Diagnosis
+from seqforge.kinds.elementwise_cell import ElementwiseCell, Gates, ProjectedCell
+from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text
+from seqforge.kinds.factored_cell import Equations, FactoredCell
+from seqforge.kinds.generation_kernel import (
     FORBIDDEN,
     ConstraintAutomaton,
     GenerationKernel,
@@ -25,14 +25,14 @@ from seqforge.interfaces.generation_kernel import (
     LogitRule,
     Resume,
 )
-from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
-from seqforge.interfaces.loss import IGNORED_TARGET, Loss
-from seqforge.interfaces.metric import Finding, FittedMetric, IndexedMetric, Metric, Score
-from seqforge.interfaces.optimization import Initializer, Optimizer, Progress, Schedule
-from seqforge.interfaces.prediction_metric import ExamplePrediction, PredictionMetric
-from seqforge.interfaces.sampler import Sampler, SamplingContext
-from seqforge.interfaces.tracker import TrackedRun, Tracker
-from seqforge.interfaces.vocabulary import CodedVocabulary, UnknownSymbolError, Vocabulary
+from seqforge.kinds.labelled_corpus import Example, LabelledCorpus, Value
+from seqforge.kinds.loss import IGNORED_TARGET, Loss
+from seqforge.kinds.metric import Finding, FittedMetric, IndexedMetric, Metric, Score
+from seqforge.kinds.optimization import Initializer, Optimizer, Progress, Schedule
+from seqforge.kinds.prediction_metric import ExamplePrediction, PredictionMetric
+from seqforge.kinds.sampler import Sampler, SamplingContext
+from seqforge.kinds.tracker import TrackedRun, Tracker
+from seqforge.kinds.vocabulary import CodedVocabulary, UnknownSymbolError, Vocabulary
 
 __all__ = [
     "FORBIDDEN",
@@ -83,7 +83,7 @@ __all__ = [
     "SamplingContext",
     "Schedule",
     "Score",
-    "SequenceReader",
+    "SequenceFunction",
     "State",
     "StepFinished",
     "Stepper",

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from seqforge.interfaces.cell import Cell
-from seqforge.interfaces.generation_kernel import GenerationKernel, GenerationModel
+from seqforge.kinds.cell import Cell
+from seqforge.kinds.generation_kernel import GenerationKernel, GenerationModel
 
-SequenceReader = Callable[[Tensor, Any], tuple[Tensor, Any]]
+SequenceFunction = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """Differentiable function from inputs `[time, batch, input]`, or symbols `[time, batch]`, and a state to the outputs of
 all steps and the state after the last step. It computes the same as the cell's `forward`."""
 
@@ -67,7 +67,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader for a cell that the backend can run; every call uses the current parameters of the cell."""
 
     def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.cells import embed_rows, product_dtype
-from seqforge.interfaces.cell import Cell, Stepper
+from seqforge.kinds.cell import Cell, Stepper
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
