@@ -18,7 +18,10 @@ install_import_hook(
     [
         "seqforge.api",
         "seqforge.cells",
-        "seqforge.checkpoints",
+        "seqforge.runs.checkpoint_files",
+        "seqforge.runs.checkpoints",
+        "seqforge.runs.optimizer_state",
+        "seqforge.runs.training_state",
         "seqforge.data",
         "seqforge.evaluation",
         "seqforge.generation",

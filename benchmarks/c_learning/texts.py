@@ -14,8 +14,8 @@ from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
 from seqforge.data import prepare
-from seqforge.files import write_atomically
 from seqforge.kinds import Vocabulary
+from seqforge.storage.files import write_atomically
 
 PROMPT = "\n}\n\n"
 """The end of a function: prompt of every sample, and text before every window, so that each begins with a unit."""

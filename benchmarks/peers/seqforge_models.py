@@ -9,11 +9,11 @@ from benchmarks.peers import torch_training
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
-from seqforge.checkpoints.training_state import new_training_state
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation import generate
 from seqforge.kinds import Vocabulary
 from seqforge.model import BatchShape, Precision, build_model, choose_backends
+from seqforge.runs.training_state import new_training_state
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
 """Text that contains each symbol of the models once."""

@@ -6,15 +6,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.files import is_exported
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.experiment import Experiment
 from seqforge.model import CellBackend, RecordedBackends, choose_backends
 from seqforge.registry import join_key
+from seqforge.runs.checkpoint_files import is_exported
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.training_state import TrainingState
 from seqforge.training.task import TrainingTask
 
 

@@ -9,24 +9,24 @@ from typing import Any, Literal, get_args
 import torch
 
 from seqforge.api.run import Run
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.files import export_weights, is_exported
-from seqforge.checkpoints.manifest import read_checkpoint_manifest
-from seqforge.checksums import to_sealed_json
 from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment import Experiment, merge_tables
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
-from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
-from seqforge.paths import as_path
 from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
-from seqforge.runs.creation import create_folder
+from seqforge.runs.checkpoint_files import export_weights, is_exported
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS, MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
+from seqforge.runs.verification import read_checkpoint_manifest
+from seqforge.storage.files import read_bounded, reported_failures, temporary_name, write_atomically
+from seqforge.storage.folders import create_folder
+from seqforge.storage.paths import as_path
+from seqforge.storage.records import to_sealed_json
 
 LOGGED_STEPS = 250
 """Largest number of training steps that an exported metrics log has, which is enough for a curve."""

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel, build_model
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks import TrainedModel, task_of
 

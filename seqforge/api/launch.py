@@ -18,22 +18,22 @@ from seqforge.api.agreement import (
 from seqforge.api.fine_tuning import InitialWeights, load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.trackers import Trackers
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.files import load_model, load_training, write_weights
-from seqforge.checkpoints.manifest import describe_run_files
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
-from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, RecordedBackends, precisions_to_measure
 from seqforge.registry import format_value
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
+from seqforge.runs.checkpoint_files import load_model, load_training, write_weights
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import measure_history
 from seqforge.runs.resume import check_changes, remove_temporary_files
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import describe_run_files
+from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import task_of
 from seqforge.training.callbacks import Callbacks
 from seqforge.training.interrupts import InterruptGuard

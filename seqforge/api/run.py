@@ -9,7 +9,6 @@ from torch import Tensor
 
 from seqforge.api.display import summary_html, summary_line
 from seqforge.api.launch import train_further
-from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.data import SplitName
 from seqforge.distribution import join_world
 from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
@@ -22,6 +21,7 @@ from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry
 from seqforge.report import ReportPage, Subject, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses

@@ -10,8 +10,8 @@ from torch import Tensor
 from seqforge.errors import DataError, describe_type
 from seqforge.figures import describe_count
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
-from seqforge.paths import is_utf8
 from seqforge.registry import format_value
+from seqforge.storage.paths import is_utf8
 
 
 def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:

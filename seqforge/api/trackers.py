@@ -10,14 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
-from seqforge.files import LINK, describe_failure, read_bounded, write_atomically
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import is_identifier
 from seqforge.runs.directory import TRACKERS, RunDirectory
+from seqforge.storage.files import LINK, describe_failure, read_bounded, write_atomically
+from seqforge.storage.records import parse_sealed_json, to_sealed_json
 from seqforge.training.callbacks import Callback
 
 REPORT = "report.html"

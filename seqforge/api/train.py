@@ -11,10 +11,10 @@ from seqforge.distribution import World, join_world
 from seqforge.errors import ExperimentError
 from seqforge.experiment import Experiment
 from seqforge.faults import blame_components
-from seqforge.paths import as_path
 from seqforge.registry import Registry, format_value
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.locate import locate
+from seqforge.storage.paths import as_path
 from seqforge.tasks import TrainedModel
 
 

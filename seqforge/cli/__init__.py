@@ -11,8 +11,8 @@ from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
 from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.faults import blame_components
-from seqforge.files import describe_failure
 from seqforge.registry import Registry
+from seqforge.storage.files import describe_failure
 
 BROKEN_PIPE = 141
 """Exit status of a program whose output nobody reads any more, as shells show it."""

@@ -14,7 +14,7 @@ from seqforge.errors import ExperimentError
 from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
-    from seqforge.cache import Entry
+    from seqforge.storage.cache import Entry
 
 cache_app = typer.Typer(help="Show the entries of the cache, or remove some.", no_args_is_help=True)
 
@@ -36,8 +36,8 @@ def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSO
 
       seqforge cache list --json
     """
-    from seqforge.cache import list_entries
-    from seqforge.paths import cache_folder
+    from seqforge.storage.cache import list_entries
+    from seqforge.storage.paths import cache_folder
 
     entries = list_entries()
     if as_json:
@@ -68,7 +68,7 @@ def prune(
 
       seqforge cache prune --all --dry-run
     """
-    from seqforge.cache import list_entries, remove_entry
+    from seqforge.storage.cache import list_entries, remove_entry
 
     if remove_all == (older_than is not None):
         raise ExperimentError(

@@ -11,8 +11,8 @@ from seqforge.cli.options import PluginFiles
 from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.figures import format_count, format_duration
-from seqforge.files import check_output
 from seqforge.registry import Registry, format_value
+from seqforge.storage.files import check_output
 
 if TYPE_CHECKING:
     from seqforge.runs.summary import RunSummary

@@ -12,8 +12,8 @@ from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
-from seqforge.files import read_bounded, reported_failures
 from seqforge.registry import CARD, KINDS, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
+from seqforge.storage.files import read_bounded, reported_failures
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)

@@ -10,10 +10,10 @@ import typer
 from seqforge.cli.programs import typed_program, typed_python
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError
-from seqforge.files import reported_failures
 from seqforge.registry import Registry
 from seqforge.registry.discovery import RESERVED_NAMES
 from seqforge.registry.register import NAME
+from seqforge.storage.files import reported_failures
 
 
 def _kind(name: str, description: str) -> object:

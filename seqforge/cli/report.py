@@ -8,7 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
-from seqforge.files import check_output
+from seqforge.storage.files import check_output
 
 
 def report(

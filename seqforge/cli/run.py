@@ -153,7 +153,7 @@ def _resume(
 def _interrupt_message(started: "RunStarted | None", registry: Registry) -> str:
     if started is None:
         return "Interrupted before the start of the run."
-    from seqforge.checkpoints.checkpoints import Checkpoints
+    from seqforge.runs.checkpoints import Checkpoints
     from seqforge.runs.directory import RunDirectory
 
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()

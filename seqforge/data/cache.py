@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seqforge.cache import delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
@@ -16,9 +15,10 @@ from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, describe_type, warn
 from seqforge.events import Report
 from seqforge.faults import wrong_result
-from seqforge.files import reported_failures
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
-from seqforge.paths import CACHE_VARIABLE, cache_folder
+from seqforge.storage.cache import delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
+from seqforge.storage.files import reported_failures
+from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 

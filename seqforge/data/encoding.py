@@ -15,9 +15,9 @@ from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError, describe_type, with_article
 from seqforge.events import Report
 from seqforge.faults import checked_state, wrong_result
-from seqforge.files import describe_failure, read_json
 from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.kinds.vocabulary import distinct_codes
+from seqforge.storage.files import describe_failure, read_json
 
 VOCABULARY_VERSION = 1
 """Format version of `vocabulary.json`. It has its own version because every run keeps a copy of it."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from seqforge.data.splits import SplitName, hash_to_unit_interval
 from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
-from seqforge.files import describe_failure, read_json
 from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
+from seqforge.storage.files import describe_failure, read_json
 
 EXAMPLES_VERSION = 1
 EXAMPLE_SPEC_VERSION = 1

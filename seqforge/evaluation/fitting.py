@@ -6,16 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqforge.cache import LARGEST_FILE, delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, describe_type, warn
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
-from seqforge.files import read_bounded, reported_failures
 from seqforge.kinds import FittedMetric, IndexedMetric
-from seqforge.paths import cache_folder
 from seqforge.registry import Component
+from seqforge.storage.cache import (
+    LARGEST_FILE,
+    delete,
+    find_damage,
+    hold_entry,
+    lock_entry,
+    open_cache_folder,
+    write_entry,
+)
+from seqforge.storage.files import read_bounded, reported_failures
+from seqforge.storage.paths import cache_folder
 
 _STATE = "state"
 """File with the state of a `FittedMetric`."""

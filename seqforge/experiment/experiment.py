@@ -15,8 +15,8 @@ from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Pred
 from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
 from seqforge.kinds import ExampleSpec
-from seqforge.paths import is_utf8
 from seqforge.registry import Choice, Component, Problem, Registry, format_value, plain_tables, use, with_classes_of
+from seqforge.storage.paths import is_utf8
 
 Settings = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
-from seqforge.files import describe_failure, read_bounded
-from seqforge.paths import is_utf8
 from seqforge.registry import Registry, format_value, options_of
+from seqforge.storage.files import describe_failure, read_bounded
+from seqforge.storage.paths import is_utf8
 
 Table = dict[str, Any]
 

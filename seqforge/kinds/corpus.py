@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, ValidationInfo
 
 from seqforge.events import Report
-from seqforge.paths import expand_home
+from seqforge.storage.paths import expand_home
 
 
 @dataclass(frozen=True, slots=True)

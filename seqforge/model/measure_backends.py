@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqforge.cache import open_cache_folder
-from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
-from seqforge.files import describe_failure, read_bounded, write_atomically
 from seqforge.hardware import describe_processor
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
-from seqforge.paths import cache_folder
 from seqforge.registry import Registry
+from seqforge.storage.cache import open_cache_folder
+from seqforge.storage.files import describe_failure, read_bounded, write_atomically
+from seqforge.storage.paths import cache_folder
+from seqforge.storage.records import parse_sealed_json, to_sealed_json
 
 EAGER = "eager"
 """Name of the reference: plain torch, which runs every cell."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from seqforge.errors import PluginError, quote_path
 from seqforge.faults import FILE_SUFFIX
-from seqforge.files import read_bounded
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.interfaces import interfaces_of, kind_of
 from seqforge.registry.register import KINDS, Registration
 from seqforge.registry.registry import Registry
+from seqforge.storage.files import read_bounded
 
 
 def with_plugin_file(registry: Registry, path: str | Path) -> Registry:

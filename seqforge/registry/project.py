@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.errors import PluginError
-from seqforge.files import read_bounded
 from seqforge.registry.discovery import GROUP, Plugin, discover
 from seqforge.registry.registry import Registry
+from seqforge.storage.files import read_bounded
 
 
 def with_project(registry: Registry, folder: Path) -> tuple[Registry, list[Plugin]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
-from seqforge.paths import is_utf8
 from seqforge.registry.problems import format_value, join_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
+from seqforge.storage.paths import is_utf8
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, cast
 from seqforge.errors import RunError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
-from seqforge.files import read_bounded, reported_failures
 from seqforge.report.subject import Subject
 from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_state
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
+from seqforge.storage.files import read_bounded, reported_failures
 
 
 class Facts(NamedTuple):

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.checkpoints.training_state import new_training_state
 from seqforge.data import Batch
 from seqforge.errors import DataError
 from seqforge.experiment import Experiment
@@ -16,6 +15,7 @@ from seqforge.generation import encode_prompt, encode_text
 from seqforge.kinds import Loss, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.report.reading import decode_symbols
+from seqforge.runs.training_state import new_training_state
 from seqforge.training.step import train_step
 
 

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from seqforge.errors import SeqforgeError
-from seqforge.files import describe_failure
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
@@ -20,6 +19,7 @@ from seqforge.report.subject import Subject
 from seqforge.runs.activity import read_activity
 from seqforge.runs.history import HISTORY, read_state
 from seqforge.runs.metrics_log import number_of
+from seqforge.storage.files import describe_failure
 
 ADDRESS = "127.0.0.1"
 

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 import seqforge
 from seqforge.errors import printable
-from seqforge.files import reported_failures, write_atomically
-from seqforge.paths import as_path
+from seqforge.storage.files import reported_failures, write_atomically
+from seqforge.storage.paths import as_path
 
 STYLES = ("uplot/uPlot.min.css", "page.css", "text.css")
 SCRIPTS = (

@@ -11,11 +11,11 @@ from seqforge.distribution import ALONE
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
-from seqforge.files import open_regular, reported_failures
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
 from seqforge.runs.metrics_log import interval_of
+from seqforge.storage.files import open_regular, reported_failures
 
 MOST_MOMENTS = 60
 """Maximum number of moments of training; others are left out evenly."""

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
-from seqforge.files import open_regular, read_bounded
+from seqforge.storage.files import open_regular, read_bounded
 
 ACTIVITY = ".activity"
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.figures import format_milliseconds
-from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
+from seqforge.storage.files import describe_failure, read_bounded, reported_failures, write_atomically
+from seqforge.storage.records import parse_sealed_json, to_sealed_json
 
 NameT = TypeVar("NameT", bound=str)
 

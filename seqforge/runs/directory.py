@@ -10,11 +10,10 @@ from pathlib import Path
 
 import filelock
 
-from seqforge.checksums import LAST_LINE, seal, unseal
 from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
-from seqforge.files import (
+from seqforge.storage.files import (
     FOLDER,
     REGULAR_FILE,
     kind_of,
@@ -24,8 +23,9 @@ from seqforge.files import (
     reported_failures,
     write_atomically,
 )
-from seqforge.paths import is_utf8
-from seqforge.runs.creation import create_folder
+from seqforge.storage.folders import create_folder
+from seqforge.storage.paths import is_utf8
+from seqforge.storage.records import LAST_LINE, seal, unseal
 
 FORMAT_VERSION = 1
 MARKER = "run.json"

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqforge.errors import RunError
-from seqforge.files import open_regular
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
+from seqforge.storage.files import open_regular
 
 HISTORY = "history.jsonl"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import open_in_python, quote_path, warn
-from seqforge.files import open_regular, read_bounded, reported_failures, write_atomically
+from seqforge.storage.files import open_regular, read_bounded, reported_failures, write_atomically
+from seqforge.storage.records import parse_sealed_json, to_sealed_json
 
 _WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
 MAXIMUM_SIZE = 1024 * 1024 * 1024

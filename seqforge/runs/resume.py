@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
-from seqforge.files import open_folder, reported_failures
 from seqforge.registry import format_value, join_key
+from seqforge.storage.files import open_folder, reported_failures
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
          "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seqforge.checkpoints.verify import step_folders
-from seqforge.checksums import parse_sealed_json
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.figures import describe_layers
-from seqforge.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of
+from seqforge.runs.verification import step_folders
+from seqforge.storage.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
+from seqforge.storage.records import parse_sealed_json
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""

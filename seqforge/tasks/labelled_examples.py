@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import (
     EXAMPLE_SPEC,
     BucketedBatches,
@@ -45,6 +44,7 @@ from seqforge.kinds.optimization import learning_rate_factor
 from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.limits import run_limits
 from seqforge.training.step import optimizer_step

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 
-from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError, quote_path
@@ -30,6 +29,7 @@ from seqforge.kinds.optimization import learning_rate_factor
 from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
 from seqforge.tasks.task import Task, TrainedModel, check_division
 from seqforge.training.limits import run_limits

@@ -8,8 +8,6 @@ from typing import ClassVar
 
 import torch
 
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.files import check_corpus, load_model
 from seqforge.data import SplitName, read_vocabulary
 from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError, ExperimentError, RunError, warn
@@ -26,6 +24,8 @@ from seqforge.model import Precision, SequenceModel, build_model, use_recorded_b
 from seqforge.model.precision import check_precision
 from seqforge.registry import Component
 from seqforge.runs.backends import read_backends
+from seqforge.runs.checkpoint_files import check_corpus, load_model
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
 

@@ -1,12 +1,12 @@
 """Hints about what to do with a run that has ended: train longer, or resume it after an error."""
 
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.manifest import run_folder
 from seqforge.errors import NonFiniteError, open_in_python, quote_path
 from seqforge.experiment import Experiment, Training
 from seqforge.kinds import Progress
 from seqforge.registry import Registry, plugin_options
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.verification import run_folder
 from seqforge.training.limits import limit_fractions
 
 

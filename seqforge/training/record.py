@@ -8,18 +8,18 @@ from typing import Any
 
 import torch
 
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.manifest import describe_run_files
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
 from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
-from seqforge.files import reported_failures
 from seqforge.runs.activity import recorded_activity
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import describe_run_files
+from seqforge.storage.files import reported_failures
 from seqforge.training.step import map_recurrent
 from seqforge.training.task import TaskSample
 

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Batch
 from seqforge.distribution import Replica, reported_lost_processes
 from seqforge.errors import NonFiniteError
 from seqforge.kinds import Loss, map_state
 from seqforge.model import SequenceModel, States
+from seqforge.runs.training_state import TrainingState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 
 import torch
 
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import Replica, World
 from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.examples import ExampleScore
@@ -17,6 +16,7 @@ from seqforge.events import Report, Sampled, Units, no_report
 from seqforge.experiment import Experiment
 from seqforge.kinds import Progress, Vocabulary
 from seqforge.model import BatchShape, SequenceModel
+from seqforge.runs.training_state import TrainingState
 from seqforge.training.step import StepResult
 
 

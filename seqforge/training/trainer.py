@@ -4,9 +4,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-from seqforge.checkpoints.files import read_random_state, restore_random_state
-from seqforge.checkpoints.optimizer_state import split_optimizer_state
-from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import (
     DataError,
@@ -22,7 +19,10 @@ from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgresse
 from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
 from seqforge.kinds import Progress
+from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.optimizer_state import split_optimizer_state
+from seqforge.runs.training_state import TrainingState
 from seqforge.training.advice import advise_longer_training, advise_resuming, describe_divergence
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
 from seqforge.training.limits import find_end, measure_progress

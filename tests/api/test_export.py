@@ -12,13 +12,13 @@ import torch
 
 import seqforge as sf
 from seqforge import Experiment, Registry, Run
-from seqforge.checkpoints.manifest import read_checkpoint_manifest
 from seqforge.errors import RunError
 from seqforge.generation import sample_texts
-from seqforge.manifests import describe_content, write_manifest
 from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
+from seqforge.runs.verification import read_checkpoint_manifest
+from seqforge.storage.records import describe_content, write_manifest
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
 

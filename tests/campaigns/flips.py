@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from seqforge import Experiment, Run, SeqforgeError, train
-from seqforge.cache import find_damage
-from seqforge.checkpoints.files import load_training
 from seqforge.errors import DataError
-from seqforge.manifests import MANIFEST
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
+from seqforge.runs.checkpoint_files import load_training
+from seqforge.storage.cache import find_damage
+from seqforge.storage.records import MANIFEST
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.table import print_table

@@ -164,7 +164,7 @@ def temporary_files(folder: Path) -> list[Path]:
 
 def content_of(run: Path) -> dict[str, Any]:
     """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
-    from seqforge.checkpoints.checkpoints import Checkpoints
+    from seqforge.runs.checkpoints import Checkpoints
     from seqforge.runs.metrics_log import read_metrics
 
     checkpoints = Checkpoints(run / "checkpoints")

@@ -18,21 +18,20 @@ import torch
 import zstandard
 
 from seqforge import Experiment, Run, train
-from seqforge.cache import EntryManifest, find_damage
-from seqforge.checkpoints.files import load_model, load_training
-from seqforge.checkpoints.manifest import describe_run_files, read_checkpoint_manifest
-from seqforge.checkpoints.training_state import TrainingState
-from seqforge.checksums import JSON_KEY, seal, unseal
 from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
 from seqforge.data.example_file import EXAMPLES, ExampleFile
 from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.errors import RunError, SeqforgeError
-from seqforge.manifests import MANIFEST, describe_files, write_manifest
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
+from seqforge.runs.checkpoint_files import load_model, load_training
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.resume import remove_temporary_files
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import describe_run_files, read_checkpoint_manifest
+from seqforge.storage.cache import EntryManifest, find_damage
+from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal, write_manifest
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.mutations import mutate, replace_entry

@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from seqforge.cache import MANIFEST, hold_entry
+from seqforge.storage.cache import MANIFEST, hold_entry
 
 Run = Callable[..., CompletedProcess[str]]
 

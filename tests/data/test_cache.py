@@ -15,7 +15,7 @@ import pytest
 
 from seqforge.data import FORMAT_VERSION, TokenFile, encode_corpus, load_token_file
 from seqforge.errors import DataError, RunError
-from seqforge.paths import CACHE_VARIABLE, cache_folder
+from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
 
 NAMES = ["bytes", "characters"]
 every_vocabulary = pytest.mark.parametrize("name", NAMES)

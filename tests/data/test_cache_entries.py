@@ -17,7 +17,10 @@ import filelock
 import numpy as np
 import pytest
 
-from seqforge.cache import (
+from seqforge.data import TokenFile, load_token_file
+from seqforge.errors import RunError
+from seqforge.events import WorkProgressed
+from seqforge.storage.cache import (
     EntryManifest,
     find_damage,
     hold_entry,
@@ -26,12 +29,8 @@ from seqforge.cache import (
     open_cache_folder,
     remove_entry,
 )
-from seqforge.checksums import parse_sealed_json, to_sealed_json
-from seqforge.data import TokenFile, load_token_file
-from seqforge.errors import RunError
-from seqforge.events import WorkProgressed
-from seqforge.manifests import MANIFEST, describe_files, write_manifest
-from seqforge.paths import CACHE_VARIABLE
+from seqforge.storage.paths import CACHE_VARIABLE
+from seqforge.storage.records import MANIFEST, describe_files, parse_sealed_json, to_sealed_json, write_manifest
 
 NOBODY = 65534
 
@@ -127,7 +126,7 @@ def test_the_verification_of_a_large_entry_is_reported(tmp_path: Path, monkeypat
     events: list[Any] = []
     assert find_damage(tmp_path, events.append) is None
     assert events == []
-    monkeypatch.setattr("seqforge.cache.REPORTED_SIZE", 1000)
+    monkeypatch.setattr("seqforge.storage.cache.REPORTED_SIZE", 1000)
     assert find_damage(tmp_path, events.append) is None
     assert events == [WorkProgressed("verifying the cache", 0.0), WorkProgressed("verifying the cache", 0.5)]
 

@@ -11,7 +11,7 @@ from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.kinds import FittedMetric, IndexedMetric, Score, WorkProgressed
-from seqforge.paths import cache_folder
+from seqforge.storage.paths import cache_folder
 
 TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 

@@ -9,8 +9,6 @@ from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor
 
 from seqforge import Experiment
-from seqforge.cache import open_cache_folder
-from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model import (
@@ -21,9 +19,11 @@ from seqforge.model import (
     choose_backends,
     use_recorded_backends,
 )
-from seqforge.paths import cache_folder
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
+from seqforge.storage.cache import open_cache_folder
+from seqforge.storage.paths import cache_folder
+from seqforge.storage.records import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train
-from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError
 from seqforge.kinds import BackendContext, Cell
 from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends, precision
 from seqforge.registry import Registry
 from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
+from seqforge.storage.records import to_sealed_json
 from tests.model.fake_backends import Fake, Refuses
 from tests.model.test_choose_backend import registry_of
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from seqforge import Run
-from seqforge.files import MAXIMUM_SIZE
 from seqforge.report import Subject
 from seqforge.report.live import LiveRun, make_server
 from seqforge.runs.activity import recorded_activity
 from seqforge.runs.metrics_log import MetricsLog
+from seqforge.storage.files import MAXIMUM_SIZE
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge import Experiment, Run, train
-from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import WorkProgressed
 from seqforge.model import build_model
 from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
+from seqforge.storage.records import to_sealed_json
 
 MakeExperiment = Callable[..., Experiment]
 

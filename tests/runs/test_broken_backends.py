@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Experiment, Run, train
-from seqforge.checksums import to_sealed_json
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import RunStarted
 from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
+from seqforge.storage.records import to_sealed_json
 
 FAILS_ON_IMPORT = "raise ImportError('libfast.so.2: no such file')"
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train
-from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.training_state import new_training_state
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS
 from seqforge.runs.resume import remove_temporary_files
+from seqforge.runs.training_state import new_training_state
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
 

@@ -12,11 +12,11 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.errors import RunError
-from seqforge.files import MAXIMUM_SIZE
 from seqforge.runs import RunDirectory
 from seqforge.runs.history import read_state
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.summary import find_runs, summarize_run
+from seqforge.storage.files import MAXIMUM_SIZE
 
 
 @pytest.fixture(scope="module")

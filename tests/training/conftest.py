@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.checkpoints.manifest import read_checkpoint_manifest
-from seqforge.manifests import describe_files, write_manifest
+from seqforge.runs.verification import read_checkpoint_manifest
+from seqforge.storage.records import describe_files, write_manifest
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, train
-from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation import ExampleScore
+from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
 
 VECTOR = {"inputs": "numbers", "input_kind": "vector"}

@@ -10,11 +10,11 @@ import torch
 from seqforge_essentials.schedules import Constant
 
 from seqforge import Experiment, Registry, Run, texts, train, use
-from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
 from seqforge.kinds import Optimizer, StepFinished
 from seqforge.registry import Plugin, PluginState, Register
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.history import read_history, read_state
 
 SOURCE = Path(__file__).parents[1] / "made" / "faulty.py"

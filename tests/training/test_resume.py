@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from seqforge import Registry, Run, train, use
-from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.kinds import Cell, Optimizer, StepFinished
 from seqforge.runs.backends import read_backends
+from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
 
 CELLS: dict[str, list[dict[str, Any]]] = {

@@ -13,12 +13,12 @@ import torch
 
 from seqforge import Registry, Run, train
 from seqforge.api.agreement import lock_run
-from seqforge.checkpoints.files import PROGRESS, TRAINING
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.events import RunStarted, StepFinished
 from seqforge.runs import RunDirectory
 from seqforge.runs.backends import read_backends
+from seqforge.runs.checkpoint_files import PROGRESS, TRAINING
 
 
 @pytest.fixture

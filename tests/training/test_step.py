@@ -10,11 +10,11 @@ from seqforge_parallel_cells.ind_rnn import IndRNN
 from torch import nn
 
 from seqforge import use
-from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
+from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.training import train_step
 
 CPU = torch.device("cpu")

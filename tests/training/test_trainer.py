@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, SeqforgeError, train
-from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.kinds import RunFinished, StepFinished
 from seqforge.runs import metrics_log
+from seqforge.runs.checkpoint_files import MODEL, PROGRESS
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 

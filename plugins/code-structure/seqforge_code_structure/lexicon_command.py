@@ -78,8 +78,8 @@ def c_lexicon(
       seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --fewest-files 2
     """
     from seqforge.data import hash_to_unit_interval
-    from seqforge.files import check_output, reported_failures, write_atomically
     from seqforge.kinds import Corpus
+    from seqforge.storage.files import check_output, reported_failures, write_atomically
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
     from seqforge_code_structure.report import format_count

@@ -15,9 +15,9 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from seqforge.cache import lock_entry, open_cache_folder
 from seqforge.errors import DataError, ExperimentError
-from seqforge.paths import cache_folder
+from seqforge.storage.cache import lock_entry, open_cache_folder
+from seqforge.storage.paths import cache_folder
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.source import DEFAULT_READING, Reading, Selection
 

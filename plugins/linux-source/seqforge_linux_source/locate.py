@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.paths import expand_home
+from seqforge.storage.paths import expand_home
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.source import Selection, Source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.files import read_bounded
+from seqforge.storage.files import read_bounded
 from seqforge_linux_source.source import DEFAULT_READING, LARGEST_FILE, Reading, Selection, normalize_name
 
 

@@ -12,8 +12,8 @@ from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.download import Release
 from seqforge_linux_source.source import Selection
 
-from seqforge.cache import open_cache_folder
 from seqforge.errors import DataError, ExperimentError, SeqforgeError
+from seqforge.storage.cache import open_cache_folder
 
 EVERYTHING = Selection(["**"], [], [".c", ".h"])
 NAME = "linux-6.12.tar.xz"

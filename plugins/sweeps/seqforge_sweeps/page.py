@@ -11,7 +11,7 @@ import optuna.visualization as plots
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
-from seqforge.files import reported_failures, write_atomically
+from seqforge.storage.files import reported_failures, write_atomically
 from seqforge_sweeps.table import describe_value
 
 PAGE, TEMPLATE = "study.html", "page.html.jinja"

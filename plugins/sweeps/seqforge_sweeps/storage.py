@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from seqforge.errors import RunError, SeqforgeError
-from seqforge.files import reported_failures
 from seqforge.runs.history import hide_password
+from seqforge.storage.files import reported_failures
 
 DATABASE = "study.db"
 """Name of the SQLite file in the folder of a sweep."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment import Experiment, override, read_table
-from seqforge.paths import expand_home
 from seqforge.registry import Problem, Registry, from_validation
+from seqforge.storage.paths import expand_home
 from seqforge_sweeps.ranges import Values, parse_parameters
 
 PARAMETERS = "parameters"

@@ -19,10 +19,10 @@ from seqforge.api.plugin_check.training import (
     try_tracker,
 )
 from seqforge.api.run import Run
-from seqforge.checkpoints.files import is_exported
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
 from seqforge.registry import CARD, Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
+from seqforge.runs.checkpoint_files import is_exported
 
 TRIALS = {
     "attention": try_attention,

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqforge.checkpoints.optimizer_state import split_optimizer_state
 from seqforge.errors import DataError
 from seqforge.experiment.check import DEFAULT_COMPONENTS
 from seqforge.faults import checked_state, plugin_fault
@@ -24,6 +23,7 @@ from seqforge.kinds import (
 )
 from seqforge.kinds.optimization import build_optimizer, initialize_parameter, learning_rate_factor
 from seqforge.registry import Component, Registry, resolve
+from seqforge.runs.optimizer_state import split_optimizer_state
 
 TEXT = "The quick brown fox jumps over 12 lazy dogs; (a) {b} [c]\n"
 

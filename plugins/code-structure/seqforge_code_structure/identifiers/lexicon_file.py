@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import DataError
-from seqforge.files import read_bounded
+from seqforge.storage.files import read_bounded
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_table
 
 LARGEST_FILE = 64 << 20

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import torch
 
-from seqforge.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
 from seqforge.errors import PluginError, warn
 from seqforge.events import no_report
-from seqforge.paths import cache_folder
+from seqforge.storage.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
+from seqforge.storage.paths import cache_folder
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import best_instruction_set, load_library
 from seqforge_native.sequence import SequenceKernel

@@ -23,10 +23,10 @@ from seqforge_native.traced.program import plan
 from seqforge_native.traced.trace import trace
 from torch import Tensor, nn
 
-from seqforge.cache import list_entries
 from seqforge.errors import PluginError
 from seqforge.hardware import instruction_sets
 from seqforge.kinds import BackendContext, FactoredCell, SequenceFunction, scan
+from seqforge.storage.cache import list_entries
 
 CPU = torch.device("cpu")
 SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]

@@ -9,12 +9,12 @@ import pytest
 
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
-from seqforge.runs.creation import create_folder
+from seqforge.storage.folders import create_folder
 
 CHILD = """
 import os, sys
 from pathlib import Path
-from seqforge.runs.creation import create_folder
+from seqforge.storage.folders import create_folder
 
 def fill(path):
     (path / "file").touch()

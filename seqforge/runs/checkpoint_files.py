@@ -15,17 +15,22 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
-from seqforge.checkpoints.manifest import CheckpointManifest, read_checkpoint_manifest, run_folder
-from seqforge.checkpoints.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
-from seqforge.checkpoints.training_state import TrainingState
-from seqforge.checkpoints.verify import damaged, verify_checkpoint
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.faults import LARGEST_NUMBER, check_numbers, checked_state
-from seqforge.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
 from seqforge.kinds import Optimizer, State
-from seqforge.manifests import FileRecord, describe_content, write_manifest
 from seqforge.model import SequenceModel, States
+from seqforge.runs.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import (
+    CheckpointManifest,
+    damaged,
+    read_checkpoint_manifest,
+    run_folder,
+    verify_checkpoint,
+)
+from seqforge.storage.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
+from seqforge.storage.records import FileRecord, describe_content, write_manifest
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
 

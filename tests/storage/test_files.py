@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.checksums import checksum_file
 from seqforge.errors import RunError
-from seqforge.files import (
+from seqforge.storage.files import (
     MAXIMUM_SIZE,
     check_output,
+    checksum_file,
     open_regular,
     read_bounded,
     read_json,

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import torch
 
-from seqforge.checkpoints.files import write_checkpoint
-from seqforge.checkpoints.manifest import CheckpointManifest, read_checkpoint_manifest, run_folder
-from seqforge.checkpoints.training_state import TrainingState
-from seqforge.checkpoints.verify import step_folders, verify_checkpoint
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.files import describe_failure, open_folder, reported_failures, temporary_name
-from seqforge.manifests import DamagedFileError, FileRecord, write_manifest
+from seqforge.runs.checkpoint_files import write_checkpoint
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import (
+    CheckpointManifest,
+    read_checkpoint_manifest,
+    run_folder,
+    step_folders,
+    verify_checkpoint,
+)
+from seqforge.storage.files import describe_failure, open_folder, reported_failures, temporary_name
+from seqforge.storage.records import DamagedFileError, FileRecord, write_manifest
 
 
 @dataclass(frozen=True, slots=True)

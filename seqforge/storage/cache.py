@@ -21,8 +21,9 @@ from typing import ClassVar
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.files import sync_folder
-from seqforge.manifests import (
+from seqforge.storage.files import sync_folder
+from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
+from seqforge.storage.records import (
     MANIFEST,
     DamagedFileError,
     Manifest,
@@ -31,7 +32,6 @@ from seqforge.manifests import (
     verify_files,
     write_manifest,
 )
-from seqforge.paths import CACHE_VARIABLE, cache_folder
 
 TAG = "CACHEDIR.TAG"
 """File that marks a folder as a cache folder."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.cache import TAG, list_entries, open_cache_folder
 from seqforge.errors import RunError
-from seqforge.paths import CACHE_VARIABLE
+from seqforge.storage.cache import TAG, list_entries, open_cache_folder
+from seqforge.storage.paths import CACHE_VARIABLE
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.checksums import LAST_LINE, checksum_file, parse_sealed_json, seal, to_sealed_json, unseal
+from seqforge.storage.records import LAST_LINE, checksum_file, parse_sealed_json, seal, to_sealed_json, unseal
 
 
 def flip(content: bytes, bit: int) -> bytes:

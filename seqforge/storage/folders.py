@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from seqforge.files import sync_folder
+from seqforge.storage.files import sync_folder
 
 _TEMPORARY = re.compile(r"\.new\.\d+-\d+\.tmp")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqforge.errors import RunError
-from seqforge.paths import CACHE_VARIABLE, cache_folder, expand_home
+from seqforge.storage.paths import CACHE_VARIABLE, cache_folder, expand_home
 
 
 def test_a_leading_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch):
@@ -30,7 +30,7 @@ def test_a_user_without_a_home_directory_must_set_the_cache_folder():
     program = """
 import os
 from seqforge.errors import RunError
-from seqforge.paths import cache_folder
+from seqforge.storage.paths import cache_folder
 os.setresuid(54321, 0, 0)
 try:
     print(cache_folder())

@@ -1,1 +1,0 @@
-"""Checkpoints: the training state and its files."""
