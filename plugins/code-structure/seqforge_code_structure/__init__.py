@@ -32,10 +32,8 @@ def seqforge_register(register: Register) -> None:
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
     """Add the commands, which import torch only when they run."""
-    from seqforge_code_structure.bracket_distances.command import c_brackets
     from seqforge_code_structure.commands import c_structure
     from seqforge_code_structure.lexicon_command import c_lexicon
 
-    commands.command()(c_brackets)
     commands.command()(c_structure)
     commands.command()(c_lexicon)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.bracket_distances.ngram import Tokens, predict_symbols
+from benchmarks.bracket_distances.pairs import CLOSING, Pair, find_pairs
 from seqforge.api import Run
 from seqforge.data import Dataset, prepare
 from seqforge.errors import DataError
@@ -16,8 +18,6 @@ from seqforge.evaluation.bootstrap import Interval, bootstrap_mean
 from seqforge.events import Report, WorkProgressed
 from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel
-from seqforge_code_structure.bracket_distances.ngram import Tokens, predict_symbols
-from seqforge_code_structure.bracket_distances.pairs import CLOSING, Pair, find_pairs
 
 _PIECE = 4_000_000
 """Number of tokens of the training text that are in memory at once."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.bracket_distances.ngram import predict_symbols
+
+from benchmarks.bracket_distances.ngram import predict_symbols
 
 SYMBOLS = 3
 texts = st.lists(st.integers(0, SYMBOLS - 1), max_size=30)

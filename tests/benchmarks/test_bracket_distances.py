@@ -1,22 +1,19 @@
 """Pairs of brackets, and the measurement of a trained run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from seqforge_code_structure.bracket_distances.measure import Measurement, measure
-from seqforge_code_structure.bracket_distances.pairs import Pair, find_pairs
-from typer.testing import CliRunner
 
+from benchmarks.bracket_distances.__main__ import main
+from benchmarks.bracket_distances.measure import Measurement, measure
+from benchmarks.bracket_distances.pairs import Pair, find_pairs
 from seqforge import Experiment, Run, train
-from seqforge.cli.app import build_app
 from seqforge.data import prepare
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import held_out_windows
-from seqforge.registry import Registry
 
 
 @pytest.mark.parametrize(
@@ -96,15 +93,12 @@ def test_a_run_on_labelled_examples_is_refused(run: Run, tmp_path: Path) -> None
         measured(train(Experiment.from_dict(table), tmp_path, progress=False))
 
 
-def test_the_command_prints_a_picture_and_a_table(run: Run) -> None:
-    app = build_app(Registry.installed())
-    arguments = ["c-brackets", str(run.path), "--length", "80", "--order", "3"]
-    lines = CliRunner().invoke(app, arguments).stdout.splitlines()
-    assert lines[0] == "probability of the right closing bracket"
-    heading = next(number for number, line in enumerate(lines) if line.startswith("distance"))
-    assert lines[heading].split() == ["distance", "brackets", "model", "3-gram"]
-    assert [line.split()[0] for line in lines[heading + 1 :]] == ["1", "2–3", "4–7", "16–31"]
-    record = json.loads(CliRunner().invoke(app, [*arguments, "--bracket", "}", "--json"]).stdout)
-    assert {"shortest", "probability", "intervals"} <= record["distances"][0].keys()
-    refused = CliRunner().invoke(app, [*arguments, "--bracket", "x"])
-    assert "'x' is no closing bracket" in str(refused.exception)
+def test_the_command_prints_a_table_and_draws_a_chart(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "chart.svg"
+    main([str(run.path), "--length", "80", "--orders", "3", "--chart", str(chart)])
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows[0] == ["distance", "brackets", "model", "3-gram"]
+    assert [row[0] for row in rows[2:]] == ["1–1", "2–3", "4–7", "16–31"]
+    assert "3-gram" in chart.read_text("utf-8")

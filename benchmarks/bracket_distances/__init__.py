@@ -1,0 +1,1 @@
+"""The probability of closing brackets against the distance to their opening brackets."""
