@@ -48,6 +48,8 @@ def find_definition(module: str, name: str) -> Definition:
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
             return find_definition(str(node.module), name)
+    if module == "seqforge.kinds":
+        return find_definition("seqforge.kinds.interfaces", name)
     raise AssertionError(f"{module} has no {name}")
 
 

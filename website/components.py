@@ -3,8 +3,9 @@
 import inspect
 from collections.abc import Iterator
 
-from seqforge.cli.option_rows import option_rows, plural
-from seqforge.registry import KINDS, Registration, Registry, options_of
+from seqforge.cli.option_rows import option_rows
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Registration, Registry, options_of
 from website import ROOT
 
 FOLDER = "reference/options"
@@ -28,7 +29,7 @@ TABLES = {
 def component_pages() -> dict[str, str]:
     """Return the page of each kind, by its path in `docs/`."""
     registry = Registry.installed()
-    return {f"{FOLDER}/{plural(kind, 2)}.md": "\n".join(_page(registry, kind)) for kind in KINDS}
+    return {f"{FOLDER}/{KINDS[kind].plural}.md": "\n".join(_page(registry, kind)) for kind in KINDS}
 
 
 def first_party(registry: Registry, kind: str) -> list[Registration]:
@@ -39,7 +40,7 @@ def first_party(registry: Registry, kind: str) -> list[Registration]:
 
 
 def _page(registry: Registry, kind: str) -> Iterator[str]:
-    title = plural(kind, 2).capitalize()
+    title = KINDS[kind].plural.capitalize()
     yield f"---\ngenerated: website/components.py\n---\n\n# {title}"
     place = "`training.backend`" if kind == "backend" else f"a table `{TABLES[kind]}`"
     yield f"\nThis page lists every {kind} that comes with seqforge, and all its options. {_selects(kind, place)}\n"

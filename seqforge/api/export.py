@@ -13,6 +13,7 @@ from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment import Experiment, merge_tables
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
+from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
@@ -49,8 +50,8 @@ def export(
 
     The folder contains the weights as safetensors with a manifest of checksums, the experiment, the vocabulary, the
     evaluations, and a model card `README.md` to complete. It contains no text of the corpus, no optimizer state, and no
-    path or command of this machine, except for paths in the experiment. The experiment has no trackers, and no metrics
-    of a file or a session. The same run always gives the same files.
+    path or command of this machine, except for paths in the experiment. The experiment has no components that
+    only observe a run, and no metrics of a file or a session. The same run always gives the same files.
 
     Args:
         run: The run, the path of a run directory or of a checkpoint, or the name of a pretrained model.
@@ -115,11 +116,11 @@ def export(
 
 def _portable(experiment: Experiment) -> dict[str, Any]:
     """Return the tables of the experiment that an exported model has instead of its own."""
-    # A model needs neither trackers nor metrics. A file or a session that defines a metric is not on other machines.
+    # A model needs neither metrics nor observers. A file or a session that defines a metric is not on other machines.
     metrics = [dict(metric.table) for metric in experiment.metrics if not any(map(_is_local, metric.plugins))]
     # The precision of the products depends on the machine, and "auto" is bfloat16 where the machine has it.
     training = {"precision": "auto"} if experiment.training.precision == "bfloat16" else {}
-    return {"trackers": [], "metrics": metrics, "training": training}
+    return {**{key: [] for key in OBSERVER_KEYS}, "metrics": metrics, "training": training}
 
 
 def _is_local(plugin: str) -> bool:

@@ -15,12 +15,15 @@ from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFin
 from seqforge.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import is_identifier
-from seqforge.runs.directory import TRACKERS, RunDirectory
+from seqforge.runs.directory import RunDirectory
 from seqforge.storage.files import LINK, describe_failure, read_bounded, write_atomically
 from seqforge.storage.records import parse_sealed_json, to_sealed_json
 from seqforge.training.callbacks import Callback
 
 REPORT = "report.html"
+
+TRACKERS = "trackers.json"
+"""File of a run directory with the identifiers of the tracked runs."""
 
 
 @dataclass(slots=True)

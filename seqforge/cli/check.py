@@ -1,7 +1,7 @@
 """`seqforge check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from seqforge.cli.options import (
     compose_experiment,
     with_backend,
 )
+from seqforge.kinds.table import KINDS
 
 if TYPE_CHECKING:
     from seqforge.experiment import Experiment
@@ -65,16 +66,9 @@ def check(
 
 def _components(experiment: "Experiment") -> dict[str, list["Component"]]:
     """Return the components of an experiment by kind, in the order in which data flows through them."""
-    return {
-        "corpus": [experiment.corpus],
-        "vocabulary": [experiment.vocabulary],
-        "cells": [*experiment.cells],
-        "attention": [experiment.attention] if experiment.attention else [],
-        "initializer": [experiment.initializer],
-        "loss": [experiment.loss],
-        "optimizer": [experiment.optimizer],
-        "schedule": [experiment.schedule],
-        "samplers": [*experiment.samplers],
-        "metrics": [*experiment.metrics],
-        "trackers": [*experiment.trackers],
-    }
+    found: dict[str, list[Component]] = {}
+    for kind in KINDS.values():
+        if kind.key is not None:
+            value: Any = getattr(experiment, kind.attribute)
+            found[kind.attribute] = [*value] if kind.many else [value] if value else []
+    return found

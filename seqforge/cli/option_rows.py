@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from seqforge.kinds.table import KINDS
 from seqforge.registry import Options
 
 
@@ -32,14 +33,8 @@ def option_rows(options: Options) -> Iterator[OptionRow]:
         default = _default(option["default"]) if "default" in option else "required"
         yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))
     for name, option in options.nested.items():
-        kind = f"list of {plural(option.kind, 2)}" if option.many else option.kind
+        kind = f"list of {KINDS[option.kind].plural}" if option.many else option.kind
         yield OptionRow(name, kind, "required" if option.required else "absent", option.description)
-
-
-def plural(kind: str, count: int) -> str:
-    """Return the name of a kind for a number of components."""
-    plurals = {"corpus": "corpora", "vocabulary": "vocabularies", "loss": "losses"}
-    return kind if count == 1 else plurals.get(kind, f"{kind}s")
 
 
 def _default(value: Any) -> str:

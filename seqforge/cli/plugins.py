@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.option_rows import option_rows, plural
+from seqforge.cli.option_rows import option_rows
 from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
-from seqforge.registry import CARD, KINDS, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
+from seqforge.kinds.table import KINDS
+from seqforge.registry import CARD, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
 from seqforge.storage.files import read_bounded, reported_failures
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def list_plugins(
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
         counts = Counter(entry.kind for entry in plugin.registrations)
-        contents = [f"{counts[kind]} {plural(kind, counts[kind])}" for kind in KINDS if counts[kind]]
+        contents = [kind.count(counts[kind.name]) for kind in KINDS.values() if counts[kind.name]]
         contents += [f"model {model.name}" for model in plugin.models]
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.option_rows import plural
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import PluginError, did_you_mean, printable
 from seqforge.faults import FILE_SUFFIX
+from seqforge.kinds.table import KINDS
 from seqforge.registry import (
-    KINDS,
     SHOW_COMPONENTS,
     Plugin,
     PluginState,
@@ -74,9 +73,9 @@ def find_subject(registry: Registry, name: str) -> Subject:
 
 def _hint_of_kind_or_folder(registry: Registry, name: str) -> str:
     """Return a hint if a text is the name of a kind of components, or of a plugin in a folder that is not installed."""
-    for kind in KINDS:
-        if name in (kind, plural(kind, 2)):
-            return f"It is a kind of components: {', '.join(registry.names(kind))}. Name one of them."
+    for kind in KINDS.values():
+        if name in (kind.name, kind.plural):
+            return f"It is a kind of components: {', '.join(registry.names(kind.name))}. Name one of them."
     if (folder := Path(f"seqforge-{name}")).is_dir():
         return f"The plugin in {folder} is not installed. To use its folder: ./{folder}"
     return ""

@@ -7,7 +7,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from seqforge.errors import PluginError
 from seqforge.experiment.check import DEFAULT_COMPONENTS, MAXIMUM_REPEAT
 from seqforge.experiment.settings import SECTIONS
-from seqforge.registry import KINDS, Options, Registration, Registry, options_of
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Options, Registration, Registry, options_of
 
 Schema = dict[str, Any]
 

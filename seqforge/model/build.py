@@ -6,7 +6,7 @@ import torch
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.kinds.optimization import initialize_parameter
+from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.install_backend import load_backend
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel

@@ -7,7 +7,7 @@ from seqforge.registry.options import Options, options_of
 from seqforge.registry.plugin_file import plugin_options, with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key
 from seqforge.registry.project import with_project
-from seqforge.registry.register import CARD, KINDS, PretrainedModel, Register, Registration
+from seqforge.registry.register import CARD, PretrainedModel, Register, Registration
 from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
@@ -16,7 +16,6 @@ __all__ = [
     "CARD",
     "DISABLING_VARIABLE",
     "GROUP",
-    "KINDS",
     "NEEDS_FILE",
     "SHOW_COMPONENTS",
     "Choice",

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import SESSION, author_hint, blame_plugin
+from seqforge.kinds.table import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key, unknown_key
-from seqforge.registry.register import KINDS, Registration
+from seqforge.registry.register import Registration
 from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 from seqforge.storage.files import checksum_file
 

@@ -15,8 +15,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
 from seqforge.faults import author_hint
-from seqforge.registry.interfaces import interfaces_of
-from seqforge.registry.register import KINDS
+from seqforge.kinds.table import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,8 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
         PluginError: If an argument cannot be an option, for example because it has no type.
     """
     supplied = KINDS[kind].supplied
-    interfaces = {interface: name for name in KINDS for interface in interfaces_of(name)}
-    arguments = _arguments(component, interfaces_of(kind), owner)
+    interfaces = {interface: kind.name for kind in KINDS.values() for interface in kind.load_interfaces()}
+    arguments = _arguments(component, KINDS[kind].load_interfaces(), owner)
     for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
         raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
     plain: dict[str, Any] = {}

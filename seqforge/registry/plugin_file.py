@@ -10,9 +10,10 @@ from typing import Any
 
 from seqforge.errors import PluginError, quote_path
 from seqforge.faults import FILE_SUFFIX
+from seqforge.kinds.table import KINDS
+from seqforge.registry.classes import kind_of
 from seqforge.registry.discovery import Plugin, PluginState
-from seqforge.registry.interfaces import interfaces_of, kind_of
-from seqforge.registry.register import KINDS, Registration
+from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
 from seqforge.storage.files import read_bounded
 
@@ -97,7 +98,7 @@ def _execute(path: Path, source: bytes) -> ModuleType:
 
 
 def _components_in(module: ModuleType) -> list[type[Any]]:
-    interfaces = tuple(interface for kind in KINDS for interface in interfaces_of(kind))
+    interfaces = tuple(interface for kind in KINDS.values() for interface in kind.load_interfaces())
     return [
         value
         for name, value in vars(module).items()

@@ -1,4 +1,4 @@
-"""Kinds of component, and the registration of a plugin's components and models. This module does not import torch."""
+"""The registration of a plugin's components and models. This module does not import torch."""
 
 import re
 from collections.abc import Sequence
@@ -6,44 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of component.
-
-    Attributes:
-        name: Name in plugins and experiments.
-        interfaces: Interfaces as `module:Class`; a component implements one of them.
-        supplied: Arguments of `__init__` that the engine passes. An experiment cannot set them.
-    """
-
-    name: str
-    interfaces: tuple[str, ...]
-    supplied: frozenset[str] = frozenset()
-
-    @property
-    def with_article(self) -> str:
-        """Name with its article: "a cell", "an optimizer"."""
-        return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
-
-
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("corpus", ("seqforge.kinds.corpus:Corpus", "seqforge.kinds.labelled_corpus:LabelledCorpus")),
-        Kind("vocabulary", ("seqforge.kinds.vocabulary:Vocabulary",)),
-        Kind("cell", ("seqforge.kinds.cell:Cell",), supplied=frozenset({"input_size"})),
-        Kind("attention", ("seqforge.kinds.attention:Attention",), supplied=frozenset({"query_size", "memory_size"})),
-        Kind("backend", ("seqforge.kinds.backend:Backend",)),
-        Kind("initializer", ("seqforge.kinds.optimization:Initializer",)),
-        Kind("loss", ("seqforge.kinds.loss:Loss",)),
-        Kind("optimizer", ("seqforge.kinds.optimization:Optimizer",)),
-        Kind("schedule", ("seqforge.kinds.optimization:Schedule",)),
-        Kind("sampler", ("seqforge.kinds.sampler:Sampler",)),
-        Kind("metric", ("seqforge.kinds.metric:Metric", "seqforge.kinds.prediction_metric:PredictionMetric")),
-        Kind("tracker", ("seqforge.kinds.tracker:Tracker",)),
-    )
-}
+from seqforge.kinds.table import KINDS
 
 CORE = "core"
 """Plugin name of the one component that the core registers."""

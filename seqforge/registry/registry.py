@@ -10,12 +10,12 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
-from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
+from seqforge.faults import FILE_SUFFIX, SESSION, name_component
+from seqforge.kinds.table import KINDS
+from seqforge.registry.classes import import_target, kind_of, load_class
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.interfaces import interfaces_of, kind_of
-from seqforge.registry.register import CORE, KINDS, PretrainedModel, Registration
-from seqforge.registry.target import import_target
+from seqforge.registry.register import CORE, PretrainedModel, Registration
 
 EAGER_BACKEND = Registration(
     "backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
@@ -172,20 +172,7 @@ class Registry:
         if registration.backends:  # A preset is for an installed cell, also if a file has one of this name.
             installed = Registry([plugin for plugin in self.plugins if not plugin.name.endswith(FILE_SUFFIX)])
             return installed.load(installed.find(registration.kind, registration.target))
-        component = import_target(registration)
-        if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
-            raise PluginError(
-                f"{registration.kind} {registration.qualified_name!r} is not {KINDS[registration.kind].with_article}: "
-                f"{registration.target} does not derive from {' or '.join(KINDS[registration.kind].interfaces)}",
-                hint=author_hint(registration.qualified_name),
-            )
-        missing: frozenset[str] = getattr(component, "__abstractmethods__", frozenset())
-        if missing:
-            raise PluginError(
-                f"{registration.kind} {registration.qualified_name!r} is unfinished: "
-                f"{registration.target} does not implement {', '.join(sorted(missing))}",
-                hint=author_hint(registration.qualified_name),
-            )
+        component = load_class(registration)
         if registration is not EAGER_BACKEND:  # An error in it is caused by a cell that it runs.
             name_component(component, registration.kind, registration.qualified_name)
         return component

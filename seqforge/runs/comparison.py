@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from seqforge.errors import RunError
+from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
@@ -15,7 +16,7 @@ Axis = Literal["step", "seconds"]
 _LARGEST = 1e300
 """Largest magnitude of a point of a curve. The difference of two points is finite."""
 
-_IGNORED = ("experiment.name", "distributions", "trackers")
+_IGNORED = ("experiment.name", "distributions", *OBSERVER_KEYS)
 """Keys that differ without an effect on the results."""
 
 

@@ -13,6 +13,7 @@ import filelock
 from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
+from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.storage.files import (
     FOLDER,
     REGULAR_FILE,
@@ -31,9 +32,6 @@ FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
 
-TRACKERS = "trackers.json"
-"""File with the identifiers of the tracked runs."""
-
 _OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
 """Hint about a folder in which no run directory can be created, for the command line and for Python."""
 
@@ -48,7 +46,7 @@ FILES = (
     "backends.json",
     "metrics.jsonl",
     "history.jsonl",
-    TRACKERS,
+    *(f"{key}.json" for key in OBSERVER_KEYS),
     ".lock",
     ".activity",
 )

@@ -8,7 +8,7 @@ from torch import nn
 from seqforge.experiment import Experiment
 from seqforge.faults import checked_state
 from seqforge.kinds import ExampleSpec, Schedule
-from seqforge.kinds.optimization import build_optimizer
+from seqforge.kinds.optimizer import build_optimizer
 from seqforge.model import SequenceModel, States, build_model
 
 

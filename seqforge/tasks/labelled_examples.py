@@ -40,7 +40,7 @@ from seqforge.events import Report, Units, no_report
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.kinds import ExampleSpec, Progress, Vocabulary
-from seqforge.kinds.optimization import learning_rate_factor
+from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory

@@ -25,7 +25,7 @@ from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
-from seqforge.kinds.optimization import learning_rate_factor
+from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.model import BatchShape, SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory

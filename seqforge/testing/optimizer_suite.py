@@ -10,7 +10,7 @@ from torch import nn
 
 from seqforge.errors import PluginError
 from seqforge.kinds import Optimizer
-from seqforge.kinds.optimization import build_optimizer
+from seqforge.kinds.optimizer import build_optimizer
 from seqforge.runs.optimizer_state import join_optimizer_state, split_optimizer_state
 from seqforge.testing.conformance import Suite, calling, fail, require_equal
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from seqforge.api.plugin_check import ComponentReport, check_component
 from seqforge.api.plugin_check.report import TRIALS
 from seqforge.cli.app import build_app
-from seqforge.registry import KINDS, Plugin, PluginState, Register, Registry, with_plugin_file, with_project
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from seqforge import Run, Tracker, train, use
+from seqforge.api.trackers import TRACKERS
 from seqforge.kinds import TrackedRun
-from seqforge.runs.directory import TRACKERS
 
 
 class Recorder(Tracker):

@@ -15,7 +15,8 @@ from seqforge.cli.app import build_app
 from seqforge.cli.new_plugin import TEMPLATES, render_plugin
 from seqforge.cli.plugins_new import check_name
 from seqforge.errors import PluginError
-from seqforge.registry import KINDS, Plugin, PluginState, Registry, with_project
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Plugin, PluginState, Registry, with_project
 
 Write = Callable[[dict[str, str]], Path]
 

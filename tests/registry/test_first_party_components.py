@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from seqforge.kinds import Initializer, Progress, Schedule
-from seqforge.registry import KINDS, Component, Registration, Registry, options_of, resolve
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Component, Registration, Registry, options_of, resolve
 
 REGISTRY = Registry.installed()
 REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.registrations(kind)]

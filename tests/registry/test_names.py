@@ -9,7 +9,8 @@ import pytest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
-from seqforge.registry import KINDS, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
 
 SEQFORGE_API = 1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seqforge.registry import KINDS as REGISTRY_KINDS
+from seqforge.kinds.table import KINDS as REGISTRY_KINDS
 from seqforge.registry import Component, Registry, resolve
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/components.md").read_text(encoding="utf-8")

@@ -18,9 +18,9 @@ import pytest
 from seqforge_trackers.mlflow import database_uri
 
 from seqforge import Experiment, Registry, Run, train
+from seqforge.api.trackers import TRACKERS
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun
-from seqforge.runs.directory import TRACKERS
 
 TEXT = "the quick brown fox jumps over 13 `lazy` dogs;\n" * 30
 

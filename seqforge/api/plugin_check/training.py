@@ -21,7 +21,9 @@ from seqforge.kinds import (
     SamplingContext,
     Schedule,
 )
-from seqforge.kinds.optimization import build_optimizer, initialize_parameter, learning_rate_factor
+from seqforge.kinds.initializer import initialize_parameter
+from seqforge.kinds.optimizer import build_optimizer
+from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.registry import Component, Registry, resolve
 from seqforge.runs.optimizer_state import split_optimizer_state
 

@@ -1,4 +1,4 @@
-"""Import of the class that a registration names."""
+"""The class of a component: its import, the checks of its interface, and its kind."""
 
 import importlib
 import pkgutil
@@ -8,6 +8,8 @@ from typing import Any
 
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
+from seqforge.kinds.table import KINDS
+from seqforge.registry.problems import format_value
 from seqforge.registry.register import Registration
 
 
@@ -29,6 +31,42 @@ def import_target(registration: Registration) -> Any:
             f"{registration.kind} {registration.qualified_name!r} cannot be imported: {type(error).__name__}: {error}",
             hint=f"{_explain(registration, error)} {author_hint(registration.qualified_name)}",
         ) from error
+
+
+def load_class(registration: Registration) -> type[Any]:
+    """Import the class that a registration names, and check that it implements the interface of its kind.
+
+    Raises:
+        PluginError: If it cannot be imported, does not derive from an interface of its kind, or is unfinished.
+    """
+    component = import_target(registration)
+    kind, name, target = KINDS[registration.kind], registration.qualified_name, registration.target
+    if not (isinstance(component, type) and issubclass(component, kind.load_interfaces())):
+        bases = " or ".join(interface.target for interface in kind.interfaces)
+        reason = f"is not {kind.with_article}: {target} does not derive from {bases}"
+    elif missing := getattr(component, "__abstractmethods__", frozenset[str]()):
+        reason = f"is unfinished: {target} does not implement {', '.join(sorted(missing))}"
+    else:
+        return component
+    raise PluginError(f"{kind.name} {name!r} {reason}", hint=author_hint(name))
+
+
+def kind_of(component: type[Any]) -> str:
+    """Return the kind of component that a class implements.
+
+    Raises:
+        PluginError: If the class implements no interface of a component.
+    """
+    if not isinstance(component, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PluginError(f"a component is a class, not {format_value(component)}", hint="For example: [MyCell].")
+    for kind in KINDS.values():
+        if issubclass(component, kind.load_interfaces()):
+            return kind.name
+    bases = ", ".join(interface.class_name for kind in KINDS.values() for interface in kind.interfaces)
+    raise PluginError(
+        f"{component.__name__} is not a component: it does not derive from an interface",
+        hint=f"Derive it from one of: {bases}.",
+    )
 
 
 def describe_missing(module_name: str, error: BaseException) -> str | None:

@@ -1,0 +1,146 @@
+"""The table of the kinds of component. Everything that is done for each kind iterates over it.
+
+A new kind is one row here, and one file of the same name in this folder. Neither torch nor a kind is imported here.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """An abstract class from which the components of a kind derive.
+
+    Attributes:
+        name: Name, such as `labelled-corpus`. It determines the module `seqforge.kinds.labelled_corpus`, the class
+            `LabelledCorpus`, and the template of `seqforge plugins new`.
+        labelled: Whether it is for labelled examples only, and not for streams of text.
+        suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
+    """
+
+    name: str
+    labelled: bool = False
+    suite: str = ""
+
+    @property
+    def module(self) -> str:
+        """Name of the module, without packages: `labelled_corpus`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def class_name(self) -> str:
+        """Name of the class: `LabelledCorpus`."""
+        return "".join(word.capitalize() for word in self.name.split("-"))
+
+    @property
+    def target(self) -> str:
+        """The class as `module:Class`."""
+        return f"seqforge.kinds.{self.module}:{self.class_name}"
+
+    @property
+    def suite_name(self) -> str:
+        """Name of the conformance suite: `CorpusSuite`."""
+        return self.suite or f"{self.class_name}Suite"
+
+    def load(self) -> type[Any]:
+        """Import and return the class."""
+        return getattr(importlib.import_module(f"seqforge.kinds.{self.module}"), self.class_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of component.
+
+    Attributes:
+        name: Name in plugins and messages.
+        key: Dotted key of an experiment whose value is a component of this kind, or a list of them; None if a setting
+            contains only its name.
+        many: Whether the value is a list.
+        default: Name of the component if the experiment does not have the key; "" if there is none.
+        supplied: Arguments of `__init__` that the engine passes. An experiment cannot set them.
+        observes: Whether components of this kind only observe a run, so that its results do not depend on them.
+        interfaces: Interfaces; a component implements one of them. By default, one with the name of the kind.
+        irregular_plural: Plural of the name, if it does not end with "s".
+    """
+
+    name: str
+    key: str | None
+    many: bool = False
+    default: str = ""
+    supplied: frozenset[str] = frozenset()
+    observes: bool = False
+    interfaces: tuple[Interface, ...] = ()
+    irregular_plural: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.interfaces:
+            object.__setattr__(self, "interfaces", (Interface(self.name),))
+
+    @property
+    def plural(self) -> str:
+        """Plural of the name: "cells", "corpora"."""
+        return self.irregular_plural or f"{self.name}s"
+
+    @property
+    def attribute(self) -> str:
+        """Attribute of an `Experiment` with the components of this kind: `corpus`, `cells`."""
+        return self.plural if self.many else self.name
+
+    @property
+    def with_article(self) -> str:
+        """Name with its article: "a cell", "an optimizer"."""
+        return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
+
+    def count(self, number: int) -> str:
+        """Return a number of components in words: "1 cell", "2 corpora"."""
+        return f"{number} {self.name if number == 1 else self.plural}"
+
+    def load_interfaces(self) -> tuple[type[Any], ...]:
+        """Import and return the interfaces."""
+        return tuple(interface.load() for interface in self.interfaces)
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            Kind(
+                "corpus",
+                "corpus",
+                interfaces=(
+                    Interface("corpus"),
+                    Interface("labelled-corpus", labelled=True, suite="CorpusSuite"),
+                ),
+                irregular_plural="corpora",
+            ),
+            Kind("vocabulary", "vocabulary", default="characters", irregular_plural="vocabularies"),
+            Kind("cell", "model.cells", many=True, default="lstm", supplied=frozenset({"input_size"})),
+            Kind("attention", "model.attention", supplied=frozenset({"query_size", "memory_size"})),
+            Kind("backend", None),
+            Kind("initializer", "model.initializer", default="default"),
+            Kind("loss", "loss", default="cross-entropy", irregular_plural="losses"),
+            Kind("optimizer", "optimizer", default="adam"),
+            Kind("schedule", "schedule", default="constant"),
+            Kind("sampler", "sampler", many=True, default="temperature"),
+            Kind(
+                "metric",
+                "metrics",
+                many=True,
+                interfaces=(Interface("metric"), Interface("prediction-metric", labelled=True)),
+            ),
+            Kind("tracker", "trackers", many=True, observes=True),
+        )
+    }
+)
+"""The kinds by name, in the order in which data flows through them."""
+
+INTERFACES: Mapping[str, tuple[Kind, Interface]] = MappingProxyType(
+    {interface.name: (kind, interface) for kind in KINDS.values() for interface in kind.interfaces}
+)
+"""The interfaces by name, each with its kind."""
+
+OBSERVER_KEYS = tuple(kind.key for kind in KINDS.values() if kind.observes and kind.key)
+"""Keys of the components that only observe a run. Exports and comparisons of runs leave them out."""
