@@ -1,15 +1,12 @@
-"""A tar archive as a source, which is streamed and never unpacked.
-
-Decompression takes nearly all of the time. A second thread for it gains nothing, because Python's lzma takes the
-interpreter lock each time its output grows, and waits for the parser. Threads for separate blocks (`xz.py`) do help,
-because they take the lock rarely.
-"""
+"""A tar archive as a source, which is streamed and never unpacked."""
 
 import hashlib
+import tarfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from seqforge.errors import DataError
 from seqforge.events import WorkProgressed
@@ -23,10 +20,12 @@ from seqforge_linux_source.source import (
     find_top_folder,
     normalize_name,
 )
-from seqforge_linux_source.tar import RegularFile, read_regular_files
 
 _MOST_FILES = 1_000_000
 """Largest number of selected files, whose names are kept in memory. Linux has about 60,000 files."""
+
+_LARGEST_HEADER = 1 << 14
+"""Size limit of the headers of a file, which contain its name and attributes, in bytes."""
 
 _SILENT_SIZE = 1 << 26
 """Number of bytes without a selected file after which progress is reported."""
@@ -48,17 +47,17 @@ class Archive:
         """Yield the selected files; see `Source.files`."""
         try:
             size = self.path.stat().st_size
-            with self.path.open("rb") as file, closing(decompress_file(file)) as chunks:
+            with self.path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
                 found = 0  # position after the last selected file
 
                 def report_progress() -> None:
-                    if stream.position - found >= _SILENT_SIZE:
+                    if stream.tell() - found >= _SILENT_SIZE:
                         reading.report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
 
                 stream = ByteStream(chunks, reading.size_limit, report_progress)
                 for name, member in self._selected(stream, selection):
-                    yield name, stream.take(member.size)
-                    found = stream.position
+                    yield name, stream.read(member.size)
+                    found = stream.tell()
         except LargeArchiveError as error:
             reading.check_size(error.args[0], self.path)
         except DamagedArchiveError as error:
@@ -66,11 +65,11 @@ class Archive:
         except OSError as error:
             raise self._unreadable_error(error.strerror or str(error)) from error
 
-    def _selected(self, stream: ByteStream, selection: Selection) -> Iterator[tuple[str, RegularFile]]:
+    def _selected(self, stream: ByteStream, selection: Selection) -> Iterator[tuple[str, tarfile.TarInfo]]:
         top: str | None = None
         seen: set[str] = set()
         for member in read_regular_files(stream):
-            name = normalize_name(member.name)
+            name = normalize_name(member.name.encode(errors="surrogateescape"))
             if name is None:
                 continue
             if top is None:
@@ -107,3 +106,65 @@ class Archive:
             f"{self.path} cannot be read as a tar archive: {reason}",
             hint="Use a .tar, .tar.xz, .tar.gz, .tar.zst or .tar.bz2. If it is one, it is damaged: download it again.",
         )
+
+
+def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
+    """Yield the regular files of a tar archive, which may be damaged or malicious, in one pass.
+
+    Links, devices, folders and sparse files are skipped. The names are untrusted. The stream is at the start of the
+    content of the file. The caller may read any part of it, and the rest is skipped.
+
+    Raises:
+        DamagedArchiveError: If a header is invalid or too large, or the archive ends too soon.
+    """
+    headers = _Headers(stream)
+    try:
+        archive = tarfile.TarFile(fileobj=cast("IO[bytes]", headers))
+        member = archive.next()
+        while member is not None:
+            if member.isreg() and not member.issparse():
+                yield member
+            stream.seek(archive.offset)
+            headers.end = archive.offset + _LARGEST_HEADER
+            # Attributes for all later files, such as the commit that `git archive` writes, are not kept.
+            archive.pax_headers = {}
+            member = _read_member(archive, headers)
+    except (tarfile.TarError, ValueError, RecursionError) as error:
+        raise DamagedArchiveError(f"a header is damaged: {error}") from error
+    stream.drain()
+
+
+class _Headers:
+    """The file object from which `tarfile` reads headers, which limits their size.
+
+    Attributes:
+        end: Position at which the headers of the next file must have ended.
+        last: The last piece that was read.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.end = _LARGEST_HEADER
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        if self.tell() + size > self.end:
+            raise DamagedArchiveError(f"the headers of a file have more than {_LARGEST_HEADER:,} bytes")
+        self.last = self._stream.read(size)
+        return self.last
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _read_member(archive: tarfile.TarFile, headers: _Headers) -> tarfile.TarInfo | None:
+    """Return the next member, or None at the block of zeros that ends an archive.
+
+    `TarFile.next` keeps every member in memory, and takes a damaged header for the end.
+    """
+    try:
+        return tarfile.TarInfo.fromtarfile(archive)
+    except tarfile.HeaderError:
+        if any(headers.last):
+            raise
+        return None

@@ -12,15 +12,12 @@ class LargeArchiveError(Exception):
 
 
 class ByteStream:
-    """A reader of pieces of any size from chunks of any other size.
+    """A file object that reads pieces of any size from chunks of any other size. It seeks forward only.
 
     Args:
         chunks: The content. No chunk may be empty.
         limit: Largest number of bytes to read, or None.
         on_chunk: Function that is called before each chunk is read.
-
-    Attributes:
-        position: Number of bytes taken or skipped so far.
     """
 
     def __init__(
@@ -29,46 +26,44 @@ class ByteStream:
         self._chunks = chunks
         self._limit = limit
         self._on_chunk = on_chunk
-        self._size = 0  # of all chunks so far
         self._chunk: bytes = b""
-        self._offset = 0
-        self.position = 0
+        self._offset = 0  # in the chunk
+        self._chunk_start = 0
 
-    def take(self, size: int) -> bytes:
+    def tell(self) -> int:
+        """Return the number of bytes that were read or skipped so far."""
+        return self._chunk_start + self._offset
+
+    def read(self, size: int) -> bytes:
         """Return the next `size` bytes. All of them are in memory, so the caller must limit their number.
 
         Raises:
             DamagedArchiveError: If fewer bytes are left.
             LargeArchiveError: If they exceed the limit.
         """
-        end = self._offset + size
-        if end <= len(self._chunk):
-            piece = self._chunk[self._offset : end]
+        start, end = self._offset, self._offset + size
+        if start <= end <= len(self._chunk):
             self._offset = end
-            self.position += size
-            return piece
-        self._check(self.position + size)
+            return self._chunk[start:end]
+        position = self._check(self.tell() + size)
         pieces: list[bytes] = []
-        while size > 0:
-            pieces.append(self._take_some(size))
-            size -= len(pieces[-1])
+        while left := position - self.tell():
+            self._fill()
+            pieces.append(self._chunk[self._offset : self._offset + left])
+            self._offset += len(pieces[-1])
         return b"".join(pieces)
 
-    def skip(self, size: int) -> None:
-        """Skip any number of bytes, with at most one chunk in memory.
+    def seek(self, position: int) -> None:
+        """Skip all bytes before a position, with at most one chunk in memory.
 
         Raises:
-            DamagedArchiveError: If fewer bytes are left.
+            DamagedArchiveError: If fewer bytes are left, or the position is before the current one.
             LargeArchiveError: If they exceed the limit.
         """
-        end = self._offset + size
-        if end <= len(self._chunk):
-            self._offset = end
-            self.position += size
-            return
-        self._check(self.position + size)
-        while size > 0:
-            size -= len(self._take_some(size))
+        self._check(position)
+        while left := position - self.tell():
+            self._fill()
+            self._offset = min(self._offset + left, len(self._chunk))
 
     def drain(self) -> None:
         """Read to the end, so that the decompressor verifies every checksum.
@@ -79,25 +74,21 @@ class ByteStream:
         while self._next_chunk():
             pass
 
-    def _check(self, size: int) -> None:
-        if self._limit is not None and size > self._limit:
-            raise LargeArchiveError(size)
+    def _check(self, position: int) -> int:
+        if position < self.tell():
+            raise DamagedArchiveError("a header states a negative size")
+        if self._limit is not None and position > self._limit:
+            raise LargeArchiveError(position)
+        return position
+
+    def _fill(self) -> None:
+        """Read the next chunk if no byte of this one is left."""
+        if self._offset == len(self._chunk) and not self._next_chunk():
+            raise DamagedArchiveError("it ends too soon")
 
     def _next_chunk(self) -> bytes:
         self._on_chunk()
-        chunk = next(self._chunks, b"")
-        self._size += len(chunk)
-        self._check(self._size)
-        return chunk
-
-    def _take_some(self, size: int) -> bytes:
-        """Return 1 to `size` bytes."""
-        if self._offset == len(self._chunk):
-            self._chunk = self._next_chunk()
-            self._offset = 0
-            if not self._chunk:
-                raise DamagedArchiveError("it ends too soon")
-        piece = self._chunk[self._offset : self._offset + size]
-        self._offset += len(piece)
-        self.position += len(piece)
-        return piece
+        self._chunk_start += len(self._chunk)
+        self._chunk, self._offset = next(self._chunks, b""), 0
+        self._check(self._chunk_start + len(self._chunk))
+        return self._chunk

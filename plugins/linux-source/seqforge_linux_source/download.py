@@ -3,19 +3,16 @@
 Interrupted downloads are resumed with range requests (RFC 9110, section 14).
 """
 
+import hashlib
 import re
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from seqforge.errors import DataError, ExperimentError
+from seqforge.events import Report, WorkProgressed
 from seqforge.storage.cache import lock_entry, open_cache_folder
 from seqforge.storage.paths import cache_folder
 from seqforge_linux_source.archive import Archive
@@ -69,7 +66,7 @@ class Release:
 
     def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Download the release unless the cache has it, and yield its selected files; see `Source.files`."""
-        yield from Archive(self._fetch()).files(selection, reading)
+        yield from Archive(self._fetch(reading.report)).files(selection, reading)
 
     def fingerprint(self, selection: Selection) -> str:
         """Return the hash, without a download."""
@@ -85,21 +82,24 @@ class Release:
     def _path(self) -> Path:
         return cache_folder() / "linux-source" / self.url.rpartition("/")[2]
 
-    def _fetch(self) -> Path:
+    def _fetch(self, report: Report) -> Path:
         """Return the path of the archive. Download and verify it first if it is not in the cache."""
         path = self._path
-        # The progress bar replaces the log of pooch.
-        pooch.get_logger().setLevel("WARNING")
+        part = path.with_name(f"{path.name}.part")
         try:
             open_cache_folder(path.parent.name)
             with lock_entry(path):
-                pooch.retrieve(
-                    self.url,
-                    f"sha256:{self.sha256}",
-                    fname=path.name,
-                    path=path.parent,
-                    downloader=cast("Any", _download),
-                )
+                if not self._is_release(path):
+                    if not self._is_release(part):
+                        _download(self.url, part, report)
+                    if not self._is_release(part):
+                        part.unlink()
+                        raise DataError(
+                            f"the file from {self.url} does not have the SHA-256 {self.sha256} and was deleted",
+                            hint="Run the same command again. If it fails again, compare `sha256` and `mirror` with "
+                            "kernel.org.",
+                        )
+                    part.replace(path)
         except InterruptedDownloadError as error:
             raise DataError(
                 f"downloading {self.url}: {error}", hint="Run the same command again to resume the download."
@@ -109,11 +109,6 @@ class Release:
                 f"{self.url} cannot be downloaded: {error}",
                 hint="Check the network connection, or download the archive yourself and set `source` to its path.",
             ) from error
-        except ValueError as error:
-            raise DataError(
-                f"the file from {self.url} does not have the SHA-256 {self.sha256} and was deleted",
-                hint="Run the same command again. If it fails again, compare `sha256` and `mirror` with kernel.org.",
-            ) from error
         except OSError as error:
             raise DataError(
                 f"{path} cannot be written: {error.strerror or error}",
@@ -121,27 +116,27 @@ class Release:
             ) from error
         return path
 
+    def _is_release(self, path: Path) -> bool:
+        """Return whether a file exists and has the hash of the release."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
 
-def _download(url: str, output_file: str, _pooch: Any) -> None:
-    """Download a file, or resume an interrupted download. This is a downloader for pooch.
 
-    An incomplete file is in the folder of the output, with `.part` after the name of the release. The caller must hold
-    a lock. pooch verifies the hash of the output afterwards, and deletes the file if the hash differs.
-    """
-    part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
+def _download(url: str, part: Path, report: Report) -> None:
+    """Download a file to `part`, or resume an interrupted download. The caller must hold a lock."""
     done = part.stat().st_size if part.exists() else 0
     response = _request(url, done)
-    if _is_complete(response) and _parse_total_size(response) != done:
-        # The partial file is larger than the release, so it belongs to another file.
+    if response.status_code == requests.codes.requested_range_not_satisfiable:
+        # The partial file is as long as the release or longer, so it belongs to another file.
         response.close()
-        done = 0
-        response = _request(url, done)
+        response = _request(url, 0)
     with response:
-        if not (done and _is_complete(response)):
-            response.raise_for_status()
-            continues = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
-            _receive(response, part, done if response.status_code == requests.codes.partial and continues else 0)
-    part.replace(output_file)
+        response.raise_for_status()
+        continues = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
+        start = done if response.status_code == requests.codes.partial and continues else 0
+        _receive(response, part, start, report)
 
 
 def _request(url: str, start: int) -> requests.Response:
@@ -150,28 +145,10 @@ def _request(url: str, start: int) -> requests.Response:
     return requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT)
 
 
-def _is_complete(response: requests.Response) -> bool:
-    """Return whether the server reports that the file has no bytes after the requested start."""
-    return response.status_code == requests.codes.requested_range_not_satisfiable
-
-
-def _parse_total_size(response: requests.Response) -> int | None:
-    found = re.fullmatch(r"bytes \*/(\d{1,15})", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
-
-
-def _receive(response: requests.Response, part: Path, done: int) -> None:
+def _receive(response: requests.Response, part: Path, done: int, report: Report) -> None:
     length = response.headers.get("Content-Length", "")
     total = done + int(length) if re.fullmatch(r"\d{1,15}", length) else None
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with (
-        Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress,
-        part.open("ab" if done else "wb") as file,
-    ):
-        task = progress.add_task(part.stem, total=total, completed=done)
+    with part.open("ab" if done else "wb") as file:
         try:
             for piece in response.iter_content(_PIECE_SIZE):
                 done += len(piece)
@@ -179,7 +156,7 @@ def _receive(response: requests.Response, part: Path, done: int) -> None:
                     part.unlink()
                     raise requests.RequestException(f"the response is larger than {_LARGEST_DOWNLOAD:,} bytes")
                 file.write(piece)
-                progress.update(task, completed=done)
+                report(WorkProgressed(f"downloading {part.stem}", min(done / total, 1.0) if total else None))
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise InterruptedDownloadError(f"the connection was lost after {done:,} bytes") from error
     if total is not None and done < total:

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import random
 import zlib
@@ -22,15 +21,25 @@ COMPRESSORS = {
 every_format = pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
 
 
-def reader(content):
-    return io.BufferedReader(io.BytesIO(content))
+@pytest.fixture(params=["xz", "lzma"])
+def decompress_bytes(request, tmp_path, monkeypatch):
+    """Return a function that yields the content of a compressed file, with the program `xz` and without it."""
+    if request.param == "lzma":
+        monkeypatch.setattr("shutil.which", lambda name: None)
+    path = tmp_path / "compressed"
+
+    def start(content):
+        path.write_bytes(content)
+        with path.open("rb", buffering=0) as file:
+            yield from decompress_file(file)
+
+    return start
 
 
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Use buffers that are so small that every loop has several iterations."""
     monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
-    monkeypatch.setattr(decompress, "_INPUT_SIZE", 37)
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +50,14 @@ def text():
 
 
 @every_format
-def test_compressed_file_is_decompressed(compress, text):
-    assert b"".join(decompress_file(reader(compress(text)))) == text
+def test_compressed_file_is_decompressed(decompress_bytes, compress, text):
+    assert b"".join(decompress_bytes(compress(text))) == text
 
 
 @every_format
 @pytest.mark.usefixtures("small_chunks")
-def test_consecutive_streams_are_decompressed_in_chunks(compress, text):
-    chunks = list(decompress_file(reader(compress(text) + compress(text[:77]))))
+def test_consecutive_streams_are_decompressed_in_chunks(decompress_bytes, compress, text):
+    chunks = list(decompress_bytes(compress(text) + compress(text[:77])))
 
     assert b"".join(chunks) == text + text[:77]
     assert all(0 < len(chunk) <= 1000 for chunk in chunks)
@@ -56,68 +65,66 @@ def test_consecutive_streams_are_decompressed_in_chunks(compress, text):
 
 @pytest.mark.parametrize("compress", [lzma.compress, gzip.compress], ids=["xz", "gzip"])
 @pytest.mark.usefixtures("small_chunks")
-def test_padding_is_skipped(compress, text):
-    assert (
-        b"".join(decompress_file(reader(compress(text) + bytes(400) + compress(b"more") + bytes(8)))) == text + b"more"
-    )
+def test_padding_is_skipped(decompress_bytes, compress, text):
+    assert b"".join(decompress_bytes(compress(text) + bytes(400) + compress(b"more") + bytes(8))) == text + b"more"
 
 
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("length", [999, 1000, 1001, 2000, 3000])
-def test_gzip_content_may_end_at_the_edge_of_a_chunk(length):
+def test_gzip_content_may_end_at_the_edge_of_a_chunk(decompress_bytes, length):
     content = bytes(length)
 
-    assert b"".join(decompress_file(reader(gzip.compress(content)))) == content
+    assert b"".join(decompress_bytes(gzip.compress(content))) == content
 
 
-def test_uncompressed_file_does_not_change(text):
-    assert b"".join(decompress_file(reader(text))) == text
+def test_uncompressed_file_does_not_change(decompress_bytes, text):
+    assert b"".join(decompress_bytes(text)) == text
 
 
 @every_format
-def test_corrupt_data_is_an_error(compress, text):
+def test_corrupt_data_is_an_error(decompress_bytes, compress, text):
     packed = bytearray(compress(text))
     packed[len(packed) // 2] ^= 0x55
 
     with pytest.raises(DamagedArchiveError, match=r"cannot be decompressed|ends too soon"):
-        list(decompress_file(reader(bytes(packed))))
+        list(decompress_bytes(bytes(packed)))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
-def test_truncated_data_is_an_error(name, text):
-    with pytest.raises(DamagedArchiveError, match="ends too soon"):
-        list(decompress_file(reader(COMPRESSORS[name](text)[:-3])))
+def test_truncated_data_is_an_error(decompress_bytes, name, text):
+    with pytest.raises(DamagedArchiveError, match=r"end of input|ended before"):
+        list(decompress_bytes(COMPRESSORS[name](text)[:-3]))
 
 
-@pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
-def test_garbage_after_the_data_is_an_error(name, text):
+@pytest.mark.parametrize("name", ["xz", "gzip"])
+def test_garbage_after_the_data_is_an_error(decompress_bytes, name, text):
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
-        list(decompress_file(reader(COMPRESSORS[name](text) + b"garbage of some length")))
+        list(decompress_bytes(COMPRESSORS[name](text) + b"garbage of some length"))
 
 
-def test_dictionary_beyond_the_memory_limit_is_rejected(monkeypatch, text):
+def test_dictionary_beyond_the_memory_limit_is_rejected(decompress_bytes, monkeypatch, text):
     packed = lzma.compress(text, preset=9)
     monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 20)
 
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
-        list(decompress_file(reader(packed)))
+        list(decompress_bytes(packed))
 
 
-def test_window_beyond_the_memory_limit_is_rejected(text):
+def test_window_beyond_the_memory_limit_is_rejected(decompress_bytes, text):
     parameters = zstandard.ZstdCompressionParameters(window_log=29, enable_ldm=False)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     packed = compressor.compress(text) + compressor.flush()
 
     with pytest.raises(DamagedArchiveError, match="memory"):
-        list(decompress_file(reader(packed)))
+        list(decompress_bytes(packed))
 
 
-def test_chunks_of_a_decompression_bomb_are_bounded():
+def test_chunks_of_a_decompression_bomb_are_bounded(decompress_bytes):
     compressor = zlib.compressobj(9, wbits=31)
     packed = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(64)) + compressor.flush()
 
     largest, total = 0, 0
-    for chunk in decompress_file(reader(packed)):
+    for chunk in decompress_bytes(packed):
         largest, total = max(largest, len(chunk)), total + len(chunk)
     assert total == 64 << 20
     assert largest <= decompress.CHUNK_SIZE
