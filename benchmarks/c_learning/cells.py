@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.c_learning.picture import write_picture, write_text
 from benchmarks.c_learning.texts import PROMPT
 from seqforge import Run
-from seqforge.report.reading import LayerReading, read_layers
+from seqforge.report.layers import LayerReading, read_layers
 from seqforge.report.subject import Subject
 from seqforge.report.units import collect_units
 from seqforge.runs.directory import RunDirectory

@@ -1,11 +1,13 @@
 """Bootstrap intervals (Efron 1979) of means over blocks of text, samples or examples.
 
 A mean alone does not show whether a difference is larger than the noise of the data. The parts over which it is a mean
-are resampled with replacement, and the spread of the resampled means is the interval.
+are resampled with replacement, and the spread of the resampled means is the interval. For the difference of two models
+on the same blocks of data, the differences of the blocks are resampled, in which most of the noise of the data cancels.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +44,8 @@ def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interv
     """
     all_totals, all_sizes = np.asarray(totals, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     nonempty = all_sizes > 0
-    return _resample(all_totals[nonempty], all_sizes[nonempty], seed)
-
-
-def _resample(totals: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> Interval | None:
-    parts = len(sizes)
+    all_totals, all_sizes = all_totals[nonempty], all_sizes[nonempty]
+    parts = len(all_sizes)
     if parts < FEWEST_PARTS:
         return None
     generator = np.random.default_rng(seed)
@@ -54,7 +53,7 @@ def _resample(totals: NDArray[np.float64], sizes: NDArray[np.float64], seed: int
     means: list[NDArray[np.float64]] = []
     for start in range(0, RESAMPLES, rows):
         draws = generator.multinomial(parts, np.full(parts, 1 / parts), size=min(rows, RESAMPLES - start))
-        means.append(draws @ totals / (draws @ sizes))
+        means.append(draws @ all_totals / (draws @ all_sizes))
     return _interval(np.concatenate(means))
 
 
@@ -92,3 +91,39 @@ def format_interval(interval: tuple[float, float]) -> str:
 def finite_intervals(intervals: Mapping[str, Interval]) -> dict[str, Interval]:
     """Return the intervals without an infinite bound, which JSON cannot store."""
     return {name: interval for name, interval in intervals.items() if all(map(math.isfinite, interval))}
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLosses:
+    """The loss of each block of held-out data: a block of text, or a labelled example.
+
+    Attributes:
+        digest: Digest of the data and of its division into blocks. Blocks with the same digest can be paired.
+        unit: "bits per character", or the loss with its options. Only losses of the same unit have a difference.
+        totals: Sum of the losses in each block, in this unit.
+        sizes: Number of characters or targets in each block.
+    """
+
+    digest: str
+    unit: str
+    totals: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Mean loss per character or target."""
+        return float(self.totals.sum() / self.sizes.sum())
+
+    def interval(self, seed: int = 0) -> Interval | None:
+        """Return the bootstrap interval of the mean, or None if there are too few blocks."""
+        return bootstrap_mean(self.totals, self.sizes, seed)
+
+    def difference(self, other: "BlockLosses", seed: int = 0) -> Interval | None:
+        """Return the bootstrap interval of `other.mean - self.mean`, with the blocks of both paired.
+
+        Returns:
+            The interval; None if there are too few blocks, or if the blocks or the units are not the same.
+        """
+        if (self.digest, self.unit) != (other.digest, other.unit) or len(self.sizes) != len(other.sizes):
+            return None
+        return bootstrap_mean(other.totals - self.totals, self.sizes, seed)

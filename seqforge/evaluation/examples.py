@@ -119,9 +119,7 @@ def score_examples(
     predictions: list[ExamplePrediction] = []
     spec, dtype = dataset.file.spec, np.float32 if isinstance(dataset.file.spec.target, Numbers) else np.int64
     for value, count, indices, predicted in batches:
-        if not math.isfinite(value):
-            raise NonFiniteError(f"the loss on held-out examples is {value}")
-        total += value * count
+        total += _require_finite(value) * count
         targets += count
         scored += len(indices)
         for index, values in zip(indices, predicted, strict=bool(scoring.metrics)):
@@ -175,21 +173,19 @@ def score_each_example(
     Raises:
         NonFiniteError: If the loss is not finite.
     """
-    file, device = dataset.file, next(model.parameters()).device
-    end = TargetVocabulary(file.spec, dataset.vocabulary).end if model.decoder is not None else None
+    alone = ExampleScoring(loss, {}, Decoding(), rows=1, tokens=1 << 40)
     losses: dict[int, tuple[float, int]] = {}
     model.eval()
-    with torch.inference_mode():
-        for indices, loaded in evaluation_examples(file, examples, 1, 1 << 40, end):
-            batch = loaded.to(device)
-            encoded = model.encode(batch.inputs, batch.lengths)
-            value = example_loss(model, file.spec, encoded, batch, loss).item()
-            if not math.isfinite(value):
-                raise NonFiniteError(f"the loss on held-out examples is {value}")
-            losses[int(indices[0])] = (value * batch.target_count, batch.target_count)
-            report(WorkProgressed("evaluating", len(losses) / len(examples)))
+    for value, count, (index,), _ in _score_batches(model, dataset, examples, alone, report, ALONE):
+        losses[index] = (_require_finite(value) * count, count)
     pairs = np.array([losses[index] for index in examples.tolist()], dtype=np.float64)
     return pairs[:, 0], pairs[:, 1]
+
+
+def _require_finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise NonFiniteError(f"the loss on held-out examples is {loss}")
+    return loss
 
 
 def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:

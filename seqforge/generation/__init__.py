@@ -3,8 +3,7 @@
 from seqforge.generation.decoding import TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import generate
 from seqforge.generation.predictions import Decoding, Prediction, Predictor, RawPrediction, predict_examples
-from seqforge.generation.prompt import encode_prompt, encode_text
-from seqforge.generation.text import sample_texts, stream_text
+from seqforge.generation.text import encode_prompt, encode_text, sample_texts, stream_text
 
 __all__ = [
     "Decoding",

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data import Batch
@@ -14,7 +16,6 @@ from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, encode_text
 from seqforge.kinds import Loss, Vocabulary
 from seqforge.model import SequenceModel
-from seqforge.report.reading import decode_symbols
 from seqforge.runs.training_state import new_training_state
 from seqforge.training.step import train_step
 
@@ -118,6 +119,14 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
                 for field, tensor in zip(fields, state, strict=True):
                     fields_over_time.setdefault(f"layers.{index}.{field}", []).append(tensor[0].cpu())
     return {name: torch.stack(tensors) for name, tensors in fields_over_time.items()}
+
+
+def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[str]:
+    """Return each token as text. A token that is not valid UTF-8 by itself becomes escape sequences."""
+    symbols: dict[int, str] = {}
+    for token in np.unique(tokens).tolist():
+        symbols[token] = vocabulary.decode([token]).decode("utf-8", "backslashreplace")
+    return [symbols[token] for token in tokens.tolist()]
 
 
 def predict_symbols(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:

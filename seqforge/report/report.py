@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from seqforge.errors import SeqforgeError
-from seqforge.report.confidences import collect_confidences, collect_update
 from seqforge.report.curves import collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
-from seqforge.report.memory import collect_memory
+from seqforge.report.likelihood import collect_confidences, collect_memory, collect_update
 from seqforge.report.page import ReportPage, render_page
 from seqforge.report.samples import SampleReader
 from seqforge.report.subject import Subject

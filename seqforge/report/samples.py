@@ -1,18 +1,22 @@
 """The samples of a run at every moment of training, with the faults that metrics find in them."""
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from pygments.lexer import Lexer
+from pygments.lexers import find_lexer_class_for_filename
+from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tokentype
 
 from seqforge.distribution import ALONE
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
-from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
 from seqforge.runs.metrics_log import interval_of
 from seqforge.storage.files import open_regular, reported_failures
@@ -134,3 +138,56 @@ def _tabulate_scores(record: Mapping[str, Any]) -> list[list[Any]]:
         for name, value in record.items()
         if "." in name and not name.endswith(BASELINE) and isinstance(value, int | float)
     ]
+
+
+CLASSES = ("", "keyword", "type", "string", "number", "comment", "directive", "function")
+"""Names of the classes of tokens, by index; the page has a color for each."""
+
+_CLASS_OF_TYPE = {
+    Keyword.Type: "type",
+    Name.Class: "type",
+    Keyword: "keyword",
+    Literal.String: "string",
+    Literal.Number: "number",
+    Comment.Preproc: "directive",
+    Comment.PreprocFile: "directive",
+    Comment: "comment",
+    Name.Function: "function",
+}
+"""Class of each type of pygments' tokens; a type that is missing has the class of its parent."""
+
+
+def find_lexer(names: Iterable[str]) -> Lexer | None:
+    """Return the lexer for the most frequent kind of file among the names of documents, or None if there is none."""
+    suffixes = Counter(suffix for name in names if (suffix := PurePosixPath(name).suffix))
+    for suffix, _ in suffixes.most_common(1):
+        found = find_lexer_class_for_filename(f"text{suffix}")
+        return found() if found is not None else None
+    return None
+
+
+def highlight(text: str, lexer: Lexer | None) -> list[int]:
+    """Return the highlighted parts of a text, as start, length and index of the class of each part, in one list."""
+    if lexer is None:
+        return []
+    parts: list[int] = []
+    for start, kind, value in lexer.get_tokens_unprocessed(text):
+        name = _class_of(str(kind))
+        if not name or not value:
+            continue
+        index = CLASSES.index(name)
+        if parts and parts[-1] == index and parts[-3] + parts[-2] == start:
+            parts[-2] += len(value)
+        else:
+            parts += [start, len(value), index]
+    return parts
+
+
+@cache
+def _class_of(name: str) -> str:
+    kind = string_to_tokentype(name.removeprefix("Token."))
+    while kind is not None and kind is not Token:
+        if kind in _CLASS_OF_TYPE:
+            return _CLASS_OF_TYPE[kind]
+        kind = kind.parent
+    return ""

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from seqforge.events import WorkProgressed
-from seqforge.report.reading import LayerReading, choose_split, decode_symbols, read_layers, read_pieces
+from seqforge.report.inspection import decode_symbols
+from seqforge.report.layers import LayerReading, read_layers
+from seqforge.report.likelihood import choose_split, read_pieces
 from seqforge.report.subject import Subject
 from seqforge.report.text_properties import find_properties
 

@@ -26,7 +26,7 @@ from seqforge.data import (
 from seqforge.data.bucketed_batches import BatchShare
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import RunError, quote_path
-from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import (
     ExampleScore,
     ExampleScoring,

@@ -11,7 +11,7 @@ from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, eval
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError, quote_path
 from seqforge.evaluation.baseline import score_baseline
-from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.likelihood import (
     BLOCK,
     FEWEST_BLOCKS,

@@ -11,7 +11,7 @@ import torch
 from seqforge.data import SplitName, read_vocabulary
 from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError, ExperimentError, RunError, warn
-from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores

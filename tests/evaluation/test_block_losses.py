@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from seqforge.evaluation.block_losses import BlockLosses
-from seqforge.evaluation.bootstrap import FEWEST_PARTS, bootstrap_values
+from seqforge.evaluation.bootstrap import FEWEST_PARTS, BlockLosses, bootstrap_values
 
 
 def blocks(totals: np.ndarray, digest: str = "data") -> BlockLosses:

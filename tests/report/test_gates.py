@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge import Registry
-from seqforge.report.gates import GateRecorder
-from seqforge.report.reading import read_cell
+from seqforge.report.layers import GateRecorder, read_cell
 
 Values = Tensor
 

@@ -12,9 +12,8 @@ from seqforge.report import Subject
 from seqforge.report.curves import MOST_POINTS, collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
-from seqforge.report.highlighting import CLASSES, find_lexer, highlight
 from seqforge.report.page import embed_json
-from seqforge.report.samples import MOST_MOMENTS, SampleReader
+from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
 from seqforge.runs.metrics_log import MetricsLog
 
 

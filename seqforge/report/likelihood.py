@@ -1,14 +1,24 @@
-"""The confidence of a language model: the probability of each symbol of a text, and the likeliest symbols there."""
+"""How likely a language model finds text: its confidence in each symbol, and the value of a carried state.
 
+The confidence is the probability of each symbol, beside the likeliest symbols there. The value of a carried state is
+how much better the model predicts with it than after a state reset, by the distance to the reset.
+"""
+
+import math
 from typing import Any, cast
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
+from seqforge.data import Dataset, SplitName, TokenStream
+from seqforge.events import WorkProgressed
 from seqforge.generation import encode_prompt, encode_text
-from seqforge.report.inspection import inspect_text, predict_symbols
-from seqforge.report.reading import choose_split, decode_symbols, next_symbol_nats, read_pieces
+from seqforge.model import SequenceModel
+from seqforge.report.inspection import decode_symbols, inspect_text, predict_symbols
 from seqforge.report.subject import Subject
 from seqforge.tasks import TrainedModel
 
@@ -23,6 +33,41 @@ PIECES = 9
 
 SMALL = 16
 """Largest size of a vocabulary and of a text for which an update is shown."""
+
+MEMORY_PIECES, MEMORY_CONTEXT, MEMORY_LENGTH = 128, 256, 384
+"""Number of pieces of text, symbols read before each with a carried state, and symbols that are scored."""
+
+BINS = 20
+"""Number of distances, which are spread evenly on a logarithmic scale."""
+
+MOST_LOGITS = 1 << 26
+"""Maximum number of logits that are in memory at once: 256 MiB, also for a vocabulary of thousands of symbols."""
+
+
+def choose_split(dataset: Dataset) -> SplitName:
+    """Return the validation split, or the training split if the validation split is empty."""
+    return "validation" if dataset.splits["validation"].length >= 2 else "training"
+
+
+def read_pieces(dataset: Dataset, split: SplitName, count: int, length: int, seed: int) -> NDArray[np.int64]:
+    """Return pieces of a split at random positions, `[count, length]`; shorter ones if the split is shorter."""
+    stream = TokenStream(dataset.token_file, dataset.splits[split])
+    length = min(length, len(stream))
+    starts = np.random.default_rng(seed).integers(0, len(stream) - length + 1, count)
+    return stream.read(starts.tolist(), length)
+
+
+@torch.inference_mode()
+def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) -> Float[Tensor, "time batch"]:
+    """Return the negative log-likelihood of each token but the first, from the initial state."""
+    device = next(model.parameters()).device
+    rows = max(1, MOST_LOGITS // (len(tokens) * model.head.out_features))
+    parts: list[Tensor] = []
+    for part in torch.split(tokens, rows, dim=1):
+        logits, _ = model(part[:-1].to(device), model.initial_states(part.shape[1]))
+        losses = functional.cross_entropy(logits.flatten(0, 1).float(), part[1:].flatten().to(device), reduction="none")
+        parts.append(losses.view(len(part) - 1, -1).cpu())
+    return torch.cat(parts, dim=1)
 
 
 def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | None:
@@ -102,3 +147,32 @@ def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.in
 
 def _short(value: float) -> float:
     return float(f"{value:.3g}")
+
+
+def collect_memory(subject: Subject) -> dict[str, Any] | None:
+    """Compare the likelihood of the same text after a state reset, and with the state of the text before it.
+
+    Returns:
+        Lists of equal length: the mean `distance` to the reset, and the bits per character after a `reset` and with a
+        `carried` state at these distances. None if the text is too short.
+    """
+    dataset = subject.dataset
+    if dataset is None:
+        return None
+    split = choose_split(dataset)
+    if dataset.splits[split].length < 4 * (MEMORY_CONTEXT + MEMORY_LENGTH):
+        return None
+    subject.report(WorkProgressed("measuring memory"))
+    tokens = torch.as_tensor(
+        read_pieces(dataset, split, MEMORY_PIECES, MEMORY_CONTEXT + MEMORY_LENGTH + 1, seed=3).T.copy()
+    )
+    carried = next_symbol_nats(subject.model, tokens)[MEMORY_CONTEXT:]
+    reset = next_symbol_nats(subject.model, tokens[MEMORY_CONTEXT:])
+    scale = 1 / math.log(2) / dataset.characters_per_token(split)
+    edges = np.unique(np.geomspace(1, MEMORY_LENGTH + 1, BINS + 1).round().astype(int))
+    table: dict[str, list[float]] = {"distance": [], "reset": [], "carried": []}
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        table["distance"].append(round((start + stop - 1) / 2, 1))
+        for name, nats in (("reset", reset), ("carried", carried)):
+            table[name].append(round(float(nats[start - 1 : stop - 1].mean()) * scale, 4))
+    return table

@@ -1,4 +1,4 @@
-"""The gates of a cell: the sigmoids that it computes on each step.
+"""What the layers of a model compute while it reads: their states, and their gates, the sigmoids of each step.
 
 No interface states which values of a cell are gates. But a gate is a sigmoid with one value for each hidden unit, and
 it is either assigned to a variable or a factor of a product. Every call of `torch.sigmoid` can be observed while a cell
@@ -10,12 +10,17 @@ import inspect
 import itertools
 import linecache
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from seqforge.kinds import Cell
+from seqforge.model import SequenceModel
 
 SIGMOIDS: frozenset[Any] = frozenset([torch.sigmoid, torch.special.expit, Tensor.sigmoid, Tensor.sigmoid_])
 
@@ -30,6 +35,53 @@ _BETWEEN = {"torch", "jaxtyping"}
 
 _UNKNOWN = "sigmoid"
 """Name of a gate whose source code is not available."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReading:
+    """What one layer computes while it reads.
+
+    Attributes:
+        units: Values of the state, `[time, batch, hidden]`, by the name of the field.
+        gates: Values of the gates, `[time, batch, hidden]`, by the name of the gate; empty if the cell has none.
+    """
+
+    units: dict[str, Float[Tensor, "time batch hidden"]]
+    gates: dict[str, Float[Tensor, "time batch hidden"]] = field(default_factory=dict[str, Tensor])
+
+
+@torch.inference_mode()
+def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list[LayerReading]:
+    """Read tokens step by step from the initial state, in plain torch and float32, and record every layer.
+
+    Tensors of the state that are not vectors of the layer's size are left out.
+    """
+    features: Tensor = model.input(tokens.to(next(model.parameters()).device))
+    readings: list[LayerReading] = []
+    for cell in model.stack.layers:
+        features, reading = read_cell(cell, features)
+        readings.append(reading)
+    return readings
+
+
+def read_cell(cell: Cell[Any], inputs: Tensor) -> tuple[Float[Tensor, "time batch hidden"], LayerReading]:
+    """Return the output of every step of a cell from the initial state, with its states and gates."""
+    projected = cell.project(inputs)
+    state = cell.initial_state(projected.shape[1])
+    outputs: list[Tensor] = []
+    units: dict[str, list[Tensor]] = {}
+    recorder = GateRecorder(cell.hidden_size)
+    for step_input in projected.unbind(0):
+        with recorder:
+            output, state = cell.step(step_input, state)
+        outputs.append(output)
+        for name, values in zip(cast("tuple[str, ...]", getattr(state, "_fields")), state, strict=True):  # noqa: B009
+            if values.shape == output.shape:
+                units.setdefault(name, []).append(values.float().cpu())
+    # A sigmoid that a cell computes on some steps only is no gate.
+    gates = {name: values for name, values in recorder.gates.items() if len(values) == len(outputs)}
+    stacked = ({name: torch.stack(values) for name, values in table.items()} for table in (units, gates))
+    return torch.stack(outputs), LayerReading(*stacked)
 
 
 class GateRecorder(TorchFunctionMode):
