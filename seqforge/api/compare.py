@@ -8,7 +8,7 @@ from typing import Any
 from seqforge.api.run import Run
 from seqforge.data import SplitName
 from seqforge.errors import RunError
-from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.events import Report, no_report
 from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run
@@ -78,11 +78,8 @@ def compare(
     summaries = summarize_all([run.path if isinstance(run, Run) else find_run(run, registry) for run in runs])
     table = tabulate_runs(summaries)
     if intervals:
-        losses = [
-            score_run(opened.get(run.path) or Run.open(run.path, registry=registry), split, device, report)
-            for run in summaries
-        ]
-        for row, values in zip(table, tabulate_intervals(losses, split), strict=True):
+        evaluated = [opened.get(run.path) or Run.open(run.path, registry=registry) for run in summaries]
+        for row, values in zip(table, evaluate_runs(evaluated, split, device, report), strict=True):
             row.update(values)
     return table
 
@@ -107,13 +104,15 @@ def tabulate_runs(runs: Sequence[RunSummary]) -> ComparisonTable:
     )
 
 
-def score_run(run: Run, split: SplitName, device: str, report: Report) -> BlockLosses:
-    """Score the blocks of a split by the best checkpoint of a run."""
-    return task_of(run.experiment).block_losses(TrainedModel(run.directory, "best", device), split, report)
+def evaluate_runs(runs: Sequence[Run], split: SplitName, device: str, report: Report) -> list[dict[str, float | None]]:
+    """Score a split by the best checkpoint of each run.
 
-
-def tabulate_intervals(losses: Sequence[BlockLosses], split: SplitName) -> list[dict[str, float | None]]:
-    """Return the mean of each run and its difference to the first run, both with their intervals."""
+    Returns:
+        The mean of each run and its difference to the first run, both with their bootstrap intervals.
+    """
+    losses = [
+        task_of(run.experiment).block_losses(TrainedModel(run.directory, "best", device), split, report) for run in runs
+    ]
     return [_interval_values(one, losses[0] if index else None, split) for index, one in enumerate(losses)]
 
 

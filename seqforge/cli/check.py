@@ -15,7 +15,6 @@ from seqforge.cli.options import (
     Samplers,
     Set,
     compose_experiment,
-    with_backend,
 )
 from seqforge.kinds.table import KINDS
 
@@ -32,9 +31,9 @@ def check(
     loss: LossName = None,
     optimizer: OptimizerName = None,
     backend: BackendName = None,
-    sampler: Samplers = [],  # noqa: B006 - typer copies it
-    assignments: Set = [],  # noqa: B006
-    plugin: PluginFiles = [],  # noqa: B006
+    sampler: Samplers = [],
+    assignments: Set = [],
+    plugin: PluginFiles = [],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
     ] = False,
@@ -51,8 +50,7 @@ def check(
 
       seqforge check experiments/first-run.toml --set training.batch_size=32 --resolved
     """
-    components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
-    checked = compose_experiment(experiment, components, with_backend(assignments, backend), context.obj)
+    checked = compose_experiment(context, experiment)
     if resolved:
         typer.echo(checked.to_toml(), nl=False)
         return

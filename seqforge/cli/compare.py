@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.cli.options import PluginFiles
-from seqforge.cli.tables import Column, print_table, short_unit
-from seqforge.cli.terminal import stderr, stdout
+from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.figures import format_count, format_duration
-from seqforge.registry import Registry, format_value
+from seqforge.registry import format_value
 from seqforge.storage.files import check_output
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Also write the report of `seqforge report` about these runs to a file."),
     ] = None,
-    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
 ) -> None:
     """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
@@ -73,9 +72,20 @@ def compare(
     names = short_names([run.path for run in summaries])
     settings = differing_settings([run.table for run in summaries])
     quantity, curves = loss_curves(summaries, axis)
-    rows = _evaluate(summaries, context.obj) if intervals else []
-    if html is not None:
-        _write_report(summaries, context.obj, html)
+    rows: list[dict[str, float | None]] = []
+    if intervals or html is not None:
+        from seqforge.api import Run
+        from seqforge.api.compare import evaluate_runs
+        from seqforge.api.progress import ProgressDisplay
+        from seqforge.report import Subject, write_report
+
+        opened = [Run.open(run.path, registry=context.obj) for run in summaries]
+        with ProgressDisplay(stderr()) as display:
+            if intervals:
+                rows = evaluate_runs(opened, "validation", "auto", display.report)
+            if html is not None:
+                subjects = [Subject(run.directory, run.experiment, "best", "auto", display.report) for run in opened]
+                write_report(subjects).save(html)
     if as_json:
         typer.echo(json.dumps(_record(summaries, names, settings, rows, quantity, curves), indent=2))
         return
@@ -83,30 +93,6 @@ def compare(
     if any(curves):
         _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
     _print_figures(summaries, names, rows)
-
-
-def _evaluate(summaries: "Sequence[RunSummary]", registry: Registry) -> list[dict[str, float | None]]:
-    """Return the mean of each run and its difference to the first run, with intervals."""
-    from seqforge.api import Run
-    from seqforge.api.compare import score_run, tabulate_intervals
-    from seqforge.api.progress import ProgressDisplay
-
-    with ProgressDisplay(stderr()) as display:
-        losses = [
-            score_run(Run.open(run.path, registry=registry), "validation", "auto", display.report) for run in summaries
-        ]
-    return tabulate_intervals(losses, "validation")
-
-
-def _write_report(summaries: "Sequence[RunSummary]", registry: Registry, file: Path) -> None:
-    from seqforge.api import Run
-    from seqforge.api.progress import ProgressDisplay
-    from seqforge.report import Subject, write_report
-
-    with ProgressDisplay(stderr()) as display:
-        opened = [Run.open(run.path, registry=registry) for run in summaries]
-        subjects = [Subject(run.directory, run.experiment, "best", "auto", display.report) for run in opened]
-        write_report(subjects).save(file)
 
 
 def _record(
@@ -164,6 +150,10 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
 def _print_figures(
     summaries: "Sequence[RunSummary]", names: list[str], intervals: list[dict[str, float | None]]
 ) -> None:
+    def best(run: "RunSummary") -> str:
+        spread = run.best_interval
+        return f"{run.best:.4f}" + (f" [{spread[0]:.4f}, {spread[1]:.4f}]" if spread else "")
+
     units = dict.fromkeys(run.unit for run in summaries if run.unit)
     columns = [Column("run"), *(Column(name, is_number=True) for name in ("params", "steps", "time"))]
     columns += [Column(f"best {short_unit(unit)}", is_number=True) for unit in units]
@@ -172,14 +162,9 @@ def _print_figures(
     rows: list[list[str]] = []
     for index, (name, run) in enumerate(zip(names, summaries, strict=True)):
         row = [name, format_count(run.parameters), f"{run.steps:,}", format_duration(run.seconds)]
-        row += [_best_cell(run) if run.unit == unit else "–" for unit in units]
+        row += [best(run) if run.unit == unit else "–" for unit in units]
         rows.append(row + (_interval_cells(intervals[index]) if intervals else []))
     print_table(columns, rows)
-
-
-def _best_cell(run: "RunSummary") -> str:
-    spread = run.best_interval
-    return f"{run.best:.4f}" + (f" [{spread[0]:.4f}, {spread[1]:.4f}]" if spread else "")
 
 
 def _interval_cells(values: dict[str, float | None]) -> list[str]:

@@ -1,6 +1,7 @@
 """`seqforge doctor`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,8 +16,6 @@ from seqforge.registry import Registry
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqforge.api.doctor import CellReport
-
 
 def doctor(
     context: typer.Context,
@@ -24,8 +23,8 @@ def doctor(
         Path | None,
         typer.Argument(metavar="EXPERIMENT.toml", help="Measure the backends on the cells of this experiment."),
     ] = None,
-    assignments: Set = [],  # noqa: B006 - typer copies it
-    plugin: PluginFiles = [],  # noqa: B006
+    assignments: Set = [],
+    plugin: PluginFiles = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe what this machine can do, or measure the backends on an experiment.
@@ -69,33 +68,49 @@ def doctor(
 
 
 def _print_backends(path: Path, assignments: list[str], registry: Registry, *, as_json: bool) -> None:
-    from seqforge.api.doctor import measure_experiment
+    """Measure every backend that can run the cells of an experiment, on its batch shape and without the cache."""
+    from seqforge.events import no_report
     from seqforge.experiment import Experiment
+    from seqforge.hardware.devices import choose_device
+    from seqforge.model import measure_cells
+    from seqforge.tasks import task_of
 
-    checked = Experiment.load(path, assignments, registry)
+    experiment = Experiment.load(path, assignments, registry)
     stderr().print("Measuring the backends, which takes a minute or more if one of them compiles.")
-    reports = measure_experiment(checked)
+    task = task_of(experiment).prepare_training(choose_device(experiment.training.device), no_report)
+    shape = task.batch_shape
+    cells: list[dict[str, Any]] = [
+        {
+            "module": module,
+            "cell": cell,
+            "steps": shape.steps,
+            "rows": shape.rows,
+            "seconds": found.seconds,
+            "refused": {name: refusal.reason for name, refusal in found.refused.items()},
+        }
+        for module, cell, found in measure_cells(task.new_state().model, registry, shape)
+    ]
     if as_json:
-        typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
+        typer.echo(json.dumps(cells, indent=2))
         return
-    for report in reports:
-        stdout().print(_table(report))
+    for cell in cells:
+        stdout().print(_table(**cell))
 
 
-def _table(report: "CellReport") -> "Table":
+def _table(
+    module: str, cell: str, steps: int, rows: int, seconds: Mapping[str, float], refused: Mapping[str, str]
+) -> "Table":
     from rich.table import Table
 
-    table = Table(
-        title=f"{report.module}: {report.cell}, batch of {report.rows} × {report.steps}", title_justify="left"
-    )
+    table = Table(title=f"{module}: {cell}, batch of {rows} × {steps}", title_justify="left")
     table.add_column("backend")
     table.add_column("ms per batch", justify="right")
     table.add_column("characters/s", justify="right")
     table.add_column("", overflow="fold")
-    fastest = min(report.seconds.values(), default=None)
-    for name, seconds in sorted(report.seconds.items(), key=lambda item: item[1]):
-        speed = report.rows * report.steps / seconds
-        table.add_row(name, format_figure(1000 * seconds), f"{speed:,.0f}", "fastest" if seconds == fastest else "")
-    for name, reason in sorted(report.refused.items()):
+    fastest = min(seconds.values(), default=None)
+    for name, time in sorted(seconds.items(), key=lambda item: item[1]):
+        speed = rows * steps / time
+        table.add_row(name, format_figure(1000 * time), f"{speed:,.0f}", "fastest" if time == fastest else "")
+    for name, reason in sorted(refused.items()):
         table.add_row(name, "–", "–", reason)
     return table

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
-from seqforge.cli.tables import Column, print_table
-from seqforge.cli.terminal import stderr
+from seqforge.cli.terminal import Column, print_table, stderr
+from seqforge.events import Report
 
 if TYPE_CHECKING:
+    from seqforge.api import Run
     from seqforge.evaluation import TextScores
 
 
@@ -20,14 +21,14 @@ def evaluate(
     split: Annotated[
         Literal["training", "validation", "test"], typer.Option(help="Split to score, as a whole.")
     ] = "validation",
-    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
-    plugin: PluginFiles = [],  # noqa: B006
+    assignments: SetOfRun = [],
+    plugin: PluginFiles = [],
     temperature: Annotated[
         list[float],
         typer.Option(
             metavar="NUMBER", help="Draw the samples at this temperature. Repeat the option to compare several."
         ),
-    ] = [],  # noqa: B006
+    ] = [],
     dynamic: Annotated[
         float | None,
         typer.Option(
@@ -62,18 +63,12 @@ def evaluate(
       seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.api.temperatures import score_temperatures
     from seqforge.evaluation import with_baselines
 
-    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
+    opened_run, checkpoint = open_run(context, run, checkpoint)
     with ProgressDisplay(stderr()) as display:
-        chosen: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "report": display.report}
-        score = opened_run.evaluate(split, dynamic=dynamic, **chosen)
-        if temperature:
-            samples, baseline = score_temperatures(opened_run, temperature, **chosen)
-        else:
-            only, baseline = opened_run.score_samples(**chosen)
-            samples = [only]
+        score = opened_run.evaluate(split, dynamic=dynamic, checkpoint=checkpoint, device=device, report=display.report)
+        samples, baseline = score_samples(opened_run, temperature, checkpoint, device, display.report)
     if as_json:
         record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, "dynamic": dynamic}
         record |= score.record()
@@ -93,6 +88,29 @@ def evaluate(
     if samples[0].values:
         typer.echo()
         _print_samples(samples, baseline, temperature)
+
+
+def score_samples(
+    run: "Run", temperatures: Sequence[float], checkpoint: str, device: str, report: Report
+) -> "tuple[list[TextScores], TextScores]":
+    """Draw samples, and score them and held-out text by the metrics of the experiment.
+
+    Every sampler of the experiment with an option `temperature` uses each of the temperatures; without temperatures,
+    the samplers are those of the experiment.
+
+    Returns:
+        Scores of the samples at each temperature, and the baseline.
+
+    Raises:
+        ExperimentError: If no sampler has an option `temperature`, or a temperature is not valid.
+    """
+    from seqforge.experiment import with_temperature
+    from seqforge.tasks import TrainedModel, task_of
+
+    experiments = [with_temperature(run.experiment, one, run.path) for one in temperatures] or [run.experiment]
+    chains = [experiment.samplers for experiment in experiments]
+    trained = TrainedModel(run.directory, checkpoint, device)
+    return task_of(run.experiment).score_samples(trained, chains, 0, report)
 
 
 def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temperatures: Sequence[float]) -> None:

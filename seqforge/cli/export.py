@@ -21,7 +21,7 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an exported model in FOLDER. Its README.md is kept.")
     ] = False,
-    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],
 ) -> None:
     """Write a trained model to a folder for sharing: its weights, experiment and vocabulary, with checksums.
 
@@ -40,7 +40,7 @@ def export(
     from seqforge.api import export as export_run
     from seqforge.api.export import CARD
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
+    opened, checkpoint = open_run(context, run, checkpoint)
     written = export_run(opened, folder, checkpoint=checkpoint, precision=precision, replace=replace)
     size = sum(path.stat().st_size for path in written.path.rglob("*") if path.is_file())
     typer.echo(f"{written.path}: {describe_size(size)}. The model card is {written.path / CARD}.")

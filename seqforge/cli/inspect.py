@@ -24,8 +24,8 @@ def inspect(
     run: RunName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to inspect, such as [bold]hello[/].")],
     checkpoint: CheckpointName = "best",
-    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
-    plugin: PluginFiles = [],  # noqa: B006
+    assignments: SetOfRun = [],
+    plugin: PluginFiles = [],
 ) -> None:
     """Show the predictions of a language model on each step of a text, before and after one parameter update.
 
@@ -38,7 +38,7 @@ def inspect(
 
       seqforge inspect runs/hello hello --checkpoint initial
     """
-    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
+    opened_run, checkpoint = open_run(context, run, checkpoint)
     inspection = opened_run.inspect(text, checkpoint)
     vocabulary = opened_run.vocabulary()
     symbols = [visible(vocabulary.decode([token])) for token in range(vocabulary.size)]

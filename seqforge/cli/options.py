@@ -57,31 +57,20 @@ SetOfRun = Annotated[
         help="Override a key of the run's experiment. Repeatable. Example: --set sampler.0.temperature=0.5.",
     ),
 ]
-CorpusName = Annotated[
-    str | None,
-    typer.Option("--corpus", metavar="NAME", help="Corpus, such as linux-source. Default: the experiment's."),
-]
-CellName = Annotated[
-    str | None,
-    typer.Option(
-        "--cell", metavar="NAME", help="Cell of every layer, such as gru. Default: the experiment's, or lstm."
-    ),
-]
-LossName = Annotated[
-    str | None,
-    typer.Option("--loss", metavar="NAME", help="Loss, such as ctc. Default: the experiment's, or cross-entropy."),
-]
-OptimizerName = Annotated[
-    str | None,
-    typer.Option("--optimizer", metavar="NAME", help="Optimizer, such as sgd. Default: the experiment's, or adam."),
-]
+
+
+def _component(name: str, meaning: str, default: str = "") -> Any:
+    """Return the option that replaces a component of an experiment."""
+    return typer.Option(f"--{name}", metavar="NAME", help=f"{meaning}. Default: the experiment's{default}.")
+
+
+CorpusName = Annotated[str | None, _component("corpus", "Corpus, such as linux-source")]
+CellName = Annotated[str | None, _component("cell", "Cell of every layer, such as gru", ", or lstm")]
+LossName = Annotated[str | None, _component("loss", "Loss, such as ctc", ", or cross-entropy")]
+OptimizerName = Annotated[str | None, _component("optimizer", "Optimizer, such as sgd", ", or adam")]
 BackendName = Annotated[
     str | None,
-    typer.Option(
-        "--backend",
-        metavar="NAME",
-        help="Backend that runs the cells, such as native. Default: the experiment's, or auto for the fastest.",
-    ),
+    _component("backend", "Backend that runs the cells, such as native", ", or auto for the fastest"),
 ]
 Samplers = Annotated[
     list[str],
@@ -104,29 +93,26 @@ Device = Annotated[
 ]
 
 
-def with_backend(assignments: list[str], backend: str | None) -> list[str]:
-    """Return assignments to keys of an experiment, with that of `--backend` last."""
-    return assignments if backend is None else [*assignments, f"training.backend={backend}"]
+COMPONENTS = ("corpus", "cell", "loss", "optimizer", "sampler")
+"""Options that replace components of an experiment, by the names of their parameters."""
 
 
-def compose_experiment(
-    path: Path | None, components: Mapping[str, Any], assignments: list[str], registry: Registry
-) -> "Experiment":
-    """Return the experiment of a file and of the options of a command.
+def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment":
+    """Return the experiment of a file and of the options of a command: of `COMPONENTS`, `--backend` and `--set`.
 
     Args:
+        context: The command's registry and options.
         path: Experiment file, or None if the options define the experiment.
-        components: Names of the components that replace those of the file, by kind; None or empty for no other.
-        assignments: Assignments to keys of the experiment.
-        registry: Registered components.
 
     Raises:
         ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
     """
     from seqforge.experiment import Experiment, override, read_table, replace_components
 
+    registry: Registry = context.obj
     table = read_table(path) if path is not None else {}
-    table = override(replace_components(table, registry, **components), assignments)
+    table = replace_components(table, registry, **{kind: context.params[kind] for kind in COMPONENTS})
+    table = override(table, _assignments(context))
     if path is None and "corpus" not in table:
         raise ExperimentError(
             "no experiment file is named, and no corpus",
@@ -137,17 +123,19 @@ def compose_experiment(
     return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
 
 
-def open_run(
-    name: str, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
-) -> "tuple[Run, str]":
-    """Open a run that the user names.
+def _assignments(context: typer.Context) -> list[str]:
+    """Return the assignments of `--set` to keys of an experiment, with that of `--backend` last."""
+    backend = context.params.get("backend")
+    return [*context.params.get("assignments", ()), *([f"training.backend={backend}"] if backend else [])]
+
+
+def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tuple[Run, str]":
+    """Open a run that the user names, with the settings and samplers of the command's options.
 
     Args:
+        context: The command's registry and options.
         name: Path of a run directory or of a checkpoint, or name of a pretrained model.
-        registry: Registered components.
         checkpoint: Name of the checkpoint, if `name` is not that of a checkpoint.
-        overrides: Assignments to keys of the experiment.
-        samplers: Chain of samplers; empty for that of the experiment.
 
     Returns:
         The run, and the name of the checkpoint.
@@ -157,8 +145,10 @@ def open_run(
     from seqforge.runs import RunDirectory, locate
     from seqforge.runs.resume import sets_backend
 
+    registry, overrides = context.obj, _assignments(context)
     path, step = locate(name, registry)
     directory = RunDirectory.open(path)
+    samplers = context.params.get("sampler", ())
     table = override(replace_components(directory.read_experiment(), registry, sampler=samplers), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
@@ -166,21 +156,18 @@ def open_run(
 
 
 def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str, str]) -> None:
-    changes = [
-        f"{name} {recorded[name]}, now {version}"
-        for name, version in installed.items()
-        if recorded.get(name, version) != version and not name.endswith(FILE_SUFFIX)
-    ]
-    for name, version in installed.items():
-        if name.endswith(FILE_SUFFIX) and recorded.get(name, version) != version:
+    changed = [name for name, version in installed.items() if recorded.get(name, version) != version]
+    for name in changed:
+        if name.endswith(FILE_SUFFIX):
             print_error(
-                f"the file {name} has changed since this run was started ({recorded[name]}, now {version})",
+                f"the file {name} has changed since this run was started ({recorded[name]}, now {installed[name]})",
                 hint="The run may not continue as it would have, and its results may differ.",
                 kind="warning",
             )
-    if changes:
+    versions = [f"{name} {recorded[name]}, now {installed[name]}" for name in changed if not name.endswith(FILE_SUFFIX)]
+    if versions:
         print_error(
-            f"this run was created with other versions: {'; '.join(changes)}",
+            f"this run was created with other versions: {'; '.join(versions)}",
             hint="Its results may differ with the installed versions.",
             kind="warning",
         )

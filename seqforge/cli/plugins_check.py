@@ -92,7 +92,7 @@ def check_plugins(
     assignments: Annotated[
         list[str],
         typer.Option("--set", metavar="COMPONENT.OPTION=VALUE", help="Set an option of a component. Repeatable."),
-    ] = [],  # noqa: B006 - typer copies it
+    ] = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Import, build and try every component of a plugin, and show which work, which do not, and what to do.

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.programs import typed_program, typed_python
-from seqforge.cli.terminal import stdout
+from seqforge.cli.terminal import stdout, typed_program, typed_python
 from seqforge.errors import PluginError
 from seqforge.registry import Registry
 from seqforge.registry.discovery import RESERVED_NAMES

@@ -52,10 +52,10 @@ def predict(
             metavar="NAME",
             help="Draw sequences with this sampler, such as temperature, instead of the beam search. Repeatable.",
         ),
-    ] = [],  # noqa: B006 - typer copies it
+    ] = [],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samplers.")] = 0,
-    assignments: SetOfRun = [],  # noqa: B006
-    plugin: PluginFiles = [],  # noqa: B006
+    assignments: SetOfRun = [],
+    plugin: PluginFiles = [],
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:
@@ -76,7 +76,7 @@ def predict(
     from seqforge.kinds import Numbers
     from seqforge.tasks import TrainedModel, task_of
 
-    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    opened_run, checkpoint = open_run(context, run, checkpoint)
     task = task_of(opened_run.experiment)
     chain = [component.build() for component in opened_run.experiment.samplers] if sampler else []
     decoding = task.decoding(beam=beam, length=length, samplers=chain, seed=seed)

@@ -26,8 +26,8 @@ def report(
         typer.Option(metavar="TEXT", help="Text that is colored by the model's confidence. Default: held-out text."),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
-    plugin: PluginFiles = [],  # noqa: B006
+    assignments: SetOfRun = [],
+    plugin: PluginFiles = [],
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:
@@ -59,7 +59,7 @@ def report(
     with ProgressDisplay(stderr()) as display:
         subjects: list[Subject] = []
         for name in runs:
-            run, step = open_run(name, context.obj, checkpoint, overrides=assignments, samplers=[])
+            run, step = open_run(context, name, checkpoint)
             subjects.append(Subject(run.directory, run.experiment, step, device, display.report))
         page = write_report(subjects, text)
     folder, registry = subjects[0].directory.path, subjects[0].experiment.registry

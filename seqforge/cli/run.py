@@ -1,13 +1,16 @@
 """`seqforge run`."""
 
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqforge.cli.options import (
+    COMPONENTS,
     BackendName,
     CellName,
     CorpusName,
@@ -18,12 +21,9 @@ from seqforge.cli.options import (
     Set,
     compose_experiment,
     open_run,
-    with_backend,
 )
-from seqforge.cli.processes import reported_once
-from seqforge.cli.programs import typed_program
-from seqforge.cli.terminal import stderr, stdout
-from seqforge.errors import ExperimentError, quote_path
+from seqforge.cli.terminal import print_error, stderr, stdout, typed_program
+from seqforge.errors import ExperimentError, SeqforgeError, quote_path
 from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def run(
     loss: LossName = None,
     optimizer: OptimizerName = None,
     backend: BackendName = None,
-    sampler: Samplers = [],  # noqa: B006 - typer copies it
-    assignments: Set = [],  # noqa: B006
-    plugin: PluginFiles = [],  # noqa: B006
+    sampler: Samplers = [],
+    assignments: Set = [],
+    plugin: PluginFiles = [],
     output: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder in which the run directory is created. Default: runs."),
@@ -87,28 +87,27 @@ def run(
 
       torchrun --nproc-per-node 2 -m seqforge run experiments/first-run.toml
     """
+    from seqforge.api import train
+    from seqforge.api.launch import train_further
     from seqforge.api.progress import ProgressDisplay
     from seqforge.distribution import join_world
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
 
     registry: Registry = context.obj
-    components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
-    assignments = with_backend(assignments, backend)
     keep_freed_memory()
     with join_world() as world, reported_once(world), ProgressDisplay(stderr()) as display:
         try:
             if resume is None:
-                trained = _start(
-                    experiment, components, assignments, output or Path("runs"), initial, registry, [display], world
-                )
-            elif given := _given(experiment, {"initial": initial, "output": output, **components}):
-                raise ExperimentError(
-                    f"--resume cannot be combined with {given}, because a resumed run keeps its experiment",
-                    hint=f"To train it longer: seqforge run --resume {quote_path(resume)} --set training.steps=5000",
-                )
+                composed = compose_experiment(context, experiment)
+                folder = output or Path("runs")
+                trained = train(composed, folder, initial=initial, callbacks=[display], progress=False, world=world)
             else:
-                trained = _resume(resume, assignments, registry, [display], world)
+                _refuse_other_experiment(context, resume)
+                trained, checkpoint = open_run(context, resume, "latest")
+                train_further(
+                    trained.directory, trained.experiment, checkpoint, trained.new_backends, [display], False, world
+                )
         except KeyboardInterrupt as interrupt:
             display.close()
             if world.is_first and not (world.launch is not None and world.launch.has_failed()):
@@ -118,36 +117,20 @@ def run(
             _print_next_commands(trained, display.started, registry)
 
 
-def _given(experiment: Path | None, options: Mapping[str, object]) -> str:
-    """Return the experiment file and the names of the options that the user has given, for a message."""
-    names = [f"--{name}" for name, value in options.items() if value]
-    return ", ".join([str(experiment), *names] if experiment else names)
+def _refuse_other_experiment(context: typer.Context, resumed: str) -> None:
+    """Check that no option defines an experiment, since a resumed run keeps its own.
 
-
-def _start(
-    path: Path | None,
-    components: dict[str, Any],
-    assignments: list[str],
-    output: Path,
-    initial: str | None,
-    registry: Registry,
-    callbacks: Sequence[object],
-    world: "World",
-) -> "Run":
-    from seqforge.api import train
-
-    experiment = compose_experiment(path, components, assignments, registry)
-    return train(experiment, output, initial=initial, callbacks=callbacks, progress=False, world=world)
-
-
-def _resume(
-    name: str, assignments: list[str], registry: Registry, callbacks: Sequence[object], world: "World"
-) -> "Run":
-    from seqforge.api.launch import train_further
-
-    run, checkpoint = open_run(name, registry, "latest", overrides=assignments, samplers=[])
-    train_further(run.directory, run.experiment, checkpoint, run.new_backends, callbacks, False, world)
-    return run
+    Raises:
+        ExperimentError: If one does.
+    """
+    file = context.params["experiment"]
+    given = [str(file)] if file else []
+    given += [f"--{name}" for name in ("initial", "output", *COMPONENTS) if context.params[name]]
+    if given:
+        raise ExperimentError(
+            f"--resume cannot be combined with {', '.join(given)}, because a resumed run keeps its experiment",
+            hint=f"To train it longer: seqforge run --resume {quote_path(resumed)} --set training.steps=5000",
+        )
 
 
 def _interrupt_message(started: "RunStarted | None", registry: Registry) -> str:
@@ -175,3 +158,33 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", registry: Reg
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {quote_path(activate)}")
+
+
+@contextmanager
+def reported_once(world: "World") -> Generator[None]:
+    """Print the error that ends the block in one process only, with its rank if it is not the first process.
+
+    If a process fails, the others lose the connection to it, or stop because its result is missing; if all have the
+    same mistake, all fail.
+
+    Raises:
+        Exit: If the block raises an error, and this process is one of several.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, typer.Exit) or world.launch is None:
+            raise
+        failure = error
+        from seqforge.distribution import FailedElsewhereError
+
+        world.launch.report(lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError))
+        raise typer.Exit(1) from None
+
+
+def _print(error: Exception, world: "World") -> None:
+    origin = "" if world.is_first else f"process {world.rank} of {world.size}: "
+    if isinstance(error, SeqforgeError):
+        print_error(f"{origin}{error.message}", hint=error.hint)
+    else:
+        print_error(f"{origin}{''.join(traceback.format_exception(error))}")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seqforge.cli.tables import Column, print_table, short_unit
-from seqforge.cli.terminal import stderr
+from seqforge.cli.terminal import Column, print_table, short_unit, stderr
 from seqforge.errors import printable
 from seqforge.figures import format_count, format_duration
 

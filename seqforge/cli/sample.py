@@ -26,9 +26,9 @@ def sample(
         float | None,
         typer.Option(help="Temperature of the samplers that have one. Lower values give more likely text."),
     ] = None,
-    sampler: Samplers = [],  # noqa: B006 - typer copies it
-    assignments: SetOfRun = [],  # noqa: B006
-    plugin: PluginFiles = [],  # noqa: B006
+    sampler: Samplers = [],
+    assignments: SetOfRun = [],
+    plugin: PluginFiles = [],
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[
@@ -58,7 +58,7 @@ def sample(
     from seqforge.api.progress import ProgressDisplay
     from seqforge.experiment import with_temperature
 
-    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    opened_run, checkpoint = open_run(context, run, checkpoint)
     if temperature is not None:
         chosen = with_temperature(opened_run.experiment, temperature, opened_run.path)
         opened_run = dataclasses.replace(opened_run, experiment=chosen)

@@ -9,7 +9,7 @@ from seqforge.cli.options import PluginFiles
 
 def schema(
     context: typer.Context,
-    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],
 ) -> None:
     """Print the JSON Schema of experiment files, for your editor. It includes the components of installed plugins.
 

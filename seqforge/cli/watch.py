@@ -20,7 +20,7 @@ def watch(
     run: RunFolder,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 for a free one.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],
 ) -> None:
     """Follow a run in the browser while it trains.
 
@@ -38,7 +38,7 @@ def watch(
     from seqforge.report.live import ADDRESS, LiveRun, make_server
     from seqforge.runs.history import read_state
 
-    opened, _ = open_run(run, context.obj, "best", overrides=[], samplers=[])
+    opened, _ = open_run(context, run)
     folder = opened.path
     state, _ = read_state(folder)
     if state != "running":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.cli.programs import typed_program, typed_python
+from seqforge.cli.terminal import typed_program, typed_python
 
 
 @pytest.mark.parametrize("on_path", [True, False])

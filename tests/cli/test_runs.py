@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
-from seqforge.cli.tables import Column, print_table
+from seqforge.cli.terminal import Column, print_table
 from seqforge.figures import format_count, format_duration, format_figure
 from seqforge.registry import Registry
 from seqforge.runs import RunDirectory

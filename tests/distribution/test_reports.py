@@ -10,7 +10,7 @@ import pytest
 import typer
 from processes import run_world
 
-from seqforge.cli.processes import reported_once
+from seqforge.cli.run import reported_once
 from seqforge.distribution import join_world, launch
 from seqforge.errors import RunError
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from seqforge import Run, train
-from seqforge.api.temperatures import score_temperatures
+from seqforge.cli.evaluate import score_samples
 from seqforge.data import Dataset, prepare
 from seqforge.errors import ExperimentError
 from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.evaluation.bootstrap import Interval
+from seqforge.events import no_report
 from seqforge.kinds import Finding, Metric, Sampled, Score
 from seqforge.registry import Registry
 
@@ -170,7 +171,7 @@ def test_samples_at_several_temperatures_are_compared(
 ) -> None:
     sampling = {"count": 20, "length": 30}
     run = train(experiment(metrics=[{"use": "memorization", "length": 2}], sampling=sampling), tmp_path / "runs")
-    (cold, hot), baseline = score_temperatures(run, (0.1, 5.0))
+    (cold, hot), baseline = score_samples(run, (0.1, 5.0), "best", "cpu", no_report)
     name = "memorization.copied"
     assert hot.values[name] < cold.values[name]
     assert cold.intervals[name].low <= cold.values[name] <= cold.intervals[name].high
@@ -184,4 +185,4 @@ def test_samples_at_several_temperatures_are_compared(
 
     greedy = Run.open(run.path, ['sampler=[{use="greedy"}]'], registry)
     with pytest.raises(ExperimentError, match="no sampler of the run has an option 'temperature': essentials/greedy"):
-        score_temperatures(greedy, (0.1,))
+        score_samples(greedy, (0.1,), "best", "cpu", no_report)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.options import PluginFiles, Set
-from seqforge.cli.tables import Column, print_table, short_unit
-from seqforge.cli.terminal import stderr, stdout
+from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import RunError, printable
 from seqforge.figures import format_duration
 from seqforge.registry import Registry, plugin_options
