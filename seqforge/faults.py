@@ -195,10 +195,27 @@ def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
         method: Bound method of the component.
         problem: What is wrong, and what was expected, such as "returned -1, not a number that is at least 0".
     """
-    subject = cast("type[Any]", type(getattr(method, "__self__", None)))
-    component = _named_parent(subject)
-    kind, name = _owner(component) if component else ("component", subject.__qualname__)
-    return plugin_fault(kind, name, f"{method.__name__} {problem}{_place(method)}")
+    return component_fault(getattr(method, "__self__", None), f"{method.__name__} {problem}{_place(method)}")
+
+
+def require_right(method: Callable[..., Any], problem: str | None) -> None:
+    """Raise the error for a result of a component, if a function of the contract of its kind found a problem.
+
+    Args:
+        method: Bound method of the component.
+        problem: What is wrong, as for `wrong_result`, or None.
+
+    Raises:
+        PluginError: If there is a problem.
+    """
+    if problem is not None:
+        raise wrong_result(method, problem)
+
+
+def component_fault(component: object, reason: str) -> PluginError:
+    """Return the error for a fault in the code of a component that was built."""
+    named = _named_parent(type(component))
+    return plugin_fault(*(_owner(named) if named else ("component", type(component).__qualname__)), reason)
 
 
 LARGEST_NUMBER = 2**53

@@ -14,7 +14,7 @@ from seqforge.errors import RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge.kinds.tracker import is_identifier
+from seqforge.kinds.tracker import identifier_fault
 from seqforge.runs.directory import RunDirectory
 from seqforge.storage.files import LINK, describe_failure, read_bounded, write_atomically
 from seqforge.storage.records import parse_sealed_json, to_sealed_json
@@ -80,8 +80,8 @@ class Trackers(Callback):
                     event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
                 )
                 identifier: Any = tracked.tracker.start(run)
-                if not is_identifier(identifier):
-                    raise ValueError(f"start returned {identifier!r:.60}, which is not an identifier")
+                if problem := identifier_fault(identifier):
+                    raise ValueError(f"start {problem}")
                 identifiers[tracked.key] = identifier
         if self._tracked:
             with contextlib.suppress(OSError):  # The identifiers matter only if the run is resumed.
@@ -167,7 +167,7 @@ def _read_identifiers(directory: Path) -> dict[str, str]:
     """Return the identifiers of the tracked runs; those that are damaged are left out, and are tracked anew."""
     try:
         values: Any = parse_sealed_json(read_bounded(directory / TRACKERS))["trackers"]
-        return {str(key): value for key, value in values.items() if is_identifier(value)}
+        return {str(key): value for key, value in values.items() if identifier_fault(value) is None}
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -1,10 +1,13 @@
 """Attention: a weighted average of the encoder outputs for each step of a decoder."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from seqforge.faults import component_fault
 
 
 class Attention(nn.Module, ABC):
@@ -60,3 +63,21 @@ class Attention(nn.Module, ABC):
         padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)
         return torch.einsum("bts,sbm->tbm", weights.to(memory.dtype), memory), weights
+
+
+def trial(build: Callable[..., Attention]) -> str:
+    """Compute the weights of padded encoder outputs.
+
+    Raises:
+        PluginError: If they are not those of a softmax over the steps that are not padding.
+    """
+    attention = build(query_size=6, memory_size=4)
+    memory, queries, lengths = torch.randn(5, 2, 4), torch.randn(3, 2, 6), torch.tensor([5, 2])
+    average, weights = attention(queries, memory, attention.project(memory), lengths)
+    if average.shape != (3, 2, 4) or weights.shape != (2, 3, 5):
+        shapes = f"averages {list(average.shape)} and weights {list(weights.shape)}, not [3, 2, 4] and [2, 3, 5]"
+        raise component_fault(attention, f"for 3 queries, 2 rows and 5 encoder steps it returns {shapes}")
+    if not torch.allclose(weights.sum(-1), torch.ones(2, 3), atol=1e-4) or weights[1, :, 2:].any():
+        raise component_fault(attention, "its weights do not sum to 1, or padding has a weight")
+    average.sum().backward()
+    return "weights of 3 queries over 5 encoder steps"

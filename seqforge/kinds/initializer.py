@@ -1,13 +1,14 @@
 """Initializers, which fill the parameters of a new model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.faults import wrong_result
+from seqforge.faults import require_right
 
 
 class Initializer(ABC):
@@ -31,9 +32,27 @@ def initialize_parameter(initializer: Initializer, name: str, parameter: Tensor)
         PluginError: If the initializer returns other values instead, or writes numbers that are not finite.
     """
     returned: Any = initializer.initialize(name, parameter)
+    require_right(initializer.initialize, filling_fault(returned, name, parameter))
+
+
+def filling_fault(returned: Any, name: str, parameter: Tensor) -> str | None:
+    """Return what is wrong after `initialize` of a parameter, from what it returned and wrote, or None."""
     if returned is not None and returned is not parameter:
-        raise wrong_result(
-            initializer.initialize, f"returned {describe_type(returned)} for {name}, instead of filling it in place"
-        )
+        return f"returned {describe_type(returned)} for {name}, instead of filling it in place"
     if not bool(torch.isfinite(parameter).all()):
-        raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
+        return f"wrote NaN or infinity to {name}"
+    return None
+
+
+def trial(build: Callable[[], Initializer]) -> str:
+    """Fill a recurrent weight, an input weight and a bias.
+
+    Raises:
+        PluginError: If the initializer returns other values, or a number is not finite.
+    """
+    initializer = build()
+    parameters = {"recurrent_weight": torch.zeros(16, 4), "input_weight": torch.zeros(16, 3), "bias": torch.zeros(16)}
+    with torch.random.fork_rng(), torch.no_grad():
+        for name, parameter in parameters.items():
+            initialize_parameter(initializer, f"stack.cells.0.{name}", parameter)
+    return "filled a recurrent weight, an input weight and a bias"

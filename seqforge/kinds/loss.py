@@ -1,13 +1,14 @@
 """Losses, which training minimizes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqforge.faults import wrong_result
+from seqforge.faults import component_fault, require_right
 
 IGNORED_TARGET = -100
 """Target that is ignored, such as padding (torch's default `ignore_index`). For numbers it is NaN."""
@@ -35,11 +36,7 @@ class Loss(nn.Module, ABC):
             PluginError: If it is not a scalar that depends on the outputs.
         """
         value: Any = super().__call__(outputs, targets)
-        if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
-            shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}"
-            raise wrong_result(self.forward, f"returned {shown}, not a scalar tensor of floating-point type")
-        if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
-            raise wrong_result(self.forward, "returned a constant, not a function of the outputs with a gradient")
+        require_right(self.forward, value_fault(value, outputs))
         return value
 
     @abstractmethod
@@ -54,3 +51,38 @@ class Loss(nn.Module, ABC):
             outputs: Logits or numbers.
             targets: Target symbols `*batch`, or `[steps, batch]` if the loss aligns; or target numbers.
         """
+
+
+def value_fault(value: Any, outputs: Tensor) -> str | None:
+    """Return what is wrong with a result of `forward` for outputs, or None."""
+    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
+        shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}"
+        return f"returned {shown}, not a scalar tensor of floating-point type"
+    if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
+        return "returned a constant, not a function of the outputs with a gradient"
+    return None
+
+
+def trial(build: Callable[[], Loss]) -> str:
+    """Compute the loss of random outputs, with a target that is ignored, and its gradient.
+
+    Raises:
+        PluginError: If the loss is not a finite scalar, or an ignored target changes it.
+    """
+    loss = build()
+    outputs = torch.randn(6, 2, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets: Tensor = torch.arange(12).reshape(6, 2) % 5
+    ignored: float = IGNORED_TARGET
+    if loss.aligns:
+        targets = torch.tensor([[1, 2], [3, IGNORED_TARGET]])
+    elif loss.compares == "numbers":
+        targets, ignored = torch.ones(6, 2, 5), torch.nan
+    if not loss.aligns:
+        targets[-1, -1] = ignored
+    value = loss(outputs, targets)
+    (gradient,) = torch.autograd.grad(value, outputs)
+    if not value.isfinite() or not gradient.isfinite().all():
+        raise component_fault(loss, f"its value is {value.item()}, or its gradient is not finite")
+    if not loss.aligns and gradient[-1, -1].any():
+        raise component_fault(loss, f"a target that is ignored ({ignored}) has a gradient")
+    return f"{value.item():.3g} for random outputs, with its gradient"

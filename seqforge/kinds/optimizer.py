@@ -1,14 +1,14 @@
 """Optimizers, which change the parameters of a model in each step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqforge.errors import describe_type
-from seqforge.faults import wrong_result
+from seqforge.faults import LARGEST_NUMBER, component_fault, require_right
 
 
 class Optimizer(ABC):
@@ -32,8 +32,56 @@ def build_optimizer(options: Optimizer, parameters: Iterable[tuple[str, nn.Param
         PluginError: If it is not a torch optimizer with a learning rate in every parameter group.
     """
     optimizer: Any = options.build(parameters)
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise wrong_result(options.build, f"returned {describe_type(optimizer)}, not a torch.optim.Optimizer")
-    if not all("lr" in group for group in optimizer.param_groups):
-        raise wrong_result(options.build, "returned an optimizer without the learning rate 'lr' in its groups")
+    require_right(options.build, optimizer_fault(optimizer))
     return optimizer
+
+
+def optimizer_fault(optimizer: Any) -> str | None:
+    """Return what is wrong with a result of `build`, or None."""
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        return f"returned {describe_type(optimizer)}, not a torch.optim.Optimizer"
+    if not all("lr" in group for group in optimizer.param_groups):
+        return "returned an optimizer without the learning rate 'lr' in its groups"
+    return None
+
+
+def state_fault(optimizer: torch.optim.Optimizer) -> str | None:
+    """Return which part of the state of a torch optimizer no checkpoint can hold, or None."""
+    for index, moments in optimizer.state_dict()["state"].items():
+        if not isinstance(index, int) or not isinstance(moments, Mapping):
+            return f"its state has {index!r}, which is not a parameter"
+        for name, value in cast("Mapping[str, Any]", moments).items():
+            is_number = isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER
+            if not (is_number or value is None or isinstance(value, str | Tensor)):
+                return f"{name!r} in its state of a parameter is {value!r:.60}"
+    return None
+
+
+STORABLE = (
+    "For each parameter, a checkpoint holds tensors, finite numbers, text, true, false and None. Change the optimizer, "
+    "or use another one."
+)
+"""Hint about a `state_fault`."""
+
+
+def trial(build: Callable[[], Optimizer]) -> str:
+    """Take one step on a quadratic.
+
+    Raises:
+        PluginError: If `build` returns no torch optimizer, a step changes nothing, or no checkpoint can hold the state.
+    """
+    builder, model = build(), nn.Linear(4, 3)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    optimizer = build_optimizer(builder, model.named_parameters())
+    model(torch.ones(2, 4)).square().sum().backward()
+    optimizer.step()
+    after = list(model.parameters())
+    if not all(parameter.isfinite().all() for parameter in after):
+        raise component_fault(builder, "a parameter is not finite after a step")
+    if all(torch.equal(old, new) for old, new in zip(before, after, strict=True)):
+        raise component_fault(builder, "a step with a gradient changes no parameter")
+    if fault := state_fault(optimizer):
+        raise component_fault(builder, f"{fault}. {STORABLE}")
+    states: list[Mapping[str, Any]] = list(optimizer.state_dict()["state"].values())
+    names = {name for moments in states for name, value in moments.items() if isinstance(value, Tensor)}
+    return f"one step; its state holds {', '.join(sorted(names)) or 'nothing'}"

@@ -2,10 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seqforge.faults import wrong_result
+from seqforge.faults import checked_state, component_fault, require_right
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,34 @@ def learning_rate_factor(schedule: Schedule, progress: Progress) -> float:
     Raises:
         PluginError: If it is not a finite number that is at least 0.
     """
-    value: Any = schedule.factor(progress)
-    try:
-        factor = float(value)
-    except (TypeError, ValueError, OverflowError):
-        factor = math.nan
-    if not 0 <= factor < math.inf:
-        raise wrong_result(schedule.factor, f"returned {value!r:.60}, not a finite number that is at least 0")
-    return factor
+    factor: Any = schedule.factor(progress)
+    require_right(schedule.factor, factor_fault(factor))
+    return float(factor)
+
+
+def factor_fault(value: Any) -> str | None:
+    """Return what is wrong with a result of `factor`, or None."""
+    with suppress(TypeError, ValueError, OverflowError):
+        if 0 <= float(value) < math.inf:
+            return None
+    return f"returned {value!r:.60}, not a finite number that is at least 0"
+
+
+def trial(build: Callable[[], Schedule]) -> str:
+    """Compute the factors of a run of 100 steps, and restore the state.
+
+    Raises:
+        PluginError: If a factor is negative or not finite, or the state is not plain JSON.
+    """
+    schedule = build()
+    factors: list[float] = []
+    for step in range(101):
+        factors.append(learning_rate_factor(schedule, Progress(step, step / 50, step / 100)))
+        if step % 25 == 0:
+            schedule.observe(2.0)
+    restored = build()
+    restored.restore(checked_state(schedule.state))
+    end = Progress(100, 2.0, 1.0)
+    if learning_rate_factor(restored, end) != learning_rate_factor(schedule, end):
+        raise component_fault(schedule, "its factor differs after its state is restored")
+    return f"factors {factors[0]:.3g}, {factors[50]:.3g} and {factors[100]:.3g} at 0%, 50% and 100%"

@@ -6,7 +6,7 @@ A new kind is one row here, and one file of the same name in this folder. Neithe
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 
@@ -45,9 +45,13 @@ class Interface:
         """Name of the conformance suite: `CorpusSuite`."""
         return self.suite or f"{self.class_name}Suite"
 
+    def import_module(self) -> ModuleType:
+        """Import the module of the kind, with its interface, its contract, and the function `trial`."""
+        return importlib.import_module(f"seqforge.kinds.{self.module}")
+
     def load(self) -> type[Any]:
         """Import and return the class."""
-        return getattr(importlib.import_module(f"seqforge.kinds.{self.module}"), self.class_name)
+        return getattr(self.import_module(), self.class_name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,15 @@ class Tracker(ABC):
         """End the tracking. `complete` states whether the run reached its end."""
 
 
-def is_identifier(value: Any) -> bool:
-    """Return whether a value is a valid result of `Tracker.start`."""
-    return isinstance(value, str) and re.fullmatch(r"[\w.-]{1,200}", value) is not None
+def identifier_fault(value: Any) -> str | None:
+    """Return what is wrong with a result of `Tracker.start`, or None."""
+    if isinstance(value, str) and re.fullmatch(r"[\w.-]{1,200}", value):
+        return None
+    required = "an identifier of up to 200 letters, digits, hyphens, dots and underscores"
+    return f"returned {value!r:.60}, which is not {required}"
+
+
+def trial(build: Callable[[], Tracker]) -> str:
+    """Build a tracker. It is not started, because it may connect to a server."""
+    build()
+    return "built, but not started, because it may connect to a server"

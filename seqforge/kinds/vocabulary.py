@@ -2,14 +2,14 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError, describe_type
-from seqforge.faults import wrong_result
+from seqforge.faults import checked_state, component_fault, require_right
 
 _PIECE = 1 << 20
 """Number of codes that are examined at once. It bounds memory for long documents."""
@@ -61,13 +61,7 @@ class Vocabulary(ABC):
         if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DataError(f"the text to encode is {describe_type(text)}, not text", hint="Pass a str.")
         tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-        is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
-        if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
-            shown = f"an array {list(tokens.shape)} of {tokens.dtype}" if is_array else describe_type(tokens)
-            raise wrong_result(self.encode_bytes, f"returned {shown}, not a vector of integers")
-        if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
-            extremes = f"{tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
-            raise wrong_result(self.encode_bytes, f"returned token ids from {extremes}")
+        require_right(self.encode_bytes, tokens_fault(tokens, self.size))
         return tokens
 
     @abstractmethod
@@ -99,8 +93,7 @@ class Vocabulary(ABC):
                 hint=f"Token ids range from 0 to {self.size - 1}.",
             )
         content: Any = self.decode_tokens(ids)
-        if not isinstance(content, bytes):
-            raise wrong_result(self.decode_tokens, f"returned {describe_type(content)}, not bytes")
+        require_right(self.decode_tokens, text_fault(content))
         return content
 
     @abstractmethod
@@ -170,3 +163,41 @@ def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDA
             seen[codes] = True
             known = bytes(np.flatnonzero(seen[: 1 << 8]).tolist())
     return np.flatnonzero(seen).astype(np.uint32)
+
+
+def tokens_fault(tokens: Any, size: int) -> str | None:
+    """Return what is wrong with a result of `encode_bytes` of a vocabulary of a size, or None."""
+    if not isinstance(tokens, np.ndarray):
+        return f"returned {describe_type(tokens)}, not a vector of integers"
+    tokens = cast("NDArray[Any]", tokens)
+    if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
+        return f"returned an array {list(tokens.shape)} of {tokens.dtype}, not a vector of integers"
+    if len(tokens) and not 0 <= tokens.min() <= tokens.max() < size:
+        return f"returned token ids from {tokens.min()} to {tokens.max()}, not from 0 to {size - 1}"
+    return None
+
+
+def text_fault(content: Any) -> str | None:
+    """Return what is wrong with a result of `decode_tokens`, or None."""
+    return None if isinstance(content, bytes) else f"returned {describe_type(content)}, not bytes"
+
+
+EXAMPLE_TEXT = "def area(width, height):\n    return width * height  # in m²\n"
+"""Text on which components are tried."""
+
+
+def trial(build: Callable[[], Vocabulary]) -> str:
+    """Encode a text and decode it, also with a second vocabulary that has the restored state.
+
+    Raises:
+        PluginError: If the text is not the same afterwards.
+    """
+    vocabulary, restored = build(), build()
+    if vocabulary.learns:
+        vocabulary.learn([EXAMPLE_TEXT.encode()])
+    restored.restore(checked_state(vocabulary.state))
+    for which, one in (("", vocabulary), (" after its state is restored", restored)):
+        decoded = one.decode(vocabulary.encode(EXAMPLE_TEXT).tolist())
+        if decoded != EXAMPLE_TEXT.encode():
+            raise component_fault(vocabulary, f"the text {EXAMPLE_TEXT!r} is decoded as {decoded!r}{which}")
+    return f"{len(EXAMPLE_TEXT)} characters as {len(vocabulary.encode(EXAMPLE_TEXT))} tokens, and back"

@@ -1,14 +1,14 @@
 """The state of a torch optimizer as tensors and JSON values, so that a checkpoint needs no pickle."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqforge.errors import PluginError
-from seqforge.faults import LARGEST_NUMBER
 from seqforge.kinds import Optimizer
+from seqforge.kinds.optimizer import STORABLE, state_fault
 
 PREFIX = "optimizer."
 Scalars = dict[str, dict[str, bool | int | float | str | None]]
@@ -23,32 +23,18 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
     Raises:
         PluginError: If the state has a value that a checkpoint cannot hold, or a value that belongs to no parameter.
     """
+    if fault := state_fault(optimizer):
+        raise PluginError(f"optimizer {type(optimizer).__name__!r}: {fault}", hint=STORABLE)
     tensors: dict[str, Tensor] = {}
     scalars: Scalars = {}
-    moments: Any
-    for index, moments in optimizer.state_dict()["state"].items():
-        if not isinstance(index, int) or not isinstance(moments, Mapping):
-            raise _not_storable(optimizer, f"its state has {index!r}, which is not a parameter")
-        for name, value in cast("Mapping[str, Any]", moments).items():
+    states: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]
+    for index, moments in states.items():
+        for name, value in moments.items():
             if isinstance(value, Tensor):
                 tensors[f"{PREFIX}{index}.{name}"] = value
-            elif _is_plain(value):
-                scalars.setdefault(str(index), {})[name] = value
             else:
-                raise _not_storable(optimizer, f"{name!r} in its state of a parameter is {value!r:.60}")
+                scalars.setdefault(str(index), {})[name] = value
     return tensors, scalars
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER)
-
-
-def _not_storable(optimizer: torch.optim.Optimizer, problem: str) -> PluginError:
-    return PluginError(
-        f"optimizer {type(optimizer).__name__!r}: {problem}",
-        hint="For each parameter, a checkpoint holds tensors, finite numbers, text, true, false and None. "
-        "Change the optimizer, or use another one.",
-    )
 
 
 def join_optimizer_state(

@@ -11,7 +11,7 @@ import pytest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge.kinds.tracker import is_identifier
+from seqforge.kinds.tracker import identifier_fault
 from seqforge.testing.conformance import Suite, calling, fail
 from seqforge.testing.metric_suite import HOSTILE
 
@@ -83,9 +83,8 @@ class TrackerSuite(Suite):
         """`start` returns a valid identifier, and the same one if it receives one from an earlier start."""
         with _new_run() as run:
             identifier = _track(make, run, {1: {"training/loss": 2.0}})
-            if not is_identifier(identifier):
-                wanted = "up to 200 letters, digits, hyphens, dots and underscores"
-                fail(make, "`start` does not return an identifier", expected=wanted, got=repr(identifier))
+            if problem := identifier_fault(identifier):
+                fail(make, f"`start` {problem}")
             again = _track(make, _resumed(run, identifier, step=1), {2: {"training/loss": 1.0}})
             if again != identifier:
                 problem = (

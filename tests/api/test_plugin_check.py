@@ -9,9 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge.api.plugin_check import ComponentReport, check_component
-from seqforge.api.plugin_check.report import TRIALS
 from seqforge.cli.app import build_app
-from seqforge.kinds.table import KINDS
 from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
@@ -66,10 +64,6 @@ def test_what_is_wrong_is_named(name: str, finding: str, reports: dict[str, Comp
     assert finding in reports[name].finding
     assert reports[name].verdict == "wrong"
     assert reports[name].advice == f"Correct '{name}' in wrong_components.py."
-
-
-def test_every_kind_of_component_is_tried() -> None:
-    assert TRIALS.keys() == KINDS.keys()
 
 
 def test_a_cell_that_is_right_has_times_and_advice(reports: dict[str, ComponentReport]) -> None:

@@ -13,7 +13,7 @@ from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_devic
 from seqforge.errors import DataError, PluginError
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.figures import format_milliseconds
-from seqforge.kinds import Attention, Backend, BackendContext, Cell, scan
+from seqforge.kinds import Backend, BackendContext, Cell, scan
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.model.validate_cell import validate_cell
@@ -92,26 +92,6 @@ def _try_symbols(cell: Cell[Any], component: Component) -> None:
     if not torch.allclose(outputs, cell(vectors, cell.initial_state(2))[0], atol=1e-3):
         reason = "its outputs for symbols differ from those for the unit vectors for which they stand"
         raise plugin_fault("cell", component.name, reason)
-
-
-def try_attention(component: Component, registry: Registry) -> str:
-    """Compute weights over padded encoder outputs.
-
-    Raises:
-        PluginError: If the weights are not those of a softmax over the steps that are not padding.
-    """
-    attention: Attention = component.build(query_size=6, memory_size=4)
-    memory, queries, lengths = torch.randn(5, 2, 4), torch.randn(3, 2, 6), torch.tensor([5, 2])
-    average, weights = attention(queries, memory, attention.project(memory), lengths)
-    if average.shape != (3, 2, 4) or weights.shape != (2, 3, 5):
-        shapes = f"averages {list(average.shape)} and weights {list(weights.shape)}, not [3, 2, 4] and [2, 3, 5]"
-        raise plugin_fault(
-            "attention", component.name, f"for 3 queries, 2 rows and 5 encoder steps it returns {shapes}"
-        )
-    if not torch.allclose(weights.sum(-1), torch.ones(2, 3), atol=1e-4) or weights[1, :, 2:].any():
-        raise plugin_fault("attention", component.name, "its weights do not sum to 1, or padding has a weight")
-    average.sum().backward()
-    return "weights of 3 queries over 5 encoder steps"
 
 
 def try_backend(component: Component, registry: Registry) -> str:

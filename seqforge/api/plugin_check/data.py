@@ -13,7 +13,7 @@ from seqforge.errors import DataError, describe_type
 from seqforge.evaluation.metrics import validate_score
 from seqforge.events import no_report
 from seqforge.experiment.compatibility import example_spec_of
-from seqforge.faults import checked_state, plugin_fault
+from seqforge.faults import plugin_fault
 from seqforge.figures import format_figure
 from seqforge.kinds import (
     Classes,
@@ -31,7 +31,6 @@ from seqforge.kinds import (
     Score,
     Text,
     Value,
-    Vocabulary,
 )
 from seqforge.registry import Component, Registry
 
@@ -96,24 +95,6 @@ def _first(read: Callable[[], Any], component: Component) -> Any:
             raise plugin_fault("corpus", component.name, f"the name {item.name!r} is not text")
         return item
     raise plugin_fault("corpus", component.name, "it has no document or example")
-
-
-def try_vocabulary(component: Component, registry: Registry) -> str:
-    """Encode a text and decode it, also with a second vocabulary that has the restored state.
-
-    Raises:
-        PluginError: If the text is not the same afterwards.
-    """
-    vocabulary: Vocabulary = component.build()
-    if vocabulary.learns:
-        vocabulary.learn([TEXT.encode()])
-    restored: Vocabulary = component.build()
-    restored.restore(checked_state(vocabulary.state))
-    for which, one in (("", vocabulary), (" after its state is restored", restored)):
-        decoded = one.decode(vocabulary.encode(TEXT).tolist())
-        if decoded != TEXT.encode():
-            raise plugin_fault("vocabulary", component.name, f"the text {TEXT!r} is decoded as {decoded!r}{which}")
-    return f"{len(TEXT)} characters as {len(vocabulary.encode(TEXT))} tokens, and back"
 
 
 def try_metric(component: Component, registry: Registry) -> str:

@@ -8,38 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
-from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
-from seqforge.api.plugin_check.training import (
-    try_initializer,
-    try_loss,
-    try_optimizer,
-    try_sampler,
-    try_schedule,
-    try_tracker,
-)
+from seqforge.api.plugin_check.cells import try_backend, try_cell
+from seqforge.api.plugin_check.data import try_corpus, try_metric
+from seqforge.api.plugin_check.training import try_sampler
 from seqforge.api.run import Run
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
+from seqforge.kinds.table import KINDS
 from seqforge.registry import CARD, Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
 from seqforge.runs.checkpoint_files import is_exported
 
-TRIALS = {
-    "attention": try_attention,
+_TRIALS = {
     "backend": try_backend,
     "cell": try_cell,
     "corpus": try_corpus,
-    "initializer": try_initializer,
-    "loss": try_loss,
     "metric": try_metric,
-    "optimizer": try_optimizer,
     "sampler": try_sampler,
-    "schedule": try_schedule,
-    "tracker": try_tracker,
-    "vocabulary": try_vocabulary,
 }
-"""For each kind, a function that tries a component once, and returns what it did and found. It raises a PluginError if
-the component is wrong, and a DataError if something that the trial needs is not on this machine."""
 
 
 class Verdict(enum.StrEnum):
@@ -100,7 +85,10 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
             return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
-            finding = TRIALS[kind](resolved, registry)
+            if kind in _TRIALS:
+                finding = _TRIALS[kind](resolved, registry)
+            else:
+                finding = KINDS[kind].interfaces[0].import_module().trial(resolved.build)
     except DataError as error:
         return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
     except SeqforgeError as error:

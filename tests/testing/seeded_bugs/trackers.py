@@ -109,7 +109,7 @@ BUGS = (
         LinesSuite,
         "test_a_resumed_run_keeps_its_identifier",
         PathAsIdentifier,
-        "`start` does not return an identifier",
+        "which is not an identifier of up to 200 letters",
     ),
     Bug(
         LinesSuite,
