@@ -2,11 +2,10 @@
 
 import errno
 import inspect
-import json
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
@@ -58,27 +57,26 @@ def author_hint(name: str) -> str:
 def describe_error(error: BaseException, component: type[object]) -> str:
     """Describe an error, with the last line of its traceback that is in the package of the component."""
     package = _package(component.__module__)
-    own = [
-        f" ({Path(frame.f_code.co_filename).name}, line {line})"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if _package(_module(frame)) == package
-    ]
-    return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
+    return f"{type(error).__name__}: {error}{_last_line(error, lambda module: _package(module) == package)}"
 
 
 def place_of(error: BaseException) -> str:
     """Return the file and the line of the component's own code that raised an error, in parentheses."""
-    own = [
+    return _last_line(error, is_authors_code)
+
+
+def _last_line(error: BaseException, is_own: Callable[[str], bool]) -> str:
+    lines = [
         f" ({Path(frame.f_code.co_filename).name}, line {line})"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if is_authors_code(frame.f_globals.get("__name__", ""))
+        if is_own(_module(frame))
     ]
-    return own[-1] if own else ""
+    return lines[-1] if lines else ""
 
 
 def is_authors_code(module: str) -> bool:
     """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
-    return module.partition(".")[0] not in _LIBRARIES
+    return _package(module) not in _LIBRARIES
 
 
 @contextmanager
@@ -130,8 +128,11 @@ def blame_iteration(items: Iterator[ItemT]) -> Iterator[ItemT]:
 def find_fault(error: BaseException) -> PluginError | None:
     """Return an error that names the component whose code raised an error, from the frames of its traceback.
 
+    The last method of a component in the traceback is at fault. If there is none, such as in the step of a torch
+    optimizer, the last package of a plugin is.
+
     Returns:
-        The error itself if it is a `PluginError`. None if no code of a component was running, if memory or the disk is
+        The error itself if it is a `PluginError`. None if no code of a plugin was running, if memory or the disk is
         exhausted, or if the component raised an error for the user. A `SystemExit` is an error in a method of a
         component; elsewhere, such as in a command of a plugin, it ends the process.
     """
@@ -144,37 +145,30 @@ def find_fault(error: BaseException) -> PluginError | None:
         return None
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
     for frame in frames:
-        component = _component_of(frame)
+        subject: Any = frame.f_locals.get("self", frame.f_locals.get("cls"))
+        component = _named_parent(subject if isinstance(subject, type) else type(subject))
         if component is not None:
-            method, place = frame.f_code.co_name, ""
-            if _package(_module(frame)) == "torch":
-                # torch calls the methods of its modules. A call with wrong arguments has no frame in the component.
-                method, place = "a call", _place(getattr(component, "forward", component))
-            return plugin_fault(*_owner(component), f"{method} failed: {describe_error(error, component)}{place}")
-    return None if isinstance(error, SystemExit) else _find_package(error, frames)
-
-
-def _find_package(error: Exception, frames: list[FrameType]) -> PluginError | None:
-    """Blame the package of a plugin whose code no method of a component called, such as that of a torch optimizer."""
-    in_step = in_parameter_update(error)
-    for package in dict.fromkeys(map(_package, map(_module, frames))):
-        components = [] if package == "seqforge" else _components_in(package)
-        candidates = [component for component in components if not in_step or _owner(component)[0] == "optimizer"]
-        if candidates:
-            kind, name = _owner(candidates[0])
-            failure = f"its code failed: {describe_error(error, candidates[0])}"
-            if len(candidates) == 1:
-                return plugin_fault(kind, name, failure)
-            return PluginError(f"plugin {name.partition('/')[0]!r}: {failure}", hint=author_hint(name))
+            if _package(_module(frame)) == _package(component.__module__):
+                failure, place = frame.f_code.co_name, ""
+            else:  # torch calls the methods of its modules. Wrong arguments have no frame in the component.
+                failure, place = "a call", _place(getattr(component, "forward", component))
+            return plugin_fault(*_owner(component), f"{failure} failed: {describe_error(error, component)}{place}")
+    for package in dict.fromkeys(_package(_module(frame)) for frame in frames):
+        component = None if isinstance(error, SystemExit) else _component_in(package)
+        if component is not None:
+            name = _owner(component)[1]
+            plugin = name.partition("/")[0]
+            return PluginError(
+                f"plugin {plugin!r}: its code failed: {describe_error(error, component)}", hint=author_hint(name)
+            )
     return None
 
 
-def _components_in(package: str) -> list[type[Any]]:
-    """Return the loaded components that the modules of a package define."""
-    modules = [module for name, module in sys.modules.copy().items() if _package(name) == package]
+def _component_in(package: str) -> type[Any] | None:
+    """Return a component in use that a module of a package of a plugin defines, or None."""
+    modules = [module for name, module in sys.modules.copy().items() if _package(name) == package != "seqforge"]
     classes = [value for module in modules for value in list(vars(module).values()) if isinstance(value, type)]
-    components = dict.fromkeys(component for component in classes if _OWNER in vars(component))
-    return [component for component in components if _package(component.__module__) == package]
+    return next((each for each in classes if _OWNER in vars(each) and _package(each.__module__) == package), None)
 
 
 def in_parameter_update(error: BaseException) -> bool:
@@ -218,62 +212,9 @@ def component_fault(component: object, reason: str) -> PluginError:
     return plugin_fault(*(_owner(named) if named else ("component", type(component).__qualname__)), reason)
 
 
-LARGEST_NUMBER = 2**53
-"""Largest magnitude of a number in the state of a component. A float represents all whole numbers up to it."""
-
-
-def checked_state(method: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the state of a component from its method `state`.
-
-    Raises:
-        PluginError: If it is not a table of plain JSON values with numbers that a file can hold.
-    """
-    state: Any = method()
-    shown = f"returned {state!r:.60}"
-    with suppress(TypeError, ValueError, RecursionError):
-        if isinstance(state, dict) and json.dumps(state):
-            try:
-                return check_numbers(cast("dict[str, Any]", state))
-            except ValueError as error:
-                raise wrong_result(method, f"{shown}, but a file cannot hold it: {error}") from error
-    raise wrong_result(method, f"{shown}, not a table of plain JSON values")
-
-
-def check_numbers(values: dict[str, Any]) -> dict[str, Any]:
-    """Return JSON values unchanged, after checking that every number is finite and small enough to compute with.
-
-    Raises:
-        ValueError: If a number is not.
-    """
-    left: list[Any] = [values]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            left.extend(cast("dict[str, Any]", value).values())
-        elif isinstance(value, list | tuple):
-            left.extend(cast("list[Any]", value))
-        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
-            raise ValueError(f"a number is infinite, not a number, or larger than {LARGEST_NUMBER:,}")
-    return values
-
-
 def _place(method: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(method), "__code__", None)
     return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
-
-
-def _component_of(frame: FrameType) -> type[Any] | None:
-    """Return the component whose method runs in a frame, also inherited, or a function inside such a method."""
-    subject: Any = frame.f_locals.get("self", frame.f_locals.get("cls"))
-    found = _named_parent(subject if isinstance(subject, type) else type(subject))
-    # A function inside a method has its name in its own: `Class.method.<locals>.function`.
-    first, *others = frame.f_code.co_qualname.split(".")
-    outer: Any = frame.f_globals.get(first)
-    for name in others:
-        if found is not None or not isinstance(outer, type):
-            break
-        found, outer = _named_parent(outer), getattr(cast("Any", outer), name, None)
-    return found
 
 
 def _named_parent(subject: type[Any]) -> type[Any] | None:

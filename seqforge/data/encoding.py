@@ -10,11 +10,12 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.component_state import checked_state
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError, describe_type, with_article
 from seqforge.events import Report
-from seqforge.faults import checked_state, wrong_result
+from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.kinds.vocabulary import distinct_codes
 from seqforge.storage.files import describe_failure, read_json

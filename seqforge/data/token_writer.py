@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.component_state import checked_state
 from seqforge.data.token_file import TOKENS, TokenFile, Tokens
 from seqforge.errors import DataError
-from seqforge.faults import checked_state
 from seqforge.kinds import Document, Vocabulary
 
 BATCH_SIZE = 1 << 20

@@ -15,9 +15,9 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
+from seqforge.component_state import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
-from seqforge.faults import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.kinds import Optimizer, State
 from seqforge.model import SequenceModel, States
 from seqforge.runs.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from seqforge.component_state import checked_state
 from seqforge.experiment import Experiment
-from seqforge.faults import checked_state
 from seqforge.kinds import ExampleSpec, Schedule
 from seqforge.kinds.optimizer import build_optimizer
 from seqforge.model import SequenceModel, States, build_model

@@ -169,7 +169,7 @@ def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tm
 
 
 UPDATES: list[tuple[dict[str, Any], str]] = [
-    ({"optimizer": {"use": "bad/faulty"}}, f"optimizer 'bad/faulty': its code failed: {WHERE}"),
+    ({"optimizer": {"use": "bad/faulty"}}, f"plugin 'bad': its code failed: {WHERE}"),
     (
         {"model": {"cells": [{"use": "bad/faulty", "after": 99, "updates": 4}]}},
         f"cell 'bad/faulty': constrain_parameters failed: {WHERE}",
