@@ -7,8 +7,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import describe_type
-from seqforge.faults import LARGEST_NUMBER, component_fault, require_right
+from seqforge.faults import component_fault, require_right
 
 
 class Optimizer(ABC):

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seqforge.faults import checked_state, component_fault, require_right
+from seqforge.component_state import checked_state
+from seqforge.faults import component_fault, require_right
 
 
 @dataclass(frozen=True, slots=True)

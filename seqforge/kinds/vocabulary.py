@@ -8,8 +8,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.component_state import checked_state
 from seqforge.errors import DataError, describe_type
-from seqforge.faults import checked_state, component_fault, require_right
+from seqforge.faults import component_fault, require_right
 
 _PIECE = 1 << 20
 """Number of codes that are examined at once. It bounds memory for long documents."""

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import PluginError
 from seqforge.kinds import Optimizer
 from seqforge.kinds.optimizer import STORABLE, state_fault

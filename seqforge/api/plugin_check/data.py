@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from seqforge.component_state import checked_state
 from seqforge.data.encoding import read_items
 from seqforge.data.example_values import convert_input, convert_target
 from seqforge.errors import DataError, describe_type

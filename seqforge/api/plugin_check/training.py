@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from seqforge.component_state import checked_state
 from seqforge.errors import DataError
 from seqforge.experiment.check import DEFAULT_COMPONENTS
 from seqforge.generation.generator import draw
