@@ -44,11 +44,6 @@ _HEAD_ANNOTATIONS = (
         "the same before a keyword of a type",
     ),
     Rule(
-        (b"_",),
-        rb"[)\]]\s++(?P<name>__\w++|" + MACRO + rb")(?=\s*+(?:[;=]|\Z))",
-        "the same after the parameters of a function, or after the size of an array",
-    ),
-    Rule(
         (b") ",),
         rb"^[A-Za-z_]\w*+" + ARGUMENTS + rb"(?=[ \t]++(?:static|const|struct|union|enum|" + BASIC + rb")\b)",
         "the same for a macro with arguments before a type",
@@ -72,7 +67,6 @@ TOP_LEVEL_RULES = (
     Rule((b"_",), rb"^[A-Z][A-Z0-9_]{3,}+[ \t]*+(?=\s*+(?:\n[A-Za-z_]|\Z))", "and its brackets"),
     _TYPE_ARGUMENTS,
     _OFFSET,
-    Rule((b"TEST_HARNESS_MAIN",), rb"TEST_HARNESS_MAIN\b", "a macro of the test harness defines a function"),
 )
 """Rules for units without a brace."""
 
@@ -108,13 +102,6 @@ HEAD_RULES = (
         always=True,
     ),
     Rule(
-        (b"TEST_F_TIMEOUT",),
-        rb"TEST_F_TIMEOUT\s*+" + ARGUMENTS + rb"\s*+\Z",
-        "a macro of the test harness defines a function",
-        b"int x()",
-        always=True,
-    ),
-    Rule(
         (b"=",),
         rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")\s*+=\s*+\Z",
         "a macro declares a variable, which has an initializer",
@@ -138,7 +125,6 @@ MEMBER_RULES = (
         "macros declare members of a structure",
         b"int x",
     ),
-    Rule((b";",), rb";\s*+(?P<name>;)", "the grammar does not allow an empty member"),
 )
 """Rules for the body of a structure or union, whose unit begins with it."""
 
@@ -185,11 +171,6 @@ BODY_RULES = (
         "a macro is the designator of an element",
     ),
     Rule(
-        (b") {",),
-        rb"=\s*+(?P<name>" + MACRO + ARGUMENTS + rb")(?=\s*+\{)",
-        "a macro is the type of a compound literal",
-    ),
-    Rule(
         (b"\t__", b" __"),
         rb"[;{}][ \t]*+\n\s*+(?P<name>__\w++)[ \t]*+(?=\n\s*+(?:for|while|do)\b)",
         "an annotation of a loop",
@@ -200,7 +181,6 @@ BODY_RULES = (
         "a macro ends a loop that begins with `do`",
         b"while(0)",
     ),
-    Rule((b"foreach()", b"for_each()"), rb"\b\w*for_?each\(\)", "a loop macro has no arguments", b"for(;;)"),
     Rule(
         (b"} ",),
         rb"\} (?P<name>(?!(?:while|if|for|switch)\b)[a-z]\w{4,}+)(?=\s*+" + ARGUMENTS + rb"\s*+;)",
@@ -213,12 +193,6 @@ BODY_RULES = (
         rb"(?:struct|union) \{\s*+(?P<name>[A-Z_][A-Z0-9_]++\s*+" + ARGUMENTS + rb")(?=\s*+;)",
         "a macro declares members of a structure",
         b"int x",
-    ),
-    Rule(
-        (b"(",),
-        rb"\((?<=[A-Z0-9_]\()(?P<name>(?!(?:struct|union|enum|const|unsigned|signed|long|volatile|sizeof|return)\b)"
-        rb"[A-Za-z_]\w*+)(?=\s++[A-Za-z_]\w*+\s*+\))",
-        "an argument of a macro is several words of text",
     ),
     Rule(
         (b"_scoped(",),

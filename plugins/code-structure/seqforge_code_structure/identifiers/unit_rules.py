@@ -20,12 +20,6 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig
 |percpu_kptr|lock_aligned|init_memblock|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
 
-_ANNOTATION_ARGUMENT = Rule(
-    (b"__init", b"__exit"),
-    rb"[(,]\s*+(?P<name>__(?:init|exit)\w*+)(?=\s*+[,)])",
-    "macros take annotations as arguments",
-    b"0",
-)
 _ANNOTATION = Rule(
     (b"__",),
     rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\((?!\s*+\*))",
@@ -107,11 +101,6 @@ DECLARATIONS = (
         "this macro declares a structure",
         b"int x =",
     ),
-    Rule(
-        (b"INDIRECT_CALLABLE_DECLARE",),
-        rb"INDIRECT_CALLABLE_DECLARE\s*+" + ARGUMENTS + rb"\s*+;",
-        "the argument of this macro is a declaration",
-    ),
     Rule((b"___cacheline",), rb"_{3,4}cacheline\w*+", "an annotation"),
     Rule(
         (b"typeof",),
@@ -157,13 +146,6 @@ ARGUMENTS_OF_MACROS = (
         (b"return",),
         rb"return(?:(?<=[(,]return)|(?<=[(,]\sreturn))(?=\s++-?\w++\s*+,)",
         "an argument of a macro that declares a scope is a statement",
-    ),
-    Rule(
-        (b"return", b"goto", b"if"),
-        rb",\s*+(?P<name>(?:return|goto)\b[^(){},;]*+;?|(?:if|for|while)\s*+\((?:[^()]++|" + ARGUMENTS + rb")*+\)"
-        rb"(?:[^()]++|" + ARGUMENTS + rb")*+)(?=\s*+\))",
-        "the last argument of a macro is a statement",
-        b"0",
     ),
     Rule(
         (b";)", b"; )"),
@@ -228,7 +210,6 @@ EXPRESSIONS = (
         rb"__(?:imm\w*+|asmeq)\s*+" + ARGUMENTS + rb"\s*+,?|__clobber\w*+\s*+,?",
         "macros expand to operands of assembler code",
     ),
-    Rule((b"asm_",), rb"\basm_(?:inline|volatile_goto|goto_output)\b", "the kernel has its own names for asm", b"asm"),
     Rule(
         (b"asm",),
         rb"asm(?<![A-Za-z0-9]asm)(?<![A-Za-z0-9]_asm)(?:__)?(?:\s*+(?:__)?(?:volatile|goto|inline)(?:__)?)*+\s*+\(\s*+"
@@ -274,7 +255,6 @@ EXPRESSIONS = (
 """Rules for expressions and statements."""
 
 RULES = (
-    _ANNOTATION_ARGUMENT,
     _ANNOTATION,
     _ANNOTATION_WITH_ARGUMENTS,
     *DECLARATIONS,
