@@ -8,11 +8,11 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import Column, print_table, stderr
-from seqforge.events import Report
 
 if TYPE_CHECKING:
     from seqforge.api import Run
     from seqforge.evaluation import TextScores
+    from seqforge.events import Report
 
 
 def evaluate(
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def score_samples(
-    run: "Run", temperatures: Sequence[float], checkpoint: str, device: str, report: Report
+    run: "Run", temperatures: Sequence[float], checkpoint: str, device: str, report: "Report"
 ) -> "tuple[list[TextScores], TextScores]":
     """Draw samples, and score them and held-out text by the metrics of the experiment.
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Options
+
+if TYPE_CHECKING:
+    from seqforge.registry import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class OptionRow:
     description: str
 
 
-def option_rows(options: Options) -> Iterator[OptionRow]:
+def option_rows(options: "Options") -> Iterator[OptionRow]:
     """Yield the options of a component: plain options first, then those that are components."""
     schema = options.model.model_json_schema()
     for name, option in schema.get("properties", {}).items():

@@ -13,7 +13,7 @@ from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
 from seqforge.kinds.table import KINDS
-from seqforge.registry import CARD, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
+from seqforge.registry import CARD, Plugin, PluginState, PretrainedModel, Registration, Registry
 from seqforge.storage.files import read_bounded, reported_failures
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
@@ -120,6 +120,8 @@ def _show_model(model: PretrainedModel) -> None:
 
 def _fault(registry: Registry, registration: Registration) -> str:
     """Return why a component cannot be used; empty if its class can be imported and its options are valid."""
+    from seqforge.registry import options_of
+
     try:
         options_of(registry.load(registration), registration.kind, registration.qualified_name)
     except PluginError as error:
@@ -128,6 +130,8 @@ def _fault(registry: Registry, registration: Registration) -> str:
 
 
 def _show_component(registry: Registry, registration: Registration) -> None:
+    from seqforge.registry import options_of
+
     component = registry.load(registration)
     options = options_of(component, registration.kind, registration.qualified_name)
     summary = (inspect.getdoc(component) or "").partition("\n\n")[0].replace("\n", " ")

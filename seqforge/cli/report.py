@@ -1,6 +1,5 @@
 """`seqforge report`."""
 
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -68,4 +67,6 @@ def report(
     page.save(file)
     typer.echo(file)
     if open_page:
+        import webbrowser
+
         webbrowser.open(file.absolute().as_uri())

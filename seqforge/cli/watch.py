@@ -2,7 +2,6 @@
 
 import threading
 import time
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +51,8 @@ def watch(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     typer.echo(f"{address} follows {folder}. Ctrl-C ends this command, not the run.")
     if open_page:
+        import webbrowser
+
         webbrowser.open(address)
     try:
         while read_state(folder)[0] == "running":

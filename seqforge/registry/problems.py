@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, cast
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING, Any, cast
 
 from seqforge.errors import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
 
 
 def from_validation(
-    error: ValidationError,
+    error: "ValidationError",
     table: Mapping[str, Any],
     key: str,
     known: list[str],
@@ -83,7 +84,7 @@ def format_value(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
+def _path(detail: "ErrorDetails", table: Mapping[str, Any]) -> list[str | int]:
     """Return the keys and indices in the location of a pydantic error, without the branches of unions."""
     path: list[str | int] = []
     value: Any = table
@@ -99,7 +100,7 @@ def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
 
 
 def _problem(
-    place: str, details: list[ErrorDetails], known: list[str], owner: str, examples: Mapping[str, Any]
+    place: str, details: "list[ErrorDetails]", known: list[str], owner: str, examples: Mapping[str, Any]
 ) -> Problem:
     first = details[0]
     if first["type"] == "extra_forbidden":

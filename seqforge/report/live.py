@@ -1,11 +1,9 @@
 """A server on this machine whose page follows a run while it trains."""
 
-import contextlib
 import hashlib
 import json
 import sys
 import threading
-from collections.abc import Callable, Generator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -22,6 +20,7 @@ from seqforge.runs.metrics_log import number_of
 from seqforge.storage.files import describe_failure
 
 ADDRESS = "127.0.0.1"
+TEXT = "text/plain; charset=utf-8"
 
 
 class LiveRun:
@@ -43,13 +42,13 @@ class LiveRun:
         return page.html.encode()
 
     def news(self) -> tuple[bytes, str]:
-        """Return the data of the run as JSON, and a tag that changes with the data."""
+        """Return the data of the run as JSON, and an entity tag, which changes with the data."""
         with self._lock:
             # The state is read first: a run that ends in between is read again at the next call.
             key = self._files()
             if key != self._key:
                 self._key, self._news = key, self._collect()
-            return self._news, hashlib.blake2b(self._news, digest_size=12).hexdigest()
+            return self._news, f'"{hashlib.blake2b(self._news, digest_size=12).hexdigest()}"'
 
     def _files(self) -> object:
         """Return what changes whenever the run writes something or ends."""
@@ -112,42 +111,30 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
         sys_version = ""
 
         def do_GET(self) -> None:
-            """Answer with the page or its data."""
+            """Answer with the page or its data, or with the reason if the run cannot be read."""
             port = cast("ThreadingHTTPServer", self.server).server_port
             if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
-                self._send(HTTPStatus.FORBIDDEN, "text/plain", b"This server answers only requests to 127.0.0.1.")
+                self._send(HTTPStatus.FORBIDDEN, TEXT, b"This server answers only requests to 127.0.0.1.")
                 return
-            contents: dict[str, Callable[[], None]] = {"/": self._send_page, "/data.json": self._send_news}
-            send = contents.get(self.path.partition("?")[0])
-            if send is None:
-                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"There is only one page: /")
-            else:
-                send()
-
-        def _send_page(self) -> None:
-            with self._reported_failures():
-                self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
-
-        def _send_news(self) -> None:
-            with self._reported_failures():
-                self._send_if_changed(*run.news())
-
-        @contextlib.contextmanager
-        def _reported_failures(self) -> Generator[None]:
-            """Answer with the reason if the run cannot be read, for example because its folder was deleted."""
             try:
-                yield
-            except (SeqforgeError, OSError) as error:
-                if isinstance(error, ConnectionError):
-                    raise
+                self._answer(self.path.partition("?")[0])
+            except ConnectionError:
+                raise
+            except (SeqforgeError, OSError) as error:  # The folder of the run may have been deleted.
                 message = (describe_failure(error) if isinstance(error, OSError) else error).message
-                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", message.encode())
+                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, message.encode())
 
-        def _send_if_changed(self, news: bytes, tag: str) -> None:
-            if self.headers.get("If-None-Match") == f'"{tag}"':
-                self._send(HTTPStatus.NOT_MODIFIED, "application/json", b"", tag)
+        def _answer(self, path: str) -> None:
+            if path == "/":
+                self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
+            elif path == "/data.json":
+                news, tag = run.news()
+                if self.headers.get("If-None-Match") == tag:
+                    self._send(HTTPStatus.NOT_MODIFIED, "application/json", b"", tag)
+                else:
+                    self._send(HTTPStatus.OK, "application/json", news, tag)
             else:
-                self._send(HTTPStatus.OK, "application/json", news, tag)
+                self._send(HTTPStatus.NOT_FOUND, TEXT, b"There is only one page: /")
 
         def _send(self, status: HTTPStatus, kind: str, content: bytes, tag: str | None = None) -> None:
             self.send_response(status)
@@ -158,7 +145,7 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("X-Frame-Options", "DENY")
             if tag is not None:
-                self.send_header("ETag", f'"{tag}"')
+                self.send_header("ETag", tag)
             self.end_headers()
             self.wfile.write(content)
 

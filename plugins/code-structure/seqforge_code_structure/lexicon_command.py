@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.errors import DataError, ExperimentError
-from seqforge.registry import Component, Registry
+from seqforge.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge.kinds import Document
+    from seqforge.registry import Component
 
 _REPORT_SECONDS = 10.0
 """Seconds between two lines of progress if standard error is not a terminal."""
@@ -113,7 +114,7 @@ def c_lexicon(
     typer.echo(f"{output}: {format_count(lexicon.names, 'name')} from {format_count(lexicon.files, 'file')}")
 
 
-def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
+def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> "Component":
     from seqforge.experiment import override, read_table, replace_components
     from seqforge.registry import resolve
 
