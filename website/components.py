@@ -4,32 +4,17 @@ import inspect
 from collections.abc import Iterator
 
 from seqforge.cli.option_rows import option_rows
-from seqforge.kinds.table import KINDS
+from seqforge.kinds.table import KINDS, Kind
 from seqforge.registry import Registration, Registry, options_of
 from website import ROOT
 
 FOLDER = "reference/options"
-TABLES = {
-    "corpus": "[corpus]",
-    "vocabulary": "[vocabulary]",
-    "cell": "[[model.cells]]",
-    "attention": "[model.attention]",
-    "backend": "[training]",
-    "initializer": "[model.initializer]",
-    "loss": "[loss]",
-    "optimizer": "[optimizer]",
-    "schedule": "[schedule]",
-    "sampler": "[[sampler]]",
-    "metric": "[[metrics]]",
-    "tracker": "[[trackers]]",
-}
-"""Table of an experiment file that selects a component of a kind."""
 
 
 def component_pages() -> dict[str, str]:
     """Return the page of each kind, by its path in `docs/`."""
     registry = Registry.installed()
-    return {f"{FOLDER}/{KINDS[kind].plural}.md": "\n".join(_page(registry, kind)) for kind in KINDS}
+    return {f"{FOLDER}/{kind.plural}.md": "\n".join(_page(registry, kind)) for kind in KINDS.values()}
 
 
 def first_party(registry: Registry, kind: str) -> list[Registration]:
@@ -39,19 +24,23 @@ def first_party(registry: Registry, kind: str) -> list[Registration]:
     return sorted(found, key=lambda entry: (entry.qualified_only, entry.name, entry.plugin))
 
 
-def _page(registry: Registry, kind: str) -> Iterator[str]:
-    title = KINDS[kind].plural.capitalize()
-    yield f"---\ngenerated: website/components.py\n---\n\n# {title}"
-    place = "`training.backend`" if kind == "backend" else f"a table `{TABLES[kind]}`"
-    yield f"\nThis page lists every {kind} that comes with seqforge, and all its options. {_selects(kind, place)}\n"
-    for entry in first_party(registry, kind):
+def _page(registry: Registry, kind: Kind) -> Iterator[str]:
+    yield f"---\ngenerated: website/components.py\n---\n\n# {kind.plural.capitalize()}"
+    yield f"\nThis page lists every {kind.name} that comes with seqforge, and all its options. {_selects(kind)}\n"
+    for entry in first_party(registry, kind.name):
         yield from _section(registry, entry)
 
 
-def _selects(kind: str, place: str) -> str:
-    if kind == "backend":
-        return f"{place} or the key `backend` of a cell selects one by its name; `auto` is the fastest."
-    return f'In an experiment file, {place} selects one with `use = "NAME"`; its options are keys of the same table.'
+def _selects(kind: Kind) -> str:
+    if kind.key is None:
+        return (
+            f"`training.{kind.name}` or the key `{kind.name}` of a cell selects one by its name; `auto` is the fastest."
+        )
+    place = f"[[{kind.key}]]" if kind.many else f"[{kind.key}]"
+    return (
+        f'In an experiment file, a table `{place}` selects one with `use = "NAME"`; '
+        "its options are keys of the same table."
+    )
 
 
 def _section(registry: Registry, entry: Registration) -> Iterator[str]:

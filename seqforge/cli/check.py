@@ -1,7 +1,7 @@
 """`seqforge check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,10 +17,6 @@ from seqforge.cli.options import (
     compose_experiment,
 )
 from seqforge.kinds.table import KINDS
-
-if TYPE_CHECKING:
-    from seqforge.experiment import Experiment
-    from seqforge.registry import Component
 
 
 def check(
@@ -55,18 +51,10 @@ def check(
         typer.echo(checked.to_toml(), nl=False)
         return
     typer.echo(f"{experiment}: valid")
-    for kind, selected in _components(checked).items():
+    for kind in KINDS.values():
+        chosen: Any = getattr(checked, kind.attribute) if kind.key else None
+        selected = [] if chosen is None else chosen if kind.many else [chosen]
         names = [component.name for component in selected]
         counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
         if names:
-            typer.echo(f"  {kind:<12} {', '.join(counted)}")
-
-
-def _components(experiment: "Experiment") -> dict[str, list["Component"]]:
-    """Return the components of an experiment by kind, in the order in which data flows through them."""
-    found: dict[str, list[Component]] = {}
-    for kind in KINDS.values():
-        if kind.key is not None:
-            value: Any = getattr(experiment, kind.attribute)
-            found[kind.attribute] = [*value] if kind.many else [value] if value else []
-    return found
+            typer.echo(f"  {kind.attribute:<12} {', '.join(counted)}")
