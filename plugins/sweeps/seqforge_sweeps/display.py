@@ -1,6 +1,5 @@
 """The progress of a trial on a terminal: one bar, and no line while it trains."""
 
-import time
 from types import TracebackType
 
 import optuna
@@ -13,9 +12,6 @@ from seqforge.events import DocumentsEncoded, StepFinished, WorkProgressed
 from seqforge.training.callbacks import Callback
 from seqforge_sweeps.storage import STORAGE_ERRORS
 from seqforge_sweeps.study import planned
-
-INTERVAL = 0.1
-"""Seconds between two updates of the bar."""
 
 
 class TrialDisplay(Callback):
@@ -34,13 +30,10 @@ class TrialDisplay(Callback):
             TextColumn("{task.fields[figures]}"),
             console=console,
             transient=True,
-            auto_refresh=False,
             expand=True,
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._updated = 0.0
-        self._work = ""
 
     def __enter__(self) -> "TrialDisplay":
         return self
@@ -83,12 +76,7 @@ class TrialDisplay(Callback):
         return f"{done} of {len(trials)} trials done{others}"
 
     def _show(self, fraction: float | None, figures: str) -> None:
-        now, is_new = time.monotonic(), fraction is None and figures != self._work
-        if now - self._updated < INTERVAL and not is_new:
-            return
-        self._updated, self._work = now, figures if fraction is None else ""
         if self._task is None:
             self._task = self._progress.add_task(self._count_trials(), total=1.0, figures=figures)
             self._progress.start()
         self._progress.update(self._task, figures=figures, completed=fraction)
-        self._progress.refresh()

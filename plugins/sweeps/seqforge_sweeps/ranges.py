@@ -1,112 +1,140 @@
 """The values that a parameter of a sweep may take: a list of choices, or a range of numbers."""
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, cast
+from functools import cached_property
+from typing import Annotated, Any, cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, StrictInt, model_validator
 
-from seqforge.errors import did_you_mean
-from seqforge.registry import Problem, format_value, join_key
-
-KINDS = ("range", "log")
-"""Keys of a table that is a range."""
+from seqforge.registry import format_value
 
 MAXIMUM_CHOICES = 1000
 MAXIMUM_STEPS = 1_000_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """A list of values, one of which is chosen: numbers, texts, booleans, or tables such as components.
-
-    Attributes:
-        values: The values by their text in TOML, which is what Optuna stores.
-    """
-
-    values: Mapping[str, Any]
-
-    @property
-    def distribution(self) -> BaseDistribution:
-        """The distribution of Optuna."""
-        return CategoricalDistribution(self.listed())
-
-    @property
-    def values_to_check(self) -> list[str]:
-        """Values to check before the first trial, as TOML."""
-        return list(self.values)
-
-    @property
-    def count(self) -> int:
-        """Number of values."""
-        return len(self.values)
-
-    def listed(self) -> list[str | int | float | bool]:
-        """Return all values as Optuna stores them."""
-        return [_plain(value, text) for text, value in self.values.items()]
-
-    def to_toml(self, chosen: Any) -> str:
-        """Return a value that Optuna chose as TOML."""
-        return chosen if isinstance(chosen, str) and chosen in self.values else to_toml(chosen)
+# Databases store integers of 64 bits.
+Number = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[FiniteFloat, Strict()]
+Limits = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A range of integers or of other numbers, both limits included.
+class Values(BaseModel):
+    """The values of a parameter. In a sweep file, a list is written without the key `choices`.
 
     Attributes:
-        low: Lower limit.
-        high: Upper limit.
-        step: Distance between two values, 1 for integers; None for all numbers of the range.
-        log: Whether every order of magnitude is equally likely.
+        choices: Values, one of which is chosen: numbers, texts, booleans, or tables such as components.
+        range: Lower and upper limit of a range, both included.
+        log: The same, if every order of magnitude is equally likely.
+        step: Distance between two values of a range, 1 for integers; None for all numbers.
     """
 
-    low: float
-    high: float
-    step: float | None = None
-    log: bool = False
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @property
-    def is_integer(self) -> bool:
-        """Whether the values are integers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
+    choices: list[Any] | None = None
+    range: Limits | None = None
+    log: Limits | None = None
+    step: Annotated[Number, Field(gt=0)] | None = None
 
-    @property
+    @model_validator(mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {"choices": cast("Any", value)}
+        if not isinstance(value, Mapping):
+            shown = format_value(value)
+            raise ValueError(f"must be a list of values or a range, not {shown}. Write [{shown}, …].")
+        return cast("Any", value)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Values":
+        if self.choices is not None:
+            _check_choices(self.choices)
+            return self
+        if (self.range is None) == (self.log is None):
+            raise ValueError("must have either range or log, such as { range = [0.0, 0.5] }")
+        low, high = cast("Limits", self.range or self.log)
+        if self.step is not None and (high - low) / self.step > MAXIMUM_STEPS:
+            raise ValueError(f"the step is too small: the range has more than {MAXIMUM_STEPS:,} steps")
+        # Optuna raises a ValueError for limits that do not fit together.
+        if self.distribution.single():
+            raise ValueError("the range has one value. The upper limit is the lower limit plus the step, or larger.")
+        return self
+
+    @cached_property
     def distribution(self) -> BaseDistribution:
         """The distribution of Optuna."""
-        if self.is_integer:
-            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
-        return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
-
-    @property
-    def values_to_check(self) -> list[str]:
-        """Values to check before the first trial, as TOML."""
-        return [to_toml(self.low), to_toml(self.high)]
+        if self.choices is not None:
+            # Optuna stores numbers, and any other value as its text in TOML.
+            return CategoricalDistribution(
+                [choice if isinstance(choice, int | float) else to_toml(choice) for choice in self.choices]
+            )
+        low, high = cast("Limits", self.range or self.log)
+        is_integer = all(isinstance(number, int) for number in (low, high, self.step or 1))
+        with warnings.catch_warnings(category=UserWarning, action="ignore"):
+            # Optuna lowers an upper limit that is not a value, and warns.
+            if is_integer:
+                return IntDistribution(int(low), int(high), log=self.log is not None, step=int(self.step or 1))
+            return FloatDistribution(low, high, log=self.log is not None, step=self.step)
 
     @property
     def count(self) -> int | None:
         """Number of values; None for a range without a step."""
-        if self.step is None:
-            return None
-        low, high, step = map(_decimal, (self.low, self.high, self.step))
-        return int((high - low) // step) + 1
+        match self.distribution:
+            case CategoricalDistribution(choices=choices):
+                return len(choices)
+            case IntDistribution(low=low, high=high, step=step):
+                return (high - low) // step + 1
+            case FloatDistribution(low=low, high=high, step=float(step)):
+                return int((_decimal(high) - _decimal(low)) / _decimal(step)) + 1
+            case _:
+                return None
 
-    def listed(self) -> list[int] | list[float]:
-        """Return all values of a range with a step."""
-        low, step = _decimal(self.low), _decimal(self.step or 0)
-        numbers = [low + index * step for index in range(self.count or 0)]
-        return [int(number) for number in numbers] if self.is_integer else [float(number) for number in numbers]
+    def listed(self) -> list[Any]:
+        """Return all values of a list or of a range with a step, as Optuna stores them."""
+        match self.distribution:
+            case CategoricalDistribution(choices=choices):
+                return [*choices]
+            case IntDistribution(low=low, step=step):
+                return [low + index * step for index in range(self.count or 0)]
+            case distribution:
+                low, step = (_decimal(getattr(distribution, name)) for name in ("low", "step"))
+                return [float(low + index * step) for index in range(self.count or 0)]
 
-    def to_toml(self, chosen: Any) -> str:
-        """Return a value that Optuna chose as TOML."""
-        return to_toml(chosen)
+    @property
+    def values_to_check(self) -> list[str]:
+        """Values to check before the first trial, as TOML: every choice, or both limits."""
+        match self.distribution:
+            case CategoricalDistribution(choices=choices):
+                return [stored_to_toml(choice) for choice in choices]
+            case distribution:
+                return [to_toml(getattr(distribution, name)) for name in ("low", "high")]
 
 
-Values = Choices | Range
+def _check_choices(choices: list[Any]) -> None:
+    if not choices:
+        raise ValueError("the list of values is empty")
+    if len(choices) > MAXIMUM_CHOICES:
+        raise ValueError(f"has {len(choices)} values, more than {MAXIMUM_CHOICES}. Write a range.")
+    for index, choice in enumerate(choices):
+        try:
+            text = to_toml(choice)
+        except TypeError as error:
+            raise ValueError(f"cannot hold such a value: {error}") from error
+        if choice in choices[:index]:  # also 1 and 1.0, which Optuna cannot tell apart
+            raise ValueError(f"the value {text} is repeated")
+
+
+def _decimal(number: float) -> Decimal:
+    """Return the number that a user wrote, so that 3 steps of 0.1 end at 0.3."""
+    return Decimal(str(number))
+
+
+def stored_to_toml(value: Any) -> str:
+    """Return a value that Optuna stores as TOML. A text is TOML already."""
+    return value if isinstance(value, str) else to_toml(value)
 
 
 def to_toml(value: Any) -> str:
@@ -122,120 +150,3 @@ def to_toml(value: Any) -> str:
 
 def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
-
-
-def _decimal(number: float) -> Decimal:
-    """Return the number that a user wrote, so that 3 steps of 0.1 end at 0.3."""
-    return Decimal(str(number))
-
-
-def _plain(value: Any, text: str) -> str | int | float | bool:
-    """Return what Optuna stores for a value: the value itself if it can, or its text."""
-    return value if isinstance(value, int | float) else text
-
-
-def parse_parameters(table: Any, key: str = "parameters") -> tuple[dict[str, Values], list[Problem]]:
-    """Read the table of parameters of a sweep file.
-
-    Args:
-        table: The table. Dotted keys are tables inside it.
-        key: Key of the table, for messages.
-
-    Returns:
-        The values of each parameter by its key in the experiment, and every problem.
-    """
-    if not isinstance(table, Mapping) or not table:
-        hint = "For example: optimizer.learning_rate = { log = [1e-4, 1e-1] }"
-        return {}, [Problem(key, "must be a table with at least one parameter", hint)]
-    parsed: dict[str, Values] = {}
-    problems: list[Problem] = []
-    for name, value in _leaves(cast("Mapping[str, Any]", table), ""):
-        values = _parse(value, join_key(key, name))
-        if isinstance(values, Problem):
-            problems.append(values)
-        else:
-            parsed[name] = values
-    return parsed, problems
-
-
-def _leaves(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
-    """Yield every value that is not a table of further parameters, with its dotted key."""
-    for name, value in table.items():
-        is_range = isinstance(value, Mapping) and any(kind in value for kind in (*KINDS, "step"))
-        if isinstance(value, Mapping) and value and not is_range:
-            yield from _leaves(cast("Mapping[str, Any]", value), join_key(key, name))
-        else:
-            yield join_key(key, name), value
-
-
-def _parse(value: Any, key: str) -> Values | Problem:
-    if isinstance(value, list):
-        return _parse_choices(cast("list[Any]", value), key)
-    if isinstance(value, Mapping):
-        return _parse_range(cast("Mapping[str, Any]", value), key)
-    return Problem(
-        key, f"must be a list of values or a range, not {format_value(value)}", f"Write [{to_toml(value)}, …]."
-    )
-
-
-def _parse_choices(values: Sequence[Any], key: str) -> Values | Problem:
-    if not values:
-        return Problem(key, "the list of values is empty")
-    if len(values) > MAXIMUM_CHOICES:
-        return Problem(key, f"has {len(values)} values, more than {MAXIMUM_CHOICES}", "Write a range.")
-    try:
-        texts = [to_toml(value) for value in values]
-    except TypeError as error:
-        return Problem(key, f"cannot hold such a value: {error}")
-    for index, value in enumerate(values):
-        if value in values[:index]:  # also 1 and 1.0, which Optuna cannot tell apart
-            return Problem(key, f"the value {texts[index]} is repeated")
-    return Choices(dict(zip(texts, values, strict=True)))
-
-
-def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
-    known = [*KINDS, "step"]
-    for name in table:
-        if name not in known:
-            return Problem(join_key(key, name), "a range has no such key", did_you_mean(name, known))
-    kinds = [kind for kind in KINDS if kind in table]
-    if len(kinds) != 1:
-        return Problem(key, "must have either range or log", "For example: { range = [0.0, 0.5] }")
-    limits = table[kinds[0]]
-    numbers = cast("list[Any]", limits) if isinstance(limits, list) else []
-    if len(numbers) != 2 or not all(map(_is_number, numbers)):
-        return Problem(join_key(key, kinds[0]), f"must be two numbers, not {format_value(limits)}")
-    low, high = numbers
-    if low >= high:
-        return Problem(
-            join_key(key, kinds[0]), f"the range from {low} to {high} is empty", "The lower limit comes first."
-        )
-    if kinds == ["log"] and low <= 0:
-        return Problem(join_key(key, "log"), f"the lower limit {low} must be greater than 0")
-    step = table.get("step")
-    if step is not None and (kinds == ["log"] or not _is_number(step) or not 0 < step <= high - low):
-        return Problem(join_key(key, "step"), "must be a positive number in a range that is not logarithmic")
-    if isinstance(step, float) and isinstance(low, int) and isinstance(high, int):
-        return Problem(join_key(key, "step"), "must be an integer, as the limits are")
-    if step is not None and (high - low) / step > MAXIMUM_STEPS:
-        return Problem(join_key(key, "step"), f"is too small: the range has more than {MAXIMUM_STEPS:,} steps")
-    if step is None and isinstance(low, int) and isinstance(high, int):
-        step = 1
-    return Range(low, high if step is None else _last_value(low, high, step), step, kinds == ["log"])
-
-
-def _last_value(low: float, high: float, step: float) -> float:
-    """Return the largest value of a range with a step, which may be below its upper limit.
-
-    Optuna counts the steps in decimal numbers, too, and would warn in each trial that a limit is not a value.
-    """
-    first, distance = _decimal(low), _decimal(step)
-    last = first + (_decimal(high) - first) // distance * distance
-    return int(last) if isinstance(low, int) and isinstance(high, int) else float(last)
-
-
-def _is_number(value: Any) -> bool:
-    # Databases store integers of 64 bits.
-    return not isinstance(value, bool) and (
-        (isinstance(value, float) and math.isfinite(value)) or (isinstance(value, int) and abs(value) < 2**63)
-    )

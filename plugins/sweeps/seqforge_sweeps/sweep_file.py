@@ -1,19 +1,19 @@
 """A sweep file: the base experiment, the parameters, and how many trials are run."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment import Experiment, override, read_table
-from seqforge.registry import Problem, Registry, from_validation
+from seqforge.registry import Problem, Registry, from_validation, join_key
 from seqforge.storage.paths import expand_home
-from seqforge_sweeps.ranges import Values, parse_parameters
+from seqforge_sweeps.ranges import Values, stored_to_toml
 
 PARAMETERS = "parameters"
 
@@ -22,9 +22,12 @@ NAME = "experiment.name"
 
 MAXIMUM_TRIALS = 100_000
 
+_RANGE = frozenset(Values.model_fields) - {"choices"}
+"""Keys of a table that is a range."""
+
 
 class Settings(BaseModel):
-    """The keys of a sweep file outside of `[parameters]`."""
+    """The keys of a sweep file."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -46,6 +49,9 @@ class Settings(BaseModel):
         str | None, Field(min_length=1, description="Database URL; by default, a SQLite file in the sweep's folder.")
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the choice of parameters.")] = 1337
+    parameters: Annotated[
+        dict[str, Values], Field(min_length=1, description="Values of each parameter, by its key in the experiment.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,6 @@ class Sweep:
         settings: Settings of the sweep.
         table: The base experiment, as tables.
         folder: Folder to which the paths in the base experiment are relative.
-        parameters: Values of each parameter, by its key in the experiment.
     """
 
     path: Path
@@ -66,7 +71,11 @@ class Sweep:
     settings: Settings
     table: Mapping[str, Any]
     folder: Path
-    parameters: Mapping[str, Values]
+
+    @property
+    def parameters(self) -> Mapping[str, Values]:
+        """Values of each parameter, by its key in the experiment."""
+        return self.settings.parameters
 
     def experiment(self, chosen: Mapping[str, Any], run_name: str, registry: Registry) -> Experiment:
         """Return the experiment of a trial.
@@ -79,7 +88,7 @@ class Sweep:
         Raises:
             ExperimentError: If the values do not fit together.
         """
-        texts = {key: values.to_toml(chosen[key]) for key, values in self.parameters.items()}
+        texts = {key: stored_to_toml(chosen[key]) for key in self.parameters}
         return self._experiment({**texts, NAME: f'"{run_name}"'}, registry)
 
     def _experiment(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
@@ -90,12 +99,8 @@ class Sweep:
     @property
     def combinations(self) -> int | None:
         """Number of combinations of the values; None if a parameter may have any number of a range."""
-        product = 1
-        for values in self.parameters.values():
-            if values.count is None:
-                return None
-            product *= values.count
-        return product
+        counts = [values.count for values in self.parameters.values()]
+        return None if None in counts else math.prod(count or 0 for count in counts)
 
     @property
     def is_exhaustive(self) -> bool:
@@ -171,12 +176,7 @@ def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None =
             hint=f'Write a sweep file that names it: base = "{path.name}", and a table [{PARAMETERS}] with the values '
             "to try, such as optimizer.learning_rate = [0.001, 0.003].",
         )
-    parameters, problems = parse_parameters(table.pop(PARAMETERS, None), PARAMETERS)
-    settings = _settings(table if trials is None else {**table, "trials": trials}, problems)
-    if settings is None or problems:
-        lines = [f"  {problem}" for problem in problems]
-        message = f"{path}: {problems[0]}" if len(lines) == 1 else "\n".join([f"{path}: {len(lines)} problems", *lines])
-        raise ExperimentError(message)
+    settings = validate_settings(table if trials is None else {**table, "trials": trials}, path)
     try:
         base = path.parent / expand_home(settings.base)
     except ValueError as error:
@@ -185,22 +185,45 @@ def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None =
         experiment = override(read_table(base), assignments)
     except SeqforgeError as error:
         raise ExperimentError(f"{path}: base: {error.message}", hint=error.hint) from error
-    return Sweep(path, settings.name or path.stem, settings, experiment, base.parent, parameters)
+    return Sweep(path, settings.name or path.stem, settings, experiment, base.parent)
 
 
-def _settings(table: Mapping[str, Any], problems: list[Problem]) -> Settings | None:
-    known = [*Settings.model_fields]
+def validate_settings(table: Mapping[str, Any], path: Path) -> Settings:
+    """Return the settings of a sweep file.
+
+    Raises:
+        ExperimentError: If a key or a range is wrong. It names every one.
+    """
+    if isinstance(table.get(PARAMETERS), Mapping):
+        table = {**table, PARAMETERS: dict(_leaves(table[PARAMETERS], ""))}
     try:
-        return Settings.model_validate_json(pydantic_core.to_json(table))
+        return Settings.model_validate(table)
     except ValidationError as error:
-        found = from_validation(error, table, "", known, "a sweep file")
-        problems += [_with_parameters(problem, table, known) for problem in found]
-        return None
+        known = [*Settings.model_fields, *_RANGE]
+        problems = [
+            _with_parameters(problem, table) for problem in from_validation(error, table, "", known, "a sweep file")
+        ]
+    lines = [f"  {problem}" for problem in problems]
+    raise ExperimentError(
+        f"{path}: {problems[0]}" if len(lines) == 1 else "\n".join([f"{path}: {len(lines)} problems", *lines])
+    )
 
 
-def _with_parameters(problem: Problem, table: Mapping[str, Any], known: list[str]) -> Problem:
-    """Add to an unknown table that parameters have a table of their own."""
+def _leaves(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """Yield every value that is not a table of further parameters, with its dotted key."""
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value and not value.keys() & _RANGE:
+            yield from _leaves(cast("Mapping[str, Any]", value), join_key(key, name))
+        else:
+            yield join_key(key, name), value
+
+
+def _with_parameters(problem: Problem, table: Mapping[str, Any]) -> Problem:
+    """Add to a missing or an unknown table how parameters are written."""
+    if problem.key == PARAMETERS:
+        hint = "Write a table such as [parameters] with optimizer.learning_rate = { log = [1e-4, 1e-1] }"
+        return Problem(problem.key, problem.message, hint)
     if isinstance(cast("Any", table.get(problem.key)), Mapping):
-        return Problem(problem.key, problem.message, f"{did_you_mean(problem.key, [*known, PARAMETERS])} Parameters "
-                       f"of the experiment are in [{PARAMETERS}].")  # fmt: skip
+        return Problem(problem.key, problem.message, f"{did_you_mean(problem.key, [*Settings.model_fields])} "
+                       f"Parameters of the experiment are in [{PARAMETERS}].")  # fmt: skip
     return problem

@@ -2,14 +2,15 @@
 
 import tomllib
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_sweeps.ranges import Choices, Range, parse_parameters, to_toml
-from seqforge_sweeps.sweep_file import read_sweep
+from seqforge_sweeps.ranges import Values, to_toml
+from seqforge_sweeps.sweep_file import read_sweep, validate_settings
 
 from seqforge import Registry
 from seqforge.errors import ExperimentError
@@ -40,49 +41,54 @@ def test_values_survive_toml(value: Any) -> None:
     assert tomllib.loads(f"value = {to_toml(value)}") == {"value": value}
 
 
+def parse(text: str) -> Mapping[str, Values]:
+    table = tomllib.loads(f'base = "base.toml"\n[parameters]\n{text}')
+    return validate_settings(table, Path("sweep.toml")).parameters
+
+
 def test_parameters_are_read_from_dotted_keys() -> None:
-    table = tomllib.loads(
+    parsed = parse(
         "model.cells.0.hidden_size = [16, 32]\noptimizer.learning_rate = { log = [1e-4, 1e-1] }\n"
         'optimizer.use = ["adam", "sgd"]\nmodel.dropout = { range = [0.0, 0.5], step = 0.25 }\n"training.steps" = [5]'
     )
-    parsed, problems = parse_parameters(table)
-    assert not problems
     assert parsed == {
-        "model.cells.0.hidden_size": Choices({"16": 16, "32": 32}),
-        "optimizer.learning_rate": Range(1e-4, 1e-1, log=True),
-        "optimizer.use": Choices({'"adam"': "adam", '"sgd"': "sgd"}),
-        "model.dropout": Range(0.0, 0.5, 0.25),
-        "training.steps": Choices({"5": 5}),
+        "model.cells.0.hidden_size": Values(choices=[16, 32]),
+        "optimizer.learning_rate": Values(log=[1e-4, 1e-1]),
+        "optimizer.use": Values(choices=["adam", "sgd"]),
+        "model.dropout": Values(range=[0.0, 0.5], step=0.25),
+        "training.steps": Values(choices=[5]),
     }
     assert parsed["model.dropout"].listed() == [0.0, 0.25, 0.5]
-    assert Range(16, 64, 16).listed() == [16, 32, 48, 64]
+    assert Values(range=[16, 64], step=16).listed() == [16, 32, 48, 64]
     assert [parsed["optimizer.use"].count, parsed["model.dropout"].count] == [2, 3]
     assert parsed["optimizer.learning_rate"].count is None
-    seeds, _ = parse_parameters({"experiment": {"seed": {"range": [3, 5]}}})
-    assert seeds["experiment.seed"].listed() == [3, 4, 5]
+    assert parse("experiment.seed = { range = [3, 5] }")["experiment.seed"].listed() == [3, 4, 5]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "parameters: must be a table with at least one parameter"),
+        ("", "parameters: should have at least 1 item, not {}. Write a table such as [parameters]"),
         ("a = []", "parameters.a: the list of values is empty"),
         ("a = 3", "parameters.a: must be a list of values or a range, not 3. Write [3, …]."),
         ("a = [1, 1.0]", "parameters.a: the value 1.0 is repeated"),
-        ("a = { log = [0, 1] }", "parameters.a.log: the lower limit 0 must be greater than 0"),
-        ("a = { range = [2, 1] }", "parameters.a.range: the range from 2 to 1 is empty. The lower limit comes first."),
-        ("a = { range = [1, 2], stp = 1 }", "parameters.a.stp: a range has no such key. Did you mean 'step'?"),
+        ("a = { log = [0, 1] }", "parameters.a: `low >= 1` must hold for `log=True`, but got (low=0, high=1)"),
+        ("a = { range = [2, 1] }", "parameters.a: `low <= high` must hold, but got (low=2, high=1)"),
+        ("a = { range = [1, 2], stp = 1 }", "parameters.a.stp: a sweep file has no option 'stp'. Did you mean 'step'?"),
         ("a = { range = [1, 2], log = [1, 2] }", "parameters.a: must have either range or log"),
-        ("a = { range = [1, 2], step = 0.5 }", "parameters.a.step: must be an integer, as the limits are"),
-        ("a = { log = [1, true] }", "parameters.a.log: must be two numbers, not [1, True]"),
-        (f"a = {{ range = [1, {10**400}] }}", "parameters.a.range: must be two numbers"),
-        ("a = { range = [0.0, 1.0], step = 1e-320 }", "parameters.a.step: is too small"),
+        ("a = { range = [1, 2], step = 2 }", "parameters.a: the range has one value"),
+        ("a = { range = [1, 2], step = 0 }", "parameters.a.step: should be greater than 0, not 0"),
+        ("a = { log = [1, 2], step = 0.5 }", "parameters.a: The parameter `step` is not supported when `log` is true"),
+        ("a = { log = [1, true] }", "parameters.a.log.1: should be a valid integer or be a valid number, not true"),
+        (f"a = {{ range = [1, {10**400}] }}", "parameters.a.range.1: should be less than 9223372036854775808"),
+        ("a = { range = [0.0, 1.0], step = 1e-320 }", "parameters.a: the step is too small"),
         ("a = [1979-05-27]", "parameters.a: cannot hold such a value"),
     ],
 )
 def test_a_wrong_range_is_an_error(text: str, message: str) -> None:
-    _, (problem,) = parse_parameters(tomllib.loads(text))
-    assert message in str(problem)
+    with pytest.raises(ExperimentError) as error:
+        parse(text)
+    assert message in error.value.message
 
 
 @pytest.mark.parametrize(
@@ -156,9 +162,9 @@ def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(tmp_path: P
     [("range = [4, 9], step = 2", 8), ("range = [0.1, 0.7], step = 0.2", 0.7), ("range = [0.0, 0.5], step = 0.2", 0.4)],
 )
 def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
-    parsed, _ = parse_parameters(tomllib.loads(f"a = {{ {text} }}"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
+        parsed = parse(f"a = {{ {text} }}")
         assert parsed["a"].distribution.to_internal_repr(high) == high
     assert parsed["a"].values_to_check[1] == to_toml(high)
     assert parsed["a"].listed()[-1] == high
