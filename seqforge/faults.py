@@ -208,8 +208,13 @@ def require_right(method: Callable[..., Any], problem: str | None) -> None:
 
 def component_fault(component: object, reason: str) -> PluginError:
     """Return the error for a fault in the code of a component that was built."""
+    return plugin_fault(*owner_of(component), reason)
+
+
+def owner_of(component: object) -> tuple[str, str]:
+    """Return the kind and the qualified name of a component that was built."""
     named = _named_parent(type(component))
-    return plugin_fault(*(_owner(named) if named else ("component", type(component).__qualname__)), reason)
+    return _owner(named) if named else ("component", type(component).__qualname__)
 
 
 def _place(method: Callable[..., Any]) -> str:

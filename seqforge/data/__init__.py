@@ -7,10 +7,10 @@ from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_exa
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
-from seqforge.data.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.data.padded_batch import PaddedBatch, pad_inputs, read_batch
 from seqforge.data.splits import Spans, SplitName, check_split, hash_to_unit_interval, split
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
+from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 
 __all__ = [
     "EXAMPLE_SPEC",

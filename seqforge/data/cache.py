@@ -12,10 +12,10 @@ from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
-from seqforge.errors import DataError, describe_type, warn
+from seqforge.errors import DataError, warn
 from seqforge.events import Report
-from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
+from seqforge.kinds.corpus import read_fingerprint
 from seqforge.storage.cache import delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
@@ -64,10 +64,7 @@ def load_example_file(
 
 
 def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any]) -> str:
-    fingerprint: Any = corpus.fingerprint()
-    if not isinstance(fingerprint, str):
-        raise wrong_result(corpus.fingerprint, f"returned {describe_type(fingerprint)}, not text")
-    content = json.dumps([version, fingerprint, key], sort_keys=True)
+    content = json.dumps([version, read_fingerprint(corpus), key], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from seqforge.component_state import checked_state
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
-from seqforge.errors import DataError, describe_type, with_article
+from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
+from seqforge.kinds.corpus import read_items
 from seqforge.kinds.vocabulary import distinct_codes
 from seqforge.storage.files import describe_failure, read_json
 
@@ -92,38 +93,6 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not the state of this vocabulary: {reason}") from error
     except OSError as error:
         raise describe_failure(error, f"reading {path}") from error
-
-
-def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> Iterator[ItemT]:
-    """Yield the items of a corpus, and convert its OSErrors to DataErrors.
-
-    The cache would report an OSError as a failure to write the cache.
-
-    Args:
-        items: What the corpus returned; it should be an iterator of `kind`.
-        kind: Class of the items.
-        method: Method of the corpus that returns items, for errors about them.
-
-    Raises:
-        DataError: If the corpus raises an OSError.
-        PluginError: If the corpus yields something else.
-    """
-    if not isinstance(items, Iterator):
-        raise wrong_result(method, f"returned {describe_type(items)}, not an iterator")
-    remaining = cast("Iterator[ItemT]", items)
-    while True:
-        try:
-            item = next(remaining)
-        except StopIteration:
-            return
-        except OSError as error:
-            raise DataError(f"the corpus cannot be read: {error}") from error
-        if not isinstance(item, kind):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise wrong_result(method, f"yielded {describe_type(item)}, not {with_article(kind.__name__)}")
-        content: Any = getattr(item, "content", b"")
-        if not isinstance(content, bytes):
-            raise wrong_result(method, f"yielded a Document whose content is {describe_type(content)}, not bytes")
-        yield item
 
 
 def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[Document]:

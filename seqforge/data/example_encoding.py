@@ -13,9 +13,8 @@ from typing import Any, BinaryIO, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, read_items, write_vocabulary
+from seqforge.data.encoding import REPORT_SECONDS, write_vocabulary
 from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
-from seqforge.data.example_values import convert_input, convert_target
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.events import Report
@@ -29,6 +28,8 @@ from seqforge.kinds import (
     Text,
     Vocabulary,
 )
+from seqforge.kinds.corpus import read_items
+from seqforge.kinds.example_values import convert_input, convert_target
 
 _TEXTS_AT_ONCE = 1000
 """Number of texts that are read into memory at once to be encoded."""

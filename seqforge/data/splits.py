@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError, did_you_mean
-
-SplitName = Literal["training", "validation", "test"]
+from seqforge.kinds.labelled_corpus import SplitName
 
 
 @dataclass(frozen=True, slots=True)

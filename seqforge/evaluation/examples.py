@@ -16,11 +16,12 @@ from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluatio
 from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_intervals, format_interval
-from seqforge.evaluation.metrics import score_by_each, validate_score
+from seqforge.evaluation.metrics import score_by_each
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
+from seqforge.kinds.metric import validate_score
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
 _BatchScore = tuple[float, int, list[int], list[Any]]

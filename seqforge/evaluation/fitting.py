@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.data import Dataset
-from seqforge.errors import SeqforgeError, describe_type, warn
+from seqforge.errors import SeqforgeError, warn
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.kinds import FittedMetric, IndexedMetric
+from seqforge.kinds.metric import state_fault
 from seqforge.registry import Component
 from seqforge.storage.cache import (
     LARGEST_FILE,
@@ -73,9 +74,9 @@ def _fit(
         raise plugin_fault(
             "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
         ) from error
-    if not isinstance(state, bytes):
-        raise plugin_fault("metric", component.name, f"its state is {describe_type(state)}, not bytes")
     if isinstance(metric, FittedMetric):
+        if fault := state_fault(state):
+            raise plugin_fault("metric", component.name, f"state {fault}")
         (folder / _STATE).write_bytes(state)
     return f"{component.name}, {dataset.description}"
 

@@ -1,6 +1,5 @@
 """Metrics: built from an experiment, and applied to texts."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,13 +7,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from seqforge.data import Dataset
 from seqforge.distribution import ALONE, World
-from seqforge.errors import describe_type, warn
+from seqforge.errors import warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
+from seqforge.kinds.metric import validate_score
 
 MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")
@@ -137,28 +137,6 @@ def score_by_each(
     names = list(metrics)
     found: dict[str, ScoreT] = {name: value for scores in world.collect(score_own) for name, value in scores.items()}
     return {name: found[name] for name in names if name in found}
-
-
-def validate_score(score: Any) -> Score:
-    """Return a score with its values, which may be numbers of numpy or tensors, as floats.
-
-    Raises:
-        TypeError: If the result is not a `Score`, or a value is not a number.
-        ValueError: If a value is not finite.
-    """
-    if not isinstance(score, Score):
-        raise TypeError(f"it returned {describe_type(score)}, not a Score")
-    if not isinstance(score.values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"its values are {describe_type(score.values)}, not a dict")
-    values: dict[str, float] = {}
-    for name, value in score.values.items():
-        try:
-            values[name] = float(value)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"its value {name!r} is {value!r}, not a number") from error
-        if not math.isfinite(values[name]):
-            raise ValueError(f"its value {name!r} is {value}")
-    return replace(score, values=values)
 
 
 def _average(scores: Sequence[Score]) -> dict[str, float]:

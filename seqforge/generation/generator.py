@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from seqforge.errors import DataError, PluginError, RunError, describe_type
+from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.kinds import (
     ConstraintAutomaton,
     GenerationKernel,
@@ -21,6 +20,13 @@ from seqforge.kinds import (
     SamplingContext,
     Vocabulary,
     map_state,
+)
+from seqforge.kinds.sampler_contract import (
+    check_places,
+    drawing_fault,
+    first_automaton,
+    resume_automaton,
+    transform_logits,
 )
 from seqforge.model import SequenceModel, States
 
@@ -215,7 +221,7 @@ def draw(
     check_finite(logits)
     transformed = logits
     for sampler, memory in zip(samplers, memories, strict=True):
-        transformed = _transform(sampler, transformed, memory)
+        transformed = transform_logits(sampler, transformed, memory)
     highest = transformed.amax(-1, keepdim=True)
     if not _all_finite(highest):
         raise _not_drawable(logits, samplers, memories)
@@ -231,22 +237,12 @@ def _all_finite(numbers: Tensor) -> bool:
     return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
 
 
-def _transform(sampler: Sampler, logits: Tensor, memory: object) -> Tensor:
-    transformed: Any = sampler.transform(logits, memory)
-    if not isinstance(transformed, Tensor) or transformed.shape != logits.shape:
-        shown = list(transformed.shape) if isinstance(transformed, Tensor) else describe_type(transformed)
-        raise wrong_result(sampler.transform, f"returned {shown}, not logits {list(logits.shape)}")
-    return transformed
-
-
 def _not_drawable(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
     """Return an error that names the sampler from whose logits nothing can be drawn."""
     for sampler, memory in zip(samplers, memories, strict=True):
-        logits = _transform(sampler, logits, memory)
-        if (logits.isnan() | (logits == math.inf)).any():
-            return wrong_result(sampler.transform, "returned a logit that is NaN or infinity")
-        if (logits == -math.inf).all(-1).any():
-            return wrong_result(sampler.transform, "forbids every symbol; at least one must stay allowed")
+        logits = transform_logits(sampler, logits, memory)
+        if fault := drawing_fault(logits):
+            return wrong_result(sampler.transform, fault)
     return PluginError("the samplers forbid every symbol, but not when they are called again with the same logits")
 
 

@@ -1,14 +1,16 @@
 """Corpora: sources of named text documents. Also the type of their path options."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
-from seqforge.events import Report
+from seqforge.errors import DataError, describe_type, with_article
+from seqforge.events import Report, no_report
+from seqforge.faults import component_fault, require_right, wrong_result
 from seqforge.storage.paths import expand_home
 
 
@@ -74,3 +76,101 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 ExperimentPath = Annotated[Path, AfterValidator(_resolve)]
 """A path option of a component, relative to the experiment file, or to the current folder if there is no file."""
+
+
+ItemT = TypeVar("ItemT")
+
+
+def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> Iterator[ItemT]:
+    """Yield the documents or the examples of a corpus, and convert its OSErrors to DataErrors.
+
+    The cache would report an OSError as a failure to write the cache.
+
+    Args:
+        items: What the corpus returned; it should be an iterator of `kind`.
+        kind: Class of the items.
+        method: Method of the corpus that returns items, for errors about them.
+
+    Raises:
+        DataError: If the corpus raises an OSError.
+        PluginError: If the corpus yields something else.
+    """
+    if not isinstance(items, Iterator):
+        raise wrong_result(method, f"returned {describe_type(items)}, not an iterator")
+    remaining = cast("Iterator[ItemT]", items)
+    while True:
+        try:
+            item = next(remaining)
+        except StopIteration:
+            return
+        except OSError as error:
+            raise DataError(f"the corpus cannot be read: {error}") from error
+        require_right(method, item_fault(item, kind))
+        yield item
+
+
+def item_fault(item: Any, kind: type[Any]) -> str | None:
+    """Return what is wrong with a document or an example that a corpus yields, or None."""
+    if not isinstance(item, kind):
+        return f"yielded {describe_type(item)}, not {with_article(kind.__name__)}"
+    content = getattr(item, "content", b"")
+    if not isinstance(content, bytes):
+        return f"yielded a Document whose content is {describe_type(content)}, not bytes"
+    return None
+
+
+def read_fingerprint(corpus: Any) -> str:
+    """Return the fingerprint of a corpus, labelled or not.
+
+    Raises:
+        PluginError: If it is not text.
+    """
+    digest = corpus.fingerprint()
+    require_right(corpus.fingerprint, text_fault(digest))
+    return digest
+
+
+def text_fault(value: Any) -> str | None:
+    """Return what is wrong with a result of `fingerprint` or `describe`, or None."""
+    return None if isinstance(value, str) else f"returned {describe_type(value)}, not text"
+
+
+def encoding_fault(document: Document) -> str | None:
+    """Return what is wrong with the encoding of a document, or None."""
+    try:
+        document.content.decode()
+    except UnicodeDecodeError as error:
+        return f"the document {document.name!r} is not UTF-8 ({error.reason} at byte {error.start})"
+    return None
+
+
+def try_source(corpus: Any, items: Iterator[ItemT]) -> ItemT:
+    """Check the fingerprint and the description of a corpus, labelled or not, and return its first item.
+
+    Raises:
+        PluginError: If one of them is wrong.
+        DataError: If the data is not on this machine.
+    """
+    if read_fingerprint(corpus) != corpus.fingerprint():
+        raise component_fault(corpus, "fingerprint must return the same text in every call")
+    require_right(corpus.describe, text_fault(corpus.describe()))
+    item: Any = next(items, None)
+    if item is None:
+        raise component_fault(corpus, "it has no document or example")
+    if not isinstance(item.name, str):
+        raise component_fault(corpus, f"the name {item.name!r} is not text")
+    return item
+
+
+def trial(build: Callable[[], Corpus]) -> str:
+    """Read the first document.
+
+    Raises:
+        PluginError: If it is wrong.
+        DataError: If the data is not on this machine.
+    """
+    corpus = build()
+    document = try_source(corpus, read_items(corpus.read(no_report), Document, corpus.documents))
+    if fault := encoding_fault(document):
+        raise component_fault(corpus, fault)
+    return f"document {document.name!r}, {len(document.content):,} bytes"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from numpy.typing import NDArray
+
 from seqforge.errors import describe_type
 
 
@@ -32,6 +34,9 @@ class Classes:
 
     names: tuple[str, ...]
 
+
+Value = str | int | NDArray[Any]
+"""A `str` for text, an `int` for the index of a class, or an array for numbers and for sequences of classes."""
 
 InputKind = Literal["vector", "sequence"]
 OutputMode = Literal["once", "every step", "sequence"]

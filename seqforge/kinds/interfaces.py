@@ -15,7 +15,7 @@ from seqforge.kinds.cell import Cell, HiddenState, State, Stepper, map_state, sc
 from seqforge.kinds.corpus import Corpus, Document, ExperimentPath
 from seqforge.kinds.diagnosis import Diagnosis
 from seqforge.kinds.elementwise_cell import ElementwiseCell, Gates, ProjectedCell
-from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text
+from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
 from seqforge.kinds.factored_cell import Equations, FactoredCell
 from seqforge.kinds.generation_kernel import (
     FORBIDDEN,
@@ -26,7 +26,7 @@ from seqforge.kinds.generation_kernel import (
     Resume,
 )
 from seqforge.kinds.initializer import Initializer
-from seqforge.kinds.labelled_corpus import Example, LabelledCorpus, Value
+from seqforge.kinds.labelled_corpus import Example, LabelledCorpus
 from seqforge.kinds.loss import IGNORED_TARGET, Loss
 from seqforge.kinds.metric import Finding, FittedMetric, IndexedMetric, Metric, Score
 from seqforge.kinds.optimizer import Optimizer

@@ -1,16 +1,17 @@
 """Labelled corpora: sources of examples, each with an input and a target."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from numpy.typing import NDArray
+from seqforge.errors import DataError
+from seqforge.faults import component_fault
+from seqforge.kinds.corpus import read_items, try_source
+from seqforge.kinds.example_spec import ExampleSpec, Text, Value
+from seqforge.kinds.example_values import convert_input, convert_target
 
-from seqforge.kinds.example_spec import ExampleSpec
-
-Value = str | int | NDArray[Any]
-"""A `str` for text, an `int` for the index of a class, or an array for numbers and for sequences of classes."""
+SplitName = Literal["training", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,7 @@ class Example:
     input: Value
     target: Value
     alternatives: tuple[Value, ...] = ()
-    split: Literal["training", "validation", "test"] | None = None
+    split: SplitName | None = None
 
 
 class LabelledCorpus(ABC):
@@ -75,3 +76,41 @@ class LabelledCorpus(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Return one or two lines for the user about the source and its location."""
+
+
+def example_fault(spec: ExampleSpec, example: Example) -> str | None:
+    """Return what is wrong with an example for an example spec, or None."""
+    try:
+        values = convert_input(spec, example.input)
+    except DataError as error:
+        return f"the input of {example.name!r} does not fit the example spec: {error.message}"
+    for value in (example.target, *example.alternatives):
+        try:
+            target = convert_target(spec, value)
+        except DataError as error:
+            return f"the target of {example.name!r} does not fit the example spec: {error.message}"
+        steps = len(cast("str", example.input)) if isinstance(spec.input, Text) else len(values)
+        if spec.output_mode == "every step" and len(target) != steps:
+            problem = "does not have one entry for every step of the input"
+            return f"the target of {example.name!r} {problem}: expected {steps}, got {len(target)}"
+    if example.split not in (None, *get_args(SplitName)):
+        return f"{example.name!r} is in an unknown split, {example.split!r}"
+    return None
+
+
+def trial(build: Callable[[], LabelledCorpus], spec: ExampleSpec) -> str:
+    """Read the first example.
+
+    Args:
+        build: Function that returns the corpus.
+        spec: Example spec of the corpus.
+
+    Raises:
+        PluginError: If it is wrong.
+        DataError: If the data is not on this machine.
+    """
+    corpus = build()
+    example = try_source(corpus, read_items(corpus.examples(), Example, corpus.examples))
+    if fault := example_fault(spec, example):
+        raise component_fault(corpus, fault)
+    return f"example {example.name!r}: {type(spec.input).__name__} to {type(spec.target).__name__}, {spec.output_mode}"

@@ -1,10 +1,17 @@
 """Metrics: scores of generated text."""
 
+import math
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
+
+from seqforge.errors import describe_type
+from seqforge.faults import component_fault, require_right
+from seqforge.figures import format_figure
+from seqforge.kinds.vocabulary import EXAMPLE_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +104,81 @@ class IndexedMetric(Metric):
     @abstractmethod
     def open_index(self, folder: Path) -> None:
         """Open the files of `write_index`, which stay unchanged as long as the metric exists."""
+
+
+def score_fault(score: Any) -> str | None:
+    """Return what is wrong with a result of `score`, or None."""
+    if not isinstance(score, Score):
+        return f"it returned {describe_type(score)}, not a Score"
+    values: Any = score.values
+    if not isinstance(values, Mapping):
+        return f"its values are {describe_type(values)}, not a dict"
+    for name, value in score.values.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return f"its value {name!r} is {value!r}, not a number"
+        if not math.isfinite(number):
+            return f"its value {name!r} is {value}"
+    return None
+
+
+def finding_fault(finding: Finding, texts: Sequence[str]) -> str | None:
+    """Return what is wrong with a finding in texts, or None."""
+    if 0 <= finding.text < len(texts) and 0 <= finding.start <= finding.stop <= len(texts[finding.text]):
+        return None
+    return f"the finding {finding} is outside of the texts"
+
+
+def state_fault(state: Any) -> str | None:
+    """Return what is wrong with a result of `FittedMetric.state`, or None."""
+    return None if isinstance(state, bytes) else f"returned {describe_type(state)}, not bytes"
+
+
+def validate_score(score: Any) -> Score:
+    """Return a score with its values, which may be numbers of numpy or tensors, as floats.
+
+    Raises:
+        ValueError: If it is not a `Score` whose values are finite numbers.
+    """
+    if fault := score_fault(score):
+        raise ValueError(fault)
+    return replace(score, values={name: float(value) for name, value in score.values.items()})
+
+
+def describe_score(metric: object, score: Any) -> str:
+    """Describe the values of a score.
+
+    Raises:
+        PluginError: If the score of the metric is wrong.
+    """
+    if fault := score_fault(score):
+        raise component_fault(metric, fault)
+    values = (f"{name} {format_figure(value)}" for name, value in validate_score(score).values.items())
+    return f"scored {', '.join(values) or 'no values'}"
+
+
+def trial(build: Callable[[], Metric]) -> str:
+    """Score texts, one of which is empty, after fitting the metric if it depends on the training text.
+
+    Raises:
+        PluginError: If the result is not a `Score` of finite values with findings inside the texts.
+    """
+    metric = build()
+    texts = [EXAMPLE_TEXT, "", "\x00}{\n"]
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(metric, FittedMetric):
+            metric.fit(iter([EXAMPLE_TEXT, ""]))
+            state = metric.state()
+            require_right(metric.state, state_fault(state))
+            metric = cast("FittedMetric", build())
+            metric.restore(state)
+        elif isinstance(metric, IndexedMetric):
+            metric.write_index(iter([EXAMPLE_TEXT, ""]), Path(folder))
+            metric.open_index(Path(folder))
+        score = metric.score(texts)
+    shown = describe_score(metric, score)
+    for finding in score.findings:
+        if fault := finding_fault(finding, texts):
+            raise component_fault(metric, fault)
+    return shown

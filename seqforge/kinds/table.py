@@ -4,9 +4,9 @@ A new kind is one row here, and one file of the same name in this folder. Neithe
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 
@@ -19,11 +19,13 @@ class Interface:
             `LabelledCorpus`, and the template of `seqforge plugins new`.
         labelled: Whether it is for labelled examples only, and not for streams of text.
         suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
+        contract: Module with the contract, if it is a file of its own.
     """
 
     name: str
     labelled: bool = False
     suite: str = ""
+    contract: str = ""
 
     @property
     def module(self) -> str:
@@ -45,13 +47,17 @@ class Interface:
         """Name of the conformance suite: `CorpusSuite`."""
         return self.suite or f"{self.class_name}Suite"
 
-    def import_module(self) -> ModuleType:
-        """Import the module of the kind, with its interface, its contract, and the function `trial`."""
-        return importlib.import_module(f"seqforge.kinds.{self.module}")
-
     def load(self) -> type[Any]:
         """Import and return the class."""
-        return getattr(self.import_module(), self.class_name)
+        return getattr(importlib.import_module(f"seqforge.kinds.{self.module}"), self.class_name)
+
+    def load_trial(self) -> Callable[..., Any]:
+        """Import and return the function `trial`, which builds a component and tries it once.
+
+        It raises a `PluginError` if the component is wrong, and a `DataError` if something that the trial needs is not
+        on this machine.
+        """
+        return importlib.import_module(f"seqforge.kinds.{self.contract or self.module}").trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +127,27 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 irregular_plural="corpora",
             ),
             Kind("vocabulary", "vocabulary", default="characters", irregular_plural="vocabularies"),
-            Kind("cell", "model.cells", many=True, default="lstm", supplied=frozenset({"input_size"})),
+            Kind(
+                "cell",
+                "model.cells",
+                many=True,
+                default="lstm",
+                supplied=frozenset({"input_size"}),
+                interfaces=(Interface("cell", contract="cell_contract"),),
+            ),
             Kind("attention", "model.attention", supplied=frozenset({"query_size", "memory_size"})),
             Kind("backend", None),
             Kind("initializer", "model.initializer", default="default"),
             Kind("loss", "loss", default="cross-entropy", irregular_plural="losses"),
             Kind("optimizer", "optimizer", default="adam"),
             Kind("schedule", "schedule", default="constant"),
-            Kind("sampler", "sampler", many=True, default="temperature"),
+            Kind(
+                "sampler",
+                "sampler",
+                many=True,
+                default="temperature",
+                interfaces=(Interface("sampler", contract="sampler_contract"),),
+            ),
             Kind(
                 "metric",
                 "metrics",

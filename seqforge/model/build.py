@@ -6,11 +6,11 @@ import torch
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.kinds.cell_contract import validate_cell
 from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.install_backend import load_backend
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
-from seqforge.model.validate_cell import validate_cell
 
 
 def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None = None) -> SequenceModel:
@@ -83,7 +83,7 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
     backward: list[Cell[Any]] = []
     for chosen in experiment.cells:
         cells.append(chosen.build(input_size=size))
-        validate_cell(cells[-1], chosen)
+        validate_cell(cells[-1])
         if both:
             backward.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size * (2 if both else 1)

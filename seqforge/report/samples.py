@@ -14,9 +14,10 @@ from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tok
 
 from seqforge.distribution import ALONE
 from seqforge.evaluation.baseline import BASELINE
-from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
+from seqforge.evaluation.metrics import build_metrics, score_by_each
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
+from seqforge.kinds.metric import validate_score
 from seqforge.report.subject import Subject
 from seqforge.runs.metrics_log import interval_of
 from seqforge.storage.files import open_regular, reported_failures

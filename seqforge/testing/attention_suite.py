@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from seqforge.api.plugin_check.cell_tensors import find_unregistered
 from seqforge.kinds import Attention
+from seqforge.kinds.cell_tensors import find_unregistered
 from seqforge.testing.conformance import Suite, calling, fail, require_equal, require_no_fault
 
 AttentionFactory = Callable[[int, int], Attention]

@@ -5,8 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from seqforge.generation.validate_automaton import has_stopped
 from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, LogitRule
+from seqforge.kinds.sampler_contract import has_stopped
 
 
 def apply_rule(rule: LogitRule, logits: Tensor) -> Tensor:

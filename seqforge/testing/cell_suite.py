@@ -8,8 +8,8 @@ import torch
 from hypothesis import strategies
 from torch.nn import functional
 
-from seqforge.api.plugin_check.cell_tensors import find_other_device, find_other_type, find_unregistered
 from seqforge.kinds import map_state, scan
+from seqforge.kinds.cell_tensors import find_other_device, find_other_type, find_unregistered
 from seqforge.testing import cell_checks as checks
 from seqforge.testing.cell_backends import require_equal_backends
 from seqforge.testing.cell_results import gradients_of, results_of, rows_of

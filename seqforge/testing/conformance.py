@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqforge.api.plugin_check.cell_tensors import TensorFault
 from seqforge.errors import SeqforgeError
 from seqforge.faults import place_of
+from seqforge.kinds.cell_tensors import TensorFault
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from seqforge.data.example_values import convert_input, convert_target
 from seqforge.errors import DataError, describe_type
 from seqforge.events import DocumentsEncoded, WorkProgressed
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.kinds.example_values import convert_input, convert_target
 from seqforge.testing.conformance import Suite, calling, fail
 
 AnyCorpus = Corpus | LabelledCorpus

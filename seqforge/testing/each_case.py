@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.api.plugin_check.cell_tensors import find_other_type, find_unregistered
+from seqforge.kinds.cell_tensors import find_other_type, find_unregistered
 from seqforge.testing.cell_results import named_state
 from seqforge.testing.conformance import ConformanceError, calling, require_no_fault
 from seqforge.testing.strategies import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell

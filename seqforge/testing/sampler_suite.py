@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.errors import PluginError, describe_type
-from seqforge.generation.validate_automaton import check_places, first_automaton, resume_automaton
 from seqforge.kinds import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds.sampler_contract import check_places, first_automaton, resume_automaton
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
 from seqforge.testing.conformance import Suite, calling, fail
 

@@ -44,7 +44,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
         ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),
         ("changing", "fingerprint must return the same text in every call"),
         ("numbered", "fingerprint returned an int, not text"),
-        ("misfit", "the example 'one' does not fit example_spec"),
+        ("misfit", "of 'one' does not fit the example spec: "),
         ("lower-case", "is decoded as b'DEF AREA"),
         ("unmasked", "a target that is ignored (-100) has a gradient"),
         ("frozen", "a step with a gradient changes no parameter"),

@@ -24,11 +24,11 @@ class Returns(Metric):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (None, "TypeError: it returned None, not a Score"),
-        ({"a": 1.0}, "TypeError: it returned a dict, not a Score"),
-        (Score({"a": "x"}), "TypeError: its value 'a' is 'x', not a number"),  # pyright: ignore[reportArgumentType]
+        (None, "ValueError: it returned None, not a Score"),
+        ({"a": 1.0}, "ValueError: it returned a dict, not a Score"),
+        (Score({"a": "x"}), "ValueError: its value 'a' is 'x', not a number"),  # pyright: ignore[reportArgumentType]
         (Score({"a": float("nan")}), "ValueError: its value 'a' is nan"),
-        (Score([1.0]), "TypeError: its values are a list, not a dict"),  # pyright: ignore[reportArgumentType]
+        (Score([1.0]), "ValueError: its values are a list, not a dict"),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_a_wrong_result_is_reported_and_left_out(result: Any, message: str, capsys: pytest.CaptureFixture[str]):

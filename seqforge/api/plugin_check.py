@@ -1,30 +1,31 @@
-"""The check of a plugin: one report for each component."""
+"""The check of a plugin: every component is imported, built with its defaults, and tried once."""
 
 import enum
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.api.plugin_check.cells import try_backend, try_cell
-from seqforge.api.plugin_check.data import try_corpus, try_metric
-from seqforge.api.plugin_check.training import try_sampler
+import torch
+
 from seqforge.api.run import Run
-from seqforge.errors import DataError, SeqforgeError
-from seqforge.faults import author_hint, blame_plugin
+from seqforge.errors import DataError, PluginError, SeqforgeError
+from seqforge.experiment.compatibility import example_spec_of
+from seqforge.faults import author_hint, blame_plugin, plugin_fault
+from seqforge.figures import format_milliseconds
+from seqforge.kinds import BackendContext, Cell, Vocabulary
+from seqforge.kinds.backend import COMPILATION_SECONDS
+from seqforge.kinds.cell_contract import STEPS
 from seqforge.kinds.table import KINDS
+from seqforge.model import load_backends
+from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.registry import CARD, Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
 from seqforge.runs.checkpoint_files import is_exported
 
-_TRIALS = {
-    "backend": try_backend,
-    "cell": try_cell,
-    "corpus": try_corpus,
-    "metric": try_metric,
-    "sampler": try_sampler,
-}
+ROWS = 16
+"""Rows of the batch for which a cell is timed."""
 
 
 class Verdict(enum.StrEnum):
@@ -85,16 +86,86 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
             return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
-            if kind in _TRIALS:
-                finding = _TRIALS[kind](resolved, registry)
-            else:
-                finding = KINDS[kind].interfaces[0].import_module().trial(resolved.build)
+            finding = _try(resolved, registry)
     except DataError as error:
         return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
     except SeqforgeError as error:
         finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
         return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or author_hint(name))
     return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(options))
+
+
+def _try(component: Component, registry: Registry) -> str:
+    """Try a component once, and return what was done and found.
+
+    Raises:
+        PluginError: If the component is wrong.
+        DataError: If something that the trial needs is not on this machine.
+    """
+    kind = KINDS[component.registration.kind]
+    interface = next(each for each in kind.interfaces if issubclass(component.component, each.load()))
+    trial = interface.load_trial()
+    match interface.name:
+        case "cell":
+            return _time_on_backends(trial(component.build), component, registry)
+        case "backend":
+            return trial(component.build, _small_cells(registry))
+        case "sampler":
+            return trial(component.build, _vocabulary(registry))
+        case "labelled-corpus":
+            return trial(component.build, example_spec_of(component))
+        case _:
+            return trial(component.build)
+
+
+def _time_on_backends(cell: Cell[Any], component: Component, registry: Registry) -> str:
+    """Time a cell on every backend.
+
+    Raises:
+        PluginError: If a backend that supports the cell fails.
+    """
+    context = BackendContext(torch.device("cpu"), torch.float32)
+    backends = load_backends(registry)
+    batch_shape = BatchShape(STEPS, ROWS, seconds=COMPILATION_SECONDS / PREPARATION_SHARE)
+    timing = CellTiming(cell, False, 1, batch_shape, "float32", context)
+    measured = measure_backends(timing, backends, registry, cached=False)
+    for name, refusal in measured.refused.items():
+        if refusal.about != "run" and backends[name].refusal(cell, context) is None:
+            raise plugin_fault("cell", component.name, f"on the backend {name}, {refusal.reason}")
+    times = sorted(measured.seconds.items(), key=lambda item: item[1])
+    shown = ", ".join(f"{name} {format_milliseconds(seconds)}" for name, seconds in times)
+    refused = [f"{name}: {why.reason}" for name, why in measured.refused.items() if why.about in ("cell", "run")]
+    return "\n".join([f"{STEPS} steps × {ROWS} rows: {shown}", *refused])
+
+
+def _small_cells(registry: Registry) -> Iterator[tuple[str, Cell[Any]]]:
+    """Yield every cell that can be built with its defaults, with few units if it has the option `hidden_size`."""
+    for registration in registry.registrations("cell"):
+        if registration.backends:
+            continue
+        try:
+            options = options_of(registry.load(registration), "cell", registration.qualified_name)
+            size = {"hidden_size": 8} if "hidden_size" in options.model.model_fields else {}
+            resolved = resolve(registry, "cell", {"use": registration.qualified_name, **size}, "", Path.cwd())
+            if isinstance(resolved, Component):
+                yield registry.names_of(registration)[0], resolved.build(input_size=5)
+        except PluginError:
+            continue  # The cell has its own report.
+
+
+def _vocabulary(registry: Registry) -> Vocabulary:
+    """Return the default vocabulary of a short text.
+
+    Raises:
+        DataError: If it is not installed.
+    """
+    name = KINDS["vocabulary"].default
+    found = resolve(registry, "vocabulary", {"use": name}, "", Path.cwd())
+    if not isinstance(found, Component):
+        raise DataError(f"imported and built; to draw symbols, the vocabulary {name!r} is needed")
+    vocabulary: Vocabulary = found.build()
+    vocabulary.learn([b"The quick brown fox jumps over 12 lazy dogs; (a) {b} [c]\n"])
+    return vocabulary
 
 
 def check_model(registry: Registry, model: PretrainedModel) -> ComponentReport:

@@ -8,9 +8,10 @@ import torch
 
 from seqforge import Experiment
 from seqforge.errors import PluginError
+from seqforge.faults import name_component
 from seqforge.kinds import Cell
+from seqforge.kinds.cell_contract import validate_cell
 from seqforge.model import build_model
-from seqforge.model.validate_cell import validate_cell
 
 
 class Memory(NamedTuple):
@@ -88,13 +89,8 @@ class Raising(ValidCell):
         return projected.foo, state
 
 
-@pytest.fixture
-def component(experiment: Any) -> Any:
-    return experiment().cells[0]
-
-
-def test_a_valid_cell_passes(component: Any):
-    validate_cell(ValidCell(4), component)
+def test_a_valid_cell_passes():
+    validate_cell(ValidCell(4))
 
 
 EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\)\)"
@@ -119,13 +115,14 @@ EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\
         (WithoutOutput, rf"its step returns Memory\(hidden=\[2, 3\]\), not {EXPECTED}"),
         (WithoutResult, f"its step returns None, not {EXPECTED}"),
         (Wide, r"its output of one step for a batch of 2 is \[1, 2, 6\], not \[1, 2, 3\]"),
-        (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
+        (Raising, r"it cannot read a step: AttributeError: .* \(test_cell_contract.py, line \d+\)"),
     ],
 )
-def test_an_invalid_cell_is_an_error_that_names_the_plugin(kind: type[ValidCell], message: str, component: Any):
-    with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {message}") as caught:
-        validate_cell(kind(4), component)
-    assert caught.value.hint == "Report this to the author of the plugin 'essentials'."
+def test_an_invalid_cell_is_an_error_that_names_the_plugin(kind: type[ValidCell], message: str):
+    name_component(kind, "cell", "sample/faulty")
+    with pytest.raises(PluginError, match=f"^cell 'sample/faulty': {message}") as caught:
+        validate_cell(kind(4))
+    assert caught.value.hint == "Report this to the author of the plugin 'sample'."
 
 
 def test_a_model_with_an_invalid_cell_is_not_built(experiment: Any):

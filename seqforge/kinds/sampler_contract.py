@@ -1,5 +1,6 @@
-"""Validation of a sampler's constraint automaton, because compiled code reads its tables without checks."""
+"""The contract of a sampler: its logits, and its constraint automaton, whose tables compiled code reads unchecked."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, cast
@@ -7,13 +8,38 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Int32, Int64
+from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.faults import wrong_result
-from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler
+from seqforge.faults import require_right, wrong_result
+from seqforge.kinds.generation_kernel import FORBIDDEN, ConstraintAutomaton
+from seqforge.kinds.sampler import Sampler, SamplingContext
+from seqforge.kinds.vocabulary import Vocabulary
 
 _TABLES, _ARRAYS = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
 _VERBS = {"automaton": "returned", "resume": "left"}
+
+
+def transform_logits(sampler: Sampler, logits: Tensor, memory: object) -> Tensor:
+    """Return the logits that a sampler returns for logits `[batch, symbols]`.
+
+    Raises:
+        PluginError: If they are not a tensor of the same shape. Their values are not checked; see `drawing_fault`.
+    """
+    transformed: Any = sampler.transform(logits, memory)
+    if not isinstance(transformed, Tensor) or transformed.shape != logits.shape:
+        shown = list(transformed.shape) if isinstance(transformed, Tensor) else describe_type(transformed)
+        raise wrong_result(sampler.transform, f"returned {shown}, not logits {list(logits.shape)}")
+    return transformed
+
+
+def drawing_fault(logits: Tensor) -> str | None:
+    """Return why no symbol can be drawn from the logits that a sampler returned, or None."""
+    if (logits.isnan() | (logits == math.inf)).any():
+        return "returned a logit that is NaN or infinity"
+    if (logits == -math.inf).all(-1).any():
+        return "forbids every symbol; at least one must stay allowed"
+    return None
 
 
 def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> ConstraintAutomaton | None:
@@ -143,3 +169,26 @@ def _out_of_range(name: str, numbers: Int32[np.ndarray, "..."], least: int, stop
         lowest, highest = int(numbers.min()), int(numbers.max())
         if lowest < least or highest >= stop:
             yield f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"
+
+
+def trial(build: Callable[[], Sampler], vocabulary: Vocabulary) -> str:
+    """Choose two symbols for two samples.
+
+    Args:
+        build: Function that returns the sampler.
+        vocabulary: Vocabulary that can encode "The ".
+
+    Raises:
+        PluginError: If the result is not logits, every symbol is forbidden, or the automaton is invalid.
+    """
+    sampler = build()
+    prompt = torch.as_tensor(vocabulary.encode("The ").astype("int64"))
+    generator = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        memory = sampler.start(SamplingContext(prompt, 2, 8, vocabulary))
+        for _ in range(2):
+            logits = transform_logits(sampler, torch.randn(2, vocabulary.size, generator=generator), memory)
+            require_right(sampler.transform, drawing_fault(logits))
+            memory = sampler.advance(memory, logits.argmax(-1))
+    first_automaton(sampler, memory, 2, vocabulary.size)
+    return "2 draws" + (", and a rule for compiled code" if sampler.logit_rule() else "")

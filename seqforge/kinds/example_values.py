@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError, describe_type
-from seqforge.kinds import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
+from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
+from seqforge.kinds.vocabulary import Vocabulary
 
 
 def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError, describe_type
-from seqforge.generation.validate_automaton import check_places, first_automaton, has_stopped, resume_automaton
 from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler
+from seqforge.kinds.sampler_contract import check_places, first_automaton, has_stopped, resume_automaton
 
 
 class Constrained(Sampler):

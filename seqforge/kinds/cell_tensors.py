@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seqforge.faults import is_authors_code, place_of
-from seqforge.kinds import Cell
+from seqforge.kinds.cell import Cell
 
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""
