@@ -16,7 +16,9 @@ from seqforge.kinds.generation_kernel import FORBIDDEN, ConstraintAutomaton
 from seqforge.kinds.sampler import Sampler, SamplingContext
 from seqforge.kinds.vocabulary import Vocabulary
 
-_TABLES, _ARRAYS = ("weights", "next_states", "actions", "costs"), ("states", "stacks", "heights")
+_ARRAYS = ("states", "stacks", "heights")
+"""Parts that are NumPy arrays; the others are tensors."""
+
 _VERBS = {"automaton": "returned", "resume": "left"}
 
 
@@ -108,6 +110,7 @@ def _require_none(method: Callable[..., Any], faults: Iterator[str]) -> None:
 
 
 def _faults_of_parts(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> Iterator[str]:
+    """Yield what is wrong with the types and shapes, and then with the tables, whose numbers never change."""
     count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
     shapes = {
         "weights": (count,),
@@ -118,50 +121,36 @@ def _faults_of_parts(automaton: ConstraintAutomaton, batch_size: int, symbols: i
         "stacks": (batch_size, depth),
         "heights": (batch_size,),
     }
-    yield from _wrong_types(automaton, shapes)
-    yield from _faults_of_tables(automaton)
-
-
-def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
-    count, depth = automaton.weights.numel(), automaton.stacks.shape[1]
-    heights = automaton.heights
-    waiting = automaton.stacks[np.arange(depth) < heights[:, np.newaxis]]
-    for name, numbers, stop in (
-        ("states", automaton.states, count),
-        ("heights", heights, depth + 1),
-        ("stacks", waiting, count),
-    ):
-        yield from _out_of_range(name, numbers, 0, stop)
-    if 0 < automaton.remaining <= automaton.valid_until:
-        yield f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
-
-
-def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ...]]) -> Iterator[str]:
     for name, shape in shapes.items():
-        table: Any = getattr(automaton, name)
+        part: Any = getattr(automaton, name)
         if name in _ARRAYS:
-            if type(table) is not np.ndarray or table.dtype != np.int32 or not table.flags.c_contiguous:
+            if type(part) is not np.ndarray or part.dtype != np.int32 or not part.flags.c_contiguous:
                 yield f"{name} is not a contiguous NumPy array of int32"
         else:
             dtype = torch.int8 if name == "costs" else torch.int32
-            if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
+            if part.dtype != dtype or part.device.type != "cpu" or not part.is_contiguous():
                 yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
-        if table.shape != shape:
-            yield f"{name} has the shape {[*table.shape]}, not {[*shape]}"
-
-
-def _faults_of_tables(automaton: ConstraintAutomaton) -> Iterator[str]:
-    count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
-    for name, table, least, stop in (
-        ("next_states", automaton.next_states, -1 - len(automaton.actions), count),
-        ("states in actions", automaton.actions[:, 1:], -1, count),
-        ("counts in actions", automaton.actions[:, 0], 0, depth + 1),
-    ):
-        yield from _out_of_range(name, table.numpy(), least, stop)
-    if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
+        if part.shape != shape:
+            yield f"{name} has the shape {[*part.shape]}, not {[*shape]}"
+    actions = automaton.actions
+    yield from _out_of_range("next_states", automaton.next_states.numpy(), -1 - len(actions), count)
+    yield from _out_of_range("states in actions", actions[:, 1:].numpy(), -1, count)
+    yield from _out_of_range("counts in actions", actions[:, 0].numpy(), 0, depth + 1)
+    if ((actions[:, 0] == 0) & (actions[:, 2] < 0)).any():
         yield "an action returns to the popped state, but pops none"
     if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
+
+
+def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
+    """Yield what is wrong with the numbers that change with each draw."""
+    count, depth = automaton.weights.numel(), automaton.stacks.shape[1]
+    heights = automaton.heights
+    yield from _out_of_range("states", automaton.states, 0, count)
+    yield from _out_of_range("heights", heights, 0, depth + 1)
+    yield from _out_of_range("stacks", automaton.stacks[np.arange(depth) < heights[:, np.newaxis]], 0, count)
+    if 0 < automaton.remaining <= automaton.valid_until:
+        yield f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
 
 
 def _out_of_range(name: str, numbers: Int32[np.ndarray, "..."], least: int, stop: int) -> Iterator[str]:
