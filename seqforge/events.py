@@ -68,11 +68,11 @@ class RunStarted:
         experiment: The resolved experiment, as tables and plain values.
         corpus: Description of the corpus.
         parameters: Number of trainable parameters.
-        training_tokens: Size of the training split, in the unit `terms.size`.
-        validation_tokens: Size of the validation split, in the same unit.
+        training_size: Size of the training split, in the unit `units.size`.
+        validation_size: Size of the validation split, in the same unit.
         step: Optimizer steps taken before.
         resumed: Whether the run resumes from a checkpoint.
-        terms: Words that differ between the tasks.
+        units: Words that differ between the tasks.
         backends: Lines about the backends: which runs which cells, its time per batch, and why others cannot run them.
         initial: Source of the initial weights of a fine-tuned run; None for weights from the initializer.
     """
@@ -82,11 +82,11 @@ class RunStarted:
     experiment: Mapping[str, Any]
     corpus: str
     parameters: int
-    training_tokens: int
-    validation_tokens: int
+    training_size: int
+    validation_size: int
     step: int
     resumed: bool
-    terms: Units
+    units: Units
     backends: tuple[str, ...] = ()
     initial: str | None = None
 

@@ -20,9 +20,9 @@ from benchmarks.c_learning.picture import write_picture, write_text
 from benchmarks.c_learning.texts import PROMPT
 from seqforge import Run
 from seqforge.report.layers import LayerReading, read_layers
-from seqforge.report.subject import Subject
 from seqforge.report.units import collect_units
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.loaded_run import LoadedRun
 
 TEXT = """\
 static int show_names(struct seq_file *file, int count)
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="SVG file to write the text to")
     arguments = parser.parse_args()
     run = Run.open(arguments.run)
-    found = collect_units(subject := Subject(RunDirectory(arguments.run), run.experiment, device="cpu"))
+    found = collect_units(subject := LoadedRun(RunDirectory(arguments.run), run.experiment, device="cpu"))
     if found is None:
         parser.error("the held-out text of the run is too short, or its model has no units")
     tokens = torch.tensor(subject.vocabulary.encode(PROMPT + TEXT).tolist())

@@ -17,6 +17,7 @@ from seqforge.data import Batch
 from seqforge.distribution import ALONE, Replica, World, join_world
 from seqforge.model import BatchShape, choose_backends
 from seqforge.runs.training_state import new_training_state
+from seqforge.tasks import text_losses
 from seqforge.training import train_step
 
 
@@ -71,7 +72,8 @@ class _Steps:
     def take(self) -> None:
         """Take the steps of one round."""
         for _ in range(self._steps):
-            result = train_step(self._state, [self._batch], self._loss, 1.0, CLIP_NORM, None, self._replica)
+            losses = text_losses(self._state, [self._batch], self._loss)
+            result = train_step(self._state, losses, 1.0, CLIP_NORM, None, self._replica)
             self._world.sum([result.loss])
 
 

@@ -14,7 +14,7 @@ from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run
 from seqforge.runs.comparison import differing_settings, short_names, summarize_all
 from seqforge.runs.summary import RunSummary
-from seqforge.tasks import TrainedModel, task_of
+from seqforge.tasks import task_of
 
 
 class ComparisonTable(list[dict[str, Any]]):
@@ -110,9 +110,7 @@ def evaluate_runs(runs: Sequence[Run], split: SplitName, device: str, report: Re
     Returns:
         The mean of each run and its difference to the first run, both with their bootstrap intervals.
     """
-    losses = [
-        task_of(run.experiment).block_losses(TrainedModel(run.directory, "best", device), split, report) for run in runs
-    ]
+    losses = [task_of(run.experiment).block_losses(run.load(device=device, report=report), split) for run in runs]
     return [_interval_values(one, losses[0] if index else None, split) for index, one in enumerate(losses)]
 
 

@@ -1,36 +1,20 @@
 """Fine-tuning: initial weights from another run, with the vocabulary mapped symbol by symbol."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from seqforge.errors import RunError
-from seqforge.experiment import Experiment
 from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
-from seqforge.tasks import TrainedModel, task_of
+from seqforge.runs.loaded_run import LoadedRun
+from seqforge.tasks import TrainingTask
 
 
-@dataclass(frozen=True, slots=True)
-class InitialWeights:
-    """Weights that a new run starts from.
-
-    Attributes:
-        experiment: Experiment of the run that trained them.
-        trained: Checkpoint of this run.
-    """
-
-    experiment: Experiment
-    trained: TrainedModel
-
-
-def load_initial_weights(
-    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: InitialWeights
-) -> str:
+def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: LoadedRun) -> str:
     """Replace the weights of a new model with those of a trained model.
 
     Weights of symbols that are in both vocabularies are copied. Those of a new symbol are the mean over the trained
@@ -40,9 +24,8 @@ def load_initial_weights(
 
     Args:
         model: The new model.
-        experiment: Experiment of the new model.
-        vocabulary: Vocabulary of the new model.
-        initial: Weights of the trained model.
+        task: Corpus of the new model.
+        initial: The trained model.
 
     Returns:
         A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
@@ -50,14 +33,14 @@ def load_initial_weights(
     Raises:
         RunError: If the cells or the sizes of the two models differ.
     """
-    directory, task = initial.trained.directory, task_of(initial.experiment)
-    source = Checkpoints(directory.checkpoints).find(initial.trained.checkpoint)
-    trained = task.load_model(initial.trained).state_dict()
+    directory, experiment = initial.directory, task.experiment
+    source = Checkpoints(directory.checkpoints).find(initial.checkpoint)
+    trained = initial.model.state_dict()
     new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     for name in sorted(trained.keys() ^ new.keys()):
         owner = source if name in trained else "the experiment"
         raise _mismatch(source, directory, f"only {owner} has a weight {name}")
-    old_symbols, new_symbols = _symbols(task.vocabulary(directory)), _symbols(vocabulary)
+    old_symbols, new_symbols = _symbols(initial.vocabulary), _symbols(task.vocabulary)
     places = {symbol: index for index, symbol in enumerate(old_symbols)}
     kept = [(places[symbol], index) for index, symbol in enumerate(new_symbols) if symbol in places]
     same = old_symbols == new_symbols

@@ -76,7 +76,7 @@ class ProgressDisplay(Callback):
         self._notebook_output: Any = None
         self._description = ""
         self._updated = time.monotonic()
-        self._terms = Units("tokens", "chars", "sample", "sample {run}")
+        self._units = Units("tokens", "chars", "sample", "sample {run}")
         self._step = self._first_step = 0
         self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
         self._previous_seconds: float | None = None
@@ -120,10 +120,10 @@ class ProgressDisplay(Callback):
     def on_run_started(self, event: RunStarted) -> None:
         """Print the corpus, the model, the backends and the run directory."""
         self.started = event
-        self._terms = event.terms
+        self._units = event.units
         self._previous_seconds = None
         self._print(f"Corpus: {event.corpus}")
-        sizes = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation {self._terms.size}"
+        sizes = f"{event.training_size:,} training and {event.validation_size:,} validation {self._units.size}"
         self._print(f"Model: {event.parameters:,} parameters, {sizes}")
         for line in event.backends:
             self._print(f"Backend: {line}")
@@ -148,7 +148,7 @@ class ProgressDisplay(Callback):
         unit = "loss" if event.bits_per_character is None else "bits/char"
         figures = [f"step {event.step:,}", f"{self._loss:.3f} {unit}"]
         if not self._console.is_terminal or self._console.width >= NARROW:
-            figures.append(f"{self._speed:,.0f} {self._terms.speed}/s")
+            figures.append(f"{self._speed:,.0f} {self._units.speed}/s")
         self._show("training", "  ".join([*figures, self._time_left(event)]), event.fraction)
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
@@ -172,7 +172,7 @@ class ProgressDisplay(Callback):
 
     def on_sampled(self, event: Sampled) -> None:
         """Print the first sample, and the scores of all samples."""
-        self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
+        self._console.rule(f"{self._units.sample} at step {event.step:,}", style="dim")
         self._print(event.texts[0])
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from seqforge.api.display import summary_html, summary_line
-from seqforge.api.launch import train_further
+from seqforge.api.start_training import train_further
 from seqforge.data import SplitName
 from seqforge.distribution import join_world
 from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
@@ -19,14 +19,16 @@ from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry
-from seqforge.report import ReportPage, Subject, write_report
+from seqforge.report import ReportPage, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 from seqforge.runs.resume import sets_backend
-from seqforge.tasks import Task, TrainedModel, task_of
+from seqforge.tasks import decoding_options, load_predictor, score_samples, task_of
+from seqforge.training.dynamic_evaluation import evaluate_dynamically
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +109,33 @@ class Run:
         """
         return tabulate_losses(self.metrics())
 
+    def load(
+        self,
+        checkpoint: str | int = "best",
+        device: str = "auto",
+        precision: Precision | None = None,
+        report: Report = no_report,
+    ) -> LoadedRun:
+        """Return the run with the model of a checkpoint, each part of which is loaded when it is first used."""
+        self.directory.check_exists()
+        return LoadedRun(self.directory, self.experiment, checkpoint, device, precision, report)
+
     @blame_components()
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the run."""
-        return self._task.vocabulary(self.directory)
+        return self.load().vocabulary
 
     @blame_components()
     def example_spec(self) -> ExampleSpec | None:
         """Return the shape of the examples on which the run was trained; None for a language model."""
-        return self._task.example_spec(self.directory)
+        return self.load().example_spec
 
     @blame_components()
     def model(
         self, checkpoint: str | int = "best", device: str = "auto", precision: Precision | None = None
     ) -> SequenceModel:
         """Load the model of the run, in evaluation mode, by default with the products in the experiment's precision."""
-        return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
+        return self.load(checkpoint, device, precision).model
 
     @blame_components()
     def sample(
@@ -157,7 +170,7 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        model, vocabulary = self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
+        model, vocabulary = self._language_model(checkpoint, device, precision)
         chain = self._chain(samplers)
         return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
@@ -177,7 +190,7 @@ class Run:
 
         The arguments and errors are those of `sample`.
         """
-        model, vocabulary = self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
+        model, vocabulary = self._language_model(checkpoint, device, precision)
         pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
         return blame_iteration(pieces)
 
@@ -211,8 +224,8 @@ class Run:
             DataError: If an input does not fit the example spec of the run.
         """
         chain = self._chain(samplers) if samplers else []
-        decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
-        return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs, report)
+        decoding = decoding_options(self.experiment, beam=beam, length=length, samplers=chain, seed=seed)
+        return load_predictor(self.load(checkpoint, device), decoding)(inputs, report)
 
     @blame_components()
     def evaluate(
@@ -233,7 +246,10 @@ class Run:
             DataError: If there is no such split, if it is empty, or if the corpus is missing.
             RunError: If the run was trained on another corpus, or if it cannot be evaluated dynamically.
         """
-        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report, dynamic)
+        loaded = self.load(checkpoint, device, report=report)
+        if dynamic is not None:
+            return evaluate_dynamically(loaded, split, dynamic)
+        return task_of(self.experiment).evaluate(loaded, split)
 
     @blame_components()
     def score_samples(
@@ -247,8 +263,8 @@ class Run:
         Raises:
             DataError: If the corpus is missing.
         """
-        trained = TrainedModel(self.directory, checkpoint, device)
-        (scores,), baseline = self._task.score_samples(trained, [self.experiment.samplers], seed, report)
+        loaded = self.load(checkpoint, device, report=report)
+        (scores,), baseline = score_samples(loaded, [self.experiment.samplers], seed)
         return scores, baseline
 
     @blame_components()
@@ -267,8 +283,7 @@ class Run:
         Raises:
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
-        subject = Subject(self.directory, self.experiment, checkpoint, device, report)
-        return write_report([subject], text)
+        return write_report([self.load(checkpoint, device, report=report)], text)
 
     @blame_components()
     def inspect(self, text: str, checkpoint: str | int = "best") -> Inspection:
@@ -337,13 +352,12 @@ class Run:
             train_further(self.directory, experiment, checkpoint, new_backends, callbacks, progress, world)
         return Run(self.directory, experiment)
 
-    @property
-    def _task(self) -> Task:
-        self.directory.check_exists()
-        return task_of(self.experiment)
-
-    def _language_model(self, checkpoint: str | int, device: str) -> tuple[SequenceModel, Vocabulary]:
-        return self._task.language_model(TrainedModel(self.directory, checkpoint, device))
+    def _language_model(
+        self, checkpoint: str | int, device: str, precision: Precision | None = None
+    ) -> tuple[SequenceModel, Vocabulary]:
+        loaded = self.load(checkpoint, device, precision)
+        loaded.require_text()
+        return loaded.model, loaded.vocabulary
 
     def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
         chosen = self.experiment if samplers is None else with_samplers(self.experiment, samplers, self.path)

@@ -116,13 +116,14 @@ class Trackers(Callback):
             self._each(lambda tracker: tracker.log_values(step, known))
 
     def _log_report(self) -> None:
-        from seqforge.report import Subject, write_report
+        from seqforge.report import write_report
+        from seqforge.runs.loaded_run import LoadedRun
 
         if self._directory is None:
             return
         path = self._directory / REPORT
         try:
-            write_report([Subject(RunDirectory(self._directory), self._experiment)]).save(path)
+            write_report([LoadedRun(RunDirectory(self._directory), self._experiment)]).save(path)
         except Exception as error:  # noqa: BLE001 - a report must not end a run
             warn(f"no report for the trackers: {_reason(error)}")
             return

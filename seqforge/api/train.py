@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from seqforge.api.fine_tuning import InitialWeights
-from seqforge.api.launch import train_further, train_new
 from seqforge.api.run import Run
+from seqforge.api.start_training import train_further, train_new
 from seqforge.distribution import World, join_world
 from seqforge.errors import ExperimentError
 from seqforge.experiment import Experiment
 from seqforge.faults import blame_components
 from seqforge.registry import Registry, format_value
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.locate import locate
 from seqforge.storage.paths import as_path
-from seqforge.tasks import TrainedModel
 
 
 @blame_components()
@@ -64,13 +63,13 @@ def train(
             directory = RunDirectory.open(earlier)
             train_further(directory, experiment, "latest", False, callbacks, progress, world)
         else:
-            weights = None if initial is None else _find_weights(initial, experiment.registry)
-            directory = train_new(experiment, folder, weights, callbacks, progress, world)
+            model = None if initial is None else _load_initial(initial, experiment.registry)
+            directory = train_new(experiment, folder, model, callbacks, progress, world)
     return Run(directory, experiment)
 
 
-def _find_weights(initial: Run | str | Path, registry: Registry) -> InitialWeights:
-    """Return the weights of the best checkpoint of a trained run, or of the checkpoint that a path names.
+def _load_initial(initial: Run | str | Path, registry: Registry) -> LoadedRun:
+    """Return a trained run with its best checkpoint, or with the checkpoint that a path names.
 
     Raises:
         RunError: If there is no such run or checkpoint.
@@ -81,4 +80,4 @@ def _find_weights(initial: Run | str | Path, registry: Registry) -> InitialWeigh
         path, step = locate(initial, registry)
         run, checkpoint = Run.open(path, registry=registry), step or "best"
     run.checkpoints.find(checkpoint)
-    return InitialWeights(run.experiment, TrainedModel(run.directory, checkpoint, device="cpu"))
+    return run.load(checkpoint, device="cpu")

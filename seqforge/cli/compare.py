@@ -77,14 +77,14 @@ def compare(
         from seqforge.api import Run
         from seqforge.api.compare import evaluate_runs
         from seqforge.api.progress import ProgressDisplay
-        from seqforge.report import Subject, write_report
+        from seqforge.report import write_report
 
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:
             if intervals:
                 rows = evaluate_runs(opened, "validation", "auto", display.report)
             if html is not None:
-                subjects = [Subject(run.directory, run.experiment, "best", "auto", display.report) for run in opened]
+                subjects = [run.load(report=display.report) for run in opened]
                 write_report(subjects).save(html)
     if as_json:
         typer.echo(json.dumps(_record(summaries, names, settings, rows, quantity, curves), indent=2))

@@ -69,6 +69,7 @@ def doctor(
 
 def _print_backends(path: Path, assignments: list[str], registry: Registry, *, as_json: bool) -> None:
     """Measure every backend that can run the cells of an experiment, on its batch shape and without the cache."""
+    from seqforge.distribution import ALONE
     from seqforge.events import no_report
     from seqforge.experiment import Experiment
     from seqforge.hardware.devices import choose_device
@@ -77,7 +78,8 @@ def _print_backends(path: Path, assignments: list[str], registry: Registry, *, a
 
     experiment = Experiment.load(path, assignments, registry)
     stderr().print("Measuring the backends, which takes a minute or more if one of them compiles.")
-    task = task_of(experiment).prepare_training(choose_device(experiment.training.device), no_report)
+    device = choose_device(experiment.training.device)
+    task = task_of(experiment).prepare_training(experiment, device, no_report, ALONE)
     shape = task.batch_shape
     cells: list[dict[str, Any]] = [
         {

@@ -105,12 +105,11 @@ def score_samples(
         ExperimentError: If no sampler has an option `temperature`, or a temperature is not valid.
     """
     from seqforge.experiment import with_temperature
-    from seqforge.tasks import TrainedModel, task_of
+    from seqforge.tasks import score_samples
 
     experiments = [with_temperature(run.experiment, one, run.path) for one in temperatures] or [run.experiment]
     chains = [experiment.samplers for experiment in experiments]
-    trained = TrainedModel(run.directory, checkpoint, device)
-    return task_of(run.experiment).score_samples(trained, chains, 0, report)
+    return score_samples(run.load(checkpoint, device, report=report), chains, 0)
 
 
 def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temperatures: Sequence[float]) -> None:

@@ -74,13 +74,12 @@ def predict(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.kinds import Numbers
-    from seqforge.tasks import TrainedModel, task_of
+    from seqforge.tasks import decoding_options, load_predictor
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
-    task = task_of(opened_run.experiment)
     chain = [component.build() for component in opened_run.experiment.samplers] if sampler else []
-    decoding = task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
-    predictor = task.predictor(TrainedModel(opened_run.directory, checkpoint, device), decoding)
+    decoding = decoding_options(opened_run.experiment, beam=beam, length=length, samplers=chain, seed=seed)
+    predictor = load_predictor(opened_run.load(checkpoint, device), decoding)
     spec = opened_run.example_spec()
     reads_numbers = spec is not None and isinstance(spec.input, Numbers)
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.

@@ -50,16 +50,17 @@ def report(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware.memory import keep_freed_memory
-    from seqforge.report import Subject, write_report
+    from seqforge.report import write_report
+    from seqforge.runs.loaded_run import LoadedRun
 
     if output is not None:
         check_output(output)
     keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
-        subjects: list[Subject] = []
+        subjects: list[LoadedRun] = []
         for name in runs:
             run, step = open_run(context, name, checkpoint)
-            subjects.append(Subject(run.directory, run.experiment, step, device, display.report))
+            subjects.append(run.load(step, device, report=display.report))
         page = write_report(subjects, text)
     folder, registry = subjects[0].directory.path, subjects[0].experiment.registry
     is_model = any(model.folder == folder for model in registry.models)

@@ -88,8 +88,8 @@ def run(
       torchrun --nproc-per-node 2 -m seqforge run experiments/first-run.toml
     """
     from seqforge.api import train
-    from seqforge.api.launch import train_further
     from seqforge.api.progress import ProgressDisplay
+    from seqforge.api.start_training import train_further
     from seqforge.distribution import join_world
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
@@ -151,8 +151,8 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", registry: Reg
 
     command, path = typed_program(), quote_path(run.path)
     stdout().print(f"The run is in {run.path}. Next:")
-    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{plugin_options(registry)}")
-    if started is not None and started.validation_tokens:
+    stdout().print(f"  {command} {task_of(run.experiment).units.command.format(run=path)}{plugin_options(registry)}")
+    if started is not None and started.validation_size:
         stdout().print(f"  {command} evaluate {path}{plugin_options(registry)}")
     stdout().print(f"  {command} report {path} --open{plugin_options(registry)}")
     activate = Path(sys.argv[0]).with_name("activate")

@@ -33,7 +33,6 @@ def watch(
 
       ssh -L 8000:127.0.0.1:8000 server seqforge watch runs/first-run --port 8000
     """
-    from seqforge.report import Subject
     from seqforge.report.live import ADDRESS, LiveRun, make_server
     from seqforge.runs.history import read_state
 
@@ -42,7 +41,7 @@ def watch(
     state, _ = read_state(folder)
     if state != "running":
         raise RunError(f"{folder}: no process trains this run: it is {state}", hint=_see(folder))
-    live = LiveRun(Subject(opened.directory, opened.experiment))
+    live = LiveRun(opened.load())
     try:
         server = make_server(live, port)
     except OSError as error:

@@ -13,7 +13,7 @@ from seqforge.model.input import OneHotInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, BatchShape
 from seqforge.model.precision import Precision, precisions_to_measure
-from seqforge.model.sequence_model import DecoderContext, RecurrentStack, SequenceModel, States
+from seqforge.model.sequence_model import DecoderContext, RecurrentStack, SequenceModel, States, map_states
 
 __all__ = [
     "EAGER",
@@ -32,6 +32,7 @@ __all__ = [
     "install_backend",
     "load_backend",
     "load_backends",
+    "map_states",
     "measure_cells",
     "precisions_to_measure",
     "use_recorded_backends",

@@ -17,6 +17,7 @@ from seqforge.kinds import (
     LogitRule,
     OutputLayer,
     State,
+    map_state,
 )
 from seqforge.model.dropout import Dropout
 from seqforge.model.encoder_output import EncoderOutput, last_outputs, reverse_rows
@@ -25,6 +26,11 @@ from seqforge.model.precision import Precision, products_in
 
 States = tuple[State, ...]
 """State of every layer, the lowest first."""
+
+
+def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
+    """Return recurrent states, with a function applied to every tensor."""
+    return tuple(map_state(function, state) for state in states)
 
 
 class RecurrentStack(nn.Module):

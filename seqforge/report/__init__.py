@@ -2,6 +2,5 @@
 
 from seqforge.report.page import ReportPage
 from seqforge.report.report import write_report
-from seqforge.report.subject import Subject
 
-__all__ = ["ReportPage", "Subject", "write_report"]
+__all__ = ["ReportPage", "write_report"]

@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples, prepare_examples, to_text
+from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples, to_text
 from seqforge.errors import SeqforgeError
 from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
 from seqforge.generation import RawPrediction, TargetVocabulary, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
 from seqforge.model import EncoderOutput, SequenceModel
-from seqforge.report.subject import Subject
+from seqforge.runs.loaded_run import LoadedRun
+from seqforge.tasks import decoding_options
 
 MOST_STEPS = 60_000
 """Maximum number of steps of the examples that are predicted."""
@@ -28,7 +29,7 @@ LONGEST_TEXT, MOST_NUMBERS, MOST_CLASSES = 600, 4096, 64
 """Limits of what the page shows of an input, in characters and in numbers, and of a confusion matrix, in classes."""
 
 
-def collect_examples(subject: Subject) -> dict[str, Any] | None:
+def collect_examples(subject: LoadedRun) -> dict[str, Any] | None:
     """Return the predictions for held-out examples of a labelled run.
 
     Returns:
@@ -36,9 +37,7 @@ def collect_examples(subject: Subject) -> dict[str, Any] | None:
         with input, prediction, target and loss, and `attention` matrices. None if the corpus is not available.
     """
     try:
-        dataset = prepare_examples(subject.experiment, subject.report)
-        subject.trained.check_corpus(dataset.file.digest)
-        model = subject.model
+        dataset, model = subject.labelled_dataset, subject.model
     except SeqforgeError as error:
         subject.notes.append(f"The examples are not available, so the report shows less: {error.message}.")
         return None
@@ -49,7 +48,7 @@ def collect_examples(subject: Subject) -> dict[str, Any] | None:
 class _Predictions:
     """The predictions of a model for examples of a dataset."""
 
-    def __init__(self, subject: Subject, dataset: LabelledDataset, model: SequenceModel) -> None:
+    def __init__(self, subject: LoadedRun, dataset: LabelledDataset, model: SequenceModel) -> None:
         self._subject = subject
         self._dataset = dataset
         self._spec: ExampleSpec = dataset.file.spec
@@ -57,7 +56,7 @@ class _Predictions:
         self._device = next(model.parameters()).device
         self._symbols = TargetVocabulary(self._spec, dataset.vocabulary)
         self._loss: Loss = subject.experiment.loss.build().to(self._device)
-        self._decoding = subject.task.decoding()
+        self._decoding = decoding_options(subject.experiment)
 
     @torch.inference_mode()
     def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:

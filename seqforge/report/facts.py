@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, cast
 from seqforge.errors import RunError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
-from seqforge.report.subject import Subject
 from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_state
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
 from seqforge.storage.files import read_bounded, reported_failures
@@ -41,7 +41,7 @@ class Facts(NamedTuple):
     experiment: str
 
 
-def collect_facts(subject: Subject) -> Facts:
+def collect_facts(subject: LoadedRun) -> Facts:
     """Return the facts about a run."""
     experiment, directory = subject.experiment, subject.directory
     start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), dict[str, Any]())
@@ -97,7 +97,7 @@ def _describe_model(table: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figures(subject: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     evaluations = [record for record in subject.records if record["event"] == "evaluation"]
     steps = [record for record in subject.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
@@ -124,7 +124,7 @@ def _describe_component(table: Mapping[str, Any]) -> str:
     return f"{str(table.get('use', '')).rpartition('/')[2]}{f' ({options})' if options else ''}"
 
 
-def _describe_precision(subject: Subject) -> str:
+def _describe_precision(subject: LoadedRun) -> str:
     """Return the precision in which the run was trained, which an experiment may leave open."""
     try:
         return read_backends(subject.directory.path).precision
@@ -133,10 +133,10 @@ def _describe_precision(subject: Subject) -> str:
 
 
 def _describe_splits(start: Mapping[str, Any]) -> str:
-    training, validation = number_of(start, "training_tokens"), number_of(start, "validation_tokens")
+    training, validation = number_of(start, "training_size"), number_of(start, "validation_size")
     if training is None or validation is None:
         return ""
-    unit = next(iter(_list(start, "terms")), "tokens")
+    unit = next(iter(_list(start, "units")), "tokens")
     return f"{training:,.0f} training and {validation:,.0f} validation {unit}"
 
 
@@ -151,7 +151,7 @@ def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> 
     return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items() if name != "seqforge"])
 
 
-def _describe_starts(subject: Subject) -> str:
+def _describe_starts(subject: LoadedRun) -> str:
     starts = [one for one in subject.history if one["event"] == STARTED]
     return ", ".join(f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10])
 

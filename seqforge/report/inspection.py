@@ -17,6 +17,7 @@ from seqforge.generation import encode_prompt, encode_text
 from seqforge.kinds import Loss, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.runs.training_state import new_training_state
+from seqforge.tasks import text_losses
 from seqforge.training.step import train_step
 
 
@@ -77,7 +78,8 @@ def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocab
     training = experiment.training
     with torch.random.fork_rng(devices=[]):  # dropout draws random numbers
         torch.default_generator.manual_seed(experiment.identity.seed)
-        train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
+        clipping = training.gradient_clip_norm, training.gradient_clip_value
+        train_step(state, text_losses(state, [batch], loss), 1.0, *clipping)
     return Inspection(tokens[:-1], tokens[1:], before, predict_symbols(state.model, tokens[:-1]))
 
 

@@ -19,8 +19,7 @@ from seqforge.events import WorkProgressed
 from seqforge.generation import encode_prompt, encode_text
 from seqforge.model import SequenceModel
 from seqforge.report.inspection import decode_symbols, inspect_text, predict_symbols
-from seqforge.report.subject import Subject
-from seqforge.tasks import TrainedModel
+from seqforge.runs.loaded_run import LoadedRun
 
 LENGTH, CONTEXT = 1200, 400
 """Number of symbols that are shown, and of symbols that the model reads before them."""
@@ -70,7 +69,7 @@ def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) 
     return torch.cat(parts, dim=1)
 
 
-def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | None:
+def collect_confidences(subject: LoadedRun, text: str | None) -> dict[str, Any] | None:
     """Return the probability of each symbol of a text under the model of a run.
 
     Args:
@@ -84,7 +83,7 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
-    vocabulary, dataset = subject.vocabulary, subject.dataset
+    vocabulary, dataset = subject.vocabulary, subject.available_dataset
     if text is not None:
         context = encode_prompt(vocabulary, None).numpy()
         tokens = encode_text(vocabulary, text, "text of the report").numpy()[:LENGTH]
@@ -117,18 +116,18 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
     }
 
 
-def collect_update(subject: Subject) -> dict[str, Any] | None:
+def collect_update(subject: LoadedRun) -> dict[str, Any] | None:
     """Return the probabilities of every symbol on a very short training text, before and after the first update.
 
     Returns:
         The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the
         probabilities `before` and `after`. None unless the text and the vocabulary are as small as those of "hello".
     """
-    vocabulary, dataset = subject.vocabulary, subject.dataset
+    vocabulary, dataset = subject.vocabulary, subject.available_dataset
     if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
         return None
     text = "".join(dataset.documents("training"))
-    initial = subject.task.load_model(TrainedModel(subject.directory, "initial", "cpu"))
+    initial = LoadedRun(subject.directory, subject.experiment, "initial", "cpu").model
     inspection = inspect_text(subject.experiment, initial, vocabulary, text)
     names = decode_symbols(vocabulary, np.arange(vocabulary.size))
     inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
@@ -139,7 +138,7 @@ def collect_update(subject: Subject) -> dict[str, Any] | None:
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
 
 
-def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+def _typical_piece(subject: LoadedRun, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the piece of median likelihood, which is neither the easiest nor the hardest text."""
     losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
     return pieces[int(losses.argsort()[len(pieces) // 2])]
@@ -149,14 +148,14 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def collect_memory(subject: Subject) -> dict[str, Any] | None:
+def collect_memory(subject: LoadedRun) -> dict[str, Any] | None:
     """Compare the likelihood of the same text after a state reset, and with the state of the text before it.
 
     Returns:
         Lists of equal length: the mean `distance` to the reset, and the bits per character after a `reset` and with a
         `carried` state at these distances. None if the text is too short.
     """
-    dataset = subject.dataset
+    dataset = subject.available_dataset
     if dataset is None:
         return None
     split = choose_split(dataset)

@@ -13,9 +13,9 @@ from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
 from seqforge.report.samples import SampleReader
-from seqforge.report.subject import Subject
 from seqforge.runs.activity import read_activity
 from seqforge.runs.history import HISTORY, read_state
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
 from seqforge.storage.files import describe_failure
 
@@ -26,7 +26,7 @@ TEXT = "text/plain; charset=utf-8"
 class LiveRun:
     """A run that trains, as a page and as the data that its page polls."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: LoadedRun) -> None:
         self._subject = subject
         self._samples = SampleReader(subject, MOST_SAMPLE_CHARACTERS)
         self._lock = threading.Lock()

@@ -10,14 +10,14 @@ from seqforge.report.facts import collect_facts
 from seqforge.report.likelihood import collect_confidences, collect_memory, collect_update
 from seqforge.report.page import ReportPage, render_page
 from seqforge.report.samples import SampleReader
-from seqforge.report.subject import Subject
 from seqforge.report.units import collect_units
+from seqforge.runs.loaded_run import LoadedRun
 
 MOST_SAMPLE_CHARACTERS = 400_000
 """Maximum number of characters of all samples on a page."""
 
 
-def write_report(subjects: Sequence[Subject], text: str | None = None) -> ReportPage:
+def write_report(subjects: Sequence[LoadedRun], text: str | None = None) -> ReportPage:
     """Return a report about runs: an HTML page of less than 5 MB.
 
     Parts that cannot be computed, for example because the corpus is missing, are left out, and the page states why.
@@ -42,7 +42,7 @@ def write_report(subjects: Sequence[Subject], text: str | None = None) -> Report
     return render_page(runs, title, notes=notes)
 
 
-def collect_logged(subject: Subject, samples: SampleReader) -> dict[str, Any]:
+def collect_logged(subject: LoadedRun, samples: SampleReader) -> dict[str, Any]:
     """Return the part of a run's data that needs no model, and can be read while the run trains."""
     return {
         "name": subject.name,
@@ -51,7 +51,7 @@ def collect_logged(subject: Subject, samples: SampleReader) -> dict[str, Any]:
     }
 
 
-def _examine(subject: Subject, text: str | None) -> dict[str, Any]:
+def _examine(subject: LoadedRun, text: str | None) -> dict[str, Any]:
     """Return the part of a run's data that needs its model."""
     if subject.experiment.labelled:
         if text is not None:

@@ -18,7 +18,7 @@ from seqforge.evaluation.metrics import build_metrics, score_by_each
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
-from seqforge.report.subject import Subject
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import interval_of
 from seqforge.storage.files import open_regular, reported_failures
 
@@ -39,11 +39,12 @@ class SampleReader:
         most_characters: Maximum number of characters of all samples together.
     """
 
-    def __init__(self, subject: Subject, most_characters: int) -> None:
+    def __init__(self, subject: LoadedRun, most_characters: int) -> None:
         self._subject = subject
         self._most_characters = most_characters
         self._metrics = _build_metrics(subject)
-        self._lexer = find_lexer(subject.dataset.token_file.names[:2000]) if subject.dataset is not None else None
+        dataset = subject.available_dataset
+        self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
 
     def collect(self) -> dict[str, Any] | None:
@@ -102,11 +103,11 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
     return faults
 
 
-def _build_metrics(subject: Subject) -> dict[str, Metric]:
+def _build_metrics(subject: LoadedRun) -> dict[str, Metric]:
     if subject.experiment.labelled:
         return {}
-    metrics = build_metrics(subject.experiment, subject.dataset, subject.report)
-    if subject.dataset is not None:
+    metrics = build_metrics(subject.experiment, subject.available_dataset, subject.report)
+    if subject.available_dataset is not None:
         return metrics
     return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric | IndexedMetric)}
 

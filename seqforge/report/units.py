@@ -15,8 +15,8 @@ from seqforge.events import WorkProgressed
 from seqforge.report.inspection import decode_symbols
 from seqforge.report.layers import LayerReading, read_layers
 from seqforge.report.likelihood import choose_split, read_pieces
-from seqforge.report.subject import Subject
 from seqforge.report.text_properties import find_properties
+from seqforge.runs.loaded_run import LoadedRun
 
 PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
@@ -40,7 +40,7 @@ SILENT = 1e-9
 Values = NDArray[np.floating[Any]]
 
 
-def collect_units(subject: Subject) -> dict[str, Any] | None:
+def collect_units(subject: LoadedRun) -> dict[str, Any] | None:
     """Return the units that represent properties of held-out text, and the saturation of the gates.
 
     A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property,
@@ -51,7 +51,7 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
         on this text from -127 to 127; `gates`, each with its layer, name and for each unit the fractions of time it is
         left-saturated and right-saturated; and the layers without gates as `ungated`. None if the text is too short.
     """
-    dataset = subject.dataset
+    dataset = subject.available_dataset
     if dataset is None:
         return None
     split = choose_split(dataset)

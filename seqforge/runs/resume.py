@@ -1,6 +1,7 @@
 """The rules of resuming: which settings of a run may change, and which files are removed before."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size"
          "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
 """Keys on which the parameters, the order of the data or the carried state depend."""
 
+_BACKEND = re.compile(r"model\.cells\.\d+\.backend(\..*)?")
+
 
 def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise an error if a setting on which the state of a run depends was changed, added or removed.
@@ -25,7 +28,12 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     Raises:
         ExperimentError: If there is such a setting; the message names all of them.
     """
-    changes = [change for key in FIXED for change in _changes(_value_at(before, key), _value_at(now, key), key)]
+    changes = [
+        _describe_change(*difference)
+        for key in FIXED
+        for difference in find_differences(_value_at(before, key), _value_at(now, key), key)
+        if not _BACKEND.fullmatch(difference[0])  # Checkpoints do not depend on it.
+    ]
     if changes:
         advice = (
             "You may change the length of the run, intervals, learning rates, samplers and backends. For other "
@@ -65,23 +73,26 @@ def _value_at(table: Any, key: str) -> Any:
     return table
 
 
-def _changes(before: Any, now: Any, key: str) -> Iterator[str]:
+def find_differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the keys at which two values of a table differ, with both values; None stands for a missing key.
+
+    Lists of different lengths differ as a whole.
+    """
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", now)
-        names = old.keys() | new.keys()
-        if key.startswith("model.cells."):
-            names = names - {"backend"}  # checkpoints do not depend on it
-        for name in sorted(names):
-            yield from _changes(old.get(name), new.get(name), join_key(key, name))
-    elif isinstance(before, list) and isinstance(now, list):
-        old_items, new_items = cast("list[Any]", before), cast("list[Any]", now)
-        if len(old_items) != len(new_items):
-            yield f"{key} had {len(old_items)} entries and now has {len(new_items)}"
-            return
-        for index, (old, new) in enumerate(zip(old_items, new_items, strict=True)):
-            yield from _changes(old, new, join_key(key, index))
+        for name in sorted(old.keys() | new.keys()):
+            yield from find_differences(old.get(name), new.get(name), join_key(key, name))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):  # pyright: ignore[reportUnknownArgumentType]
+        for index, (old, new) in enumerate(zip(cast("list[Any]", before), cast("list[Any]", now), strict=True)):
+            yield from find_differences(old, new, join_key(key, index))
     elif before != now:
-        yield f"{key} was {_format(before)} and is now {_format(now)}"
+        yield key, before, now
+
+
+def _describe_change(key: str, before: Any, now: Any) -> str:
+    if isinstance(before, list) and isinstance(now, list):
+        return f"{key} had {len(cast('list[Any]', before))} entries and now has {len(cast('list[Any]', now))}"
+    return f"{key} was {_format(before)} and is now {_format(now)}"
 
 
 def _format(value: Any) -> str:
@@ -92,3 +103,8 @@ def _format(value: Any) -> str:
 def sets_backend(overrides: Sequence[str]) -> bool:
     """Return whether an assignment sets `training.backend`, for which a resumed run chooses its backends again."""
     return any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
+
+
+def pinned_backends(table: Mapping[str, Any]) -> list[Any]:
+    """Return the pinned backend of each layer of an experiment, or None."""
+    return [entry.get("backend") for entry in table["model"]["cells"]]

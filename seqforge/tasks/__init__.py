@@ -1,13 +1,24 @@
 """Tasks: language models and labelled examples. Only this folder distinguishes them."""
 
 from seqforge.experiment import Experiment
-from seqforge.tasks.labelled_examples import LabelledExamplesTask
-from seqforge.tasks.language_model import LanguageModelTask
-from seqforge.tasks.task import Task, TrainedModel
+from seqforge.tasks.labelled_examples import LABELLED_EXAMPLES, decoding_options, load_predictor
+from seqforge.tasks.language_model import LANGUAGE_MODEL, score_samples, text_losses
+from seqforge.tasks.task import BatchLoss, StepBatches, Task, TaskSample, TrainingTask
 
-__all__ = ["Task", "TrainedModel", "task_of"]
+__all__ = [
+    "BatchLoss",
+    "StepBatches",
+    "Task",
+    "TaskSample",
+    "TrainingTask",
+    "decoding_options",
+    "load_predictor",
+    "score_samples",
+    "task_of",
+    "text_losses",
+]
 
 
 def task_of(experiment: Experiment) -> Task:
     """Return the task of an experiment."""
-    return LabelledExamplesTask(experiment) if experiment.labelled else LanguageModelTask(experiment)
+    return LABELLED_EXAMPLES if experiment.labelled else LANGUAGE_MODEL

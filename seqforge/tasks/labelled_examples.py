@@ -1,9 +1,7 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,12 +18,9 @@ from seqforge.data import (
     decode_target,
     prepare_examples,
     read_batch,
-    read_example_spec,
     to_text,
 )
-from seqforge.data.bucketed_batches import BatchShare
-from seqforge.distribution import ALONE, Replica, World
-from seqforge.errors import RunError, quote_path
+from seqforge.distribution import World
 from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import (
     ExampleScore,
@@ -35,20 +30,16 @@ from seqforge.evaluation.examples import (
     score_each_example,
     score_examples,
 )
-from seqforge.evaluation.metrics import TextScores, build_metrics
+from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, Units, no_report
+from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
-from seqforge.kinds import ExampleSpec, Progress, Vocabulary
-from seqforge.kinds.schedule import learning_rate_factor
-from seqforge.model import BatchShape, SequenceModel
-from seqforge.registry import Component
-from seqforge.runs.directory import RunDirectory
+from seqforge.kinds import Progress
+from seqforge.model import BatchShape, SequenceModel, States
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
-from seqforge.tasks.task import Task, TrainedModel
-from seqforge.training.limits import run_limits
-from seqforge.training.step import optimizer_step
-from seqforge.training.task import TaskSample, TaskStep, TrainingTask
+from seqforge.tasks.task import StepBatches, Task, TaskSample, TrainingTask, empty_split, require_validation
 
 RESAMPLES = 200
 """Number of resamples for the intervals of metrics if a whole split is scored. In training, there are none."""
@@ -57,115 +48,105 @@ _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledExamplesTask(Task):
-    """A model that reads whole examples and predicts their targets."""
+UNITS = Units("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
-    terms: ClassVar = Units("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
-    def prepare_training(
-        self, device: torch.device, report: Report, world: World = ALONE
-    ) -> "LabelledExamplesTraining":
-        """Prepare the examples, the loss and the metrics for training, and check them."""
-        experiment, training = self.experiment, self.experiment.training
-        dataset = world.in_turn("corpus", lambda: prepare_examples(experiment, report))
-        file, splits = dataset.file, dataset.splits
-        self.check_patience(has_validation=len(splits["validation"]) > 0)
-        has_end = experiment.topology.output_mode == "sequence"
-        batches = BucketedBatches(
-            file,
-            splits["training"],
-            training.batch_size,
-            training.batch_tokens,
-            experiment.identity.seed,
-            experiment.data.shuffle,
-            TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
-        )
-        steps_per_epoch = batches.batches_per_epoch / training.accumulation
-        time, rows = batches.part(0, world)[0].inputs.shape[:2]
-        return LabelledExamplesTraining(
-            experiment=experiment,
-            device=device,
-            description=dataset.description,
-            digest=file.digest,
-            vocabulary=dataset.vocabulary,
-            files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
-            training_size=len(splits["training"]),
-            validation_size=len(splits["validation"]),
-            steps_per_epoch=steps_per_epoch,
-            batch_shape=BatchShape(time, rows, *run_limits(training, steps_per_epoch)),
-            world=world,
-            dataset=dataset,
-            scoring=self._scoring(device, experiment.evaluation.tokens),
-            batches=batches,
-        )
+def prepare_training(
+    experiment: Experiment, device: torch.device, report: Report, world: World
+) -> "LabelledExamplesTraining":
+    """Prepare the examples, the loss and the metrics, and check them. `Task` has the errors."""
+    training = experiment.training
+    dataset = world.in_turn("corpus", lambda: prepare_examples(experiment, report))
+    file, splits = dataset.file, dataset.splits
+    has_validation = len(splits["validation"]) > 0
+    require_validation(experiment, has_validation)
+    has_end = experiment.topology.output_mode == "sequence"
+    batches = BucketedBatches(
+        file,
+        splits["training"],
+        training.batch_size,
+        training.batch_tokens,
+        experiment.identity.seed,
+        experiment.data.shuffle,
+        TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
+    )
+    return LabelledExamplesTraining(
+        experiment=experiment,
+        units=UNITS,
+        device=device,
+        world=world,
+        description=dataset.description,
+        digest=file.digest,
+        vocabulary=dataset.vocabulary,
+        files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
+        training_size=len(splits["training"]),
+        validation_size=len(splits["validation"]),
+        has_validation=has_validation,
+        has_samples=has_validation,
+        steps_per_epoch=batches.batches_per_epoch / training.accumulation,
+        batch_shape=BatchShape(*batches.part(0, world)[0].inputs.shape[:2]),
+        dataset=dataset,
+        scoring=_scoring(experiment, device, experiment.evaluation.tokens),
+        batches=batches,
+    )
 
-    def evaluate(
-        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
-    ) -> ExampleScore:
-        """Score a whole split by the loss and the metrics."""
-        if dynamic is not None:
-            raise RunError(f"{trained.path}: dynamic evaluation needs a language model, not labelled examples")
-        check_split(split)
-        dataset = prepare_examples(self.experiment, report)
-        trained.check_corpus(dataset.file.digest)
-        examples = dataset.splits[split]
-        if not len(examples):
-            raise self.empty_split(split)
-        scoring = self._scoring(choose_device(trained.device), None)
-        return score_examples(self.load_model(trained), dataset, examples, scoring, report)
 
-    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
-        """Score each example of a split by the loss."""
-        check_split(split)
-        dataset = prepare_examples(self.experiment, report)
-        trained.check_corpus(dataset.file.digest)
-        examples = np.sort(dataset.splits[split])
-        if not len(examples):
-            raise self.empty_split(split)
-        loss = self.experiment.loss.build().to(choose_device(trained.device))
-        totals, sizes = score_each_example(self.load_model(trained), dataset, examples, loss, report)
-        digest = f"{dataset.file.digest} {examples.tobytes().hex()}"
-        return BlockLosses(digest, f"loss {self.experiment.loss.table}", totals, sizes)
+def evaluate(run: LoadedRun, split: SplitName) -> ExampleScore:
+    """Score a whole split by the loss and the metrics. `Task` has the errors."""
+    check_split(split)
+    dataset, experiment = run.labelled_dataset, run.experiment
+    examples = dataset.splits[split]
+    if not len(examples):
+        raise empty_split(experiment, split)
+    scoring = _scoring(experiment, choose_device(run.device), None)
+    return score_examples(run.model, dataset, examples, scoring, run.report)
 
-    def score_samples(
-        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
-    ) -> tuple[list[TextScores], TextScores]:
-        """Return no values: the metrics of labelled examples score predictions, in `evaluate`."""
-        del trained, seed, report
-        return [TextScores() for _ in chains], TextScores()
 
-    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Raise a RunError, since the model does not predict the next symbol of a text."""
-        raise RunError(
-            f"{trained.path}: the model was trained on labelled examples; only language models can be sampled and "
-            "inspected",
-            hint=f"To predict examples: seqforge predict {quote_path(trained.path)} EXAMPLE",
-            python_hint="To predict examples: run.predict([EXAMPLE])",
-        )
+def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
+    """Score each example of a split by the loss. `Task` has the errors."""
+    check_split(split)
+    dataset, experiment = run.labelled_dataset, run.experiment
+    examples = np.sort(dataset.splits[split])
+    if not len(examples):
+        raise empty_split(experiment, split)
+    loss = experiment.loss.build().to(choose_device(run.device))
+    totals, sizes = score_each_example(run.model, dataset, examples, loss, run.report)
+    digest = f"{dataset.file.digest} {examples.tobytes().hex()}"
+    return BlockLosses(digest, f"loss {experiment.loss.table}", totals, sizes)
 
-    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
-        """Load the model, and return a predictor of the targets of new examples."""
-        training, directory = self.experiment.training, trained.directory
-        limits = training.batch_size, training.batch_tokens
-        model, vocabulary = self.load_model(trained), self.vocabulary(directory)
-        return Predictor(model, self.example_spec(directory), vocabulary, decoding, *limits)
 
-    def example_spec(self, directory: RunDirectory) -> ExampleSpec:
-        """Return the shape of the examples that a run was trained on."""
-        return read_example_spec(directory.spec)
+LABELLED_EXAMPLES = Task(UNITS, prepare_training, evaluate, block_losses)
+"""A model that reads whole examples and predicts their targets."""
 
-    def _scoring(self, device: torch.device, limit: int | None) -> ExampleScoring:
-        training = self.experiment.training
-        return ExampleScoring(
-            self.experiment.loss.build().to(device),
-            build_metrics(self.experiment),
-            self.decoding(),
-            training.batch_size,
-            training.batch_tokens,
-            limit,
-            RESAMPLES if limit is None else 0,
-        )
+
+def decoding_options(experiment: Experiment, **options: object) -> Decoding:
+    """Build the decoding options from the `[prediction]` section; `options` that are not None override them."""
+    settings = experiment.prediction
+    default = Decoding(settings.beam, settings.length_normalization, settings.length)
+    return replace(default, **{name: value for name, value in options.items() if value is not None})
+
+
+def load_predictor(run: LoadedRun, decoding: Decoding) -> Predictor:
+    """Load the model, and return a predictor of the targets of new examples.
+
+    Raises:
+        RunError: If the run is a language model.
+    """
+    spec, training = run.require_examples(), run.experiment.training
+    return Predictor(run.model, spec, run.vocabulary, decoding, training.batch_size, training.batch_tokens)
+
+
+def _scoring(experiment: Experiment, device: torch.device, limit: int | None) -> ExampleScoring:
+    training = experiment.training
+    return ExampleScoring(
+        experiment.loss.build().to(device),
+        build_metrics(experiment),
+        decoding_options(experiment),
+        training.batch_size,
+        training.batch_tokens,
+        limit,
+        RESAMPLES if limit is None else 0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +159,6 @@ class LabelledExamplesTraining(TrainingTask):
         batches: Batches of the training split.
     """
 
-    terms: ClassVar = LabelledExamplesTask.terms
     dataset: LabelledDataset
     scoring: ExampleScoring
     batches: BucketedBatches
@@ -187,55 +167,38 @@ class LabelledExamplesTraining(TrainingTask):
         """Return the state before the first step."""
         return new_training_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
 
-    def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
-        """Take one optimizer step."""
+    def read_step(self, state: TrainingState, progress: Progress) -> StepBatches:
+        """Read the batches of the next optimizer step."""
         training = self.experiment.training
         first = state.step * training.accumulation
         parts = [self.batches.part(first + index, self.world) for index in range(training.accumulation)]
-        losses = self._losses_of(parts, replica, training.scheduled_sampling * progress.fraction)
-        factor = learning_rate_factor(state.schedule, progress)
-        result = optimizer_step(state, losses, factor, training.gradient_clip_norm, training.gradient_clip_value)
-        return TaskStep(result, float(sum(share.all_steps for _, share in parts)))
-
-    def _losses_of(
-        self,
-        parts: Sequence[tuple[PaddedBatch, BatchShare]],
-        replica: Replica[SequenceModel],
-        sampling_probability: float,
-    ) -> Iterator[Tensor]:
-        # Every target of the step has the same weight, also in batches of different sizes and in other processes.
+        # Every target of the step has the same weight, also in batches of different sizes and in other processes. The
+        # replica averages over the processes, and the loss is a sum over all targets.
         targets = max(sum(share.all_targets for _, share in parts), 1)
-        for index, (batch, share) in enumerate(parts):
-            with replica.part(last=index == len(parts) - 1):
-                # The replica averages over the processes, and the loss is a sum over all targets.
-                loss = replica(partial(self._loss_of, batch.to(self.device), sampling_probability))
-                yield loss * (self.world.size * share.targets / targets)
+        sampling_probability = training.scheduled_sampling * progress.fraction
+        losses = [
+            partial(self._loss_of, batch, self.world.size * share.targets / targets, sampling_probability)
+            for batch, share in parts
+        ]
+        return StepBatches(losses, float(sum(share.all_steps for _, share in parts)))
 
-    def _loss_of(self, batch: PaddedBatch, sampling_probability: float, model: SequenceModel) -> Tensor:
+    def _loss_of(
+        self, batch: PaddedBatch, weight: float, sampling_probability: float, model: SequenceModel
+    ) -> tuple[Tensor, States]:
+        batch = batch.to(self.device)
         encoded = model.encode(batch.inputs, batch.lengths)
-        return example_loss(model, self.dataset.file.spec, encoded, batch, self.scoring.loss, sampling_probability)
+        spec = self.dataset.file.spec
+        loss = example_loss(model, spec, encoded, batch, self.scoring.loss, sampling_probability)
+        return loss * weight, ()
 
-    def bits_per_character(self, loss: float) -> None:
-        """Return None, since the loss is not a likelihood of text."""
-        del loss
-
-    def evaluate(self, model: SequenceModel, report: Report = no_report) -> ExampleScore | None:
-        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
-        if not self.has_validation:
-            return None
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> ExampleScore:
+        """Score as much of the validation split as `evaluation.tokens` allows."""
         examples = self.dataset.splits["validation"]
         return score_examples(model, self.dataset, examples, self.scoring, report, self.world)
 
-    @property
-    def has_samples(self) -> bool:
-        """Whether there are examples to predict: those of the validation split."""
-        return self.has_validation
-
-    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample | None:
-        """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
+    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample:
+        """Predict a few examples of the validation split, the same at every step."""
         del step, report
-        if not self.has_validation:
-            return None
         generator = np.random.default_rng(self.experiment.identity.seed)
         examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]
         own = self.world.share(len(examples))

@@ -3,38 +3,41 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 import torch
+from torch import Tensor
 
-from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
-from seqforge.distribution import ALONE, Replica, World
-from seqforge.errors import DataError, RunError, quote_path
+from seqforge.data import Batch, Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
+from seqforge.distribution import ALONE, World
+from seqforge.errors import DataError, ExperimentError
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.likelihood import (
     BLOCK,
     FEWEST_BLOCKS,
     LikelihoodScore,
-    bits_per_character,
     score_blocks,
     score_likelihood,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts
 from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
+from seqforge.generation import encode_prompt, sample_texts
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
-from seqforge.kinds.schedule import learning_rate_factor
-from seqforge.model import BatchShape, SequenceModel
+from seqforge.model import BatchShape, SequenceModel, States
 from seqforge.registry import Component
-from seqforge.runs.directory import RunDirectory
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
-from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
-from seqforge.tasks.task import Task, TrainedModel, check_division
-from seqforge.training.limits import run_limits
-from seqforge.training.step import train_step
-from seqforge.training.task import TaskSample, TaskStep, TrainingTask
+from seqforge.tasks.task import (
+    BatchLoss,
+    StepBatches,
+    Task,
+    TaskSample,
+    TrainingTask,
+    empty_split,
+    require_validation,
+)
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""
@@ -43,130 +46,125 @@ SHORTEST_BLOCK, BLOCK_ROWS = 50, 32
 """Smallest number of tokens in a block of held-out text, and number of blocks that are scored at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class LanguageModelTask(Task):
-    """A language model, trained by truncated backpropagation through time."""
+UNITS = Units("tokens", "chars", "sample", "sample {run}")
 
-    terms: ClassVar = Units("tokens", "chars", "sample", "sample {run}")
 
-    def prepare_training(self, device: torch.device, report: Report, world: World = ALONE) -> "LanguageModelTraining":
-        """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
-        experiment, training = self.experiment, self.experiment.training
-        check_division(training.batch_size, world)
-        dataset = world.in_turn("corpus", lambda: prepare(experiment, report))
-        self.check_patience(has_validation=dataset.splits["validation"].length >= 2)
-        try:
-            encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
-        except DataError as error:
-            raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
-        metrics = build_metrics(experiment, dataset, report)
-        spans = dataset.splits["training"]
-        if experiment.data.piece_length is not None:
-            spans = spans.cut(experiment.data.piece_length)
-        batches = TrainingBatches(
-            dataset.token_file,
-            spans,
-            lanes=training.batch_size * training.accumulation,
-            sequence_length=training.sequence_length,
-            seed=experiment.identity.seed,
-            shuffle=experiment.data.shuffle,
-            own_lanes=[
-                batch * training.batch_size + row
-                for batch in range(training.accumulation)
-                for row in world.share(training.batch_size)
-            ],
-        )
-        limits = run_limits(training, batches.steps_per_epoch)
-        return LanguageModelTraining(
-            experiment=experiment,
-            device=device,
-            description=dataset.description,
-            digest=dataset.token_file.digest,
-            vocabulary=dataset.vocabulary,
-            files=[dataset.token_file.vocabulary],
-            training_size=dataset.splits["training"].length,
-            validation_size=dataset.splits["validation"].length,
-            steps_per_epoch=float(batches.steps_per_epoch),
-            batch_shape=BatchShape(training.sequence_length, training.batch_size // world.size, *limits),
-            world=world,
-            dataset=dataset,
-            loss=experiment.loss.build().to(device),
-            samplers=[sampler.build() for sampler in experiment.samplers],
-            metrics=metrics,
-            baseline=score_baseline(metrics, experiment, dataset, world),
-            batches=batches,
-            characters_per_token=dataset.characters_per_token("training"),
-        )
+def prepare_training(
+    experiment: Experiment, device: torch.device, report: Report, world: World
+) -> "LanguageModelTraining":
+    """Prepare the corpus, the loss, the samplers and the metrics, and check them. `Task` has the errors."""
+    training = experiment.training
+    _check_division(training.batch_size, world)
+    dataset = world.in_turn("corpus", lambda: prepare(experiment, report))
+    has_validation = dataset.splits["validation"].length >= 2  # The first token is only an input.
+    require_validation(experiment, has_validation)
+    try:
+        encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
+    except DataError as error:
+        raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
+    metrics = build_metrics(experiment, dataset, report)
+    spans = dataset.splits["training"]
+    if experiment.data.piece_length is not None:
+        spans = spans.cut(experiment.data.piece_length)
+    batches = TrainingBatches(
+        dataset.token_file,
+        spans,
+        lanes=training.batch_size * training.accumulation,
+        sequence_length=training.sequence_length,
+        seed=experiment.identity.seed,
+        shuffle=experiment.data.shuffle,
+        own_lanes=[
+            batch * training.batch_size + row
+            for batch in range(training.accumulation)
+            for row in world.share(training.batch_size)
+        ],
+    )
+    loss: Loss = experiment.loss.build().to(device)
+    characters_per_token = dataset.characters_per_token("training")
+    return LanguageModelTraining(
+        experiment=experiment,
+        units=UNITS,
+        device=device,
+        world=world,
+        description=dataset.description,
+        digest=dataset.token_file.digest,
+        vocabulary=dataset.vocabulary,
+        files=[dataset.token_file.vocabulary],
+        training_size=dataset.splits["training"].length,
+        validation_size=dataset.splits["validation"].length,
+        has_validation=has_validation,
+        has_samples=True,
+        steps_per_epoch=float(batches.steps_per_epoch),
+        batch_shape=BatchShape(training.sequence_length, training.batch_size // world.size),
+        characters_per_target=characters_per_token if loss.in_nats else None,
+        dataset=dataset,
+        loss=loss,
+        samplers=[sampler.build() for sampler in experiment.samplers],
+        metrics=metrics,
+        baseline=score_baseline(metrics, experiment, dataset, world),
+        batches=batches,
+        characters_per_token=characters_per_token,
+    )
 
-    def evaluate(
-        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
-    ) -> LikelihoodScore:
-        """Score a whole split by its likelihood."""
-        check_split(split)
-        if dynamic is not None:
-            check_learning_rate(dynamic)
-        dataset = prepare(self.experiment, report)
-        trained.check_corpus(dataset.token_file.digest)
-        spans, training = dataset.splits[split], self.experiment.training
-        if spans.length < 2:
-            raise self.empty_split(split)
-        model = self.load_model(trained)
-        if dynamic is None:
-            return _score_split(self.experiment, dataset, split, model, None, report, ALONE)
-        batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length)
-        ratio = dataset.characters_per_token(split)
-        return score_dynamically(model, batches, ratio, spans.length - 1, dynamic, training, report)
 
-    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
-        """Score a whole split in blocks of text."""
-        check_split(split)
-        dataset = prepare(self.experiment, report)
-        trained.check_corpus(dataset.token_file.digest)
-        spans = dataset.splits[split]
-        if spans.length < 2:
-            raise self.empty_split(split)
-        # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
-        length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
-        batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length)
-        nats, tokens = score_blocks(self.load_model(trained), batches, spans.length - 1, report)
-        data = self.experiment.data.model_dump_json(exclude={"shuffle"})
-        digest = f"{dataset.token_file.digest} {split} {data}"
-        ratio = dataset.characters_per_token(split)
-        return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
+def evaluate(run: LoadedRun, split: SplitName) -> LikelihoodScore:
+    """Score a whole split by its likelihood. `Task` has the errors."""
+    dataset = require_tokens(run, split)
+    return _score_split(run.experiment, dataset, split, run.model, None, run.report, ALONE)
 
-    def score_samples(
-        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
-    ) -> tuple[list[TextScores], TextScores]:
-        """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics."""
-        if not self.experiment.metrics:
-            return [TextScores() for _ in chains], TextScores()
-        dataset = prepare(self.experiment, report)
-        metrics = build_metrics(self.experiment, dataset, report)
-        model, vocabulary = self.language_model(trained)
-        scores: list[TextScores] = []
-        for chain in chains:
-            samplers = [sampler.build() for sampler in chain]
-            texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)
-            report(WorkProgressed("scoring samples"))
-            scores.append(score_texts(metrics, [texts], prompt=self.experiment.sampling.prompt))
-        return scores, score_baseline(metrics, self.experiment, dataset)
 
-    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Load the model, in evaluation mode, and its vocabulary."""
-        return self.load_model(trained), self.vocabulary(trained.directory)
+def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
+    """Score a whole split in blocks of text. `Task` has the errors."""
+    dataset = require_tokens(run, split)
+    spans = dataset.splits[split]
+    # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
+    length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
+    batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length)
+    nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
+    data = run.experiment.data.model_dump_json(exclude={"shuffle"})
+    digest = f"{dataset.token_file.digest} {split} {data}"
+    ratio = dataset.characters_per_token(split)
+    return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
 
-    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
-        """Raise a RunError, since a language model does not predict the targets of examples."""
-        del decoding
-        raise RunError(
-            f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
-            hint=f"To draw samples: seqforge sample {quote_path(trained.path)}",
-            python_hint="To draw samples: run.sample()",
-        )
 
-    def example_spec(self, directory: RunDirectory) -> None:
-        """Return None, since a language model has no labelled examples."""
-        del directory
+LANGUAGE_MODEL = Task(UNITS, prepare_training, evaluate, block_losses)
+"""A language model, trained by truncated backpropagation through time."""
+
+
+def score_samples(
+    run: LoadedRun, chains: Sequence[Sequence[Component]], seed: int
+) -> tuple[list[TextScores], TextScores]:
+    """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics of samples.
+
+    Args:
+        run: The run.
+        chains: Chains of samplers, each of which draws the samples of one result.
+        seed: Seed of the draws.
+
+    Returns:
+        Values of the samples of each chain, and the baseline. All are empty if there is no metric of samples: those of
+        labelled examples score predictions, in an evaluation.
+    """
+    experiment = run.experiment
+    if experiment.labelled or not experiment.metrics:
+        return [TextScores() for _ in chains], TextScores()
+    dataset = run.dataset
+    metrics = build_metrics(experiment, dataset, run.report)
+    scores: list[TextScores] = []
+    for chain in chains:
+        samplers = [sampler.build() for sampler in chain]
+        texts = _draw_samples(experiment, run.model, run.vocabulary, samplers, seed, run.report, ALONE)
+        run.report(WorkProgressed("scoring samples"))
+        scores.append(score_texts(metrics, [texts], prompt=experiment.sampling.prompt))
+    return scores, score_baseline(metrics, experiment, dataset)
+
+
+def require_tokens(run: LoadedRun, split: SplitName) -> Dataset:
+    """Return the text of a run with a split of at least two tokens: one to read, one to predict."""
+    check_split(split)
+    if run.dataset.splits[split].length < 2:
+        raise empty_split(run.experiment, split)
+    return run.dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +181,6 @@ class LanguageModelTraining(TrainingTask):
         characters_per_token: Mean number of characters per token of the training split.
     """
 
-    terms: ClassVar = LanguageModelTask.terms
     dataset: Dataset
     loss: Loss
     samplers: Sequence[Sampler]
@@ -192,34 +189,21 @@ class LanguageModelTraining(TrainingTask):
     batches: TrainingBatches
     characters_per_token: float
 
-    @property
-    def has_validation(self) -> bool:
-        """Whether the validation split can be scored: its first token is only an input."""
-        return self.validation_size >= 2
-
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
         carried = self.experiment.training.accumulation
         return new_training_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
 
-    def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
-        """Take one optimizer step."""
+    def read_step(self, state: TrainingState, progress: Progress) -> StepBatches:
+        """Read the batches of the next optimizer step."""
+        del progress
         training = self.experiment.training
         batches = self.batches.batch(state.step).divide(training.accumulation)
-        factor = learning_rate_factor(state.schedule, progress)
-        clipping = training.gradient_clip_norm, training.gradient_clip_value
-        result = train_step(state, batches, self.loss, factor, *clipping, replica)
         tokens = training.batch_size * training.accumulation * training.sequence_length
-        return TaskStep(result, tokens * self.characters_per_token)
+        return StepBatches(text_losses(state, batches, self.loss), tokens * self.characters_per_token)
 
-    def bits_per_character(self, loss: float) -> float | None:
-        """Return a training loss in bits per character; None if it is not a likelihood of text."""
-        return bits_per_character(loss, self.characters_per_token) if self.loss.in_nats else None
-
-    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore | None:
-        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
-        if not self.has_validation:
-            return None
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore:
+        """Score as much of the validation split as `evaluation.tokens` allows."""
         limit = self.experiment.evaluation.tokens
         return _score_split(self.experiment, self.dataset, "validation", model, limit, report, self.world)
 
@@ -229,6 +213,33 @@ class LanguageModelTraining(TrainingTask):
         texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
         scores = score_texts(self.metrics, [texts], self.world, self.experiment.sampling.prompt)
         return TaskSample(texts, scores, self.baseline)
+
+
+def text_losses(state: TrainingState, batches: Sequence[Batch], loss: Loss) -> list[BatchLoss]:
+    """Return the loss of each of several batches of text, whose mean is the loss of a step.
+
+    A batch that continues the previous one starts from its recurrent state.
+    """
+    return [
+        partial(
+            _loss_of_text,
+            batch,
+            state.recurrent[index] if batch.continues and state.recurrent else None,
+            loss,
+            len(batches),
+            state.device,
+        )
+        for index, batch in enumerate(batches)
+    ]
+
+
+def _loss_of_text(
+    batch: Batch, before: States | None, loss: Loss, count: int, device: torch.device, model: SequenceModel
+) -> tuple[Tensor, States]:
+    states = model.initial_states(batch.inputs.shape[1]) if before is None else before
+    outputs, after = model(batch.inputs.to(device), states)
+    value = loss(outputs, batch.targets.to(device))
+    return value if count == 1 else value / count, after
 
 
 def _score_split(
@@ -268,3 +279,13 @@ def _draw_samples(
         report=report,
         world=world,
     )
+
+
+def _check_division(rows: int, world: World) -> None:
+    """Raise an `ExperimentError` if the processes would have different numbers of rows of a batch."""
+    if rows % world.size:
+        fitting = sorted({max(world.size, rows // world.size * world.size), -(-rows // world.size) * world.size})
+        raise ExperimentError(
+            f"training.batch_size = {rows} cannot be divided by {world.size} processes",
+            hint=f"Use {' or '.join(map(str, fitting))}, or another number of processes.",
+        )

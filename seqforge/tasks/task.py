@@ -1,225 +1,157 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from seqforge.data import SplitName, read_vocabulary
-from seqforge.distribution import ALONE, World
-from seqforge.errors import DataError, ExperimentError, RunError, warn
+from seqforge.data import SplitName
+from seqforge.distribution import World
+from seqforge.errors import DataError
+from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report, Units
+from seqforge.events import Report, Sampled, Units, no_report
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, Predictor
-from seqforge.hardware.devices import choose_device
-from seqforge.kinds import ExampleSpec, Vocabulary
-from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
-from seqforge.model.precision import check_precision
-from seqforge.registry import Component
-from seqforge.runs.backends import read_backends
-from seqforge.runs.checkpoint_files import check_corpus, load_model
-from seqforge.runs.checkpoints import Checkpoints
-from seqforge.runs.directory import RunDirectory
-from seqforge.training.task import TrainingTask
+from seqforge.kinds import Progress, Vocabulary
+from seqforge.model import BatchShape, SequenceModel, States
+from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.training_state import TrainingState
+
+BatchLoss = Callable[[SequenceModel], tuple[Tensor, States]]
+"""Function of a model that returns the loss of one batch, as a part of the loss of a step, and the recurrent state of
+every layer after the batch; empty if no later batch continues it."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A checkpoint of a run, with the device and the precision to load it in.
+class StepBatches(NamedTuple):
+    """The part of one process in the batches of one optimizer step.
 
     Attributes:
-        directory: The run directory.
-        checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
-        device: Device to load the model on, or "auto".
-        precision: Precision of matrix products; None for that of the experiment.
-
-    Raises:
-        RunError: If there is no such precision.
+        losses: Loss of each batch. The loss of the step is their sum.
+        characters: Number of characters, or of steps of examples, that all processes read.
     """
 
-    directory: RunDirectory
-    checkpoint: str | int = "best"
-    device: str = "auto"
-    precision: Precision | None = None
-
-    def __post_init__(self) -> None:
-        if self.precision is not None:
-            check_precision(self.precision)
-
-    @property
-    def path(self) -> Path:
-        """The run directory, for messages."""
-        return self.directory.path
-
-    def check_corpus(self, digest: str) -> None:
-        """Check that the run was trained on the corpus with a digest.
-
-        Raises:
-            RunError: If the digest differs.
-        """
-        trained = "latest" if self.checkpoint == "initial" else self.checkpoint
-        check_corpus(Checkpoints(self.directory.checkpoints).find(trained), digest)
+    losses: Sequence[BatchLoss]
+    characters: float
 
 
-@dataclass(frozen=True, slots=True)
-class Task(ABC):
-    """The kind of model that an experiment trains: a language model, or a model for labelled examples.
-
-    A task is cheap to create. It reads the corpus only to train and to evaluate.
+class TaskSample(NamedTuple):
+    """The output of a model at a sampling interval.
 
     Attributes:
-        terms: Words for what the task counts and shows.
+        texts: Samples, or predictions for a few examples.
+        scores: Values of the metrics of samples.
+        baseline: The same values on held-out text.
+    """
+
+    texts: list[str]
+    scores: TextScores = TextScores()
+    baseline: TextScores = TextScores()
+
+    def event(self, step: int) -> Sampled:
+        """Return the event for callbacks."""
+        intervals = join_intervals(self.scores, self.baseline)
+        return Sampled(step, tuple(self.texts), self.scores.values, self.baseline.values, intervals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingTask(ABC):
+    """A corpus that is prepared for training, with its loss and metrics.
+
+    Attributes:
         experiment: The experiment.
+        units: Words for what the task counts and shows.
+        device: Device to train on.
+        world: The processes that train together.
+        description: Description of the corpus.
+        digest: Digest of the encoded corpus. A run can be resumed only on a corpus with the same digest.
+        vocabulary: Vocabulary of the encoded corpus.
+        files: Files of the encoded corpus that are copied to the run directory.
+        training_size: Number of tokens, or of examples, in the training split.
+        validation_size: Number of tokens, or of examples, in the validation split.
+        has_validation: Whether the validation split can be scored.
+        has_samples: Whether there is something to sample.
+        steps_per_epoch: Number of optimizer steps in one pass over the training split.
+        batch_shape: Shape of a batch of one process.
+        characters_per_target: Mean number of characters of a target; None if the loss is not a likelihood of text.
     """
 
-    terms: ClassVar[Units]
     experiment: Experiment
+    units: Units
+    device: torch.device
+    world: World
+    description: str
+    digest: str
+    vocabulary: Vocabulary
+    files: list[Path]
+    training_size: int
+    validation_size: int
+    has_validation: bool
+    has_samples: bool
+    steps_per_epoch: float
+    batch_shape: BatchShape
+    characters_per_target: float | None = None
 
     @abstractmethod
-    def prepare_training(self, device: torch.device, report: Report, world: World = ALONE) -> TrainingTask:
-        """Prepare the corpus, the loss and the metrics for training, and check them.
-
-        Args:
-            device: Device to train on.
-            report: Function that receives the progress.
-            world: The processes that train together. Each prepares its part of every batch.
-
-        Raises:
-            DataError: If the corpus is missing, empty or does not fit the batches.
-            ExperimentError: If a batch cannot be divided over the processes.
-        """
+    def new_state(self) -> TrainingState:
+        """Return the state before the first step."""
 
     @abstractmethod
-    def evaluate(
-        self, trained: TrainedModel, split: SplitName, report: Report, dynamic: float | None = None
-    ) -> LikelihoodScore | ExampleScore:
-        """Score a whole split.
-
-        Args:
-            trained: The model.
-            split: The split.
-            report: Function that receives the progress.
-            dynamic: Learning rate of dynamic evaluation, for a language model; None for fixed weights.
-
-        Raises:
-            DataError: If there is no such split, if it is empty, or if the corpus is missing.
-            RunError: If the run was trained on another corpus, or if it cannot be evaluated dynamically.
-        """
+    def read_step(self, state: TrainingState, progress: Progress) -> StepBatches:
+        """Read the batches of the next optimizer step."""
 
     @abstractmethod
-    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
-        """Score the blocks of a split, for bootstrap intervals. The errors are those of `evaluate`."""
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore | ExampleScore:
+        """Score as much of the validation split as `evaluation.tokens` allows."""
 
     @abstractmethod
-    def score_samples(
-        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
-    ) -> tuple[list[TextScores], TextScores]:
-        """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics of samples.
-
-        Args:
-            trained: The model.
-            chains: Chains of samplers, each of which draws the samples of one result.
-            seed: Seed of the draws.
-            report: Function that receives the progress.
-
-        Returns:
-            Values of the samples of each chain, and the baseline; all are empty if there is no metric of samples.
-        """
-
-    @abstractmethod
-    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Load a language model, in evaluation mode, and its vocabulary.
-
-        Raises:
-            RunError: If the run was trained on labelled examples.
-        """
-
-    @abstractmethod
-    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
-        """Load the model, and return a predictor of the targets of new examples.
-
-        Raises:
-            RunError: If the run is a language model.
-        """
-
-    @abstractmethod
-    def example_spec(self, directory: RunDirectory) -> ExampleSpec | None:
-        """Return the shape of the examples that a run was trained on; None for a language model."""
-
-    def vocabulary(self, directory: RunDirectory) -> Vocabulary:
-        """Return the vocabulary of a run."""
-        vocabulary: Vocabulary = self.experiment.vocabulary.build()
-        read_vocabulary(vocabulary, directory.vocabulary)
-        return vocabulary
-
-    def load_model(self, trained: TrainedModel) -> SequenceModel:
-        """Load a model, in evaluation mode, from a run that was trained on any device.
-
-        Raises:
-            RunError: If there is no such checkpoint, or it is damaged.
-        """
-        device, directory = choose_device(trained.device), trained.directory
-        model = build_model(self.experiment, self.vocabulary(directory).size, self.example_spec(directory))
-        if trained.checkpoint != "initial":
-            load_model(Checkpoints(directory.checkpoints).find(trained.checkpoint), model)
-        elif directory.initial.exists():
-            load_model(directory.initial, model)
-        model.precision = trained.precision or model.precision
-        model = model.to(device).eval()
-        try:
-            recorded = read_backends(directory.path)
-        except RunError as error:  # Without its backends, the model is slower, but computes the same.
-            warn(f"{error.message}; all cells run in plain torch")
-            return model
-        # On another device, bfloat16 may have no instructions, so only float32 replaces `auto`.
-        if model.precision == "auto" and recorded.precision == "float32":
-            model.precision = "float32"
-        use_recorded_backends(model, self.experiment.registry, recorded.cells)
-        return model
-
-    def decoding(self, **options: object) -> Decoding:
-        """Build the decoding options from the `[prediction]` section; `options` that are not None override them."""
-        settings = self.experiment.prediction
-        default = Decoding(settings.beam, settings.length_normalization, settings.length)
-        return replace(default, **{name: value for name, value in options.items() if value is not None})
-
-    def check_patience(self, *, has_validation: bool) -> None:
-        """Check that there is a validation split if `training.patience` needs one.
-
-        Raises:
-            DataError: If there is none.
-        """
-        if self.experiment.training.patience is not None and not has_validation:
-            empty = self.empty_split("validation")
-            raise DataError(f"training.patience needs evaluations, but {empty.message}", hint=empty.hint)
-
-    def empty_split(self, split: SplitName) -> DataError:
-        """Return the error for an empty split."""
-        data = self.experiment.data
-        fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
-        if fractions[split] > 0:
-            hint = f"The corpus is too small to be split by {data.split} with the fractions in [data]."
-        else:
-            hint = f"The experiment sets data.{split}_fraction to 0."
-        return DataError(f"the {split} split is empty", hint=hint)
+    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample:
+        """Draw samples, or predict a few examples."""
 
 
-def check_division(rows: int, world: World) -> None:
-    """Check that the rows of a batch can be divided over the processes.
+class Task(NamedTuple):
+    """What differs between a language model and a model for labelled examples.
+
+    Attributes:
+        units: Words for what the task counts and shows.
+        prepare_training: Function that prepares the corpus, the loss and the metrics of an experiment for training on a
+            device, reports the progress, and returns the part of this process. It raises a `DataError` if the corpus is
+            missing, empty or does not fit the batches, and an `ExperimentError` if a batch cannot be divided over the
+            processes.
+        evaluate: Function that scores a whole split. It raises a `DataError` if there is no such split, if it is empty,
+            or if the corpus is missing, and a `RunError` if the run was trained on another corpus.
+        block_losses: Function that scores the blocks of a split, for bootstrap intervals, with the same errors.
+    """
+
+    units: Units
+    prepare_training: Callable[[Experiment, torch.device, Report, World], TrainingTask]
+    evaluate: Callable[[LoadedRun, SplitName], LikelihoodScore | ExampleScore]
+    block_losses: Callable[[LoadedRun, SplitName], BlockLosses]
+
+
+def require_validation(experiment: Experiment, has_validation: bool) -> None:
+    """Check that there is a validation split if `training.patience` needs one.
 
     Raises:
-        ExperimentError: If the processes would have different numbers of rows.
+        DataError: If there is none.
     """
-    if rows % world.size:
-        fitting = sorted({max(world.size, rows // world.size * world.size), -(-rows // world.size) * world.size})
-        raise ExperimentError(
-            f"training.batch_size = {rows} cannot be divided by {world.size} processes",
-            hint=f"Use {' or '.join(map(str, fitting))}, or another number of processes.",
-        )
+    if experiment.training.patience is not None and not has_validation:
+        empty = empty_split(experiment, "validation")
+        raise DataError(f"training.patience needs evaluations, but {empty.message}", hint=empty.hint)
+
+
+def empty_split(experiment: Experiment, split: SplitName) -> DataError:
+    """Return the error for an empty split."""
+    data = experiment.data
+    fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
+    if fractions[split] > 0:
+        hint = f"The corpus is too small to be split by {data.split} with the fractions in [data]."
+    else:
+        hint = f"The experiment sets data.{split}_fraction to 0."
+    return DataError(f"the {split} split is empty", hint=hint)

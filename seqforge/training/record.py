@@ -12,6 +12,7 @@ from seqforge.distribution import World
 from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
+from seqforge.model import map_states
 from seqforge.runs.activity import recorded_activity
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
@@ -20,8 +21,7 @@ from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import describe_run_files
 from seqforge.storage.files import reported_failures
-from seqforge.training.step import map_recurrent
-from seqforge.training.task import TaskSample
+from seqforge.tasks import TaskSample
 
 
 class RunRecord:
@@ -65,7 +65,7 @@ class RunRecord:
     def write_start(self, event: RunStarted, device: torch.device) -> None:
         """Record in the history that training starts."""
         if self._world.is_first:
-            recorded = ("corpus", "parameters", "training_tokens", "validation_tokens", "terms", "backends", "initial")
+            recorded = ("corpus", "parameters", "training_size", "validation_size", "units", "backends", "initial")
             values = {name: getattr(event, name) for name in recorded}
             record_start(self._directory.path, event.step, {**values, "device": str(device)})
 
@@ -104,7 +104,7 @@ class RunRecord:
             NonFiniteError: If a parameter is not finite.
             RunError: If the checkpoint cannot be written.
         """
-        recurrent = map_recurrent(self._world.gather_rows, state.recurrent)
+        recurrent = [map_states(self._world.gather_rows, states) for states in state.recurrent]
         if self._world.is_first:
             self._check_place()
             self._log.sync()

@@ -15,19 +15,26 @@ from seqforge.errors import (
     open_in_python,
     warn,
 )
+from seqforge.evaluation.likelihood import bits_per_character
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
-from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
 from seqforge.kinds import Progress
+from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.optimizer_state import split_optimizer_state
 from seqforge.runs.training_state import TrainingState
-from seqforge.training.advice import advise_longer_training, advise_resuming, describe_divergence
+from seqforge.tasks import TrainingTask
+from seqforge.training.endings import (
+    advise_longer_training,
+    advise_resuming,
+    describe_divergence,
+    find_end,
+    measure_progress,
+)
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
-from seqforge.training.limits import find_end, measure_progress
 from seqforge.training.record import RunRecord
-from seqforge.training.task import TaskStep, TrainingTask
+from seqforge.training.step import StepResult, train_step
 
 
 class Trainer:
@@ -40,10 +47,9 @@ class Trainer:
     them know the same losses, the training time of the first process, and the signals that any of them received.
 
     Args:
-        experiment: The experiment.
-        task: The corpus, prepared for training, with its steps, evaluations and samples.
-        directory: Run directory that receives logs, samples and checkpoints.
+        task: The corpus of an experiment, prepared for training.
         state: Training state, new or loaded from a checkpoint.
+        directory: Run directory that receives logs, samples and checkpoints.
         notify: Function that passes an event to plugins and callbacks.
         interrupt: Guard that notes a request to stop.
         backends: One line about the backend of each cell.
@@ -52,16 +58,15 @@ class Trainer:
 
     def __init__(
         self,
-        experiment: Experiment,
         task: TrainingTask,
-        directory: RunDirectory,
         state: TrainingState,
+        directory: RunDirectory,
         notify: Callable[[object], None],
         interrupt: InterruptGuard,
-        backends: tuple[str, ...] = (),
+        backends: tuple[str, ...],
         initial: str | None = None,
     ) -> None:
-        self._experiment = experiment
+        self._experiment = task.experiment
         self._task = task
         self._directory = directory
         self._state = state
@@ -71,7 +76,7 @@ class Trainer:
         self._initial = initial
         self._world = task.world
         self._replica = Replica(state.model, task.world)
-        self._record = RunRecord(directory, task.world, task.digest, experiment.training.keep_checkpoints)
+        self._record = RunRecord(directory, task.world, task.digest, task.experiment.training.keep_checkpoints)
         self._started = 0.0
         self._signal: int | None = None
         evaluation = self._record.find("evaluation", state.step)
@@ -80,7 +85,7 @@ class Trainer:
         self._evaluated = (state.step, loss) if isinstance(loss, float) else None
         self._sampled = state.step if self._record.find("sample", state.step) is not None else None
 
-    def refuse_at_end(self) -> None:
+    def require_steps_left(self) -> None:
         """Check that there are steps left to take, or that the end of the run was interrupted.
 
         Raises:
@@ -135,15 +140,15 @@ class Trainer:
         self._started = time.monotonic() - state.seconds
         if state.step > 0:
             self._sample_at_interval()
-        self._agree(0.0)
+        self._synchronize(0.0)
         while (reason := self._end()) is None and self._signal is None:
-            taken = self._step()
+            result, characters = self._step()
             if state.step == 1:
                 split_optimizer_state(state.optimizer)  # raises an error now, not at the first checkpoint
-            self._log_step(taken, self._agree(taken.result.loss))
-            # Another agreement costs a message, except in a single process.
+            self._log_step(result, characters, self._synchronize(result.loss))
+            # Another synchronization costs a message, except in a single process.
             if self._work_at_intervals() or self._world.size == 1:
-                self._agree(0.0)
+                self._synchronize(0.0)
         # Save before the last evaluation, so that a run that is extended continues as if it had not ended here.
         self._save()
         if reason is not None:
@@ -159,11 +164,11 @@ class Trainer:
             experiment=self._experiment.table,
             corpus=task.description,
             parameters=sum(parameter.numel() for parameter in state.model.parameters()),
-            training_tokens=task.training_size,
-            validation_tokens=task.validation_size,
+            training_size=task.training_size,
+            validation_size=task.validation_size,
             step=state.step,
             resumed=state.step > 0,
-            terms=task.terms,
+            units=task.units,
             backends=self._backends,
             initial=self._initial,
         )
@@ -178,8 +183,8 @@ class Trainer:
         state = self._state
         return measure_progress(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
 
-    def _agree(self, loss: float) -> float:
-        """Agree with the other processes on the training time and on a signal to stop.
+    def _synchronize(self, loss: float) -> float:
+        """Synchronize the training time and a signal to stop with the other processes.
 
         Args:
             loss: Part of this process in the loss of the last step.
@@ -195,17 +200,22 @@ class Trainer:
         self._signal = next((number for number, flag in zip(STOP_SIGNALS, flags, strict=True) if flag), None)
         return loss
 
-    def _step(self) -> TaskStep:
-        state = self._state
+    def _step(self) -> tuple[StepResult, float]:
+        """Take one optimizer step, and return its values and the number of characters that all processes read."""
+        state, training = self._state, self._experiment.training
         random = read_random_state(state.device)
         self._world.seed_step(self._experiment.identity.seed, state.step)
         try:
-            return self._task.step(state, self._replica, self._progress())
+            progress = self._progress()
+            factor = learning_rate_factor(state.schedule, progress)
+            batches = self._task.read_step(state, progress)
+            clipping = training.gradient_clip_norm, training.gradient_clip_value
+            return train_step(state, batches.losses, factor, *clipping, self._replica), batches.characters
         except NonFiniteError as error:
             raise self._diverged(error) from error
         except (Exception, SystemExit):
             # The state may be saved. A resumed run then repeats this step with the same random numbers.
-            restore_random_state(random, self._state.device)
+            restore_random_state(random, state.device)
             raise
 
     def _save_after(self, fault: PluginError, *, in_update: bool) -> None:
@@ -235,17 +245,17 @@ class Trainer:
         self._record.write_end(event)
         self._notify(event)
 
-    def _log_step(self, taken: TaskStep, loss: float) -> None:
-        state, result, progress = self._state, taken.result, self._progress()
+    def _log_step(self, result: StepResult, characters: float, loss: float) -> None:
+        state, progress, per_target = self._state, self._progress(), self._task.characters_per_target
         event = StepFinished(
             step=state.step,
             epoch=progress.epoch,
             fraction=progress.fraction,
             loss=loss,
-            bits_per_character=self._task.bits_per_character(loss),
+            bits_per_character=None if per_target is None else bits_per_character(loss, per_target),
             gradient_norm=result.gradient_norm,
             learning_rate=result.learning_rate,
-            characters=taken.characters,
+            characters=characters,
             seconds=state.seconds,
         )
         if state.step % self._experiment.training.log_interval == 0:
@@ -291,15 +301,15 @@ class Trainer:
             yield
 
     def _evaluate(self) -> bool:
-        """Score the validation split, and return whether the loss is the lowest so far."""
+        """Score the validation split if there is one, and return whether the loss is the lowest so far."""
         state = self._state
+        if not self._task.has_validation:
+            return False
         try:
             with self._work("evaluating"):
                 score = self._task.evaluate(state.model, report=self._notify)
         except NonFiniteError as error:
             raise self._diverged(error) from error
-        if score is None:
-            return False
         best = score.loss < state.best_loss
         state.best_loss = min(score.loss, state.best_loss)
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
@@ -313,6 +323,8 @@ class Trainer:
     def _sample(self) -> None:
         state = self._state
         self._sampled = state.step
+        if not self._task.has_samples:
+            return
         try:
             with self._work("sampling"):
                 sample = self._task.sample(state.model, state.step, report=self._notify)
@@ -326,8 +338,6 @@ class Trainer:
             # Training does not depend on samples: a faulty sampler must not end hours of training.
             fault = find_fault(error)
             warn(f"no sample of step {state.step:,}: {fault.message if fault else f'{type(error).__name__}: {error}'}")
-            return
-        if sample is None:
             return
         self._record.write_sample(state.step, sample)
         self._notify(sample.event(state.step))

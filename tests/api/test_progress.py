@@ -18,7 +18,7 @@ def every_update_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqforge.api.progress.TERMINAL_SECONDS", 0.0)
 
 
-TERMS = Units("tokens", "chars", "sample", "sample {run}")
+UNITS = Units("tokens", "chars", "sample", "sample {run}")
 
 
 def display(*, terminal: bool, width: int = 80) -> tuple[ProgressDisplay, io.StringIO]:
@@ -33,7 +33,7 @@ def step(number: int) -> StepFinished:
 def test_no_line_is_broken_inside_a_word() -> None:
     words = "every-word of this description of a corpus stays in one piece on a terminal that is rather narrow"
     progress, output = display(terminal=True, width=30)
-    progress.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False, terms=TERMS))
+    progress.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False, units=UNITS))
     lines = output.getvalue().splitlines()
     assert len(lines) > 4
     assert all(len(line) <= 30 for line in lines)

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from seqforge import Experiment, Run, SeqforgeError, train
+from seqforge.distribution import ALONE
 from seqforge.errors import DataError
+from seqforge.events import no_report
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_training
@@ -80,7 +82,7 @@ class _Reader:
 
     def __init__(self, run: Run, registry: Registry) -> None:
         self._path, self._registry = run.path, registry
-        task = task_of(run.experiment).prepare_training(torch.device("cpu"), lambda _: None)
+        task = task_of(run.experiment).prepare_training(run.experiment, torch.device("cpu"), no_report, ALONE)
         self._digest, self._state = task.digest, task.new_state()
         self.entry = task.files[0].parent
         self._run = run

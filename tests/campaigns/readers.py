@@ -22,7 +22,9 @@ from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
 from seqforge.data.example_file import EXAMPLES, ExampleFile
 from seqforge.data.token_file import VOCABULARY, TokenFile
+from seqforge.distribution import ALONE
 from seqforge.errors import RunError, SeqforgeError
+from seqforge.events import no_report
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_model, load_training
@@ -216,7 +218,7 @@ class Runs:
         for name, text in EXPERIMENTS.items():
             experiment = Experiment.from_dict(tomllib.loads(text), origin=Path(name))
             self._runs[name] = train(experiment, sources / "runs", progress=False)
-            task = task_of(experiment).prepare_training(torch.device("cpu"), lambda event: None)
+            task = task_of(experiment).prepare_training(experiment, torch.device("cpu"), no_report, ALONE)
             self._states[name] = task.digest, task.new_state()
             self.read(shutil.copytree(self._runs[name].path, sources / "copies" / name))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqforge import Experiment, Registry, Run, train
-from seqforge.report import Subject
+from seqforge.runs.loaded_run import LoadedRun
 
 LINES = (
     "static int read_block(struct file *file)\n{\n\tint count = 0;\n\n\t/* Wait for the device. */\n",
@@ -42,8 +42,8 @@ def run(trained: Path, registry: Registry, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def subject(run: Run) -> Subject:
-    return Subject(run.directory, run.experiment)
+def subject(run: Run) -> LoadedRun:
+    return run.load()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqforge import Run
-from seqforge.report import Subject, write_report
+from seqforge.report import write_report
 from seqforge.runs.history import record_start
 
 OpenPage = Callable[..., Any]
@@ -30,7 +30,7 @@ def address(trained: Path, registry: Any, tmp_path_factory: pytest.TempPathFacto
     (run.path / "history.jsonl").write_bytes(b"".join([lines[-1], *lines[:-1]]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQFORGE_CACHE", str(folder / "cache"))
-        page = write_report([Subject(run.directory, run.experiment)])
+        page = write_report([run.load()])
     page.save(folder / "report.html")
     assert len(page.html) < 5e6
     return (folder / "report.html").as_uri()
@@ -104,7 +104,7 @@ def test_curves_follow_the_axis_and_the_scale(address: str, open_page: OpenPage)
 
 
 def test_runs_share_their_curves(run: Run, tmp_path: Path, open_page: OpenPage) -> None:
-    subjects = [Subject(run.directory, run.experiment) for _ in range(2)]
+    subjects = [run.load() for _ in range(2)]
     write_report(subjects).save(tmp_path / "two.html")
     page = open_page((tmp_path / "two.html").as_uri())
     assert page.locator(".chart.big .legend li").count() == 4

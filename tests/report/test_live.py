@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from seqforge import Run
-from seqforge.report import Subject
 from seqforge.report.live import LiveRun, make_server
 from seqforge.runs.activity import recorded_activity
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.storage.files import MAXIMUM_SIZE
 
 
 @pytest.fixture
-def port(subject: Subject) -> Iterator[int]:
+def port(subject: LoadedRun) -> Iterator[int]:
     server = make_server(LiveRun(subject))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port

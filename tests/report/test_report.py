@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from seqforge import Experiment, Run, train
-from seqforge.report import Subject
 from seqforge.report.curves import MOST_POINTS, collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import embed_json
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
+from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog
 
 
@@ -45,7 +45,7 @@ def test_report_without_checkpoint_shows_curves_and_samples(run: Run) -> None:
     assert "The model is not available" in page
 
 
-def test_facts_state_the_command_and_the_machine(subject: Subject) -> None:
+def test_facts_state_the_command_and_the_machine(subject: LoadedRun) -> None:
     facts = collect_facts(subject)
     table = dict(facts.table)
     assert facts.state == "finished"
@@ -58,7 +58,7 @@ def test_facts_state_the_command_and_the_machine(subject: Subject) -> None:
     assert "checksum" not in facts.experiment
 
 
-def test_faults_have_the_places_of_the_metrics(subject: Subject) -> None:
+def test_faults_have_the_places_of_the_metrics(subject: LoadedRun) -> None:
     (subject.directory.samples / "step-00000012-1.txt").write_text("int f(void)\n{\n\treturn 0;\n}\n)\n")
     samples = SampleReader(subject, 10_000).collect()
     assert samples is not None
@@ -142,7 +142,7 @@ def test_embedded_json_cannot_end_its_element() -> None:
 
 def test_examples_of_a_labelled_run(labelled_experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     run = train(labelled_experiment(), tmp_path)
-    found = collect_examples(Subject(run.directory, run.experiment))
+    found = collect_examples(run.load())
     assert found is not None
     assert found["count"] == sum(map(sum, found["confusion"]["counts"])) or found["confusion"] is None
     losses = [example["loss"] for example in found["worst"]]

@@ -7,7 +7,7 @@ import pytest
 
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
-from seqforge.tasks import TrainedModel, task_of
+from seqforge.tasks import decoding_options
 
 
 def test_sampling_neither_reads_the_corpus_nor_builds_the_loss(
@@ -17,8 +17,7 @@ def test_sampling_neither_reads_the_corpus_nor_builds_the_loss(
     monkeypatch.setattr(run.experiment.corpus.component, "documents", lambda self: 1 / 0)
     monkeypatch.setattr(run.experiment.loss.component, "__init__", lambda self: 1 / 0)
     assert len(run.sample("l", length=4)[0]) == 5
-    model, vocabulary = task_of(run.experiment).language_model(TrainedModel(run.directory))
-    assert model.head.out_features == vocabulary.size
+    assert run.model().head.out_features == run.vocabulary().size
 
 
 def test_a_call_for_the_other_task_is_an_error_with_the_right_command(
@@ -46,4 +45,4 @@ def test_decoding_options_come_from_the_prediction_section(labelled_experiment: 
         model={"topology": "many-to-many"},
         prediction={"beam": 3, "length": 7},
     )
-    assert (task_of(chosen).decoding().beam, task_of(chosen).decoding(beam=None, length=2).length) == (3, 2)
+    assert (decoding_options(chosen).beam, decoding_options(chosen, beam=None, length=2).length) == (3, 2)

@@ -323,7 +323,7 @@ def test_a_fault_while_saving_is_recorded_as_the_end_of_the_run(
 
 
 def test_an_error_of_the_core_is_not_blamed_on_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqforge.tasks.language_model.train_step", len)
+    monkeypatch.setattr("seqforge.training.trainer.train_step", len)
     with pytest.raises(TypeError, match="len"):
         train(
             Experiment(corpus=texts(["some text\n" * 60]), training={"batch_size": 2, "sequence_length": 8}), tmp_path

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.experiment import Training
-from seqforge.training.limits import measure_progress
+from seqforge.training.endings import measure_progress
 
 
 @given(step=st.integers(0, 10_000), steps_per_epoch=st.integers(1, 500), seconds=st.floats(0, 1e5))

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from seqforge import Registry, Run, train
-from seqforge.api.agreement import lock_run
+from seqforge.api.start_training import lock_run
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.events import RunStarted, StepFinished
@@ -121,7 +121,7 @@ def test_a_run_that_another_process_has_trained_meanwhile_is_not_changed(
         changed(run, registry).resume()
         return lock_run(directory, world)
 
-    monkeypatch.setattr("seqforge.api.launch.lock_run", lock_later)
+    monkeypatch.setattr("seqforge.api.start_training.lock_run", lock_later)
     with pytest.raises(RunError, match="another process has trained this run since this one was started"):
         changed(run, registry).resume()
     assert run.checkpoints.steps()[-1] == 8
@@ -237,9 +237,9 @@ def test_a_prompt_that_cannot_be_encoded_is_an_error_before_a_run_is_created(exp
 def test_a_parameter_that_is_not_finite_is_never_saved(
     run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import seqforge.tasks.language_model as language_model
+    import seqforge.training.trainer as trainer
 
-    original = language_model.train_step
+    original = trainer.train_step
 
     def spoil(state: Any, *arguments: Any) -> Any:
         result = original(state, *arguments)
@@ -247,7 +247,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
             state.model.head.bias[0] = float("nan")
         return result
 
-    monkeypatch.setattr(language_model, "train_step", spoil)
+    monkeypatch.setattr(trainer, "train_step", spoil)
     with pytest.raises(RunError, match=r"step 8: the loss is nan"):
         changed(run, registry, "sampling.interval=99").resume()
     assert run.checkpoints.steps() == [2, 4, 5, 6]

@@ -15,7 +15,8 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
 from seqforge.runs.training_state import TrainingState, new_training_state
-from seqforge.training import train_step
+from seqforge.tasks import text_losses
+from seqforge.training.step import StepResult, train_step
 
 CPU = torch.device("cpu")
 SYMBOLS = 5
@@ -28,6 +29,10 @@ def batch(rows: int, time: int, seed: int = 0, continues: bool = False) -> Batch
 
 def parameters(state: TrainingState) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in state.model.parameters()]
+
+
+def step_on(state: TrainingState, batches: list[Batch], loss: Loss, factor: float, **clipping: float) -> StepResult:
+    return train_step(state, text_losses(state, batches, loss), factor, **clipping)
 
 
 class Scaled(Loss):
@@ -51,8 +56,8 @@ def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss
     whole, accumulated = (new_training_state(chosen, SYMBOLS, CPU) for _ in range(2))
     for number in range(3):
         large = batch(6, 7, seed=number, continues=number > 0)
-        one = train_step(whole, [large], loss, 1.0)
-        three = train_step(accumulated, large.divide(3), loss, 1.0)
+        one = step_on(whole, [large], loss, 1.0)
+        three = step_on(accumulated, large.divide(3), loss, 1.0)
         assert one.loss == pytest.approx(three.loss, rel=1e-5)
     for ours, theirs in zip(parameters(accumulated), parameters(whole), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
@@ -60,12 +65,12 @@ def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss
 
 def test_the_state_is_carried_and_detached_from_its_graph(experiment: Any, loss: Loss) -> None:
     state = new_training_state(experiment(), SYMBOLS, CPU)
-    train_step(state, [batch(2, 5)], loss, 1.0)
+    step_on(state, [batch(2, 5)], loss, 1.0)
     carried = state.recurrent[0][0]
     assert all(not part.requires_grad and part.abs().sum() > 0 for part in carried)
-    fresh = train_step(state, [batch(2, 5, continues=False)], loss, 0.0)
+    fresh = step_on(state, [batch(2, 5, continues=False)], loss, 0.0)
     state.recurrent = [(carried,)]
-    continued = train_step(state, [batch(2, 5, continues=True)], loss, 0.0)
+    continued = step_on(state, [batch(2, 5, continues=True)], loss, 0.0)
     assert continued.loss != fresh.loss
 
 
@@ -89,7 +94,7 @@ def test_only_with_a_carried_state_a_dependency_across_chunks_is_learned() -> No
         for _ in range(2):
             for position in range(len(tokens) - 1):
                 one = Batch(tokens[position].view(1, 1), tokens[position + 1].view(1, 1), carry and position > 0)
-                train_step(state, [one], loss, 1.0)
+                step_on(state, [one], loss, 1.0)
         if carry:
             chunks = [Batch(tokens[:-1].view(-1, 1), tokens[1:].view(-1, 1), continues=False)]
         else:
@@ -108,7 +113,7 @@ def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> No
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     state = new_training_state(chosen, SYMBOLS, CPU)
     before = parameters(state)
-    result = train_step(state, [batch(3, 6)], loss, 1.0, clip_norm=0.01)
+    result = step_on(state, [batch(3, 6)], loss, 1.0, clip_norm=0.01)
     moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
     assert result.gradient_norm > 0.01
     assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
@@ -120,9 +125,9 @@ def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss,
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     for scale in (1e-9, 1e-6, 1e-3, 1.0, 1e3):
         scaled = Scaled(loss, scale)
-        norm = train_step(new_training_state(chosen, SYMBOLS, CPU), [batch(3, 6)], scaled, 1.0).gradient_norm
+        norm = step_on(new_training_state(chosen, SYMBOLS, CPU), [batch(3, 6)], scaled, 1.0).gradient_norm
         state, plain = (new_training_state(chosen, SYMBOLS, CPU) for _ in range(2))
-        result = train_step(state, [batch(3, 6)], scaled, 1.0, clip_norm=norm * share)
+        result = step_on(state, [batch(3, 6)], scaled, 1.0, clip_norm=norm * share)
         assert result.gradient_norm == norm
         one = batch(3, 6)
         scaled(plain.model(one.inputs, plain.model.initial_states(3))[0], one.targets).backward()
@@ -135,7 +140,7 @@ def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss,
 def test_a_step_sets_the_model_to_training_mode(experiment: Any, loss: Loss) -> None:
     state = new_training_state(experiment(), SYMBOLS, CPU)
     state.model.eval()
-    train_step(state, [batch(2, 4)], loss, 1.0)
+    step_on(state, [batch(2, 4)], loss, 1.0)
     assert all(module.training for module in state.model.modules())
 
 
@@ -143,14 +148,14 @@ def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) ->
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     state = new_training_state(chosen, SYMBOLS, CPU)
     before = parameters(state)
-    train_step(state, [batch(3, 6)], loss, 1.0, clip_value=0.001)
+    step_on(state, [batch(3, 6)], loss, 1.0, clip_value=0.001)
     moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
     assert moved.abs().max().item() == pytest.approx(0.001, rel=1e-3)
 
 
 def test_the_factor_of_the_schedule_multiplies_the_learning_rate(experiment: Any, loss: Loss) -> None:
     state = new_training_state(experiment(optimizer={"use": "sgd", "learning_rate": 0.5}), SYMBOLS, CPU)
-    rates = [train_step(state, [batch(2, 4)], loss, factor).learning_rate for factor in (1.0, 0.5, 0.25)]
+    rates = [step_on(state, [batch(2, 4)], loss, factor).learning_rate for factor in (1.0, 0.5, 0.25)]
     assert rates == [0.5, 0.25, 0.125]
 
 
@@ -160,7 +165,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_changes_no_parameter(experime
         state.model.head.bias[0] = math.inf
     before = parameters(state)
     with pytest.raises(NonFiniteError):
-        train_step(state, [batch(2, 4)], loss, 1.0)
+        step_on(state, [batch(2, 4)], loss, 1.0)
     assert state.step == 0
     for old, new in zip(before, parameters(state), strict=True):
         assert torch.equal(old, new)
@@ -206,7 +211,7 @@ def test_constraints_hold_from_the_initial_weights_on(cell: Any, experiment: Any
     (ind_rnn,) = (cell for cell in state.model.cells if isinstance(cell, IndRNN))
     weights = [ind_rnn.recurrent_weight.detach().clone()]
     for seed in range(3):
-        train_step(state, [batch(2, 5, seed)], loss, 1.0)
+        step_on(state, [batch(2, 5, seed)], loss, 1.0)
         weights.append(ind_rnn.recurrent_weight.detach().clone())
     for before, after in pairwise(weights):
         assert not torch.equal(before, after)

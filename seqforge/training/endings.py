@@ -1,4 +1,6 @@
-"""Hints about what to do with a run that has ended: train longer, or resume it after an error."""
+"""Why a run ends, and hints about what to do then: train longer, or resume it after an error."""
+
+import math
 
 from seqforge.errors import NonFiniteError, open_in_python, quote_path
 from seqforge.experiment import Experiment, Training
@@ -7,7 +9,35 @@ from seqforge.registry import Registry, plugin_options
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.verification import run_folder
-from seqforge.training.limits import limit_fractions
+
+
+def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
+    """Return the progress of a run, from its steps and its training time."""
+    epoch = step / steps_per_epoch
+    fractions = _limit_fractions(training, step, epoch, seconds)
+    return Progress(step, epoch, min(1.0, max(fractions.values(), default=0.0)))
+
+
+def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float, float]:
+    """Return the number of optimizer steps and of seconds after which a run must end; infinity if there is no limit."""
+    steps = float(training.steps or math.inf)
+    epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
+    return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
+
+
+def find_end(training: Training, progress: Progress, stale_evaluations: int) -> str | None:
+    """Return why a run is at its end, or None if it is not.
+
+    Args:
+        training: Settings with the limits.
+        progress: Progress of the run.
+        stale_evaluations: Number of evaluations since the lowest loss.
+    """
+    if progress.fraction >= 1:
+        return "reached the end that [training] sets"
+    if training.patience is not None and stale_evaluations >= training.patience:
+        return f"stopped early: {stale_evaluations} evaluations without a new best loss"
+    return None
 
 
 def advise_longer_training(training: Training, progress: Progress, seconds: float) -> tuple[str, str]:
@@ -16,7 +46,7 @@ def advise_longer_training(training: Training, progress: Progress, seconds: floa
     Returns:
         The hint for the command line, and the hint for Python.
     """
-    fractions = limit_fractions(training, progress.step, progress.epoch, seconds)
+    fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
     keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
     limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
     advice, settings = f"The limit is {limits}. To train longer: ", ", ".join(f'"{key}": …' for key in keys)
@@ -75,3 +105,9 @@ def describe_divergence(
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
         hint = python_hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
     return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint, python_hint=python_hint)
+
+
+def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+    """Return the completed fraction of each limit that is set, by its key in `[training]`."""
+    amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
+    return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}

@@ -1,32 +1,43 @@
 """Dynamic evaluation: a language model goes on learning from the text on which it is scored."""
 
+import copy
 import math
 from collections.abc import Iterable
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from seqforge.data import Batch
+from seqforge.data import Batch, SplitName, evaluation_batches
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation.likelihood import LikelihoodScore, score_batch, summarize_blocks
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Training
 from seqforge.kinds import IGNORED_TARGET
-from seqforge.model import SequenceModel, States
+from seqforge.model import SequenceModel, States, map_states
 from seqforge.registry import format_value
-from seqforge.training.step import clip_gradients, detach_states
+from seqforge.runs.loaded_run import LoadedRun
+from seqforge.tasks.language_model import require_tokens
+from seqforge.training.step import clip_gradients
 
 
-def check_learning_rate(rate: object) -> None:
-    """Raise an error if a learning rate of dynamic evaluation is not a finite number above 0.
+def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float) -> LikelihoodScore:
+    """Score a whole split, and learn from each sequence after it was scored, with a copy of the weights.
 
     Raises:
-        RunError: If it is not.
+        DataError: If there is no such split, if it is empty, or if the corpus is missing.
+        RunError: If the run was trained on labelled examples or on another corpus, or the learning rate is not a finite
+            number above 0.
     """
-    if isinstance(rate, bool) or not isinstance(rate, float | int) or not (math.isfinite(rate) and rate > 0):
-        raise RunError(
-            f"the learning rate of dynamic evaluation must be a finite number above 0, not {format_value(rate)}"
-        )
+    if run.experiment.labelled:
+        raise RunError(f"{run.path}: dynamic evaluation needs a language model, not labelled examples")
+    check_learning_rate(learning_rate)
+    dataset, training = require_tokens(run, split), run.experiment.training
+    spans = dataset.splits[split]
+    batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length)
+    ratio = dataset.characters_per_token(split)
+    model = copy.deepcopy(run.model)
+    return score_dynamically(model, batches, ratio, spans.length - 1, learning_rate, training, run.report)
 
 
 def score_dynamically(
@@ -64,7 +75,7 @@ def score_dynamically(
     done = 0
     for batch in batches:
         nats, after = score_batch(model, batch, states)
-        states = detach_states(after)
+        states = map_states(Tensor.detach, after)
         size = int((batch.targets != IGNORED_TARGET).sum())
         loss = nats.sum() / size
         value = loss.item()
@@ -82,3 +93,11 @@ def score_dynamically(
         model.constrain_parameters()
         report(WorkProgressed("evaluating", done / target_count))
     return summarize_blocks(np.array(losses), np.array(sizes, dtype=np.float64), characters_per_token)
+
+
+def check_learning_rate(rate: object) -> None:
+    """Raise a `RunError` if a learning rate of dynamic evaluation is not a finite number above 0."""
+    if isinstance(rate, bool) or not isinstance(rate, float | int) or not (math.isfinite(rate) and rate > 0):
+        raise RunError(
+            f"the learning rate of dynamic evaluation must be a finite number above 0, not {format_value(rate)}"
+        )

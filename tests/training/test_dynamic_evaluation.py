@@ -15,7 +15,7 @@ from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation import LikelihoodScore, score_likelihood
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, build_model
-from seqforge.tasks.dynamic_evaluation import check_learning_rate, score_dynamically
+from seqforge.training.dynamic_evaluation import check_learning_rate, score_dynamically
 
 SYMBOLS, LENGTH = 4, 10
 

@@ -1,0 +1,294 @@
+"""The start of training, in a new run directory or in that of a run that is resumed."""
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from seqforge.api.fine_tuning import load_initial_weights
+from seqforge.api.progress import ProgressDisplay
+from seqforge.api.trackers import Trackers
+from seqforge.distribution import World
+from seqforge.errors import ExperimentError, RunError, quote_path
+from seqforge.events import WorkProgressed
+from seqforge.experiment import AUTO_BACKEND, Experiment
+from seqforge.hardware.devices import choose_device
+from seqforge.model import CellBackend, RecordedBackends, choose_backends, map_states, precisions_to_measure
+from seqforge.registry import format_value
+from seqforge.runs.backends import describe_backends, read_backends, record_backends
+from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
+from seqforge.runs.checkpoints import Checkpoints
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import measure_history
+from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.resume import check_changes, find_differences, pinned_backends, remove_temporary_files
+from seqforge.runs.training_state import TrainingState
+from seqforge.runs.verification import describe_run_files
+from seqforge.storage.files import reported_failures, write_atomically
+from seqforge.tasks import TrainingTask, task_of
+from seqforge.training.callbacks import Callbacks
+from seqforge.training.endings import run_limits
+from seqforge.training.interrupts import InterruptGuard
+from seqforge.training.trainer import Trainer
+
+
+class Preparation(NamedTuple):
+    """What a new run and a resumed one train with.
+
+    Attributes:
+        task: The corpus, prepared for training.
+        state: Training state before the first step.
+        notify: Function that passes events to plugins, callbacks, trackers and the display.
+        interrupt: Guard that notes a request to stop.
+    """
+
+    task: TrainingTask
+    state: TrainingState
+    notify: Callable[[object], None]
+    interrupt: InterruptGuard
+
+
+def train_new(
+    experiment: Experiment,
+    output: Path,
+    initial: LoadedRun | None,
+    callbacks: Sequence[object],
+    progress: bool | None,
+    world: World,
+) -> RunDirectory:
+    """Train an experiment to its end, and return the new run directory.
+
+    Args:
+        experiment: The experiment.
+        output: Folder in which the run directory is created.
+        initial: Model whose weights the run starts from, or None for those of the initializer.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
+        world: The processes that train together.
+    """
+    # 1. Check what can be checked before the corpus is encoded, which may take minutes.
+    check_same_experiment(experiment, world)
+    RunDirectory.check_parent(output)
+    # 2. Encode the corpus, and build the model.
+    with _prepare(experiment, callbacks, progress, world) as (task, state, notify, interrupt):
+        # 3. Replace the initial weights by those of another run.
+        source = None if initial is None else load_initial_weights(state.model, task, initial)
+        # 4. Choose the backend of each cell.
+        choices = _choose_backends(task, state, notify)
+
+        def fill(directory: RunDirectory) -> None:
+            _write_task_files(directory, task)
+            if source is not None:
+                write_weights(directory.initial, state.model, describe_run_files(directory.path))
+            record_backends(directory.path, choices, state.model.precision)
+            directory.write_experiment(experiment)
+
+        # 5. Create the run directory, last, so that an error or a signal above does not leave a run behind.
+        interrupt.wait_for_steps()
+        path = Path()
+        if world.is_first:
+            directory = RunDirectory.create(output, experiment.identity.name, fill)
+            remember_run(directory, world)
+            path = directory.path
+        directory = RunDirectory(Path(world.broadcast(str(path))))
+        # 6. Train.
+        with lock_run(directory, world):
+            Trainer(task, state, directory, notify, interrupt, describe_backends(choices), source).train()
+    return directory
+
+
+def train_further(
+    directory: RunDirectory,
+    experiment: Experiment,
+    checkpoint: str | int,
+    new_backends: bool,
+    callbacks: Sequence[object],
+    progress: bool | None,
+    world: World,
+) -> None:
+    """Resume a run from a checkpoint, and train it to its end.
+
+    Args:
+        directory: The run directory.
+        experiment: Experiment of the run, with new settings if it is to train longer.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
+        new_backends: Whether the backends of the cells are chosen again, instead of the recorded ones.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
+        world: The processes that train together.
+    """
+    # 1. Check what can be checked before the corpus is encoded, and find the checkpoint.
+    check_same_experiment(experiment, world)
+    directory.check_exists()
+    history = measure_history(directory.path)
+    saved = directory.read_experiment()
+    check_changes(saved, experiment.table)
+    # After a restart by torchrun, the run continues where it was, even if the command names an earlier checkpoint.
+    restarted = world.launch is not None and world.launch.recall_run() is not None
+    path = _find_checkpoint(directory, experiment, "latest" if restarted else checkpoint, world)
+    # 2. Encode the corpus, and build the model.
+    with (
+        _prepare(experiment, callbacks, progress, world) as (task, state, notify, interrupt),
+        lock_run(directory, world),
+    ):
+        if world.is_first and measure_history(directory.path) != history:
+            raise RunError(
+                f"{directory.path}: another process has trained this run since this one was started",
+                hint="Resume the run again, from its present state.",
+            )
+        # 3. Load the state, or start again.
+        if path is not None:
+            load_training(path, state, experiment, task.digest)
+            state.recurrent = [map_states(world.own_rows, states) for states in state.recurrent]
+        else:
+            if world.is_first:
+                _write_task_files(directory, task)
+            if directory.initial.exists():
+                load_model(directory.initial, state.model)
+        # 4. Use the backends of the run again, or choose new ones.
+        new_backends = new_backends or pinned_backends(saved) != pinned_backends(experiment.table)
+        recorded = None if new_backends else read_backends(directory.path)
+        choices = _choose_backends(task, state, notify, recorded)
+        trainer = Trainer(task, state, directory, notify, interrupt, describe_backends(choices))
+        # 5. Change the run directory, after all checks.
+        if world.is_first and not restarted:
+            trainer.require_steps_left()
+        interrupt.wait_for_steps()
+        best: tuple[int, float] | None = None
+        if world.is_first:
+            checkpoints = Checkpoints(directory.checkpoints)
+            checkpoints.drop_after(state.step)
+            remove_temporary_files(directory.path)
+            best = checkpoints.best()
+            # The new settings are written last. If this process is killed before, the pins of the new experiment still
+            # differ from those in the file, so that the backends are chosen again.
+            record_backends(directory.path, choices, state.model.precision)
+            directory.write_experiment(experiment)
+            remember_run(directory, world)
+        lowest = world.broadcast(best[1] if best is not None else None)
+        if lowest is not None:
+            state.best_loss = min(state.best_loss, lowest)
+        # 6. Train.
+        trainer.train()
+
+
+@contextmanager
+def _prepare(
+    experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
+) -> Generator[Preparation]:
+    """Encode the corpus and build the model, and yield them with open listeners. Dropout is seeded inside the block."""
+    device = choose_device(experiment.training.device, world)
+    with (
+        InterruptGuard(announce=world.is_first) as interrupt,
+        _open_listeners(experiment, callbacks, progress, world) as notify,
+    ):
+        task = task_of(experiment).prepare_training(experiment, device, notify, world)
+        # Dropout draws from the generators of torch, whose states are restored afterwards.
+        gpus = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):
+            torch.default_generator.manual_seed(experiment.identity.seed)
+            if gpus:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(experiment.identity.seed)
+            yield Preparation(task, task.new_state(), notify, interrupt)
+
+
+@contextmanager
+def _open_listeners(
+    experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
+) -> Generator[Callable[[object], None]]:
+    """Yield a function that passes events to plugins, callbacks, trackers and the display, in the first process."""
+    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ExperimentError(
+            f"callbacks are a list of objects, not {format_value(callbacks)}", hint="Pass callbacks=[…]."
+        )
+    if not world.is_first:
+        yield lambda event: None
+        return
+    with ProgressDisplay() as display, Trackers(experiment) as trackers:
+        visible = display.has_bar if progress is None else progress
+        listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
+        yield Callbacks(experiment.registry.new_hooks(), listeners).notify
+
+
+def check_same_experiment(experiment: Experiment, world: World) -> None:
+    """Check that this process has the experiment of the first one, with the same versions of its plugins.
+
+    Raises:
+        ExperimentError: If they differ; the message names the keys.
+    """
+    own: Any = json.loads(json.dumps({**experiment.table, "plugins": dict(experiment.plugins)}))
+    differences = [
+        f"{key} is {ours!r:.60}, not {first!r:.60}" for key, first, ours in find_differences(world.broadcast(own), own)
+    ]
+    if differences:
+        raise ExperimentError(
+            f"the experiment is not that of the first process: {', '.join(differences)}",
+            hint="Every process needs the same experiment file, options and plugins.",
+        )
+
+
+def _find_checkpoint(directory: RunDirectory, experiment: Experiment, name: str | int, world: World) -> Path | None:
+    """Return the checkpoint that the first process finds; None if there is none, so that the run starts again.
+
+    Raises:
+        RunError: If there is no checkpoint of that name, or it was exported without the state of training.
+    """
+    path: str | None = None
+    checkpoints = Checkpoints(directory.checkpoints)
+    if world.is_first and (name != "latest" or checkpoints.steps()):
+        checkpoint = checkpoints.find(name)
+        if is_exported(checkpoint):
+            name = experiment.registry.name_of_run(directory.path)
+            raise RunError(
+                f"{name}: an exported model has only its weights, so its training cannot be resumed",
+                hint=f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {quote_path(name)}",
+                python_hint=f"To train a new run from it: seqforge.train(experiment, initial={name!r})",
+            )
+        path = str(checkpoint)
+    found: str | None = world.broadcast(path)
+    return None if found is None else Path(found)
+
+
+def _choose_backends(
+    task: TrainingTask,
+    state: TrainingState,
+    notify: Callable[[object], None],
+    recorded: RecordedBackends | None = None,
+) -> list[CellBackend]:
+    """Choose the backends and the precision in the first process, and install the same in all processes."""
+    experiment, model, world, training = task.experiment, state.model, task.world, task.experiment.training
+    some_free = training.backend == AUTO_BACKEND and not all(experiment.backend_pins)
+    if recorded is None and (some_free or len(precisions_to_measure(training.precision, state.device)) > 1):
+        notify(WorkProgressed("timing backends"))
+    steps, seconds = run_limits(training, task.steps_per_epoch)
+    batch_shape = replace(task.batch_shape, optimizer_steps=steps, seconds=seconds)
+    choose = partial(choose_backends, model, experiment.registry, batch_shape)
+    choices: list[CellBackend] = []
+    if world.is_first:
+        choices = choose(backend=training.backend, pins=experiment.backend_pins, recorded=recorded)
+    chosen = RecordedBackends({choice.module: choice.backend for choice in choices}, model.precision)
+    same = RecordedBackends(*world.broadcast(chosen))
+    return choices or choose(recorded=same)
+
+
+def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
+    with reported_failures(f"writing {directory.path}"):
+        for file in task.files:
+            write_atomically(directory.path / file.name, file.read_bytes())
+
+
+def remember_run(directory: RunDirectory, world: World) -> None:
+    """Store the run directory for a restart by torchrun, after which the processes resume the run."""
+    if world.launch is not None:
+        world.launch.remember_run(directory.path)
+
+
+def lock_run(directory: RunDirectory, world: World) -> AbstractContextManager[None]:
+    """Return the lock of a run, which the first process holds for all."""
+    return directory.lock() if world.is_first else nullcontext()
