@@ -21,9 +21,9 @@ FILE_SUFFIX = ".py"
 ItemT = TypeVar("ItemT")
 
 _LIBRARIES = frozenset(
-    {"seqforge", "torch", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping", "contextlib"}
+    {"seqforge", "torch", "numpy", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping"}
 )
-"""Packages that run the code of components."""
+"""Packages that run the code of components, in addition to the standard library."""
 
 _OWNER = "__seqforge_component__"
 """Attribute of the class of a component with its kind and its qualified name."""
@@ -76,7 +76,8 @@ def _last_line(error: BaseException, is_own: Callable[[str], bool]) -> str:
 
 def is_authors_code(module: str) -> bool:
     """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
-    return _package(module) not in _LIBRARIES
+    package = _package(module)
+    return package not in _LIBRARIES and package not in sys.stdlib_module_names
 
 
 @contextmanager

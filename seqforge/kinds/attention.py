@@ -65,6 +65,32 @@ class Attention(nn.Module, ABC):
         return torch.einsum("bts,sbm->tbm", weights.to(memory.dtype), memory), weights
 
 
+def weights_fault(
+    attention: Attention,
+    queries: Float[Tensor, "target batch query"],
+    memory: Float[Tensor, "source batch memory"],
+    lengths: Int[Tensor, " batch"],
+) -> str | None:
+    """Return a sentence about what is wrong with the averages and weights of an attention, or None."""
+    averages, weights = attention(queries, memory, attention.project(memory), lengths)
+    (target, batch, _), source = queries.shape, len(memory)
+    for name, tensor, shape in (
+        ("averages", averages, [target, batch, attention.memory_size]),
+        ("weights", weights, [batch, target, source]),
+    ):
+        if list(tensor.shape) != shape:
+            return f"the {name} have a wrong shape: expected {shape}, got {list(tensor.shape)}"
+    padding = torch.arange(source) >= lengths.unsqueeze(1)
+    if weights.masked_select(padding.unsqueeze(1)).any():
+        return "padding has a weight: expected a weight of 0 for encoder steps after the end of a row"
+    if (weights < 0).any() or not weights.isfinite().all():
+        return f"a weight is negative or not finite: got {weights.min().item():.6g}"
+    furthest = (weights.sum(-1) - 1).abs().max().item()
+    if furthest > 1e-4:
+        return f"the sum of the weights of a decoder step is not 1: got a difference of {furthest:.6g}"
+    return None
+
+
 def trial(build: Callable[..., Attention]) -> str:
     """Compute the weights of padded encoder outputs.
 
@@ -73,11 +99,6 @@ def trial(build: Callable[..., Attention]) -> str:
     """
     attention = build(query_size=6, memory_size=4)
     memory, queries, lengths = torch.randn(5, 2, 4), torch.randn(3, 2, 6), torch.tensor([5, 2])
-    average, weights = attention(queries, memory, attention.project(memory), lengths)
-    if average.shape != (3, 2, 4) or weights.shape != (2, 3, 5):
-        shapes = f"averages {list(average.shape)} and weights {list(weights.shape)}, not [3, 2, 4] and [2, 3, 5]"
-        raise component_fault(attention, f"for 3 queries, 2 rows and 5 encoder steps it returns {shapes}")
-    if not torch.allclose(weights.sum(-1), torch.ones(2, 3), atol=1e-4) or weights[1, :, 2:].any():
-        raise component_fault(attention, "its weights do not sum to 1, or padding has a weight")
-    average.sum().backward()
+    if fault := weights_fault(attention, queries, memory, lengths):
+        raise component_fault(attention, fault)
     return "weights of 3 queries over 5 encoder steps"

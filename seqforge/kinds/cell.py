@@ -152,3 +152,8 @@ def scan(
 def map_state(function: Callable[[Tensor], Tensor], state: StateT) -> StateT:
     """Return a state of the same type, with a function applied to every tensor."""
     return type(state)(*(function(tensor) for tensor in state))
+
+
+def named_state(state: Any) -> dict[str, Any]:
+    """Return the tensors of a state by the names that messages give them, such as "`state.hidden`"."""
+    return {f"`state.{name}`": tensor for name, tensor in state._asdict().items()}

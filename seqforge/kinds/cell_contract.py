@@ -1,4 +1,4 @@
-"""The contract of a cell: its step before training, its sequences, and the trial that the check of plugins does."""
+"""The contract of a cell: its state, its step, its sequences, and the trial that the check of plugins does."""
 
 import copy
 from collections.abc import Callable
@@ -10,15 +10,11 @@ from torch.nn import functional
 
 from seqforge.errors import describe_type
 from seqforge.faults import blame_plugin, component_fault, describe_error, owner_of
-from seqforge.kinds.cell import Cell, map_state, scan
-from seqforge.kinds.cell_tensors import find_other_device, find_other_type, find_unregistered
-from seqforge.kinds.elementwise_cell import ElementwiseCell
-from seqforge.kinds.factored_cell import FactoredCell
+from seqforge.kinds.cell import Cell, map_state, named_state, scan
+from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 
 STEPS, FEATURES = 32, 64
 """Steps and input features with which a cell is tried."""
-
-_ROWS = 2
 
 
 def validate_cell(cell: Cell[Any]) -> None:
@@ -30,26 +26,96 @@ def validate_cell(cell: Cell[Any]) -> None:
         PluginError: If the state or the output does not satisfy the interface `Cell`.
     """
     with blame_plugin(*owner_of(cell), type(cell), "it cannot read a step"), torch.no_grad():
-        fault = step_fault(cell)
+        fault = initial_state_fault(cell, 2)
+        if fault is None:
+            start = map_state(torch.clone, cell.initial_state(2))  # Its parts may share their memory.
+            fault = sequence_fault(cell, torch.ones(1, 2, cell.input_size), start)
     if fault is not None:
         raise component_fault(cell, fault)
 
 
-def step_fault(cell: Cell[Any]) -> str | None:
-    """Compute one step of a cell on the CPU, and return what is wrong with its state or output, or None."""
-    before = cell.initial_state(_ROWS)
-    if fault := _state_fault(before):
-        return fault
-    # Not zeros, because a state that is modified in place could keep its value.
-    inputs = torch.ones(1, _ROWS, cell.input_size)
-    if fault := _result_fault(cell, cell.step(cell.project(inputs)[0], map_state(torch.clone, before)), before):
-        return fault
-    given = map_state(torch.clone, before)  # Parts of the initial state may share their memory.
-    outputs, after = cell(inputs, given)
-    return _output_fault(cell, outputs, before, after) or _modification(given, before)
+def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:
+    """Return a sentence about what is wrong with the initial state of a cell, or None."""
+    state: Any = cell.initial_state(batch_size)
+    if not hasattr(state, "_asdict"):
+        return f"the initial state is not a NamedTuple of tensors: got {describe_type(state)}"
+    for name, part in named_state(state).items():
+        if not isinstance(part, Tensor) or part.shape[:1] != (batch_size,):
+            expected = f"expected a tensor [{batch_size}, …], got {_describe(part)}"
+            return f"the batch is not the first axis of {name} in `initial_state({batch_size})`: {expected}"
+    return None
 
 
-def sequence_fault(cell: Cell[Any]) -> str | None:
+def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
+    """Return a sentence about what is wrong with the results of `step` and `forward`, or None.
+
+    Args:
+        cell: The cell.
+        inputs: Vectors `[time, batch, input]`.
+        state: State before the first step. Its numbers should not be zero, which a change in place may keep.
+    """
+    time, batch, _ = inputs.shape
+    start, given = cell.initial_state(batch), map_state(torch.clone, state)
+    method = "pointwise" if hasattr(cell, "pointwise") else "step"
+    result: Any = cell.step(cell.project(inputs)[0], state)
+    is_pair = type(result) is tuple and len(cast("tuple[Any, ...]", result)) == 2
+    output, after_step = cast("tuple[Any, Any]", result) if is_pair else (None, None)
+    if not isinstance(output, Tensor) or type(after_step) is not type(start):
+        expected = f"([{batch}, {cell.hidden_size}], {_describe(start)})"
+        return f"`{method}` returns {_describe(result)}: expected the output and the next state, {expected}"
+    outputs, after_sequence = cell(inputs, state)
+    results = {
+        method: (output, [batch, cell.hidden_size], "after a step", after_step),
+        "forward": (outputs, [time, batch, cell.hidden_size], "after a sequence", after_sequence),
+    }
+    for name, part in named_state(state).items():
+        if not torch.equal(part, named_state(given)[name]):
+            return f"the given state was modified in place: {name}: expected a new tensor for the next state"
+    for name, (output, shape, when, after) in results.items():
+        if list(output.shape) != shape:
+            return f"`{name}` returns an output of another shape: expected {shape}, got {list(output.shape)}"
+        if output.dtype != inputs.dtype:
+            return f"`{name}` returns an output of another type: expected {inputs.dtype}, got {output.dtype}"
+        if fault := state_change(start, after, when):
+            return fault
+    return None
+
+
+def symbol_fault(cell: Cell[Any], symbols: Tensor, state: Any) -> str | None:
+    """Return a sentence about what is wrong with the outputs for symbols `[time, batch]`, or None."""
+    if not cell.reads_symbols:
+        return None
+    vectors = functional.one_hot(symbols, cell.input_size).to(next(cell.parameters()).dtype)
+    try:
+        outputs, _ = cell(symbols, state)
+    except Exception as error:  # noqa: BLE001 - the sentence describes it
+        fault = describe_error(error, type(cell))
+        return f"it cannot read symbols, integers [time, batch], as the first layer does: {fault}"
+    expected, _ = cell(vectors, state)
+    tolerance = 1e-9 if expected.dtype == torch.float64 else 1e-3
+    if outputs.shape != expected.shape or not torch.allclose(outputs, expected, atol=tolerance):
+        return "the output for symbols differs from that for the unit vectors for which they stand"
+    return None
+
+
+def state_change(before: Any, after: Any, when: str) -> str | None:
+    """Return a sentence about a class, type or shape of a state that a step has changed, or None.
+
+    Args:
+        before: A state of the cell.
+        after: State after the step.
+        when: The step, such as "after a sequence".
+    """
+    if type(after) is not type(before):
+        return f"{when} the class of the state changes: expected {describe_type(before)}, got {describe_type(after)}"
+    for (name, old), new in zip(named_state(before).items(), after, strict=True):
+        for what, was, now in (("type", old.dtype, new.dtype), ("shape", list(old.shape), list(new.shape))):
+            if was != now:
+                return f"{when} the {what} of {name} changes: expected {was}, got {now}"
+    return None
+
+
+def training_fault(cell: Cell[Any]) -> str | None:
     """Compute a sequence with a cell and its gradients, and return what is wrong with them, or None."""
     inputs = torch.randn(STEPS, 2, cell.input_size, generator=torch.Generator().manual_seed(0))
     outputs, _ = cell(inputs, cell.initial_state(2))
@@ -58,7 +124,7 @@ def sequence_fault(cell: Cell[Any]) -> str | None:
     expected, _ = scan(cell.step, cell.project(inputs), cell.initial_state(2))
     if not torch.allclose(outputs, expected, atol=1e-3):
         return "the outputs of forward differ from those of the scan of step"
-    if cell.reads_symbols and (fault := _symbol_fault(cell)):
+    if fault := symbol_fault(cell, torch.arange(cell.input_size).reshape(-1, 2), cell.initial_state(2)):
         return fault
     expected.square().sum().backward()
     gradients = {name: parameter.grad for name, parameter in cell.named_parameters()}
@@ -80,50 +146,13 @@ def trial(build: Callable[..., Cell[Any]]) -> Cell[Any]:
     """
     cell = build(input_size=FEATURES)
     validate_cell(cell)
+    in_float64 = copy.deepcopy(cell).double()
     fault = (
-        find_unregistered(cell)
-        or find_other_type(copy.deepcopy(cell).double())
-        or find_other_device(copy.deepcopy(cell).double(), "meta")
-        or sequence_fault(cell)
+        registration_fault(cell) or type_fault(in_float64) or device_fault(in_float64, "meta") or training_fault(cell)
     )
     if fault is not None:
-        raise component_fault(cell, str(fault))
+        raise component_fault(cell, fault)
     return cell
-
-
-def _symbol_fault(cell: Cell[Any]) -> str | None:
-    """Return what is wrong with the outputs of a cell for symbols, or None."""
-    symbols = torch.arange(cell.input_size).reshape(-1, 2)
-    vectors = functional.one_hot(symbols, cell.input_size).float()
-    try:
-        outputs, _ = cell(symbols, cell.initial_state(2))
-    except Exception as error:  # noqa: BLE001 - the cell may raise anything
-        fault = describe_error(error, type(cell))
-        return f"it cannot read symbols, integers [time, batch], as the first layer does: {fault}"
-    if not torch.allclose(outputs, cell(vectors, cell.initial_state(2))[0], atol=1e-3):
-        return "its outputs for symbols differ from those for the unit vectors for which they stand"
-    return None
-
-
-def _state_fault(state: Any) -> str | None:
-    if not hasattr(state, "_asdict"):
-        return f"its initial state is {describe_type(state)}, not a NamedTuple of tensors"
-    for name, part in _parts(state).items():
-        if not isinstance(part, Tensor) or part.shape[:1] != (_ROWS,):
-            shown = list(part.shape) if isinstance(part, Tensor) else describe_type(part)
-            return f"{name!r} of its state for a batch of {_ROWS} is {shown}, not a tensor [{_ROWS}, …]"
-    return None
-
-
-def _result_fault(cell: Cell[Any], result: Any, state: Any) -> str | None:
-    """Compare the types in the result of a step with an output and a state."""
-    if type(result) is tuple:
-        parts = cast("tuple[Any, ...]", result)
-        if len(parts) == 2 and isinstance(parts[0], Tensor) and type(parts[1]) is type(state):
-            return None
-    elementwise = type(cell).step in (FactoredCell[Any].step, ElementwiseCell[Any].step)
-    expected = f"the output and the next state: ([{_ROWS}, {cell.hidden_size}], {_describe(state)})"
-    return f"its {'pointwise' if elementwise else 'step'} returns {_describe(result)}, not {expected}"
 
 
 def _describe(value: Any) -> str:
@@ -131,35 +160,9 @@ def _describe(value: Any) -> str:
     if isinstance(value, Tensor):
         return str(list(value.shape))
     if hasattr(value, "_asdict"):
-        return (
-            f"{type(value).__name__}({', '.join(f'{name}={_describe(part)}' for name, part in _parts(value).items())})"
-        )
+        parts = [f"{name}={_describe(part)}" for name, part in value._asdict().items()]
+        return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, tuple):
         parts = [_describe(part) for part in cast("tuple[Any, ...]", value)]
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     return describe_type(value)
-
-
-def _output_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str | None:
-    shape = list(outputs.shape)
-    if shape != [1, _ROWS, cell.hidden_size]:
-        return f"its output of one step for a batch of {_ROWS} is {shape}, not {[1, _ROWS, cell.hidden_size]}"
-    if type(after) is not type(before):
-        return f"its state is {describe_type(before)} before a step, and {describe_type(after)} after it"
-    for name, part in _parts(before).items():
-        changed = getattr(after, name)
-        if (changed.shape, changed.dtype) != (part.shape, part.dtype):
-            was, is_now = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (part, changed))
-            return f"{name!r} of its state is {was} before a step, and {is_now} after it"
-    return None
-
-
-def _modification(state: Any, copies: Any) -> str | None:
-    for name, part in _parts(state).items():
-        if not torch.equal(part, getattr(copies, name)):
-            return f"it modifies {name!r} of the state that it receives. It must return a new tensor"
-    return None
-
-
-def _parts(state: Any) -> dict[str, Any]:
-    return state._asdict()

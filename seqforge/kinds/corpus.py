@@ -131,8 +131,22 @@ def read_fingerprint(corpus: Any) -> str:
 
 
 def text_fault(value: Any) -> str | None:
-    """Return what is wrong with a result of `fingerprint` or `describe`, or None."""
+    """Return what is wrong with a result of `fingerprint`, or None."""
     return None if isinstance(value, str) else f"returned {describe_type(value)}, not text"
+
+
+def description_fault(value: Any) -> str | None:
+    """Return what is wrong with a result of `describe`, or None."""
+    if isinstance(value, str) and 1 <= len(value.strip().splitlines()) <= 2:
+        return None
+    return text_fault(value) or f"returned {value!r:.60}, not one or two lines"
+
+
+def name_fault(name: Any) -> str | None:
+    """Return what is wrong with the name of a document or an example, or None."""
+    if not isinstance(name, str) or not name or name.startswith(("/", "~")) or "\n" in name:
+        return f"the name {name!r} is not a relative, path-like name"
+    return None
 
 
 def encoding_fault(document: Document) -> str | None:
@@ -153,12 +167,12 @@ def try_source(corpus: Any, items: Iterator[ItemT]) -> ItemT:
     """
     if read_fingerprint(corpus) != corpus.fingerprint():
         raise component_fault(corpus, "fingerprint must return the same text in every call")
-    require_right(corpus.describe, text_fault(corpus.describe()))
+    require_right(corpus.describe, description_fault(corpus.describe()))
     item: Any = next(items, None)
     if item is None:
         raise component_fault(corpus, "it has no document or example")
-    if not isinstance(item.name, str):
-        raise component_fault(corpus, f"the name {item.name!r} is not text")
+    if fault := name_fault(item.name):
+        raise component_fault(corpus, fault)
     return item
 
 

@@ -125,9 +125,9 @@ def score_fault(score: Any) -> str | None:
 
 def finding_fault(finding: Finding, texts: Sequence[str]) -> str | None:
     """Return what is wrong with a finding in texts, or None."""
-    if 0 <= finding.text < len(texts) and 0 <= finding.start <= finding.stop <= len(texts[finding.text]):
-        return None
-    return f"the finding {finding} is outside of the texts"
+    if not (0 <= finding.text < len(texts) and 0 <= finding.start <= finding.stop <= len(texts[finding.text])):
+        return f"the finding {finding} is outside of the texts"
+    return None if finding.message else f"the finding {finding} has no message"
 
 
 def state_fault(state: Any) -> str | None:

@@ -46,14 +46,40 @@ class PredictionMetric(ABC):
         """
 
 
-EXAMPLE_SPECS: tuple[tuple[ExampleSpec, Value, Value], ...] = (
-    (ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once"), 1, 0),
-    (ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step"), np.array([0, 1]), np.array([1, 1])),
-    (ExampleSpec(Text(), "sequence", Text(), "sequence"), "abc", "abd"),
-    (ExampleSpec(Numbers(2), "sequence", Numbers(2), "once"), np.zeros(2), np.ones(2)),
-    (ExampleSpec(Numbers(2), "sequence", Numbers(2), "every step"), np.zeros((3, 2)), np.ones((3, 2))),
-)
-"""Shapes of examples, each with a predicted value and a target."""
+_NAMES = Classes(("a", "b", "c"))
+SPECS = {
+    "a class": ExampleSpec(Numbers(2), "vector", _NAMES, "once"),
+    "a class for every step": ExampleSpec(Text(), "sequence", _NAMES, "every step"),
+    "a sequence of classes": ExampleSpec(Text(), "sequence", _NAMES, "sequence"),
+    "text": ExampleSpec(Numbers(2), "sequence", Text(), "sequence"),
+    "numbers": ExampleSpec(Numbers(2), "vector", Numbers(3), "once"),
+    "numbers for every step": ExampleSpec(Numbers(2), "sequence", Numbers(1), "every step"),
+}
+"""An example spec for each kind of target, with which a metric is tried."""
+
+
+def example_predictions(spec: ExampleSpec, *, right: bool) -> list[ExamplePrediction]:
+    """Return three predictions, each with two targets of different lengths; if right, the first is predicted."""
+    made: list[ExamplePrediction] = []
+    for number in range(3):
+        targets = tuple(
+            _value(spec, number + which, 2 if spec.output_mode == "every step" else 1 + which) for which in (0, 1)
+        )
+        predicted = targets[0] if right else _value(spec, number + 2, 2)
+        made.append(ExamplePrediction(f"example-{number}", predicted, targets))
+    return made
+
+
+def _value(spec: ExampleSpec, seed: int, steps: int) -> Value:
+    match spec.target:
+        case Text():
+            return "abc"[seed % 3] * steps
+        case Classes(names):
+            indices = (np.arange(steps) + seed) % len(names)
+            return int(indices[0]) if spec.output_mode == "once" else indices
+        case Numbers(size):
+            numbers = np.linspace(seed, seed + 1, steps * size, dtype=np.float32).reshape(steps, size)
+            return numbers[0] if spec.output_mode == "once" else numbers
 
 
 def trial(build: Callable[[], PredictionMetric]) -> str:
@@ -65,8 +91,8 @@ def trial(build: Callable[[], PredictionMetric]) -> str:
     """
     metric = build()
     shown = [
-        describe_score(metric, metric.score(spec, [ExamplePrediction("one", predicted, (target,))]))
-        for spec, predicted, target in EXAMPLE_SPECS
+        describe_score(metric, metric.score(spec, example_predictions(spec, right=False)))
+        for spec in SPECS.values()
         if type(metric).fits(spec)
     ]
     if not shown:

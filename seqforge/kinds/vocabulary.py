@@ -183,6 +183,16 @@ def text_fault(content: Any) -> str | None:
     return None if isinstance(content, bytes) else f"returned {describe_type(content)}, not bytes"
 
 
+def round_trip_fault(vocabulary: Vocabulary, text: str) -> str | None:
+    """Return a sentence about a text that a vocabulary changes when it encodes and decodes it, or None."""
+    tokens = vocabulary.encode(text)
+    if not np.array_equal(tokens, vocabulary.encode(text.encode())):
+        return f"the token ids of the text {text[:40]!r} differ from those of its bytes"
+    if (decoded := vocabulary.decode(iter(tokens.tolist()))) != text.encode():
+        return f"the text {text[:40]!r} is decoded as {decoded[:40]!r}"
+    return None
+
+
 EXAMPLE_TEXT = "def area(width, height):\n    return width * height  # in m²\n"
 """Text on which components are tried."""
 
@@ -198,7 +208,6 @@ def trial(build: Callable[[], Vocabulary]) -> str:
         vocabulary.learn([EXAMPLE_TEXT.encode()])
     restored.restore(checked_state(vocabulary.state))
     for which, one in (("", vocabulary), (" after its state is restored", restored)):
-        decoded = one.decode(vocabulary.encode(EXAMPLE_TEXT).tolist())
-        if decoded != EXAMPLE_TEXT.encode():
-            raise component_fault(vocabulary, f"the text {EXAMPLE_TEXT!r} is decoded as {decoded!r}{which}")
+        if fault := round_trip_fault(one, EXAMPLE_TEXT):
+            raise component_fault(one, f"{fault}{which}")
     return f"{len(EXAMPLE_TEXT)} characters as {len(vocabulary.encode(EXAMPLE_TEXT))} tokens, and back"

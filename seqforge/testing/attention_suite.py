@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Attention
-from seqforge.kinds.cell_tensors import find_unregistered
-from seqforge.testing.conformance import Suite, calling, fail, require_equal, require_no_fault
+from seqforge.kinds.attention import weights_fault
+from seqforge.kinds.cell_tensors import registration_fault
+from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
 
 AttentionFactory = Callable[[int, int], Attention]
 """Function that returns an attention for a query size and a memory size: a class or `partial(Class, option=…)`."""
@@ -24,8 +25,7 @@ class _Case(NamedTuple):
     lengths: Tensor
 
     def attend(self) -> tuple[Tensor, Tensor]:
-        with calling(self.attention, f"a call with {list(self.queries.shape)} queries"):
-            return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
+        return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
 
     def select(self, row: int) -> "_Case":
         rows, length = slice(row, row + 1), int(self.lengths[row])
@@ -50,28 +50,12 @@ class AttentionSuite(Suite):
     def test_tensors_are_registered(self, make: AttentionFactory) -> None:
         """Every tensor of the attention is a parameter or a buffer, so that checkpoints and `.to` include it."""
         attention = _cases(make)[0].attention
-        require_no_fault(attention, find_unregistered(attention))
+        require_no_fault(attention, registration_fault(attention))
 
     def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory) -> None:
         """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""
         for case in _cases(make):
-            averages, weights = case.attend()
-            target, batch, _ = case.queries.shape
-            source = len(case.memory)
-            for name, tensor, shape in (
-                ("averages", averages, [target, batch, case.attention.memory_size]),
-                ("weights", weights, [batch, target, source]),
-            ):
-                if list(tensor.shape) != shape:
-                    fail(make, f"the {name} have a wrong shape", expected=shape, got=list(tensor.shape))
-            own = torch.arange(source) < case.lengths.unsqueeze(1)
-            if (weights.masked_select(~own.unsqueeze(1)) != 0).any():
-                fail(make, "padding has a weight", expected="a weight of 0 for encoder steps after the end of a row")
-            if (weights < 0).any() or not weights.isfinite().all():
-                fail(make, "a weight is negative or not finite", got=f"{weights.min().item():.6g}")
-            sums = {"the sum of the weights of a decoder step": weights.sum(-1)}
-            ones = {name: torch.ones_like(tensor) for name, tensor in sums.items()}
-            require_equal(make, "{part} is not 1", sums, ones)
+            require_no_fault(make, weights_fault(case.attention, case.queries, case.memory, case.lengths))
 
     def test_a_row_gives_alone_what_it_gives_in_a_batch(self, make: AttentionFactory) -> None:
         """Other rows and the content of the padding affect neither the averages nor the gradients."""
@@ -80,17 +64,8 @@ class AttentionSuite(Suite):
             alone = [case.select(row).attend()[0] for row in range(len(case.lengths))]
             problem = "{part} depends on other rows of the batch, or on the padding"
             require_equal(make, problem, {"the average": averages}, {"the average": torch.cat(alone, dim=1)})
-            parameters = dict(case.attention.named_parameters())
-            if not parameters:
-                continue
-            found: list[dict[str, Tensor]] = []
-            for total in (averages.sum(), torch.cat(alone, dim=1).sum()):
-                leaves = list(parameters.values())
-                gradients = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
-                found.append(
-                    {f"the gradient of `{name}`": each for name, each in zip(parameters, gradients, strict=True)}
-                )
-            require_equal(make, problem, found[0], found[1], tolerance=1e-8)
+            together, apart = (_gradients(case.attention, each.sum()) for each in (averages, torch.cat(alone, dim=1)))
+            require_equal(make, problem, together, apart, tolerance=1e-8)
 
     def test_each_step_is_scored_by_itself(self, make: AttentionFactory) -> None:
         """Decoder steps do not affect each other, so that decoding step by step gives the same weights."""
@@ -112,11 +87,19 @@ class AttentionSuite(Suite):
                 fail(make, "the given queries or encoder outputs were modified in place")
 
 
+def _gradients(attention: Attention, total: Tensor) -> dict[str, Tensor]:
+    if not total.requires_grad:  # The attention has no parameters.
+        return {}
+    parameters = dict(attention.named_parameters())
+    gradients = torch.autograd.grad(total, list(parameters.values()), allow_unused=True, materialize_grads=True)
+    return {f"the gradient of `{name}`": each for name, each in zip(parameters, gradients, strict=True)}
+
+
 def _cases(make: AttentionFactory) -> list[_Case]:
     """Return cases of several sizes in float64, with random parameters and inputs."""
     cases: list[_Case] = []
     for seed, (query_size, memory_size, target, lengths, source) in enumerate(_SIZES):
-        with torch.random.fork_rng(devices=[]), calling(make, "`__init__`"):
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             attention = make(query_size, memory_size).double().eval()
         generator = torch.Generator().manual_seed(seed)

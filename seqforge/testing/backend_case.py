@@ -9,15 +9,26 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.kinds import Backend, BackendContext, Cell, State, map_state, scan
-from seqforge.model import install_backend
-from seqforge.testing.cell_results import CellResult, gradients_of, results_of
-from seqforge.testing.conformance import Parts, fail
-from seqforge.testing.strategies import CellCase
+from seqforge.model import EAGER, install_backend, load_backends
+from seqforge.registry import Registry
+from seqforge.testing.cell_case import (
+    CaseSizes,
+    CellCase,
+    CellFactory,
+    CellResult,
+    build_case,
+    gradients_of,
+    results_of,
+)
+from seqforge.testing.conformance import ConformanceError, Parts, describe_error, fail
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 0.05}
 """Maximum distance between a result and the reference, relative to the norm, for each type of the products."""
+
+_SIZES = (CaseSizes(4, 3, 5, 6), CaseSizes(33, 17, 5, 6))
+_SLOW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +66,17 @@ class BackendCase:
 
     def results(self, inputs: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the results of the backend, and those of the scan: outputs, last state and gradients, by name."""
-        pairs = ((self.cell, self.read), (self.reference, self.scan))
-        found: list[dict[str, Tensor]] = []
-        for cell, read in pairs:
-            results: list[CellResult] = []
+        return self._differentiate(self.cell, self.read, inputs), self._differentiate(self.reference, self.scan, inputs)
 
-            def keep(
-                _: Cell[Any], inputs: Tensor, state: State, read: Any = read, results: Any = results
-            ) -> CellResult:
-                results.append(read(inputs, state))
-                return results[0]
+    def _differentiate(self, cell: Cell[Any], read: Any, inputs: Tensor) -> dict[str, Tensor]:
+        results: list[CellResult] = []
 
-            gradients = gradients_of(CellCase(cell, inputs, self.state), keep)
-            found.append({**results_of(results[0]), **gradients})
-        return found[0], found[1]
+        def keep(_: Cell[Any], inputs: Tensor, state: State) -> CellResult:
+            results.append(read(inputs, state))
+            return results[0]
+
+        gradients = gradients_of(CellCase(cell, inputs, self.state), keep)
+        return {**results_of(results[0]), **gradients}
 
     def require_near(self, problem: str, actual: Parts, expected: Parts) -> None:
         """Check that the distance of each result from the expected one is small in relation to its norm.
@@ -83,7 +91,9 @@ class BackendCase:
         """
         tolerance = TOLERANCES[self.dtype]
         steps = self.inputs.shape[0] * self.inputs.shape[1]
-        subject = f"{type(self.backend).__name__} on {type(self.cell).__name__} in {_short(self.dtype)}"
+        subject = (
+            f"{type(self.backend).__name__} on {type(self.cell).__name__} in {str(self.dtype).removeprefix('torch.')}"
+        )
         for part, wanted in expected.items():
             one, other = actual[part].detach().double(), wanted.detach().double()
             if one.shape != other.shape:
@@ -144,5 +154,37 @@ def require_scan(case: BackendCase) -> None:
     case.require_near("{part} differs from the scan of `step`", actual, expected)
 
 
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+def require_equal_backends(make_cell: CellFactory, slow_backends: bool) -> None:
+    """Check that every backend that runs a cell agrees with the scan of `step`, and so does a GPU if there is one.
+
+    Args:
+        make_cell: Function that returns a cell.
+        slow_backends: Whether to test backends that compile the cell for more than 10 seconds.
+
+    Raises:
+        ConformanceError: If a backend computes something else.
+    """
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for name, backend in load_backends(Registry.installed()).items():
+        for device in devices:
+            for dtype in (torch.float64, torch.float32):
+                context = BackendContext(torch.device(device), dtype)
+                if name == EAGER and (device == "cpu" or dtype == torch.float32):
+                    continue  # Other tests compare `forward` with `step` in float64 on the CPU.
+                cell = make_cell(3, 4).to(context.device, parameter_dtype(dtype))
+                if backend.refusal(cell, context) is None and (
+                    slow_backends or backend.preparation_seconds(cell, context) <= _SLOW
+                ):
+                    _require_equal_backend(make_cell, name, backend, context)
+                    break  # In a second type, the backend would compile the cell again.
+
+
+def _require_equal_backend(make_cell: CellFactory, name: str, backend: Backend, context: BackendContext) -> None:
+    for sizes in _SIZES:
+        device = "" if context.device.type == "cpu" else f" on {context.device.type}"
+        place = f"on the backend {name!r}{device}, batch {sizes.rows}, length {sizes.steps}"
+        try:
+            require_scan(backend_case(backend, build_case(make_cell, sizes), context))
+        except Exception as error:
+            failure = error if isinstance(error, ConformanceError) else describe_error(make_cell, error)
+            raise ConformanceError(f"{failure} ({place})") from error

@@ -18,10 +18,33 @@ from seqforge.testing.backend_case import (
     require_scan,
     without_backend,
 )
-from seqforge.testing.cell_results import results_of
-from seqforge.testing.conformance import Suite, fail, require_equal
+from seqforge.testing.cell_case import CellFactory, results_of
+from seqforge.testing.conformance import Suite, fail, name_like, require_equal
 from seqforge.testing.each_case import for_each_case
-from seqforge.testing.strategies import CellFactory, sizes
+from seqforge.testing.strategies import sizes
+
+
+def _each_case(check: Callable[[Any, BackendCase], None]) -> Callable[..., None]:
+    """Convert a method that checks one case to a test, which is skipped if the backend cannot run the cell."""
+
+    def test(suite: "BackendSuite", make: CellFactory, dtype: torch.dtype) -> None:
+        backend = suite.backend()
+        context = BackendContext(torch.device(suite.device), dtype)
+        refusal = backend.refusal(make(3, 4).to(context.device, parameter_dtype(dtype)), context)
+        if refusal is not None:
+            pytest.skip(f"{type(backend).__name__} cannot run it: {refusal.reason}")
+        for_each_case(
+            make,
+            lambda case: check(suite, backend_case(backend, case, context)),
+            subject=backend,
+            examples=suite.examples,
+            first=(),
+            time=suite.time,
+            batch=suite.batch,
+            features=suite.features,
+        )
+
+    return name_like(test, check)
 
 
 class BackendSuite(Suite):
@@ -56,7 +79,6 @@ class BackendSuite(Suite):
     """
 
     table: ClassVar[str] = "cells"
-    argument: ClassVar[str] = "make_cell"
     backend: ClassVar[type[Backend]]
     cells: ClassVar[Mapping[str, CellFactory]]
     dtypes: ClassVar[Sequence[torch.dtype]] = tuple(TOLERANCES)
@@ -78,109 +100,72 @@ class BackendSuite(Suite):
         if "dtype" in metafunc.fixturenames:
             metafunc.parametrize("dtype", self.dtypes, ids=lambda dtype: str(dtype).removeprefix("torch."))
 
-    def test_a_sequence_is_the_scan_of_step(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_a_sequence_is_the_scan_of_step(self, case: BackendCase) -> None:
         """Outputs, last state and all gradients agree with the scan of `step`, and the state keeps its type."""
-        self._check_cases(make_cell, dtype, require_scan)
+        require_scan(case)
 
-    def test_symbols_are_read_as_unit_vectors(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_symbols_are_read_as_unit_vectors(self, case: BackendCase) -> None:
         """The results and gradients for symbols agree with those of the scan of `step` for one-hot vectors."""
+        if case.cell.reads_symbols:
+            actual, expected = case.results(case.inputs.argmax(-1))
+            case.require_near("{part} for symbols differs from the scan of `step` for unit vectors", actual, expected)
 
-        def check(case: BackendCase) -> None:
-            if case.cell.reads_symbols:
-                actual, expected = case.results(case.inputs.argmax(-1))
-                case.require_near(
-                    "{part} for symbols differs from the scan of `step` for unit vectors", actual, expected
-                )
-
-        self._check_cases(make_cell, dtype, check)
-
-    def test_results_do_not_depend_on_gradients(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_results_do_not_depend_on_gradients(self, case: BackendCase) -> None:
         """The results agree with the scan of `step` when no gradients are computed, too."""
-
-        def check(case: BackendCase) -> None:
-            with torch.no_grad():
-                actual = results_of(case.read(case.inputs, case.state))
-                expected = results_of(case.scan(case.inputs, case.state))
-            for part, tensor in actual.items():
-                if tensor.requires_grad:
-                    fail(case.backend, f"{part} requires a gradient inside `torch.no_grad()`")
-            case.require_near("{part} without gradients differs from the scan of `step`", actual, expected)
-
-        self._check_cases(make_cell, dtype, check)
-
-    def test_chunks_that_carry_the_state_are_the_whole(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
-        """A sequence in two chunks gives the results of the whole, also if the state is detached or not contiguous."""
-
-        def check(case: BackendCase) -> None:
-            cut = len(case.inputs) // 2
-            first, between = case.read(case.inputs[:cut], case.state)
-            detached = map_state(torch.detach, between)
-            # Every other row of a larger batch is not contiguous.
-            sliced = map_state(lambda tensor: torch.stack([tensor, tensor], dim=1).flatten(0, 1)[::2], detached)
+        with torch.no_grad():
+            actual = results_of(case.read(case.inputs, case.state))
             expected = results_of(case.scan(case.inputs, case.state))
-            kinds = {"": between, " with a detached state": detached, " with a state that is not contiguous": sliced}
-            for kind, state in kinds.items():
-                second, after = case.read(case.inputs[cut:], state)
-                actual = results_of((torch.cat([first, second]), after))
-                case.require_near(f"{{part}} differs after chunking{kind}", actual, expected)
+        for part, tensor in actual.items():
+            if tensor.requires_grad:
+                fail(case.backend, f"{part} requires a gradient inside `torch.no_grad()`")
+        case.require_near("{part} without gradients differs from the scan of `step`", actual, expected)
 
-        self._check_cases(make_cell, dtype, check)
+    @_each_case
+    def test_chunks_that_carry_the_state_are_the_whole(self, case: BackendCase) -> None:
+        """A sequence in two chunks gives the results of the whole, also if the state is detached or not contiguous."""
+        cut = len(case.inputs) // 2
+        first, between = case.read(case.inputs[:cut], case.state)
+        detached = map_state(torch.detach, between)
+        # Every other row of a larger batch is not contiguous.
+        sliced = map_state(lambda tensor: torch.stack([tensor, tensor], dim=1).flatten(0, 1)[::2], detached)
+        expected = results_of(case.scan(case.inputs, case.state))
+        kinds = {"": between, " with a detached state": detached, " with a state that is not contiguous": sliced}
+        for kind, state in kinds.items():
+            second, after = case.read(case.inputs[cut:], state)
+            actual = results_of((torch.cat([first, second]), after))
+            case.require_near(f"{{part}} differs after chunking{kind}", actual, expected)
 
-    def test_parameters_may_change(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_parameters_may_change(self, case: BackendCase) -> None:
         """After optimizer steps, the cell uses its new parameters."""
+        optimizer = torch.optim.SGD(case.cell.parameters(), lr=0.5)
+        for _ in range(2):
+            optimizer.zero_grad()
+            cast("Any", case.read(case.inputs, case.state)[0].float().square().mean()).backward()
+            optimizer.step()
+        expected = case.scan(case.inputs, case.state, without_backend(case.cell))
+        actual = case.read(case.inputs, case.state)
+        problem = "{part} does not change as it must after an optimizer step: the backend uses old parameters"
+        case.require_near(problem, results_of(actual), results_of(expected))
 
-        def check(case: BackendCase) -> None:
-            optimizer = torch.optim.SGD(case.cell.parameters(), lr=0.5)
-            for _ in range(2):
-                optimizer.zero_grad()
-                cast("Any", case.read(case.inputs, case.state)[0].float().square().mean()).backward()
-                optimizer.step()
-            expected = case.scan(case.inputs, case.state, without_backend(case.cell))
-            actual = case.read(case.inputs, case.state)
-            problem = "{part} does not change as it must after an optimizer step: the backend uses old parameters"
-            case.require_near(problem, results_of(actual), results_of(expected))
-
-        self._check_cases(make_cell, dtype, check)
-
-    def test_a_copy_has_its_own_parameters(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_a_copy_has_its_own_parameters(self, case: BackendCase) -> None:
         """A deep copy of the cell uses the parameters of the copy."""
+        other = copy.deepcopy(case.cell)
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.mul_(-0.5)
+        for cell in (other, case.cell):
+            actual = results_of(case.read(case.inputs, case.state, cell))
+            expected = results_of(case.scan(case.inputs, case.state, without_backend(cell)))
+            case.require_near("{part} is wrong in a deep copy: it shares the parameters", actual, expected)
 
-        def check(case: BackendCase) -> None:
-            other = copy.deepcopy(case.cell)
-            with torch.no_grad():
-                for parameter in other.parameters():
-                    parameter.mul_(-0.5)
-            for cell in (other, case.cell):
-                actual = results_of(case.read(case.inputs, case.state, cell))
-                expected = results_of(case.scan(case.inputs, case.state, without_backend(cell)))
-                case.require_near("{part} is wrong in a deep copy: it shares the parameters", actual, expected)
-
-        self._check_cases(make_cell, dtype, check)
-
-    def test_the_same_sequence_has_the_same_bits(self, make_cell: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_the_same_sequence_has_the_same_bits(self, case: BackendCase) -> None:
         """Results and gradients are bit-identical in a second call, as resuming a run requires."""
-
-        def check(case: BackendCase) -> None:
-            first, again = (case.results(case.inputs)[0] for _ in range(2))
-            problem = "{part} has other bits in a second call, so that a run cannot be resumed"
-            require_equal(case.backend, problem, again, first, tolerance=0.0)
-
-        self._check_cases(make_cell, dtype, check)
-
-    def _check_cases(self, make_cell: CellFactory, dtype: torch.dtype, check: Callable[[BackendCase], None]) -> None:
-        """Run a check on random examples of a cell, or skip the test if the backend cannot run the cell."""
-        backend = self.backend()
-        context = BackendContext(torch.device(self.device), dtype)
-        refusal = backend.refusal(make_cell(3, 4).to(context.device, parameter_dtype(dtype)), context)
-        if refusal is not None:
-            pytest.skip(f"{type(backend).__name__} cannot run it: {refusal.reason}")
-        for_each_case(
-            make_cell,
-            lambda case: check(backend_case(backend, case, context)),
-            subject=backend,
-            examples=self.examples,
-            first=None,
-            time=self.time,
-            batch=self.batch,
-            features=self.features,
-        )
+        first, again = (case.results(case.inputs)[0] for _ in range(2))
+        problem = "{part} has other bits in a second call, so that a run cannot be resumed"
+        require_equal(case.backend, problem, again, first, tolerance=0.0)

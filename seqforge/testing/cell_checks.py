@@ -5,18 +5,19 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqforge.errors import describe_type
-from seqforge.kinds import Cell, ElementwiseCell, FactoredCell, State, map_state
-from seqforge.testing.cell_results import (
+from seqforge.kinds import Cell, State, map_state
+from seqforge.kinds.cell import named_state
+from seqforge.testing.cell_case import (
+    CellCase,
+    CellFactory,
     gradients_of,
-    named_state,
+    new_cell,
     results_of,
     rows_of,
     weighted_sum,
     with_gradients,
 )
-from seqforge.testing.conformance import calling, fail, require_equal
-from seqforge.testing.strategies import CellCase, CellFactory, new_cell
+from seqforge.testing.conformance import fail, require_equal
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -32,7 +33,7 @@ def require_constraints(make_cell: CellFactory) -> None:
     for factor in (100.0, 0.0):
         cell = new_cell(make_cell, 3, 4, seed=0)
         before = dict(cell.named_parameters())
-        with torch.no_grad(), calling(make_cell, "`constrain_parameters`"):
+        with torch.no_grad():
             for parameter in before.values():
                 parameter.mul_(factor)
             shapes = {name: list(parameter.shape) for name, parameter in before.items()}
@@ -49,60 +50,6 @@ def require_constraints(make_cell: CellFactory) -> None:
                 fail(cell, f"`constrain_parameters` leaves numbers in `{name}` that are not finite")
         twice = {f"`{name}`": parameter for name, parameter in cell.named_parameters()}
         require_equal(cell, "a second call of `constrain_parameters` changes {part}", twice, once, tolerance=0.0)
-
-
-def require_shapes(case: CellCase) -> None:
-    """Check types and shapes of the state before and after a step and a sequence, and of the outputs."""
-    cell, inputs, state = case
-    time, batch, _ = inputs.shape
-    start = cell.initial_state(batch)
-    if not hasattr(start, "_asdict"):
-        fail(cell, "the initial state is not a NamedTuple of tensors", got=describe_type(start))
-    for rows in (batch, batch + 70):  # A tensor without a batch can have as many units as there are rows.
-        for name, tensor in named_state(cell.initial_state(rows)).items():
-            if tensor.shape[:1] != (rows,):
-                fail(
-                    cell,
-                    f"the batch is not the first axis of {name} in `initial_state({rows})`",
-                    expected=f"a tensor [{rows}, …]",
-                    got=list(tensor.shape),
-                )
-    step = "pointwise" if isinstance(cell, FactoredCell | ElementwiseCell) else "step"
-    if type(state) is not type(start):
-        wanted = f"{describe_type(start)}, as `initial_state` does"
-        fail(cell, f"`{step}` returns a state of another class", expected=wanted, got=describe_type(state))
-    given = map_state(torch.clone, state)
-    output, after_step = cell.step(cell.project(inputs)[0], state)
-    require_unmodified(cell, state, given)
-    outputs, after = cell(inputs, state)
-    require_unmodified(cell, state, given)
-    for method, tensor, shape in (
-        (step, output, [batch, cell.hidden_size]),
-        ("forward", outputs, [time, batch, cell.hidden_size]),
-    ):
-        if list(tensor.shape) != shape:
-            fail(cell, f"`{method}` returns an output of another shape", expected=shape, got=list(tensor.shape))
-        if tensor.dtype != inputs.dtype:
-            fail(cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype)
-    require_same_types(cell, after, start, "after a sequence")
-    require_same_types(cell, after_step, start, "after a step")
-
-
-def require_unmodified(cell: Cell[Any], state: State, given: State) -> None:
-    """Check that a state is equal to a copy that was made before a call."""
-    for name, tensor in named_state(state).items():
-        if not torch.equal(tensor, named_state(given)[name]):
-            fail(cell, f"the given state was modified in place: {name}", expected="a new tensor for the next state")
-
-
-def require_same_types(cell: Cell[Any], after: State, before: State, when: str) -> None:
-    """Check that the class of a state and the shapes and types of its tensors do not change."""
-    if type(after) is not type(before):
-        fail(cell, f"{when} the class of the state changes", expected=describe_type(before), got=describe_type(after))
-    for (name, old), new in zip(named_state(before).items(), after, strict=True):
-        for what, was, now in (("type", old.dtype, new.dtype), ("shape", list(old.shape), list(new.shape))):
-            if was != now:
-                fail(cell, f"{when} the {what} of {name} changes", expected=was, got=now)
 
 
 def require_gradients(case: CellCase) -> None:
@@ -152,7 +99,6 @@ def require_pure(case: CellCase) -> None:
         cell(inputs, state)
         if not torch.equal(inputs, given):
             fail(cell, "the given inputs were modified in place")
-        require_unmodified(cell, state, given_state)
         first, same_seed, other_seed = (read(seed) for seed in (0, 0, 1))
     changed = [name for name, value in _comparable_attributes(cell).items() if before.get(name) != value]
     generators = [name for name, value in vars(cell).items() if isinstance(value, torch.Generator)]
@@ -214,7 +160,7 @@ def require_bounded_state(make_cell: CellFactory) -> None:
     for done in range(_CHUNK, _STEPS + 1, _CHUNK):
         # The mean is not 0, so that a sum of the inputs grows with the number of steps.
         inputs = 1 + torch.randn(_CHUNK, _ROWS, cell.input_size, generator=generator)
-        with torch.no_grad(), calling(cell, f"a call after {done - _CHUNK:,} steps"):
+        with torch.no_grad():
             _, state = cell(inputs, state)
         parts = named_state(state)
         for name, sizes in means.items():
@@ -246,18 +192,17 @@ def require_learning(make_cell: CellFactory) -> None:
     cell = new_cell(make_cell, 3, 4, seed=1).train()
     teacher = new_cell(make_cell, 3, 4, seed=2)
     inputs = torch.randn(6, 8, cell.input_size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    with calling(make_cell, "training"):
-        target = teacher(inputs, teacher.initial_state(8))[0].detach()
-        optimizer = torch.optim.Adam(cell.parameters(), lr=0.01)
-        losses: list[float] = []
-        for _ in range(20):
-            optimizer.zero_grad()
-            loss = nn.functional.mse_loss(cell(inputs, cell.initial_state(8))[0], target)
-            cast("Any", loss).backward()
-            optimizer.step()
-            with torch.no_grad():
-                cell.constrain_parameters()
-            losses.append(loss.item())
+    target = teacher(inputs, teacher.initial_state(8))[0].detach()
+    optimizer = torch.optim.Adam(cell.parameters(), lr=0.01)
+    losses: list[float] = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(cell(inputs, cell.initial_state(8))[0], target)
+        cast("Any", loss).backward()
+        optimizer.step()
+        with torch.no_grad():
+            cell.constrain_parameters()
+        losses.append(loss.item())
     if not losses[-1] < losses[0]:
         fail(cell, "20 steps of Adam do not lower the loss", expected=f"below {losses[0]:.6f}", got=f"{losses[-1]:.6f}")
 

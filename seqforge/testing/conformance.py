@@ -1,16 +1,21 @@
-"""What all suites share: one sentence for each failure, the comparison of tensors, and the table of components."""
+"""What all suites share: the table of components, one sentence for each failure, and the comparison of tensors."""
 
+import dataclasses
 import functools
+import inspect
+import reprlib
+import traceback
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, ClassVar, NoReturn, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from seqforge.errors import SeqforgeError
-from seqforge.faults import place_of
-from seqforge.kinds.cell_tensors import TensorFault
+from seqforge.errors import PluginError, SeqforgeError
+from seqforge.faults import is_authors_code, place_of
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -27,20 +32,24 @@ class ConformanceError(AssertionError):
 class Suite:
     """Tests that every component of a kind must pass.
 
-    A subclass lists the components in a table: a function without required arguments for each, such as a class or a
-    `functools.partial` with options. To leave a test out, set it to None in your subclass, and say why in a comment.
+    A subclass lists the components in a table: a function for each, such as a class or a `functools.partial` with
+    options. To leave a test out, set it to None in your subclass, and say why in a comment. The tests call components
+    as the engine does. An exception of a component becomes a failure that names the call, the file and the line.
 
     Attributes:
+        kind: Kind of the components.
         table: Name of the attribute that contains the table.
-        argument: Argument of the tests that receives a function.
     """
 
+    kind: ClassVar[str]
     table: ClassVar[str]
-    argument: ClassVar[str] = "make"
 
-    def components(self, config: pytest.Config) -> Mapping[str, Callable[..., Any]]:
-        """Return the functions that return components, by the name that appears in the ids of the tests."""
-        return getattr(self, self.table, {})
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__.startswith("seqforge.testing"):
+            for name, test in list(vars(cls).items()):
+                if name.startswith("test_"):
+                    setattr(cls, name, _describing_errors(test))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run every test on every component. pytest calls this.
@@ -48,13 +57,13 @@ class Suite:
         Raises:
             UsageError: If the subclass lists no component.
         """
-        functions = self.components(metafunc.config)
+        functions: Mapping[str, Callable[..., Any]] = getattr(self, self.table, {})
         if not functions:
             raise pytest.UsageError(
                 f"{type(self).__name__} must list its {self.table}: {self.table} = {{'plain': MyClass}}"
             )
-        if self.argument in metafunc.fixturenames:
-            metafunc.parametrize(self.argument, list(functions.values()), ids=list(functions))
+        if "make" in metafunc.fixturenames:
+            metafunc.parametrize("make", list(functions.values()), ids=list(functions))
 
 
 def name_of(component: Any) -> str:
@@ -82,39 +91,14 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
     raise ConformanceError(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
 
 
-class calling:  # noqa: N801 - it reads as a verb
-    """Convert an exception inside the block to a failure that names the component, the action, the file and the line.
-
-    Args:
-        component: Component that is called.
-        action: What is called and with what, such as "`decode` of an empty list".
-        allowed: Exceptions that pass through.
+def require_no_fault(component: Any, fault: str | None) -> None:
+    """Raise the error for what a contract finds wrong, if anything.
 
     Raises:
-        ConformanceError: If the block raises another exception.
-    """
-
-    def __init__(self, component: Any, action: str, *allowed: type[Exception]) -> None:
-        self._component, self._action, self._allowed = component, action, allowed
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, (ConformanceError, *self._allowed)):
-            message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
-            description = f"{self._action} raises {type(error).__name__}: {message}{place_of(error)}"
-            raise ConformanceError(f"{name_of(self._component)}: {description}") from error
-
-
-def require_no_fault(component: Any, fault: TensorFault | None) -> None:
-    """Raise the error for a fault of a tensor, if there is one.
-
-    Raises:
-        ConformanceError: If there is.
+        ConformanceError: If there is a fault.
     """
     if fault is not None:
-        fail(component, fault.problem, expected=fault.expected, got=fault.got)
+        fail(component, fault)
 
 
 def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, tolerance: float = 1e-9) -> None:
@@ -153,3 +137,70 @@ def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float) -> 
     digits = 17 if tolerance == 0 else 6
     place = f" at {position}" if position else ""
     return f"{other[tuple(position)].item():.{digits}g}{place}", f"{one[tuple(position)].item():.{digits}g}"
+
+
+def describe_error(component: Any, error: Exception) -> ConformanceError:
+    """Return the failure for an exception of a component, with the call, the file and the line that raised it.
+
+    Args:
+        component: Component that the test concerns, for an exception outside of the author's code.
+        error: The exception. What the engine says about a wrong result stays as it is.
+    """
+    if isinstance(error, PluginError):
+        return ConformanceError(error.message)
+    message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if is_authors_code(frame.f_globals.get("__name__", ""))]
+    call = f"`{_shown_call(own[0])}`" if own else "a call"
+    return ConformanceError(f"{name_of(component)}: {call} raises {type(error).__name__}: {message}{place_of(error)}")
+
+
+def name_like(test: Callable[..., None], check: Callable[..., None]) -> Callable[..., None]:
+    """Return a test with the name and the docstring of a check that it calls. pytest reads the test's own arguments."""
+    test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
+    return test
+
+
+def _describing_errors(test: Callable[..., None]) -> Callable[..., None]:
+    """Return a test of a suite that converts exceptions of components to failures."""
+
+    @functools.wraps(test)
+    def run(suite: Suite, **arguments: Any) -> None:
+        __tracebackhide__ = True
+        try:
+            test(suite, **arguments)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise describe_error(arguments.get("make", type(suite)), error) from error
+
+    return run
+
+
+def _shown_call(frame: FrameType) -> str:
+    """Return the call of a function as text, such as `score(texts=[''])`."""
+    names, _, _, values = inspect.getargvalues(frame)
+    texts = {name: _SHORT.repr(values[name]) for name in names if name not in ("self", "cls")}
+    shown = [f"{name}={text if len(text) <= 100 else text[:100] + '…'}" for name, text in texts.items()]
+    return f"{frame.f_code.co_name}({', '.join(shown)})"
+
+
+class _Short(reprlib.Repr):
+    """Short texts for values: shapes for arrays, and the beginning of a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 60
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if isinstance(x, Tensor | np.ndarray):
+            shape = list(cast("tuple[int, ...]", x.shape))
+            return f"{'a tensor' if isinstance(x, Tensor) else 'an array'} {shape}"
+        if dataclasses.is_dataclass(x):
+            names = [field.name for field in dataclasses.fields(x)]
+            parts = [f"{name}={self.repr1(getattr(x, name), level - 1)}" for name in names]
+            return f"{type(x).__name__}({', '.join(parts)})"
+        return super().repr_instance(x, level)
+
+
+_SHORT = _Short()

@@ -1,24 +1,24 @@
 """Random cases of a cell for a check, and a description of the sizes at which it fails."""
 
+import functools
 import time as clock
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
-import torch
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.kinds.cell_tensors import find_other_type, find_unregistered
-from seqforge.testing.cell_results import named_state
-from seqforge.testing.conformance import ConformanceError, calling, require_no_fault
-from seqforge.testing.strategies import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
+from seqforge.kinds.cell_contract import initial_state_fault
+from seqforge.kinds.cell_tensors import registration_fault, type_fault
+from seqforge.testing.cell_case import CaseSizes, CellCase, CellFactory, build_case, new_cell
+from seqforge.testing.conformance import ConformanceError, describe_error, name_like, name_of
+from seqforge.testing.strategies import case_sizes
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
 Check = Callable[[CellCase], None]
+"""Function that raises `ConformanceError` if a case is wrong."""
 
 LARGE = (CaseSizes(40, 2, 5, 6), CaseSizes(2, 40, 5, 6))
 """Sizes at which a faster implementation may take another path, such as one for full vectors."""
@@ -30,13 +30,25 @@ _SECONDS = 15.0
 """Time after which no further cases are tried to describe a failure."""
 
 
+def each_case(**options: Any) -> Callable[[Callable[[Any, CellCase], None]], Callable[..., None]]:
+    """Convert a method that checks one case to a test of a cell. The options are those of `for_each_case`."""
+
+    def decorate(check: Callable[[Any, CellCase], None]) -> Callable[..., None]:
+        def test(suite: Any, make: CellFactory) -> None:
+            for_each_case(make, functools.partial(check, suite), **options)
+
+        return name_like(test, check)
+
+    return decorate
+
+
 def for_each_case(
     make_cell: CellFactory,
     check: Check,
     *,
     subject: Any = None,
     examples: int = 5,
-    first: CaseSizes | None = TYPICAL,
+    first: Sequence[CaseSizes] = (TYPICAL,),
     large: Sequence[CaseSizes] = (),
     time: SearchStrategy[int] | None = None,
     batch: SearchStrategy[int] | None = None,
@@ -52,7 +64,7 @@ def for_each_case(
         check: Function that raises `ConformanceError` if a case is wrong.
         subject: Component that is tested; the cell by default.
         examples: Number of random cases.
-        first: Sizes of a case before the random ones; None if the strategies do not include them.
+        first: Sizes of cases before the random ones.
         large: Sizes of further cases.
         time: Strategy for the number of steps; `sizes()` by default, as for the other two.
         batch: Strategy for the number of rows.
@@ -63,70 +75,50 @@ def for_each_case(
     """
     failures: list[tuple[CaseSizes, ConformanceError]] = []
 
+    def failure(sizes: CaseSizes) -> ConformanceError | None:
+        return _failure(make_cell, check, sizes, subject or make_cell)
+
     def run(sizes: CaseSizes) -> None:
-        try:
-            _check_case(make_cell, check, sizes, subject or class_of(make_cell))
-        except ConformanceError as error:
+        if not failures and (error := failure(sizes)):
             failures.append((sizes, error))
-            raise
 
     @settings(
         deadline=None,
         max_examples=examples,
-        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        phases=(Phase.explicit, Phase.generate),
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(sizes=case_sizes(time=time, batch=batch, features=features))
     def run_random(sizes: CaseSizes) -> None:
         run(sizes)
 
-    try:
-        if first is not None:
-            run(first)
-        run_random()
-        for sizes in large:
-            run(sizes)
-    except (ConformanceError, Flaky):
-        sizes, error = failures[-1]
+    for sizes in first:
+        run(sizes)
+    run_random()
+    for sizes in large:
+        run(sizes)
+    for sizes, error in failures:
         where = "but not in every call: the cell may be random"
-        if _fails(make_cell, check, sizes):
-            where = _failing_sizes(partial(_fails, make_cell, check), sizes)
+        if failure(sizes):
+            where = _failing_sizes(lambda other: failure(other) is not None, sizes)
         raise ConformanceError(f"{error}{where and f' ({where})'}") from error.__cause__
 
 
-def class_of(make_cell: CellFactory) -> Any:
-    """Return the class of the cells that a function without a name returns, for messages; otherwise the function."""
-    if getattr(make_cell, "__name__", "") == "<lambda>":
-        with suppress(Exception):
-            return type(make_cell(TYPICAL.input_size, TYPICAL.hidden_size))
-    return make_cell
-
-
-def _check_case(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: Any) -> None:
-    """Check one case. An exception of the cell is described by its cause, if that is a more basic mistake."""
-    action = f"`__init__` with input size {sizes.input_size} and hidden size {sizes.hidden_size}"
-    with calling(subject, action), torch.random.fork_rng(devices=[]):
-        make_cell(sizes.input_size, sizes.hidden_size)
+def _failure(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: Any) -> ConformanceError | None:
+    """Return the failure of one case, or None. An exception is described by a more basic mistake, if there is one."""
     try:
         check(build_case(make_cell, sizes))
-    except ConformanceError:
-        raise
-    except Exception as error:
+    except ConformanceError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - the message describes it
+        failure = describe_error(subject, error)
         with suppress(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             cell = new_cell(make_cell, 3, 4, seed=0)
-            require_no_fault(cell, find_unregistered(cell))
-            named_state(cell.initial_state(1))
-            require_no_fault(cell, find_other_type(cell))
-        with calling(subject, f"a call with batch {sizes.rows} and length {sizes.steps}"):
-            raise error
-
-
-def _fails(make_cell: CellFactory, check: Check, sizes: CaseSizes) -> bool:
-    try:
-        check(build_case(make_cell, sizes))
-    except Exception:  # noqa: BLE001 - any failure counts
-        return True
-    return False
+            fault = registration_fault(cell) or initial_state_fault(cell, 2) or type_fault(cell)
+            failure = ConformanceError(f"{name_of(cell)}: {fault}") if fault else failure
+        failure.__cause__ = error
+        return failure
+    return None
 
 
 def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:

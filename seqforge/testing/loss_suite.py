@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqforge.kinds import IGNORED_TARGET, Loss
-from seqforge.testing.conformance import Suite, calling, fail
+from seqforge.testing.conformance import Suite, fail
 
 LossFactory = Callable[[], Loss]
 """Function that returns a loss: a class or `partial(Class, option=…)`."""
@@ -45,13 +45,13 @@ class LossSuite(Suite):
 
     def test_the_loss_is_a_finite_scalar(self, make: LossFactory) -> None:
         """The loss is a finite scalar, also if all targets are ignored or outputs are large, and changes nothing."""
-        loss = _build(make)
+        loss = make()
         batch = _batch(loss)
         nothing = _Batch(batch.outputs, torch.full_like(batch.targets, _ignored_value(loss)))
         large = _Batch(batch.outputs * 50, batch.targets)
         for name, each in {"random outputs": batch, "ignored targets only": nothing, "large outputs": large}.items():
             outputs, targets = each.outputs.clone(), each.targets.clone()
-            value, gradient = _differentiate(loss, each, name)
+            value, gradient = _differentiate(loss, each)
             if not math.isfinite(value):
                 fail(make, f"the loss of {name} is not finite", got=value)
             if not gradient.isfinite().all():
@@ -63,12 +63,12 @@ class LossSuite(Suite):
 
     def test_gradients_are_right(self, make: LossFactory) -> None:
         """The gradient agrees with finite differences in a random direction, and lowers the loss."""
-        loss = _build(make)
+        loss = make()
         batch = _batch(loss)
-        _, gradient = _differentiate(loss, batch, "random outputs")
+        _, gradient = _differentiate(loss, batch)
         direction = torch.randn(batch.outputs.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
         moved = [batch._replace(outputs=batch.outputs + sign * 1e-3 * direction) for sign in (1, -1)]
-        slopes = [_value(loss, each, "random outputs") for each in moved]
+        slopes = [_value(loss, each) for each in moved]
         expected, got = (slopes[0] - slopes[1]) / 2e-3, (gradient * direction).sum().item()
         if not abs(got - expected) <= 2e-3 * (1 + abs(expected)):  # A loss may compute in float32.
             slope = f"a slope of {expected:.6g}, by finite differences"
@@ -78,22 +78,20 @@ class LossSuite(Suite):
 
     def test_ignored_targets_do_not_count(self, make: LossFactory) -> None:
         """Outputs for ignored targets change neither the loss nor its gradient."""
-        loss = _build(make)
+        loss = make()
         batch = _batch(loss)
         if loss.aligns:  # Every output counts; padding follows the targets of a row.
             longer = _Batch(
                 batch.outputs, torch.cat([batch.targets, torch.full_like(batch.targets[:1], IGNORED_TARGET)])
             )
-            _require_near(
-                make, "padding after the targets changes the loss", loss, longer, _value(loss, batch, "targets")
-            )
+            _require_near(make, "padding after the targets changes the loss", loss, longer, _value(loss, batch))
             return
         ignored = batch.ignored
         mask = ignored if ignored.ndim == batch.outputs.ndim else ignored.unsqueeze(-1)
         changed = _Batch(batch.outputs + mask * torch.arange(_SYMBOLS), batch.targets)
         problem = "an output for an ignored target changes the loss"
-        _require_near(make, problem, loss, changed, _value(loss, batch, "random outputs"))
-        _, gradient = _differentiate(loss, batch, "random outputs")
+        _require_near(make, problem, loss, changed, _value(loss, batch))
+        _, gradient = _differentiate(loss, batch)
         if (gradient * mask).any():
             fail(
                 make,
@@ -107,31 +105,23 @@ class LossSuite(Suite):
 
         If the loss aligns, an empty target counts as one.
         """
-        loss = _build(make)
+        loss = make()
         batch = _batch(loss)
         parts = [batch.rows(slice(row, row + 1)) for row in range(batch.targets.shape[1])]
         counts = [max(1, int((~part.ignored).sum())) for part in parts]
-        values = [_value(loss, part, "one row") for part in parts]
+        values = [_value(loss, part) for part in parts]
         mean = sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
         problem = "the loss of a batch is not the mean over its targets that are not ignored"
         _require_near(make, problem, loss, batch, mean)
 
     def test_nats_are_a_negative_log_likelihood(self, make: LossFactory) -> None:
         """If `in_nats`, the loss of equal logits is the logarithm of the number of symbols."""
-        loss = _build(make)
+        loss = make()
         if not loss.in_nats or loss.compares != "symbols" or loss.aligns:
             return
         batch = _batch(loss)
         problem = "the loss is `in_nats`, but that of equal logits is not the logarithm of the number of symbols"
         _require_near(make, problem, loss, _Batch(torch.zeros_like(batch.outputs), batch.targets), math.log(_SYMBOLS))
-
-
-def _build(make: LossFactory) -> Loss:
-    with calling(make, "`__init__`"):
-        loss: Any = make()
-    if loss.compares not in ("symbols", "numbers"):
-        fail(make, "`compares` is neither 'symbols' nor 'numbers'", got=repr(loss.compares))
-    return loss
 
 
 def _ignored_value(loss: Loss) -> float:
@@ -155,25 +145,18 @@ def _batch(loss: Loss) -> _Batch:
     return _Batch(outputs, targets)
 
 
-def _value(loss: Loss, batch: _Batch, name: str) -> float:
-    return _differentiate(loss, batch, name)[0]
+def _value(loss: Loss, batch: _Batch) -> float:
+    return _differentiate(loss, batch)[0]
 
 
-def _differentiate(loss: Loss, batch: _Batch, name: str) -> tuple[float, Tensor]:
+def _differentiate(loss: Loss, batch: _Batch) -> tuple[float, Tensor]:
     outputs = batch.outputs.clone().requires_grad_()
-    with calling(loss, f"the loss of {name}"):
-        value: Any = loss.forward(outputs, batch.targets)
-    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
-        shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else repr(value)
-        fail(loss, "the loss is not a scalar", expected="a tensor [] of floating-point type", got=shown)
-    if not value.requires_grad:
-        fail(loss, "the loss does not depend on the outputs", expected="a result with a gradient")
-    with calling(loss, f"the gradient of {name}"):
-        (gradient,) = torch.autograd.grad(value, outputs, allow_unused=True, materialize_grads=True)
+    value = loss(outputs, batch.targets)
+    (gradient,) = torch.autograd.grad(value, outputs, allow_unused=True, materialize_grads=True)
     return value.item(), gradient
 
 
 def _require_near(make: LossFactory, problem: str, loss: Loss, batch: _Batch, expected: float) -> None:
-    got = _value(loss, batch, "a batch")
+    got = _value(loss, batch)
     if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
         fail(make, problem, expected=f"{expected:.6g}", got=f"{got:.6g}")

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from seqforge.errors import DataError, describe_type
+from seqforge.errors import DataError
+from seqforge.faults import require_right
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
-from seqforge.testing.conformance import Suite, calling, fail
+from seqforge.kinds.metric import finding_fault, state_fault, validate_score
+from seqforge.testing.conformance import Suite, fail, require_no_fault
 
 MetricFactory = Callable[[], Metric]
 """Function that returns a metric: a class or `partial(Class, option=…)`."""
@@ -50,10 +52,10 @@ class MetricSuite(Suite):
     def test_any_text_is_scored(self, make: MetricFactory) -> None:
         """Any text, also an empty one and none at all, has finite values with the same names."""
         metric = self._fitted(make)
-        names = set(score_of(make, metric, self.texts, "the texts of the suite").values)
+        names = set(score_of(make, metric, self.texts).values)
         for texts in ([], list(HOSTILE), *([text] for text in HOSTILE)):
             shown = f"{texts[0][:10]!r}" if len(texts) == 1 else f"{len(texts)} texts"
-            found = set(score_of(make, metric, texts, shown).values)
+            found = set(score_of(make, metric, texts).values)
             if found != names:
                 problem = f"the names of the values differ for {shown}"
                 fail(make, problem, expected=sorted(names), got=sorted(found))
@@ -62,32 +64,24 @@ class MetricSuite(Suite):
         """Each finding has the index of a text, a part of it, and a message."""
         metric = self._fitted(make)
         for texts in (list(self.texts), list(HOSTILE)):
-            for finding in score_of(make, metric, texts, "texts").findings:
-                if not 0 <= finding.text < len(texts):
-                    wanted = f"an index from 0 to {len(texts) - 1}"
-                    fail(make, "a finding is in a text that does not exist", expected=wanted, got=finding.text)
-                size = len(texts[finding.text])
-                if not 0 <= finding.start <= finding.stop <= size:
-                    problem = f"a finding lies outside of its text {texts[finding.text][:20]!r}"
-                    fail(make, problem, expected=f"a span within 0 to {size}", got=f"{finding.start} to {finding.stop}")
-                if not finding.message:
-                    fail(make, "a finding has no message")
+            for finding in score_of(make, metric, texts).findings:
+                require_no_fault(make, finding_fault(finding, texts))
 
     def test_the_order_of_texts_does_not_matter(self, make: MetricFactory) -> None:
         """Texts in another order, or scored again, have the same values."""
         metric = self._fitted(make)
-        first = score_of(make, metric, self.texts, "the texts")
+        first = score_of(make, metric, self.texts)
         for problem, texts in (
             ("when the texts are scored again", self.texts),
             ("when the texts are in another order", self.texts[::-1]),
         ):
-            _require_values(make, problem, score_of(make, metric, texts, "the texts"), first.values)
+            _require_values(make, problem, score_of(make, metric, texts), first.values)
 
     def test_weights_are_sample_sizes(self, make: MetricFactory) -> None:
         """A weight is the sample size of its value, so that the weighted mean over groups is the value of all texts."""
         metric = self._fitted(make)
-        whole = score_of(make, metric, self.texts, "the texts")
-        parts = [score_of(make, metric, [text], "one text") for text in self.texts]
+        whole = score_of(make, metric, self.texts)
+        parts = [score_of(make, metric, [text]) for text in self.texts]
         for name, weight in whole.weights.items():
             if name not in whole.values:
                 problem = f"the weight {name!r} belongs to no value"
@@ -107,61 +101,44 @@ class MetricSuite(Suite):
         metric = self._fitted(make)
         if not isinstance(metric, FittedMetric):
             return
-        restored = make()
-        with calling(make, "`state`"):
-            state: Any = metric.state()
-        if not isinstance(state, bytes) or not isinstance(restored, FittedMetric):
-            fail(make, "`state` does not return bytes", got=describe_type(state))
-        with calling(make, "`restore` of a state"):
-            restored.restore(state)
-        expected = score_of(make, metric, self.texts, "the texts").values
-        _require_values(make, "after `restore`", score_of(make, restored, self.texts, "the texts"), expected)
+        restored, damaged = cast("FittedMetric", make()), cast("FittedMetric", make())
+        state: Any = metric.state()
+        require_right(metric.state, state_fault(state))
+        restored.restore(state)
+        expected = score_of(make, metric, self.texts).values
+        _require_values(make, "after `restore`", score_of(make, restored, self.texts), expected)
         try:
-            with calling(make, "`restore` of a damaged state", DataError):
-                make_again: Any = make()
-                make_again.restore(b"\xff\x00 not a state")
+            damaged.restore(b"\xff\x00 not a state")
         except DataError:
             return
         fail(make, "`restore` accepts a damaged state", expected="a DataError, after which the engine calls `fit`")
 
     def _fitted(self, make: MetricFactory) -> Metric:
-        with calling(make, "`__init__`"):
-            metric = make()
+        metric = make()
         if isinstance(metric, FittedMetric):
-            with calling(make, "`fit`"):
-                metric.fit(iter([*self.texts, *HOSTILE]))
+            metric.fit(iter([*self.texts, *HOSTILE]))
         if isinstance(metric, IndexedMetric):
             self._folder.mkdir()
-            with calling(make, "`write_index`"):
-                metric.write_index(iter([*self.texts, *HOSTILE]), self._folder)
-            with calling(make, "`open_index`"):
-                metric = cast("IndexedMetric", make())
-                metric.open_index(self._folder)
+            metric.write_index(iter([*self.texts, *HOSTILE]), self._folder)
+            metric = cast("IndexedMetric", make())
+            metric.open_index(self._folder)
         return metric
 
 
-def score_of(make: Any, metric: Metric, texts: Sequence[str], shown: str) -> Score:
+def score_of(make: Any, metric: Metric, texts: Sequence[str]) -> Score:
     """Return the score of texts, after checking that its values are finite numbers."""
-    with calling(make, f"`score` of {shown}"):
-        score: Any = metric.score(list(texts))
-    return validated(make, score, shown)
+    return validated(make, metric.score(list(texts)), f"{len(texts)} texts" if len(texts) != 1 else repr(texts[0][:10]))
 
 
 def validated(make: Any, score: Any, shown: str) -> Score:
     """Return a score, after checking that it is one and that its values are finite numbers."""
-    if not isinstance(score, Score):
-        fail(make, f"`score` of {shown} does not return a Score", got=describe_type(score))
-    for name, value in score.values.items():
-        number: Any = value
-        with calling(make, f"the value {name!r} for {shown}"):
-            number = float(number)
-        if not math.isfinite(number):
-            fail(make, f"the value {name!r} for {shown} is not finite", expected="0 with a weight of 0", got=number)
-    return score
+    try:
+        return validate_score(score)
+    except (TypeError, ValueError) as error:
+        fail(make, f"`score` of {shown}: {error}", expected="finite numbers; 0 with a weight of 0 if there is none")
 
 
 def _require_values(make: Any, problem: str, score: Score, expected: Mapping[str, float]) -> None:
     for name, value in expected.items():
-        got = float(score.values[name])
-        if not math.isclose(got, value, rel_tol=1e-6, abs_tol=1e-9):
+        if not math.isclose(got := score.values[name], value, rel_tol=1e-6, abs_tol=1e-9):
             fail(make, f"the value {name!r} differs {problem}", expected=f"{value:.6g}", got=f"{got:.6g}")

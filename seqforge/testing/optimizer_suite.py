@@ -8,11 +8,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from seqforge.errors import PluginError
 from seqforge.kinds import Optimizer
 from seqforge.kinds.optimizer import build_optimizer
 from seqforge.runs.optimizer_state import join_optimizer_state, split_optimizer_state
-from seqforge.testing.conformance import Suite, calling, fail, require_equal
+from seqforge.testing.conformance import Suite, fail, require_equal
 
 OptimizerFactory = Callable[[], Optimizer]
 """Function that returns an optimizer: a class or `partial(Class, option=…)`."""
@@ -38,7 +37,7 @@ class OptimizerSuite(Suite):
     def test_every_parameter_is_in_one_group(self, make: OptimizerFactory) -> None:
         """`build` returns a torch optimizer with every parameter once, and a positive learning rate in every group."""
         model = _Model()
-        optimizer = _build(make, model)
+        optimizer = build_optimizer(make(), model.named_parameters())
         found = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
         for name, parameter in model.named_parameters():
             if found.count(id(parameter)) != 1:
@@ -51,9 +50,9 @@ class OptimizerSuite(Suite):
     def test_a_quadratic_decreases(self, make: OptimizerFactory) -> None:
         """100 steps lower a quadratic loss."""
         model = _Model()
-        optimizer = _build(make, model)
+        optimizer = build_optimizer(make(), model.named_parameters())
         before = _loss(model).item()
-        _train(make, model, optimizer, _STEPS)
+        _train(model, optimizer, _STEPS)
         after = _loss(model).item()
         if not after < before:
             fail(make, f"{_STEPS} steps do not lower a quadratic", expected=f"below {before:.6g}", got=f"{after:.6g}")
@@ -61,21 +60,16 @@ class OptimizerSuite(Suite):
     def test_the_state_survives_a_checkpoint(self, make: OptimizerFactory) -> None:
         """Steps after a checkpoint are bit-identical to those without one."""
         model, resumed = _Model(), _Model()
-        optimizer = _build(make, model)
-        _train(make, model, optimizer, 5)
+        optimizer = build_optimizer(make(), model.named_parameters())
+        _train(model, optimizer, 5)
         resumed.load_state_dict(model.state_dict())
-        other = _build(make, resumed)
-        try:
-            with calling(make, "`state_dict`", PluginError):
-                tensors, scalars = split_optimizer_state(optimizer)
-        except PluginError as error:
-            fail(make, error.message.partition(": ")[2], expected="tensors, finite numbers, text, True, False or None")
+        other = build_optimizer(make(), resumed.named_parameters())
+        tensors, scalars = split_optimizer_state(optimizer)
         scalars = json.loads(json.dumps(scalars))
         tensors = safetensors.torch.load(safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}))
-        with calling(make, "loading the state from a checkpoint"):
-            join_optimizer_state(other, make(), resumed.named_parameters(), tensors, scalars)
+        join_optimizer_state(other, make(), resumed.named_parameters(), tensors, scalars)
         for trained, its_optimizer in ((model, optimizer), (resumed, other)):
-            _train(make, trained, its_optimizer, 5, first=5)
+            _train(trained, its_optimizer, 5)
         actual, expected = (
             {f"`{name}`": value for name, value in each.state_dict().items()} for each in (resumed, model)
         )
@@ -87,11 +81,10 @@ class OptimizerSuite(Suite):
         """A step without gradients changes no bias and no gain. It may shrink matrices."""
         model = _Model()
         before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-        optimizer = _build(make, model)
+        optimizer = build_optimizer(make(), model.named_parameters())
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        with calling(make, "`step`"):
-            optimizer.step()
+        optimizer.step()
         for name, parameter in model.named_parameters():
             change = "decays" if parameter.norm() <= before[name].norm() else "grows"
             if (name != "weight" and not torch.equal(parameter, before[name])) or change == "grows":
@@ -101,12 +94,12 @@ class OptimizerSuite(Suite):
     def test_the_schedule_is_followed(self, make: OptimizerFactory) -> None:
         """A step with the learning rate 0 changes nothing, so that the factor of a schedule takes effect."""
         model = _Model()
-        optimizer = _build(make, model)
-        _train(make, model, optimizer, 3)
+        optimizer = build_optimizer(make(), model.named_parameters())
+        _train(model, optimizer, 3)
         for group in optimizer.param_groups:
             group["lr"] = 0.0
         before = {f"`{name}`": value.clone() for name, value in model.state_dict().items()}
-        _train(make, model, optimizer, 1)
+        _train(model, optimizer, 1)
         after = {f"`{name}`": value for name, value in model.state_dict().items()}
         require_equal(
             make, "{part} changes in a step with the learning rate 0, so that schedules fail", after, before, 0.0
@@ -129,19 +122,8 @@ def _loss(model: _Model) -> torch.Tensor:
     return torch.stack(parts).sum()
 
 
-def _build(make: OptimizerFactory, model: _Model) -> torch.optim.Optimizer:
-    try:
-        with calling(make, "`build`", PluginError):
-            return build_optimizer(make(), model.named_parameters())
-    except PluginError as error:
-        fail(make, error.message.rpartition(": ")[2])
-
-
-def _train(
-    make: OptimizerFactory, model: _Model, optimizer: torch.optim.Optimizer, steps: int, *, first: int = 0
-) -> None:
-    with calling(make, "`step`"):
-        for _ in range(first, first + steps):
-            optimizer.zero_grad()
-            cast("Any", _loss(model)).backward()
-            optimizer.step()
+def _train(model: _Model, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        cast("Any", _loss(model)).backward()
+        optimizer.step()

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.errors import PluginError, describe_type
+from seqforge.errors import describe_type
 from seqforge.kinds import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.kinds.sampler_contract import check_places, first_automaton, resume_automaton
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
-from seqforge.testing.conformance import Suite, calling, fail
+from seqforge.testing.conformance import Suite, fail
 
 SamplerFactory = Callable[[], Sampler]
 """Function that returns a sampler: a class or `partial(Class, option=…)`."""
@@ -98,7 +98,7 @@ class SamplerSuite(Suite):
 
     def test_the_same_draws_have_the_same_logits(self, make: SamplerFactory) -> None:
         """A sampler gives the same logits in a second generation, also if the two take turns."""
-        sampler = self._build(make)
+        sampler = make()
         first = self._generate(make, sampler)
         drawn = [step.tokens for step in first]
         problem = "the logits depend on earlier samples or on random numbers"
@@ -114,7 +114,7 @@ class SamplerSuite(Suite):
 
     def test_the_logit_rule_equals_transform(self, make: SamplerFactory) -> None:
         """The rule for compiled code has the same probabilities as `transform`."""
-        rule = self._build(make).logit_rule()
+        rule = make().logit_rule()
         if rule is None:
             return
         for number, step in enumerate(self._generate(make)):
@@ -125,10 +125,10 @@ class SamplerSuite(Suite):
     def test_the_automaton_equals_step_by_step(self, make: SamplerFactory) -> None:
         """The automaton for compiled code allows the same symbols as `transform`, step by step."""
         for prompt in self.prompts:
-            sampler = self._build(make)
+            sampler = make()
             steps = list(self._generation(make, sampler, prompt, slice(None), None, forbid=False))
             memory = self._start(sampler, prompt, 3)
-            automaton = self._automaton(make, sampler, memory)
+            automaton = first_automaton(sampler, memory, 3, self.vocabulary.size)
             if automaton is None:
                 return
             for number, step in enumerate(steps):
@@ -143,30 +143,17 @@ class SamplerSuite(Suite):
                         f"`automaton` {verbs[bool(allowed[row, symbol])]} it",
                     )
                 if not follow(automaton, step.tokens):
-                    with calling(make, "`resume`"):
-                        parts = _parts_of(automaton)
-                        memory, continued = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
-                        check_places(sampler, continued)
+                    parts = _parts_of(automaton)
+                    memory, continued = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
+                    check_places(sampler, continued)
                     if continued is automaton and any(map(is_not, parts, _parts_of(automaton))):
                         fail(make, "`resume` replaced a part of the automaton, but returned the same automaton")
                     automaton = continued
 
-    def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
-        try:
-            with calling(make, "`automaton`", PluginError):
-                return first_automaton(sampler, memory, 3, self.vocabulary.size)
-        except PluginError as error:
-            fail(make, error.message.partition(": ")[2])
-
-    def _build(self, make: SamplerFactory) -> Sampler:
-        with calling(make, "`__init__`"):
-            return make()
-
     def _start(self, sampler: Sampler, prompt: str, batch: int) -> Any:
         vocabulary = self.vocabulary
         tokens = torch.as_tensor(vocabulary.encode(prompt).astype(np.int64))
-        with calling(sampler, f"`start` with the prompt {prompt!r}"):
-            return sampler.start(SamplingContext(tokens, batch, self.length, vocabulary))
+        return sampler.start(SamplingContext(tokens, batch, self.length, vocabulary))
 
     def _generate(
         self,
@@ -180,7 +167,7 @@ class SamplerSuite(Suite):
         steps: list[_Step] = []
         for index, prompt in enumerate(self.prompts):
             own = drawn and drawn[index * self.length : (index + 1) * self.length]
-            steps += self._generation(make, sampler or self._build(make), prompt, rows, own)
+            steps += self._generation(make, sampler or make(), prompt, rows, own)
         return steps
 
     def _generation(
@@ -199,15 +186,13 @@ class SamplerSuite(Suite):
         for number in range(self.length):
             logits = _random_logits(size, number, generator, forbid)[rows]
             given = logits.clone()
-            with calling(make, "`transform`"):
-                result: Any = sampler.transform(logits, memory)
+            result: Any = sampler.transform(logits, memory)
             if not torch.equal(logits, given):
                 fail(make, "`transform` modifies the given logits", expected="new logits")
             if not isinstance(result, Tensor):
                 fail(make, "`transform` does not return a tensor", got=describe_type(result))
             tokens = drawn[number] if drawn else result.argmax(-1)
-            with calling(make, "`advance`"):
-                memory = sampler.advance(memory, tokens)
+            memory = sampler.advance(memory, tokens)
             yield _Step(logits, result, tokens)
 
 

@@ -4,10 +4,12 @@ import json
 import math
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from seqforge.component_state import checked_state
 from seqforge.kinds import Progress, Schedule
-from seqforge.testing.conformance import Suite, calling, fail
+from seqforge.kinds.schedule import learning_rate_factor
+from seqforge.testing.conformance import Suite, fail
 
 ScheduleFactory = Callable[[], Schedule]
 """Function that returns a schedule: a class or `partial(Class, option=…)`."""
@@ -33,48 +35,47 @@ class ScheduleSuite(Suite):
 
     def test_factors_are_finite_and_not_negative(self, make: ScheduleFactory) -> None:
         """The factor is a finite number of at least 0 at any progress, and after any validation loss."""
-        schedule = _build(make)
+        schedule = make()
         for progress in _extremes():
-            _factor(make, schedule, progress)
+            learning_rate_factor(schedule, progress)
         for step, loss in enumerate(_LOSSES):
-            _observe(make, schedule, loss)
-            _factor(make, schedule, Progress(step, step / 4, step / len(_LOSSES)))
+            schedule.observe(loss)
+            learning_rate_factor(schedule, Progress(step, step / 4, step / len(_LOSSES)))
 
     def test_a_factor_depends_on_progress_alone(self, make: ScheduleFactory) -> None:
         """`factor` returns the same again, whatever progress it received in between, and does not change the state."""
-        schedule = _build(make)
+        schedule = make()
         for loss in _LOSSES[:5]:
-            _observe(make, schedule, loss)
-        before = _state(make, schedule)
+            schedule.observe(loss)
+        before = checked_state(schedule.state)
         places = _extremes()
-        first = [_factor(make, schedule, progress) for progress in places]
+        first = [learning_rate_factor(schedule, progress) for progress in places]
         order = list(range(len(places)))
         random.Random(0).shuffle(order)  # noqa: S311
         for index in order:
-            again = _factor(make, schedule, places[index])
+            again = learning_rate_factor(schedule, places[index])
             if again != first[index]:
                 problem = f"`factor` at {_shown(places[index])} depends on earlier calls"
                 fail(make, f"{problem}: keep a state in `observe` and `state`", expected=first[index], got=again)
-        if _state(make, schedule) != before:
-            fail(make, "`factor` changes the state", expected=before, got=_state(make, schedule))
+        if checked_state(schedule.state) != before:
+            fail(make, "`factor` changes the state", expected=before, got=checked_state(schedule.state))
 
     def test_a_restored_schedule_continues(self, make: ScheduleFactory) -> None:
         """A schedule that restores a state returns the same factors as one that was never interrupted."""
         for stop in (0, 3, 8, len(_LOSSES) - 1):
-            uninterrupted, resumed = _build(make), _build(make)
+            uninterrupted, resumed = make(), make()
             for loss in _LOSSES[:stop]:
-                _observe(make, uninterrupted, loss)
-            state = _state(make, uninterrupted)
-            with calling(make, f"`restore` of the state after {stop} evaluations"):
-                resumed.restore(json.loads(state))
+                uninterrupted.observe(loss)
+            state = checked_state(uninterrupted.state)
+            resumed.restore(json.loads(json.dumps(state)))
             for step in range(stop, len(_LOSSES)):
                 progress = Progress(step, step / 4, step / len(_LOSSES))
-                expected, got = (_factor(make, schedule, progress) for schedule in (uninterrupted, resumed))
+                expected, got = (learning_rate_factor(schedule, progress) for schedule in (uninterrupted, resumed))
                 if expected != got:
                     problem = f"the factor at {_shown(progress)} differs in a resumed run"
                     fail(make, problem, expected=expected, got=got)
                 for schedule in (uninterrupted, resumed):
-                    _observe(make, schedule, _LOSSES[step])
+                    schedule.observe(_LOSSES[step])
 
 
 def _extremes() -> list[Progress]:
@@ -87,37 +88,6 @@ def _extremes() -> list[Progress]:
         for steps in lengths
         for epochs in (0.01, 10.0, 1e6)
     ]
-
-
-def _build(make: ScheduleFactory) -> Schedule:
-    with calling(make, "`__init__`"):
-        return make()
-
-
-def _observe(make: ScheduleFactory, schedule: Schedule, loss: float) -> None:
-    with calling(make, f"`observe` of the validation loss {loss}"):
-        schedule.observe(loss)
-
-
-def _factor(make: ScheduleFactory, schedule: Schedule, progress: Progress) -> float:
-    with calling(make, f"`factor` at {_shown(progress)}"):
-        factor: Any = schedule.factor(progress)
-    if not isinstance(factor, int | float):
-        fail(make, f"the factor at {_shown(progress)} is not a number", got=repr(factor))
-    if not 0 <= factor < math.inf:
-        fail(make, f"the factor at {_shown(progress)} is not finite and at least 0", got=factor)
-    return float(factor)
-
-
-def _state(make: ScheduleFactory, schedule: Schedule) -> str:
-    with calling(make, "`state`"):
-        state: Any = schedule.state()
-    if not isinstance(state, dict):
-        fail(make, "`state` does not return a table", got=repr(state))
-    try:
-        return json.dumps(state, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        fail(make, "`state` does not return plain JSON values", got=str(error))
 
 
 def _shown(progress: Progress) -> str:

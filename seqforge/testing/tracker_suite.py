@@ -12,7 +12,7 @@ import pytest
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
-from seqforge.testing.conformance import Suite, calling, fail
+from seqforge.testing.conformance import Suite, fail
 from seqforge.testing.metric_suite import HOSTILE
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
@@ -97,17 +97,13 @@ class TrackerSuite(Suite):
         hostile = [text.encode("utf-8", "replace").decode() for text in HOSTILE]  # No sample has lone surrogates.
         with _new_run() as run, _started(make, run) as (tracker, _):
             for step, values in enumerate((_VALUES, {}, _VALUES), start=1):
-                with calling(make, f"`log_values` of {len(values)} values"):
-                    tracker.log_values(step, values)
+                tracker.log_values(step, values)
             for number, text in enumerate(hostile, start=1):
-                with calling(make, f"`log_texts` of {text[:10]!r}"):
-                    tracker.log_texts(3, {f"samples/{number}": text})
-            with calling(make, "`log_texts` of no text"):
-                tracker.log_texts(3, {})
+                tracker.log_texts(3, {f"samples/{number}": text})
+            tracker.log_texts(3, {})
             report = run.directory / "report.html"
             report.write_text("<!doctype html>")
-            with calling(make, "`log_file`"):
-                tracker.log_file(report)
+            tracker.log_file(report)
 
     def test_an_interrupted_run_ends(self, make: TrackerFactory) -> None:
         """`finish` of a run that is not complete raises nothing, directly after `start` and after values."""
@@ -144,8 +140,7 @@ class TrackerSuite(Suite):
                 "the second run, at the same time,": (second, [(1, 39.0), (2, 38.0)]),
             }
             for name, (run, losses) in expected.items():
-                with calling(make, "`recorded` of the test"):
-                    recorded = self.recorded(run)
+                recorded = self.recorded(run)
                 if recorded is None:
                     pytest.skip("no method `recorded`, which reads what the program stores")
                 found = [(step, values["training/loss"]) for step, values in recorded if "training/loss" in values]
@@ -171,23 +166,20 @@ def _resumed(run: TrackedRun, identifier: str, *, step: int) -> TrackedRun:
 @contextmanager
 def _started(make: TrackerFactory, run: TrackedRun, *, complete: bool = True) -> Generator[tuple[Tracker, str]]:
     """Build and start a tracker, and finish it at the end of the block, unless the block raises."""
-    with calling(make, "`__init__`"):
-        tracker = make()
+    tracker = make()
     try:
-        with calling(make, f"`start` of a {'resumed' if run.identifier else 'new'} run", PluginError):
-            identifier = tracker.start(run)
+        identifier = tracker.start(run)
     except PluginError as error:
         if isinstance(error.__cause__, ImportError):
             pytest.skip(error.message)
-        fail(make, f"`start` raises PluginError: {error.message}")
+        raise
     try:
         yield tracker, identifier
     except BaseException:
         with suppress(Exception):  # The first exception is the one to report.
             tracker.finish(complete=False)
         raise
-    with calling(make, f"`finish(complete={complete})`"):
-        tracker.finish(complete=complete)
+    tracker.finish(complete=complete)
 
 
 def _track(
@@ -196,6 +188,5 @@ def _track(
     """Log the values of each step in a tracked run, and return its identifier."""
     with _started(make, run, complete=complete) as (tracker, identifier):
         for step, each in values.items():
-            with calling(make, f"`log_values` at step {step}"):
-                tracker.log_values(step, each)
+            tracker.log_values(step, each)
     return identifier

@@ -34,7 +34,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     ("name", "finding"),
     [
         ("unused", "its parameters peephole have no gradient: nothing uses them"),
-        ("in-place", "it modifies 'average' of the state that it receives"),
+        ("in-place", "the given state was modified in place: `state.average`"),
         ("plain-tensor", "tensor `scale` is not registered as a parameter or buffer"),
         ("in-float32", "float32 inside a float64 cell (wrong_components.py, line "),
         ("on-the-processor", "a tensor on the CPU inside a cell on another device (wrong_components.py, line "),

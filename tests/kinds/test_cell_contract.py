@@ -93,28 +93,22 @@ def test_a_valid_cell_passes():
     validate_cell(ValidCell(4))
 
 
-EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\)\)"
+EXPECTED = r"expected the output and the next state, \(\[2, 3\], Memory\(hidden=\[2, 3\]\)\)"
 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Plain, "its initial state is a tuple, not a NamedTuple of tensors"),
-        (OneRow, r"'hidden' of its state for a batch of 2 is \[3\], not a tensor \[2, …\]"),
-        (Number, r"'hidden' of its state for a batch of 2 is a float, not a tensor \[2, …\]"),
-        (
-            Growing,
-            r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*32 \[2, 6\] after it",
-        ),
-        (
-            Doubling,
-            r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*64 \[2, 3\] after it",
-        ),
-        (Forgetting, rf"its step returns \(\[2, 3\], \(\[2, 3\],\)\), not {EXPECTED}"),
-        (WithoutState, rf"its step returns \[2, 3\], not {EXPECTED}"),
-        (WithoutOutput, rf"its step returns Memory\(hidden=\[2, 3\]\), not {EXPECTED}"),
-        (WithoutResult, f"its step returns None, not {EXPECTED}"),
-        (Wide, r"its output of one step for a batch of 2 is \[1, 2, 6\], not \[1, 2, 3\]"),
+        (Plain, "the initial state is not a NamedTuple of tensors: got a tuple"),
+        (OneRow, r"the batch is not the first axis of `state.hidden` in .*: expected a tensor \[2, …\], got \[3\]"),
+        (Number, r"the batch is not the first axis of `state.hidden` in .*: expected a tensor \[2, …\], got a float"),
+        (Growing, r"after a step the shape of `state.hidden` changes: expected \[2, 3\], got \[2, 6\]"),
+        (Doubling, "after a step the type of `state.hidden` changes: expected torch.float32, got torch.float64"),
+        (Forgetting, rf"`step` returns \(\[2, 3\], \(\[2, 3\],\)\): {EXPECTED}"),
+        (WithoutState, rf"`step` returns \[2, 3\]: {EXPECTED}"),
+        (WithoutOutput, rf"`step` returns Memory\(hidden=\[2, 3\]\): {EXPECTED}"),
+        (WithoutResult, f"`step` returns None: {EXPECTED}"),
+        (Wide, r"`step` returns an output of another shape: expected \[2, 3\], got \[2, 6\]"),
         (Raising, r"it cannot read a step: AttributeError: .* \(test_cell_contract.py, line \d+\)"),
     ],
 )
@@ -129,7 +123,7 @@ def test_a_model_with_an_invalid_cell_is_not_built(experiment: Any):
     chosen: Experiment = experiment()
     invalid = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
     object.__setattr__(chosen, "cells", (invalid,))
-    with pytest.raises(PluginError, match="before a step"):
+    with pytest.raises(PluginError, match="after a step"):
         build_model(chosen, 5)
 
 

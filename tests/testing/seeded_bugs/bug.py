@@ -43,7 +43,7 @@ class Bug(NamedTuple):
         suite: Any = type(self.suite.__name__, (self.suite,), table)()
         make = next(iter(getattr(suite, suite.table).values()))
         check = getattr(suite, self.check)
-        supplied = {suite.argument: make, "dtype": torch.float64}
+        supplied = {"make": make, "dtype": torch.float64}
         try:
             check(**{name: value for name, value in supplied.items() if name in inspect.signature(check).parameters})
         except ConformanceError as error:

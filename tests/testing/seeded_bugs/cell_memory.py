@@ -161,7 +161,7 @@ BUGS = (
     ),
     Bug(
         CellSuite,
-        "test_reading_again_gives_the_same_bits",
+        "test_any_size_is_read",
         WritesIntoItsState,
         "the given state was modified in place: `state.hidden`",
     ),
@@ -198,7 +198,10 @@ BUGS = (
     Bug(CellSuite, "test_the_state_stays_bounded", SumsItsInputs, "`state.hidden` grows without bound"),
     Bug(CellSuite, "test_the_state_stays_bounded", Explodes, "`state.hidden` grows without bound"),
     Bug(
-        CellSuite, "test_initial_biases_can_be_set", BiasThatDoesNotExist, "`set_initial_biases` raises AttributeError"
+        CellSuite,
+        "test_initial_biases_can_be_set",
+        BiasThatDoesNotExist,
+        "`set_initial_biases()` raises AttributeError",
     ),
     Bug(
         CellSuite,

@@ -178,7 +178,7 @@ BUGS = (
         CellSuite,
         "test_any_size_is_read",
         CountBecomesFraction,
-        "after a sequence the type of `state.steps` changes: expected torch.int64, got torch.float32",
+        "after a step the type of `state.steps` changes: expected torch.int64, got torch.float32",
     ),
     Bug(
         CellSuite,

@@ -174,9 +174,9 @@ BUGS = (
         Unordered,
         "the name or order of document 0 differs in a second pass",
     ),
-    Bug(CorpusSuite, "test_documents_conform", ReturnsAList, "`documents` does not return an iterator"),
+    Bug(CorpusSuite, "test_documents_conform", ReturnsAList, "documents returned a list, not an iterator"),
     Bug(CorpusSuite, "test_documents_conform", EqualNames, "two documents have the name 'poem'"),
-    Bug(CorpusSuite, "test_documents_conform", Latin1, "the content of 'poem' is not UTF-8"),
+    Bug(CorpusSuite, "test_documents_conform", Latin1, "the document 'poem' is not UTF-8"),
     Bug(
         CorpusSuite,
         "test_documents_conform",
@@ -208,7 +208,7 @@ BUGS = (
         ReadsLess,
         "`read` yields other documents than `documents`",
     ),
-    Bug(CorpusSuite, "test_the_description_is_short", LongDescription, "`describe` does not return one or two lines"),
+    Bug(CorpusSuite, "test_the_description_is_short", LongDescription, "describe returned …, not one or two lines"),
     Bug(
         Unreadable,
         "test_a_missing_source_is_a_data_error",

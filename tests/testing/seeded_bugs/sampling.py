@@ -165,7 +165,12 @@ BUGS = (
     Bug(
         SamplerSuite, "test_rows_do_not_affect_each_other", ThresholdOfTheBatch, "sample 0 depends on the other samples"
     ),
-    Bug(SamplerSuite, "test_logits_stay_logits", ReadsAnEmptyPrompt, "`start` with the prompt '' raises IndexError"),
+    Bug(
+        SamplerSuite,
+        "test_logits_stay_logits",
+        ReadsAnEmptyPrompt,
+        "`start(context=SamplingContext(prompt=a tensor [0], …)` raises IndexError",
+    ),
     Bug(
         SamplerSuite,
         "test_the_same_draws_have_the_same_logits",

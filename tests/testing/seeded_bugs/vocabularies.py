@@ -114,12 +114,12 @@ class AcceptsEveryState(Letters):
 
 BUGS = (
     Bug(VocabularySuite, "test_codes_agree_with_ids", CodesOfLowerCase, "`codes` and `encode` disagree on"),
-    Bug(VocabularySuite, "test_a_text_survives_encoding", DecodesInLowerCase, "`decode` does not return the text"),
+    Bug(VocabularySuite, "test_a_text_survives_encoding", DecodesInLowerCase, "is decoded as b'"),
     Bug(
         VocabularySuite,
         "test_an_unknown_symbol_is_an_error",
         RaisesKeyError,
-        "`encode` of 'the \u2603 cat' raises KeyError",
+        "`encode_bytes(content=…)` raises KeyError",
     ),
     Bug(
         VocabularySuite,
@@ -139,7 +139,12 @@ BUGS = (
         HashesOfSymbols,
         "the token ids of …depend on the order of the documents",
     ),
-    Bug(VocabularySuite, "test_the_state_survives_json", StateWithAnArray, "`state` does not return plain JSON values"),
+    Bug(
+        VocabularySuite,
+        "test_the_state_survives_json",
+        StateWithAnArray,
+        "state returned …, not a table of plain JSON values",
+    ),
     Bug(
         VocabularySuite,
         "test_the_state_survives_json",
