@@ -29,7 +29,7 @@ LONGEST_TEXT, MOST_NUMBERS, MOST_CLASSES = 600, 4096, 64
 """Limits of what the page shows of an input, in characters and in numbers, and of a confusion matrix, in classes."""
 
 
-def collect_examples(subject: LoadedRun) -> dict[str, Any] | None:
+def collect_examples(run: LoadedRun) -> dict[str, Any] | None:
     """Return the predictions for held-out examples of a labelled run.
 
     Returns:
@@ -37,31 +37,31 @@ def collect_examples(subject: LoadedRun) -> dict[str, Any] | None:
         with input, prediction, target and loss, and `attention` matrices. None if the corpus is not available.
     """
     try:
-        dataset, model = subject.labelled_dataset, subject.model
+        dataset, model = run.labelled_dataset, run.model
     except SeqforgeError as error:
-        subject.notes.append(f"The examples are not available, so the report shows less: {error.message}.")
+        run.notes.append(f"The examples are not available, so the report shows less: {error.message}.")
         return None
     split = "validation" if len(dataset.splits["validation"]) else "training"
-    return _Predictions(subject, dataset, model).collect(dataset.splits[split], split)
+    return _Predictions(run, dataset, model).collect(dataset.splits[split], split)
 
 
 class _Predictions:
     """The predictions of a model for examples of a dataset."""
 
-    def __init__(self, subject: LoadedRun, dataset: LabelledDataset, model: SequenceModel) -> None:
-        self._subject = subject
+    def __init__(self, run: LoadedRun, dataset: LabelledDataset, model: SequenceModel) -> None:
+        self._run = run
         self._dataset = dataset
         self._spec: ExampleSpec = dataset.file.spec
         self._model = model
         self._device = next(model.parameters()).device
         self._symbols = TargetVocabulary(self._spec, dataset.vocabulary)
-        self._loss: Loss = subject.experiment.loss.build().to(self._device)
-        self._decoding = decoding_options(subject.experiment)
+        self._loss: Loss = run.experiment.loss.build().to(self._device)
+        self._decoding = decoding_options(run.experiment)
 
     @torch.inference_mode()
     def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:
         """Predict examples of a split, and return what `collect_examples` describes."""
-        training, model = self._subject.experiment.training, self._model
+        training, model = self._run.experiment.training, self._model
         end = self._symbols.end if model.decoder is not None else None
         losses: dict[int, float] = {}
         predictions: dict[int, RawPrediction] = {}
@@ -73,7 +73,7 @@ class _Predictions:
             for row, (index, prediction) in enumerate(zip(indices.tolist(), found, strict=True)):
                 predictions[index] = prediction
                 losses[index] = self._row_loss(encoded, batch, row)
-            self._subject.report(WorkProgressed("predicting examples", min(1.0, len(predictions) / len(examples))))
+            self._run.report(WorkProgressed("predicting examples", min(1.0, len(predictions) / len(examples))))
         order = sorted(predictions, key=lambda index: losses[index], reverse=True)
         return {
             "split": split,

@@ -41,10 +41,10 @@ class Facts(NamedTuple):
     experiment: str
 
 
-def collect_facts(subject: LoadedRun) -> Facts:
+def collect_facts(run: LoadedRun) -> Facts:
     """Return the facts about a run."""
-    experiment, directory = subject.experiment, subject.directory
-    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), dict[str, Any]())
+    experiment, directory = run.experiment, run.directory
+    start: Mapping[str, Any] = next((one for one in run.history if one["event"] == STARTED), dict[str, Any]())
     state, reason = read_state(directory.path)
     table = [
         ("Model", _describe_model(experiment.table)),
@@ -54,11 +54,11 @@ def collect_facts(subject: LoadedRun) -> Facts:
         ("Initial weights", str(start.get("initial", ""))),
         ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
         ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
-        ("Precision", _describe_precision(subject)),
+        ("Precision", _describe_precision(run)),
         ("Device", " · ".join(str(start[key]) for key in ("device", "gpu") if start.get(key))),
         ("Processor", str(start.get("processor", ""))),
         ("Versions", _describe_versions(start, experiment.plugins)),
-        ("Started", _describe_starts(subject)),
+        ("Started", _describe_starts(run)),
         ("Directory", str(directory.path.absolute())),
     ]
     with reported_failures(f"reading {directory.experiment}"):
@@ -67,11 +67,11 @@ def collect_facts(subject: LoadedRun) -> Facts:
     command = start.get("command")
     files = "".join(f" --plugin {name}" for name in experiment.plugins if name.endswith(FILE_SUFFIX))
     return Facts(
-        name=subject.name,
+        name=run.name,
         lead=f"{_describe_model(experiment.table)} · {experiment.corpus.registration.name}",
         state=state,
         reason=reason,
-        figures=_figures(subject, start),
+        figures=_figures(run, start),
         table=[(label, value) for label, value in table if value],
         command=command if isinstance(command, str) else None,
         reproduction=[
@@ -97,13 +97,13 @@ def _describe_model(table: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _figures(subject: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
-    evaluations = [record for record in subject.records if record["event"] == "evaluation"]
-    steps = [record for record in subject.records if record["event"] == "step"]
+def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
+    evaluations = [record for record in run.records if record["event"] == "evaluation"]
+    steps = [record for record in run.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
-    best, unit = best_value(subject.records)
+    best, unit = best_value(run.records)
     if best is not None:
-        interval = best_interval(subject.records)
+        interval = best_interval(run.records)
         spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
         figures.append((f"best {'validation loss' if unit == 'loss' else unit}{spread}", f"{best:.3f}"))
     for name, value in evaluations[-1].items() if evaluations else ():
@@ -111,7 +111,7 @@ def _figures(subject: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, st
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))
     if isinstance(start.get("parameters"), int):
         figures.append(("parameters", format_count(start["parameters"])))
-    last = max(subject.records, key=lambda record: record["step"], default=None)
+    last = max(run.records, key=lambda record: record["step"], default=None)
     if last is not None:
         figures.append(("steps", f"{last['step']:,}"))
     if steps:
@@ -124,12 +124,12 @@ def _describe_component(table: Mapping[str, Any]) -> str:
     return f"{str(table.get('use', '')).rpartition('/')[2]}{f' ({options})' if options else ''}"
 
 
-def _describe_precision(subject: LoadedRun) -> str:
+def _describe_precision(run: LoadedRun) -> str:
     """Return the precision in which the run was trained, which an experiment may leave open."""
     try:
-        return read_backends(subject.directory.path).precision
+        return read_backends(run.directory.path).precision
     except RunError:
-        return str(subject.experiment.training.precision)
+        return str(run.experiment.training.precision)
 
 
 def _describe_splits(start: Mapping[str, Any]) -> str:
@@ -151,8 +151,8 @@ def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> 
     return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items() if name != "seqforge"])
 
 
-def _describe_starts(subject: LoadedRun) -> str:
-    starts = [one for one in subject.history if one["event"] == STARTED]
+def _describe_starts(run: LoadedRun) -> str:
+    starts = [one for one in run.history if one["event"] == STARTED]
     return ", ".join(f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10])
 
 

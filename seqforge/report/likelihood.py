@@ -69,11 +69,11 @@ def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) 
     return torch.cat(parts, dim=1)
 
 
-def collect_confidences(subject: LoadedRun, text: str | None) -> dict[str, Any] | None:
+def collect_confidences(run: LoadedRun, text: str | None) -> dict[str, Any] | None:
     """Return the probability of each symbol of a text under the model of a run.
 
     Args:
-        subject: The run of a language model.
+        run: The run of a language model.
         text: The text; None for held-out text, which the model reads after the text before it.
 
     Returns:
@@ -83,21 +83,21 @@ def collect_confidences(subject: LoadedRun, text: str | None) -> dict[str, Any] 
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
-    vocabulary, dataset = subject.vocabulary, subject.available_dataset
+    vocabulary, dataset = run.vocabulary, run.available_dataset
     if text is not None:
         context = encode_prompt(vocabulary, None).numpy()
         tokens = encode_text(vocabulary, text, "text of the report").numpy()[:LENGTH]
         source = "your text"
     elif dataset is not None:
         split = choose_split(dataset)
-        piece = _typical_piece(subject, read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1))
+        piece = _typical_piece(run, read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1))
         start = min(CONTEXT, max(1, len(piece) // 4))
         context, tokens = piece[:start], piece[start:]
         source = "held-out text" if split == "validation" else "training text"
     else:
         return None
     read = torch.as_tensor(np.concatenate([context, tokens[:-1]]))
-    probabilities = predict_symbols(subject.model, read)[len(context) - 1 :].double().numpy()
+    probabilities = predict_symbols(run.model, read)[len(context) - 1 :].double().numpy()
     chosen = probabilities[np.arange(len(tokens)), tokens]
     count = min(LIKELIEST, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
@@ -116,19 +116,19 @@ def collect_confidences(subject: LoadedRun, text: str | None) -> dict[str, Any] 
     }
 
 
-def collect_update(subject: LoadedRun) -> dict[str, Any] | None:
+def collect_update(run: LoadedRun) -> dict[str, Any] | None:
     """Return the probabilities of every symbol on a very short training text, before and after the first update.
 
     Returns:
         The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the
         probabilities `before` and `after`. None unless the text and the vocabulary are as small as those of "hello".
     """
-    vocabulary, dataset = subject.vocabulary, subject.available_dataset
+    vocabulary, dataset = run.vocabulary, run.available_dataset
     if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
         return None
     text = "".join(dataset.documents("training"))
-    initial = LoadedRun(subject.directory, subject.experiment, "initial", "cpu").model
-    inspection = inspect_text(subject.experiment, initial, vocabulary, text)
+    initial = LoadedRun(run.directory, run.experiment, "initial", "cpu").model
+    inspection = inspect_text(run.experiment, initial, vocabulary, text)
     names = decode_symbols(vocabulary, np.arange(vocabulary.size))
     inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
     before, after = (
@@ -138,9 +138,9 @@ def collect_update(subject: LoadedRun) -> dict[str, Any] | None:
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
 
 
-def _typical_piece(subject: LoadedRun, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+def _typical_piece(run: LoadedRun, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the piece of median likelihood, which is neither the easiest nor the hardest text."""
-    losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
+    losses = next_symbol_nats(run.model, torch.as_tensor(pieces.T.copy())).mean(0)
     return pieces[int(losses.argsort()[len(pieces) // 2])]
 
 
@@ -148,25 +148,25 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def collect_memory(subject: LoadedRun) -> dict[str, Any] | None:
+def collect_memory(run: LoadedRun) -> dict[str, Any] | None:
     """Compare the likelihood of the same text after a state reset, and with the state of the text before it.
 
     Returns:
         Lists of equal length: the mean `distance` to the reset, and the bits per character after a `reset` and with a
         `carried` state at these distances. None if the text is too short.
     """
-    dataset = subject.available_dataset
+    dataset = run.available_dataset
     if dataset is None:
         return None
     split = choose_split(dataset)
     if dataset.splits[split].length < 4 * (MEMORY_CONTEXT + MEMORY_LENGTH):
         return None
-    subject.report(WorkProgressed("measuring memory"))
+    run.report(WorkProgressed("measuring memory"))
     tokens = torch.as_tensor(
         read_pieces(dataset, split, MEMORY_PIECES, MEMORY_CONTEXT + MEMORY_LENGTH + 1, seed=3).T.copy()
     )
-    carried = next_symbol_nats(subject.model, tokens)[MEMORY_CONTEXT:]
-    reset = next_symbol_nats(subject.model, tokens[MEMORY_CONTEXT:])
+    carried = next_symbol_nats(run.model, tokens)[MEMORY_CONTEXT:]
+    reset = next_symbol_nats(run.model, tokens[MEMORY_CONTEXT:])
     scale = 1 / math.log(2) / dataset.characters_per_token(split)
     edges = np.unique(np.geomspace(1, MEMORY_LENGTH + 1, BINS + 1).round().astype(int))
     table: dict[str, list[float]] = {"distance": [], "reset": [], "carried": []}

@@ -26,9 +26,9 @@ TEXT = "text/plain; charset=utf-8"
 class LiveRun:
     """A run that trains, as a page and as the data that its page polls."""
 
-    def __init__(self, subject: LoadedRun) -> None:
-        self._subject = subject
-        self._samples = SampleReader(subject, MOST_SAMPLE_CHARACTERS)
+    def __init__(self, run: LoadedRun) -> None:
+        self._run = run
+        self._samples = SampleReader(run, MOST_SAMPLE_CHARACTERS)
         self._lock = threading.Lock()
         self._key: object = None
         self._news = b""
@@ -36,9 +36,9 @@ class LiveRun:
     def page(self) -> bytes:
         """Return the page with the current data."""
         with self._lock:
-            self._subject.refresh()
-            facts, data = collect_facts(self._subject), collect_logged(self._subject, self._samples)
-            page = render_page([{"facts": facts, "data": data}], facts.name, notes=self._subject.notes, live=True)
+            self._run.refresh()
+            facts, data = collect_facts(self._run), collect_logged(self._run, self._samples)
+            page = render_page([{"facts": facts, "data": data}], facts.name, notes=self._run.notes, live=True)
         return page.html.encode()
 
     def news(self) -> tuple[bytes, str]:
@@ -52,15 +52,15 @@ class LiveRun:
 
     def _files(self) -> object:
         """Return what changes whenever the run writes something or ends."""
-        directory = self._subject.directory
+        directory = self._run.directory
         logs = [directory.metrics, directory.path / HISTORY]
         state = read_state(directory.path), read_activity(directory.path)
         return state, [(path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()]
 
     def _collect(self) -> bytes:
-        self._subject.refresh()
-        facts = collect_facts(self._subject)
-        steps = [record for record in self._subject.records if record["event"] == "step"]
+        self._run.refresh()
+        facts = collect_facts(self._run)
+        steps = [record for record in self._run.records if record["event"] == "step"]
         last: dict[str, Any] = steps[-1] if steps else {}
         fraction = number_of(last, "fraction")
         status = "before the first logged step" if fraction is None else f"{fraction:.0%} of the run"
@@ -68,14 +68,14 @@ class LiveRun:
             if (value := number_of(last, key)) is not None:
                 status += f" · {value:.3f} {unit}"
                 break
-        if activity := read_activity(self._subject.directory.path):
+        if activity := read_activity(self._run.directory.path):
             status = f"{activity} · {status}"
         news = {
             "state": facts.state,
             "ended": facts.state != "running",
             "status": status if facts.state == "running" else facts.state,
             "figures": facts.figures,
-            "data": collect_logged(self._subject, self._samples),
+            "data": collect_logged(self._run, self._samples),
         }
         return json.dumps(news, separators=(",", ":")).encode()
 

@@ -1,6 +1,6 @@
 """A report about one or several runs, as one HTML page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from seqforge.errors import SeqforgeError
@@ -17,55 +17,54 @@ MOST_SAMPLE_CHARACTERS = 400_000
 """Maximum number of characters of all samples on a page."""
 
 
-def write_report(subjects: Sequence[LoadedRun], text: str | None = None) -> ReportPage:
+def write_report(runs: Sequence[LoadedRun], text: str | None = None) -> ReportPage:
     """Return a report about runs: an HTML page of less than 5 MB.
 
     Parts that cannot be computed, for example because the corpus is missing, are left out, and the page states why.
 
     Args:
-        subjects: The runs. The curves of several are drawn in the same charts.
+        runs: The runs. The curves of several are drawn in the same charts.
         text: Text that is colored by the confidence of language models; None for held-out text.
 
     Raises:
         RunError: If a run cannot be read.
         DataError: If `text` is empty, or has a symbol that is not in the vocabulary of a run.
     """
-    runs: list[dict[str, Any]] = []
+    contents: list[dict[str, Any]] = []
     notes: list[str] = []
-    for subject in subjects:
-        data = collect_logged(subject, SampleReader(subject, MOST_SAMPLE_CHARACTERS // len(subjects)))
-        data |= _examine(subject, text)
-        runs.append({"facts": collect_facts(subject), "data": data})
-        prefix = f"{subject.name}: " if len(subjects) > 1 else ""
-        notes += [f"{prefix}{note}" for note in subject.notes]
-    title = " and ".join(subject.name for subject in subjects) if len(subjects) < 4 else f"{len(subjects)} runs"
-    return render_page(runs, title, notes=notes)
+    for run in runs:
+        data = collect_logged(run, SampleReader(run, MOST_SAMPLE_CHARACTERS // len(runs)))
+        data |= _examine(run, text)
+        contents.append({"facts": collect_facts(run), "data": data})
+        prefix = f"{run.name}: " if len(runs) > 1 else ""
+        notes += [f"{prefix}{note}" for note in run.notes]
+    title = " and ".join(run.name for run in runs) if len(runs) < 4 else f"{len(runs)} runs"
+    return render_page(contents, title, notes=notes)
 
 
-def collect_logged(subject: LoadedRun, samples: SampleReader) -> dict[str, Any]:
+def collect_logged(run: LoadedRun, samples: SampleReader) -> dict[str, Any]:
     """Return the part of a run's data that needs no model, and can be read while the run trains."""
     return {
-        "name": subject.name,
-        "curves": collect_curves(subject.records),
+        "name": run.name,
+        "curves": collect_curves(run.records),
         "samples": samples.collect(),
     }
 
 
-def _examine(subject: LoadedRun, text: str | None) -> dict[str, Any]:
+def _examine(run: LoadedRun, text: str | None) -> dict[str, Any]:
     """Return the part of a run's data that needs its model."""
-    if subject.experiment.labelled:
+    if run.experiment.labelled:
         if text is not None:
-            subject.notes.append("The run was trained on labelled examples, so the text has no confidence.")
-        return {"examples": collect_examples(subject)}
-    parts: dict[str, Callable[[], Any]] = {
-        "confidences": lambda: collect_confidences(subject, text),
-        "update": lambda: collect_update(subject),
-        "units": lambda: collect_units(subject),
-        "memory": lambda: collect_memory(subject),
-    }
+            run.notes.append("The run was trained on labelled examples, so the text has no confidence.")
+        return {"examples": collect_examples(run)}
     try:
-        _ = subject.model
+        _ = run.model
     except SeqforgeError as error:
-        subject.notes.append(f"The model is not available, so the report shows less: {error.message}.")
+        run.notes.append(f"The model is not available, so the report shows less: {error.message}.")
         return {}
-    return {name: collect() for name, collect in parts.items()}
+    return {
+        "confidences": collect_confidences(run, text),
+        "update": collect_update(run),
+        "units": collect_units(run),
+        "memory": collect_memory(run),
+    }

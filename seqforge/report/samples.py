@@ -35,15 +35,15 @@ class SampleReader:
     """A reader of the samples of a run. A second call of `collect` reads only samples that are new.
 
     Args:
-        subject: The run.
+        run: The run.
         most_characters: Maximum number of characters of all samples together.
     """
 
-    def __init__(self, subject: LoadedRun, most_characters: int) -> None:
-        self._subject = subject
+    def __init__(self, run: LoadedRun, most_characters: int) -> None:
+        self._run = run
         self._most_characters = most_characters
-        self._metrics = _build_metrics(subject)
-        dataset = subject.available_dataset
+        self._metrics = _build_metrics(run)
+        dataset = run.available_dataset
         self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
 
@@ -54,19 +54,19 @@ class SampleReader:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
             that were `omitted`, and the `scores` of the log as name, value, baseline and the intervals of both.
         """
-        files = _list_files(self._subject.directory.samples)
+        files = _list_files(self._run.directory.samples)
         if not files:
             return None
         steps = _spread(sorted(files), MOST_MOMENTS)
         longest = max(len(_read(path)) for path in files[steps[-1]])
         count = max(1, self._most_characters // max(1, len(steps) * longest))
-        scores = {record["step"]: record for record in self._subject.records if record["event"] == "sample"}
+        scores = {record["step"]: record for record in self._run.records if record["event"] == "sample"}
         moments: list[dict[str, Any]] = []
         for number, step in enumerate(steps, start=1):
             paths = files[step][:count]
             if (step, len(paths)) not in self._moments:
                 self._moments[step, len(paths)] = self._read_moment(step, paths)
-                self._subject.report(WorkProgressed("reading samples", number / len(steps)))
+                self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
             moments.append({**moment, "omitted": omitted, "scores": _tabulate_scores(scores.get(step, {}))})
@@ -103,11 +103,11 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
     return faults
 
 
-def _build_metrics(subject: LoadedRun) -> dict[str, Metric]:
-    if subject.experiment.labelled:
+def _build_metrics(run: LoadedRun) -> dict[str, Metric]:
+    if run.experiment.labelled:
         return {}
-    metrics = build_metrics(subject.experiment, subject.available_dataset, subject.report)
-    if subject.available_dataset is not None:
+    metrics = build_metrics(run.experiment, run.available_dataset, run.report)
+    if run.available_dataset is not None:
         return metrics
     return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric | IndexedMetric)}
 

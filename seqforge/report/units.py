@@ -40,7 +40,7 @@ SILENT = 1e-9
 Values = NDArray[np.floating[Any]]
 
 
-def collect_units(subject: LoadedRun) -> dict[str, Any] | None:
+def collect_units(run: LoadedRun) -> dict[str, Any] | None:
     """Return the units that represent properties of held-out text, and the saturation of the gates.
 
     A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property,
@@ -51,18 +51,18 @@ def collect_units(subject: LoadedRun) -> dict[str, Any] | None:
         on this text from -127 to 127; `gates`, each with its layer, name and for each unit the fractions of time it is
         left-saturated and right-saturated; and the layers without gates as `ungated`. None if the text is too short.
     """
-    dataset = subject.available_dataset
+    dataset = run.available_dataset
     if dataset is None:
         return None
     split = choose_split(dataset)
     if dataset.splits[split].length < PIECES * WARM_UP:
         return None
-    subject.report(WorkProgressed("examining units"))
-    units_of_model = sum(FIELDS * cell.hidden_size for cell in subject.model.stack.layers)
+    run.report(WorkProgressed("examining units"))
+    units_of_model = sum(FIELDS * cell.hidden_size for cell in run.model.stack.layers)
     count = max(FEWEST, min(PIECES, MOST_VALUES // (LENGTH * units_of_model)))
     pieces = read_pieces(dataset, split, count, LENGTH, seed=2)
-    readings = read_layers(subject.model, torch.as_tensor(pieces.T.copy()))
-    symbols = [decode_symbols(subject.vocabulary, piece) for piece in pieces]
+    readings = read_layers(run.model, torch.as_tensor(pieces.T.copy()))
+    symbols = [decode_symbols(run.vocabulary, piece) for piece in pieces]
     if not any(reading.units for reading in readings):
         return None
     names = [
@@ -83,7 +83,7 @@ def collect_units(subject: LoadedRun) -> dict[str, Any] | None:
     for unit in units:
         unit["levels"] = [piece[start:] for piece, start in zip(unit["levels"], starts, strict=True)]
     shown = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
-    cells = [type(cell).__name__ for cell in subject.model.stack.layers]
+    cells = [type(cell).__name__ for cell in run.model.stack.layers]
     ungated = [f"layer {layer} ({cells[layer - 1]})" for layer, one in enumerate(readings, start=1) if not one.gates]
     return {"symbols": shown, "units": units, "gates": _saturation(readings), "ungated": ungated}
 
