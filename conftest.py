@@ -43,7 +43,7 @@ install_import_hook(
         "seqforge.tasks",
         "seqforge.testing",
         "seqforge.training",
-        "seqforge_code_structure.samplers",
+        "seqforge_c_samplers",
         "seqforge_cudnn",
         "seqforge_essentials",
         "seqforge_linux_source",

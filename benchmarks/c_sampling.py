@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator
 
 import torch
-from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_code_structure.samplers.scoped import Scoped
+from seqforge_c_samplers.balanced import Balanced
+from seqforge_c_samplers.scoped import Scoped
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.samplers import Temperature
 from seqforge_essentials.vocabularies import Bytes

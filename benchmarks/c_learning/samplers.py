@@ -1,4 +1,4 @@
-"""Measure what the samplers `code-structure/balanced` and `code-structure/scoped` do to generated C.
+"""Measure what the samplers `c-samplers/balanced` and `c-samplers/scoped` do to generated C.
 
 The benchmark draws samples without and with each sampler from the same seed. It prints the error rates, the copied
 share and the diversity of the samples beside those of held-out code, and what the samplers cost: the probability that
@@ -15,12 +15,12 @@ import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from seqforge_c_samplers.balanced import Balanced
+from seqforge_c_samplers.scoped import Scoped
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
-from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_code_structure.samplers.scoped import Scoped
 from seqforge_code_structure.units import split_units
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.samplers import Temperature

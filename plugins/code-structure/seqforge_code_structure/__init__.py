@@ -1,4 +1,4 @@
-"""Metrics, samplers and a corpus for the structure of C. Importing this module does not import torch."""
+"""Metrics and a corpus for the structure of C. Importing this module does not import torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ SEQFORGE_API = 1
 def seqforge_register(register: Register) -> None:
     """Register the name and the location of every component."""
     register.add("corpus", "c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
-
-    register.add("sampler", "balanced", "seqforge_code_structure.samplers.balanced:Balanced")
-    register.add("sampler", "scoped", "seqforge_code_structure.samplers.scoped:Scoped")
 
     register.add("metric", "brackets", "seqforge_code_structure.metrics:Brackets")
     register.add("metric", "terminators", "seqforge_code_structure.metrics:Terminators")

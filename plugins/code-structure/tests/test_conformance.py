@@ -7,11 +7,9 @@ from seqforge_code_structure.cause_metric import NameCauses
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.labelled_characters import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
-from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_code_structure.samplers.scoped import Scoped
 
 from seqforge.api import texts
-from seqforge.testing import CorpusSuite, MetricSuite, SamplerSuite
+from seqforge.testing import CorpusSuite, MetricSuite
 
 SOURCE = texts(["int f(void)\n{\n\treturn g(1); /* one */\n}\n" * 20, "#define X 'a'\n"])
 
@@ -29,8 +27,3 @@ class TestMetrics(MetricSuite):
         "name-causes": NameCauses,
         "compiles-declared": CompilesDeclared,
     }
-
-
-class TestSampler(SamplerSuite):
-    samplers: ClassVar = {"balanced": Balanced, "scoped": Scoped}
-    prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\', "")

@@ -12,20 +12,20 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["seqforge_code_structure"]):
+with atheris.instrument_imports(include=["seqforge_code_structure", "seqforge_c_samplers"]):
+    from seqforge_c_samplers.bracket_grammar import (
+        LexicalState,
+        closing_character,
+        closing_length,
+        forbidden_characters,
+        transition,
+    )
     from seqforge_code_structure.defects import DEEPEST_NESTING
     from seqforge_code_structure.findings import analyze
     from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
     from seqforge_code_structure.labels import label_characters
     from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
-    from seqforge_code_structure.samplers.grammar import (
-        State,
-        closing_character,
-        closing_length,
-        forbidden_characters,
-        transition,
-    )
     from seqforge_code_structure.units import split_units
 
 PIECES = [
@@ -97,7 +97,7 @@ def check(data: bytes) -> None:
 
 def check_sampler(text: str) -> None:
     """Generate the allowed characters of a text, close everything that is open, and check the brackets."""
-    state, stack, generated, length = State(), list[State](), "", 0
+    state, stack, generated, length = LexicalState(), list[LexicalState](), "", 0
     for character in text:
         added = sum(map(closing_length, transition(state, character).states)) - closing_length(state)
         if character not in forbidden_characters(state) and length + added <= DEEPEST_NESTING:
@@ -113,7 +113,7 @@ def check_sampler(text: str) -> None:
     assert not [defect for unit in units for defect in unit.defects], generated
 
 
-def apply_move(state: State, stack: list[State], character: str) -> State:
+def apply_move(state: LexicalState, stack: list[LexicalState], character: str) -> LexicalState:
     """Update the stack after a character, and return the next state."""
     following, pushed, drops = transition(state, character)
     assert not drops

@@ -3,9 +3,9 @@
 import string
 
 import pytest
+from seqforge_c_samplers.positions import Phase
+from seqforge_c_samplers.scoped_grammar import Grammar, Position
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.samplers.row import Phase
-from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
 
 from seqforge.errors import ExperimentError
 
@@ -104,9 +104,9 @@ void bar(void)
 
 def test_correct_code_is_allowed(grammar: Grammar):
     position = follow(grammar, CODE)
-    assert position.row.phase == Phase.TOP
+    assert position.code.phase == Phase.TOP
     assert grammar.closing_character(position) == ""
-    assert position.row.scope.names == {"foo", "bar", "SMALL", "LARGE", "limit", "limits"}
+    assert position.code.scope.names == {"foo", "bar", "SMALL", "LARGE", "limit", "limits"}
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_names_of_the_branches_of_a_condition_end_with_them(grammar: Grammar):
 
 def test_prompt_that_is_no_c_keeps_brackets_balanced_only(grammar: Grammar):
     position = grammar.read(grammar.start(), [CHARACTERS.index(character) for character in "  if x = ]\n("])
-    assert position.row.phase == Phase.LOST
+    assert position.code.phase == Phase.LOST
     assert not grammar.allowed(position) >> CHARACTERS.index("]") & 1
     assert grammar.allowed(position) >> CHARACTERS.index(")") & 1
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from typing import NamedTuple
 
-from seqforge_code_structure.samplers.name_lists import Scope
-from seqforge_code_structure.samplers.names import Role
+from seqforge_c_samplers.name_lists import Scope
+from seqforge_c_samplers.names import WordRole
 
 
 class Phase(IntEnum):
@@ -24,12 +24,12 @@ class Phase(IntEnum):
     STATEMENT = auto()
     """The start of a statement."""
     WORD = auto()
-    """Inside a word; its role is `Row.role`."""
+    """Inside a word; its role is `CodePosition.role`."""
     NUMBER = auto()
     OPERATION = auto()
     """Inside an operator."""
     SLASH = auto()
-    """After a `/`; the phase before is `Row.base`."""
+    """After a `/`; the phase before is `CodePosition.base`."""
     OPERAND = auto()
     OPERATOR = auto()
     """After an operand."""
@@ -44,7 +44,7 @@ class Phase(IntEnum):
     TYPE_NAME = auto()
     """In the brackets of a cast or `sizeof`, after a type."""
     OPEN = auto()
-    """Before the bracket of `if`, `while`, `for`, `switch` or `sizeof`, which `Row.word` names."""
+    """Before the bracket of `if`, `while`, `for`, `switch` or `sizeof`, which `CodePosition.word` names."""
     BODY = auto()
     """Before the block of a `switch`."""
     WHILE = auto()
@@ -75,8 +75,8 @@ class Phase(IntEnum):
     """After the name of an enumerator."""
 
 
-class Kind(IntEnum):
-    """Kind of an open element of a function."""
+class Element(IntEnum):
+    """Element of an open element of a function."""
 
     BLOCK = auto()
     BRANCH = auto()
@@ -135,7 +135,7 @@ class Frame(NamedTuple):
         own: Names that its block declares.
     """
 
-    kind: Kind
+    kind: Element
     below: Frame | None
     depth: int
     scope: Scope
@@ -163,8 +163,8 @@ class Function(NamedTuple):
     pending: frozenset[str] = frozenset()
 
 
-class Row(NamedTuple):
-    """A position.
+class CodePosition(NamedTuple):
+    """The position of a sample in the grammar of statements and names.
 
     Attributes:
         phase: What may follow.
@@ -174,7 +174,7 @@ class Row(NamedTuple):
         word: The word, number or operator so far; in a head or a directive, its text. At the start of an operand, what
             precedes it, such as `call` for the opening bracket of a call. In `TYPE_NAME` and `DECLARATOR`, the type so
             far, such as `basic` if further words of a basic type may follow, or `star` after a `*`.
-        role: Role of the word.
+        role: WordRole of the word.
         flags: Flags of the expression so far.
         base: Phase before a `/`, or before a word with the role `FREE`.
     """
@@ -184,7 +184,7 @@ class Row(NamedTuple):
     function: Function
     frame: Frame | None = None
     word: str = ""
-    role: Role = Role.OPERAND
+    role: WordRole = WordRole.OPERAND
     flags: int = 0
     base: Phase = Phase.TOP
 
@@ -194,22 +194,22 @@ class Row(NamedTuple):
         assert self.frame is not None  # noqa: S101
         return self.frame
 
-    def push(self, kind: Kind, phase: Phase, note: str = "", word: str = "", around: int = 0) -> Row:
+    def push(self, kind: Element, phase: Phase, note: str = "", word: str = "", around: int = 0) -> CodePosition:
         """Open an element."""
         below = self.frame
         depth, outer = (below.depth, below.around) if below else (0, 0)
         frame = Frame(kind, below, depth + 1, self.scope, self.flags, note, outer | around)
-        return Row(phase, self.scope, self.function, frame, word, self.role, 0, self.base)
+        return CodePosition(phase, self.scope, self.function, frame, word, self.role, 0, self.base)
 
-    def pop(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
+    def pop(self, phase: Phase, flags: int = 0, word: str = "") -> CodePosition:
         """Close the innermost element. Names that it declares stay in scope."""
-        return Row(phase, self.scope, self.function, self.top.below, word, self.role, flags, self.base)
+        return CodePosition(phase, self.scope, self.function, self.top.below, word, self.role, flags, self.base)
 
-    def spell(self, word: str) -> Row:
+    def spell(self, word: str) -> CodePosition:
         """Replace the word so far."""
-        return Row(self.phase, self.scope, self.function, self.frame, word, self.role, self.flags, self.base)
+        return CodePosition(self.phase, self.scope, self.function, self.frame, word, self.role, self.flags, self.base)
 
-    def go(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
+    def go(self, phase: Phase, flags: int = 0, word: str = "") -> CodePosition:
         """Continue in another phase."""
         # A call of the class takes a third of the time of `_replace`.
-        return Row(phase, self.scope, self.function, self.frame, word, self.role, flags, self.base)
+        return CodePosition(phase, self.scope, self.function, self.frame, word, self.role, flags, self.base)

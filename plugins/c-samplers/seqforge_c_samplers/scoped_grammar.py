@@ -6,22 +6,21 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from seqforge_code_structure.identifiers.lexicon import Lexicon
 
 from seqforge.errors import ExperimentError
 from seqforge.kinds import FORBIDDEN
-from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.samplers.automaton import BOTTOM, Stack, build_automaton
-from seqforge_code_structure.samplers.closing import closing_character
-from seqforge_code_structure.samplers.function_grammar import allowed, step
-from seqforge_code_structure.samplers.grammar import LITERALS, Mode, State
-from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
-from seqforge_code_structure.samplers.heads import closing_character as closing_head
-from seqforge_code_structure.samplers.name_lists import NAME_CHARACTERS, Alphabet, Scope
-from seqforge_code_structure.samplers.names import NameTable
-from seqforge_code_structure.samplers.row import Function, Phase, Row
-from seqforge_code_structure.samplers.statements import end_directive, extend_directive
-from seqforge_code_structure.samplers.unit_grammar import allowed_outside, ends_with_comma, is_outside, step_outside
-from seqforge_code_structure.samplers.words import Prefix, read_prefix
+from seqforge_c_samplers.automaton import BOTTOM, Stack, build_automaton
+from seqforge_c_samplers.bracket_grammar import LITERALS, LexicalState, Mode
+from seqforge_c_samplers.bracket_grammar import closing_character as closing_bracket
+from seqforge_c_samplers.closing import closing_character
+from seqforge_c_samplers.function_grammar import allowed, step
+from seqforge_c_samplers.name_lists import NAME_CHARACTERS, Alphabet, Scope
+from seqforge_c_samplers.names import NameTable
+from seqforge_c_samplers.positions import CodePosition, Function, Phase
+from seqforge_c_samplers.statements import end_directive, extend_directive
+from seqforge_c_samplers.unit_grammar import allowed_outside, close_head, ends_with_comma, is_outside, step_outside
+from seqforge_c_samplers.words import Prefix, read_prefix
 
 _NEEDED = "\n ;:,(){}[]0\"'*/#=_" + "whileintendf"
 """Characters of the texts that end everything."""
@@ -51,18 +50,18 @@ _LONGEST_END = 24
 
 
 class Position(NamedTuple):
-    """The position of a sample.
+    """The position of a sample in its text: in the grammar of brackets, and in that of statements and names.
 
     Attributes:
         number: Number of the state of the brackets, comments and literals.
         stack: States to return to.
-        row: Position in the grammar of statements and names.
+        code: Position in the grammar of statements and names.
         blanks: Number of white space characters of code directly before it.
     """
 
     number: int
     stack: Stack
-    row: Row
+    code: CodePosition
     blanks: int = 0
 
 
@@ -78,8 +77,7 @@ class Grammar:
         missing = sorted(set(_NEEDED) - set(characters))
         if missing:
             raise ExperimentError(
-                f"the sampler code-structure/scoped needs the characters {''.join(missing)!r}, which the vocabulary "
-                "lacks",
+                f"the sampler c-samplers/scoped needs the characters {''.join(missing)!r}, which the vocabulary lacks",
                 hint="Remove the sampler from the chain, or train the model on C.",
             )
         self.automaton = build_automaton(characters)
@@ -92,72 +90,74 @@ class Grammar:
     def start(self) -> Position:
         """Return the position at the start of a text."""
         scope = Scope.empty(self.alphabet)
-        return Position(0, BOTTOM, Row(Phase.TOP, scope, Function(scope)))
+        return Position(0, BOTTOM, CodePosition(Phase.TOP, scope, Function(scope)))
 
     def read(self, position: Position, tokens: list[int]) -> Position:
         """Return the position after tokens that need not be allowed. After one that is not, the grammar is lost."""
         for token in tokens:
-            row = position.row
-            if row.phase != Phase.LOST and not self.allowed(position) >> token & 1:
-                lost = Row(Phase.LOST, row.function.file, Function(row.function.file))
-                position = position._replace(row=lost)
+            code = position.code
+            if code.phase != Phase.LOST and not self.allowed(position) >> token & 1:
+                lost = CodePosition(Phase.LOST, code.function.file, Function(code.function.file))
+                position = position._replace(code=lost)
             position = self.advance(position, token)
         return position
 
     def advance(self, position: Position, token: int) -> Position:
         """Return the position after an allowed token."""
-        number, stack, row, blanks = position
+        number, stack, code, blanks = position
         automaton, character = self.automaton, self.automaton.characters[token]
         before = automaton.states[number]
         blank = character in BLANK and before.mode in _CODE_MODES and before.directive is None
         # Between units, white space may go on without end.
-        blank = blank and (row.phase not in _BETWEEN or before.top != "")
+        blank = blank and (code.phase not in _BETWEEN or before.top != "")
         number, stack = automaton.follow(number, stack, token)
-        row = self._advance_row(row, character, before, automaton.states[number])
-        return Position(number, stack, row, min(blanks + 1, MOST_BLANKS) if blank else 0)
+        code = self._advance_code(code, character, before, automaton.states[number])
+        return Position(number, stack, code, min(blanks + 1, MOST_BLANKS) if blank else 0)
 
-    def _advance_row(self, row: Row, character: str, before: State, after: State) -> Row:
-        if row.phase == Phase.DIRECTIVE:
-            row = extend_directive(row, character)
-            return row if after.directive is not None else end_directive(row)
-        if row.frame is None:
-            return step_outside(row, character, before, after)
+    def _advance_code(
+        self, code: CodePosition, character: str, before: LexicalState, after: LexicalState
+    ) -> CodePosition:
+        if code.phase == Phase.DIRECTIVE:
+            code = extend_directive(code, character)
+            return code if after.directive is not None else end_directive(code)
+        if code.frame is None:
+            return step_outside(code, character, before, after)
         if before.mode in _CODE_MODES:
-            return step(row, character, self.names, before.mode is Mode.COLUMN_ZERO)
+            return step(code, character, self.names, before.mode is Mode.COLUMN_ZERO)
         if before.mode in _CHARACTER_MODES:
-            return row._replace(word=row.word + character if after.mode in _CHARACTER_MODES else "")
-        return row
+            return code._replace(word=code.word + character if after.mode in _CHARACTER_MODES else "")
+        return code
 
     def allowed(self, position: Position) -> int:
         """Return the set of the characters that may follow, without regard to the end of the sample."""
-        number, _, row, blanks = position
+        number, _, code, blanks = position
         state, brackets = self.automaton.states[number], self._brackets[number]
         mode, bits = state.mode, self.alphabet.bits
-        if row.phase == Phase.LOST:
+        if code.phase == Phase.LOST:
             return brackets
         if mode in LITERALS and state.directive is None:
             return brackets & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else brackets
-        found = brackets & self._allow_row(row, state)
+        found = brackets & self._allow_code(code, state)
         if blanks == MOST_BLANKS:
             found &= ~bits(BLANK) | bits(self.closing_character(position) or BLANK)
-        if row.frame and row.frame.depth > _DEEPEST:
+        if code.frame and code.frame.depth > _DEEPEST:
             found = bits(self.closing_character(position)) or found
         return found or brackets
 
-    def _allow_row(self, row: Row, state: State) -> int:
+    def _allow_code(self, code: CodePosition, state: LexicalState) -> int:
         mode, bits = state.mode, self.alphabet.bits
-        if row.phase == Phase.DIRECTIVE:
+        if code.phase == Phase.DIRECTIVE:
             return ~bits("\r")
         if mode in _CHARACTER_MODES:
-            return self._allow_in_character(row.word)
+            return self._allow_in_character(code.word)
         if mode not in _CODE_MODES or state.directive is not None:
             return -1
-        if row.frame is None:
-            return allowed_outside(row, state, self.alphabet)
-        found = allowed(row, self.names, mode is Mode.COLUMN_ZERO, mode in (Mode.LINE_START, Mode.COLUMN_ZERO))
-        if not row.function.is_body and is_outside(state):
+        if code.frame is None:
+            return allowed_outside(code, state, self.alphabet)
+        found = allowed(code, self.names, mode is Mode.COLUMN_ZERO, mode in (Mode.LINE_START, Mode.COLUMN_ZERO))
+        if not code.function.is_body and is_outside(state):
             # In the next line, the metrics could find a new unit.
-            found &= ~bits("\n/" if row.phase == Phase.SLASH else "\n")
+            found &= ~bits("\n/" if code.phase == Phase.SLASH else "\n")
         return found
 
     def _allow_in_character(self, literal: str) -> int:
@@ -168,32 +168,32 @@ class Grammar:
 
     def find_prefix(self, position: Position) -> Prefix | None:
         """Return the prefix at a position if only prefixes and words with it are allowed, or None."""
-        row = position.row
-        return None if row.frame is None or row.frame.depth > _DEEPEST else read_prefix(row)
+        code = position.code
+        return None if code.frame is None or code.frame.depth > _DEEPEST else read_prefix(code)
 
     def closing_character(self, position: Position) -> str:
         """Return the first character of a text that ends everything, or "" if nothing is open."""
-        row, state = position.row, self.automaton.states[position.number]
-        inside = row.frame is not None
-        if state.mode not in _CODE_MODES or row.phase == Phase.DIRECTIVE or state.directive is not None:
+        code, state = position.code, self.automaton.states[position.number]
+        inside = code.frame is not None
+        if state.mode not in _CODE_MODES or code.phase == Phase.DIRECTIVE or state.directive is not None:
             return closing_bracket(state) or ("\n" if state.directive is not None else "")
         if inside:
             column_zero = state.mode is Mode.COLUMN_ZERO
-            wanted = closing_character(row, self.names, column_zero)
+            wanted = closing_character(code, self.names, column_zero)
             if column_zero and wanted == "}" and state.nested:
                 return " "
-            if column_zero and wanted in NAME_CHARACTERS and not wanted.isdigit() and not row.function.pending:
+            if column_zero and wanted in NAME_CHARACTERS and not wanted.isdigit() and not code.function.pending:
                 return " "
             if wanted == "#" and state.mode is not Mode.LINE_START and not column_zero:
                 return "\n"
             return wanted
-        if row.phase == Phase.SLASH:
+        if code.phase == Phase.SLASH:
             return "*"
-        if row.phase == Phase.HEAD and state.mode is Mode.SLASH:
+        if code.phase == Phase.HEAD and state.mode is Mode.SLASH:
             return "*"
-        if row.phase == Phase.HEAD and is_outside(state):
-            return closing_head(row.word)
-        if row.phase == Phase.HEAD and ends_with_comma(row):
+        if code.phase == Phase.HEAD and is_outside(state):
+            return close_head(code.word)
+        if code.phase == Phase.HEAD and ends_with_comma(code):
             return " " if state.mode is Mode.COLUMN_ZERO else "_"
         return closing_bracket(state)
 
@@ -225,7 +225,7 @@ class Grammar:
 
     def free_steps(self, position: Position, remaining: int) -> int:
         """Return for how many symbols the end of the sample does not matter, or 0 if the sample must end now."""
-        frame, pending = position.row.frame, position.row.function.pending
+        frame, pending = position.code.frame, position.code.function.pending
         names = sum(len(name) + 4 for name in pending)
         bound = (frame.depth if frame else 0) * _LONGEST_END + position.stack.closing_length + names + _LONGEST_STEP
         room = remaining - bound - _LONGEST_STEP

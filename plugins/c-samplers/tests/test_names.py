@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from seqforge_c_samplers.name_lists import Alphabet, Scope
+from seqforge_c_samplers.names import NameTable, WordRole
+from seqforge_c_samplers.scoped_grammar import Grammar
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
-from seqforge_code_structure.samplers.name_lists import Alphabet, Scope
-from seqforge_code_structure.samplers.names import NameTable, Role
-from seqforge_code_structure.samplers.scoped_grammar import Grammar
 
 CHARACTERS = tuple(map(chr, range(128)))
 
@@ -24,7 +24,7 @@ def test_characters_that_continue_names_in_scope(names: list[str], prefix: str):
 def test_characters_that_continue_names_of_the_lexicon(grammar: Grammar, prefix: str):
     names = grammar.names
     known = {*names.variables, *names.unreturned, *names.functions, *names.prefixes, "sizeof"}
-    found = names.next_characters(Role.OPERAND, prefix)
+    found = names.next_characters(WordRole.OPERAND, prefix)
     for token, character in enumerate(CHARACTERS):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from seqforge_c_samplers.positions import Phase
+from seqforge_c_samplers.scoped import Memory, Scoped
+from seqforge_c_samplers.scoped_grammar import Grammar, Position
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
-from seqforge_code_structure.samplers.row import Phase
-from seqforge_code_structure.samplers.scoped import Memory, Scoped
-from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
 from seqforge_code_structure.units import split_units
 
 from seqforge.kinds import SamplingContext
@@ -80,7 +80,7 @@ def draw(
         assert grammar.allowed(position) >> token & 1
         text += CHARACTERS[token]
         position, memory = grammar.advance(position, token), sampler.advance(memory, torch.tensor([token]))
-        if position.row.phase == Phase.LINE_END:
+        if position.code.phase == Phase.LINE_END:
             break
     assert grammar.closing_character(position) == ""
     return text + "\n"
@@ -178,7 +178,7 @@ def walk(grammar: Grammar, prompt: str, length: int, seed: int, preferred: str) 
     weights = torch.tensor([1.0 if character in PRINTED else 0.0 for character in CHARACTERS])
     weights[encode(preferred)] = 20.0
     positions, word = [grammar.read(grammar.start(), encode(prompt).tolist())], ""
-    while len(positions) < length and positions[-1].row.phase != Phase.LINE_END:
+    while len(positions) < length and positions[-1].code.phase != Phase.LINE_END:
         found = torch.tensor([grammar.allowed(positions[-1]) >> token & 1 for token in range(128)])
         if not word and torch.rand((), generator=generator) < 0.6:
             word = WORDS[int(torch.randint(len(WORDS), (), generator=generator))]

@@ -15,10 +15,10 @@ from jaxtyping import Float32, Int8, Int32
 from torch import Tensor
 
 from seqforge.kinds import FORBIDDEN
-from seqforge_code_structure.samplers.automaton import BOTTOM
-from seqforge_code_structure.samplers.grammar import Mode
-from seqforge_code_structure.samplers.scoped_grammar import BLANK, MOST_BLANKS, Grammar, Position
-from seqforge_code_structure.samplers.words import Prefix, forced_characters, next_in_prefix
+from seqforge_c_samplers.automaton import BOTTOM
+from seqforge_c_samplers.bracket_grammar import Mode
+from seqforge_c_samplers.scoped_grammar import BLANK, MOST_BLANKS, Grammar, Position
+from seqforge_c_samplers.words import Prefix, forced_characters, next_in_prefix
 
 _UNKNOWN, _POP = -1, -2
 """Entries of `next_states`: a transition that is not in the table, and the action that ends a literal."""
@@ -80,7 +80,7 @@ class PositionTable:
         """For each action, the place to which it leads."""
         self._actions: dict[Place, int] = {}
         """For each place to which an action leads, the index of the action."""
-        self._outside = grammar.start().row
+        self._outside = grammar.start().code
         self._bytes = symbols // 8 + 1
         self._costs_array, self._actions_array = self.costs.numpy(), self.actions.numpy()
         self._costs: dict[int, Int8[np.ndarray, " symbols"]] = {}
@@ -200,8 +200,8 @@ class PositionTable:
         position = self._positions[state]
         if not isinstance(position, Prefix):
             return position
-        number, stack, row, blanks = self._words[waiting]
-        return Position(number, stack, row.spell(position.text), blanks)
+        number, stack, code, blanks = self._words[waiting]
+        return Position(number, stack, code.spell(position.text), blanks)
 
     def _add_state(self, position: Position | Prefix, found: int) -> int:
         number = len(self._positions)
@@ -253,7 +253,7 @@ class PositionTable:
             self._next[state, token] = number
             return number, waiting
         after = grammar.advance(position, token)
-        if 0 < after.blanks < MOST_BLANKS and after.number == position.number and after.row is position.row:
+        if 0 < after.blanks < MOST_BLANKS and after.number == position.number and after.code is position.code:
             self._next[state, token] = number = self._add_blanks(state, after)
             return number, NOTHING
         place = self._begin_word(state, after) or self.find_place(after)

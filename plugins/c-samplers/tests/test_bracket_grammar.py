@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_code_structure.samplers.grammar import (
+from seqforge_c_samplers.bracket_grammar import (
     FRAGMENT,
+    LexicalState,
     Mode,
-    State,
     closing_character,
     closing_length,
     forbidden_characters,
@@ -38,7 +38,7 @@ class Text:
     """A generated text, with the state and the stack of the grammar."""
 
     def __init__(self) -> None:
-        self.content, self.state, self.stack = "", State(), list[State]()
+        self.content, self.state, self.stack = "", LexicalState(), list[LexicalState]()
 
     def write(self, character: str) -> None:
         self.content += character

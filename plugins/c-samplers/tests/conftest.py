@@ -1,9 +1,9 @@
 """A small lexicon, and the grammar of the sampler `scoped` with it."""
 
 import pytest
+from seqforge_c_samplers.scoped_grammar import Grammar, build_grammar
 from seqforge_code_structure.identifiers.context import FEWEST_FILES
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
-from seqforge_code_structure.samplers.scoped_grammar import Grammar, build_grammar
 
 FUNCTION = Flag.EVALUATES
 GLOBAL = Flag.VARIABLE

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64
 from pydantic import Field
+from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from torch import Tensor
 
 from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
-from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-from seqforge_code_structure.samplers.position_table import Place, PositionTable
-from seqforge_code_structure.samplers.scoped_grammar import build_grammar
-from seqforge_code_structure.samplers.tokens import LEAST_LOGIT, token_characters
+from seqforge_c_samplers.automaton import LEAST_LOGIT, token_characters
+from seqforge_c_samplers.position_table import Place, PositionTable
+from seqforge_c_samplers.scoped_grammar import build_grammar
 
 
 class Memory(NamedTuple):
@@ -63,7 +63,7 @@ class Scoped(Sampler):
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte, or one is missing.
         """
-        grammar = build_grammar(token_characters(context.vocabulary, "code-structure/scoped"), self._lexicon)
+        grammar = build_grammar(token_characters(context.vocabulary, "c-samplers/scoped"), self._lexicon)
         table = PositionTable(grammar)
         position = grammar.read(grammar.start(), cast("list[int]", context.prompt.tolist()))
         count, length = context.batch_size, context.length

@@ -14,10 +14,12 @@ import torch
 from jaxtyping import Float32, Int8, Int32
 from torch import Tensor
 
-from seqforge.kinds import FORBIDDEN
-from seqforge_code_structure.samplers.grammar import (
+from seqforge.errors import ExperimentError
+from seqforge.kinds import FORBIDDEN, Vocabulary
+from seqforge_c_samplers.bracket_grammar import (
+    FRAGMENT,
+    LexicalState,
     Move,
-    State,
     closing_character,
     closing_length,
     forbidden_characters,
@@ -30,6 +32,8 @@ Action = tuple[int, int, int]
 UNKNOWN = -1
 """Entry of the table `next_states` for a move that drops states, which no action describes."""
 _POP: Action = (1, -1, -1)
+LEAST_LOGIT = torch.tensor(-1e30)
+"""Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
 
 
 class Stack(NamedTuple):
@@ -64,7 +68,7 @@ class Automaton:
 
     Attributes:
         characters: Character of each token.
-        states: State of each number; number 0 is the state of an empty text.
+        states: LexicalState of each number; number 0 is the state of an empty text.
         next_states: For each token, the number of the next state or of an action, or `UNKNOWN` if the move drops
             states.
         actions: Actions of `next_states`.
@@ -76,7 +80,7 @@ class Automaton:
     """
 
     characters: tuple[str, ...]
-    states: tuple[State, ...]
+    states: tuple[LexicalState, ...]
     next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
@@ -142,8 +146,8 @@ def build_automaton(characters: tuple[str, ...]) -> Automaton:
     )
 
 
-def _find_reachable_states(kinds: list[str]) -> tuple[State, ...]:
-    found = {State(): None}
+def _find_reachable_states(kinds: list[str]) -> tuple[LexicalState, ...]:
+    found = {LexicalState(): None}
     waiting = list(found)
     while waiting:
         state = waiting.pop()
@@ -153,7 +157,7 @@ def _find_reachable_states(kinds: list[str]) -> tuple[State, ...]:
     return tuple(found)
 
 
-def _encode_move(move: Move, numbers: dict[State, int], actions: dict[Action, int]) -> int:
+def _encode_move(move: Move, numbers: dict[LexicalState, int], actions: dict[Action, int]) -> int:
     """Return the entry of `next_states` for a move, and add its action to `actions` if it needs one."""
     if move.drops:
         return UNKNOWN
@@ -166,10 +170,41 @@ def _encode_move(move: Move, numbers: dict[State, int], actions: dict[Action, in
     return -2 - actions.setdefault(action, len(actions))
 
 
-def _is_closable(state: State, kinds: list[str]) -> bool:
+def _is_closable(state: LexicalState, kinds: list[str]) -> bool:
     """Return whether a vocabulary has all characters that close everything in a state."""
     character = closing_character(state)
     if not character:
         return True
     states = transition(state, character).states
     return representative(character) in kinds and all(_is_closable(target, kinds) for target in states)
+
+
+def token_characters(vocabulary: Vocabulary, sampler: str) -> tuple[str, ...]:
+    """Return the character of each token, or `FRAGMENT` for a byte that is a part of a character.
+
+    Args:
+        vocabulary: The vocabulary.
+        sampler: Name of the sampler, for messages.
+
+    Raises:
+        ExperimentError: If a symbol is not a single character or byte.
+    """
+    return tuple(_character(vocabulary, token, sampler) for token in range(vocabulary.size))
+
+
+def _character(vocabulary: Vocabulary, token: int, sampler: str) -> str:
+    content = vocabulary.decode([token])
+    if len(content) == 1 and not content.isascii():
+        return FRAGMENT
+    if not content:
+        raise ExperimentError(
+            f"the sampler {sampler} is for models of running text, but this model has an end-of-sequence symbol",
+            hint="Remove the sampler from the chain.",
+        )
+    text = content.decode("utf-8", "replace")
+    if len(text) != 1:
+        raise ExperimentError(
+            f"the sampler {sampler} needs symbols of one character, but symbol {token} is {text!r}",
+            hint="Use a vocabulary of bytes or of characters, or remove the sampler from the chain.",
+        )
+    return text

@@ -7,7 +7,8 @@ from enum import IntEnum
 from functools import cached_property, lru_cache
 
 from seqforge_code_structure.identifiers.lexicon import GLOBAL_LOCALITY, Flag, Lexicon, is_constant
-from seqforge_code_structure.samplers.name_lists import NAME_CHARACTERS, Alphabet, NameList, Scope
+
+from seqforge_c_samplers.name_lists import NAME_CHARACTERS, Alphabet, NameList, Scope
 
 LONGEST_NAME = 40
 """Length limit of names in generated code."""
@@ -57,7 +58,7 @@ _NO_VARIABLE = re.compile(r"KERN_\w*|FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED|\w*O
 _LOOP = re.compile(r"\w*for_each\w*")
 
 
-class Role(IntEnum):
+class WordRole(IntEnum):
     """The kinds of words that may be at a position."""
 
     OPERAND = 0
@@ -93,18 +94,18 @@ class Role(IntEnum):
 
 
 _ALWAYS = STATEMENTS - {"break", "continue", "case", "default"}
-_WORDS: dict[Role, frozenset[str]] = {
-    Role.GROUP: TYPES | TAGS,
-    Role.STATEMENT: _ALWAYS,
-    Role.ITEM: _ALWAYS | TYPES | TAGS | QUALIFIERS,
-    Role.TYPE: TYPES | TAGS | QUALIFIERS,
-    Role.FOR: TYPES | TAGS,
-    Role.MEMBER: TYPES | TAGS | {"const", "volatile"},
-    Role.WHILE: frozenset({"while"}),
-    Role.BASIC: FURTHER_TYPES | ANNOTATIONS,
-    Role.ANNOTATION: ANNOTATIONS,
+_WORDS: dict[WordRole, frozenset[str]] = {
+    WordRole.GROUP: TYPES | TAGS,
+    WordRole.STATEMENT: _ALWAYS,
+    WordRole.ITEM: _ALWAYS | TYPES | TAGS | QUALIFIERS,
+    WordRole.TYPE: TYPES | TAGS | QUALIFIERS,
+    WordRole.FOR: TYPES | TAGS,
+    WordRole.MEMBER: TYPES | TAGS | {"const", "volatile"},
+    WordRole.WHILE: frozenset({"while"}),
+    WordRole.BASIC: FURTHER_TYPES | ANNOTATIONS,
+    WordRole.ANNOTATION: ANNOTATIONS,
 }
-USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.ITEM, Role.FOR})
+USES = frozenset({WordRole.OPERAND, WordRole.RETURNED, WordRole.GROUP, WordRole.STATEMENT, WordRole.ITEM, WordRole.FOR})
 """Roles that may be names in scope."""
 
 
@@ -148,7 +149,7 @@ class NameTable:
             if (uses or name < "a") and len(name) <= LONGEST_NAME and name not in RESERVED and is_spelled(name):
                 self._add(name, uses)
         self.variables.update(dict.fromkeys(name for name in VALUES if alphabet.spells(name)))
-        self._words: dict[Role, Scope] = {}
+        self._words: dict[WordRole, Scope] = {}
 
     def _add(self, name: str, uses: int) -> None:
         if name < "a" and is_constant(name):
@@ -168,35 +169,35 @@ class NameTable:
             elif not _NO_FUNCTION.fullmatch(name):
                 self.functions[name] = None
 
-    def is_variable(self, name: str, role: Role) -> bool:
+    def is_variable(self, name: str, role: WordRole) -> bool:
         """Return whether a name with a role is a variable or a constant."""
-        return name in self.variables or (role != Role.RETURNED and name in self.unreturned)
+        return name in self.variables or (role != WordRole.RETURNED and name in self.unreturned)
 
-    def next_characters(self, role: Role, prefix: str) -> int:
+    def next_characters(self, role: WordRole, prefix: str) -> int:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
         found = self._words_of(role).next_characters(prefix)
         return found | self._common.next_characters(prefix) if role in USES else found
 
-    def forced_characters(self, role: Role, prefix: str) -> str:
+    def forced_characters(self, role: WordRole, prefix: str) -> str:
         """Return characters that must follow a prefix, as at the end of a long name. They need not be all."""
         if role not in USES or self._words_of(role).next_characters(prefix):
             return ""
         return self._common.forced_characters(prefix)
 
-    def complete(self, role: Role, prefix: str) -> str:
+    def complete(self, role: WordRole, prefix: str) -> str:
         """Return the first allowed name with a prefix, in the order of the characters."""
         found = set(self._words_of(role).find(prefix))
         if role in USES and (name := self._common.complete(prefix)) is not None:
             found.add(name)
         return min(found)
 
-    def _words_of(self, role: Role) -> Scope:
+    def _words_of(self, role: WordRole) -> Scope:
         """Return the words and names for a role, except those of the long list."""
         if role not in self._words:
             words = set(_WORDS.get(role, ()))
             if role in USES:
-                words |= self.loops if role in (Role.STATEMENT, Role.ITEM) else self.prefixes | {"sizeof"}
-                if role != Role.RETURNED:
+                words |= self.loops if role in (WordRole.STATEMENT, WordRole.ITEM) else self.prefixes | {"sizeof"}
+                if role != WordRole.RETURNED:
                     words |= self.unreturned
             self._words[role] = Scope.empty(self.alphabet).add(words)
         return self._words[role]

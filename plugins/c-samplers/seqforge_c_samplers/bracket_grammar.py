@@ -109,8 +109,8 @@ _ENDS = {
 _CODE_MODES = {'"': Mode.STRING, "'": Mode.CHARACTER_START, "/": Mode.SLASH, "*": Mode.STAR, "\\": Mode.BACKSLASH}
 
 
-class State(NamedTuple):
-    """State of a generated text.
+class LexicalState(NamedTuple):
+    """LexicalState of a generated text.
 
     Attributes:
         mode: Lexical mode.
@@ -132,21 +132,21 @@ class Move(NamedTuple):
 
     Attributes:
         state: Next state, or None if it is popped from the stack.
-        pushed: State that is pushed onto the stack, or None.
+        pushed: LexicalState that is pushed onto the stack, or None.
         drops: Whether all states inside the directive are popped, too.
     """
 
-    state: State | None
-    pushed: State | None = None
+    state: LexicalState | None
+    pushed: LexicalState | None = None
     drops: bool = False
 
     @property
-    def states(self) -> tuple[State, ...]:
+    def states(self) -> tuple[LexicalState, ...]:
         """The next state and the pushed state, without None."""
         return tuple(state for state in (self.state, self.pushed) if state is not None)
 
 
-def transition(state: State, character: str) -> Move:
+def transition(state: LexicalState, character: str) -> Move:
     """Return the effect of a character. A forbidden character has the effect that it has for a compiler."""
     mode, top, directive, outside, nested = state
     if mode in _INSIDE:
@@ -163,7 +163,7 @@ def transition(state: State, character: str) -> Move:
     if mode is Mode.SLASH and character == "/":
         # The comment extends to the end of the directive, whose open brackets can no longer be closed.
         drops = directive is not None and top != ""
-        return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside, nested), drops=drops)
+        return Move(LexicalState(Mode.LINE_COMMENT, "" if drops else top, directive, outside, nested), drops=drops)
     if character == "\n":
         continued = mode is Mode.BACKSLASH and directive is not None
         return Move(state._replace(mode=Mode.CODE)) if continued else _end_line(state)
@@ -171,7 +171,7 @@ def transition(state: State, character: str) -> Move:
         if character in " \t":
             return Move(state._replace(mode=Mode.LINE_START))
         if character == "#":
-            return Move(State(Mode.DIRECTIVE_NAME, "", "", top, nested))
+            return Move(LexicalState(Mode.DIRECTIVE_NAME, "", "", top, nested))
         if mode is Mode.COLUMN_ZERO and _begins_name(character):
             return Move(state._replace(mode=Mode.FIRST_WORD))
     elif mode in _FIRST:
@@ -185,10 +185,10 @@ def transition(state: State, character: str) -> Move:
         if not directive and character in " \t":
             return Move(state)
         directive = _DIRECTIVES.get(directive, _OTHER_NAME)
-    next_state = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside, nested)
+    next_state = LexicalState(_CODE_MODES.get(character, Mode.CODE), top, directive, outside, nested)
     if directive is not None and directive != "define":
         if character in _QUOTES:
-            return Move(State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside, nested))
+            return Move(LexicalState(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside, nested))
     elif character in _CLOSER:
         inner = next_state._replace(top=_CLOSER[character])
         return Move(inner if directive is not None else inner._replace(nested=_is_in_bracket(state)), pushed=next_state)
@@ -205,7 +205,7 @@ def _is_part_of_name(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _is_in_bracket(state: State) -> bool:
+def _is_in_bracket(state: LexicalState) -> bool:
     """Return whether a bracket is open in a state outside of directives."""
     return state.nested or state.top not in ("", BRANCH)
 
@@ -215,20 +215,20 @@ def _shorten_name(prefix: str) -> str:
     return prefix if any(name.startswith(prefix) for name in _DIRECTIVES) else _OTHER_NAME
 
 
-def _end_line(state: State) -> Move:
+def _end_line(state: LexicalState) -> Move:
     """Return the effect of a line break that nothing continues: it ends a directive, and `#if` opens a branch."""
-    line_start = State(top=state.top if state.directive is None else state.outside, nested=state.nested)
+    line_start = LexicalState(top=state.top if state.directive is None else state.outside, nested=state.nested)
     if inside := _is_in_bracket(line_start):
         line_start = line_start._replace(mode=Mode.COLUMN_ZERO)
     if state.directive is not None and state.top:
         return Move(line_start, drops=True)
     name = _resolve_name(state)
     if name == "if":
-        return Move(State(line_start.mode, BRANCH, nested=inside), pushed=line_start)
+        return Move(LexicalState(line_start.mode, BRANCH, nested=inside), pushed=line_start)
     return Move(None if name == "endif" and state.outside == BRANCH else line_start)
 
 
-def _resolve_name(state: State) -> str | None:
+def _resolve_name(state: LexicalState) -> str | None:
     """Return the entry of the directive's name in `_DIRECTIVES`, as if the name were complete, or None."""
     return _DIRECTIVES.get((state.directive or "").rstrip(_QUOTED))
 
@@ -242,7 +242,7 @@ def representative(character: str) -> str:
     return _DIGIT if character.isalnum() else ";"
 
 
-def forbidden_characters(state: State) -> str:
+def forbidden_characters(state: LexicalState) -> str:
     """Return the characters that close nothing, or after which an open element can never be closed."""
     mode, top, directive, outside, nested = state
     if mode in _QUOTED_MODES:
@@ -276,7 +276,7 @@ def forbidden_characters(state: State) -> str:
     return symbols
 
 
-def closing_character(state: State) -> str:
+def closing_character(state: LexicalState) -> str:
     """Return the first character of the shortest text that closes everything, or "" if nothing is open.
 
     The character is never forbidden.
@@ -297,7 +297,7 @@ def closing_character(state: State) -> str:
 
 
 @cache
-def closing_length(state: State) -> int:
+def closing_length(state: LexicalState) -> int:
     """Return the number of characters that close everything that is open in a state, without its stack."""
     character = closing_character(state)
     if not character:

@@ -8,12 +8,11 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64
+from seqforge_code_structure.defects import DEEPEST_NESTING
 from torch import Tensor
 
 from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
-from seqforge_code_structure.defects import DEEPEST_NESTING
-from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack, build_automaton
-from seqforge_code_structure.samplers.tokens import LEAST_LOGIT, token_characters
+from seqforge_c_samplers.automaton import BOTTOM, LEAST_LOGIT, Automaton, Stack, build_automaton, token_characters
 
 
 class Memory(NamedTuple):
@@ -55,7 +54,7 @@ class Balanced(Sampler):
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte.
         """
-        automaton = build_automaton(token_characters(context.vocabulary, "code-structure/balanced"))
+        automaton = build_automaton(token_characters(context.vocabulary, "c-samplers/balanced"))
         state, stack = 0, BOTTOM
         for token in cast("list[int]", context.prompt.tolist()):
             state, stack = automaton.follow(state, stack, token)

@@ -8,12 +8,11 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from seqforge_c_samplers.automaton import BOTTOM, build_automaton, token_characters
+from seqforge_c_samplers.balanced import Balanced, Memory
+from seqforge_c_samplers.bracket_grammar import LexicalState, closing_length, transition
+from seqforge_c_samplers.scoped import Scoped
 from seqforge_code_structure.defects import DEEPEST_NESTING
-from seqforge_code_structure.samplers.automaton import BOTTOM, build_automaton
-from seqforge_code_structure.samplers.balanced import Balanced, Memory
-from seqforge_code_structure.samplers.grammar import State, closing_length, transition
-from seqforge_code_structure.samplers.scoped import Scoped
-from seqforge_code_structure.samplers.tokens import token_characters
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
@@ -157,7 +156,7 @@ def test_unmatched_closers_are_forbidden_after_deep_nesting(other_sample: bytes)
 def test_automaton_matches_the_grammar(words: list[bytes]):
     automaton = build_automaton(token_characters(CHARACTERS, "balanced"))
     number, numbers = 0, BOTTOM
-    state, stack = State(), list[State]()
+    state, stack = LexicalState(), list[LexicalState]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
         number, numbers = automaton.follow(number, numbers, token)
         next_state, pushed, drops = transition(state, CHARACTERS.words[token].decode())

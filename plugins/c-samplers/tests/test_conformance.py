@@ -1,0 +1,13 @@
+"""Every component of the plugin passes the suite of its kind."""
+
+from typing import ClassVar
+
+from seqforge_c_samplers.balanced import Balanced
+from seqforge_c_samplers.scoped import Scoped
+
+from seqforge.testing import SamplerSuite
+
+
+class TestSampler(SamplerSuite):
+    samplers: ClassVar = {"balanced": Balanced, "scoped": Scoped}
+    prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\', "")

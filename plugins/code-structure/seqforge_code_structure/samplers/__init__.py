@@ -1,1 +1,0 @@
-"""The sampler `balanced`, which balances the brackets, comments and literals of generated C."""
