@@ -15,15 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.checks import KINDS, check_names
+from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import includes_c_library, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
-from seqforge_code_structure.rules import RULES
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
@@ -63,7 +63,7 @@ def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Itera
                 previous_locals = [found.name for found in function.declarations if found.variable]
 
 
-def is_caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon, others: Sequence[UnitNames] = ()) -> bool | None:
+def is_caught(mutant: Mutant, rules: Sequence[str], lexicon: Lexicon, others: Sequence[UnitNames] = ()) -> bool | None:
     """Return whether the error of a mutant is found at its name, or None if the mutant does not parse.
 
     Without the other units of its file, the mutant is an excerpt.
@@ -73,7 +73,7 @@ def is_caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon, others: Se
     if not unit.parses:
         return None
     _, defects = check_names([unit, *others], lexicon, whole=bool(others))
-    return any(defect.kind in kinds and text[defect.start : defect.stop] == name for defect in defects)
+    return any(defect.rule in rules and text[defect.start : defect.stop] == name for defect in defects)
 
 
 def measure_throughput(texts: Sequence[str], analyze_text: Callable[[str], object]) -> float:
@@ -98,14 +98,14 @@ def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, sh
     files: Counter[str] = Counter()
     lines: list[str] = []
     for name, text in zip(names, texts, strict=True):
-        found = analyze(text, None if includes_c_library(text) else lexicon).diagnostics
-        found = [diagnostic for diagnostic in found if RULES[diagnostic.rule].default]
+        found = analyze(text, None if includes_c_library(text) else lexicon).defects
+        found = [defect for defect in found if RULES[defect.rule].default]
         files["clean"] += not found
-        files.update({diagnostic.rule for diagnostic in found})
-        for diagnostic in found:
-            start = text.rfind("\n", 0, diagnostic.start) + 1
-            line = text[start : text.find("\n", diagnostic.start)].strip()
-            lines.append(f"  {name}:{text.count(chr(10), 0, diagnostic.start) + 1}: {diagnostic.message}: {line}")
+        files.update({defect.rule for defect in found})
+        for defect in found:
+            start = text.rfind("\n", 0, defect.start) + 1
+            line = text[start : text.find("\n", defect.start)].strip()
+            lines.append(f"  {name}:{text.count(chr(10), 0, defect.start) + 1}: {defect.message}: {line}")
     print(f"\nfiles without a finding      {files.pop('clean')} of {len(texts)}")
     for rule, number in files.most_common():
         print(f"  files with {rule:20} {number}")
@@ -116,7 +116,7 @@ def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, sh
 def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:
     """Print what is found in functions without a finding after some of their brackets are deleted."""
     clean = [original for original in originals if not check_names([original.unit], lexicon)[1]]
-    print("\ndeleted brackets    functions   found  unread code" + "".join(f"{kind:>20}" for kind in KINDS))
+    print("\ndeleted brackets    functions   found  unread code" + "".join(f"{rule:>20}" for rule in NAME_RULES))
     for faults in FAULTS:
         counts: Counter[str] = Counter()
         made = 0
@@ -127,7 +127,7 @@ def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Muta
                     [read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon
                 )
                 counts += Counter({**checked, "scored": min(checked["scored"], 1)})
-        shares = "".join(f"{100 * counts[kind] / made:18.2f} %" for kind in KINDS)
+        shares = "".join(f"{100 * counts[rule] / made:18.2f} %" for rule in NAME_RULES)
         unread = 100 * counts["unread"] / counts["characters"]
         print(f"  {faults:16} {made:10,} {100 * counts['scored'] / made:6.1f}% {unread:10.2f} % {shares}")
 
@@ -167,14 +167,14 @@ def main() -> None:
     flagged: Counter[str] = Counter()
     together: Counter[str] = Counter()
     for original in originals:
-        flagged.update({defect.kind for defect in check_names([original.unit], lexicon)[1]})
+        flagged.update({defect.rule for defect in check_names([original.unit], lexicon)[1]})
     for text in held_out:
         units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
         together += check_names(units, lexicon, whole=True)[0]
     print("\nreal functions flagged     alone   in their files")
-    for kind in KINDS:
-        alone, whole = 100 * flagged[kind] / len(originals), 100 * together[kind] / together["scored"]
-        print(f"  {kind:20} {alone:9.3f} % {whole:9.3f} %")
+    for rule in NAME_RULES:
+        alone, whole = 100 * flagged[rule] / len(originals), 100 * together[rule] / together["scored"]
+        print(f"  {rule:20} {alone:9.3f} % {whole:9.3f} %")
 
     locals_ = [found.name for original in originals for found in original.names.declarations if found.variable]
     mutations = Mutations(lexicon, locals_, generator)
@@ -199,29 +199,29 @@ def measure_mutations(originals: Sequence[HeldOutFunction], mutations: Mutations
         for match in RETURNED.finditer(original.code.decode())
         if match[1] in {found.name for found in original.names.declarations}
     ]
-    undefined = ("undefined", "returns_undeclared")
+    undefined = ("undefined-name", "undefined-return")
     rows: list[tuple[str, Callable[[HeldOutFunction], Mutant | None], Sequence[str]]] = [
         ("renamed to a known local", mutations.rename_to_training_local, undefined),
         ("renamed to a local of any held-out function", mutations.rename_to_any_local, undefined),
         ("renamed to a local of the function before", mutations.rename_to_previous_local, undefined),
-        ("  the same, or novel", mutations.rename_to_previous_local, (*undefined, "undefined_novel")),
+        ("  the same, or novel", mutations.rename_to_previous_local, (*undefined, "novel-name")),
         ("mistyped", mutations.delete_letter, undefined),
-        ("  the same, or novel", mutations.delete_letter, (*undefined, "undefined_novel")),
+        ("  the same, or novel", mutations.delete_letter, (*undefined, "novel-name")),
         ("declaration deleted", mutations.delete_declaration, undefined),
-        ("returns a known local", mutations.return_training_local, ("returns_undeclared",)),
+        ("returns a known local", mutations.return_training_local, ("undefined-return",)),
         (
             "returns what another function returns",
             lambda original: mutations.return_name_of_another(original, returns),
-            ("returns_undeclared",),
+            ("undefined-return",),
         ),
-        ("uses removed", mutations.replace_all_uses, ("unused",)),
-        ("label deleted", mutations.delete_label, ("missing_label",)),
+        ("uses removed", mutations.replace_all_uses, ("unused-variable",)),
+        ("label deleted", mutations.delete_label, ("undefined-label",)),
     ]
     print("\nmutants                                          made    alone   in their files")
-    for name, mutate, kinds in rows:
+    for name, mutate, rules in rows:
         mutants = [(mutant, original) for original in originals if (mutant := mutate(original))]
-        alone = Counter(is_caught(mutant, kinds, lexicon) for mutant, _ in mutants)
-        whole = Counter(is_caught(mutant, kinds, lexicon, original.others) for mutant, original in mutants)
+        alone = Counter(is_caught(mutant, rules, lexicon) for mutant, _ in mutants)
+        whole = Counter(is_caught(mutant, rules, lexicon, original.others) for mutant, original in mutants)
         parsed = alone[True] + alone[False]
         shares = [100 * results[True] / parsed if parsed else 0.0 for results in (alone, whole)]
         print(f"  {name:45} {parsed:6,} {shares[0]:8.2f} % {shares[1]:8.2f} %")

@@ -29,8 +29,8 @@ LINES = {
     "comments": ("comments not closed", "teal"),
     "indentation": ("lines indented wrongly", "green"),
     "bracket": ("brackets wrong", "blue"),
-    "undefined": ("functions: undefined name", "red"),
-    "unused": ("functions: unused variable", "orange"),
+    "undefined-name": ("functions: undefined name", "red"),
+    "unused-variable": ("functions: unused variable", "orange"),
 }
 """Name and color of each error rate of the chart. In real code, each of them is below 1%."""
 
@@ -69,7 +69,7 @@ def format_table(
     shares = (column["memorization.copied"] for column in copies.values())
     rows = [
         ["bits per held-out character", *(f"{losses[name]:.3f}" if name in losses else "" for name in scores)],
-        ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
+        ["functions found", *(f"{column['undefined-name'].total:,}" for column in scores.values())],
         *([label, *(format_percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()),
         [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * share:.3g} %" for share in shares)],
         [

@@ -94,7 +94,7 @@ def describe(
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
     rows = [
         ["complete units", *(f"{column['brackets'].total:,}" for column in scores.values())],
-        ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
+        ["functions found", *(f"{column['undefined-name'].total:,}" for column in scores.values())],
         *([label, *(format_interval(column[name]) for column in scores.values())] for name, label in ERRORS.items()),
     ]
     # Samples of `scoped` end with line breaks.
@@ -157,7 +157,7 @@ def is_correct(text: str, lexicon: Lexicon) -> bool:
     return (
         all(unit.balanced for unit in units)
         and all(unit.parses for unit in read)
-        and not any(defect.kind != "unused" and defect.kind != "undefined_novel" for defect in defects)
+        and not any(defect.rule not in ("unused-variable", "novel-name") for defect in defects)
     )
 
 

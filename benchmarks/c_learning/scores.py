@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
+from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
@@ -21,11 +21,11 @@ ERRORS = {
     "comment_ends": "`*/` that closes no comment",
     "indentation": "lines whose indentation does not match",
     "parsed": "units that do not parse",
-    "undefined": "functions with an undefined name",
-    "undefined_novel": "functions with an undeclared novel name",
-    "returns_undeclared": "functions that return an undeclared name",
-    "unused": "functions with an unused variable",
-    "missing_label": "functions with a goto to an undefined label",
+    "undefined-name": "functions with an undefined name",
+    "novel-name": "functions with an undeclared novel name",
+    "undefined-return": "functions that return an undeclared name",
+    "unused-variable": "functions with an unused variable",
+    "undefined-label": "functions with a goto to an undefined label",
 }
 """Label of each error rate. The last five are shares of the functions that are found."""
 
@@ -81,7 +81,7 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         "comment_ends": (ends.wrong["comment_ends"], ends.wrong["comment_ends"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
         "parsed": (checked["units"] - checked["parsed"], checked["units"]),
-        **{kind: (checked[kind], count_cases(checked, kind)) for kind in KINDS},
+        **{rule: (checked[rule], count_cases(checked, rule)) for rule in NAME_RULES},
     }
 
 

@@ -21,6 +21,11 @@ BIT = {"(": 1, "[": 2, "{": 4}
 """Bit of each kind of opening bracket, for sets of kinds."""
 
 
+def report_bracket(position: int, message: str) -> Defect:
+    """Return the defect of a bracket, or of the character that shows that one is wrong."""
+    return Defect(position, position + 1, "bracket", message)
+
+
 class OpenBracket(NamedTuple):
     """An open bracket, linked to the one around it. The topmost one represents a stack; None represents an empty one.
 
@@ -115,17 +120,18 @@ class Stacks:
 
     def _pop(self, top: OpenBracket | None, bracket: str, position: int) -> tuple[OpenBracket | None, Defect | None]:
         if top is None:
-            return None, None if self.beginning_missing else Defect(position, f"{bracket!r} closes nothing")
+            return None, None if self.beginning_missing else report_bracket(position, f"{bracket!r} closes nothing")
         opener = OPENER[bracket]
         if top.bracket == opener:
             return top.below, None
         if not top.kinds & BIT[opener] and not self.beginning_missing:
-            return top, Defect(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
+            return top, report_bracket(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
         # Each bracket that is skipped here leaves the stack, so all these loops together take linear time.
         match: OpenBracket | None = top
         while match is not None and match.bracket != opener:
             match = match.below
-        return match.below if match else None, Defect(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
+        message = f"{top.bracket!r} is not closed before {bracket!r}"
+        return match.below if match else None, report_bracket(top.position, message)
 
     def unclosed(self) -> list[Defect]:
         """Return a defect for every bracket that is open under either assignment, in the order of the text."""
@@ -134,7 +140,8 @@ class Stacks:
             while top is not None:
                 positions[top.position] = top.bracket
                 top = top.below
-        return [Defect(position, f"{bracket!r} is never closed") for position, bracket in sorted(positions.items())]
+        found = sorted(positions.items())
+        return [report_bracket(position, f"{bracket!r} is never closed") for position, bracket in found]
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
@@ -193,7 +200,7 @@ def _check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defec
     """Look for a round or square bracket around a statement, or for an indented line outside of braces."""
     if top is None:
         indented = _INDENTED_LINE.match(text, position + 1)
-        return Defect(position, "the line after ';' is indented, but no brace is open") if indented else None
+        return report_bracket(position, "the line after ';' is indented, but no brace is open") if indented else None
     if top.bracket == "{" and not text[max(0, top.position - 8) : top.position].rstrip().endswith("("):
         top = top.below
     if top is None or top.bracket == "{":
@@ -201,14 +208,14 @@ def _check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defec
     word = _WORD_BEFORE.search(text, max(0, top.position - _LONGEST_WORD), top.position)
     if top.bracket == "(" and word and _TAKES_STATEMENTS.fullmatch(word[1]):
         return None
-    return Defect(top.position, f"{top.bracket!r} is not closed before ';'")
+    return report_bracket(top.position, f"{top.bracket!r} is not closed before ';'")
 
 
 def _check_opening_brace(text: str, position: int, before: OpenBracket | None) -> Defect | None:
     """Look for a `{` in column 0 inside a round or square bracket."""
     if before is None or before.bracket == "{" or text[position - 1] != "\n":
         return None
-    return Defect(before.position, f"{before.bracket!r} is not closed before '{{' in column 0")
+    return report_bracket(before.position, f"{before.bracket!r} is not closed before '{{' in column 0")
 
 
 def _check_closing_brace(text: str, position: int, stacks: Stacks, before: OpenBracket | None) -> Defect | None:
@@ -227,4 +234,4 @@ def _check_closing_brace(text: str, position: int, stacks: Stacks, before: OpenB
     same = text.count("\t", line, line + tabs) == tabs and text[line + tabs : line + tabs + 1] != "\t"
     if tabs == depth or (tabs < depth and same):
         return None
-    return Defect(position, f"{tabs} tabs before '}}', but {depth} open braces")
+    return report_bracket(position, f"{tabs} tabs before '}}', but {depth} open braces")

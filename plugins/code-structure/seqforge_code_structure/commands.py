@@ -119,7 +119,7 @@ def _find_lexicon(text: str) -> "Lexicon | None":
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
     """Return the names of the rules to report."""
-    from seqforge_code_structure.rules import RULES
+    from seqforge_code_structure.defects import RULES
 
     kinds = {rule.kind for rule in RULES.values()}
 

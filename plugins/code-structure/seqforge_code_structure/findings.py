@@ -1,52 +1,37 @@
 """Find all errors in a text, for `seqforge c-structure` and for the metrics."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from seqforge_code_structure.defects import Defect
-from seqforge_code_structure.identifiers.checks import NameDefect, check_names
+from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.rules import Diagnostic
 from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
-_RULE_OF_KIND = {
-    "undefined": "undefined-name",
-    "undefined_novel": "novel-name",
-    "returns_undeclared": "undefined-return",
-    "unused": "unused-variable",
-    "missing_label": "undefined-label",
-}
-_PRECEDENCE = ("returns_undeclared", "undefined", "undefined_novel")
-"""Kinds of errors of one name, of which the first is reported."""
+_PRECEDENCE = ("undefined-return", "undefined-name", "novel-name")
+"""Rules for one name, of which the first that it breaks is reported."""
 
 
-def describe_defects(defects: Iterable[Defect]) -> list[Diagnostic]:
-    """Convert errors of brackets, literals and indentation to diagnostics."""
-    return [
-        Diagnostic(defect.position, defect.position + defect.length, defect.rule, defect.message) for defect in defects
-    ]
-
-
-def describe_names(units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Diagnostic]:
-    """Convert the name errors of one text to diagnostics, and add the units that do not parse or are not analyzed."""
-    kinds: dict[int, set[str]] = {}
+def report_names(units: Sequence[UnitNames], defects: Sequence[Defect]) -> list[Defect]:
+    """Return one of the errors of each name, and the units that do not parse or are not analyzed."""
+    broken: dict[int, set[str]] = {}
     for defect in defects:
-        kinds.setdefault(defect.start, set()).add(defect.kind)
+        broken.setdefault(defect.start, set()).add(defect.rule)
     found = [
-        Diagnostic(defect.start, defect.stop, _RULE_OF_KIND[defect.kind], defect.message)
+        defect
         for defect in defects
-        if defect.kind == next((kind for kind in _PRECEDENCE if kind in kinds[defect.start]), defect.kind)
+        if defect.rule == next((rule for rule in _PRECEDENCE if rule in broken[defect.start]), defect.rule)
     ]
     for unit in units:
         if unit.refusal:
-            found.append(Diagnostic(unit.start, unit.start + 1, "too-complex", unit.refusal))
+            found.append(Defect(unit.start, unit.start + 1, "too-complex", unit.refusal))
         elif unit.error is not None and not unit.cut:
-            found.append(Diagnostic(unit.error, unit.error + 1, "syntax", "does not parse"))
+            found.append(Defect(unit.error, unit.error + 1, "syntax", "does not parse"))
     return sorted(found)
 
 
@@ -54,11 +39,11 @@ class Analysis(NamedTuple):
     """The errors in a text.
 
     Attributes:
-        diagnostics: Errors of all rules, in the order of the text.
+        defects: Errors of all rules, in the order of the text.
         counts: Counts of units, functions and characters that `check_names` describes.
     """
 
-    diagnostics: list[Diagnostic]
+    defects: list[Defect]
     counts: Counter[str]
 
 
@@ -79,8 +64,8 @@ def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bo
     defects += analyze_indentation(text).defects
     units = read_units(text, parts)
     counts, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
-    unique: dict[tuple[int, str], Diagnostic] = {}
-    for diagnostic in sorted(describe_defects(defects) + describe_names(units, name_defects)):
+    unique: dict[tuple[int, str], Defect] = {}
+    for defect in sorted(defects + report_names(units, name_defects)):
         # The analyses of brackets and of names both report a unit that is nested too deep.
-        unique.setdefault((diagnostic.start, diagnostic.message), diagnostic)
+        unique.setdefault((defect.start, defect.message), defect)
     return Analysis(list(unique.values()), counts)

@@ -178,7 +178,8 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
             low, high = (bound + line.depth.shift * style[1] for bound in (line.depth.least, line.depth.most))
             depth = f"{high} level{'s' * (high != 1)}" if low == high else f"{low} to {high} levels"
             message = f"the indentation does not match the brace depth: expected {depth}"
-            analysis.defects.append(Defect(line.position, message, max(1, line.length), "indentation"))
+            stop = line.position + max(1, line.length)
+            analysis.defects.append(Defect(line.position, stop, "indentation", message))
     return analysis
 
 

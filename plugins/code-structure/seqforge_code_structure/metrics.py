@@ -8,17 +8,26 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seqforge.errors import DataError
 from seqforge.kinds import Finding, FittedMetric, Metric, Score
-from seqforge_code_structure.findings import describe_defects, describe_names
-from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
+from seqforge_code_structure.defects import RULES, Defect
+from seqforge_code_structure.findings import report_names
+from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.rules import RULES, Diagnostic
 from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_excerpt
+
+_RULE_OF_VALUE = {
+    "undefined": "undefined-name",
+    "undefined_novel": "novel-name",
+    "returns_undeclared": "undefined-return",
+    "unused": "unused-variable",
+    "missing_label": "undefined-label",
+}
+"""For each value of `identifiers` that is a share of functions with an error, the rule of the error."""
 
 
 class Brackets(Metric):
@@ -54,9 +63,7 @@ class Brackets(Metric):
             "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
-        findings = [
-            finding for number, unit in numbered for finding in _convert(number, describe_defects(unit.defects))
-        ]
+        findings = [finding for number, unit in numbered for finding in _convert(number, unit.defects)]
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
         return Score(values, tuple(findings), weights)
 
@@ -81,7 +88,7 @@ class Terminators(Metric):
             analysis = analyze_terminators(text, end_missing=True)
             total.update(analysis.total)
             wrong.update(analysis.wrong)
-            findings += _convert(number, describe_defects(analysis.defects))
+            findings += _convert(number, analysis.defects)
         names = ("comments", "strings", "characters")
         values = {f"unterminated_{name}": _divide(wrong[name], total[name]) for name in names}
         weights = {f"unterminated_{name}": total[name] for name in names}
@@ -108,9 +115,7 @@ class Indentation(Metric):
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
-            finding
-            for number, analysis in enumerate(analyses)
-            for finding in _convert(number, describe_defects(analysis.defects))
+            finding for number, analysis in enumerate(analyses) for finding in _convert(number, analysis.defects)
         ]
         return Score(values, tuple(findings), {"agreement": lines})
 
@@ -164,15 +169,15 @@ class Identifiers(FittedMetric):
             units = read_units(text, split_excerpt(text))
             counts, defects = check_names(units, self.lexicon)
             total += counts
-            findings += _convert(number, describe_names(units, defects))
-        cases = {check: count_cases(total, check) for check in KINDS}
+            findings += _convert(number, report_names(units, defects))
+        cases = {value: count_cases(total, rule) for value, rule in _RULE_OF_VALUE.items()}
         read = total["characters"] - total["unread"]
         values = {
             "functions": float(total["functions"] + total["cut"]),
             "parses": _divide(total["parsed"], total["units"]),
             "found": _divide(total["scored"], total["functions"]),
             "coverage": _divide(read, total["characters"]),
-            **{check: _divide(total[check], cases[check]) for check in KINDS},
+            **{value: _divide(total[rule], cases[value]) for value, rule in _RULE_OF_VALUE.items()},
         }
         weights = {
             "parses": total["units"],
@@ -183,11 +188,11 @@ class Identifiers(FittedMetric):
         return Score(values, tuple(findings), weights)
 
 
-def _convert(text: int, diagnostics: Iterable[Diagnostic]) -> list[Finding]:
+def _convert(text: int, defects: Iterable[Defect]) -> list[Finding]:
     """Convert the errors of one text, whose index is `text`, to findings, except those of rules that are off."""
     return [
         Finding(text, found.start, found.stop, found.message, rule.severity)
-        for found in diagnostics
+        for found in defects
         if (rule := RULES[found.rule]).default
     ]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import typer
 
 from seqforge.errors import printable
+from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import Analysis
-from seqforge_code_structure.rules import RULES, Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow"}
 
@@ -60,7 +60,7 @@ class Report:
             analysis: Its errors.
             names_checked: Whether undefined names were searched for.
         """
-        found = [diagnostic for diagnostic in analysis.diagnostics if diagnostic.rule in self._rules]
+        found = [defect for defect in analysis.defects if defect.rule in self._rules]
         self.findings += len(found)
         self._files += 1
         self._counts += analysis.counts
@@ -69,8 +69,7 @@ class Report:
             _print_lines(file, text, found)
         else:
             self._records += [
-                to_record(file, diagnostic, place)
-                for diagnostic, place in zip(found, find_places(text, found), strict=True)
+                to_record(file, defect, place) for defect, place in zip(found, find_places(text, found), strict=True)
             ]
 
     def finish(self, *, explicit: bool) -> None:
@@ -110,11 +109,11 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def find_places(text: str, diagnostics: Sequence[Diagnostic]) -> list[Place]:
+def find_places(text: str, defects: Sequence[Defect]) -> list[Place]:
     """Return the position of each finding. Findings must be in the order of the text."""
     places: list[Place] = []
     line, line_start, position = 1, 0, 0
-    for start, stop, *_ in diagnostics:
+    for start, stop, *_ in defects:
         line += text.count("\n", position, start)
         line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
         position = start
@@ -124,9 +123,9 @@ def find_places(text: str, diagnostics: Sequence[Diagnostic]) -> list[Place]:
     return places
 
 
-def to_record(file: str, diagnostic: Diagnostic, place: Place) -> dict[str, Any]:
+def to_record(file: str, defect: Defect, place: Place) -> dict[str, Any]:
     """Return the record of a finding in JSON."""
-    start, stop, name, message = diagnostic
+    start, stop, name, message = defect
     rule = RULES[name]
     return {
         "file": file,
@@ -182,12 +181,12 @@ def to_sarif(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
-def _print_lines(file: str, text: str, diagnostics: Sequence[Diagnostic]) -> None:
+def _print_lines(file: str, text: str, defects: Sequence[Defect]) -> None:
     # Not rich, whose import takes longer than the analysis of a file.
     color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
-    for diagnostic, place in zip(diagnostics, find_places(text, diagnostics), strict=True):
-        severity = RULES[diagnostic.rule].severity
+    for defect, place in zip(defects, find_places(text, defects), strict=True):
+        severity = RULES[defect.rule].severity
         where = typer.style(f"{printable(file)}:{place.line}:{place.column}: ", bold=True)
         kind = typer.style(f"{severity}: ", fg=_COLORS[severity])
-        rule = typer.style(f" [{diagnostic.rule}]", dim=True)
-        typer.echo(f"{where}{kind}{diagnostic.message}{rule}", color=color)
+        rule = typer.style(f" [{defect.rule}]", dim=True)
+        typer.echo(f"{where}{kind}{defect.message}{rule}", color=color)

@@ -73,7 +73,7 @@ def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_mi
         analysis.wrong[name] += 1
         if len(analysis.defects) < MOST_DEFECTS:
             length = 1 if kind is Kind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
-            analysis.defects.append(Defect(start, message, length, _RULES[name]))
+            analysis.defects.append(Defect(start, start + length, _RULES[name], message))
 
 
 def _describe_error(text: str, kind: Kind, start: int, stop: int, end_missing: bool) -> str:

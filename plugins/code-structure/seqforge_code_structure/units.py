@@ -174,7 +174,7 @@ class _Division:
             self._process_bracket(character, position)
         examined = self.end_missing and len(self.early_defects) < MOST_DEFECTS
         if examined and (defect := find_early_defect(text, position, stacks, before)):
-            self.early_defects[defect.position] = defect
+            self.early_defects[defect.start] = defect
         if stacks.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
             stacks.clear()
         if character not in ";}" or not (end := _LINE_END.match(text, position + 1)):
@@ -213,13 +213,13 @@ class _Division:
         unit.stop = stop
         if cut and unit.kind == "complete":
             unit.kind = "tail"
-        known = {defect.position for defect in unit.defects}
+        known = {defect.start for defect in unit.defects}
         added = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
         for defect in added:
-            if defect.position not in known:
+            if defect.start not in known:
                 unit.add(defect)
         if unit.too_deep:
-            unit.defects, unit.defect_count = [Defect(unit.start, TOO_DEEP, stop - unit.start, "too-complex")], 0
+            unit.defects, unit.defect_count = [Defect(unit.start, stop, "too-complex", TOO_DEEP)], 0
         unit.defects.sort()
         self.early_defects = {}
         self.stacks.clear()

@@ -34,7 +34,7 @@ BRACKETS = [
 
 def defects(text: str, **options: bool) -> list[tuple[int, str]]:
     units = split_units(text, **options)
-    return [(defect.position, defect.message) for unit in units for defect in sorted(unit.defects + unit.macro_defects)]
+    return [(defect.start, defect.message) for unit in units for defect in sorted(unit.defects + unit.macro_defects)]
 
 
 def positions(text: str, **options: bool) -> list[int]:
@@ -175,7 +175,7 @@ def test_nesting_beyond_the_limit_is_not_analyzed(bracket: str):
     assert (within.too_deep, beyond.too_deep) == (False, True)
     assert beyond.defect_count == 0
     message = f"not analyzed: nested deeper than {DEEPEST_NESTING}"
-    assert beyond.defects == [(0, message, len(bracket) * (DEEPEST_NESTING + 1), "too-complex")]
+    assert beyond.defects == [(0, len(bracket) * (DEEPEST_NESTING + 1), "too-complex", message)]
 
 
 def test_many_unmatched_brackets_take_linear_time():

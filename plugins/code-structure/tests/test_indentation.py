@@ -13,7 +13,7 @@ CHECKED_LINES = 26
 
 
 def lines(text: str) -> list[str]:
-    return [text[defect.position :].split("\n", 1)[0] for defect in analyze_indentation(text).defects]
+    return [text[defect.start :].split("\n", 1)[0] for defect in analyze_indentation(text).defects]
 
 
 @pytest.mark.parametrize("unit", ["\t", "    ", "  ", "   "])
@@ -89,8 +89,8 @@ def test_counts_and_positions_are_consistent_for_any_text(text: str):
     found = analyze_indentation(text)
     assert 0 <= found.agreeing <= found.lines
     assert found.lines - found.agreeing == len(found.defects)
-    assert all(0 <= defect.position < defect.position + defect.length <= len(text) for defect in found.defects)
-    assert all(text[defect.position - 1] == "\n" for defect in found.defects)
+    assert all(0 <= defect.start < defect.stop <= len(text) for defect in found.defects)
+    assert all(text[defect.start - 1] == "\n" for defect in found.defects)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ b" "*/", c = '\\'';	int x = y */**/ z *// z
 
 
 def wrong(text: str, **options: bool) -> list[tuple[str, str]]:
-    return [(text[f.position : f.position + f.length], f.message) for f in analyze_terminators(text, **options).defects]
+    return [(text[f.start : f.stop], f.message) for f in analyze_terminators(text, **options).defects]
 
 
 def test_correct_code_has_no_error():
@@ -64,6 +64,6 @@ def test_correct_code_has_no_error_after_any_cut(stop: int):
 @given(st.text("/*\"'\\\n #if01ndefx"), st.booleans())
 def test_counts_and_positions_are_consistent_for_any_text(text: str, end_missing: bool):
     found = analyze_terminators(text, end_missing=end_missing)
-    assert all(0 <= defect.position < defect.position + defect.length <= len(text) for defect in found.defects)
+    assert all(0 <= defect.start < defect.stop <= len(text) for defect in found.defects)
     assert len(found.defects) == sum(found.wrong.values())
     assert all(found.wrong[name] <= found.total[name] for name in found.total)

@@ -76,7 +76,7 @@ def test_units_cover_the_text_without_gaps(text: str, beginning_missing: bool, e
     units = list(split_units(text, beginning_missing=beginning_missing, end_missing=end_missing))
     assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert all(unit.start < unit.stop for unit in units)
-    assert all(unit.start <= defect.position < unit.stop for unit in units for defect in unit.defects)
+    assert all(unit.start <= defect.start < unit.stop for unit in units for defect in unit.defects)
     assert [unit.kind == "head" for unit in units] == [beginning_missing and place == 0 for place in range(len(units))]
     assert all(unit.kind != "tail" for unit in units[: None if not end_missing else -1])
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
+from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.context import Context, Judgement
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.names import Function, Use
@@ -22,42 +22,26 @@ FEWEST_MACRO_ARGUMENTS = 3
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
 
-class NameDefect(NamedTuple):
-    """A name error.
-
-    Attributes:
-        kind: Kind of the error, one of `KINDS`.
-        start: Position of the first character of the name.
-        stop: Position after its last character.
-        message: Description of the error.
-    """
-
-    kind: str
-    start: int
-    stop: int
-    message: str
-
-
 UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, Use], bool], str]] = {
-    "undefined": (Judgement.is_undefined, "undefined identifier {!r}"),
-    "undefined_novel": (Judgement.is_novel, "undefined identifier {!r}, which the training text does not contain"),
-    "returns_undeclared": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
+    "undefined-name": (Judgement.is_undefined, "undefined identifier {!r}"),
+    "novel-name": (Judgement.is_novel, "undefined identifier {!r}, which the training text does not contain"),
+    "undefined-return": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
 }
-"""For each kind of error, the condition on the use of an undeclared name, and the message."""
+"""For each rule, the condition on the use of an undeclared name, and the message."""
 
 
-def find_undeclared(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
-    """Find the first use of each undeclared name, and yield an error for each kind whose rule applies to it."""
+def find_undeclared(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
+    """Find the first use of each undeclared name, and yield an error for each rule that applies to it."""
     if context.lexicon is None and not context.strict:
         return
     seen: set[tuple[str, str]] = set()
     candidates = list(find_candidates(function, unit, context))
     judgement = context.judge(function, unit, candidates)
     for use in candidates:
-        for kind, (applies, message) in UNDECLARED_RULES.items():
-            if (kind, use.name) not in seen and applies(judgement, use):
-                seen.add((kind, use.name))
-                yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
+        for rule, (applies, message) in UNDECLARED_RULES.items():
+            if (rule, use.name) not in seen and applies(judgement, use):
+                seen.add((rule, use.name))
+                yield Defect(use.start, use.start + len(use.name), rule, message.format(use.name))
 
 
 def _has_more_parameters(function: Function) -> bool:
@@ -84,7 +68,7 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
             yield use
 
 
-def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
+def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
     """Find local variables that are never used."""
     if unit.cut or _has_more_parameters(function):
         return
@@ -93,21 +77,22 @@ def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterat
         if not declaration.variable or declaration.used:
             continue
         if name not in unit.possibly_used and not context.may_be_used_by_macros(declaration):
-            yield NameDefect("unused", declaration.start, declaration.start + len(name), f"unused variable {name!r}")
+            stop = declaration.start + len(name)
+            yield Defect(declaration.start, stop, "unused-variable", f"unused variable {name!r}")
 
 
-def find_missing_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
+def find_missing_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
     """Find jumps to labels that the function does not define. A label in capital letters may be a macro of a header."""
     if unit.cut:
         return
     for name, start in function.jumps:
         if name not in function.labels and not is_constant(name):
-            yield NameDefect("missing_label", start, start + len(name), f"goto to the undefined label {name!r}")
+            yield Defect(start, start + len(name), "undefined-label", f"goto to the undefined label {name!r}")
 
 
 CHECKS = (find_undeclared, find_unused, find_missing_labels)
-KINDS = (*UNDECLARED_RULES, "unused", "missing_label")
-"""Kinds of errors, which are also the names of the metric's values."""
+NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label")
+"""Rules of the errors that are found here. A name may break several of the first three."""
 
 
 def check_names(
@@ -116,7 +101,7 @@ def check_names(
     *,
     strict: bool = False,
     whole: bool = False,
-) -> tuple[Counter[str], list[NameDefect]]:
+) -> tuple[Counter[str], list[Defect]]:
     """Check the units of a text.
 
     Args:
@@ -129,11 +114,11 @@ def check_names(
         The counts, and the errors in the order of the text. The counts are `units`, the complete units; `parsed`, those
         without a syntax error; `characters` of code in all units; `unread`, those that do not parse; `functions`, the
         complete functions; `scored`, those that are found; `cut`, the functions found that the end of the text cuts;
-        and for each kind, the functions with such an error.
+        and for each rule, the functions with such an error.
     """
     context = Context.of(units, lexicon, strict=strict, whole=whole)
     counts: Counter[str] = Counter()
-    defects: list[NameDefect] = []
+    defects: list[Defect] = []
     for unit in units:
         counts["characters"] += unit.characters
         counts["unread"] += unit.characters if unit.refusal else unit.unread
@@ -146,11 +131,11 @@ def check_names(
             counts["scored"] += len(unit.functions)
         for function in unit.functions:
             found = [defect for find in CHECKS for defect in find(function, unit, context)]
-            counts.update({defect.kind for defect in found})
+            counts.update({defect.rule for defect in found})
             defects += found
-    return counts, sorted(defects, key=lambda defect: (defect.start, defect.kind))
+    return counts, sorted(defects)
 
 
-def count_cases(counts: Counter[str], kind: str) -> int:
-    """Return the number of functions in which a kind of error is searched for."""
-    return counts["scored"] + (counts["cut"] if kind in UNDECLARED_RULES else 0)
+def count_cases(counts: Counter[str], rule: str) -> int:
+    """Return the number of functions in which errors of a rule are searched for."""
+    return counts["scored"] + (counts["cut"] if rule in UNDECLARED_RULES else 0)

@@ -1,13 +1,13 @@
 """Evidence for undeclared names in excerpts."""
 
 import pytest
+from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import find_candidates
 from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.evidence import Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.identifiers.reading import read_unit
-from seqforge_code_structure.rules import RULES
 
 VARIABLE = Flag.VARIABLE | Flag.MAY_BE_LOCAL
 LEXICON = Lexicon.from_flags(
@@ -73,7 +73,7 @@ def test_positions_of_characters_outside_of_ascii_do_not_matter():
 
 def find_undefined(statement: str) -> list[str]:
     text = f"static int f(struct s *p)\n{{\n\tint err;\n\n\t{statement}\n}}\n"
-    found = analyze(text, LEXICON, cut=True).diagnostics
+    found = analyze(text, LEXICON, cut=True).defects
     return [text[item.start : item.stop] for item in found if RULES[item.rule].default]
 
 

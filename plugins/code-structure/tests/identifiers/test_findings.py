@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import Count
 from seqforge_code_structure.identifiers.reading import read_unit
-from seqforge_code_structure.rules import RULES, Diagnostic
 
 PIECES = [
     *"(){}[];,*&=.:\n\"'#",
@@ -34,8 +34,8 @@ LEXICON = Lexicon.from_flags(
 )
 
 
-def find_name_errors(text: str, lexicon: Lexicon | None = None, *, cut: bool = False) -> list[Diagnostic]:
-    found = analyze(text, lexicon, cut=cut).diagnostics
+def find_name_errors(text: str, lexicon: Lexicon | None = None, *, cut: bool = False) -> list[Defect]:
+    found = analyze(text, lexicon, cut=cut).defects
     return [item for item in found if RULES[item.rule].kind in ("names", "syntax") and RULES[item.rule].default]
 
 

@@ -3,13 +3,12 @@
 import random
 
 import pytest
-from seqforge_code_structure.defects import TOO_DEEP
+from seqforge_code_structure.defects import RULES, TOO_DEEP, Defect
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import parsing, reading
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
-from seqforge_code_structure.rules import RULES, Diagnostic
 from tree_sitter import Parser
 
 FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"
@@ -47,8 +46,8 @@ DEEP = {
 }
 
 
-def find_name_errors(text: str) -> list[Diagnostic]:
-    return [item for item in analyze(text, None).diagnostics if RULES[item.rule].kind in ("names", "syntax")]
+def find_name_errors(text: str) -> list[Defect]:
+    return [item for item in analyze(text, None).defects if RULES[item.rule].kind in ("names", "syntax")]
 
 
 @pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)

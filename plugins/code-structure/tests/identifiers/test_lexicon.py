@@ -58,7 +58,7 @@ def test_loop_macros_may_declare_their_variable():
     loop = "void f(struct s *s)\n{\n\tfor_each_online(s, ca) {\n\t\tg(ca);\n\t}\n}\n"
     lexicon = build_lexicon([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
     assert lexicon.pastes_arguments("for_each_online")
-    assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon).diagnostics] == [
+    assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon).defects] == [
         "undefined identifier 'cb'"
     ]
 
