@@ -2,160 +2,97 @@
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 from seqforge_code_structure.compiler import CompilerError
 from seqforge_code_structure.declarations.demands import Demands
-from seqforge_code_structure.declarations.guesses import Guesses, Shape
+from seqforge_code_structure.declarations.guesses import Shape, add_new
 from seqforge_code_structure.identifiers.lexicon import is_constant
 
-
-class _MatchedError(NamedTuple):
-    """An error of the compiler that a rule matches, and what the rule may change.
-
-    Attributes:
-        match: Match of the rule's pattern in the message.
-        position: Position of the error in the unit.
-        guesses: Guesses.
-        demands: The expressions of the unit.
-        defined: Names that the unit defines.
-    """
-
-    match: re.Match[str]
-    position: int
-    guesses: Guesses
-    demands: Demands
-    defined: set[str]
+_Change = Callable[[Demands, re.Match[str], int], bool]
+"""A change of the guesses by the match of a message and the position of the error. It returns whether they changed."""
 
 
-_Change = Callable[[_MatchedError], bool]
-"""A change of the guesses after an error, which returns whether they changed."""
+def _declare_type(demands: Demands, match: re.Match[str], _position: int) -> bool:
+    return add_new(demands.guesses.types, match[1], Shape())
 
 
-def _declare_type(error: _MatchedError) -> bool:
-    return _add(error.guesses.types, error.match[1])
-
-
-def _declare_name(error: _MatchedError) -> bool:
+def _declare_name(demands: Demands, match: re.Match[str], position: int) -> bool:
     """Declare a name that is not called as a type, a constant or a variable, by its spelling."""
-    name, guesses = error.match[1], error.guesses
-    if error.demands.is_called(name, error.position):
+    name, guesses = match[1], demands.guesses
+    if demands.is_called(name, position):
         return False
     if name.endswith("_t"):
-        return _add(guesses.types, name)
+        return add_new(guesses.types, name, Shape())
     if is_constant(name):
-        is_new = name not in guesses.constants and name not in guesses.variables
-        guesses.constants[name] = None
-        return is_new
-    return _add(guesses.variables, name)
+        return add_new(guesses.constants, name, None) and name not in guesses.variables
+    return add_new(guesses.variables, name, Shape())
 
 
-def _add(shapes: dict[str, Shape], name: str) -> bool:
-    """Add a name with the most general type, and return whether it is new."""
-    is_new = name not in shapes
-    shapes.setdefault(name, Shape())
-    return is_new
-
-
-def _add_member(error: _MatchedError) -> bool:
-    match, guesses = error.match, error.guesses
+def _add_member(demands: Demands, match: re.Match[str], _position: int) -> bool:
+    guesses = demands.guesses
     record, member = match[2] or match[1].removeprefix("const ").removeprefix("volatile "), match[3]
-    members = guesses.records.get(record)
-    if members is None:
-        shapes = (*guesses.types.values(), *guesses.variables.values(), *guesses.functions.values())
-        if not any(shape.base == record for shape in (*shapes, *guesses.members.values(), *guesses.macros.values())):
-            return False  # The unit defines the structure itself.
-        members = guesses.records.setdefault(record, {})
-    is_new = member not in members
-    members[member] = None
-    return is_new
+    if record not in guesses.records and all(shape.base != record for shape in guesses.shapes()):
+        return False  # The unit defines the structure itself.
+    return add_new(guesses.records.setdefault(record, {}), member, None)
 
 
-def _define_record(error: _MatchedError) -> bool:
-    record, records = error.match[1], error.guesses.records
-    is_new = record not in records
-    records.setdefault(record, {})
-    return is_new
+def _define_record(demands: Demands, match: re.Match[str], _position: int) -> bool:
+    return add_new(demands.guesses.records, match[1], dict[str, None]())
 
 
-def _define_empty_macro(error: _MatchedError) -> bool:
+def _define_empty_macro(demands: Demands, match: re.Match[str], _position: int) -> bool:
     """Define a name that begins with an underscore as a macro without text, since it may be an annotation."""
-    name, texts = error.match[1], error.guesses.texts
-    if name in texts or name in error.defined or not name.startswith("_"):
-        return False
-    texts[name] = ""
-    return True
-
-
-def _at_position(change: Callable[[Demands, int], bool]) -> _Change:
-    """Return a change by a method of `Demands` that needs only the position of the error."""
-    return lambda error: change(error.demands, error.position)
-
-
-def _dereference(kind: str) -> _Change:
-    return lambda error: error.demands.dereference(error.position, kind)
+    is_annotation = match[1].startswith("_") and match[1] not in demands.defined
+    return is_annotation and add_new(demands.guesses.texts, match[1], "")
 
 
 def _match_sides(kind: str) -> _Change:
-    return lambda error: error.demands.match_sides(error.position, kind, error.match[1], error.match[2])
+    return lambda demands, match, position: demands.match_sides(position, kind, match[1], match[2])
+
+
+def _demand(change: Callable[..., bool], *arguments: Any) -> _Change:
+    """Return a change by a method of `Demands` that takes the position of the error, and perhaps other arguments."""
+    return lambda demands, _, position: change(demands, position, *arguments)
 
 
 _RECORD = r"'(?:[^']* )?((?:struct|union) \w+)'"
-_RULES: tuple[tuple[re.Pattern[str], _Change], ...] = tuple(
-    (re.compile(pattern), change)
-    for pattern, change in (
-        (r"unknown type name '(\w+)'", _declare_type),
-        (r"'(\w+)' undeclared", _declare_name),
-        (r"'([^']*?)'(?: \{aka '(?:const )?((?:struct|union) \w+)'\})? has no member named '(\w+)'", _add_member),
-        (r"(?:undefined|incomplete) type " + _RECORD, _define_record),
-        (r"invalid type argument of '->'", _at_position(Demands.access_member)),
-        (r"request for member", _at_position(Demands.access_member)),
-        (r"is a pointer; did you mean to use '->'", _at_position(Demands.access_member)),
-        (r"invalid type argument of unary '\*'", _dereference("pointer_expression")),
-        (r"subscripted value is neither", _dereference("subscript_expression")),
-        (r"called object", _at_position(Demands.call)),
-        (r"expected expression before", _at_position(Demands.take_any_arguments)),
-        (r"lvalue required", _at_position(Demands.make_macro)),
-        (r"invalid use of void expression", _at_position(Demands.make_macro)),
-        (
-            r"incompatible types when assigning to type '([^']*)'.* from type '([^']*)'",
-            _match_sides("assignment_expression"),
-        ),
-        (
-            r"incompatible types when initializing type '([^']*)'.* using type '([^']*)'",
-            _match_sides("init_declarator"),
-        ),
-        (r"incompatible types when returning type '([^']*)'.* but '([^']*)'", _match_sides("return_statement")),
-        (r"invalid initializer", _at_position(Demands.initialize_record)),
-        (
-            r"(?:wrong type argument|used (?:struct|union) type value|invalid operands|aggregate value used)",
-            _at_position(Demands.make_scalar),
-        ),
-        (
-            r"case label does not reduce|initializer element is not|is not an integer constant",
-            _at_position(Demands.make_constant),
-        ),
-        (
-            r"variably modified '\w+' at file scope|not an integer constant|is not constant",
-            _at_position(Demands.make_constant),
-        ),
-        (r"field name not in record", _at_position(Demands.add_initialized_member)),
-        (r"before '(\w+)'", _define_empty_macro),
-    )
-)
+_RULES: dict[str, _Change] = {
+    r"unknown type name '(\w+)'": _declare_type,
+    r"'(\w+)' undeclared": _declare_name,
+    r"'([^']*?)'(?: \{aka '(?:const )?((?:struct|union) \w+)'\})? has no member named '(\w+)'": _add_member,
+    r"(?:undefined|incomplete) type " + _RECORD: _define_record,
+    r"invalid type argument of '->'|request for member|is a pointer; did you mean to use '->'": _demand(
+        Demands.access_member
+    ),
+    r"invalid type argument of unary '\*'": _demand(Demands.dereference, "pointer_expression"),
+    r"subscripted value is neither": _demand(Demands.dereference, "subscript_expression"),
+    r"called object": _demand(Demands.call),
+    r"expected expression before": _demand(Demands.take_any_arguments),
+    r"lvalue required|invalid use of void expression": _demand(Demands.make_macro),
+    r"incompatible types when assigning to type '([^']*)'.* from type '([^']*)'": _match_sides("assignment_expression"),
+    r"incompatible types when initializing type '([^']*)'.* using type '([^']*)'": _match_sides("init_declarator"),
+    r"incompatible types when returning type '([^']*)'.* but '([^']*)'": _match_sides("return_statement"),
+    r"invalid initializer": _demand(Demands.initialize_record),
+    r"wrong type argument|used (?:struct|union) type value|invalid operands|aggregate value used": _demand(
+        Demands.make_scalar
+    ),
+    r"case label does not reduce|initializer element is not|variably modified '\w+' at file scope"
+    r"|not an integer constant|is not constant": _demand(Demands.make_constant),
+    r"field name not in record": _demand(Demands.add_initialized_member),
+    r"before '(\w+)'": _define_empty_macro,
+}
+"""For each pattern of a message, the change."""
 
 
-def correct_guess(error: CompilerError, guesses: Guesses, demands: Demands, defined: set[str]) -> bool:
+def correct_guess(error: CompilerError, demands: Demands) -> bool:
     """Change a guess by the first rule that can, and return whether one changed.
 
     Args:
         error: Error of the compiler.
-        guesses: Guesses, which are changed.
-        demands: The expressions of the unit, which change the same guesses.
-        defined: Names that the unit defines.
+        demands: The expressions of the unit, which change the guesses.
     """
-    for pattern, change in _RULES:
-        match = pattern.search(error.message)
-        if match and change(_MatchedError(match, error.start, guesses, demands, defined)):
-            return True
-    return False
+    return any(
+        (match := re.search(pattern, error.message)) is not None and change(demands, match, error.start)
+        for pattern, change in _RULES.items()
+    )

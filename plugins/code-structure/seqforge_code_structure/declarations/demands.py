@@ -4,8 +4,8 @@ import re
 
 from tree_sitter import Node, Tree
 
-from seqforge_code_structure.declarations.guesses import Guesses, Shape
-from seqforge_code_structure.declarations.syntax import find_locals, text_of, walk
+from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
+from seqforge_code_structure.declarations.syntax import child_of, find_locals, text_of, walk
 from seqforge_code_structure.identifiers.lexicon import is_constant
 
 _NEW = "struct seqforge_"
@@ -27,13 +27,13 @@ class Demands:
     Args:
         tree: Syntax tree of the unit.
         guesses: Guesses, which demands change.
-        defined: Names of functions that the unit defines.
+        defined: Names of functions and constants that the unit defines.
     """
 
     def __init__(self, tree: Tree, guesses: Guesses, defined: set[str]) -> None:
         self._root = tree.root_node
-        self._guesses = guesses
-        self._defined = defined
+        self.guesses = guesses
+        self.defined = defined
         self._locals = find_locals(self._root)
 
     def is_called(self, name: str, position: int) -> bool:
@@ -49,20 +49,16 @@ class Demands:
         node = self._around(position, "field_expression")
         if node is None or (operand := node.child_by_field_name("argument")) is None:
             return False
-        arrow = any(child.type == "->" for child in node.children)
-        return self._set(operand, 1 if arrow else 0, _new_record(operand))
+        return self._set(operand, int(any(child.type == "->" for child in node.children)), _new_record(operand))
 
     def dereference(self, position: int, kind: str) -> bool:
         """Make the operand of `*`, a `pointer_expression`, or of `[…]`, a `subscript_expression`, a pointer."""
         node = self._around(position, kind)
-        operand = node.child_by_field_name("argument") if node else None
-        return operand is not None and self._set(operand, 1, "")
+        return self._set(child_of(node, "argument"), 1, "")
 
     def call(self, position: int) -> bool:
         """Make what is called a function."""
-        node = self._around(position, "call_expression")
-        callee = node.child_by_field_name("function") if node else None
-        return callee is not None and self._set(callee, 0, "function")
+        return self._set(child_of(self._around(position, "call_expression"), "function"), 0, "function")
 
     def match_sides(self, position: int, kind: str, target_type: str, value_type: str) -> bool:
         """Assign the same structure to both sides of an assignment, an initialization or a `return`.
@@ -80,26 +76,23 @@ class Demands:
             value = node.child_by_field_name("right") or node.child_by_field_name("value")
             if kind == "return_statement":
                 value = next(iter(node.named_children), None)
-            return value is not None and self._set(value, 0, record)
-        target = node.child_by_field_name("left")
+            return self._set(value, 0, record)
         record = _find_record(value_type)
-        return bool(record) and target is not None and self._set(target, 0, record)
+        return bool(record) and self._set(child_of(node, "left"), 0, record)
 
     def initialize_record(self, position: int) -> bool:
         """Assign the structure of a variable to the value that initializes it."""
         node = self._around(position, "init_declarator")
-        value = node.child_by_field_name("value") if node else None
-        declaration = node.parent if node else None
-        kind = declaration.child_by_field_name("type") if declaration else None
+        kind = child_of(node.parent if node else None, "type")
         record = self._record_of(kind) if kind else ""
-        return bool(value and record) and self._set(value, 0, record)
+        return bool(record) and self._set(child_of(node, "value"), 0, record)
 
     def _record_of(self, kind: Node) -> str:
         """Return the name of the structure or union that a type is, or ""."""
         text = text_of(kind)
         if kind.type in ("struct_specifier", "union_specifier"):
             return text if " " in text else ""
-        shape = self._guesses.types.get(text)
+        shape = self.guesses.types.get(text)
         return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
 
     def add_initialized_member(self, position: int) -> bool:
@@ -107,19 +100,13 @@ class Demands:
         node = self._around(position, "initializer_pair")
         designator = next(iter(node.named_children), None) if node else None
         name = text_of(designator).lstrip(".") if designator else ""
-        declaration = self._around(position, "declaration", "compound_literal_expression")
-        kind = declaration.child_by_field_name("type") if declaration else None
+        kind = child_of(self._around(position, "declaration", "compound_literal_expression"), "type")
         if not name.isidentifier() or kind is None:
             return False
-        if kind.type == "type_identifier" and self._guesses.types.get(text_of(kind)) == Shape():
-            self._guesses.types[text_of(kind)] = Shape(0, f"{_NEW}{text_of(kind)}")
+        if kind.type == "type_identifier" and self.guesses.types.get(text_of(kind)) == Shape():
+            self.guesses.types[text_of(kind)] = Shape(0, f"{_NEW}{text_of(kind)}")
         record = self._record_of(kind)
-        if not record:
-            return False
-        members = self._guesses.records.setdefault(record, {})
-        is_new = name not in members
-        members[name] = None
-        return is_new
+        return bool(record) and add_new(self.guesses.records.setdefault(record, {}), name, None)
 
     def make_constant(self, position: int) -> bool:
         """Make the names in an expression constants, since the expression must be constant."""
@@ -131,24 +118,23 @@ class Demands:
         changed = False
         for each in walk(node):
             name = text_of(each) if each.type == "identifier" else ""
-            if name in self._guesses.variables:
-                del self._guesses.variables[name]
-                self._guesses.constants[name] = None
+            if name in self.guesses.variables:
+                del self.guesses.variables[name]
+                self.guesses.constants[name] = None
                 changed = True
-            elif self.is_called(name, each.start_byte) and name not in self._guesses.macros.keys() | self._defined:
-                self._guesses.macros[name] = Shape(0, "constant")
-                self._guesses.functions.pop(name, None)
+            elif self.is_called(name, each.start_byte) and name not in self.guesses.macros.keys() | self.defined:
+                self.guesses.macros[name] = Shape(0, "constant")
+                self.guesses.functions.pop(name, None)
                 changed = True
         return changed
 
     def take_any_arguments(self, position: int) -> bool:
         """Make the called function a macro, since one of its arguments is no expression."""
-        call = self._around(position, "call_expression")
-        callee = call.child_by_field_name("function") if call else None
+        callee = child_of(self._around(position, "call_expression"), "function")
         name = text_of(callee) if callee is not None and callee.type == "identifier" else ""
-        if not name or name in self._guesses.macros or name in self._defined or name in self._locals:
+        if not name or name in self.guesses.macros or name in self.defined or name in self._locals:
             return False
-        self._guesses.macros[name] = self._guesses.functions.pop(name, Shape())
+        self.guesses.macros[name] = self.guesses.functions.pop(name, Shape())
         return True
 
     def make_macro(self, position: int) -> bool:
@@ -196,20 +182,20 @@ class Demands:
         if node.type == "identifier":
             if name in self._locals:
                 kind = self._locals[name].type
-                return (self._guesses.types, kind) if kind in self._guesses.types else (None, "")
-            if name in self._guesses.texts or name in self._defined:
+                return (self.guesses.types, kind) if kind in self.guesses.types else (None, "")
+            if name in self.guesses.texts or name in self.defined:
                 return None, ""
-            return self._guesses.variables, name
+            return self.guesses.variables, name
         if node.type == "field_expression" and (member := node.child_by_field_name("field")) is not None:
-            return self._guesses.members, text_of(member)
+            return self.guesses.members, text_of(member)
         callee = node.child_by_field_name("function") if node.type == "call_expression" else None
         if (
             callee is not None
             and callee.type == "identifier"
-            and text_of(callee) not in self._defined | self._locals.keys()
+            and text_of(callee) not in self.defined | self._locals.keys()
         ):
-            is_macro = text_of(callee) in self._guesses.macros
-            return (self._guesses.macros if is_macro else self._guesses.functions), text_of(callee)
+            is_macro = text_of(callee) in self.guesses.macros
+            return (self.guesses.macros if is_macro else self.guesses.functions), text_of(callee)
         return None, ""
 
     def _set(self, node: Node | None, pointers: int, base: str) -> bool:
@@ -245,22 +231,22 @@ class Demands:
         kind = node.child_by_field_name("type")
         names = (text_of(each) for each in walk(kind) if each.type == "type_identifier")
         stars = text_of(kind).count("*") if kind else 0
-        return self._change(self._guesses.types, next(names, ""), pointers - stars, base)
+        return self._change(self.guesses.types, next(names, ""), pointers - stars, base)
 
     def _change_owner(self, node: Node, pointers: int, base: str) -> bool:
         """Change the guess that decides the type of an expression."""
         shapes, name = self._owner(node)
         if shapes is None:
             return False
-        if shapes is self._guesses.types:
+        if shapes is self.guesses.types:
             pointers -= self._locals[text_of(node)].pointers
-        elif shapes is self._guesses.variables and is_constant(name):
-            self._guesses.constants.pop(name, None)
+        elif shapes is self.guesses.variables and is_constant(name):
+            self.guesses.constants.pop(name, None)
         return self._change(shapes, name, pointers, base)
 
     def _change(self, shapes: dict[str, Shape], name: str, pointers: int, base: str) -> bool:
         """Change the guess of a name as `_set` describes, and return whether it is another one now."""
-        if pointers < 0 or (shapes is self._guesses.types and name not in shapes):
+        if pointers < 0 or (shapes is self.guesses.types and name not in shapes):
             return False
         old = shapes.get(name, Shape())
         is_new_record = base.startswith(_NEW)

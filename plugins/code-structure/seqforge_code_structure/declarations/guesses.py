@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 _SIZE = 4096
 _SIZES = re.compile(r"MAX|NUM|NR|LAST|COUNT|SIZE|LEN|END")
@@ -11,6 +11,16 @@ _SIZES = re.compile(r"MAX|NUM|NR|LAST|COUNT|SIZE|LEN|END")
 
 _DEEPEST = 100
 """Number of records inside one another, above which a member is a pointer."""
+
+
+Value = TypeVar("Value")
+
+
+def add_new(table: dict[str, Value], name: str, value: Value) -> bool:
+    """Add a name to a table if it is new, and return whether it is."""
+    is_new = name not in table
+    table.setdefault(name, value)
+    return is_new
 
 
 class Shape(NamedTuple):
@@ -58,6 +68,11 @@ class Guesses:
     records: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
     enumerations: dict[str, None] = field(default_factory=dict[str, None])
 
+    def shapes(self) -> Iterator[Shape]:
+        """Yield all types."""
+        for table in (self.types, self.variables, self.functions, self.macros, self.members):
+            yield from table.values()
+
     def lines(self) -> Iterator[str]:
         """Yield the declarations. None of them depends on the preprocessor's access to files."""
         for name, text in self.texts.items():
@@ -71,7 +86,7 @@ class Guesses:
         for name in self.enumerations:
             yield f"enum {name} {{ seqforge_of_{name} }};"
         records = dict(self.records)
-        for shape in (*self.types.values(), *self.variables.values(), *self.functions.values(), *self.members.values()):
+        for shape in self.shapes():
             if shape.base.startswith(("struct ", "union ")):
                 records.setdefault(shape.base, {})
         yield from (f"{record};" for record in records)
@@ -84,11 +99,8 @@ class Guesses:
             if shape != Shape():
                 yield f"{shape.base} {'*' * shape.pointers}{name}();"
         for name, shape in self.macros.items():
-            yield (
-                f"#define {name}(...) (*({shape.base} *{'*' * shape.pointers})0)"
-                if shape.base != "constant"
-                else (f"#define {name}(...) 1")
-            )
+            value = "1" if shape.base == "constant" else f"(*({shape.base} *{'*' * shape.pointers})0)"
+            yield f"#define {name}(...) {value}"
 
     def _define_records(self, records: dict[str, dict[str, None]]) -> Iterator[str]:
         """Yield the definitions of records, those of members first. A member that contains its own is a pointer."""

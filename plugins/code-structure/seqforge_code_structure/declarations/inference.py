@@ -80,7 +80,7 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
         if not errors:
             return Acceptance(True, declarations)
         # Each error may change a guess before the unit is compiled again.
-        changes = [correct_guess(error, guesses, demands, defined) for error in errors]
+        changes = [correct_guess(error, demands) for error in errors]
         if not any(changes):
             break
     first = min(errors, key=lambda error: error.start, default=CompilerError("not compiled in time", 0))

@@ -50,6 +50,11 @@ def walk(node: Node | None) -> list[Node]:
     return found
 
 
+def child_of(node: Node | None, field: str) -> Node | None:
+    """Return the child in a field of a node, or None."""
+    return node.child_by_field_name(field) if node is not None else None
+
+
 def text_of(node: Node) -> str:
     """Return the code of a node."""
     return (node.text or b"").decode()
