@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.structure import Kind, scan_text
+from seqforge_code_structure.structure import TokenKind, scan_text
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
@@ -54,7 +54,7 @@ def cut_windows(text: str) -> Iterator[str]:
             free = unit.start + WINDOW
 
 
-def find_tokens(text: str, *kinds: Kind) -> list[tuple[int, int]]:
+def find_tokens(text: str, *kinds: TokenKind) -> list[tuple[int, int]]:
     """Return the spans of the tokens of certain kinds outside of directives."""
     return [match.span(kind) for match in scan_text(text) if (kind := match.lastindex) in kinds and kind is not None]
 
@@ -82,13 +82,13 @@ def measure_detection(
     generator = random.Random(mutate.__name__)
     total = found = 0
     for text in texts:
-        if brackets := find_tokens(text, Kind.BRACKET):
+        if brackets := find_tokens(text, TokenKind.BRACKET):
             total += 1
             found += not accepts(mutate(text, generator.choice(brackets)[0], generator))
     return f"{100 * found / total:6.2f}% of {total:,}"
 
 
-def measure_end_detection(texts: list[str], kind: Kind, width: int) -> str:
+def measure_end_detection(texts: list[str], kind: TokenKind, width: int) -> str:
     """Return the share of the texts in which an error is found after the end of a random token is deleted.
 
     Args:
@@ -163,7 +163,7 @@ def main() -> None:
 
     share = measure_false_alarms(files, lambda text: not analyze_terminators(text).defects)
     print(f"files with an open terminator    {share}")
-    for kind, width in ((Kind.COMMENT, 2), (Kind.STRING, 1), (Kind.CHARACTER, 1)):
+    for kind, width in ((TokenKind.COMMENT, 2), (TokenKind.STRING, 1), (TokenKind.CHARACTER, 1)):
         print(f"{kind.name.lower()} without its end, caught {measure_end_detection(units, kind, width)}")
 
     analyses = [analyze_indentation(text) for text in files]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.identifiers.names import Declaration, Function
 from seqforge_code_structure.identifiers.reading import UnitNames
-from seqforge_code_structure.structure import Kind, scan_text
+from seqforge_code_structure.structure import TokenKind, scan_text
 
 SIMPLE_DECLARATION = re.compile(
     r"\s+(?:(?:const|static|struct|union|enum|unsigned|signed|volatile|__\w+)\s+)*\w+[\s*]+\w+(?:\[[^\]]*\])?"
@@ -161,7 +161,7 @@ class Mutations:
 
     def delete_brackets(self, original: HeldOutFunction, count: int) -> str | None:
         """Delete brackets at random positions."""
-        positions = [match.end() - 1 for match in scan_text(original.text) if match.lastindex == Kind.BRACKET]
+        positions = [match.end() - 1 for match in scan_text(original.text) if match.lastindex == TokenKind.BRACKET]
         if len(positions) <= 2 * count:
             return None
         text = original.text

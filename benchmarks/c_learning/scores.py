@@ -8,7 +8,7 @@ from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names, 
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.spelling import normalize_spelling
+from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 

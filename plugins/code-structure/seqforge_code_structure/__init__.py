@@ -23,7 +23,7 @@ def seqforge_register(register: Register) -> None:
     register.add("metric", "compiles", "seqforge_code_structure.compiler_metrics:Compiles")
     register.add("metric", "compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
     register.add("metric", "identifiers", "seqforge_code_structure.metrics:Identifiers")
-    register.add("metric", "name-causes", "seqforge_code_structure.cause_metric:NameCauses")
+    register.add("metric", "name-causes", "seqforge_code_structure.metrics:NameCauses")
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH
 from seqforge_code_structure.defects import DEEPEST_NESTING, Defect
-from seqforge_code_structure.structure import Kind, scan_directive
+from seqforge_code_structure.structure import TokenKind, scan_directive
 
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Opening bracket of each closing bracket."""
@@ -153,7 +153,7 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
     count = 0
     defects: list[Defect] = []
     for match in scan_directive(text, start, stop):
-        if match.lastindex != Kind.BRACKET:
+        if match.lastindex != TokenKind.BRACKET:
             continue
         position = match.end() - 1
         count += 1

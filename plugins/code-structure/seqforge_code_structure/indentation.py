@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple
 
 from seqforge_code_structure.conditions import ALL_TRUE, Conditions
 from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, Kind, scan_outline
+from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, TokenKind, scan_outline
 
 MOST_LINES = 200_000
 """Largest number of lines of one text that are checked. All further ones are ignored."""
@@ -49,8 +49,8 @@ _LONGEST_INDENTATION = 256
 """Number of characters at the beginning of a line that are examined, so that the time stays linear."""
 _CODE_BEFORE_BRACE = 40
 """Number of characters before a brace in which the sign of an initializer is searched for."""
-_TOKENS = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # attributes of an enumeration are slow
-_DIRECTIVES = (int(Kind.DIRECTIVE), int(Kind.OPENING_DIRECTIVE))
+_TOKENS = (int(TokenKind.BRACKET), int(TokenKind.SEMICOLON))  # attributes of an enumeration are slow
+_DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
 
 
 class Brace(Enum):

@@ -21,7 +21,7 @@ from seqforge_code_structure.structure import (
     STRING,
     UNTERMINATED_COMMENT,
     UNTERMINATED_STRING,
-    Kind,
+    TokenKind,
     scan_directive,
 )
 
@@ -80,7 +80,7 @@ _KEYWORDS_OF_C_AND_GCC = """
 _TYPES = frozenset(_TYPES_OF_C_AND_LINUX.split())
 _TAGS = frozenset({"struct", "union", "enum"})
 _KEYWORDS = frozenset(_KEYWORDS_OF_C_AND_GCC.split())
-_COMMENTS = (Kind.COMMENT, Kind.LINE_COMMENT, Kind.UNTERMINATED_COMMENT)
+_COMMENTS = (TokenKind.COMMENT, TokenKind.LINE_COMMENT, TokenKind.UNTERMINATED_COMMENT)
 _CLASS_OF_GROUP = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMBER, "other": Class.OTHER}
 
 

@@ -15,7 +15,7 @@ from seqforge_code_structure.findings import Analysis
 _COLORS = {"error": "red", "warning": "yellow"}
 
 
-class Place(NamedTuple):
+class Region(NamedTuple):
     """Position of a finding. Lines and columns are counted from 1, and columns in characters.
 
     Attributes:
@@ -109,9 +109,9 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def find_places(text: str, defects: Sequence[Defect]) -> list[Place]:
+def find_places(text: str, defects: Sequence[Defect]) -> list[Region]:
     """Return the position of each finding. Findings must be in the order of the text."""
-    places: list[Place] = []
+    places: list[Region] = []
     line, line_start, position = 1, 0, 0
     for start, stop, *_ in defects:
         line += text.count("\n", position, start)
@@ -119,11 +119,11 @@ def find_places(text: str, defects: Sequence[Defect]) -> list[Place]:
         position = start
         end_line = line + text.count("\n", start, stop)
         end_start = line_start if end_line == line else text.rfind("\n", start, stop) + 1
-        places.append(Place(line, start - line_start + 1, end_line, stop - end_start + 1))
+        places.append(Region(line, start - line_start + 1, end_line, stop - end_start + 1))
     return places
 
 
-def to_record(file: str, defect: Defect, place: Place) -> dict[str, Any]:
+def to_record(file: str, defect: Defect, place: Region) -> dict[str, Any]:
     """Return the record of a finding in JSON."""
     start, stop, name, message = defect
     rule = RULES[name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import Kind, may_be_cut, scan_directive, scan_literals
+from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_directive, scan_literals
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
@@ -18,13 +18,13 @@ _PROSE = frozenset({"error", "warning", "pragma", "include"})
 """Directives whose text is not C."""
 
 _COUNTED = {
-    Kind.COMMENT: "comments",
-    Kind.UNTERMINATED_COMMENT: "comments",
-    Kind.STRING: "strings",
-    Kind.UNTERMINATED_STRING: "strings",
-    Kind.CHARACTER: "characters",
-    Kind.UNTERMINATED_CHARACTER: "characters",
-    Kind.STRAY_COMMENT_END: "comment_ends",
+    TokenKind.COMMENT: "comments",
+    TokenKind.UNTERMINATED_COMMENT: "comments",
+    TokenKind.STRING: "strings",
+    TokenKind.UNTERMINATED_STRING: "strings",
+    TokenKind.CHARACTER: "characters",
+    TokenKind.UNTERMINATED_CHARACTER: "characters",
+    TokenKind.STRAY_COMMENT_END: "comment_ends",
 }
 _RULES = {"comments": "comment", "strings": "string", "characters": "character", "comment_ends": "comment-end"}
 
@@ -49,10 +49,10 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
     analysis = TerminatorAnalysis()
     conditions = Conditions()
     for match in scan_literals(text):
-        kind = Kind(match.lastindex or Kind.END)
-        if kind is Kind.END:
+        kind = TokenKind(match.lastindex or TokenKind.END)
+        if kind is TokenKind.END:
             break
-        if kind in (Kind.DIRECTIVE, Kind.OPENING_DIRECTIVE):
+        if kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE):
             start, stop = match.start(kind), match.end()
             prose = conditions.follow(text, start, stop) in _PROSE
             if not prose and conditions.compiled and _QUOTES_OR_COMMENTS.search(text, start, stop):
@@ -64,7 +64,7 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
 
 
 def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_missing: bool) -> None:
-    kind = Kind(match.lastindex or Kind.END)
+    kind = TokenKind(match.lastindex or TokenKind.END)
     if not (name := _COUNTED.get(kind)):
         return
     analysis.total[name] += 1
@@ -72,23 +72,23 @@ def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_mi
     if message := _describe_error(text, kind, start, stop, end_missing):
         analysis.wrong[name] += 1
         if len(analysis.defects) < MOST_DEFECTS:
-            length = 1 if kind is Kind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
+            length = 1 if kind is TokenKind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
             analysis.defects.append(Defect(start, start + length, _RULES[name], message))
 
 
-def _describe_error(text: str, kind: Kind, start: int, stop: int, end_missing: bool) -> str:
+def _describe_error(text: str, kind: TokenKind, start: int, stop: int, end_missing: bool) -> str:
     """Return the message for an error, or "" if there is none."""
     cut = end_missing and stop == len(text)
     match kind:
-        case Kind.COMMENT | Kind.UNTERMINATED_COMMENT if _COMMENT_BEGINS.search(text, start + 2, stop):
+        case TokenKind.COMMENT | TokenKind.UNTERMINATED_COMMENT if _COMMENT_BEGINS.search(text, start + 2, stop):
             return "the comment is not closed before another one begins"
-        case Kind.UNTERMINATED_COMMENT if not cut:
+        case TokenKind.UNTERMINATED_COMMENT if not cut:
             return "the comment is never closed"
-        case Kind.UNTERMINATED_STRING if not cut:
+        case TokenKind.UNTERMINATED_STRING if not cut:
             return "the string is not closed on its line"
-        case Kind.UNTERMINATED_CHARACTER if not (end_missing and may_be_cut(text, start)):
+        case TokenKind.UNTERMINATED_CHARACTER if not (end_missing and may_be_cut(text, start)):
             return "the character literal is not closed on its line"
-        case Kind.STRAY_COMMENT_END if not cut:
+        case TokenKind.STRAY_COMMENT_END if not cut:
             return "'*/' closes no comment"
         case _:
             return ""

@@ -36,7 +36,7 @@ from seqforge_code_structure.structure import (
     COMMENT,
     DIRECTIVE,
     LINE_COMMENT,
-    Kind,
+    TokenKind,
     may_be_cut,
     scan_outline,
     scan_units,
@@ -53,7 +53,7 @@ _DECLARATION_FOLLOWS = re.compile(
 _INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
 _LONGEST_BRACE_LINE = 100
 """Number of characters after a `}` in column 0 that may be on its line, so that the time stays linear."""
-_JUDGED = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # comparisons with members of an enumeration are slow
+_JUDGED = (int(TokenKind.BRACKET), int(TokenKind.SEMICOLON))  # comparisons with members of an enumeration are slow
 
 
 @dataclass(slots=True)
@@ -114,10 +114,10 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
         if kind in _JUDGED:
             if conditions.compiled and (unit := division.process(stop - 1)):
                 yield unit
-        elif kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
+        elif kind == TokenKind.DIRECTIVE or kind == TokenKind.OPENING_DIRECTIVE:
             division.process_directive(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
-        elif kind == Kind.END or (
-            kind == Kind.UNTERMINATED_CHARACTER and end_missing and may_be_cut(text, match.end() - 1)
+        elif kind == TokenKind.END or (
+            kind == TokenKind.UNTERMINATED_CHARACTER and end_missing and may_be_cut(text, match.end() - 1)
         ):
             break
     if division.unit.start < len(text):

@@ -3,10 +3,9 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_code_structure.cause_metric import NameCauses
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.labelled_characters import LabelledCharacters
-from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
+from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, NameCauses, Terminators
 
 from seqforge.api import texts
 from seqforge.testing import CorpusSuite, MetricSuite

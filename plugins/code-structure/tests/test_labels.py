@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.labels import CLASSES, Class, label_characters, tokenize
-from seqforge_code_structure.structure import Kind, scan_text
+from seqforge_code_structure.structure import TokenKind, scan_text
 
 GOLDEN = Path(__file__).parent / "golden"
 LETTERS = dict(zip(CLASSES, ".csPKTNI", strict=True))
@@ -43,18 +43,18 @@ def test_tokens_cover_the_text_and_every_character_has_a_label(text: str):
 @given(TEXTS)
 def test_both_lexers_find_the_same_comments_and_literals(text: str):
     kinds = {
-        Kind.COMMENT: Class.COMMENT,
-        Kind.LINE_COMMENT: Class.COMMENT,
-        Kind.UNTERMINATED_COMMENT: Class.COMMENT,
-        Kind.STRING: Class.STRING,
-        Kind.CHARACTER: Class.STRING,
-        Kind.UNTERMINATED_STRING: Class.STRING,
-        Kind.UNTERMINATED_CHARACTER: Class.STRING,
-        Kind.BRACKET: Class.OTHER,
+        TokenKind.COMMENT: Class.COMMENT,
+        TokenKind.LINE_COMMENT: Class.COMMENT,
+        TokenKind.UNTERMINATED_COMMENT: Class.COMMENT,
+        TokenKind.STRING: Class.STRING,
+        TokenKind.CHARACTER: Class.STRING,
+        TokenKind.UNTERMINATED_STRING: Class.STRING,
+        TokenKind.UNTERMINATED_CHARACTER: Class.STRING,
+        TokenKind.BRACKET: Class.OTHER,
     }
     found = label_characters(text)
     for match in scan_text(text):
-        if (kind := Kind(match.lastindex or Kind.END)) in kinds:
+        if (kind := TokenKind(match.lastindex or TokenKind.END)) in kinds:
             assert set(found[match.start(kind) : match.end(kind)]) == {kinds[kind]}
 
 

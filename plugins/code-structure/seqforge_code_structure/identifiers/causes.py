@@ -1,14 +1,16 @@
-"""Explain undefined names: what the author of a text may have meant, or may not have known."""
+"""Explain name errors: what the author of a text may have meant or not known, and calls with wrong arguments."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.calls import find_wrong_calls
+from tree_sitter import Node, Query, QueryCursor, Tree
+
 from seqforge_code_structure.identifiers.checks import find_candidates
 from seqforge_code_structure.identifiers.context import Context
+from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
-from seqforge_code_structure.identifiers.names import Function, Use
-from seqforge_code_structure.identifiers.reading import UnitNames
+from seqforge_code_structure.identifiers.names import Function, NameUse
+from seqforge_code_structure.identifiers.reading import UnitNames, parse_unit
 
 SHORTEST_NAME = 3
 """Smallest length of a name that counts as misspelled, since any two shorter names are similar."""
@@ -75,7 +77,7 @@ def explain_names(text: str, units: Sequence[UnitNames], lexicon: Lexicon) -> li
 
 def _explain_function(
     unit: UnitNames, function: Function, context: Context, lexicon: Lexicon
-) -> Iterator[tuple[Use, str, str]]:
+) -> Iterator[tuple[NameUse, str, str]]:
     """Yield each use of an unknown name with its cause and the message."""
     candidates = list(find_candidates(function, unit, context))
     judgement = context.judge(function, unit, candidates)
@@ -90,7 +92,7 @@ def _explain_function(
             yield use, cause, CAUSES[cause].format(use.name)
 
 
-def _explain_use(use: Use, function: Function, context: Context) -> tuple[str, str]:
+def _explain_use(use: NameUse, function: Function, context: Context) -> tuple[str, str]:
     """Return the cause of an undefined variable, and the similar name if it is misspelled."""
     places = [found.start for found in function.declarations if found.name == use.name]
     if places:
@@ -118,3 +120,72 @@ def _is_one_edit(one: str, other: str) -> bool:
         return True
     # After the first difference, all is equal if a character of the longer one is left out, or one of each.
     return longer[same + 1 :] == shorter[same + (len(shorter) == len(longer)) :]
+
+
+_DECLARATOR = "(function_declarator declarator: (identifier) @name parameters: (parameter_list) @parameters)"
+_DEFINITIONS = Query(
+    LANGUAGE,
+    f"(function_definition declarator: [{_DECLARATOR} (pointer_declarator declarator: {_DECLARATOR})])",
+)
+_CALLS = Query(LANGUAGE, "(call_expression function: (identifier) @callee arguments: (argument_list) @arguments)")
+
+
+class WrongCall(NamedTuple):
+    """A call with a wrong number of arguments.
+
+    Attributes:
+        name: Name of the called function.
+        start: Position of the name in the text.
+        arguments: Number of arguments of the call.
+        parameters: Number of parameters of the function.
+    """
+
+    name: str
+    start: int
+    arguments: int
+    parameters: int
+
+
+def find_wrong_calls(text: str, units: Sequence[UnitNames]) -> list[WrongCall]:
+    """Find calls with a wrong number of arguments in the units of a text.
+
+    A function counts only if the text defines it once, with named parameters and without `...`, and if no macro or
+    local name hides it. Units with syntax errors, and calls that the rewriting of macros changes, do not count.
+    """
+    parsed = [(unit, *parse_unit(text, unit.start, unit.stop)) for unit in units if unit.parses]
+    hidden = {found.name for unit in units for function in unit.functions for found in function.declarations}
+    hidden.update(name for unit in units for name in unit.macros.by_name)
+    parameters: dict[str, int | None] = {}
+    for _, _, rewritten, tree in parsed:
+        for name, count in _find_definitions(tree):
+            known = rewritten[name.start_byte : name.end_byte].decode()
+            # Of a second definition, perhaps under another condition, it is not known which one is called.
+            parameters[known] = None if known in parameters else count
+    return [
+        WrongCall(name, unit.start + callee.start_byte, count, expected)
+        for unit, code, rewritten, tree in parsed
+        for callee, arguments in _find_calls(tree)
+        if code[callee.start_byte : arguments.end_byte] == rewritten[callee.start_byte : arguments.end_byte]
+        and (name := rewritten[callee.start_byte : callee.end_byte].decode()) not in hidden
+        and (expected := parameters.get(name)) is not None
+        and (count := len(_without_comments(arguments))) != expected
+    ]
+
+
+def _find_definitions(tree: Tree) -> Iterator[tuple[Node, int | None]]:
+    """Yield the name and the number of parameters of each function; None if it takes any number."""
+    for _, captures in QueryCursor(_DEFINITIONS).matches(tree.root_node):
+        given = _without_comments(captures["parameters"][0])
+        kinds = {parameter.type for parameter in given}
+        is_void = len(given) == 1 and given[0].child_by_field_name("declarator") is None
+        unknown = not given or not kinds <= {"parameter_declaration"}
+        yield captures["name"][0], None if unknown else 0 if is_void and given[0].text == b"void" else len(given)
+
+
+def _find_calls(tree: Tree) -> Iterable[tuple[Node, Node]]:
+    for _, captures in QueryCursor(_CALLS).matches(tree.root_node):
+        yield captures["callee"][0], captures["arguments"][0]
+
+
+def _without_comments(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type != "comment"]

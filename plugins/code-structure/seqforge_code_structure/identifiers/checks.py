@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.context import Context, Judgement
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
-from seqforge_code_structure.identifiers.names import Function, Use
+from seqforge_code_structure.identifiers.names import Function, NameUse
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 _PREDEFINED_NAMES = """
@@ -22,7 +22,7 @@ FEWEST_MACRO_ARGUMENTS = 3
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
 
-UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, Use], bool], str]] = {
+UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, NameUse], bool], str]] = {
     "undefined-name": (Judgement.is_undefined, "undefined identifier {!r}"),
     "novel-name": (Judgement.is_novel, "undefined identifier {!r}, which the training text does not contain"),
     "undefined-return": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
@@ -49,7 +49,7 @@ def _has_more_parameters(function: Function) -> bool:
     return 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS
 
 
-def find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
+def find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[NameUse]:
     """Yield the uses of names that nothing declares.
 
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,

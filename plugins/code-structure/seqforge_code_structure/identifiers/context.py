@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from seqforge_code_structure.identifiers.evidence import find_local_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.macros import Macros
-from seqforge_code_structure.identifiers.names import Declaration, Function, Use
+from seqforge_code_structure.identifiers.names import Declaration, Function, NameUse
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 FEWEST_FILES = 100
@@ -92,7 +92,7 @@ class Context:
                     if use.callee and use.name not in self.declared and not is_constant(use.name)
                 )
 
-    def judge(self, function: Function, unit: UnitNames, candidates: Sequence[Use]) -> "Judgement":
+    def judge(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> "Judgement":
         """Judge the uses of names that no declaration is found for.
 
         In a unit with syntax errors, which may hide a declaration, a name must also be one that is always declared.
@@ -120,7 +120,7 @@ class Context:
         """
         return (self.whole and self.free[name] > 1 and name not in self.locals) or self.macros.forms(name)
 
-    def declares(self, use: Use) -> bool:
+    def declares(self, use: NameUse) -> bool:
         """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
         if not use.callee:
             return False
@@ -128,7 +128,7 @@ class Context:
             return use.argument in macro.declared_parameters
         return self.lexicon is not None and self.lexicon.pastes_arguments(use.callee)
 
-    def excuses(self, use: Use) -> bool:
+    def excuses(self, use: NameUse) -> bool:
         """Return whether a name is an argument that a macro pastes."""
         if not use.callee:
             return False
@@ -140,7 +140,7 @@ class Context:
             return not self.lexicon.evaluates_arguments(use.callee)
         return self.lexicon.pastes_arguments(use.callee) or self._never_declares(use)
 
-    def _never_declares(self, use: Use) -> bool:
+    def _never_declares(self, use: NameUse) -> bool:
         """Return whether most of several calls of a function in a whole text have an undeclared name as this argument.
 
         Then it is a macro of a header, and the argument is the name of a member, for example.
@@ -175,7 +175,7 @@ class Judgement:
     context: Context
     local: set[str] | None
 
-    def is_undefined(self, use: Use) -> bool:
+    def is_undefined(self, use: NameUse) -> bool:
         """Return whether the use of an undeclared name is an error."""
         context, name, lexicon = self.context, use.name, self.context.lexicon
         if context.strict:
@@ -190,11 +190,11 @@ class Judgement:
             return True
         return context.complete and lexicon.is_novel(name)
 
-    def is_novel(self, use: Use) -> bool:
+    def is_novel(self, use: NameUse) -> bool:
         """Return whether the training text does not contain a name. Correct code has such names, too."""
         return self.context.lexicon is not None and self.context.lexicon.is_novel(use.name)
 
-    def is_undefined_return(self, use: Use) -> bool:
+    def is_undefined_return(self, use: NameUse) -> bool:
         """Return whether a function returns an undefined name, or a single name that is no known global."""
         if not use.returned:
             return False

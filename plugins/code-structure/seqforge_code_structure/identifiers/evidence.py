@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import GLOBAL_LOCALITY, Flag, Lexicon
-from seqforge_code_structure.identifiers.names import Declaration, Function, Use
+from seqforge_code_structure.identifiers.names import Declaration, Function, NameUse
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 LONGEST_NAME = 20
@@ -86,7 +86,7 @@ LEAST_LOG_ODDS = 2.0
 
 
 def find_local_names(
-    candidates: Iterable[Use], function: Function, unit: UnitNames, free: Iterable[str], lexicon: Lexicon
+    candidates: Iterable[NameUse], function: Function, unit: UnitNames, free: Iterable[str], lexicon: Lexicon
 ) -> set[str]:
     """Return the undeclared names of a function that are probably local variables.
 
@@ -108,10 +108,10 @@ def weigh(evidence: Evidence) -> float:
 
 
 def collect_evidence(
-    candidates: Iterable[Use], function: Function, unit: UnitNames, free: Iterable[str], lexicon: Lexicon
+    candidates: Iterable[NameUse], function: Function, unit: UnitNames, free: Iterable[str], lexicon: Lexicon
 ) -> dict[str, Evidence]:
     """Return the evidence for each undeclared name of a function. The arguments are those of `find_local_names`."""
-    uses: dict[str, list[Use]] = {}
+    uses: dict[str, list[NameUse]] = {}
     for use in candidates:
         uses.setdefault(use.name, []).append(use)
     if not uses:
@@ -129,7 +129,7 @@ def collect_evidence(
     }
 
 
-def _describe(name: str, uses: Sequence[Use], lexicon: Lexicon) -> Evidence:
+def _describe(name: str, uses: Sequence[NameUse], lexicon: Lexicon) -> Evidence:
     """Return the evidence of a name and its uses alone, without that of other names."""
     novel = not lexicon.flags(name) & Flag.VARIABLE
     first_word, last_word = lexicon.word_localities(name)

@@ -158,13 +158,13 @@ _TABLES: dict[Role, dict[int, _Transition]] = {
 _INHERITED = (Role.IGNORED, Role.MACRO_PARAMETERS)
 """Roles that apply to whole subtrees."""
 
-Table = dict[int, "Step | None"]
+Table = dict[int, "NodeStep | None"]
 """What to do at the nodes of each kind. None means that the node contains no names."""
 Fields = dict[int, Table]
 """Tables for the nodes in certain fields of the node around them."""
 
 
-class Step(NamedTuple):
+class NodeStep(NamedTuple):
     """What a walk does at a node.
 
     Attributes:
@@ -186,9 +186,9 @@ STEPS: tuple[Table, ...] = tuple({} for _ in Role)
 
 
 def _fill_table(role: Role) -> None:
-    def build(kind: int, transition: _Transition) -> Step:
+    def build(kind: int, transition: _Transition) -> NodeStep:
         others = {field: STEPS[other] for field, other in transition[1].items()}
-        return Step(None, STEPS[transition[0]], others, kind in _OPENING)
+        return NodeStep(None, STEPS[transition[0]], others, kind in _OPENING)
 
     # A role states what differs from an expression: a call is a call wherever an expression may be.
     inherited = role in _INHERITED
@@ -198,7 +198,7 @@ def _fill_table(role: Role) -> None:
     table.update(dict.fromkeys((*range(LANGUAGE.node_kind_count), ERROR), build(0, otherwise)))
     table.update({kind: build(kind, changed.get(kind, otherwise)) for kind in (*changed, *_OPENING)})
     table.update(dict.fromkeys(_WITHOUT_NAMES))
-    table.update(dict.fromkeys(_NAMES, Step(role, {}, {}, opens=False)))
+    table.update(dict.fromkeys(_NAMES, NodeStep(role, {}, {}, opens=False)))
 
 
 for _role in Role:

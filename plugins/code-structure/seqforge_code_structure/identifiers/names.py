@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Use(NamedTuple):
+class NameUse(NamedTuple):
     """A use of a name that the function does not declare.
 
     Attributes:
@@ -66,7 +66,7 @@ class Function:
 
     start: int
     stop: int
-    free: list[Use] = field(default_factory=list[Use])
+    free: list[NameUse] = field(default_factory=list[NameUse])
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     labels: set[str] = field(default_factory=set[str])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -149,7 +149,7 @@ class Scopes:
     ) -> None:
         """Add a use of a name that no open scope declares, as `Use` describes it."""
         if self.function is not None:
-            self.function.free.append(Use(name, start, called, self._returns > 0, alone, callee, argument, access))
+            self.function.free.append(NameUse(name, start, called, self._returns > 0, alone, callee, argument, access))
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

@@ -15,8 +15,7 @@ from seqforge_code_structure.identifiers.place_rules import (
     MEMBER_RULES,
     TOP_LEVEL_RULES,
 )
-from seqforge_code_structure.identifiers.replacements import is_label_address
-from seqforge_code_structure.identifiers.rule import Rule
+from seqforge_code_structure.identifiers.rule import Rewrite, is_label_address
 from seqforge_code_structure.identifiers.unit_rules import RULES
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
@@ -30,23 +29,23 @@ to one unit."""
 _ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
 
 
-class Selection(NamedTuple):
+class Rewrites(NamedTuple):
     """Rules by the part of a unit to which they apply."""
 
-    unit: tuple[Rule, ...]
-    top_level: tuple[Rule, ...]
-    head: tuple[Rule, ...]
-    member: tuple[Rule, ...]
-    enumerator: tuple[Rule, ...]
-    body: tuple[Rule, ...]
+    unit: tuple[Rewrite, ...]
+    top_level: tuple[Rewrite, ...]
+    head: tuple[Rewrite, ...]
+    member: tuple[Rewrite, ...]
+    enumerator: tuple[Rewrite, ...]
+    body: tuple[Rewrite, ...]
 
 
-ALL_RULES = Selection(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
-RULES_FOR_ALL_CODE = Selection(*(tuple(rule for rule in rules if rule.always) for rules in ALL_RULES))
+ALL_RULES = Rewrites(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
+RULES_FOR_ALL_CODE = Rewrites(*(tuple(rule for rule in rules if rule.always) for rules in ALL_RULES))
 """Without the rules for code that does not parse."""
 
 
-def rewrite(code: bytes, rules: Selection = ALL_RULES) -> bytes:
+def rewrite(code: bytes, rules: Rewrites = ALL_RULES) -> bytes:
     """Apply rules to the compiled code of one unit. The length and the positions of line breaks do not change."""
     code = _apply(rules.unit, code)
     if code.count(b"}\n") < 2:
@@ -54,7 +53,7 @@ def rewrite(code: bytes, rules: Selection = ALL_RULES) -> bytes:
     return b"".join(_rewrite_declaration(part, rules) for part in _DECLARATION.findall(code))
 
 
-def _rewrite_declaration(code: bytes, rules: Selection) -> bytes:
+def _rewrite_declaration(code: bytes, rules: Rewrites) -> bytes:
     body = code.find(b"{")
     if body < 0:
         return _apply(rules.top_level, code)
@@ -73,7 +72,7 @@ def find_label_addresses(code: bytes) -> Iterator[tuple[int, int]]:
             yield match.span("name")
 
 
-def _apply(rules: Sequence[Rule], code: bytes) -> bytes:
+def _apply(rules: Sequence[Rewrite], code: bytes) -> bytes:
     for rule in rules:
         code = rule.apply(code)
     return code

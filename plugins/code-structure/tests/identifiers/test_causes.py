@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.cause_metric import NameCauses
 from seqforge_code_structure.identifiers.causes import CAUSES, find_similar
+from seqforge_code_structure.metrics import NameCauses
 
 from seqforge.kinds import Finding
 
