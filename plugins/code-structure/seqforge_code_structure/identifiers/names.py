@@ -82,9 +82,10 @@ class Scopes:
         declared: Names that are declared outside of functions.
         function: The open function, or None.
         visible: The innermost declaration of each name that the open scopes of a function declare.
+        returns: Number of open `return` statements.
     """
 
-    __slots__ = ("_around", "_hidden", "_returns", "declared", "function", "functions", "visible")
+    __slots__ = ("_around", "_hidden", "declared", "function", "functions", "returns", "visible")
 
     def __init__(self) -> None:
         self.functions: list[Function] = []
@@ -95,8 +96,7 @@ class Scopes:
         """For each open scope, the names that it declares and the declarations that they hide."""
         self._around = 0
         """Number of scopes around the open function. It is positive in malformed text only."""
-        self._returns = 0
-        """Number of open `return` statements."""
+        self.returns = 0
 
     def open(self) -> None:
         """Open a scope."""
@@ -120,14 +120,6 @@ class Scopes:
         if len(self._hidden) == self._around:
             self.function = None
 
-    def open_return(self) -> None:
-        """Begin a `return` statement."""
-        self._returns += 1
-
-    def close_return(self) -> None:
-        """End a `return` statement."""
-        self._returns -= 1
-
     def use(self, name: str) -> bool:
         """Mark the variable of a name as used, and return whether there is one."""
         declaration = self.visible.get(name)
@@ -136,20 +128,10 @@ class Scopes:
         declaration.used = True
         return True
 
-    def add_free(
-        self,
-        name: str,
-        start: int,
-        *,
-        called: bool = False,
-        alone: bool = False,
-        callee: str = "",
-        argument: int = 0,
-        access: str = "",
-    ) -> None:
-        """Add a use of a name that no open scope declares, as `Use` describes it."""
+    def add_free(self, use: NameUse) -> None:
+        """Add a use of a name that no open scope declares."""
         if self.function is not None:
-            self.function.free.append(NameUse(name, start, called, self._returns > 0, alone, callee, argument, access))
+            self.function.free.append(use._replace(returned=True) if self.returns else use)
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

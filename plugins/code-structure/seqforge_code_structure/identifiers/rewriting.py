@@ -8,15 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.place_rules import (
-    BODY_RULES,
-    ENUMERATOR_RULES,
-    HEAD_RULES,
-    MEMBER_RULES,
-    TOP_LEVEL_RULES,
-)
-from seqforge_code_structure.identifiers.rule import Rewrite, is_label_address
-from seqforge_code_structure.identifiers.unit_rules import RULES
+from seqforge_code_structure.identifiers.rewrites import Rewrite, is_label_address, read_rewrites
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 _ENUMERATION = re.compile(rb"\benum(?:\s++\w++)?\s*+\Z")
@@ -40,7 +32,19 @@ class Rewrites(NamedTuple):
     body: tuple[Rewrite, ...]
 
 
-ALL_RULES = Rewrites(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
+def _read_all() -> Rewrites:
+    tables = read_rewrites()
+    return Rewrites(
+        unit=tables["unit"],
+        top_level=tables["annotation"] + tables["top_level"] + tables["argument"],
+        head=tables["annotation"] + tables["head"],
+        member=tables["member"],
+        enumerator=tables["enumerator"],
+        body=tables["body"] + tables["argument"],
+    )
+
+
+ALL_RULES = _read_all()
 RULES_FOR_ALL_CODE = Rewrites(*(tuple(rule for rule in rules if rule.always) for rules in ALL_RULES))
 """Without the rules for code that does not parse."""
 

@@ -36,7 +36,7 @@ from seqforge_code_structure.identifiers.grammar import (
     Table,
 )
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.identifiers.names import Scopes
+from seqforge_code_structure.identifiers.names import NameUse, Scopes
 
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
@@ -148,12 +148,12 @@ class Walk:
 
     def _open(self, node: Node, kind: int) -> None:
         if kind == RETURN_STATEMENT:
-            self.scopes.open_return()
+            self.scopes.returns += 1
         elif kind == ERROR:
             self._open_errors += 1
         elif kind == WHILE_STATEMENT:
             if macro := self._find_loop_macro(node):
-                self.scopes.add_free(macro, node.start_byte + self._offset, called=True)
+                self.scopes.add_free(NameUse(macro, node.start_byte + self._offset, called=True))
         elif kind == FUNCTION_DEFINITION:
             self.scopes.open_function(node.start_byte + self._offset, node.end_byte + self._offset)
         else:
@@ -161,7 +161,7 @@ class Walk:
 
     def _close(self, kind: int) -> None:
         if kind == RETURN_STATEMENT:
-            self.scopes.close_return()
+            self.scopes.returns -= 1
         elif kind == ERROR:
             if self._function_of_error == self._open_errors:
                 self._function_of_error = 0
@@ -206,7 +206,7 @@ class Walk:
 
     def _visit_callee(self, node: Node, name: str) -> Fields | None:
         if not self.scopes.use(name):
-            self.scopes.add_free(name, node.start_byte + self._offset, called=True)
+            self.scopes.add_free(NameUse(name, node.start_byte + self._offset, called=True))
         frames = self._frames
         is_statement = len(frames) > 1 and frames[-2][-1] == EXPRESSION_STATEMENT
         declares = (is_statement or name == "CLASS") and declares_arguments(name)
@@ -261,7 +261,8 @@ class Walk:
         alone, constant = around == RETURN_STATEMENT, name.isupper()
         callee, argument = ("", 0) if alone or constant else self._find_callee(node)
         access = "" if constant or self._has_error else self._find_access(start, stop)
-        self.scopes.add_free(name, start + self._offset, alone=alone, callee=callee, argument=argument, access=access)
+        use = NameUse(name, start + self._offset, False, False, alone, callee, argument, access)
+        self.scopes.add_free(use)
 
     def _find_callee(self, node: Node) -> tuple[str, int]:
         """Return the function or macro of which a name is a whole argument, and the index of this argument."""

@@ -1,12 +1,14 @@
-"""The form of the rules that rewrite C of the Linux kernel, patterns that they share, and their replacements.
+"""Read the rules that rewrite C of the Linux kernel: their form, patterns that they share, and their replacements.
 
 A replacement has as many bytes as its match, and the same line breaks.
 """
 
 import re
+import tomllib
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from importlib import resources
+from typing import Any, NamedTuple
 
 from seqforge_code_structure.identifiers.compiled_code import blank
 
@@ -14,24 +16,14 @@ Match = re.Match[bytes]
 
 
 class Rewrite(NamedTuple):
-    """A rule of the rewriting.
+    """A rule of the rewriting, from `rewrites.toml`, which describes its attributes.
 
-    Attributes:
-        hints: Byte strings. Code that contains none of them is not searched for the pattern, to save time.
-        pattern: Regular expression of the code to replace, in which `^` is the start of a line. It is compiled when
-            code contains one of the hints, so that the command starts quickly. A pattern that begins with a character
-            is fast, and one that begins with a lookbehind is slow.
-        reason: Reason for the rule.
-        by: Text that replaces the group `name` of the pattern, or all of it if it has no such group. The rest of the
-            group becomes spaces. If its first line is shorter than the text, nothing is replaced. Or a function that
-            returns the replacement of a match, which has as many bytes and the same line breaks.
-        always: Whether the rule is needed for code that parses without it, too, but with another meaning. All other
-            rules apply only to code that does not parse.
+    The pattern is compiled when code contains one of the hints, so that the command starts quickly. If `by` is a
+    function, it returns the replacement of a match.
     """
 
     hints: tuple[bytes, ...]
     pattern: bytes
-    reason: str
     by: bytes | Callable[[Match], bytes] = b""
     always: bool = False
 
@@ -66,6 +58,9 @@ def _replace_by(text: bytes, named: bool) -> Callable[[Match], bytes]:
 
 ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
 """Balanced brackets, nested up to four deep."""
+
+ARGUMENT = rb"(?:[^(),;{}]++|" + ARGUMENTS + rb")++"
+"""Argument of a call."""
 
 MACRO = rb"[A-Z_][A-Z0-9_]++"
 """Name in capital letters."""
@@ -214,3 +209,43 @@ def _find_opening(code: bytes, start: int, position: int) -> int | None:
         if depth > 0:
             return match.start()
     return None
+
+
+_PATTERNS = {
+    "ARGUMENTS": ARGUMENTS,
+    "ARGUMENT": ARGUMENT,
+    "MACRO": MACRO,
+    "BASIC": BASIC,
+    "TYPE": TYPE,
+    "MEMBER": MEMBER,
+    "ANNOTATION": ANNOTATION,
+}
+_FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        name_bit_field,
+        remove_annotation,
+        remove_comma,
+        remove_member,
+        replace_label_address,
+        rewrite_declared_variable,
+        rewrite_declaring_loop,
+        rewrite_list_loop,
+        rewrite_type,
+    )
+}
+
+
+def read_rewrites() -> dict[str, tuple[Rewrite, ...]]:
+    """Return the rules of each table of `rewrites.toml`."""
+    tables = tomllib.loads(
+        resources.files("seqforge_code_structure.identifiers").joinpath("rewrites.toml").read_text("utf-8")
+    )
+    return {name: tuple(map(_read_rewrite, table)) for name, table in tables.items()}
+
+
+def _read_rewrite(entry: dict[str, Any]) -> Rewrite:
+    pattern = re.sub("@([A-Z]+)@", lambda match: _PATTERNS[match[1]].decode(), entry["pattern"].replace("\n", ""))
+    by = _FUNCTIONS[entry["function"]] if "function" in entry else entry.get("by", "").encode()
+    hints = tuple(hint.encode() for hint in entry["hints"])
+    return Rewrite(hints, pattern.encode(), by, entry.get("always", False))
