@@ -79,11 +79,11 @@ def c_lexicon(
       seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --fewest-files 2
     """
     from seqforge.data import hash_to_unit_interval
+    from seqforge.figures import describe_count
     from seqforge.kinds import Corpus
     from seqforge.storage.files import check_output, reported_failures, write_atomically
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
-    from seqforge_code_structure.report import format_count
 
     check_output(output)
     chosen = _resolve_corpus(context.obj, experiment, corpus, assignments).build()
@@ -111,7 +111,7 @@ def c_lexicon(
         )
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
-    typer.echo(f"{output}: {format_count(lexicon.names, 'name')} from {format_count(lexicon.files, 'file')}")
+    typer.echo(f"{output}: {describe_count(lexicon.names, 'name')} from {describe_count(lexicon.files, 'file')}")
 
 
 def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> "Component":

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import typer
 
 from seqforge.errors import printable
+from seqforge.figures import describe_count
 from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import Analysis
 
@@ -85,15 +86,15 @@ class Report:
         for notice in self._describe_omissions(explicit):
             typer.echo(f"note: {notice}", err=True)
         if self.findings:
-            files = format_count(self._files, "file")
-            typer.echo(f"{format_count(self.findings, 'finding')} in {files}", err=True)
+            files = describe_count(self._files, "file")
+            typer.echo(f"{describe_count(self.findings, 'finding')} in {files}", err=True)
 
     def _describe_omissions(self, explicit: bool) -> Iterator[str]:
         if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
             reason = (
                 "there is no lexicon" if explicit else "the C library is included, so the names of Linux do not fit"
             )
-            files = format_count(self._unchecked, "file")
+            files = describe_count(self._unchecked, "file")
             yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
         characters, unread = self._counts["characters"], self._counts["unread"]
         if unread:
@@ -101,12 +102,7 @@ class Report:
             shown = f"{share:.1f}%" if share >= 0.05 else "less than 0.1%"
             yield f"{shown} of the code does not parse, so its names were not checked"
         if missing := self._counts["functions"] - self._counts["scored"]:
-            yield f"{format_count(missing, 'function')} could not be read, so their names were not checked"
-
-
-def format_count(number: int, noun: str) -> str:
-    """Return a number with a noun, such as "1 file" or "1,200 files"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+            yield f"{describe_count(missing, 'function')} could not be read, so their names were not checked"
 
 
 def find_places(text: str, defects: Sequence[Defect]) -> list[Region]:
