@@ -57,10 +57,11 @@ FORBIDDEN = 127
 class ConstraintAutomaton:
     """The constraint that a sampler with memory puts on symbols, as a pushdown automaton that compiled code can follow.
 
-    The weight of a state is the number of symbols that close what the state has opened, such as a bracket. The debt of
-    a sample is the sum of the weights of its state and of the states on its stack. Before any logit rule, a symbol is
-    forbidden if after it the debt would exceed `largest_debt`, or the number of symbols that then remain. A debt that
-    already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
+    The closing length of a state is the number of symbols that close what the state has opened, such as a bracket. That
+    of a sample is the sum of those of its state and of the states on its stack. Before any logit rule, a symbol is
+    forbidden if after it the closing length would exceed `largest_closing_length`, or the number of symbols that then
+    remain. A closing length that already exceeds a limit must not grow. If this forbids every symbol, the symbols with
+    the lowest cost are allowed.
 
     The tables are tensors on the CPU. States, stacks and heights are NumPy arrays, since the sampler reads and writes
     single numbers of them whenever the automaton stops. All are contiguous. A generation kernel updates the arrays and
@@ -73,13 +74,14 @@ class ConstraintAutomaton:
         actions: Number of states to pop off the sample's stack; state to push after that, or -1; and next state,
             or -1 for the state that was popped last. An action that pops more states than the stack has counts as a
             transition that is not in the table.
-        costs: Increase of the debt after each symbol, or `FORBIDDEN`; every state has a symbol that is not forbidden.
-        weights: Weight of each state.
+        costs: Increase of the closing length after each symbol, or `FORBIDDEN`; every state has a symbol that is not
+            forbidden.
+        closing_lengths: Closing length of each state.
         stacks: States to return to. An action for which the stack is too small counts as a transition that is not in
             the table.
         heights: Number of states on each stack.
         remaining: Number of symbols still to be drawn for each sample.
-        largest_debt: Largest allowed debt of a sample.
+        largest_closing_length: Largest allowed closing length of a sample.
         valid_until: When only this number of symbols remains to be drawn, the automaton stops.
     """
 
@@ -87,11 +89,11 @@ class ConstraintAutomaton:
     next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
-    weights: Int32[Tensor, " states"]
+    closing_lengths: Int32[Tensor, " states"]
     stacks: Int32[np.ndarray, "batch depth"]
     heights: Int32[np.ndarray, " batch"]
     remaining: int
-    largest_debt: int
+    largest_closing_length: int
     valid_until: int = 0
 
 

@@ -111,9 +111,9 @@ def _require_none(method: Callable[..., Any], faults: Iterator[str]) -> None:
 
 def _faults_of_parts(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> Iterator[str]:
     """Yield what is wrong with the types and shapes, and then with the tables, whose numbers never change."""
-    count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
+    count, depth = automaton.closing_lengths.numel(), automaton.stacks.shape[-1]
     shapes = {
-        "weights": (count,),
+        "closing_lengths": (count,),
         "next_states": (count, symbols),
         "actions": (len(automaton.actions), 3),
         "costs": (count, symbols),
@@ -144,7 +144,7 @@ def _faults_of_parts(automaton: ConstraintAutomaton, batch_size: int, symbols: i
 
 def _faults_of_places(automaton: ConstraintAutomaton) -> Iterator[str]:
     """Yield what is wrong with the numbers that change with each draw."""
-    count, depth = automaton.weights.numel(), automaton.stacks.shape[1]
+    count, depth = automaton.closing_lengths.numel(), automaton.stacks.shape[1]
     heights = automaton.heights
     yield from _out_of_range("states", automaton.states, 0, count)
     yield from _out_of_range("heights", heights, 0, depth + 1)

@@ -35,9 +35,9 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
     """Return the symbols `[batch, symbols]` that an automaton allows, as a generation kernel computes them."""
     rows: list[Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
-        debt = int(automaton.weights.numpy()[[*stack[:height], state]].sum())
-        room = automaton.remaining - 1 - debt
-        room = min(room if room >= -1 else 0, max(automaton.largest_debt - debt, 0))
+        length = int(automaton.closing_lengths.numpy()[[*stack[:height], state]].sum())
+        room = automaton.remaining - 1 - length
+        room = min(room if room >= -1 else 0, max(automaton.largest_closing_length - length, 0))
         costs = automaton.costs[int(state)]
         rows.append(costs <= min(FORBIDDEN - 1, max(room, int(costs.min()))))
     return torch.stack(rows)

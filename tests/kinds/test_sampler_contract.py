@@ -31,11 +31,11 @@ AUTOMATON = ConstraintAutomaton(
     next_states=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
     actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
     costs=torch.tensor([[0, 1, 0, 1], [-1, FORBIDDEN, 0, 0]], dtype=torch.int8),
-    weights=torch.tensor([0, 1], dtype=torch.int32),
+    closing_lengths=torch.tensor([0, 1], dtype=torch.int32),
     stacks=np.array([[0, 7, 7], [1, 1, 0], [7, 7, 7]], dtype=np.int32),
     heights=np.array([1, 3, 0], dtype=np.int32),
     remaining=10,
-    largest_debt=5,
+    largest_closing_length=5,
 )
 
 
@@ -104,8 +104,11 @@ def changed(name: str, index: tuple[int, ...], value: int) -> Any:
             {"next_states": AUTOMATON.next_states[:, :3].contiguous()},
             r"next_states has the shape \[2, 3\], not \[2, 4\]",
         ),
-        ({"weights": torch.zeros(3, dtype=torch.int32)}, r"next_states has the shape \[2, 4\], not \[3, 4\]"),
-        ({"weights": AUTOMATON.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
+        ({"closing_lengths": torch.zeros(3, dtype=torch.int32)}, r"next_states has the shape \[2, 4\], not \[3, 4\]"),
+        (
+            {"closing_lengths": AUTOMATON.closing_lengths.unsqueeze(1)},
+            r"closing_lengths has the shape \[2, 1\], not \[2\]",
+        ),
         ({"actions": changed("actions", (1, 0), 0)}, "an action returns to the popped state, but pops none"),
         ({"heights": AUTOMATON.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
         ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, not 2"),

@@ -73,9 +73,9 @@ class Automaton:
             states.
         actions: Actions of `next_states`.
         costs: For each token, the change of the number of characters that close everything, or `FORBIDDEN`.
-        weights: Number of characters that close everything in a state, without its stack.
+        closing_lengths: Number of characters that close everything in a state, without its stack.
         limits: Upper bounds of the logits: minus infinity for tokens that are always forbidden, else infinity.
-        slack: Upper bound of the sum of a state's weight and a token's cost.
+        slack: Upper bound of the sum of a state's closing length and a token's cost.
         entries: `next_states` as lists, since reading a single number from these is three times as fast.
     """
 
@@ -84,14 +84,14 @@ class Automaton:
     next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
-    weights: Int32[Tensor, " states"]
+    closing_lengths: Int32[Tensor, " states"]
     limits: Float32[np.ndarray, "states symbols"]
     slack: int
 
     def __post_init__(self) -> None:
         self.entries = cast("list[list[int]]", self.next_states.tolist())
         self._actions = cast("list[Action]", self.actions.tolist())
-        self._weights = cast("list[int]", self.weights.tolist())
+        self._closing_lengths = cast("list[int]", self.closing_lengths.tolist())
 
     def follow(self, number: int, stack: Stack, token: int) -> tuple[int, Stack]:
         """Return the number of the next state after a token, and the next stack."""
@@ -108,7 +108,7 @@ class Automaton:
 
     def push(self, number: int, stack: Stack) -> Stack:
         """Return a stack with one more state on top."""
-        return Stack(number, stack, self._weights[number] + stack.closing_length)
+        return Stack(number, stack, self._closing_lengths[number] + stack.closing_length)
 
 
 @lru_cache(maxsize=4)
@@ -140,7 +140,7 @@ def build_automaton(characters: tuple[str, ...]) -> Automaton:
         next_states=torch.from_numpy(next_states),
         actions=torch.tensor(list(actions), dtype=torch.int32),
         costs=torch.from_numpy(costs),
-        weights=torch.tensor(list(lengths.values()), dtype=torch.int32),
+        closing_lengths=torch.tensor(list(lengths.values()), dtype=torch.int32),
         limits=np.where(costs == FORBIDDEN, -np.inf, np.inf).astype(np.float32),
         slack=max(lengths.values()) + int(costs[costs < FORBIDDEN].max()),
     )

@@ -98,11 +98,11 @@ class Balanced(Sampler):
             next_states=automaton.next_states,
             actions=automaton.actions,
             costs=automaton.costs,
-            weights=automaton.weights,
+            closing_lengths=automaton.closing_lengths,
             stacks=rows,
             heights=np.array(list(map(len, numbers)), dtype=np.int32),
             remaining=remaining,
-            largest_debt=DEEPEST_NESTING,
+            largest_closing_length=DEEPEST_NESTING,
         )
 
     def resume(
@@ -146,7 +146,7 @@ def _compute_limits(
     if remaining > horizon:
         return torch.from_numpy(automaton.limits.take(states, axis=0))
     costs = automaton.costs.numpy().take(states, axis=0)
-    length = automaton.weights.numpy().take(states) + [stack.closing_length for stack in stacks]
+    length = automaton.closing_lengths.numpy().take(states) + [stack.closing_length for stack in stacks]
     room = remaining - 1 - length
     room = np.where(room < -1, 0, room)
     room = np.minimum(room, np.maximum(DEEPEST_NESTING - length, 0))

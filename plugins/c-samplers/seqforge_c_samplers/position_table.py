@@ -50,7 +50,7 @@ class PositionTable:
         next_states: States and actions after each symbol, as `ConstraintAutomaton` defines them.
         actions: Actions: the first one ends a comment or string, each other one begins one, or a word.
         costs: 0 for the symbols that may follow, else `FORBIDDEN`.
-        weights: Zeros.
+        closing_lengths: Zeros.
     """
 
     def __init__(self, grammar: Grammar) -> None:
@@ -58,7 +58,7 @@ class PositionTable:
         symbols = len(grammar.automaton.characters)
         self.next_states: Int32[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int32)
         self.costs: Int8[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int8)
-        self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
+        self.closing_lengths: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
         self.actions: Int32[Tensor, "actions 3"] = torch.tensor(
             [[1, NOTHING, -1], *[[1, NOTHING, 0]] * (_FEWEST_ACTIONS - 1)], dtype=torch.int32
         )
@@ -216,12 +216,12 @@ class PositionTable:
         return number
 
     def _grow(self) -> None:
-        count = max(len(self.weights), _FEWEST_STATES)
+        count = max(len(self.closing_lengths), _FEWEST_STATES)
         symbols = self.costs.shape[1]
         unknown = torch.full((count, symbols), _UNKNOWN, dtype=torch.int32)
         self.next_states = torch.cat([self.next_states, unknown])
         self.costs = torch.cat([self.costs, torch.zeros(count, symbols, dtype=torch.int8)])
-        self.weights = torch.cat([self.weights, torch.zeros(count, dtype=torch.int32)])
+        self.closing_lengths = torch.cat([self.closing_lengths, torch.zeros(count, dtype=torch.int32)])
         self._next, self._costs_array = self.next_states.numpy(), self.costs.numpy()
 
     def _add_literals(self) -> dict[int, int]:

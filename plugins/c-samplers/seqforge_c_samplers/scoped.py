@@ -88,11 +88,11 @@ class Scoped(Sampler):
             next_states=table.next_states,
             actions=table.actions,
             costs=table.costs,
-            weights=table.weights,
+            closing_lengths=table.closing_lengths,
             stacks=np.array([[waiting] for _, waiting in places], dtype=np.int32),
             heights=np.ones(len(places), dtype=np.int32),
             remaining=remaining,
-            largest_debt=FORBIDDEN,
+            largest_closing_length=FORBIDDEN,
             valid_until=max(unchecked),
         )
 
@@ -118,7 +118,7 @@ class Scoped(Sampler):
                 next_states=table.next_states,
                 actions=table.actions,
                 costs=table.costs,
-                weights=table.weights,
+                closing_lengths=table.closing_lengths,
             )
         return memory, automaton
 

@@ -170,8 +170,8 @@ def test_automaton_matches_the_grammar(words: list[bytes]):
 
 
 def lengths_to_close(memory: Memory) -> list[int]:
-    weights = memory.automaton.weights[memory.states].tolist()
-    return [weight + stack.closing_length for weight, stack in zip(weights, memory.stacks, strict=True)]
+    lengths = memory.automaton.closing_lengths[memory.states].tolist()
+    return [length + stack.closing_length for length, stack in zip(lengths, memory.stacks, strict=True)]
 
 
 @settings(max_examples=40)

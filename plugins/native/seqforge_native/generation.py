@@ -21,7 +21,7 @@ _SHARED_BYTES = 1 << 20
 _FEWEST_ROWS = 8
 """Number of rows from which a thread multiplies as fast as with more rows."""
 
-_TABLES, _ARRAYS = ("next_states", "actions", "costs", "weights"), ("states", "stacks", "heights")
+_TABLES, _ARRAYS = ("next_states", "actions", "costs", "closing_lengths"), ("states", "stacks", "heights")
 
 _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
@@ -186,6 +186,6 @@ def _pass_automaton(automaton: ConstraintAutomaton, call: Decode) -> list[Tensor
     addresses = [*(table.data_ptr() for table in tables), *(array.ctypes.data for array in arrays)]
     for name, address in zip(_TABLES + _ARRAYS, addresses, strict=True):
         setattr(call, name, address)
-    call.state_count, call.depth = automaton.weights.numel(), automaton.stacks.shape[1]
-    call.largest_debt, call.valid_until = automaton.largest_debt, automaton.valid_until
+    call.state_count, call.depth = automaton.closing_lengths.numel(), automaton.stacks.shape[1]
+    call.largest_closing_length, call.valid_until = automaton.largest_closing_length, automaton.valid_until
     return [*tables, *arrays]

@@ -72,14 +72,17 @@ RESUME = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 
 
 class Decode(ctypes.Structure):
-    """`Decode` of kernels/decode.hpp, with the fields of `Guide` of kernels/guide.hpp."""
+    """`Decode` of kernels/decode.hpp, with the fields of `Guide` of kernels/guide.hpp.
+
+    The kernels call the closing lengths `weights`, and the largest one `largest_debt`.
+    """
 
     _fields_ = [
         *_fields(
             "rows steps layer_count symbols symbol_vectors rule_count threads",
             "layers head_weight head_bias rules rule_values uniforms logits tokens "
-            "states next_states actions costs weights stacks heights",
-            "state_count depth remaining largest_debt valid_until",
+            "states next_states actions costs closing_lengths stacks heights",
+            "state_count depth remaining largest_closing_length valid_until",
         ),
         ("resume", RESUME),
     ]

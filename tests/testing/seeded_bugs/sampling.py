@@ -113,11 +113,11 @@ class WrongAutomaton(NoRepetition):
             next_states=torch.zeros(1, 128, dtype=torch.int32),
             actions=torch.zeros(0, 3, dtype=torch.int32),
             costs=costs,
-            weights=torch.zeros(1, dtype=torch.int32),
+            closing_lengths=torch.zeros(1, dtype=torch.int32),
             stacks=np.zeros((rows, 1), dtype=np.int32),
             heights=np.zeros(rows, dtype=np.int32),
             remaining=24,
-            largest_debt=10,
+            largest_closing_length=10,
         )
 
 
@@ -139,16 +139,16 @@ class ReplacesTable(NoRepetition):
             next_states=torch.full((129, 128), -1, dtype=torch.int32),
             actions=torch.zeros(0, 3, dtype=torch.int32),
             costs=torch.eye(129, 128, dtype=torch.int8) * FORBIDDEN,
-            weights=torch.zeros(129, dtype=torch.int32),
+            closing_lengths=torch.zeros(129, dtype=torch.int32),
             stacks=np.zeros((len(memory), 1), dtype=np.int32),
             heights=np.zeros(len(memory), dtype=np.int32),
             remaining=24,
-            largest_debt=10,
+            largest_closing_length=10,
         )
 
     def resume(self, memory, automaton, tokens):
         automaton.states[:] = tokens
-        automaton.weights = automaton.weights.clone()
+        automaton.closing_lengths = automaton.closing_lengths.clone()
         return memory, automaton
 
 
