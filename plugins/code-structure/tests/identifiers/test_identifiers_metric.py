@@ -6,7 +6,6 @@ import pytest
 from seqforge_code_structure.metrics import Identifiers
 
 from seqforge import Experiment, train
-from seqforge.errors import DataError
 
 GOOD = "int f(int i)\n{\n\treturn i;\n}\n"
 UNDEFINED = "int f(void)\n{\n\treturn i + brand_new;\n}\n"
@@ -69,22 +68,6 @@ def test_spaces_inside_a_token_that_does_not_parse_are_no_code(metric: Identifie
 
 def test_function_without_its_beginning_is_not_checked(metric: Identifiers):
     assert metric.score(["\treturn i;\n}\n\n" + GOOD]).values == metric.score([GOOD]).values
-
-
-def test_state_restores_the_counts(metric: Identifiers):
-    other = Identifiers()
-    assert other.score([UNDEFINED]).values["undefined"] == 0.0
-    other.restore(metric.state())
-    assert other.score([UNDEFINED]).values == metric.score([UNDEFINED]).values
-    with pytest.raises(DataError):
-        other.restore(b"{}")
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["", CUT]])
-def test_names_of_the_values_do_not_depend_on_the_texts(texts: list[str], metric: Identifiers):
-    values = metric.score(texts).values
-    assert values.keys() == metric.score([GOOD]).values.keys()
-    assert values["parses"] == values["undefined"] == 0.0
 
 
 def test_metric_in_a_run_is_fitted_to_the_training_split_and_has_a_baseline(
