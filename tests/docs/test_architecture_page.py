@@ -28,7 +28,7 @@ def test_the_parts_are_in_the_order_of_the_import_contract() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
     (layers,) = (contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
     expected = [module for layer in layers for module in layer.split(" | ")]
-    table = PAGE.partition("## The parts")[2].partition("\n\n`model` and")[0]
+    table = PAGE.partition("## The folders")[2].partition("\n\n`model` and")[0]
     first_cells = re.findall(r"^\| (`seqforge[^|]*) \|", table, flags=re.MULTILINE)
     paths = [path for cell in first_cells for path in re.findall(r"`([^`]+)`", cell)]
     assert [path.removesuffix("/").removesuffix(".py").replace("/", ".") for path in paths] == expected
