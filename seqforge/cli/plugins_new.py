@@ -8,15 +8,12 @@ from typing import Annotated
 import typer
 
 from seqforge.cli.terminal import stdout, typed_program, typed_python
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, did_you_mean
+from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Registry
 from seqforge.registry.discovery import RESERVED_NAMES
 from seqforge.registry.register import NAME
 from seqforge.storage.files import reported_failures
-
-
-def _kind(name: str, description: str) -> object:
-    return typer.Option(f"--{name}", help=description, show_default=False, rich_help_panel="Components")
 
 
 def new_plugin(
@@ -24,20 +21,9 @@ def new_plugin(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Name of the plugin: lower-case words joined by hyphens.")
     ],
-    cell: Annotated[bool, _kind("cell", "A recurrent cell. The default if no kind is given.")] = False,
-    corpus: Annotated[bool, _kind("corpus", "A corpus of text.")] = False,
-    labelled_corpus: Annotated[bool, _kind("labelled-corpus", "A corpus of labelled examples.")] = False,
-    vocabulary: Annotated[bool, _kind("vocabulary", "A vocabulary.")] = False,
-    loss: Annotated[bool, _kind("loss", "A loss.")] = False,
-    optimizer: Annotated[bool, _kind("optimizer", "An optimizer.")] = False,
-    schedule: Annotated[bool, _kind("schedule", "A learning rate schedule.")] = False,
-    sampler: Annotated[bool, _kind("sampler", "A sampler.")] = False,
-    metric: Annotated[bool, _kind("metric", "A metric of generated text.")] = False,
-    prediction_metric: Annotated[bool, _kind("prediction-metric", "A metric of predictions of examples.")] = False,
-    initializer: Annotated[bool, _kind("initializer", "An initializer.")] = False,
-    attention: Annotated[bool, _kind("attention", "An attention.")] = False,
-    backend: Annotated[bool, _kind("backend", "A backend.")] = False,
-    tracker: Annotated[bool, _kind("tracker", "A tracker, which receives the values of a run.")] = False,
+    kinds: Annotated[
+        list[str], typer.Argument(metavar="[KIND]...", help=f"Kinds of component: {', '.join(INTERFACES)}.")
+    ] = ["cell"],
 ) -> None:
     """Create a package with one working component of each kind, their tests, and an experiment.
 
@@ -47,22 +33,19 @@ def new_plugin(
 
       seqforge plugins new clockwork
 
-      seqforge plugins new my-project --corpus --metric --sampler
+      seqforge plugins new my-project corpus metric sampler
     """
-    chosen = {
-        "cell": cell, "corpus": corpus, "labelled-corpus": labelled_corpus, "vocabulary": vocabulary, "loss": loss,
-        "optimizer": optimizer, "schedule": schedule, "sampler": sampler, "metric": metric,
-        "prediction-metric": prediction_metric, "initializer": initializer, "attention": attention, "backend": backend,
-        "tracker": tracker,
-    }  # fmt: skip
-    choices = [choice for choice, is_chosen in chosen.items() if is_chosen] or ["cell"]
-    from seqforge.cli.new_plugin import TEMPLATES, render_plugin
+    for kind in kinds:
+        if kind not in INTERFACES:
+            hint = did_you_mean(kind, list(INTERFACES))
+            raise PluginError(f"no kind of component is called {kind!r}", hint=hint)
+    from seqforge.cli.new_plugin import render_plugin
 
-    check_name(name, [TEMPLATES[choice].kind for choice in choices], context.obj)
+    check_name(name, [INTERFACES[kind][0].name for kind in kinds], context.obj)
     folder = Path(f"seqforge-{name}")
     if folder.exists():
         raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
-    files = render_plugin(name, choices)
+    files = render_plugin(name, kinds)
     with (
         reported_failures(f"writing {folder}"),
         tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".seqforge-") as place,

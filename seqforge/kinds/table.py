@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Interface:
     Attributes:
         name: Name, such as `labelled-corpus`. It determines the module `seqforge.kinds.labelled_corpus`, the class
             `LabelledCorpus`, and the template of `seqforge plugins new`.
-        labelled: Whether it is for labelled examples only, and not for streams of text.
+        data: Data for which it is: streams of text, labelled examples, or any.
         suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
         contract: Module with the contract, if it is a file of its own.
     """
 
     name: str
-    labelled: bool = False
+    data: Literal["text", "labelled", "any"] = "any"
     suite: str = ""
     contract: str = ""
 
@@ -121,8 +121,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "corpus",
                 "corpus",
                 interfaces=(
-                    Interface("corpus"),
-                    Interface("labelled-corpus", labelled=True, suite="CorpusSuite"),
+                    Interface("corpus", "text"),
+                    Interface("labelled-corpus", "labelled", suite="CorpusSuite"),
                 ),
                 irregular_plural="corpora",
             ),
@@ -146,13 +146,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "sampler",
                 many=True,
                 default="temperature",
-                interfaces=(Interface("sampler", contract="sampler_contract"),),
+                interfaces=(Interface("sampler", "text", contract="sampler_contract"),),
             ),
             Kind(
                 "metric",
                 "metrics",
                 many=True,
-                interfaces=(Interface("metric"), Interface("prediction-metric", labelled=True)),
+                interfaces=(Interface("metric", "text"), Interface("prediction-metric", "labelled")),
             ),
             Kind("tracker", "trackers", many=True, observes=True),
         )

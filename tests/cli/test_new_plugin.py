@@ -12,10 +12,10 @@ import seqforge.testing
 from seqforge import Experiment
 from seqforge.api.plugin_check import check_component
 from seqforge.cli.app import build_app
-from seqforge.cli.new_plugin import TEMPLATES, render_plugin
+from seqforge.cli.new_plugin import render_plugin
 from seqforge.cli.plugins_new import check_name
 from seqforge.errors import PluginError
-from seqforge.kinds.table import KINDS
+from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Plugin, PluginState, Registry, with_project
 
 Write = Callable[[dict[str, str]], Path]
@@ -36,13 +36,12 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_every_kind_has_a_template_and_a_suite() -> None:
-    assert {template.kind for template in TEMPLATES.values()} == set(KINDS)
-    for template in TEMPLATES.values():
-        assert hasattr(seqforge.testing, template.suite)
-        assert not template.table or template.table in getattr(seqforge.testing, template.suite).__annotations__
+    for kind, interface in INTERFACES.values():
+        suite = getattr(seqforge.testing, interface.suite_name)
+        assert kind.name == "backend" or kind.plural in suite.__annotations__
 
 
-@pytest.mark.parametrize("choice", TEMPLATES)
+@pytest.mark.parametrize("choice", INTERFACES)
 def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, write: Write, registry: Registry) -> None:
     folder = write(render_plugin(f"one-{choice}", [choice]))
     found, (plugin,) = with_project(registry, folder)
@@ -51,14 +50,14 @@ def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, wri
     (registration,) = plugin.registrations
     # Without the backends of other plugins, nothing is compiled.
     report = check_component(Registry([essentials, plugin]), registration, {})
-    kind = TEMPLATES[choice].kind
-    assert (report.kind, report.name, report.verdict) == (kind, f"one-{choice}/one-{choice}", "right")
+    kind, interface = INTERFACES[choice]
+    assert (report.kind, report.name, report.verdict) == (kind.name, f"one-{choice}/one-{choice}", "right")
     assert report.advice == ""
-    file = "labelled.toml" if TEMPLATES[choice].labelled else "example.toml"
+    file = "labelled.toml" if interface.data == "labelled" else "example.toml"
     experiment = Experiment.load(folder / file, registry=found)
-    if kind not in ("attention", "backend"):
+    if choice not in ("attention", "backend"):
         assert plugin.name in experiment.plugins
-    assert experiment.training.backend == (plugin.name if kind == "backend" else "auto")
+    assert experiment.training.backend == (plugin.name if choice == "backend" else "auto")
 
 
 def test_two_components_of_a_kind_have_names_and_experiments_of_their_own(write: Write, registry: Registry) -> None:
@@ -115,6 +114,13 @@ def test_a_name_that_another_kind_has_is_accepted(registry: Registry) -> None:
     check_name("gru", ["loss"], registry)
 
 
+def test_an_unknown_kind_is_an_error_that_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(build_app(Registry([])), ["plugins", "new", "tidal", "metrics"])
+    assert str(refused.exception) == "no kind of component is called 'metrics'\nDid you mean 'metric'?"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_creates_a_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     app, runner = build_app(Registry([Plugin("other", "", "", "1", PluginState.OK)])), CliRunner()
@@ -125,7 +131,7 @@ def test_the_command_creates_a_folder_once(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["seqforge-tidal"]
     assert (tmp_path / "seqforge-tidal/seqforge_tidal/cell.py").exists()
     (tmp_path / "seqforge-tidal/README.md").write_text("mine")
-    again = runner.invoke(app, ["plugins", "new", "tidal", "--metric"])
+    again = runner.invoke(app, ["plugins", "new", "tidal", "metric"])
     assert isinstance(again.exception, PluginError)
     assert "seqforge-tidal exists already" in str(again.exception)
     assert (tmp_path / "seqforge-tidal/README.md").read_text() == "mine"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from seqforge.api.plugin_check import check_component
-from seqforge.cli.new_plugin import TEMPLATES, render_plugin
+from seqforge.cli.new_plugin import render_plugin
+from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Registry, with_plugin_file
 from seqforge.registry.plugin_file import component_name
 
@@ -100,7 +101,7 @@ def test_the_plugins_page_shows_what_the_command_creates() -> None:
     assert f"Created seqforge-tidal with {len(files)} files." in page
 
 
-@pytest.mark.parametrize("choice", TEMPLATES)
+@pytest.mark.parametrize("choice", INTERFACES)
 def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
     page, name = f"{KINDS}/{choice}.md", f"{choice.replace('-', '_')}.py"
     if choice == "cell":  # Its page shows other cells.

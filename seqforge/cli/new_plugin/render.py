@@ -1,48 +1,12 @@
 """The files of a new plugin, from the templates in this package."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jinja2
 
+from seqforge.kinds.table import INTERFACES, KINDS, Interface, Kind
 from seqforge.registry import API_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A component of which a new plugin can have one.
-
-    Attributes:
-        kind: Kind of component.
-        suite: Conformance suite of the component.
-        table: Attribute of the suite that lists components.
-        labelled: Whether the component is for labelled examples, and not for streams of text.
-    """
-
-    kind: str
-    suite: str
-    table: str
-    labelled: bool = False
-
-
-TEMPLATES = {
-    "cell": Template("cell", "CellSuite", "cells"),
-    "corpus": Template("corpus", "CorpusSuite", "corpora"),
-    "labelled-corpus": Template("corpus", "CorpusSuite", "corpora", labelled=True),
-    "vocabulary": Template("vocabulary", "VocabularySuite", "vocabularies"),
-    "loss": Template("loss", "LossSuite", "losses"),
-    "optimizer": Template("optimizer", "OptimizerSuite", "optimizers"),
-    "schedule": Template("schedule", "ScheduleSuite", "schedules"),
-    "sampler": Template("sampler", "SamplerSuite", "samplers"),
-    "metric": Template("metric", "MetricSuite", "metrics"),
-    "prediction-metric": Template("metric", "PredictionMetricSuite", "metrics", labelled=True),
-    "initializer": Template("initializer", "InitializerSuite", "initializers"),
-    "attention": Template("attention", "AttentionSuite", "attentions"),
-    "backend": Template("backend", "BackendSuite", ""),
-    "tracker": Template("tracker", "TrackerSuite", "trackers"),
-}
-"""What `seqforge plugins new` offers, by the names of its options."""
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -53,6 +17,18 @@ FILES = {
 }
 """Template of each file outside of the package, except the experiments."""
 
+_DEFAULTS = {
+    (
+        "corpus",
+        "text",
+    ): 'use = "inline"\ntext = "the cat sat on the mat, and the rat sat on the cat, and the bat sat on '
+    'the rat, and the hat sat on the bat"',
+    ("corpus", "labelled"): 'use = "digits"',
+    ("cell", "text"): 'use = "gru"',
+    ("cell", "labelled"): 'use = "gru"',
+}
+"""Options of the tables that an experiment also has if the plugin has no component of the kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -60,15 +36,15 @@ class Part:
 
     Attributes:
         name: Name of the component.
-        module: Name of its module in the package.
         class_name: Name of its class.
-        template: What it is.
+        kind: Its kind.
+        interface: Its interface, whose module and template have the same name.
     """
 
     name: str
-    module: str
     class_name: str
-    template: Template
+    kind: Kind
+    interface: Interface
 
 
 def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
@@ -79,53 +55,62 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
 
     Args:
         name: Name of the plugin, such as `my-plugin`.
-        choices: Names of the templates of its components.
+        choices: Names of the interfaces of its components.
     """
     package = f"seqforge_{name.replace('-', '_')}"
     parts: dict[str, Part] = {}
-    for choice, template in TEMPLATES.items():
+    for choice, (kind, interface) in INTERFACES.items():
         if choice in choices:
-            is_second = any(part.template.kind == template.kind for part in parts.values())
-            own_name = f"{name}-{choice}" if is_second else name
-            parts[choice] = Part(own_name, choice.replace("-", "_"), _camel(f"{name}-{choice}"), template)
-    values = {
+            is_second = any(part.kind is kind for part in parts.values())
+            class_name = "".join(map(str.capitalize, f"{name}-{choice}".split("-")))
+            parts[choice] = Part(f"{name}-{choice}" if is_second else name, class_name, kind, interface)
+    # The result is TOML, Python and Markdown, not HTML.
+    environment = jinja2.Environment(  # noqa: S701
+        loader=jinja2.PackageLoader("seqforge.cli.new_plugin"), undefined=jinja2.StrictUndefined
+    )
+    common = {
         "name": name,
         "distribution": f"seqforge-{name}",
         "package": package,
         "parts": parts,
         "api_version": API_VERSION,
     }
-    experiments = _experiments(values)
-    files = experiments | {path: _render(name, **values, experiments=experiments) for path, name in FILES.items()}
-    files |= {f"{package}/__init__.py": _render("package/__init__.py", **values), f"{package}/py.typed": ""}
+
+    def render(*templates: str, **values: object) -> str:
+        """Render the first template that exists."""
+        template = environment.select_template([f"{template}.jinja" for template in templates])
+        return template.render(common | values).rstrip("\n") + "\n"
+
+    experiments: dict[str, str] = {}
+    for data, file in _experiment_files(parts).items():
+        tables = "\n\n".join(_tables(parts, data))
+        experiments[file] = render("experiment.toml", file=file, tables=tables, labelled=data == "labelled")
+    files = experiments | {path: render(template, experiments=experiments) for path, template in FILES.items()}
+    files |= {f"{package}/__init__.py": render("package/__init__.py"), f"{package}/py.typed": ""}
     for part in parts.values():
-        files[f"{package}/{part.module}.py"] = _render(f"package/{part.module}.py", **values, part=part)
-        files[f"tests/test_{part.module}.py"] = _render("tests/test_component.py", **values, part=part)
+        module = part.interface.module
+        files[f"{package}/{module}.py"] = render(f"package/{module}.py", part=part)
+        files[f"tests/test_{module}.py"] = render(f"tests/test_{module}.py", "tests/test_component.py", part=part)
     return files
 
 
-def _experiments(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return an experiment for text, one for labelled examples, or both, if the components do not fit into one."""
-    parts: dict[str, Part] = values["parts"]
-    labelled = any(part.template.labelled for part in parts.values())
+def _experiment_files(parts: dict[str, Part]) -> dict[str, str]:
+    """Return the names of the experiments by the data that they need. There are two if one cannot use all parts."""
+    used = {part.interface.data for part in parts.values()}
     files: dict[str, str] = {}
-    if not labelled or {"corpus", "sampler", "metric"} & parts.keys():
-        choices = {"file": "example.toml", "labelled": False, "corpus": "corpus", "metric": "metric"}
-        files["example.toml"] = _render("experiment.toml", **values, **choices)
-    if labelled:
-        choices = {"labelled": True, "corpus": "labelled-corpus", "metric": "prediction-metric"}
-        files["labelled.toml"] = _render("experiment.toml", **values, file="labelled.toml", **choices)
+    if "text" in used or "labelled" not in used:
+        files["text"] = "example.toml"
+    if "labelled" in used:
+        files["labelled"] = "labelled.toml"
     return files
 
 
-def _camel(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("-"))
-
-
-def _render(template: str, **values: object) -> str:
-    # The result is TOML, Python and Markdown, not HTML.
-    environment = jinja2.Environment(  # noqa: S701
-        loader=jinja2.PackageLoader("seqforge.cli.new_plugin"),
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(f"{template}.jinja").render(values).rstrip("\n") + "\n"
+def _tables(parts: dict[str, Part], data: str) -> Iterator[str]:
+    """Yield the tables of an experiment that use the components of a plugin."""
+    for kind in KINDS.values():
+        own = [part for part in parts.values() if part.kind is kind and part.interface.data in ("any", data)]
+        options = f'use = "{own[0].name}"' if own else _DEFAULTS.get((kind.name, data))
+        # Attention is only for targets that are sequences.
+        if options is not None and kind.key is not None and kind.name != "attention":
+            size = "\nhidden_size = 32" if kind.name == "cell" else ""
+            yield f"{f'[[{kind.key}]]' if kind.many else f'[{kind.key}]'}\n{options}{size}"
