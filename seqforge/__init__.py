@@ -14,7 +14,7 @@ from seqforge.errors import SeqforgeError
 if TYPE_CHECKING:
     from seqforge.api import Run, compare, examples, export, texts, train
     from seqforge.experiment import Experiment
-    from seqforge.kinds.interfaces import *  # noqa: F403
+    from seqforge.kinds.interfaces import *
     from seqforge.registry import Registry, use
     from seqforge.training.callbacks import Callback
 
@@ -45,12 +45,12 @@ _MODULES = {
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *importlib.import_module("seqforge.kinds.interfaces").__all__]
+    return [*__all__, *dir(importlib.import_module("seqforge.kinds"))]
 
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
-        module = importlib.import_module(_MODULES.get(name, "seqforge.kinds.interfaces"))
-        if name in _MODULES or name in module.__all__:
+        module = importlib.import_module(_MODULES.get(name, "seqforge.kinds"))
+        if name in _MODULES or name in dir(module):
             return getattr(module, name)
     raise AttributeError(f"module 'seqforge' has no attribute {name!r}")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+__all__ = ["DocumentsEncoded", "Evaluated", "RunFinished", "RunStarted", "Sampled", "StepFinished", "WorkProgressed"]
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentsEncoded:

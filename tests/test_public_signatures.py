@@ -6,6 +6,7 @@ line that is removed or changed breaks plugins: see "Stability" in docs/how-to/p
 
 import ast
 import difflib
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ PUBLIC = {
     "seqforge.errors": ["DataError", "ExperimentError", "NonFiniteError", "PluginError", "RunError", "SeqforgeError"],
     "seqforge.testing": seqforge.testing.__all__,
 }
-"""Public names of each public module. Many names of `seqforge` are those of `seqforge.kinds`."""
+"""Public names of each public module. Those of `seqforge.kinds` are also names of `seqforge`."""
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
@@ -37,6 +38,12 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(Path(spec.origin).read_text("utf-8"))
 
 
+def public_names(module: str) -> list[str]:
+    """Return the names that `from module import *` imports."""
+    imported = importlib.import_module(module)
+    return getattr(imported, "__all__", None) or dir(imported)
+
+
 def find_definition(module: str, name: str) -> Definition:
     """Return the class, function or assignment that defines a name, also in a module from which it is imported."""
     for node in tree_of(module).body:
@@ -46,10 +53,10 @@ def find_definition(module: str, name: str) -> Definition:
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in [getattr(target, "id", "") for target in targets]:
             return node
     for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
-            return find_definition(str(node.module), name)
-    if module == "seqforge.kinds":
-        return find_definition("seqforge.kinds.interfaces", name)
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in node.names]
+            if name in names or (names == ["*"] and name in public_names(str(node.module))):
+                return find_definition(str(node.module), name)
     raise AssertionError(f"{module} has no {name}")
 
 
@@ -80,9 +87,6 @@ def describe_public_names() -> str:
     lines: list[str] = []
     for module, names in PUBLIC.items():
         for name in sorted(names):
-            if module == "seqforge" and name in seqforge.kinds.__all__:
-                lines.append(f"seqforge.{name} = seqforge.kinds.{name}")
-                continue
             lines += describe(f"{module}.{name}", find_definition(module, name))
     return "\n".join(lines) + "\n"
 

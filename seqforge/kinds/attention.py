@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from seqforge.faults import component_fault
 
+__all__ = ["Attention"]
+
 
 class Attention(nn.Module, ABC):
     """A weighted average of the encoder outputs for every decoder step (Bahdanau et al. 2015).

@@ -13,6 +13,8 @@ from seqforge.faults import component_fault
 from seqforge.kinds.cell import Cell, scan
 from seqforge.kinds.generation_kernel import GenerationKernel, GenerationModel
 
+__all__ = ["Backend", "BackendContext", "OutputLayer", "Refusal", "SequenceFunction"]
+
 SequenceFunction = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """Differentiable function from inputs `[time, batch, input]`, or symbols `[time, batch]`, and a state to the outputs of
 all steps and the state after the last step. It computes the same as the cell's `forward`."""

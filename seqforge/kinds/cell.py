@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from seqforge.cells import require_steps
 
+__all__ = ["Cell", "HiddenState", "State", "Stepper", "map_state", "scan"]
+
 State = tuple[Tensor, ...]
 """State of a cell between steps: a NamedTuple of tensors whose first axis is the batch."""
 

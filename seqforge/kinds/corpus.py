@@ -13,6 +13,8 @@ from seqforge.events import Report, no_report
 from seqforge.faults import component_fault, require_right, wrong_result
 from seqforge.storage.paths import expand_home
 
+__all__ = ["Corpus", "Document", "ExperimentPath"]
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

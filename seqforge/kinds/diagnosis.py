@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+__all__ = ["Diagnosis"]
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:

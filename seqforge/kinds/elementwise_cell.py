@@ -13,6 +13,8 @@ from torch.nn import functional
 from seqforge.cells import embed_rows, product_dtype
 from seqforge.kinds.cell import Cell, Stepper
 
+__all__ = ["ElementwiseCell", "Gates", "ProjectedCell"]
+
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Gates = Float[Tensor, "batch gates"]

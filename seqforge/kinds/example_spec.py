@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from seqforge.errors import describe_type
 
+__all__ = ["Classes", "ExampleSpec", "Numbers", "Text", "Value"]
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -13,6 +13,8 @@ from seqforge.cells import ElementwisePart, differentiate_by_autograd, product_d
 from seqforge.kinds.cell import Stepper
 from seqforge.kinds.elementwise_cell import Gates, ProjectedCell
 
+__all__ = ["Equations", "FactoredCell"]
+
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Equations = Literal["lstm", "gru", "rnn-tanh", "rnn-relu"]

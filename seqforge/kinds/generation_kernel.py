@@ -11,6 +11,8 @@ from torch import Tensor
 
 from seqforge.kinds.cell import Cell, State
 
+__all__ = ["FORBIDDEN", "ConstraintAutomaton", "GenerationKernel", "GenerationModel", "LogitRule", "Resume"]
+
 
 @dataclass(frozen=True, slots=True)
 class LogitRule:

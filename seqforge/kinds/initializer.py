@@ -10,6 +10,8 @@ from torch import Tensor
 from seqforge.errors import describe_type
 from seqforge.faults import require_right
 
+__all__ = ["Initializer"]
+
 
 class Initializer(ABC):
     """A rule that fills the parameters of a model in place, with random numbers from torch's default generator.

@@ -11,6 +11,8 @@ from seqforge.kinds.corpus import read_items, try_source
 from seqforge.kinds.example_spec import ExampleSpec, Text, Value
 from seqforge.kinds.example_values import convert_input, convert_target
 
+__all__ = ["Example", "LabelledCorpus"]
+
 SplitName = Literal["training", "validation", "test"]
 
 

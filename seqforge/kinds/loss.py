@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from seqforge.faults import component_fault, require_right
 
+__all__ = ["IGNORED_TARGET", "Loss"]
+
 IGNORED_TARGET = -100
 """Target that is ignored, such as padding (torch's default `ignore_index`). For numbers it is NaN."""
 

@@ -13,6 +13,8 @@ from seqforge.faults import component_fault, require_right
 from seqforge.figures import format_figure
 from seqforge.kinds.vocabulary import EXAMPLE_TEXT
 
+__all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Score"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

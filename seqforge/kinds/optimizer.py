@@ -11,6 +11,8 @@ from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import describe_type
 from seqforge.faults import component_fault, require_right
 
+__all__ = ["Optimizer"]
+
 
 class Optimizer(ABC):
     """The options of an optimizer, from which `build` creates a torch optimizer.

@@ -10,6 +10,8 @@ from seqforge.errors import DataError
 from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
 from seqforge.kinds.metric import Score, describe_score
 
+__all__ = ["ExamplePrediction", "PredictionMetric"]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExamplePrediction:

@@ -12,6 +12,8 @@ from seqforge.faults import wrong_result
 from seqforge.kinds.generation_kernel import ConstraintAutomaton, LogitRule
 from seqforge.kinds.vocabulary import Vocabulary
 
+__all__ = ["Sampler", "SamplingContext"]
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingContext:

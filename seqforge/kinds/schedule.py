@@ -10,6 +10,8 @@ from typing import Any
 from seqforge.component_state import checked_state
 from seqforge.faults import component_fault, require_right
 
+__all__ = ["Progress", "Schedule"]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -12,6 +12,8 @@ from seqforge.component_state import checked_state
 from seqforge.errors import DataError, describe_type
 from seqforge.faults import component_fault, require_right
 
+__all__ = ["CodedVocabulary", "UnknownSymbolError", "Vocabulary"]
+
 _PIECE = 1 << 20
 """Number of codes that are examined at once. It bounds memory for long documents."""
 
