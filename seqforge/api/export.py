@@ -100,7 +100,8 @@ def export(
         write_atomically(path / CARD, read_bounded(card) if card.exists() else draft.encode())
 
     with reported_failures(f"exporting to {target}"):
-        created = create_folder(target.parent, target.name, fill)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        created = create_folder(target, fill, numbered=True)
         if replace and created != target:  # The model that is replaced has the name.
             old = target.with_name(temporary_name(target))
             target.rename(old)

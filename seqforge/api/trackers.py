@@ -16,14 +16,26 @@ from seqforge.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
 from seqforge.runs.directory import RunDirectory
-from seqforge.storage.files import LINK, describe_failure, read_bounded, write_atomically
-from seqforge.storage.records import parse_sealed_json, to_sealed_json
+from seqforge.storage.files import LINK, describe_failure
+from seqforge.storage.records import Record
 from seqforge.training.callbacks import Callback
 
 REPORT = "report.html"
 
 TRACKERS = "trackers.json"
 """File of a run directory with the identifiers of the tracked runs."""
+
+
+class TrackersRecord(Record):
+    """The content of `trackers.json`.
+
+    Attributes:
+        trackers: Identifier of the tracked run, by the key of its tracker.
+    """
+
+    VERSION = 1
+
+    trackers: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -85,7 +97,7 @@ class Trackers(Callback):
                 identifiers[tracked.key] = identifier
         if self._tracked:
             with contextlib.suppress(OSError):  # The identifiers matter only if the run is resumed.
-                write_atomically(event.directory / TRACKERS, to_sealed_json({"trackers": recorded | identifiers}))
+                TrackersRecord(trackers=recorded | identifiers).write(event.directory / TRACKERS)
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Log the figures of a step at the interval of the metrics log."""
@@ -166,13 +178,11 @@ def _check_links(directory: Path) -> None:
 
 def _read_identifiers(directory: Path) -> dict[str, str]:
     """Return the identifiers of the tracked runs; those that are damaged are left out, and are tracked anew."""
-    try:
-        values: Any = parse_sealed_json(read_bounded(directory / TRACKERS))["trackers"]
-        return {str(key): value for key, value in values.items() if identifier_fault(value) is None}
-    except FileNotFoundError:
+    if not (directory / TRACKERS).exists():
         return {}
-    except OSError as error:
-        warn(f"{describe_failure(error).message}; the trackers start new runs")
-    except (ValueError, KeyError, AttributeError):
-        warn(f"{directory / TRACKERS}: it is damaged; the trackers start new runs")
-    return {}
+    try:
+        trackers = TrackersRecord.read(directory / TRACKERS).trackers
+    except RunError as error:
+        warn(f"{error.message}; the trackers start new runs")
+        return {}
+    return {key: value for key, value in trackers.items() if identifier_fault(value) is None}

@@ -9,12 +9,11 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
 from seqforge.data.padded_batch import PaddedBatch, pad_inputs, read_batch
 from seqforge.data.splits import Spans, SplitName, check_split, hash_to_unit_interval, split
-from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
+from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 
 __all__ = [
     "EXAMPLE_SPEC",
-    "FORMAT_VERSION",
     "VOCABULARY",
     "Batch",
     "BucketedBatches",

@@ -1,6 +1,5 @@
 """The cache of encoded corpora. The name of an entry is a hash of the content and the options of a corpus."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -10,15 +9,16 @@ from typing import Any, TypeVar
 
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
-from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
-from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
+from seqforge.data.example_file import ExampleFile, ExampleIndex
+from seqforge.data.token_file import VOCABULARY, TokenFile, TokenIndex
 from seqforge.errors import DataError, warn
 from seqforge.events import Report
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.kinds.corpus import read_fingerprint
-from seqforge.storage.cache import delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
+from seqforge.storage.cache import find_damage, hold_entry, load_or_write
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
+from seqforge.storage.records import DamagedFileError
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
@@ -36,7 +36,7 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(FORMAT_VERSION, corpus, key)
+    name = _name(TokenIndex.VERSION, corpus, key)
 
     def encode(folder: Path) -> str:
         encode_corpus(corpus, vocabulary, folder, report)
@@ -54,7 +54,7 @@ def load_example_file(
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(EXAMPLES_VERSION, corpus, key)
+    name = _name(ExampleIndex.VERSION, corpus, key)
 
     def encode(folder: Path) -> str:
         encode_examples(corpus, spec, vocabulary, folder, report)
@@ -81,37 +81,41 @@ def _load(
     vocabulary: Vocabulary,
     report: Report,
 ) -> EncodedT:
+    damage = ""
+
+    def load(folder: Path) -> EncodedT | None:
+        nonlocal damage
+        try:
+            return _open(folder, open_file, vocabulary, report)
+        except DamagedFileError as error:
+            damage = error.message if os.path.lexists(folder) else ""
+            return None
+
+    def write(folder: Path) -> str:
+        if damage:
+            warn(f"{damage}; encoding the corpus again")
+        return encode(folder)
+
     with reported_failures(
         f"encoding the corpus into {cache_folder() / kind}", f"Set {CACHE_VARIABLE} to use another cache folder."
     ):
-        folder = open_cache_folder(kind) / name
-        # A complete entry needs no lock, so that it can be used in a read-only cache.
-        with contextlib.suppress(DataError):
-            return _open(folder, open_file, vocabulary, report)
-        with lock_entry(folder):
-            try:  # Another process may have encoded the corpus.
-                return _open(folder, open_file, vocabulary, report)
-            except DataError as error:
-                if os.path.lexists(folder):
-                    warn(f"{error.message}; encoding the corpus again")
-                    delete(folder)
-            write_entry(folder, encode)
-            encoded = open_file(folder)
-            hold_entry(folder, encoded)
-            return encoded
+        encoded = load_or_write(cache_folder() / kind / name, load, write)
+    if encoded is None:
+        raise DataError(f"the corpus was encoded, and cannot be read: {damage}")
+    return encoded
 
 
 def _open(folder: Path, open_file: Callable[[Path], EncodedT], vocabulary: Vocabulary, report: Report) -> EncodedT:
     """Verify and open an entry, and restore its vocabulary.
 
     Raises:
-        DataError: If it is missing or damaged.
+        DamagedFileError: If it is missing or damaged.
     """
     damage = find_damage(folder, report)
     if damage is not None:
-        raise DataError(f"{folder}: {damage}")
+        raise DamagedFileError(folder, damage)
     encoded = open_file(folder)
     read_vocabulary(vocabulary, folder / VOCABULARY)
     if not hold_entry(folder, encoded):
-        raise DataError(f"{folder}: another process is removing it")
+        raise DamagedFileError(folder, "another process is removing it")
     return encoded

@@ -1,11 +1,10 @@
 """Encoding of a corpus to tokens. Each document is read once, and one document is in memory at a time."""
 
-import json
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,12 @@ from numpy.typing import NDArray
 from seqforge.component_state import checked_state
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
-from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.vocabulary import distinct_codes
-from seqforge.storage.files import describe_failure, read_json
-
-VOCABULARY_VERSION = 1
-"""Format version of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
+from seqforge.storage.records import DamagedFileError, Record
 
 _CHECKED_BYTES = 1 << 20
 """Size of the largest document on which the codes and the token ids of a vocabulary are compared."""
@@ -66,33 +61,35 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     return token_file
 
 
+class VocabularyRecord(Record):
+    """The content of `vocabulary.json`. It has its own version because every run keeps a copy of it.
+
+    Attributes:
+        state: State of the vocabulary.
+    """
+
+    VERSION = 2
+
+    state: dict[str, Any]
+
+
 def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
     """Write the state of a vocabulary to `vocabulary.json`."""
-    (folder / VOCABULARY).write_text(
-        json.dumps({"version": VOCABULARY_VERSION, "state": checked_state(vocabulary.state)}), encoding="utf-8"
-    )
+    VocabularyRecord(state=checked_state(vocabulary.state)).write(folder / VOCABULARY)
 
 
 def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     """Restore a vocabulary from the `vocabulary.json` of a token file or a run.
 
     Raises:
-        DataError: If the file is damaged, or contains the state of another vocabulary.
+        DamagedFileError: If the file is missing or damaged, or contains the state of another vocabulary.
         RunError: If the file cannot be read.
     """
+    state = VocabularyRecord.read(path).state
     try:
-        content = read_json(path, "version", "state")
-        if content["version"] != VOCABULARY_VERSION:
-            raise ValueError(f"its version is {content['version']}, and this program reads {VOCABULARY_VERSION}")
-        state: Any = content["state"]
-        if not isinstance(state, dict):
-            raise ValueError("the state is not a table")
-        vocabulary.restore(cast("dict[str, Any]", state))
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
-        raise DataError(f"{path}: not the state of this vocabulary: {reason}") from error
-    except OSError as error:
-        raise describe_failure(error, f"reading {path}") from error
+        vocabulary.restore(state)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFileError(path, f"not the state of this vocabulary: {error}") from error
 
 
 def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[Document]:

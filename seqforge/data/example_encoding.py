@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.encoding import REPORT_SECONDS, write_vocabulary
-from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
+from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, ExampleSpecRecord, RaggedFile
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.events import Report
@@ -65,7 +65,7 @@ def encode_examples(
         name = Counter(index.names).most_common(1)[0][0]
         raise DataError(f"two examples have the same name, {name!r}", hint="Report this to the author of the corpus.")
     write_vocabulary(vocabulary, folder)
-    write_example_spec(spec, folder / EXAMPLE_SPEC)
+    ExampleSpecRecord.of(spec).write(folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
     owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
     file = ExampleFile(
@@ -167,7 +167,7 @@ def _check_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
 
 
 def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:
-    metadata = json.dumps([vocabulary.state(), (file.folder / EXAMPLE_SPEC).read_text(), file.names, file.splits])
+    metadata = json.dumps([vocabulary.state(), ExampleSpecRecord.of(file.spec).model_dump(), file.names, file.splits])
     digest = hashlib.blake2b(metadata.encode("utf-8", "surrogatepass"), digest_size=16)
     for part in (file.inputs.stops, file.targets.stops, file.target_stops):
         digest.update(part.tobytes())

@@ -1,22 +1,20 @@
 """The format of encoded examples on disk: inputs, targets, an index, and the example spec."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from seqforge.data.splits import SplitName, hash_to_unit_interval
-from seqforge.data.token_file import VOCABULARY
-from seqforge.errors import DataError
+from seqforge.data.token_file import VOCABULARY, IndexRecord, Position, measure_file
 from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
-from seqforge.storage.files import describe_failure, read_json
+from seqforge.kinds.example_spec import InputKind, OutputMode
+from seqforge.storage.records import DamagedFileError, Record
 
-EXAMPLES_VERSION = 1
-EXAMPLE_SPEC_VERSION = 1
 INPUTS, TARGETS, EXAMPLES = "inputs.bin", "targets.bin", "examples.json"
 EXAMPLE_SPEC = "example_spec.json"
 """File with the example spec. Every run keeps a copy, so that it can predict without the corpus."""
@@ -56,27 +54,46 @@ class RaggedFile:
         steps = np.memmap(self.path, dtype=self.dtype, mode="r", shape=shape)
         return [np.array(steps[self.stops[index - 1] if index else 0 : self.stops[index]]) for index in indices]
 
-    def table(self) -> dict[str, Any]:
-        """Return all attributes except the path as plain values."""
-        return {"dtype": self.dtype.name, "width": self.width, "stops": self.stops.tolist()}
+
+class RaggedIndex(BaseModel):
+    """What `examples.json` states about a file of sequences; see `RaggedFile`."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    dtype: Literal["uint8", "uint16", "uint32", "uint64", "float32"]
+    width: Annotated[int, Field(ge=0, lt=2**31)]
+    stops: list[Position]
 
     @classmethod
-    def from_table(cls, path: Path, table: Any) -> "RaggedFile":
-        """Return the file that a table describes.
+    def of(cls, file: RaggedFile) -> "RaggedIndex":
+        """Return the index of a file."""
+        return cls.model_validate({"dtype": file.dtype.name, "width": file.width, "stops": file.stops.tolist()})
+
+    def open(self, path: Path) -> RaggedFile:
+        """Return the file that this index describes.
 
         Raises:
-            ValueError: If the table is invalid or does not fit the file.
+            DamagedFileError: If the index is invalid or does not fit the file.
         """
-        values = cast("dict[str, Any]", table)
-        dtype, width = np.dtype(str(values["dtype"])), int(values["width"])
-        stops = np.asarray(values["stops"], dtype=np.int64)
-        file = cls(path, dtype, width, stops)
-        size = file.steps * max(width, 1) * dtype.itemsize
+        file = RaggedFile(path, np.dtype(self.dtype), self.width, np.asarray(self.stops, dtype=np.int64))
         # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
-        fits = dtype.kind == ("f" if width else "u") and width >= 0 and bool((file.lengths >= 0).all())
-        if not fits or path.stat().st_size != size:
-            raise ValueError(f"{path.name} does not match the index")
+        fits = file.dtype.kind == ("f" if self.width else "u") and bool((file.lengths >= 0).all())
+        if not fits or measure_file(path) != file.steps * max(self.width, 1) * file.dtype.itemsize:
+            raise DamagedFileError(path, f"damaged: it does not fit {EXAMPLES}")
         return file
+
+
+class ExampleIndex(IndexRecord):
+    """The content of `examples.json`; see `ExampleFile`."""
+
+    VERSION = 2
+
+    names: list[str]
+    splits: list[SplitName | None]
+    inputs: RaggedIndex
+    targets: RaggedIndex
+    target_stops: list[Position]
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -136,85 +153,69 @@ class ExampleFile:
 
     def write_index(self) -> None:
         """Write `examples.json`."""
-        index = {
-            "version": EXAMPLES_VERSION,
-            "names": self.names,
-            "splits": self.splits,
-            "inputs": self.inputs.table(),
-            "targets": self.targets.table(),
-            "target_stops": self.target_stops.tolist(),
-            "digest": self.digest,
-        }
-        (self.folder / EXAMPLES).write_text(json.dumps(index), encoding="utf-8")
+        ExampleIndex(
+            names=self.names,
+            splits=self.splits,
+            inputs=RaggedIndex.of(self.inputs),
+            targets=RaggedIndex.of(self.targets),
+            target_stops=self.target_stops.tolist(),
+            digest=self.digest,
+        ).write(self.folder / EXAMPLES)
 
     @classmethod
     def open(cls, folder: Path) -> "ExampleFile":
         """Open an encoded labelled corpus.
 
         Raises:
-            DataError: If it is damaged, or its format version is unknown.
+            DamagedFileError: If it is damaged, or its format version is unknown.
         """
-        damaged = DataError(
-            f"{folder}: the encoded examples are incomplete or damaged",
-            hint="Delete the folder. The next run encodes the corpus again.",
+        index = ExampleIndex.read(folder / EXAMPLES)
+        inputs, targets = index.inputs.open(folder / INPUTS), index.targets.open(folder / TARGETS)
+        stops = np.asarray(index.target_stops, dtype=np.int64)
+        counts = {len(index.names), len(index.splits), len(inputs.stops), len(stops)}
+        fits = counts == {len(stops)} and len(stops) > 0 and stops[-1] == len(targets.stops)
+        if not fits or not (np.diff(stops, prepend=0) > 0).all():
+            raise DamagedFileError(folder / EXAMPLES, "damaged: its entries do not fit together")
+        spec = read_example_spec(folder / EXAMPLE_SPEC)
+        return cls(folder, spec, index.names, index.splits, inputs, targets, stops, index.digest)
+
+
+class ExampleSpecRecord(Record):
+    """The content of `example_spec.json`; see `ExampleSpec`."""
+
+    VERSION = 2
+
+    input: dict[str, Any]
+    input_kind: InputKind
+    target: dict[str, Any]
+    output_mode: OutputMode
+
+    @classmethod
+    def of(cls, spec: ExampleSpec) -> "ExampleSpecRecord":
+        """Return the record of an example spec."""
+        return cls(
+            input=_part_table(spec.input),
+            input_kind=spec.input_kind,
+            target=_part_table(spec.target),
+            output_mode=spec.output_mode,
         )
-        try:
-            index: dict[str, Any] = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
-            if index["version"] != EXAMPLES_VERSION:
-                raise damaged
-            file = cls(
-                folder,
-                read_example_spec(folder / EXAMPLE_SPEC),
-                list(index["names"]),
-                list(index["splits"]),
-                RaggedFile.from_table(folder / INPUTS, index["inputs"]),
-                RaggedFile.from_table(folder / TARGETS, index["targets"]),
-                np.asarray(index["target_stops"], dtype=np.int64),
-                str(index["digest"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise damaged from error
-        count = len(file.names)
-        whole = (count,) == file.target_stops.shape and count == len(file.splits) == len(file.inputs.stops)
-        if not (whole and count and file.target_stops[-1] == len(file.targets.stops)):
-            raise damaged
-        if not (np.diff(file.target_stops, prepend=0) > 0).all():
-            raise damaged
-        return file
-
-
-def write_example_spec(spec: ExampleSpec, path: Path) -> None:
-    """Write an example spec to a file."""
-    table = {
-        "version": EXAMPLE_SPEC_VERSION,
-        "input": _part_table(spec.input),
-        "input_kind": spec.input_kind,
-        "target": _part_table(spec.target),
-        "output_mode": spec.output_mode,
-    }
-    path.write_text(json.dumps(table), encoding="utf-8")
 
 
 def read_example_spec(path: Path) -> ExampleSpec:
     """Read an example spec from a file.
 
     Raises:
-        DataError: If the file is damaged, or its format version is unknown.
+        DamagedFileError: If the file is missing or damaged, or its format version is unknown.
         RunError: If the file cannot be read.
     """
+    record = ExampleSpecRecord.read(path)
     try:
-        table = read_json(path, "version", "input", "input_kind", "target", "output_mode")
-        if table["version"] != EXAMPLE_SPEC_VERSION:
-            raise ValueError(f"its version is {table['version']}, and this program reads {EXAMPLE_SPEC_VERSION}")
-        part = _part(table["input"])
+        part = _part(record.input)
         if isinstance(part, Classes):
             raise ValueError("an input cannot consist of classes")
-        return ExampleSpec(part, table["input_kind"], _part(table["target"]), table["output_mode"])
-    except (FileNotFoundError, ValueError) as error:
-        reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
-        raise DataError(f"{path}: not a valid example spec: {reason}") from error
-    except OSError as error:
-        raise describe_failure(error, f"reading {path}") from error
+        return ExampleSpec(part, record.input_kind, _part(record.target), record.output_mode)
+    except ValueError as error:
+        raise DamagedFileError(path, f"damaged: {error}") from error
 
 
 def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:

@@ -1,22 +1,58 @@
 """The format of an encoded corpus on disk: the tokens of all documents, and an index of the documents."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from seqforge.errors import DataError
+from seqforge.storage.records import DamagedFileError, Record
 
-FORMAT_VERSION = 2
 TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
 
 _WIDTHS = (1, 2, 4, 8)
 
 Tokens = NDArray[np.unsignedinteger[Any]]
+
+
+Position = Annotated[int, Field(ge=0, lt=2**63)]
+"""Number of tokens, steps or bytes before a place in a file."""
+
+
+class IndexRecord(Record):
+    """A record with an entry for every document or example, so that its size is that of the corpus."""
+
+    MAXIMUM_SIZE: ClassVar[int] = 1 << 32
+    MAXIMUM_ENTRIES: ClassVar[int] = 1 << 28
+
+
+def measure_file(path: Path) -> int:
+    """Return the size of a file in bytes.
+
+    Raises:
+        DamagedFileError: If it is missing or may not be read.
+    """
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DamagedFileError(path, error.strerror or str(error)) from error
+
+
+class TokenIndex(IndexRecord):
+    """The content of `documents.json`; see `TokenFile`."""
+
+    VERSION = 3
+
+    dtype: Literal["uint8", "uint16", "uint32", "uint64"]
+    names: list[str]
+    stops: list[Position]
+    ends: list[Position]
+    characters: list[Position]
+    codes: list[Annotated[int, Field(ge=0, lt=2**32)]] | None
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,57 +147,45 @@ class TokenFile:
 
     def write_index(self) -> None:
         """Write `documents.json`."""
-        index = {
-            "version": FORMAT_VERSION,
-            "dtype": self.dtype.name,
-            "names": self.names,
-            "stops": self.stops.tolist(),
-            "ends": self.ends.tolist(),
-            "characters": self.characters.tolist(),
-            "codes": None if self.codes is None else self.codes.tolist(),
-            "digest": self.digest,
-        }
-        (self.folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+        TokenIndex(
+            dtype=self.dtype.name,  # pyright: ignore[reportArgumentType] - pydantic checks it
+            names=self.names,
+            stops=self.stops.tolist(),
+            ends=self.ends.tolist(),
+            characters=self.characters.tolist(),
+            codes=None if self.codes is None else self.codes.tolist(),
+            digest=self.digest,
+        ).write(self.folder / INDEX)
 
     @classmethod
     def open(cls, folder: Path) -> "TokenFile":
         """Open an encoded corpus.
 
         Raises:
-            DataError: If it is damaged, or its format version is unknown.
+            DamagedFileError: If it is damaged, or its format version is unknown.
         """
-        damaged = DataError(
-            f"{folder}: the encoded corpus is incomplete or damaged",
-            hint="Delete the folder. The next run encodes the corpus again.",
+        index = TokenIndex.read(folder / INDEX)
+        stops, ends, characters = (
+            np.asarray(values, dtype=np.int64) for values in (index.stops, index.ends, index.characters)
         )
-        try:
-            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            if index["version"] != FORMAT_VERSION:
-                raise damaged
-            stops, ends, characters = (
-                np.asarray(index[key], dtype=np.int64) for key in ("stops", "ends", "characters")
-            )
-            codes = None if index["codes"] is None else np.asarray(index["codes"], dtype=np.uint32)
-            dtype = np.dtype(str(index["dtype"]))
-            file = cls(folder, dtype, list(index["names"]), stops, ends, characters, codes, str(index["digest"]))
-            whole = (folder / TOKENS).stat().st_size == ends[-1] and file._is_consistent()
-        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
-            raise damaged from error
-        if not whole:
-            raise damaged
+        codes = None if index.codes is None else np.asarray(index.codes, dtype=np.uint32)
+        file = cls(folder, np.dtype(index.dtype), index.names, stops, ends, characters, codes, index.digest)
+        if not file._is_consistent():
+            raise DamagedFileError(folder / INDEX, "damaged: its entries do not fit together, or not the tokens")
         return file
 
     def _is_consistent(self) -> bool:
-        """Return whether the entries of an index agree with each other."""
-        shapes = {self.stops.shape, self.ends.shape, self.characters.shape}
-        if shapes != {(len(self.names),)}:
+        """Return whether the entries of an index agree with each other and with the size of the tokens."""
+        if not self.names or {len(self.stops), len(self.ends), len(self.characters)} != {len(self.names)}:
+            return False
+        if measure_file(self.folder / TOKENS) != self.ends[-1]:
             return False
         lengths, sizes = np.diff(self.stops, prepend=0), np.diff(self.ends, prepend=0)
         if (lengths <= 0).any() or (sizes % lengths).any():
             return False
         widths = sizes // lengths
         if self.codes is None:
-            return self.dtype.kind == "u" and bool((widths == self.dtype.itemsize).all())
-        if self.codes.ndim != 1 or len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
+            return bool((widths == self.dtype.itemsize).all())
+        if len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
             return False
         return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, _WIDTHS).all())

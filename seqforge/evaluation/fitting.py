@@ -14,15 +14,7 @@ from seqforge.faults import describe_error, plugin_fault
 from seqforge.kinds import FittedMetric, IndexedMetric
 from seqforge.kinds.metric import state_fault
 from seqforge.registry import Component
-from seqforge.storage.cache import (
-    LARGEST_FILE,
-    delete,
-    find_damage,
-    hold_entry,
-    lock_entry,
-    open_cache_folder,
-    write_entry,
-)
+from seqforge.storage.cache import LARGEST_FILE, find_damage, hold_entry, load_or_write
 from seqforge.storage.files import read_bounded, reported_failures
 from seqforge.storage.paths import cache_folder
 
@@ -44,22 +36,19 @@ def fit_metric(
         PluginError: If the metric cannot be fitted.
     """
     with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
-        folder = open_cache_folder("metrics") / _fingerprint(component, experiment, dataset)
-        if _restore(metric, folder, report):  # This needs no lock, so that a read-only cache can be used.
-            return
-        with lock_entry(folder):
-            if _restore(metric, folder, report):  # Another process may have fitted it.
-                return
-            warn(f"fitting the metric {component.name} to the training text; the result is cached")
-            delete(folder)
-            write_entry(folder, lambda temporary: _fit(metric, component, dataset, temporary, report))
-            if not _restore(metric, folder, report):
-                raise plugin_fault("metric", component.name, "it cannot restore the state to which it was just fitted")
+        restored = load_or_write(
+            cache_folder() / "metrics" / _fingerprint(component, experiment, dataset),
+            lambda folder: True if _restore(metric, folder, report) else None,
+            lambda folder: _fit(metric, component, dataset, folder, report),
+        )
+        if restored is None:
+            raise plugin_fault("metric", component.name, "it cannot restore the state to which it was just fitted")
 
 
 def _fit(
     metric: FittedMetric | IndexedMetric, component: Component, dataset: Dataset, folder: Path, report: Report
 ) -> str:
+    warn(f"fitting the metric {component.name} to the training text; the result is cached")
     documents = _report_progress(dataset, report)
     state: Any = b""
     try:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from seqforge.errors import RunError, warn
@@ -19,9 +20,9 @@ from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry import Registry
 from seqforge.storage.cache import open_cache_folder
-from seqforge.storage.files import describe_failure, read_bounded, write_atomically
+from seqforge.storage.files import describe_failure
 from seqforge.storage.paths import cache_folder
-from seqforge.storage.records import parse_sealed_json, to_sealed_json
+from seqforge.storage.records import Record
 
 EAGER = "eager"
 """Name of the reference: plain torch, which runs every cell."""
@@ -64,7 +65,7 @@ class Measurement:
         refused: Why the other backends were not measured, by backend.
     """
 
-    seconds: dict[str, float]
+    seconds: dict[str, Annotated[float, Field(gt=0)]]
     refused: dict[str, Refusal]
 
 
@@ -224,19 +225,30 @@ def _fingerprint(timing: CellTiming, supported: Sequence[str], registry: Registr
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
 
 
+class BackendTimes(Record):
+    """The content of a file in the cache with measured times.
+
+    Attributes:
+        seconds: Seconds per batch, by the name of the backend.
+    """
+
+    VERSION = 1
+
+    seconds: dict[str, Annotated[float, Field(gt=0)]]
+
+
 def _read_times(path: Path, supported: Sequence[str]) -> dict[str, float]:
     """Return the times in the cache, or none if they are missing or damaged."""
     try:
-        stored = parse_sealed_json(read_bounded(path))
-        times = {name: float(seconds) for name, seconds in stored.items() if name in supported}
-    except (OSError, ValueError, TypeError, OverflowError):
+        times = BackendTimes.read(path).seconds
+    except RunError:
         return {}
-    return times if all(math.isfinite(seconds) and seconds > 0 for seconds in times.values()) else {}
+    return {name: seconds for name, seconds in times.items() if name in supported}
 
 
 def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
     try:
-        write_atomically(open_cache_folder(path.parent.name) / path.name, to_sealed_json(seconds))
+        BackendTimes(seconds=dict(seconds)).write(open_cache_folder(path.parent.name) / path.name)
     except (OSError, RunError) as error:
         doing = "the times of the backends cannot be stored"
         failure = error if isinstance(error, RunError) else describe_failure(error, doing)

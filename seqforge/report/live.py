@@ -13,8 +13,7 @@ from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
 from seqforge.report.samples import SampleReader
-from seqforge.runs.activity import read_activity
-from seqforge.runs.history import HISTORY, read_state
+from seqforge.runs.history import HISTORY, read_activity, read_state
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
 from seqforge.storage.files import describe_failure

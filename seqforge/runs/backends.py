@@ -2,18 +2,31 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.figures import format_milliseconds
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
-from seqforge.storage.files import describe_failure, read_bounded, reported_failures, write_atomically
-from seqforge.storage.records import parse_sealed_json, to_sealed_json
+from seqforge.storage.files import reported_failures
+from seqforge.storage.records import DamagedFileError, Record
 
 NameT = TypeVar("NameT", bound=str)
 
 BACKENDS = "backends.json"
-VERSION = 2
+
+
+class BackendsRecord(Record):
+    """The content of `backends.json`.
+
+    Attributes:
+        cells: Backend of each cell, by the name of its module.
+        precision: Precision of the products.
+    """
+
+    VERSION = 2
+
+    cells: dict[str, str]
+    precision: Precision
 
 
 def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Precision) -> None:
@@ -28,9 +41,8 @@ def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Pre
         RunError: If the file cannot be written.
     """
     cells = {choice.module: choice.backend for choice in choices}
-    table = {"version": VERSION, "cells": cells, "precision": precision}
     with reported_failures(f"writing {folder / BACKENDS}"):
-        write_atomically(folder / BACKENDS, to_sealed_json(table))
+        BackendsRecord(cells=cells, precision=precision).write(folder / BACKENDS)
 
 
 def read_backends(folder: Path) -> RecordedBackends:
@@ -42,26 +54,16 @@ def read_backends(folder: Path) -> RecordedBackends:
     Raises:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
-    path = folder / BACKENDS
     try:
-        table = parse_sealed_json(read_bounded(path))
-        if table["version"] != VERSION:
-            raise ValueError(f"version {table['version']}; this program reads version {VERSION}")
-        if not all(isinstance(name, str) for pair in table["cells"].items() for name in pair):
-            raise ValueError("a backend is not text")
-        if table["precision"] not in get_args(Precision):
-            raise ValueError("the precision is unknown")
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        record = BackendsRecord.read(folder / BACKENDS)
+    except DamagedFileError as error:
+        advice = "To choose the backends again, whose results may differ: "
         raise RunError(
-            f"{path}: missing or damaged: {error}",
-            hint="To choose the backends again, whose results may differ: "
-            f"seqforge run --resume {quote_path(folder)} --set training.backend=auto",
-            python_hint="To choose the backends again, whose results may differ: "
-            f'{open_in_python(folder)}.resume(training={{"backend": "auto"}})',
+            error.message,
+            hint=f"{advice}seqforge run --resume {quote_path(folder)} --set training.backend=auto",
+            python_hint=f'{advice}{open_in_python(folder)}.resume(training={{"backend": "auto"}})',
         ) from error
-    except OSError as error:
-        raise describe_failure(error, f"reading {path}") from error
-    return RecordedBackends(dict(table["cells"]), table["precision"])
+    return RecordedBackends(record.cells, record.precision)
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:

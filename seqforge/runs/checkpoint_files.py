@@ -3,8 +3,6 @@
 A checkpoint is a folder. Its files contain no pickle, and every value is checked before it is used.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +10,7 @@ from typing import Annotated, Any
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
 from seqforge.component_state import LARGEST_NUMBER, check_numbers, checked_state
@@ -26,16 +24,15 @@ from seqforge.runs.verification import (
     CheckpointManifest,
     damaged,
     read_checkpoint_manifest,
-    run_folder,
     verify_checkpoint,
 )
-from seqforge.storage.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
-from seqforge.storage.records import FileRecord, describe_content, write_manifest
+from seqforge.storage.folders import create_folder
+from seqforge.storage.records import MANIFEST, DamagedFileError, FileRecord, Record, describe_content
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
 
 
-class SavedProgress(BaseModel):
+class SavedProgress(Record):
     """The content of `progress.json`.
 
     Attributes:
@@ -49,7 +46,7 @@ class SavedProgress(BaseModel):
         corpus: Digest of the encoded corpus.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+    VERSION = 1
 
     step: Annotated[NonNegativeInt, Field(le=LARGEST_NUMBER)]
     seconds: NonNegativeFloat
@@ -97,7 +94,7 @@ def write_checkpoint(
     contents = {
         MODEL: serialize_tensors(state.model.state_dict()),
         TRAINING: serialize_tensors(moments | recurrent | read_random_state(state.device)),
-        PROGRESS: progress.model_dump_json().encode(),
+        PROGRESS: progress.to_bytes(),
     }
     _write_folder(path, contents, run_files, loss)
 
@@ -132,7 +129,7 @@ def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torc
     tensors = {
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()
     }
-    contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.model_dump_json().encode()}
+    contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.to_bytes()}
     manifest = read_checkpoint_manifest(source)
     _write_folder(target, contents, manifest.run, manifest.loss)
     return sum(tensor.numel() for tensor in tensors.values())
@@ -151,24 +148,15 @@ def is_exported(checkpoint: Path) -> bool:
 def _write_folder(
     path: Path, contents: Mapping[str, bytes], run_files: Mapping[str, FileRecord], loss: float | None
 ) -> None:
-    """Write files and their manifest to a temporary folder, and rename it."""
-    run, temporary = run_folder(path), path.with_name(temporary_name(path))
+    """Write a folder of files with their manifest."""
     files = {name: describe_content(content) for name, content in contents.items()}
-    manifest = CheckpointManifest(
-        version=CheckpointManifest.FORMAT_VERSION, loss=loss, files=files, run=dict(run_files)
-    )
-    with open_folder(path.parent, run) as parent:
-        # A killed process with the same id may have left this folder; in containers, ids often repeat.
-        shutil.rmtree(temporary.name, ignore_errors=True, dir_fd=parent)
-        try:
-            os.mkdir(temporary.name, dir_fd=parent)
-            for name, content in contents.items():
-                write_atomically(temporary / name, content, root=run)
-            write_manifest(temporary, manifest, root=run)
-            os.rename(temporary.name, path.name, src_dir_fd=parent, dst_dir_fd=parent)
-        finally:
-            shutil.rmtree(temporary.name, ignore_errors=True, dir_fd=parent)
-        os.fsync(parent)
+
+    def fill(folder: Path) -> None:
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        CheckpointManifest(loss=loss, files=files, run=dict(run_files)).write(folder / MANIFEST)
+
+    create_folder(path, fill)
 
 
 def load_model(path: Path, model: SequenceModel) -> None:
@@ -240,15 +228,10 @@ def read_progress(checkpoint: Path) -> SavedProgress:
         RunError: If the file is damaged.
     """
     verify_checkpoint(checkpoint, [PROGRESS])
-    file = checkpoint / PROGRESS
     try:
-        return SavedProgress.model_validate_json(read_bounded(file, root=run_folder(checkpoint)))
-    except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
-        raise damaged(checkpoint, file, f"damaged: {reason}") from error
-    except (OSError, ValueError) as error:
-        raise damaged(checkpoint, file, f"cannot be read: {error}") from error
+        return SavedProgress.read(checkpoint / PROGRESS)
+    except DamagedFileError as error:
+        raise damaged(checkpoint, error.path, error.reason) from error
 
 
 def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
@@ -261,11 +244,8 @@ def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        # safetensors needs a path: this one refers to the open file, and not to a link that could replace it.
-        with open_regular(file, root=run_folder(file.parent)) as opened:
-            tensors = safetensors.torch.load_file(f"/dev/fd/{opened.fileno()}")
-            # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
-            return {name: tensor.clone() for name, tensor in tensors.items()}
+        # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
+        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise damaged(file.parent, file, f"damaged: {error}") from error
 

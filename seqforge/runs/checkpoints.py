@@ -1,6 +1,5 @@
 """The checkpoints of a run. Each is written atomically; the best and the latest are kept."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import (
     CheckpointManifest,
     read_checkpoint_manifest,
-    run_folder,
     step_folders,
     verify_checkpoint,
 )
-from seqforge.storage.files import describe_failure, open_folder, reported_failures, temporary_name
-from seqforge.storage.records import DamagedFileError, FileRecord, write_manifest
+from seqforge.storage.files import describe_failure, reported_failures, temporary_name
+from seqforge.storage.records import MANIFEST, FileRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Checkpoints:
     def _manifest(self, step: int) -> CheckpointManifest | None:
         try:
             return read_checkpoint_manifest(self.path(step))
-        except (OSError, DamagedFileError):
+        except RunError:
             return None
 
     def path(self, step: int) -> Path:
@@ -119,8 +117,7 @@ class Checkpoints:
             if state.step not in self.steps():
                 write_checkpoint(path, state, corpus, run_files, loss)
             elif loss is not None and self.loss(state.step) != loss:
-                manifest = read_checkpoint_manifest(path).model_copy(update={"loss": loss})
-                write_manifest(path, manifest, root=run_folder(path))
+                read_checkpoint_manifest(path).model_copy(update={"loss": loss}).write(path / MANIFEST)
             for step in self.superfluous(keep):
                 self._delete(step)
         except OSError as error:
@@ -146,6 +143,4 @@ class Checkpoints:
     def _delete(self, step: int) -> None:
         # It is renamed first, so that a killed process does not leave a part of it under the name of a complete one.
         path = self.path(step)
-        with open_folder(self.folder, self.folder.parent) as folder:
-            os.rename(path.name, temporary_name(path), src_dir_fd=folder, dst_dir_fd=folder)
-            shutil.rmtree(temporary_name(path), dir_fd=folder)
+        shutil.rmtree(path.rename(path.with_name(temporary_name(path))))

@@ -2,13 +2,10 @@
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import filelock
 
 from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
@@ -18,25 +15,26 @@ from seqforge.storage.files import (
     FOLDER,
     REGULAR_FILE,
     kind_of,
-    open_folder,
     read_bounded,
-    read_json,
     reported_failures,
     write_atomically,
 )
 from seqforge.storage.folders import create_folder
+from seqforge.storage.locks import hold_lock
 from seqforge.storage.paths import is_utf8
-from seqforge.storage.records import LAST_LINE, seal, unseal
+from seqforge.storage.records import LAST_LINE, Record, seal, unseal
 
-FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
 
 _OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
 """Hint about a folder in which no run directory can be created, for the command line and for Python."""
 
+LOCK = ".lock"
+"""File whose lock the process that trains a run holds."""
+
 LOCK_SECONDS = 0.5
-"""Time to wait for the lock of a run."""
+"""Time to wait for this lock. `seqforge runs` and `seqforge watch` hold it for a moment, to test it."""
 
 FILES = (
     MARKER,
@@ -47,10 +45,16 @@ FILES = (
     "metrics.jsonl",
     "history.jsonl",
     *(f"{key}.json" for key in OBSERVER_KEYS),
-    ".lock",
+    LOCK,
     ".activity",
 )
 FOLDERS = ("samples", "initial", "checkpoints")
+
+
+class RunMarker(Record):
+    """The content of `run.json`: only the version of the format."""
+
+    VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,12 @@ class RunDirectory:
             run = cls(path)
             run.checkpoints.mkdir()
             run.samples.mkdir()
-            write_atomically(path / MARKER, json.dumps({"version": FORMAT_VERSION}).encode())
+            RunMarker().write(path / MARKER)
             fill(run)
 
         with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
-            return cls(create_folder(parent, name, fill_folder))
+            parent.mkdir(parents=True, exist_ok=True)
+            return cls(create_folder(parent / name, fill_folder, numbered=True))
 
     @classmethod
     def check_parent(cls, parent: Path) -> None:
@@ -121,7 +126,11 @@ class RunDirectory:
                 raise RunError(f"{name}: no such folder", hint=suggest_runs(path)) from error
             if kind != FOLDER:
                 raise RunError(f"{name}: it is {kind}, not a run directory", hint=suggest_runs(path))
-            _check_version(path)
+            try:
+                (path / MARKER).lstat()
+            except FileNotFoundError as error:
+                raise RunError(f"{path}: this folder is not a run directory", hint=suggest_runs(path)) from error
+            RunMarker.read(path / MARKER)
             _check_kinds(path)
         return cls(path)
 
@@ -144,22 +153,17 @@ class RunDirectory:
         Raises:
             RunError: If another process holds the lock, if the directory cannot be written, or if it contains a link.
         """
-        # `seqforge runs` and `seqforge watch` hold the lock for a moment, to find out whether the run is being trained.
-        lock = filelock.FileLock(self.path / ".lock", timeout=LOCK_SECONDS)
-        with reported_failures(f"locking {self.path}", "Training writes to the run directory."):
-            _check_kinds(self.path)  # again, since the corpus may have been encoded for minutes
-            try:
-                lock.acquire()
-            except filelock.Timeout as error:
-                raise RunError(
-                    f"{self.path}: another process is training this run", hint="Wait for that process, or stop it."
-                ) from error
-        try:
-            # Some file systems give a folder that no process has opened another number. See `RunRecord`.
-            with open_folder(self.path):
-                yield
-        finally:
-            lock.release()
+        with contextlib.ExitStack() as held:
+            with reported_failures(f"locking {self.path}", "Training writes to the run directory."):
+                _check_kinds(self.path)  # again, since the corpus may have been encoded for minutes
+                if not held.enter_context(hold_lock(self.path / LOCK, seconds=LOCK_SECONDS)):
+                    raise RunError(
+                        f"{self.path}: another process is training this run",
+                        hint="Wait for that process, or stop it.",
+                    )
+                # Some file systems give a folder that no process has opened another number. See `RunRecord`.
+                held.callback(os.close, os.open(self.path, os.O_RDONLY))
+            yield
 
     def read_experiment(self) -> Table:
         """Return the tables of `experiment.toml`.
@@ -207,13 +211,13 @@ class RunDirectory:
             for number, text in enumerate(texts, start=1):
                 suffix = f"-{number}" if len(texts) > 1 else ""
                 path = self.samples / f"step-{step:08d}{suffix}.txt"
-                write_atomically(path, text.encode("utf-8", "replace"), root=self.path)
+                write_atomically(path, text.encode("utf-8", "replace"))
 
     def read_last_sample(self) -> str | None:
         """Return the text of the last sample, or None if there is none, or it cannot be read."""
         try:
             path = max(self.samples.glob("step-*.txt"), default=None)
-            return read_bounded(path, root=self.path).decode(errors="replace") if path is not None else None
+            return read_bounded(path).decode(errors="replace") if path is not None else None
         except (OSError, ValueError):  # A summary of the run does not depend on it.
             return None
 
@@ -251,24 +255,6 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
-
-
-def _check_version(path: Path) -> None:
-    try:
-        version = read_json(path / MARKER, "version")["version"]
-        if not isinstance(version, int):
-            raise ValueError("its version is not an integer")
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: this folder is not a run directory", hint=suggest_runs(path)) from error
-    except ValueError as error:
-        raise RunError(
-            f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
-        ) from error
-    if version != FORMAT_VERSION:
-        raise RunError(
-            f"{path}: a run directory of version {version}; this program reads version {FORMAT_VERSION}",
-            hint="Open it with the version of seqforge that its experiment.toml names.",
-        )
 
 
 def _check_kinds(path: Path) -> None:

@@ -2,28 +2,37 @@
 
 A record of a start describes what the metrics log does not contain: the command, the machine, the versions, the corpus
 and the size of the model. A run that was resumed has several.
+
+What the process does between two steps, such as "evaluating", is in the file `.activity`. It exists only during this
+work, or if the process was killed then. So it has a meaning only while a process holds the lock of the run.
 """
 
 import contextlib
-import fcntl
 import os
 import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from seqforge.errors import RunError
+from seqforge.runs.directory import LOCK
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
-from seqforge.storage.files import open_regular
+from seqforge.storage.files import open_regular, read_bounded
+from seqforge.storage.locks import try_lock
 
 HISTORY = "history.jsonl"
 
 STARTED, ENDED = "started", "ended"
+
+ACTIVITY = ".activity"
+
+LONGEST_ACTIVITY = 100
+"""Largest size of the file `.activity` that is read, in bytes."""
 
 RunState = Literal["running", "finished", "interrupted", "failed"]
 
@@ -75,7 +84,7 @@ def read_state(folder: Path) -> tuple[RunState, str]:
     Raises:
         RunError: If the history cannot be read.
     """
-    if _is_locked(folder / ".lock"):
+    if _is_locked(folder / LOCK):
         return "running", ""
     history = read_history(folder)
     if not history or history[-1]["event"] != ENDED:
@@ -89,13 +98,41 @@ def read_state(folder: Path) -> tuple[RunState, str]:
 def _is_locked(path: Path) -> bool:
     """Return whether a process holds the lock of a run. A shared lock is taken for a moment, and no file is written."""
     try:
-        with open_regular(path) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # There is no lock file, or the file system has no locks.
+        descriptor = try_lock(path, shared=True)
+    except OSError:  # There is no lock file.
         return False
-    return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+@contextlib.contextmanager
+def recorded_activity(folder: Path, work: str) -> Generator[None]:
+    """Record what this process does inside the block. If the file cannot be written, training goes on.
+
+    Args:
+        folder: Run directory.
+        work: Name of the work.
+    """
+    path = folder / ACTIVITY
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        # The file is not synced to disk, since it matters only to processes of this machine.
+        with open_regular(path, "xb") as file:
+            file.write(work.encode())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def read_activity(folder: Path) -> str:
+    """Return what the process that trains a run is doing; empty while it takes steps."""
+    try:
+        return read_bounded(folder / ACTIVITY, LONGEST_ACTIVITY).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return ""
 
 
 def _now() -> str:

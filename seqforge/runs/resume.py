@@ -2,14 +2,14 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
 from seqforge.registry import format_value, join_key
-from seqforge.storage.files import open_folder, reported_failures
+from seqforge.storage.files import reported_failures
+from seqforge.storage.folders import delete
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
          "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
@@ -54,13 +54,11 @@ def remove_temporary_files(run: Path) -> None:
     Raises:
         RunError: If one cannot be removed.
     """
-    with reported_failures(f"removing temporary files in {run}"), open_folder(run) as root:
-        for _, folders, files, folder in os.fwalk(dir_fd=root):  # It does not follow links.
-            for name in filter(_is_temporary, files):
-                os.unlink(name, dir_fd=folder)
-            for name in list(filter(_is_temporary, folders)):
-                shutil.rmtree(name, dir_fd=folder)
-                folders.remove(name)
+    with reported_failures(f"removing temporary files in {run}"):
+        for parent, folders, files in os.walk(run):  # It does not follow links.
+            for name in filter(_is_temporary, [*folders, *files]):
+                delete(Path(parent, name))
+            folders[:] = [name for name in folders if not _is_temporary(name)]
 
 
 def _is_temporary(name: str) -> bool:

@@ -1,20 +1,17 @@
 """Verification of checkpoints, and errors that name the damaged file and a whole checkpoint to use instead."""
 
 import contextlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
 
 from seqforge.errors import RunError, open_in_python, quote_path
-from seqforge.storage.files import open_folder
 from seqforge.storage.records import (
+    MANIFEST,
     DamagedFileError,
     FileName,
     FileRecord,
     Manifest,
     describe_files,
-    read_manifest,
     verify_files,
 )
 
@@ -30,7 +27,7 @@ class CheckpointManifest(Manifest):
         run: Files of the run directory that belong to the checkpoint, by name.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 1
+    VERSION = 1
 
     loss: float | None
     run: dict[FileName, FileRecord]
@@ -41,9 +38,9 @@ def read_checkpoint_manifest(checkpoint: Path) -> CheckpointManifest:
 
     Raises:
         DamagedFileError: If it is missing or damaged, or if its format version is unknown.
-        OSError: If it cannot be read for another reason.
+        RunError: If it cannot be read for another reason.
     """
-    return read_manifest(checkpoint, CheckpointManifest, root=run_folder(checkpoint))
+    return CheckpointManifest.read(checkpoint / MANIFEST)
 
 
 def describe_run_files(run: Path) -> dict[str, FileRecord]:
@@ -67,8 +64,7 @@ def step_folders(folder: Path) -> dict[int, Path]:
         RunError: If the folder cannot be read.
     """
     try:
-        with open_folder(folder, folder.parent) as descriptor:
-            names = os.listdir(descriptor)  # noqa: PTH208 - a path could have become a link
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -115,7 +111,7 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
     earlier = [path for path in folders.values() if path.name < checkpoint.name]
     later = [path for path in folders.values() if path.name > checkpoint.name]
     for path in [*reversed(earlier), *reversed(later)]:
-        with contextlib.suppress(DamagedFileError, OSError):
+        with contextlib.suppress(RunError, OSError):
             _verify(path, read_checkpoint_manifest(path).files)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
             offer, step = f"The {place} is {path}. To resume from it: ", int(path.name.removeprefix("step-"))
@@ -131,5 +127,5 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
 
 def _verify(checkpoint: Path, names: Iterable[str]) -> None:
     run, manifest = run_folder(checkpoint), read_checkpoint_manifest(checkpoint)
-    verify_files(checkpoint, manifest.files, names, root=run)
-    verify_files(run, manifest.run, manifest.run, root=run)
+    verify_files(checkpoint, manifest.files, names)
+    verify_files(run, manifest.run, manifest.run)

@@ -2,36 +2,28 @@
 
 Each folder in the cache folder contains the entries of one kind, such as `tokens`. An entry is a folder with a
 manifest, or one file that ends with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
-same folder. A process that uses an entry with a manifest holds a shared lock on the manifest.
+same folder. A process that uses an entry with a manifest holds a shared lock on its folder.
 
 The cache folder contains `CACHEDIR.TAG` (https://bford.info/cachedir), which programs for backups know. In a folder
 with other files and without it, nothing is written or removed.
 """
 
 import contextlib
-import fcntl
 import os
-import shutil
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TypeVar
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.storage.files import sync_folder
+from seqforge.storage.files import reported_failures
+from seqforge.storage.folders import create_folder, delete, remove_abandoned, remove_unless_locked
+from seqforge.storage.locks import hold_lock, try_lock
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
-from seqforge.storage.records import (
-    MANIFEST,
-    DamagedFileError,
-    Manifest,
-    describe_files,
-    read_manifest,
-    verify_files,
-    write_manifest,
-)
+from seqforge.storage.records import MANIFEST, DamagedFileError, Manifest, describe_files, verify_files
 
 TAG = "CACHEDIR.TAG"
 """File that marks a folder as a cache folder."""
@@ -44,6 +36,8 @@ LARGEST_FILE = 1 << 30
 REPORTED_SIZE = 1 << 28
 """Size in bytes of an entry whose verification is reported. A smaller one is verified in a fraction of a second."""
 
+LoadedT = TypeVar("LoadedT")
+
 
 class EntryManifest(Manifest):
     """The manifest of an entry.
@@ -52,7 +46,7 @@ class EntryManifest(Manifest):
         origin: What the entry was made from, for the user.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    VERSION = 2
 
     origin: str
 
@@ -130,48 +124,40 @@ def lock_entry(path: Path, *, wait: bool = True) -> Generator[bool]:
     Raises:
         OSError: If the lock file cannot be created.
     """
-    lock = path.with_name(f"{path.name}.lock")
-    with contextlib.ExitStack() as cleanup:
-        while True:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-            cleanup.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-            except OSError:
-                pass  # This file system has no locks.
-            # The process that held the lock has removed the file, unless it was killed.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), lock.lstat()):
-                    break
-        cleanup.callback(lock.unlink, missing_ok=True)
-        yield True
+    with hold_lock(path.with_name(f"{path.name}.lock"), seconds=-1 if wait else 0, remove=True) as held:
+        yield held
 
 
-def write_entry(folder: Path, write: Callable[[Path], str]) -> None:
-    """Write an entry with a manifest. The caller holds its lock.
+def load_or_write(folder: Path, load: Callable[[Path], LoadedT | None], write: Callable[[Path], str]) -> LoadedT | None:
+    """Return what an entry with a manifest contains, after writing the entry if it is missing or damaged.
 
     Args:
-        folder: Folder of the entry, which does not exist. It is complete as soon as it exists.
+        folder: Folder of the entry.
+        load: Function that verifies and loads the entry; it returns None if the entry is missing or damaged.
         write: Function that writes the files into a folder, and returns what they were made from.
+
+    Returns:
+        What `load` returns, which is None only if it does not accept what `write` has just written.
+
+    Raises:
+        OSError: If the entry cannot be written.
     """
-    # Only a process that was killed can have left such a folder.
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    delete(temporary)
-    temporary.mkdir()
-    try:
-        origin = write(temporary)
-        for file in temporary.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        files = describe_files(sorted(temporary.iterdir()))
-        write_manifest(temporary, EntryManifest(version=EntryManifest.FORMAT_VERSION, files=files, origin=origin))
-        temporary.rename(folder)
-    finally:
-        delete(temporary)
-    sync_folder(folder.parent)
+    open_cache_folder(folder.parent.name)
+    # A complete entry needs no lock, so that it can be used in a read-only cache.
+    loaded = load(folder)
+    if loaded is None:
+        with lock_entry(folder):
+            loaded = load(folder)  # Another process may have written the entry.
+            if loaded is None:
+                delete(folder)
+                create_folder(folder, lambda temporary: _fill(temporary, write))
+                loaded = load(folder)
+    return loaded
+
+
+def _fill(folder: Path, write: Callable[[Path], str]) -> None:
+    origin = write(folder)
+    EntryManifest(files=describe_files(sorted(folder.iterdir())), origin=origin).write(folder / MANIFEST)
 
 
 def find_damage(folder: Path, report: Report) -> str | None:
@@ -188,19 +174,17 @@ def find_damage(folder: Path, report: Report) -> str | None:
         if size > REPORTED_SIZE:
             report(WorkProgressed("verifying the cache", fraction))
 
-    try:
-        files = read_manifest(folder, EntryManifest).files
-        size = sum(record.size for record in files.values())
-        verify_files(folder, files, files, report=report_progress)
-    except DamagedFileError as error:
-        return f"{error.path.name}: {error.reason}"
-    except PermissionError as error:
-        raise RunError(
-            f"{error.filename}: you may not read this file of the cache",
-            hint=f"Change its permissions, or set {CACHE_VARIABLE} to another folder.",
-        ) from error
-    except OSError as error:
-        return f"{folder.name}: {error.strerror}"
+    with reported_failures("reading the cache", f"You can also set {CACHE_VARIABLE} to another folder."):
+        try:
+            files = EntryManifest.read(folder / MANIFEST).files
+            size = sum(record.size for record in files.values())
+            verify_files(folder, files, files, report_progress)
+        except DamagedFileError as error:
+            return f"{error.path.name}: {error.reason}"
+        except PermissionError:
+            raise
+        except OSError as error:
+            return f"{folder.name}: {error.strerror}"
     return None
 
 
@@ -211,18 +195,10 @@ def hold_entry(folder: Path, user: object) -> bool:
         False if the entry does not exist, or another process is removing it.
     """
     try:
-        descriptor = os.open(folder / MANIFEST, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = try_lock(folder, shared=True)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return False
-    except OSError:
-        pass  # This file system has no locks.
-    if not os.fstat(descriptor).st_nlink:  # It was removed between opening and locking it.
-        os.close(descriptor)
+    if descriptor is None:
         return False
     weakref.finalize(user, os.close, descriptor)
     with contextlib.suppress(OSError):  # The cache may be read-only.
@@ -256,25 +232,8 @@ def remove_entry(path: Path) -> bool:
         OSError: If it cannot be removed.
     """
     with contextlib.ExitStack() as locks:
-        for locked in _locked(path):
-            if not locks.enter_context(lock_entry(locked, wait=False)):
-                return False
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            manifest = locks.enter_context((path / MANIFEST).open("rb"))
-            try:
-                fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-        delete(path)
-    return True
-
-
-def delete(path: Path) -> None:
-    """Delete a file, a link, or a folder with its content, if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        held = all(locks.enter_context(lock_entry(locked, wait=False)) for locked in _locked(path))
+        return held and remove_unless_locked(path)
 
 
 def _describe(kind: str, path: Path) -> Entry:
@@ -282,9 +241,9 @@ def _describe(kind: str, path: Path) -> Entry:
     status = [file.lstat() for file in files]
     size = sum(one.st_size for file, one in zip(files, status, strict=True) if not file.is_dir())
     try:
-        origin = read_manifest(path, EntryManifest).origin
+        origin = EntryManifest.read(path / MANIFEST).origin
         used = (path / MANIFEST).stat().st_mtime
-    except (OSError, DamagedFileError):
+    except (OSError, RunError):
         # Reading sets the access time on most file systems, at least once a day.
         origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
     if used > (now := time.time()):
@@ -297,21 +256,23 @@ def _describe(kind: str, path: Path) -> Entry:
 
 
 def _locked(path: Path) -> Iterator[Path]:
-    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.part`, `X.tmp` and `.X.PID.tmp`."""
+    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.part` and `.X.PID.tmp`."""
     name = path.name.removeprefix(".")
     locked = (lock.with_suffix("") for lock in path.parent.glob("*.lock"))
     yield from (entry for entry in locked if name.startswith(entry.name))
 
 
 def _remove_abandoned(cache: Path) -> None:
-    """Remove the temporary files and the lock files of processes that no longer exist."""
-    for path in cache.glob("*/*.tmp"):
-        with contextlib.suppress(OSError):  # The cache may be read-only.
-            if any(_locked(path)) or not _is_alive(path.suffixes[-2:-1]):
-                remove_entry(path)
-    for lock in cache.glob("*/*.lock"):
-        with contextlib.suppress(OSError), lock_entry(lock.with_suffix(""), wait=False):
-            pass  # This removes it, unless a process holds it.
+    """Remove the temporary folders, the temporary files and the lock files of processes that no longer exist."""
+    for folder in filter(Path.is_dir, cache.iterdir()):
+        remove_abandoned(folder)
+        for path in folder.glob("*.tmp"):
+            with contextlib.suppress(OSError):  # The cache may be read-only.
+                if path.is_file() and (any(_locked(path)) or not _is_alive(path.suffixes[-2:-1])):
+                    remove_entry(path)
+        for lock in folder.glob("*.lock"):
+            with contextlib.suppress(OSError), lock_entry(lock.with_suffix(""), wait=False):
+                pass  # This removes it, unless a process holds it.
 
 
 def _is_alive(suffixes: list[str]) -> bool:

@@ -1,48 +1,112 @@
-"""The creation of a folder that is complete as soon as it has its name, also if the process is killed meanwhile."""
+"""Folders that are complete as soon as they have their names, also if the process is killed meanwhile."""
 
 import contextlib
 import errno
-import fcntl
 import itertools
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seqforge.storage.files import sync_folder
+from seqforge.storage.locks import try_lock
 
 _TEMPORARY = re.compile(r"\.new\.\d+-\d+\.tmp")
 
 
-def create_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
-    """Create a folder under a temporary name, fill it, and rename it. If the name is taken, a number is appended.
+def create_folder(path: Path, fill: Callable[[Path], None], *, numbered: bool = False) -> Path:
+    """Create a folder under a temporary name, fill it, sync it to disk, and rename it.
 
     Folders that killed processes left under temporary names are removed first.
 
     Args:
-        parent: Folder that receives it, and is created if it is missing.
-        name: Its name.
+        path: The folder. The folder that contains it exists.
         fill: Function that writes its files.
+        numbered: Whether a number is appended if the name is taken.
 
     Returns:
         The folder.
 
     Raises:
-        OSError: If it cannot be created. Then nothing is left.
+        OSError: If it cannot be created, for example because the name is taken. Then nothing is left.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(parent)
-    with contextlib.ExitStack() as cleanup:
-        temporary = _create_locked(parent, cleanup)
+    remove_abandoned(path.parent)
+    temporary, descriptor = _create_locked(path.parent)
+    try:
         fill(temporary)
-        sync_folder(temporary)
-        path, number = parent / name, 1
-        while not _rename(temporary, path):
-            number += 1
-            path = parent / f"{name}-{number}"
-    sync_folder(parent)
-    return path
+        _sync_tree(temporary)
+        for candidate in _candidates(path) if numbered else [path]:
+            if _rename(temporary, candidate):
+                sync_folder(path.parent)
+                return candidate
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders of processes that no longer hold a lock on them."""
+    for path in parent.iterdir():
+        if _TEMPORARY.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # Another process may have removed it, or it is read-only.
+                remove_unless_locked(path)
+
+
+def remove_unless_locked(path: Path) -> bool:
+    """Remove a folder or a file, unless another process holds a lock on it, and return whether it was removed.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        delete(path)
+        return True
+    descriptor = try_lock(path)
+    if descriptor is None:
+        return False
+    try:
+        delete(path)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with its content, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _create_locked(parent: Path) -> tuple[Path, int]:
+    """Create a folder and lock it. Other processes test the lock before they remove the folder."""
+    for number in itertools.count():
+        path = parent / f".new.{os.getpid()}-{number}.tmp"
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            with contextlib.suppress(FileNotFoundError):  # Another process may remove it before it is locked.
+                if (descriptor := try_lock(path)) is not None:
+                    return path, descriptor
+    raise AssertionError
+
+
+def _sync_tree(folder: Path) -> None:
+    """Sync a folder and everything in it to disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with Path(parent, name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(parent))
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
 
 
 def _rename(temporary: Path, path: Path) -> bool:
@@ -57,33 +121,3 @@ def _rename(temporary: Path, path: Path) -> bool:
             return False
         raise
     return True
-
-
-def _create_locked(parent: Path, cleanup: contextlib.ExitStack) -> Path:
-    """Create a folder and hold a lock on it, which other processes test before they remove it."""
-    for number in itertools.count():
-        path = parent / f".new.{os.getpid()}-{number}.tmp"
-        with contextlib.suppress(FileExistsError):
-            path.mkdir()
-            cleanup.callback(shutil.rmtree, path, ignore_errors=True)
-            descriptor = os.open(path, os.O_RDONLY)
-            cleanup.callback(os.close, descriptor)
-            with contextlib.suppress(OSError):  # This file system may have no locks.
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if path.exists():  # Another process may have removed it before it was locked.
-                return path
-    raise AssertionError
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of processes that no longer hold a lock on them."""
-    for path in parent.iterdir():
-        if _TEMPORARY.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(OSError):  # Another process may have removed it, or holds the lock.
-                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.path.samestat(os.fstat(descriptor), path.lstat()):
-                        shutil.rmtree(path)
-                finally:
-                    os.close(descriptor)

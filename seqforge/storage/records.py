@@ -1,22 +1,43 @@
-"""Small JSON files with checksums (XXH3), which detect damage, and manifests of folders.
+"""Records: small JSON files with a version and a checksum, and manifests of the files of a folder.
 
-A checksum does not protect against a person who changes a file on purpose, because that person can also change the
-checksum. A file that ends with its own checksum is replaced in one atomic write. With the checksum in another file, a
-process could be killed between the two writes.
-
-A manifest states the size and the checksum of every file of a folder. It is written last, so that a folder with a
-manifest is complete. Checkpoints and entries of the cache have one.
+A checksum (XXH3) detects damage. It does not protect against a person who changes a file on purpose, because that
+person can also change the checksum. So values are checked, and everything that is read is bounded. The checksum is at
+the end of the content that it protects, and both are one atomic write: with the checksum in another file, a process
+could be killed between the two writes.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, Never, Self, cast
 
 import xxhash
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, ValidationError
 
-from seqforge.storage.files import checksum_file, parse_json, read_bounded, write_atomically
+from seqforge.errors import RunError
+from seqforge.storage.files import MAXIMUM_SIZE, checksum_file, describe_failure, read_bounded, write_atomically
+
+MANIFEST = "manifest.json"
+
+FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$", max_length=255)]
+"""Name of a file in a folder. It cannot lead to another folder."""
+
+
+class DamagedFileError(RunError):
+    """A file that is missing or damaged, or does not match the manifest.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong.
+    """
+
+    def __init__(
+        self, path: Path, reason: str, hint: str = "Restore the file from a copy of the run directory."
+    ) -> None:
+        super().__init__(f"{path}: {reason}", hint=hint)
+        self.path = path
+        self.reason = reason
 
 
 class Seal(NamedTuple):
@@ -70,22 +91,105 @@ def to_sealed_json(values: Mapping[str, Any]) -> bytes:
     return seal(json.dumps(values).encode(), JSON_KEY)
 
 
-def parse_sealed_json(content: bytes) -> dict[str, Any]:
+MAXIMUM_ENTRIES = 1_000_000
+"""Largest number of keys and items of a JSON object, which bounds the memory that it needs."""
+
+
+def parse_sealed_json(content: bytes, maximum_entries: int = MAXIMUM_ENTRIES) -> dict[str, Any]:
     """Return the values of a JSON object without its checksum.
 
     Raises:
-        ValueError: If the object does not match its checksum, has none, or is not valid; see `parse_json`.
+        ValueError: If the object does not match its checksum, has none, is not UTF-8 or not JSON, or is nested too
+            deeply; if it has too many entries; or if a number is infinite, not a number, or an integer of more than 64
+            bits.
     """
-    values = parse_json(unseal(content, JSON_KEY))
+    text = unseal(content, JSON_KEY)
+    if sum(map(text.count, (b",", b"[", b"{"))) > maximum_entries:
+        raise ValueError(f"it has more than {maximum_entries:,} entries")
+    try:
+        values = json.loads(text.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("it is not an object")
     return cast("dict[str, Any]", values)
 
 
-MANIFEST = "manifest.json"
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
-FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$", max_length=255)]
-"""Name of a file in a folder. It cannot lead to another folder."""
+
+def _integer(text: str) -> int:
+    # The length is compared first, since Python refuses to convert thousands of digits.
+    if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**63:
+        return number
+    return _no_number(text)
+
+
+def _no_number(text: str) -> Never:
+    raise ValueError(f"the number {text[:20]}{'…' * (len(text) > 20)} is too large or not a number")
+
+
+class Record(BaseModel):
+    """The content of a small JSON file, with a version and a checksum.
+
+    A subclass has the other keys of the file as attributes.
+
+    Attributes:
+        VERSION: Version of the format.
+        MAXIMUM_SIZE: Largest size of the file in bytes.
+        MAXIMUM_ENTRIES: Largest number of keys and items in it.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    VERSION: ClassVar[int]
+    MAXIMUM_SIZE: ClassVar[int] = MAXIMUM_SIZE
+    MAXIMUM_ENTRIES: ClassVar[int] = MAXIMUM_ENTRIES
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        return to_sealed_json({"version": self.VERSION, **self.model_dump()})
+
+    def write(self, path: Path) -> None:
+        """Write or replace the file atomically.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file.
+
+        Raises:
+            DamagedFileError: If it is missing, damaged, too large, not a regular file, or of another version.
+            RunError: If this user may not read it.
+        """
+        try:
+            values = parse_sealed_json(read_bounded(path, cls.MAXIMUM_SIZE), cls.MAXIMUM_ENTRIES)
+            version = values.pop("version", None)
+            if version != cls.VERSION:
+                raise DamagedFileError(
+                    path,
+                    f"format version {str(version)[:20]}; this program reads version {cls.VERSION}",
+                    hint="Open it with the version of seqforge that wrote it.",
+                )
+            return cls.model_validate(values)
+        except FileNotFoundError as error:
+            raise DamagedFileError(path, "the file is missing") from error
+        except PermissionError as error:
+            raise describe_failure(error, f"reading {path}") from error
+        except OSError as error:  # It is too large, or a link, a folder, a pipe or a device.
+            raise DamagedFileError(path, error.strerror or str(error)) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            problem = f"{'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}"
+            raise DamagedFileError(path, f"damaged: {problem}") from error
+        except ValueError as error:
+            raise DamagedFileError(path, f"damaged: {error}") from error
 
 
 class FileRecord(BaseModel):
@@ -97,37 +201,16 @@ class FileRecord(BaseModel):
     checksum: str
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """The content of `manifest.json`, to which each kind of folder adds its own.
 
+    A manifest is written last, so that a folder with a manifest is complete.
+
     Attributes:
-        version: Version of the format of the folder.
         files: Files of the folder, by name.
     """
 
-    FORMAT_VERSION: ClassVar[int]
-
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
-
-    version: int
     files: dict[FileName, FileRecord]
-
-
-ManifestT = TypeVar("ManifestT", bound=Manifest)
-
-
-class DamagedFileError(ValueError):
-    """A file that is missing or does not match the manifest.
-
-    Attributes:
-        path: The file.
-        reason: What is wrong.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 def describe_content(content: bytes) -> FileRecord:
@@ -144,50 +227,10 @@ def describe_files(paths: Iterable[Path]) -> dict[str, FileRecord]:
     return {path.name: FileRecord(size=path.stat().st_size, checksum=checksum_file(path)) for path in paths}
 
 
-def write_manifest(folder: Path, manifest: Manifest, *, root: Path | None = None) -> None:
-    """Write or replace the manifest of a folder.
-
-    Args:
-        folder: The folder.
-        manifest: The manifest.
-        root: Folder that the user named and that contains the folder. No folder between them may be a link.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    write_atomically(folder / MANIFEST, to_sealed_json(manifest.model_dump()), root=root)
-
-
-def read_manifest(folder: Path, kind: type[ManifestT], *, root: Path | None = None) -> ManifestT:
-    """Read the manifest of a folder; `root` is that of `write_manifest`.
-
-    Raises:
-        DamagedFileError: If it is missing or damaged, or if its format version is unknown.
-        OSError: If it cannot be read for another reason.
-    """
-    path = folder / MANIFEST
-    try:
-        values = parse_sealed_json(read_bounded(path, root=root))
-        if values.get("version") != kind.FORMAT_VERSION:
-            found = f"format version {values.get('version')}"
-            raise DamagedFileError(path, f"{found}; this program reads version {kind.FORMAT_VERSION}")
-        return kind.model_validate(values)
-    except FileNotFoundError as error:
-        raise DamagedFileError(path, "the file is missing") from error
-    except ValidationError as error:
-        raise DamagedFileError(path, f"damaged: {error.errors(include_url=False)[0]['msg']}") from error
-    except DamagedFileError:
-        raise
-    except ValueError as error:
-        raise DamagedFileError(path, f"damaged: {error}") from error
-
-
 def verify_files(
     folder: Path,
     records: Mapping[str, FileRecord],
     names: Iterable[str],
-    *,
-    root: Path | None = None,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> None:
     """Check the sizes of files, and then their checksums.
@@ -196,7 +239,6 @@ def verify_files(
         folder: Folder of the files.
         records: Records of a manifest.
         names: Names of the files to check.
-        root: Folder that the user named and that contains the folder. No folder between them may be a link.
         report: Function that receives the verified fraction of the bytes, before each file.
 
     Raises:
@@ -218,6 +260,6 @@ def verify_files(
     done, total = 0, sum(record.size for _, record in chosen) or 1
     for path, record in chosen:
         report(done / total)
-        if checksum_file(path, root=root) != record.checksum:
+        if checksum_file(path) != record.checksum:
             raise DamagedFileError(path, "damaged: its content does not match its checksum")
         done += record.size

@@ -13,10 +13,9 @@ from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
 from seqforge.model import map_states
-from seqforge.runs.activity import recorded_activity
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.history import record_end, record_start
+from seqforge.runs.history import record_end, record_start, recorded_activity
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import describe_run_files

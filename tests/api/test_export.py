@@ -18,9 +18,9 @@ from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
 from seqforge.runs.verification import read_checkpoint_manifest
-from seqforge.storage.records import describe_content, write_manifest
+from seqforge.storage.records import MANIFEST, describe_content
 
-STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-2"
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -117,7 +117,7 @@ def replace_weights(checkpoint: Path, content: bytes) -> None:
     (checkpoint / "model.safetensors").write_bytes(content)
     manifest = read_checkpoint_manifest(checkpoint)
     files = {**manifest.files, "model.safetensors": describe_content(content)}
-    write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
+    manifest.model_copy(update={"files": files}).write(checkpoint / MANIFEST)
 
 
 def test_weights_that_do_not_fit_the_model_are_an_error(run: Run, tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def test_a_resumed_run_continues_the_same_tracked_run(
     Recorder.calls.clear()
     run.resume(training={"steps": 16})
     assert Recorder.calls[0] == ("start", (14, None, "small"))
-    damaged = f"seqforge: {run.path / TRACKERS}: it is damaged; the trackers start new runs\n"
+    damaged = (
+        f"seqforge: {run.path / TRACKERS}: damaged: it does not end with a checksum; the trackers start new runs\n"
+    )
     assert damaged in capsys.readouterr().err
 
 

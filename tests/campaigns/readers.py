@@ -33,7 +33,7 @@ from seqforge.runs.resume import remove_temporary_files
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import describe_run_files, read_checkpoint_manifest
 from seqforge.storage.cache import EntryManifest, find_damage
-from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal, write_manifest
+from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.mutations import mutate, replace_entry
@@ -184,10 +184,9 @@ class Encoded:
         if generator.random() < 0.1:
             replace_entry(path, generator)
         elif path.suffix == ".json" and path.name != MANIFEST and generator.random() < 0.9:
-            path.write_bytes(mutate(path.read_bytes(), generator))
+            path.write_bytes(seal(mutate(unseal(path.read_bytes(), JSON_KEY), generator), JSON_KEY))
             files = describe_files(entry for entry in sorted(trial.iterdir()) if entry.name != MANIFEST)
-            manifest = EntryManifest(version=EntryManifest.FORMAT_VERSION, files=files, origin="")
-            write_manifest(trial, manifest)
+            EntryManifest(files=files, origin="").write(trial / MANIFEST)
         else:
             path.write_bytes(mutate(path.read_bytes(), generator))
 
@@ -239,8 +238,10 @@ class Runs:
             path.write_bytes(b"".join(lines))
         elif path.name == "experiment.toml":
             path.write_bytes(seal(mutate(unseal(content), generator).rstrip(b"\n") + b"\n"))
-        elif path.name in (MANIFEST, "backends.json"):
+        elif path.suffix == ".json":
             path.write_bytes(seal(mutate(unseal(content, JSON_KEY), generator), JSON_KEY))
+            if path.name != MANIFEST:
+                _refresh_manifests(trial)
         else:
             path.write_bytes(mutate(content, generator))
             _refresh_manifests(trial)
@@ -275,7 +276,7 @@ def _refresh_manifests(run: Path) -> None:
         manifest = read_checkpoint_manifest(checkpoint)
         files = describe_files(checkpoint / name for name in manifest.files)
         changes = {"files": files, "run": describe_run_files(run)}
-        write_manifest(checkpoint, manifest.model_copy(update=changes))
+        manifest.model_copy(update=changes).write(checkpoint / MANIFEST)
 
 
 READERS: Mapping[str, Callable[[Path], Reader]] = {

@@ -30,7 +30,7 @@ from seqforge.storage.cache import (
     remove_entry,
 )
 from seqforge.storage.paths import CACHE_VARIABLE
-from seqforge.storage.records import MANIFEST, describe_files, parse_sealed_json, to_sealed_json, write_manifest
+from seqforge.storage.records import MANIFEST, describe_files, parse_sealed_json, to_sealed_json
 
 NOBODY = 65534
 
@@ -72,7 +72,7 @@ def reseal(folder: Path) -> None:
     """Write a manifest that fits the files of an entry."""
     (folder / MANIFEST).unlink(missing_ok=True)
     files = describe_files(folder.iterdir())
-    write_manifest(folder, EntryManifest(version=EntryManifest.FORMAT_VERSION, files=files, origin=""))
+    EntryManifest(files=files, origin="").write(folder / MANIFEST)
 
 
 def test_a_flipped_bit_in_any_byte_of_any_file_is_detected(made: ModuleType, tokens: Path):
@@ -217,7 +217,7 @@ def test_an_entry_that_may_not_be_read_is_named(made: ModuleType, shared: Path):
             path.chmod(0)
         with pytest.raises(RunError) as caught:
             load(made, made.TEXTS)
-    assert caught.value.message == f"{path}: you may not read this file of the cache"
+    assert caught.value.message == f"reading the cache: {path}: Permission denied"
 
 
 def test_a_file_in_the_place_of_an_entry_is_replaced(made: ModuleType, tokens: Path, capfd: pytest.CaptureFixture[str]):

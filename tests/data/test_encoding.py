@@ -1,6 +1,5 @@
 """Encoding documents into token files, decoding them, and the files that encoding writes."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import VOCABULARY, TokenFile, encode_corpus, read_vocabulary
-from seqforge.data.encoding import VOCABULARY_VERSION
-from seqforge.errors import DataError, RunError
+from seqforge.data.encoding import VocabularyRecord
+from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.kinds import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
+from seqforge.storage.records import DamagedFileError
 
 Encode = Callable[..., TokenFile]
 
@@ -186,38 +186,15 @@ def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(enc
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (None, "the file is missing"),
-        ("", "Expecting value"),
-        ("{", "Expecting property name"),
-        ("[]", "it is not an object"),
-        ("{}", "it has no 'version'"),
-        (json.dumps({"version": VOCABULARY_VERSION}), "it has no 'state'"),
-        (
-            json.dumps({"version": VOCABULARY_VERSION + 1, "state": {}}),
-            f"its version is {VOCABULARY_VERSION + 1}, and this program reads",
-        ),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of the vocabulary `characters` must be"),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": []}), "the state is not a table"),
-        (
-            json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}),
-            "must be distinct and in ascending order",
-        ),
-    ],
+    ("state", "reason"),
+    [({}, "the state of the vocabulary `characters` must be"), ({"characters": "ba"}, "must be distinct and in")],
 )
-def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
+def test_the_state_of_another_vocabulary_is_an_error(
+    made: ModuleType, tmp_path: Path, state: dict[str, Any], reason: str
+):
     path = tmp_path / VOCABULARY
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(DataError) as caught:
+    VocabularyRecord(state=state).write(path)
+    with pytest.raises(DamagedFileError) as caught:
         read_vocabulary(made.VOCABULARIES["characters"](), path)
     assert caught.value.message.startswith(f"{path}: not the state of this vocabulary: ")
     assert reason in caught.value.message
-
-
-def test_a_vocabulary_file_that_cannot_be_read_is_an_error_about_the_file(made: ModuleType, tmp_path: Path):
-    (tmp_path / VOCABULARY).mkdir()
-    with pytest.raises(RunError) as caught:
-        read_vocabulary(made.VOCABULARIES["characters"](), tmp_path / VOCABULARY)
-    assert caught.value.message == f"reading {tmp_path / VOCABULARY}: it is a folder, not a regular file"

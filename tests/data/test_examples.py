@@ -1,6 +1,5 @@
 """Encoding labelled corpora into example files, and damaged files."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from seqforge.data import (
     to_json_value,
     to_text,
 )
-from seqforge.data.example_file import write_example_spec
+from seqforge.data.example_file import ExampleSpecRecord
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.storage.records import DamagedFileError, parse_sealed_json, to_sealed_json
 
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
 
@@ -207,7 +207,7 @@ SPECS = [
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_read_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
-    write_example_spec(spec, tmp_path / "example_spec.json")
+    ExampleSpecRecord.of(spec).write(tmp_path / "example_spec.json")
     assert read_example_spec(tmp_path / "example_spec.json") == spec
 
 
@@ -215,20 +215,18 @@ def test_a_spec_is_read_back_from_its_file(tmp_path: Path, spec: ExampleSpec) ->
 @given(data=st.data())
 def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "example_spec.json"
-    write_example_spec(data.draw(st.sampled_from(SPECS)), file)
-    table = json.loads(file.read_text())
+    ExampleSpecRecord.of(data.draw(st.sampled_from(SPECS))).write(file)
+    table = parse_sealed_json(file.read_bytes())
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
-    file.write_text(json.dumps(table))
-    with pytest.raises(DataError, match="not a valid example spec"):
+    file.write_bytes(to_sealed_json(table))
+    with pytest.raises(DamagedFileError, match=r"example_spec\.json: (damaged|format version)"):
         read_example_spec(file)
 
 
 @pytest.mark.parametrize(
     ("part", "shown"),
     [
-        (None, "None"),
-        ("text", "'text'"),
         ({"size": 3}, "{'size': 3}"),
         ({"kind": "numbers"}, "{'kind': 'numbers'}"),
         ({"kind": "classes", "names": None}, "{'kind': 'classes', 'names': None}"),
@@ -237,11 +235,11 @@ def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) ->
 )
 def test_a_wrong_part_of_a_spec_file_is_shown(tmp_path: Path, part: object, shown: str) -> None:
     file = tmp_path / "example_spec.json"
-    write_example_spec(SPECS[0], file)
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"target": part}))
-    with pytest.raises(DataError) as caught:
+    ExampleSpecRecord.of(SPECS[0]).write(file)
+    file.write_bytes(to_sealed_json(parse_sealed_json(file.read_bytes()) | {"target": part}))
+    with pytest.raises(DamagedFileError) as caught:
         read_example_spec(file)
-    assert caught.value.message == f"{file}: not a valid example spec: {shown} does not describe an input or target"
+    assert caught.value.message == f"{file}: damaged: {shown} does not describe an input or target"
 
 
 @pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])
@@ -249,18 +247,24 @@ def test_a_damaged_example_file_is_encoded_again(prepared: Any, name: str) -> No
     dataset = prepared()
     path = dataset.file.folder / name
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError):
+    with pytest.raises(DamagedFileError):
         ExampleFile.open(dataset.file.folder)
     assert prepared().file.digest == dataset.file.digest
 
 
-def test_an_index_with_stops_in_two_dimensions_is_damaged(prepared: Any) -> None:
+def test_an_index_that_does_not_fit_its_files_is_damaged(prepared: Any) -> None:
     path = prepared().file.folder / "examples.json"
-    index = json.loads(path.read_text())
-    index["target_stops"] = [[stop, stop] for stop in index["target_stops"]]
-    path.write_text(json.dumps(index))
-    with pytest.raises(DataError, match="incomplete or damaged"):
-        ExampleFile.open(path.parent)
+    index = parse_sealed_json(path.read_bytes())
+    stops = index["target_stops"]
+    for key, value in {
+        "target_stops": [[stop, stop] for stop in stops],
+        "names": index["names"][1:],
+        "inputs": index["inputs"] | {"dtype": "float32"},
+        "targets": index["targets"] | {"stops": index["targets"]["stops"][:-1]},
+    }.items():
+        path.write_bytes(to_sealed_json(index | {key: value}))
+        with pytest.raises(DamagedFileError):
+            ExampleFile.open(path.parent)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_an_index_is_written_once_and_opened_from_the_cache(make_experiment: Any
 def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a read-only cache, no lock can be taken.
     fit(make_experiment())
-    monkeypatch.setattr("seqforge.evaluation.fitting.lock_entry", None)
+    monkeypatch.setattr("seqforge.storage.cache.lock_entry", None)
     fit(make_experiment())
     assert TextMetric.fit_count == 1
 

@@ -19,11 +19,12 @@ from seqforge.model import (
     choose_backends,
     use_recorded_backends,
 )
+from seqforge.model.measure_backends import BackendTimes
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
 from seqforge.storage.cache import open_cache_folder
 from seqforge.storage.paths import cache_folder
-from seqforge.storage.records import JSON_KEY, parse_sealed_json, seal, to_sealed_json
+from seqforge.storage.records import JSON_KEY, seal
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
@@ -145,7 +146,7 @@ def test_measured_times_are_cached(choose: Any) -> None:
     first = choose(Slow, Quick)[0]
     assert choose(Slow, Quick)[0].seconds == first.seconds
     (path,) = (cache_folder() / "backends").iterdir()
-    path.write_bytes(to_sealed_json({"eager": 9.0, "slow": 1.0, "quick": 2.0}))
+    path.write_bytes(BackendTimes(seconds={"eager": 9.0, "slow": 1.0, "quick": 2.0}).to_bytes())
     assert choose(Slow, Quick)[0].backend == "slow"
     # Another shape, cell or set of backends is another measurement.
     assert choose(Slow, Quick, batch_shape=BatchShape(steps=4, rows=2))[0].backend == "quick"
@@ -161,12 +162,12 @@ def test_measured_times_are_cached(choose: Any) -> None:
         "[]",
         "null",
         "{",
-        '{"eager": "fast"}',
-        '{"eager": 0, "slow": 1}',
-        '{"quick": -1}',
+        '{"version": 1, "seconds": {"eager": "fast"}}',
+        '{"version": 1, "seconds": {"eager": 0, "slow": 1}}',
+        '{"version": 1, "seconds": {"quick": -1}}',
         "\x00\xff",
-        '{"eager": 1e999}',
-        '{"eager": 1' + "0" * 400 + "}",
+        '{"version": 1, "seconds": {"eager": 1e999}}',
+        '{"version": 1, "seconds": {"eager": 1' + "0" * 400 + "}}",
         "[" * 100_000,
     ],
 )
@@ -176,16 +177,16 @@ def test_a_damaged_cache_file_is_ignored(content: str, choose: Any) -> None:
     for damage in (content.encode("latin-1"), seal(content.encode("latin-1"), JSON_KEY)):
         path.write_bytes(damage)
         assert choose(Slow, Quick)[0].backend == "quick"
-        assert parse_sealed_json(path.read_bytes()).keys() == {"eager", "slow", "quick"}
+        assert BackendTimes.read(path).seconds.keys() == {"eager", "slow", "quick"}
 
 
 def test_a_flipped_digit_of_a_measured_time_is_detected(choose: Any) -> None:
     choose(Slow, Quick)
     (path,) = (cache_folder() / "backends").iterdir()
-    path.write_bytes(to_sealed_json({"eager": 9.0, "slow": 8.0, "quick": 7.0}))
+    path.write_bytes(BackendTimes(seconds={"eager": 9.0, "slow": 8.0, "quick": 7.0}).to_bytes())
     path.write_bytes(path.read_bytes().replace(b"8.0", b"0.0"))
     assert choose(Slow, Quick)[0].backend == "quick"
-    assert parse_sealed_json(path.read_bytes())["quick"] < 7
+    assert BackendTimes.read(path).seconds["quick"] < 7
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from seqforge import Run
 from seqforge.report.live import LiveRun, make_server
-from seqforge.runs.activity import recorded_activity
+from seqforge.runs.history import recorded_activity
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.storage.files import MAXIMUM_SIZE

@@ -7,7 +7,7 @@ import pytest
 
 from seqforge import Experiment, train
 from seqforge.events import RunStarted, StepFinished, WorkProgressed
-from seqforge.runs.activity import ACTIVITY, read_activity, recorded_activity
+from seqforge.runs.history import ACTIVITY, read_activity, recorded_activity
 
 
 class Follower:

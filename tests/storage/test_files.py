@@ -1,7 +1,6 @@
-"""Atomic writes, errors of the file system, the home and cache folders, and bounded reads of JSON."""
+"""Atomic writes, bounded reads, and errors of the file system."""
 
 import errno
-import json
 import os
 import resource
 import socket
@@ -10,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seqforge.errors import RunError
 from seqforge.storage.files import (
@@ -20,7 +17,6 @@ from seqforge.storage.files import (
     checksum_file,
     open_regular,
     read_bounded,
-    read_json,
     reported_failures,
     sync_folder,
     write_atomically,
@@ -113,64 +109,12 @@ def test_other_exceptions_are_not_changed():
         1 / 0  # noqa: B018
 
 
-def test_json_is_read(tmp_path: Path):
-    path = tmp_path / "a.json"
-    path.write_text('{"a": ["ß", 1, null]}', encoding="utf-8")
-    assert read_json(path) == {"a": ["ß", 1, None]}
-    assert read_json(path, "a") == {"a": ["ß", 1, None]}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"[" * 100_000, "nested too deeply"),
-        (b"\xff", "can't decode"),
-        (b"{", "Expecting"),
-        (b"[1e999]", "the number 1e999 is too large"),
-        (b"-Infinity", "the number -Infinity is too large or not a number"),
-        (b'{"a": NaN}', "the number NaN is"),
-        (b"1" + b"0" * 400, "the number 10000000000000000000… is too large"),
-        (b"1" + b"0" * 5000, "too large"),
-        (b"9223372036854775808", "too large"),
-        (b"1.5", "it is not an object"),
-        (b'[{"a": 1}]', "it is not an object"),
-        (b'{"b": 1}', "it has no 'a'"),
-    ],
-    ids=[
-        "deep",
-        "encoding",
-        "cut",
-        "infinite",
-        "infinity",
-        "NaN",
-        "10^400",
-        "10^5000",
-        "2^63",
-        "number",
-        "list",
-        "key",
-    ],
-)
-def test_invalid_json_is_a_value_error(tmp_path: Path, content: bytes, message: str):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        read_json(path, "a")
-
-
 def test_a_large_file_is_an_error_that_names_it(tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_bytes(b" " * MAXIMUM_SIZE + b"1")
     with pytest.raises(OSError, match="larger than 16,777,216 bytes") as caught:
         read_bounded(path)
     assert caught.value.filename == str(path)
-
-
-@given(st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
-def test_a_number_that_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, number: float):
-    path = tmp_path_factory.mktemp("json") / "a.json"
-    path.write_text(json.dumps({"a": number}), encoding="utf-8")
-    assert read_json(path) == {"a": number}
 
 
 def make_link(path: Path) -> None:
@@ -201,7 +145,7 @@ def test_only_regular_files_are_opened(message: str, make: Callable[[Path], None
     path = Path("file")
     make(path)
     before = {entry.name: entry.lstat().st_mtime_ns for entry in Path().iterdir()}
-    for read in (open_regular, read_bounded, read_json):
+    for read in (open_regular, read_bounded, checksum_file):
         with pytest.raises(OSError, match=message) as caught:
             read(path)
         assert caught.value.filename == "file"
@@ -220,41 +164,9 @@ def test_a_link_is_followed_only_on_request_and_only_to_a_regular_file(tmp_path:
         read_bounded(path, follow_symlinks=True)
 
 
-@pytest.mark.parametrize("level", [1, 2])
-def test_below_a_root_no_folder_may_be_a_link(level: int, tmp_path: Path):
-    outside, root = tmp_path / "outside", tmp_path / "root"
-    for folder in (outside / "a" / "b", root):
-        folder.mkdir(parents=True)
-    (outside / "a" / "b" / "file").write_bytes(b"secret")
-    (tmp_path / "link").symlink_to(root)  # The user may name the root by a link.
-    if level == 2:
-        (root / "a").mkdir()
-        (root / "a" / "b").symlink_to(outside / "a" / "b")
-    else:
-        (root / "a").symlink_to(outside / "a")
-    path = tmp_path / "link" / "a" / "b" / "file"
-    assert read_bounded(path) == b"secret"
-    for use in (read_bounded, checksum_file, lambda path, root: write_atomically(path, b"new", root=root)):
-        with pytest.raises(OSError, match="it is a symbolic link, which is not followed here") as caught:
-            use(path, root=tmp_path / "link")
-        assert caught.value.filename == str(path.parents[2 - level])
-    assert [entry.read_bytes() for entry in (outside / "a" / "b").iterdir()] == [b"secret"]
-
-
 def test_a_small_file_needs_little_memory_under_a_high_limit(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"small")
     assert read_bounded(tmp_path / "file", 1 << 55) == b"small"
-
-
-def test_below_a_root_files_are_read_and_written(tmp_path: Path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    path = tmp_path / "a" / "b" / "file"
-    for content in (b"first", b"second"):
-        write_atomically(path, content, root=tmp_path)
-        assert read_bounded(path, root=tmp_path) == content
-    with pytest.raises(FileNotFoundError) as caught:
-        read_bounded(path.with_name("other"), root=tmp_path)
-    assert caught.value.filename == str(path.with_name("other"))
 
 
 def test_appending_creates_and_extends_a_file(tmp_path: Path):

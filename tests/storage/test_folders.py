@@ -22,7 +22,7 @@ def fill(path):
     if not sys.stdin.readline():
         os._exit(9)
 
-create_folder(Path(sys.argv[1]), "run", fill)
+create_folder(Path(sys.argv[1], "run"), fill, numbered=True)
 """
 
 
@@ -31,15 +31,18 @@ def fill(path: Path) -> None:
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
-    parent = tmp_path / "new" / "runs"
-    paths = [create_folder(parent, "run", fill) for _ in range(2)]
+    parent = tmp_path
+    paths = [create_folder(parent / "run", fill, numbered=True) for _ in range(2)]
     (parent / "run-3").mkdir()  # also that of an empty folder, a file or a link
     (parent / "run-4").touch()
     (parent / "run-5").symlink_to("missing")
-    paths.append(create_folder(parent, "run", fill))
+    paths.append(create_folder(parent / "run", fill, numbered=True))
     assert [path.name for path in paths] == ["run", "run-2", "run-6"]
     assert all((path / "file").exists() for path in paths)
     assert not list((parent / "run-3").iterdir())
+    with pytest.raises(FileExistsError):
+        create_folder(parent / "run-3", fill)
+    assert not list(parent.glob(".*"))
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
@@ -48,7 +51,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        create_folder(tmp_path, "run", fail)
+        create_folder(tmp_path / "run", fail)
     with pytest.raises(RunError, match=r"creating a run directory in .*: the disk is full"):
         RunDirectory.create(tmp_path, "run", lambda run: run.experiment.write_bytes(bytes(1)) and _full_disk())
     assert list(tmp_path.iterdir()) == []
@@ -64,7 +67,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
         assert process.stdout is not None
         assert process.stdout.readline() == "filling\n"
         [temporary] = tmp_path.iterdir()
-        assert create_folder(tmp_path, "run", fill).name == "run"
+        assert create_folder(tmp_path / "run", fill, numbered=True).name == "run"
         assert (temporary / "file").exists()
         process.communicate("continue\n")
     assert process.returncode == 0
@@ -74,6 +77,6 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
     # A name that this program does not give stays, as does a link.
     (tmp_path / ".notes.tmp").mkdir()
     (tmp_path / f".new.{os.getpid()}-7.tmp").symlink_to(tmp_path / "run")
-    create_folder(tmp_path, "run", fill)
+    create_folder(tmp_path / "run", fill, numbered=True)
     expected = {"run", "run-2", "run-3", ".notes.tmp", f".new.{os.getpid()}-7.tmp"}
     assert {path.name for path in tmp_path.iterdir()} == expected

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqforge.runs.verification import read_checkpoint_manifest
-from seqforge.storage.records import describe_files, write_manifest
+from seqforge.storage.records import MANIFEST, describe_files
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def reseal() -> Callable[[Path], None]:
     def make(checkpoint: Path) -> None:
         manifest = read_checkpoint_manifest(checkpoint)
         files = describe_files(checkpoint / name for name in manifest.files)
-        write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
+        manifest.model_copy(update={"files": files}).write(checkpoint / MANIFEST)
 
     return make

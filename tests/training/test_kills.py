@@ -153,11 +153,11 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
 ) -> None:
     real: Callable[..., None] = shutil.rmtree
 
-    def stop(name: Any, *, dir_fd: int | None = None, **options: Any) -> None:
-        if dir_fd is not None and "step-" in name and os.path.lexists(f"/dev/fd/{dir_fd}/{name}"):
-            os.unlink(f"{name}/manifest.json", dir_fd=dir_fd)
+    def stop(path: Path, **options: Any) -> None:
+        if "step-" in path.name and path.exists():
+            (path / "manifest.json").unlink()
             raise KeyboardInterrupt
-        real(name, dir_fd=dir_fd, **options)
+        real(path, **options)
 
     monkeypatch.setattr(shutil, "rmtree", stop)
     with pytest.raises(KeyboardInterrupt):

@@ -14,6 +14,7 @@ from seqforge.kinds import RunFinished, StepFinished
 from seqforge.runs import metrics_log
 from seqforge.runs.checkpoint_files import MODEL, PROGRESS
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
+from seqforge.storage.records import to_sealed_json
 
 
 class Recorder:
@@ -169,8 +170,8 @@ def test_opening_a_folder_that_is_not_a_run_is_an_error(experiment: Any, tmp_pat
     assert caught.value.hint == f"Did you mean {run.path}?"
     with pytest.raises(RunError, match="not a run directory"):
         Run.open(tmp_path)
-    (run.path / "run.json").write_text('{"version": 99}')
-    with pytest.raises(RunError, match="version 99; this program reads version 1"):
+    (run.path / "run.json").write_bytes(to_sealed_json({"version": 99}))
+    with pytest.raises(RunError, match="format version 99; this program reads version 2"):
         Run.open(run.path)
 
 

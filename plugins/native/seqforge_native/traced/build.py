@@ -11,7 +11,7 @@ import torch
 
 from seqforge.errors import PluginError, warn
 from seqforge.events import no_report
-from seqforge.storage.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
+from seqforge.storage.cache import find_damage, load_or_write
 from seqforge.storage.paths import cache_folder
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import best_instruction_set, load_library
@@ -59,16 +59,16 @@ def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: 
         raise PluginError("no kernel can be compiled on this machine", hint=hint)
     source, command = _source(program, dtype), _command(compiler, instruction_set)
     folder, origin = _folder(source, command), f"{name} in {str(dtype).removeprefix('torch.')} for {instruction_set}"
-    if not _is_complete(folder):
+
+    def compile_into(temporary: Path) -> str:
         warn(f"compiling a kernel for {name}; it is stored in {folder.parent}")
-        try:
-            open_cache_folder(folder.parent.name)
-            with lock_entry(folder):
-                if not _is_complete(folder):  # Another process may have compiled it.
-                    delete(folder)
-                    write_entry(folder, lambda into: _compile(source, command, into, origin))
-        except OSError as error:
-            raise PluginError(f"a kernel cannot be compiled: {error}") from error
+        _compile(source, command, temporary)
+        return origin
+
+    try:
+        load_or_write(folder, lambda path: True if _is_complete(path) else None, compile_into)
+    except OSError as error:
+        raise PluginError(f"a kernel cannot be compiled: {error}") from error
     path = folder / LIBRARY
     library = load_library(instruction_set, path)
     if library is None:
@@ -104,8 +104,8 @@ def _is_complete(folder: Path) -> bool:
     return find_damage(folder, no_report) is None
 
 
-def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:
-    """Compile a kernel in a folder, and return what it was made from."""
+def _compile(source: str, command: list[str], folder: Path) -> None:
+    """Compile a kernel in a folder."""
     source_file = folder / "kernel.cpp"
     source_file.write_text(source, encoding="utf-8")
     try:
@@ -121,4 +121,3 @@ def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:
         # The first lines may only name the files that include the one with the error.
         message = next((line for line in lines if "error" in line), lines[0])
         raise PluginError(f"the compiler failed: {message}") from error
-    return origin

@@ -1,0 +1,75 @@
+"""Locks between processes. A process that ends, also by a kill, loses its locks."""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import filelock
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, *, seconds: float = -1, remove: bool = False) -> Generator[bool]:
+    """Hold the lock of a lock file inside the block. The file is created if it is missing.
+
+    Args:
+        path: The lock file.
+        seconds: How long to wait for a process that holds the lock; by default, until it releases the lock.
+        remove: Whether the lock file is removed at the end of the block.
+
+    Yields:
+        Whether the lock is held; it always is without a limit of time.
+
+    Raises:
+        OSError: If the lock file cannot be created, or is a link.
+    """
+    lock = filelock.FileLock(path, timeout=seconds)
+    held = True
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        held = False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # These mean that the file system has no locks.
+            raise
+    try:
+        yield held
+    finally:
+        if held:
+            # It is removed before the release: a process that waits for the lock then creates a new file.
+            if remove:
+                path.unlink(missing_ok=True)
+            lock.release()
+
+
+def try_lock(path: Path, *, shared: bool = False) -> int | None:
+    """Lock a file or a folder that exists, without waiting. Nothing is written, so read-only files can be locked, too.
+
+    filelock has neither shared locks, nor locks of folders and of files that this process may not write.
+
+    Args:
+        path: File or folder.
+        shared: Whether other processes may hold shared locks at the same time.
+
+    Returns:
+        A descriptor, which holds the lock until it is closed; None if another process holds the lock. If the file
+        system has no locks, a descriptor without a lock.
+
+    Raises:
+        OSError: If the path cannot be opened, or is a link.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        pass
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(descriptor), path.lstat()):
+            return descriptor
+    os.close(descriptor)  # Another process removed it before it was locked.
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
