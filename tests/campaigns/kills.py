@@ -176,7 +176,7 @@ def content_of(run: Path) -> dict[str, Any]:
         step: json.loads((checkpoints.path(step) / "progress.json").read_text()) for step in checkpoints.steps()
     }
     for values in progress.values():
-        del values["seconds"]
+        del values["seconds"], values["checksum"]
     tensors = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*.safetensors"))}
     return {
         "tensors": (checkpoints.steps(), tensors, progress),
