@@ -15,7 +15,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the name and the location of every component."""
-    register.add("corpus", "c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
+    register.add("corpus", "c-characters", "seqforge_code_structure.labels:LabelledCharacters")
 
     register.add("metric", "brackets", "seqforge_code_structure.metrics:Brackets")
     register.add("metric", "terminators", "seqforge_code_structure.metrics:Terminators")

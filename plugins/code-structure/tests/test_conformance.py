@@ -4,7 +4,7 @@ from functools import partial
 from typing import ClassVar
 
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
-from seqforge_code_structure.labelled_characters import LabelledCharacters
+from seqforge_code_structure.labels import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, NameCauses, Terminators
 
 from seqforge.api import texts

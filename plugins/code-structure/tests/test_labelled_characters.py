@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.labelled_characters import LabelledCharacters, divide_lines
-from seqforge_code_structure.labels import CLASSES, label_characters
+from seqforge_code_structure.labels import CLASSES, LabelledCharacters, divide_lines, label_characters
 
 from seqforge.kinds import Classes, Corpus, Document
 from seqforge.registry import Component, Registry, resolve
