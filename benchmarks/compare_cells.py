@@ -85,7 +85,7 @@ def train(text: Path, name: str, learning_rate: float, steps: int) -> dict[str, 
     hidden_size = choose_size(cell, symbols=len(set(text.read_text("utf-8"))))
     experiment = sf.Experiment(
         corpus=sf.use("text", files=[text]),
-        cells=[sf.use(cell.pop("use"), **cell, hidden_size=hidden_size, repeat=LAYERS)],
+        model={"cells": [sf.use(cell.pop("use"), **cell, hidden_size=hidden_size, repeat=LAYERS)]},
         optimizer=sf.use("adam", learning_rate=learning_rate, beta2=0.99),
         schedule=sf.use("cosine", warmup_steps=100, final_factor=0.01),
         data={"validation_fraction": 0.1},

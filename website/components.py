@@ -36,9 +36,8 @@ def _selects(kind: Kind) -> str:
         return (
             f"`training.{kind.name}` or the key `{kind.name}` of a cell selects one by its name; `auto` is the fastest."
         )
-    place = f"[[{kind.key}]]" if kind.many else f"[{kind.key}]"
     return (
-        f'In an experiment file, a table `{place}` selects one with `use = "NAME"`; '
+        f'In an experiment file, a table `{kind.table}` selects one with `use = "NAME"`; '
         "its options are keys of the same table."
     )
 

@@ -10,7 +10,7 @@ import torch
 
 from seqforge.api.run import Run
 from seqforge.errors import RunError, did_you_mean
-from seqforge.experiment import Experiment, merge_tables
+from seqforge.experiment import Experiment
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
 from seqforge.kinds.table import OBSERVER_KEYS
@@ -82,8 +82,7 @@ def export(
     step = int(source.name.removeprefix("step-"))
     model = run.model(step, "cpu")
     records = list(_records(run, step))
-    table = merge_tables(run.experiment.table, _portable(run.experiment))
-    experiment = Experiment.from_dict(table, run.path, run.experiment.registry, origin=run.directory.experiment)
+    experiment = run.experiment.with_tables(_portable(run.experiment), run.path, run.directory.experiment)
 
     def fill(path: Path) -> None:
         directory = RunDirectory(path)

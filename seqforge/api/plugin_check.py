@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from seqforge.api.run import Run
 from seqforge.errors import DataError, PluginError, SeqforgeError
@@ -21,7 +22,7 @@ from seqforge.kinds.cell_contract import STEPS
 from seqforge.kinds.table import KINDS
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
-from seqforge.registry import CARD, Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
+from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry, options_of, resolve
 from seqforge.runs.checkpoint_files import is_exported
 
 ROWS = 16
@@ -71,8 +72,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         options = options_of(component, kind, name)
         if registration.backends:
             return _check_preset(registry, registration)
-        required = [field for field, info in options.model.model_fields.items() if info.is_required()]
-        required += [option for option, nested in options.nested.items() if nested.required]
+        required = [field for field, info in options.model_fields.items() if info.is_required()]
         missing = [option for option in required if option not in chosen]
         if missing:
             advice = f"Add the options: {' '.join(f'--set {registration.name}.{option}=VALUE' for option in missing)}"
@@ -145,7 +145,7 @@ def _small_cells(registry: Registry) -> Iterator[tuple[str, Cell[Any]]]:
             continue
         try:
             options = options_of(registry.load(registration), "cell", registration.qualified_name)
-            size = {"hidden_size": 8} if "hidden_size" in options.model.model_fields else {}
+            size = {"hidden_size": 8} if "hidden_size" in options.model_fields else {}
             resolved = resolve(registry, "cell", {"use": registration.qualified_name, **size}, "", Path.cwd())
             if isinstance(resolved, Component):
                 yield registry.names_of(registration)[0], resolved.build(input_size=5)
@@ -207,9 +207,8 @@ def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
     return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, finding)
 
 
-def _advise(options: Options) -> str:
-    fields = {name: info.description for name, info in options.model.model_fields.items()}
-    fields |= {name: option.description for name, option in options.nested.items()}
+def _advise(options: type[BaseModel]) -> str:
+    fields = {name: info.description for name, info in options.model_fields.items()}
     bare = [name for name, description in fields.items() if not description]
     if not bare:
         return ""

@@ -13,7 +13,7 @@ from seqforge.data import SplitName
 from seqforge.distribution import join_world
 from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
 from seqforge.events import Report, no_report
-from seqforge.experiment import Experiment, merge_tables, override, with_samplers
+from seqforge.experiment import Experiment, override
 from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
@@ -345,8 +345,7 @@ class Run:
             DataError: If the corpus is missing.
             RunError: If there is no such checkpoint, if it does not fit, if the run is at its end, or as in `train`.
         """
-        table = merge_tables(self.experiment.table, settings)
-        experiment = Experiment.from_dict(table, self.path, self.experiment.registry)
+        experiment = self.experiment.with_tables(settings, self.path)
         new_backends = self.new_backends or "backend" in settings.get("training", {})
         with join_world() as world:
             train_further(self.directory, experiment, checkpoint, new_backends, callbacks, progress, world)
@@ -360,5 +359,7 @@ class Run:
         return loaded.model, loaded.vocabulary
 
     def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
-        chosen = self.experiment if samplers is None else with_samplers(self.experiment, samplers, self.path)
+        chosen = self.experiment
+        if samplers is not None:
+            chosen = chosen.with_tables({"sampler": samplers}, self.path)
         return [sampler.build() for sampler in chosen.samplers]

@@ -1,7 +1,7 @@
 """`seqforge check`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -51,10 +51,8 @@ def check(
         typer.echo(checked.to_toml(), nl=False)
         return
     typer.echo(f"{experiment}: valid")
-    for kind in KINDS.values():
-        chosen: Any = getattr(checked, kind.attribute) if kind.key else None
-        selected = [] if chosen is None else chosen if kind.many else [chosen]
+    for kind, selected in checked.components.items():
         names = [component.name for component in selected]
         counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
         if names:
-            typer.echo(f"  {kind.attribute:<12} {', '.join(counted)}")
+            typer.echo(f"  {KINDS[kind].attribute:<12} {', '.join(counted)}")

@@ -104,10 +104,9 @@ def score_samples(
     Raises:
         ExperimentError: If no sampler has an option `temperature`, or a temperature is not valid.
     """
-    from seqforge.experiment import with_temperature
     from seqforge.tasks import score_samples
 
-    experiments = [with_temperature(run.experiment, one, run.path) for one in temperatures] or [run.experiment]
+    experiments = [run.experiment.with_temperature(one, run.path) for one in temperatures] or [run.experiment]
     chains = [experiment.samplers for experiment in experiments]
     return score_samples(run.load(checkpoint, device, report=report), chains, 0)
 

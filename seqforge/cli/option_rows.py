@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from seqforge.kinds.table import KINDS
 
 if TYPE_CHECKING:
-    from seqforge.registry import Options
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,12 @@ class OptionRow:
     description: str
 
 
-def option_rows(options: "Options") -> Iterator[OptionRow]:
-    """Yield the options of a component: plain options first, then those that are components."""
-    schema = options.model.model_json_schema()
+def option_rows(options: "type[BaseModel]") -> Iterator[OptionRow]:
+    """Yield the options of a component."""
+    schema = options.model_json_schema()
     for name, option in schema.get("properties", {}).items():
         default = _default(option["default"]) if "default" in option else "required"
         yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))
-    for name, option in options.nested.items():
-        kind = f"list of {KINDS[option.kind].plural}" if option.many else option.kind
-        yield OptionRow(name, kind, "required" if option.required else "absent", option.description)
 
 
 def _default(value: Any) -> str:
@@ -56,6 +53,10 @@ def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(_type(each, definitions) for each in alternatives if each.get("type") != "null")
     if "enum" in schema or "const" in schema:
         return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if "component" in schema:
+        return schema["component"]
+    if schema.get("type") == "array" and "component" in schema.get("items", {}):
+        return f"list of {KINDS[schema['items']['component']].plural}"
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'], definitions)}" if "items" in schema else "list"
     if schema.get("format") == "path":

@@ -56,11 +56,10 @@ def sample(
       seqforge sample runs/first-run --precision int8 --length 100000
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.experiment import with_temperature
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     if temperature is not None:
-        chosen = with_temperature(opened_run.experiment, temperature, opened_run.path)
+        chosen = opened_run.experiment.with_temperature(temperature, opened_run.path)
         opened_run = dataclasses.replace(opened_run, experiment=chosen)
     # Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() and not raw else str

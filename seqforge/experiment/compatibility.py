@@ -1,14 +1,16 @@
 """Topologies, and the check that the parts of an experiment are compatible. It builds nothing and reads no data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqforge.errors import PluginError, describe_type
-from seqforge.experiment.settings import SECTIONS
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.kinds import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
 from seqforge.registry import Component, Problem, join_key
+
+if TYPE_CHECKING:
+    from seqforge.experiment.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +42,6 @@ TOPOLOGIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The parts of an experiment that have to be compatible.
-
-    Attributes:
-        sections: Settings of every section, by the name of the section.
-        corpus: Source of text or of labelled examples.
-        example_spec: Shape of the examples; None for a stream of text.
-        loss: Training objective.
-        attention: Attention of the decoder, or None.
-        metrics: Metrics of samples or of predictions.
-    """
-
-    sections: Mapping[str, Mapping[str, Any]]
-    corpus: Component
-    example_spec: ExampleSpec | None
-    loss: Component
-    attention: Component | None
-    metrics: Sequence[Component]
-
-
 def is_labelled(corpus: Component) -> bool:
     """Return whether a corpus yields labelled examples, and not a stream of text."""
     return issubclass(corpus.component, LabelledCorpus)
@@ -75,8 +56,11 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
     if not is_labelled(corpus):
         return None
     labelled: type[LabelledCorpus] = corpus.component
-    inner = {name: part for name, part in corpus.nested.items() if isinstance(part, Component)}
-    specs = {name: example_spec_of(part) for name, part in inner.items() if is_labelled(part)}
+    specs = {
+        name: example_spec_of(part)
+        for name, part in corpus.options.items()
+        if isinstance(part, Component) and is_labelled(part)
+    }
     with blame_plugin("corpus", corpus.name, labelled, "its example_spec fails"):
         try:
             spec: Any = labelled.example_spec({**corpus.options, **specs})
@@ -103,17 +87,17 @@ def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
     )
 
 
-def incompatibilities(selection: Selection) -> Iterator[Problem]:
+def incompatibilities(experiment: "Experiment", spec: ExampleSpec | None) -> Iterator[Problem]:
     """Yield a problem, with its key, for each part that is incompatible with the others."""
-    if selection.example_spec is None:
-        yield from _stream_incompatibilities(selection)
+    if spec is None:
+        yield from _stream_incompatibilities(experiment)
     else:
-        yield from _labelled_incompatibilities(selection, selection.example_spec)
+        yield from _labelled_incompatibilities(experiment, spec)
 
 
-def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
-    corpus = selection.corpus.registration.name
-    topology_name = selection.sections["model"]["topology"] or "synced"
+def _stream_incompatibilities(experiment: "Experiment") -> Iterator[Problem]:
+    corpus = experiment.corpus.registration.name
+    topology_name = experiment.model.topology or "synced"
     if topology_name != "synced":
         needs = "one target" if TOPOLOGIES[topology_name].output_mode == "once" else "a target sequence"
         yield Problem(
@@ -122,65 +106,65 @@ def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
             "Leave it out: a language model is synced, which means that it predicts the next symbol on every step.",
         )
         return
-    if selection.sections["model"]["bidirectional"]:
+    if experiment.model.bidirectional:
         yield Problem(
             "model.bidirectional",
             "a language model cannot read backwards, since it would read the symbols that it has to predict",
             "Leave it out.",
         )
-    if selection.attention is not None:
+    if experiment.model.attention is not None:
         yield Problem("model.attention", "attention needs a decoder, and a language model has none", "Leave it out.")
-    loss: type[Loss] = selection.loss.component
+    loss: type[Loss] = experiment.loss.component
     if loss.compares != "symbols" or loss.aligns:
-        problem = f"{selection.loss.name} cannot compare single symbols, the targets of a language model"
+        problem = f"{experiment.loss.name} cannot compare single symbols, the targets of a language model"
         yield Problem("loss.use", problem, "Use cross-entropy.")
-    if selection.sections["training"]["patience"] is not None and not selection.sections["data"]["validation_fraction"]:
+    if experiment.training.patience is not None and not experiment.data.validation_fraction:
         problem = "needs evaluations, but data.validation_fraction is 0, so that there is no validation split"
         yield Problem("training.patience", problem, "Leave it out, or set data.validation_fraction.")
-    for index, metric in enumerate(selection.metrics):
+    for index, metric in enumerate(experiment.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
             yield Problem(join_key("metrics", index, "use"), problem, "Leave it out.")
     yield from _ineffective_settings(
-        selection, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
+        experiment, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
 
 
-def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iterator[Problem]:
-    corpus = selection.corpus.registration.name
-    loss: type[Loss] = selection.loss.component
+def _labelled_incompatibilities(experiment: "Experiment", spec: ExampleSpec) -> Iterator[Problem]:
+    corpus = experiment.corpus.registration.name
+    loss: type[Loss] = experiment.loss.component
     aligned = _is_aligned(spec, loss)
     derived = derive_topology(spec, loss).name
-    topology_name = selection.sections["model"]["topology"] or derived
+    topology_name = experiment.model.topology or derived
     if topology_name != derived:
         topology = TOPOLOGIES[topology_name]
         shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
-        examples = _describe(spec) + (f", which {selection.loss.name} aligns with the input" if aligned else "")
+        examples = _describe(spec) + (f", which {experiment.loss.name} aligns with the input" if aligned else "")
         problem = f"{topology_name} reads {shape}, but {corpus} has {examples}"
         yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")
     numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):
         targets, suitable = ("numbers", "mean-squared-error") if numbers else ("single symbols", "cross-entropy")
-        problem = f"{selection.loss.name} cannot compare {targets}, the targets of {corpus}"
+        problem = f"{experiment.loss.name} cannot compare {targets}, the targets of {corpus}"
         yield Problem("loss.use", problem, f"Use {suitable}.")
-    if selection.sections["model"]["bidirectional"] and spec.input_kind == "vector":
+    if experiment.model.bidirectional and spec.input_kind == "vector":
         problem = f"only a sequence can be read backwards, but an input of {corpus} is one vector"
         yield Problem("model.bidirectional", problem, "Leave it out.")
     has_decoder = spec.output_mode == "sequence" and not aligned
-    if selection.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
+    if experiment.model.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
         problem = "only the decoder of a many-to-many model can attend to an input sequence"
         yield Problem("model.attention", problem, "Leave it out.")
-    if selection.sections["data"]["split"] != "document":
+    if experiment.data.split != "document":
         problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")
-    for index, metric in enumerate(selection.metrics):
+    for index, metric in enumerate(experiment.metrics):
         yield from _metric_incompatibilities(metric, join_key("metrics", index, "use"), corpus, spec)
     yield from _ineffective_settings(
-        selection, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
+        experiment, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
     )
     if not has_decoder:
         yield from _ineffective_settings(
-            selection, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
+            experiment, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
         )
 
 
@@ -203,12 +187,12 @@ _DECODER_SETTINGS = (
 _EXAMPLE_SETTINGS = ("training.batch_tokens", *_DECODER_SETTINGS)
 
 
-def _ineffective_settings(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
+def _ineffective_settings(experiment: "Experiment", keys: Sequence[str], reason: str) -> Iterator[Problem]:
     """Yield a problem for each of the keys that is set, although it has no effect."""
     for key in keys:
         section, name = key.split(".")
-        value = selection.sections[section].get(name)
-        if value != SECTIONS[section].model_fields[name].default:
+        settings = getattr(experiment, section)
+        if getattr(settings, name) != type(settings).model_fields[name].default:
             yield Problem(key, reason, "Leave it out.")
 
 

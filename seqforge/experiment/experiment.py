@@ -1,163 +1,124 @@
 """An experiment: settings and components, checked as a whole before anything is built."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import tomli_w
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from seqforge.errors import ExperimentError
-from seqforge.experiment.check import Checker
-from seqforge.experiment.compatibility import TOPOLOGIES, Topology
-from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
-from seqforge.experiment.tables import override, read_table
-from seqforge.faults import blame_components
+import seqforge
+from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
+from seqforge.experiment.compatibility import (
+    Topology,
+    derive_topology,
+    example_spec_of,
+    incompatibilities,
+    is_labelled,
+)
+from seqforge.experiment.misplaced_keys import with_place
+from seqforge.experiment.model import Model
+from seqforge.experiment.plugins import missing_plugins, used_plugins
+from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Section, Training
+from seqforge.experiment.tables import merge_tables, override, read_table
+from seqforge.faults import SESSION, blame_components
 from seqforge.kinds import ExampleSpec
-from seqforge.registry import Choice, Component, Problem, Registry, format_value, plain_tables, use, with_classes_of
+from seqforge.kinds.table import KINDS
+from seqforge.registry import (
+    SHOW_COMPONENTS,
+    Component,
+    Part,
+    Problem,
+    Registry,
+    default,
+    format_value,
+    from_validation,
+    plain_tables,
+    raise_problems,
+    registry_of,
+)
 from seqforge.storage.paths import is_utf8
 
-Settings = Mapping[str, Any]
+SHOWN_EXAMPLES = 5
+"""Default of `sampling.count` for labelled examples."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Experiment:
-    """An immutable description of a run: settings and components.
+DEFAULTS: Any = {}
+"""A table that is absent: every key has its default."""
 
-    Create one in Python, with `load` from a file, or with `from_dict` from tables. All three make the same checks.
-    An argument that is a component takes a `use(…)`, or only a name or a class.
 
-    Args:
-        corpus: Source of text or of labelled examples.
-        vocabulary: Conversion of text to tokens; `characters` by default.
-        cells: One cell for each layer, from the input to the output; one `lstm` by default.
-        attention: Attention of the decoder over the encoder output; none by default.
-        initializer: Initial weights; `default` by default.
-        loss: Training objective; `cross-entropy` by default.
-        optimizer: Update rule; `adam` by default.
-        schedule: Learning rate over the run; `constant` by default.
-        samplers: Chain of samplers, in order; `temperature` by default.
-        metrics: Metrics of samples or of predictions; none by default.
-        trackers: Programs that collect the curves of runs; none by default.
-        data: Keys of `[data]`.
-        model: Keys of `[model]`, without the components.
-        training: Keys of `[training]`, such as `{"steps": 2000}`.
-        evaluation: Keys of `[evaluation]`.
-        prediction: Keys of `[prediction]`.
-        sampling: Keys of `[sampling]`.
-        name: Name of the run directory; the name of the corpus by default.
-        seed: Seed of the weights, dropout, the order of the data, and samples; 1337 by default.
-        registry: Registered components; those of the installed plugins by default.
+class Experiment(BaseModel):
+    """An immutable description of a run, with one field for each table of its file.
 
-    Attributes:
-        identity: Name and seed of the run.
-        data: Splits of the corpus, and the order of reading.
-        model: The network around the cells.
-        training: Length, batches and intervals of training.
-        evaluation: Evaluation while training.
-        prediction: Decoding of predicted sequences.
-        sampling: Samples drawn while training.
-        corpus: Source of text or of labelled examples.
-        vocabulary: Conversion of text to tokens.
-        cells: One component for each layer, from the input to the output.
-        attention: Attention of the decoder, or None.
-        initializer: Initial weights.
-        loss: Training objective.
-        optimizer: Update rule.
-        schedule: Learning rate over the run.
-        samplers: Chain of samplers.
-        metrics: Metrics of samples or of predictions.
-        trackers: Programs that collect the curves of runs.
-        plugins: Versions of seqforge and of the plugins that register the components, by name.
-        example_spec: Shape of the labelled examples; None if the corpus is a stream of text.
-        table: The experiment as the tables of a file, with every default.
-        registry: Registry of the components.
-        origin: What messages name as the place of a problem; see `from_dict`.
+    Create one with `load` from a file, or in Python with the same tables as arguments:
+    `Experiment(corpus=use("text", files="notes.txt"), model={"cells": ["gru"]}, training={"steps": 500})`. A component
+    is a name, a class, or `use(…)` with options. Both ways make the same checks.
 
     Raises:
         ExperimentError: If anything is wrong; the message lists every problem with its key.
     """
 
-    identity: Identity
-    data: Data
-    model: Model
-    training: Training
-    evaluation: Evaluation
-    prediction: Prediction
-    sampling: Sampling
-    corpus: Component
-    vocabulary: Component
-    cells: tuple[Component, ...]
-    attention: Component | None
-    initializer: Component
-    loss: Component
-    optimizer: Component
-    schedule: Component
-    samplers: tuple[Component, ...]
-    metrics: tuple[Component, ...]
-    trackers: tuple[Component, ...]
-    plugins: Mapping[str, str]
-    example_spec: ExampleSpec | None
-    table: Mapping[str, Any]
-    registry: Registry = field(repr=False, compare=False)
-    origin: Path | str | None = field(repr=False, compare=False)
+    model_config = ConfigDict(
+        title="seqforge experiment",
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
 
-    def __init__(
-        self,
-        *,
-        corpus: Choice,
-        vocabulary: Choice | None = None,
-        cells: Sequence[Choice] | None = None,
-        attention: Choice | None = None,
-        initializer: Choice | None = None,
-        loss: Choice | None = None,
-        optimizer: Choice | None = None,
-        schedule: Choice | None = None,
-        samplers: Sequence[Choice] | None = None,
-        metrics: Sequence[Choice] | None = None,
-        trackers: Sequence[Choice] | None = None,
-        data: Settings | None = None,
-        model: Settings | None = None,
-        training: Settings | None = None,
-        evaluation: Settings | None = None,
-        prediction: Settings | None = None,
-        sampling: Settings | None = None,
-        name: str | None = None,
-        seed: int | None = None,
-        registry: Registry | None = None,
-    ) -> None:
-        if isinstance(corpus, list | tuple | PathLike):
-            raise ExperimentError(
-                f"corpus is a name, a class or use(…), not {format_value(corpus)}",
-                hint='For a text file: corpus=use("text", files=["notes.txt"]). For texts: corpus=texts([…]).',
-            )
-        for parameter, components in _without_none(
-            {"cells": cells, "samplers": samplers, "metrics": metrics, "trackers": trackers}
-        ).items():
-            check_list(parameter, components)
-        settings: Any = model or {}
-        network = _without_none(
-            {"cells": _as_use(cells), "attention": _as_use(attention), "initializer": _as_use(initializer)}
-        )
-        table: dict[str, Any] = {
-            "experiment": _without_none({"name": name, "seed": seed}),
-            "corpus": _as_use(corpus),
-            "vocabulary": _as_use(vocabulary),
-            "model": {**cast("Settings", settings), **network} if isinstance(settings, Mapping) else settings,
-            "loss": _as_use(loss),
-            "optimizer": _as_use(optimizer),
-            "schedule": _as_use(schedule),
-            "sampler": _as_use(samplers),
-            "metrics": _as_use(metrics),
-            "trackers": _as_use(trackers),
-            "data": data,
-            "training": training,
-            "evaluation": evaluation,
-            "prediction": prediction,
-            "sampling": sampling,
-        }
-        self._fill(_without_none(table), ".", registry, None)
+    identity: Annotated[Identity, Field(alias="experiment")] = DEFAULTS
+    """Name and seed of the run."""
+    corpus: Annotated[Component, Part("corpus")]
+    """Source of text or of labelled examples."""
+    vocabulary: Annotated[Component, Part("vocabulary")] = default("vocabulary")
+    """Conversion of text to tokens."""
+    model: Model = DEFAULTS
+    """The network: cells, attention and initial weights."""
+    loss: Annotated[Component, Part("loss")] = default("loss")
+    """Training objective."""
+    optimizer: Annotated[Component, Part("optimizer")] = default("optimizer")
+    """Update rule."""
+    schedule: Annotated[Component, Part("schedule")] = default("schedule")
+    """Learning rate over the run."""
+    samplers: Annotated[list[Annotated[Component, Part("sampler")]], Field(alias="sampler")] = default("sampler")
+    """Chain of samplers, in the order in which they are applied."""
+    metrics: list[Annotated[Component, Part("metric")]] = default("metric")
+    """Metrics of samples or of predictions."""
+    trackers: list[Annotated[Component, Part("tracker")]] = default("tracker")
+    """Programs that collect the curves of runs."""
+    data: Data = DEFAULTS
+    """Splits of the corpus, and the order of reading."""
+    training: Training = DEFAULTS
+    """Length, batches, precision and intervals of training."""
+    evaluation: Evaluation = DEFAULTS
+    """Evaluation of the validation split while training."""
+    prediction: Prediction = DEFAULTS
+    """Decoding of predicted sequences."""
+    sampling: Sampling = DEFAULTS
+    """Samples drawn while training, by the chain of samplers."""
+    plugins: dict[str, str] = DEFAULTS
+    """Versions of seqforge and of the plugins that register the components, set by the check."""
+    distributions: dict[str, str] = DEFAULTS
+    """Installed distribution of each of the plugins, set by the check."""
+
+    _registry: Registry = PrivateAttr()
+    _origin: Path | str | None = PrivateAttr(default=None)
+
+    def __init__(self, /, *, registry: Registry | None = None, **tables: Any) -> None:
+        self._fill(tables, ".", registry, None)
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Experiment":
@@ -200,13 +161,38 @@ class Experiment:
         Raises:
             ExperimentError: If anything is wrong; the message lists every problem with its key.
         """
-        experiment = object.__new__(cls)
+        experiment = cls.__new__(cls)
         experiment._fill(table, folder, registry, origin)
         return experiment
+
+    def with_tables(self, changes: Mapping[str, Any], folder: Path, origin: Path | None = None) -> "Experiment":
+        """Return the experiment with changes merged into its tables; see `merge_tables` and `from_dict`.
+
+        Raises:
+            ExperimentError: If anything is wrong with the changes.
+        """
+        return Experiment.from_dict(merge_tables(self.table, changes), folder, self.registry, origin)
+
+    def with_temperature(self, temperature: float, folder: Path) -> "Experiment":
+        """Return the experiment in which every sampler with an option `temperature` has this one.
+
+        Raises:
+            ExperimentError: If no sampler has the option, or the temperature is not valid.
+        """
+        if not any("temperature" in sampler.options for sampler in self.samplers):
+            names = ", ".join(sampler.name for sampler in self.samplers)
+            raise ExperimentError(
+                f"no sampler of the run has an option 'temperature': {names}",
+                hint="Leave the temperature out, or use a chain with the sampler temperature.",
+            )
+        new = {"temperature": temperature}
+        chain = [{**sampler.table, **(new if "temperature" in sampler.options else {})} for sampler in self.samplers]
+        return self.with_tables({"sampler": chain}, folder)
 
     def _fill(
         self, table: Mapping[str, Any], folder: str | Path, registry: Registry | None, origin: Path | str | None
     ) -> None:
+        """Check the tables, and set the fields."""
         if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(
                 f"an experiment is a dict of tables, not {format_value(table)}",
@@ -218,35 +204,138 @@ class Experiment:
                 f"{str(folder)!r}: the name of the folder is not valid UTF-8",
                 hint="Rename the folder: a run stores the paths of its experiment in UTF-8.",
             )
-        registry = with_classes_of(table, registry or Registry.installed())
-        checker = Checker(registry, folder)
+        tables, registry = plain_tables(table, registry or Registry.installed())
+        name = origin.stem if isinstance(origin, Path) else _corpus_name(tables)
+        if isinstance(identity := tables.get("experiment", {}), dict):
+            tables["experiment"] = {"name": _run_name(name), **identity}
+        context: dict[str, Any] = {"registry": registry, "folder": folder, "owners": {}}
         with blame_components():  # the check calls class methods of components, such as `fits` of a metric
-            default_name = origin.stem if isinstance(origin, Path) else None
-            parts = checker.check(plain_tables(table, registry), default_name)
-        if checker.problems:
-            raise ExperimentError(_format_problems(checker.problems, origin))
-        for name, value in (parts | {"registry": registry, "origin": origin}).items():
-            object.__setattr__(self, name, value)
+            try:
+                self.__pydantic_validator__.validate_python(tables, self_instance=self, context=context)
+            except ValidationError as error:
+                known = [field.alias or name for name, field in type(self).model_fields.items()]
+                names = did_you_mean("", registry.names("corpus"), SHOW_COMPONENTS)
+                hints = {**_HINTS, "corpus": (f"{_HINTS['corpus'][0]} {names}", f"{_HINTS['corpus'][1]} {names}")}
+                problems = from_validation(error, tables, "", known, "an experiment", hints)
+                problems = [with_place(problem, _keys_of_sections(), context["owners"]) for problem in problems]
+                raise ExperimentError(_format_problems(problems, origin)) from None
+        self._registry, self._origin = registry, origin
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_plugins(cls, tables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Raise a problem for each plugin that a resolved experiment names and uses, and that is not installed."""
+        if problems := missing_plugins(tables, registry_of(info)):
+            raise_problems(problems)  # Every component of such a plugin would be another problem.
+        return tables
+
+    @field_validator("vocabulary", "loss", "optimizer", "schedule", mode="before")
+    @classmethod
+    def _name_default(cls, table: Any, info: ValidationInfo) -> Any:
+        """Name the default component in a table that has only options."""
+        if not isinstance(table, Mapping):
+            return table
+        return {"use": cls.model_fields[cast("str", info.field_name)].default, **cast("dict[str, Any]", table)}
+
+    @field_validator("data", "sampling", mode="before")
+    @classmethod
+    def _set_defaults_of_examples(cls, table: Any, info: ValidationInfo) -> Any:
+        """Set what has another default if the corpus has labelled examples."""
+        corpus = info.data.get("corpus")
+        if corpus is None or not is_labelled(corpus) or not isinstance(table, Mapping):
+            return table
+        defaults = {"split": "document"} if info.field_name == "data" else {"count": SHOWN_EXAMPLES}
+        return {**defaults, **cast("dict[str, Any]", table)}
+
+    @field_validator("plugins", "distributions")
+    @classmethod
+    def _describe_plugins(cls, table: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """Replace the versions with which a run was trained by those of now."""
+        plugins = used_plugins(info.data.values(), registry_of(info))
+        if info.field_name == "plugins":
+            return {"seqforge": seqforge.__version__, **{plugin.name: plugin.version for plugin in plugins}}
+        return {plugin.name: plugin.distribution for plugin in plugins if plugin.distribution}
+
+    @model_validator(mode="after")
+    def _check_compatibility(self) -> "Experiment":
+        try:
+            spec = self.example_spec
+        except SeqforgeError as error:
+            raise_problems([Problem("corpus", error.message, error.hint or "")])
+        if problems := list(incompatibilities(self, spec)):
+            raise_problems(problems)
+        return self
 
     @property
-    def topology(self) -> Topology:
-        """Topology of the model: the kind of its input, and the steps on which it has an output."""
-        return TOPOLOGIES[cast("str", self.model.topology)]
+    def registry(self) -> Registry:
+        """Registry of the components."""
+        return self._registry
 
     @property
-    def backend_pins(self) -> tuple[tuple[str, ...], ...]:
-        """Backends to which the cell of each layer is pinned, in order of preference; empty if it is not pinned."""
-        entries = (layer.get("backend", ()) for layer in self.table["model"]["cells"])
-        return tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in entries)
+    def origin(self) -> Path | str | None:
+        """What messages name as the place of a problem; see `from_dict`."""
+        return self._origin
+
+    @property
+    def components(self) -> dict[str, list[Component]]:
+        """The components by kind, in the order in which data flows through them."""
+        found: dict[str, list[Component]] = {}
+        for name, kind in KINDS.items():
+            if kind.key is not None:
+                owner = self.model if kind.key.startswith("model.") else self
+                value: Any = getattr(owner, kind.attribute)
+                found[name] = [*value] if kind.many else [value] if value else []
+        return found
+
+    @cached_property
+    def example_spec(self) -> ExampleSpec | None:
+        """Shape of the labelled examples; None if the corpus is a stream of text."""
+        return example_spec_of(self.corpus)
 
     @property
     def labelled(self) -> bool:
         """Whether the corpus yields labelled examples, and not a stream of text."""
         return self.example_spec is not None
 
+    @property
+    def topology(self) -> Topology:
+        """Topology of the model: the kind of its input, and the steps on which it has an output."""
+        return derive_topology(self.example_spec, self.loss.component)
+
+    @property
+    def backend_pins(self) -> tuple[tuple[str, ...], ...]:
+        """Backends to which the cell of each layer is pinned, in order of preference; empty if it is not pinned."""
+        return tuple(cell.backends for cell in self.model.cells)
+
+    @cached_property
+    def table(self) -> Mapping[str, Any]:
+        """The experiment as the tables of a file, with every default."""
+        tables = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {**tables, "model": {"topology": self.topology.name, **tables["model"]}}
+
     def to_toml(self) -> str:
         """Return the experiment as TOML, with every default and the version of every plugin."""
         return tomli_w.dumps(self.table, multiline_strings=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and self.table == other.table
+
+
+_HINTS = {
+    "corpus": ('Add [corpus] with use = "NAME", or --corpus NAME.', 'Add corpus=use("NAME").'),
+    **{
+        name: (f"Write [[{name}]] above each table.", 'Write a list, such as [use("NAME")].')
+        for name in ("sampler", "metrics", "trackers")
+    },
+}
+"""How to write a table that is missing, or that is no list, in a file and in Python."""
+
+
+def _keys_of_sections() -> dict[str, list[str]]:
+    """Return the keys of each table that is no component."""
+    fields = {field.alias or name: field.annotation for name, field in Experiment.model_fields.items()}
+    sections = {name: kind for name, kind in fields.items() if isinstance(kind, type) and issubclass(kind, Section)}
+    return {name: [*section.model_fields] for name, section in sections.items()}
 
 
 def _format_problems(problems: Sequence[Problem], origin: Path | str | None) -> str:
@@ -257,22 +346,12 @@ def _format_problems(problems: Sequence[Problem], origin: Path | str | None) -> 
     return "\n".join([f"{place}: {len(lines)} problems", *(f"  {line}" for line in lines)])
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _corpus_name(tables: Mapping[str, Any]) -> str:
+    corpus = tables.get("corpus")
+    name = cast("dict[str, Any]", corpus).get("use") if isinstance(corpus, dict) else corpus
+    return name.removeprefix(f"{SESSION}/") if isinstance(name, str) else ""
 
 
-def check_list(parameter: str, components: Any) -> None:
-    """Check that an argument for several components is a list.
-
-    Raises:
-        ExperimentError: If it is one component, or something else.
-    """
-    if isinstance(components, str) or not isinstance(components, Sequence):
-        raise ExperimentError(f"{parameter} is a list, not {format_value(components)}", hint=f"Write {parameter}=[…].")
-
-
-def _as_use(choice: Choice | Sequence[Choice] | None) -> Any:
-    """Convert a name or a class to `use(…)`, also each in a list. The check of the experiment refuses other values."""
-    if isinstance(choice, list | tuple):
-        return [_as_use(item) for item in choice]
-    return use(choice) if isinstance(choice, str | type) else choice
+def _run_name(text: str) -> str:
+    """Convert the name of a file or a corpus to a name for a run: "my notes" becomes "my-notes"."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "experiment"

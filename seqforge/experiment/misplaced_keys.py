@@ -1,42 +1,29 @@
 """Hints for keys that no table has: where in the experiment they belong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from seqforge.experiment.settings import SECTIONS
-from seqforge.registry import Component, Problem
-
-IN_MODEL = ("cells", "attention", "initializer")
-"""Keys of `[model]` that are components."""
-
-
-def keys_of(section: str) -> list[str]:
-    """Return the keys of a section."""
-    return [*SECTIONS[section].model_fields, *(IN_MODEL if section == "model" else ())]
+from seqforge.kinds.table import KINDS
+from seqforge.registry import Problem
 
 
 def with_place(
-    problem: Problem,
-    components: Mapping[str, Component | None],
-    cells: Sequence[Component],
-    samplers: Sequence[Component],
+    problem: Problem, sections: Mapping[str, Collection[str]], options: Mapping[str, Collection[str]]
 ) -> Problem:
-    """Return the problem of an unknown option or table with a hint that names the tables that have it, if any do."""
+    """Return the problem of an unknown key with a hint that names the tables that have it, if any do.
+
+    Args:
+        problem: A problem of any sort.
+        sections: Keys of each table of settings, by name of the table.
+        options: Options of the components that the experiment uses, by kind.
+    """
     name = problem.unknown
-    if not name:
-        return problem
-    places: list[tuple[str, str]] = []
-    for section in SECTIONS:
-        if name in keys_of(section):
-            argument = f"the argument {name} of Experiment" if section == "experiment" else f"{section}={{{name!r}: …}}"
-            places.append((f"[{section}]", argument))
-    for kind, component in components.items():
-        if component is not None and name in component.options:
-            places.append((f"[model.{kind}]" if kind in IN_MODEL else f"[{kind}]", f"the use(…) of the {kind}"))
-    for table, kind, parts in (("[[model.cells]]", "cell", cells), ("[[sampler]]", "sampler", samplers)):
-        if any(name in part.options for part in parts):
-            places.append((table, f"the use(…) of the {kind}"))
-    if not places:
+    places = [(f"[{section}]", f"{section}={{{name!r}: …}}") for section, keys in sections.items() if name in keys]
+    kinds = [kind for kind in KINDS.values() if name in options.get(kind.name, ())]
+    places += [
+        (f"[[{kind.key}]]" if kind.many else f"[{kind.key}]", f"the use(…) of the {kind.name}") for kind in kinds
+    ]
+    if not name or not places:
         return problem
     in_file, in_python = (" or ".join(names) for names in zip(*places, strict=True))
     return replace(problem, hint=f"Move it to {in_file}.", python_hint=f"Move it to {in_python}.")

@@ -1,18 +1,25 @@
 """The sections of an experiment: all settings that are not components."""
 
 import re
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    ValidationError,
+    ValidationInfo,
     model_validator,
 )
+
+from seqforge.errors import PluginError, did_you_mean, nearest
+from seqforge.registry import Problem, format_value, from_validation, raise_problems, registry_of
 
 AUTO_BACKEND = "auto"
 """Value of `training.backend` for the backend that is measured to be the fastest."""
@@ -27,8 +34,40 @@ DEFAULT_STEPS = 2000
 class Section(BaseModel):
     """A table of an experiment file. It is strict: an unknown key or a value of another type is an error."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
 
+    hints: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """How to write a key whose value is no list, in a file and in Python."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, values: Any, handler: ModelWrapValidatorHandler["Section"]) -> "Section":
+        """Convert the errors of pydantic to problems that name the table and the nearest keys."""
+        table = cast("str", cls.model_config.get("title"))
+        if not isinstance(values, Mapping):
+            hints = f"Write {table} above its keys.", 'Write a dict, such as {"KEY": VALUE}.'
+            raise_problems([Problem("", f"must be a table, not {format_value(values)}", *hints)])
+        given = cast("Mapping[str, Any]", values)
+        try:
+            return handler(given)
+        except ValidationError as error:
+            raise_problems(from_validation(error, given, "", [*cls.model_fields], table, cls.hints))
+
+
+def _check_backend(name: str, info: ValidationInfo) -> str:
+    """Check that a backend is installed, if the context of the validation has a registry."""
+    if info.context is None or name == AUTO_BACKEND:
+        return name
+    try:
+        registry_of(info).find("backend", name)
+    except PluginError as error:
+        hint = did_you_mean(name, [AUTO_BACKEND]) if nearest(name, [AUTO_BACKEND]) else error.hint
+        raise_problems([Problem("", error.message, hint or "")])
+    return name
+
+
+BackendName = Annotated[str, AfterValidator(_check_backend)]
+"""Name of a backend, or `auto`."""
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -42,20 +81,23 @@ def _check_run_name(name: str) -> str:
     return name
 
 
-class Identity(Section):
+class Identity(Section, title="[experiment]"):
     """`[experiment]`: name and seed of the run."""
 
     name: Annotated[
         str,
         AfterValidator(_check_run_name),
-        Field(description="Name of the run directory.", json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"}),
-    ]
+        Field(
+            description="Name of the run directory. By default, that of the file or of the corpus.",
+            json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"},
+        ),
+    ] = "experiment"
     seed: Annotated[
         NonNegativeInt, Field(lt=2**63, description="Seed of the weights, dropout, the order of the data, and samples.")
     ] = 1337
 
 
-class Data(Section):
+class Data(Section, title="[data]"):
     """`[data]`: splits of the corpus, and the order of reading."""
 
     split: Annotated[
@@ -94,31 +136,7 @@ class Data(Section):
         return self
 
 
-class Model(Section):
-    """`[model]`: the network around the cells, which have their own tables `[[model.cells]]`."""
-
-    topology: Annotated[
-        Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
-        Field(description="Topology of the model. By default, it follows from the corpus and the loss."),
-    ] = None
-    embedding_size: Annotated[
-        Count | None,
-        Field(description="Size of the embedding of each symbol. By default, symbols are one-hot vectors."),
-    ] = None
-    dropout: Annotated[
-        float,
-        Field(
-            ge=0,
-            lt=1,
-            description="Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014).",
-        ),
-    ] = 0.0
-    bidirectional: Annotated[
-        bool, Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997).")
-    ] = False
-
-
-class Training(Section):
+class Training(Section, title="[training]"):
     """`[training]`: length, batches, precision and intervals of training."""
 
     batch_size: Annotated[
@@ -179,7 +197,7 @@ class Training(Section):
         ),
     ] = "float32"
     backend: Annotated[
-        str,
+        BackendName,
         Field(
             description="Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured "
             "before the first step."
@@ -200,7 +218,7 @@ class Training(Section):
         return {**given, "steps": DEFAULT_STEPS} if all(limit is None for limit in limits) else given
 
 
-class Evaluation(Section):
+class Evaluation(Section, title="[evaluation]"):
     """`[evaluation]`: evaluation of the validation split while training."""
 
     interval: Annotated[Count, Field(description="Steps between two evaluations.")] = 500
@@ -215,7 +233,7 @@ class Evaluation(Section):
     ] = 1_000_000
 
 
-class Prediction(Section):
+class Prediction(Section, title="[prediction]"):
     """`[prediction]`: decoding of predicted sequences."""
 
     beam: Annotated[
@@ -227,7 +245,7 @@ class Prediction(Section):
     length: Annotated[Count, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
 
 
-class Sampling(Section):
+class Sampling(Section, title="[sampling]"):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
     interval: Annotated[Count, Field(description="Steps between two samples.")] = 1000
@@ -243,15 +261,3 @@ class Sampling(Section):
             description="Text that each sample starts with. By default, a sample starts at the beginning of a line.",
         ),
     ] = None
-
-
-SECTIONS: dict[str, type[Section]] = {
-    "experiment": Identity,
-    "data": Data,
-    "model": Model,
-    "training": Training,
-    "evaluation": Evaluation,
-    "prediction": Prediction,
-    "sampling": Sampling,
-}
-"""The sections by the name of their table."""

@@ -244,7 +244,7 @@ def replace_components(
 def _replace(table: Any, registry: Registry, kind: str, name: str, keep: Sequence[str] = ()) -> Table:
     registration = registry.find(kind, name)
     options = options_of(registry.load(registration), kind, registration.qualified_name)
-    keys = {*options.names, *keep}
+    keys = {*options.model_fields, *keep}
     before = cast("Table", table) if isinstance(table, dict) else {}
     return {"use": name} | {key: value for key, value in before.items() if key in keys}
 

@@ -100,6 +100,11 @@ class Kind:
         return self.plural if self.many else self.name
 
     @property
+    def table(self) -> str:
+        """Heading of a table of this kind in an experiment file: `[corpus]`, `[[model.cells]]`."""
+        return f"[[{self.key}]]" if self.many else f"[{self.key}]"
+
+    @property
     def with_article(self) -> str:
         """Name with its article: "a cell", "an optimizer"."""
         return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"

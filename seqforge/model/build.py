@@ -24,7 +24,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
     Raises:
         PluginError: If a component cannot be built, or a cell does not implement its interface.
     """
-    initializer: Initializer = experiment.initializer.build()
+    initializer: Initializer = experiment.model.initializer.build()
     # The random state is restored, so that building a model again does not change the random numbers of a run.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.identity.seed)
@@ -81,7 +81,7 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
     both = experiment.model.bidirectional
     cells: list[Cell[Any]] = []
     backward: list[Cell[Any]] = []
-    for chosen in experiment.cells:
+    for chosen in experiment.model.cells:
         cells.append(chosen.build(input_size=size))
         validate_cell(cells[-1])
         if both:
@@ -95,10 +95,10 @@ def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
     vectors = _embedding(experiment, symbols) or OneHotInput(symbols)
     size = (experiment.model.embedding_size or symbols) + memory_size
     cells: list[Cell[Any]] = []
-    for chosen in experiment.cells:
+    for chosen in experiment.model.cells:
         cells.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size
     attention: Attention | None = None
-    if experiment.attention is not None:
-        attention = experiment.attention.build(query_size=size, memory_size=memory_size)
+    if experiment.model.attention is not None:
+        attention = experiment.model.attention.build(query_size=size, memory_size=memory_size)
     return Decoder(vectors, RecurrentStack(cells, experiment.model.dropout), memory_size, attention)

@@ -6,18 +6,19 @@ What needs pydantic is imported on first use, so that `seqforge --help` starts w
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from seqforge.registry.component import Component
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
 from seqforge.registry.plugin_file import plugin_options, with_plugin_file
-from seqforge.registry.problems import Problem, format_value, from_validation, join_key
+from seqforge.registry.problems import Problem, format_value, join_key
 from seqforge.registry.project import with_project
 from seqforge.registry.register import CARD, PretrainedModel, Register, Registration
 from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
-from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
+from seqforge.registry.use import Choice, Use, plain_tables, use
 
 if TYPE_CHECKING:
-    from seqforge.registry.component import Component, resolve
-    from seqforge.registry.options import Options, options_of
+    from seqforge.registry.options import Part, as_list, default, options_of, registry_of, resolve
+    from seqforge.registry.validation import from_validation, raise_problems
 
 __all__ = [
     "API_VERSION",
@@ -28,7 +29,7 @@ __all__ = [
     "SHOW_COMPONENTS",
     "Choice",
     "Component",
-    "Options",
+    "Part",
     "Plugin",
     "PluginHooks",
     "PluginState",
@@ -38,6 +39,8 @@ __all__ = [
     "Registration",
     "Registry",
     "Use",
+    "as_list",
+    "default",
     "discover",
     "format_value",
     "from_validation",
@@ -46,14 +49,18 @@ __all__ = [
     "options_of",
     "plain_tables",
     "plugin_options",
+    "raise_problems",
+    "registry_of",
     "resolve",
     "use",
-    "with_classes_of",
     "with_plugin_file",
     "with_project",
 ]
 
-_MODULES = {"Component": "component", "resolve": "component", "Options": "options", "options_of": "options"}
+_MODULES = {
+    **dict.fromkeys(("Part", "as_list", "default", "options_of", "registry_of", "resolve"), "options"),
+    **dict.fromkeys(("from_validation", "raise_problems"), "validation"),
+}
 """Modules of the names that are imported on first use."""
 
 

@@ -1,108 +1,200 @@
-"""Options of a component: a pydantic model that is built from the signature of its `__init__`."""
+"""Options of a component: a pydantic model from the signature of its `__init__`, in which a component may be a part."""
 
 import inspect
+import json
+import shlex
 import types
 import typing
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+import pydantic_core
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import core_schema
 
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
 from seqforge.kinds.table import KINDS
+from seqforge.registry.component import Component
+from seqforge.registry.problems import Problem, format_value
+from seqforge.registry.registry import SHOW_COMPONENTS, Registry
+from seqforge.registry.validation import Hints, from_validation, raise_problems
 
 
 @dataclass(frozen=True, slots=True)
-class NestedOption:
-    """An option that is a component itself, or a list of components.
+class Part:
+    """The type of a field that is a component: `Annotated[Component, Part("cell")]`.
+
+    A table names the component by its key `use`; its other keys are options. A text alone is the name of a component
+    with its default options. The context of the validation has the `registry`, and the `folder` to which relative paths
+    are relative. If it has a dictionary `owners`, that one receives the names of the options of each component.
 
     Attributes:
         kind: Kind of component.
-        interface: Interface that the component must implement; a kind may have more than one.
-        required: Whether the option has no default.
-        many: Whether it is a list.
-        description: Description of the option.
+        interface: Interface that an option of another component needs, since a kind may have more than one.
     """
 
     kind: str
-    interface: type[Any]
-    required: bool
-    many: bool
-    description: str
+    interface: type[Any] | None = None
 
-    @property
-    def example(self) -> str:
-        """Example of a value, as in an experiment file."""
-        table = f'{{ use = "{self.kind.upper()}" }}'
-        return f"[{table}]" if self.many else table
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            lambda value, info: self.resolve(value, info.context),
+            serialization=core_schema.plain_serializer_function_ser_schema(_table_of),
+        )
 
-    @property
-    def python_example(self) -> str:
-        """Example of a value, as in Python."""
-        chosen = f'use("{self.kind.upper()}")'
-        return f"[{chosen}]" if self.many else chosen
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"component": self.kind}
+
+    def resolve(self, value: Any, context: Mapping[str, Any]) -> Component:
+        """Find the component that a table or a text names, and check its options.
+
+        Raises:
+            ValidationError: If anything is wrong.
+        """
+        registry: Registry = context["registry"]
+        described = KINDS[self.kind].with_article
+        if not isinstance(value, Mapping | str):
+            message = f"must be the name of {described} or a table with it, not {format_value(value)}"
+            raise_problems([Problem("", message, 'Write { use = "NAME" }.', 'Write use("NAME").')])
+        options = {} if isinstance(value, str) else dict(cast("Mapping[str, Any]", value))
+        place = "" if isinstance(value, str) else "use"
+        name = value if isinstance(value, str) else options.pop("use", None)
+        if not isinstance(name, str):
+            hint = did_you_mean("", registry.names(self.kind), SHOW_COMPONENTS)
+            raise_problems([Problem(place, f"must name {described}", hint)])
+        try:
+            registration = registry.find(self.kind, name)
+            component = registry.load(registration)
+            model = options_of(component, self.kind, registration.qualified_name)
+        except PluginError as error:
+            raise_problems([Problem(place, error.message, error.hint or "", error.python_hint or "")])
+        if self.interface is not None and not issubclass(component, self.interface):
+            needed = self.interface.__name__
+            message = f"{registration.qualified_name} is not of the type {needed}, which this option needs"
+            raise_problems([Problem(place, message)])
+        if self.interface is None and "owners" in context:
+            context["owners"].setdefault(self.kind, set()).update(model.model_fields)
+        fields = model.model_fields.items()
+        # Defaults are validated too, so that a default path is relative to the experiment file as well.
+        defaults = {
+            name: field.default for name, field in fields if not field.is_required() and field.default is not None
+        }
+        try:
+            # The values of a file are those of JSON, in which a list is a tuple and a text is a path.
+            checked = model.model_validate_json(pydantic_core.to_json(defaults | options), context=context)
+        except ValidationError as error:
+            raise_problems(_problems(error, options, defaults, model, self.kind))
+        return Component(
+            registration=registration,
+            component=component,
+            options={field: getattr(checked, field) for field in model.model_fields},
+            table={"use": registration.qualified_name, **checked.model_dump(mode="json", exclude_none=True)},
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options that an experiment may set for a component.
+def _table_of(component: Component | Any) -> Any:
+    return component.table if isinstance(component, Component) else component  # the default, in the JSON Schema
 
-    Attributes:
-        model: Plain options, as a strict pydantic model.
-        nested: Options that are components themselves.
+
+def registry_of(info: ValidationInfo) -> Registry:
+    """Return the registry in the context of a validation."""
+    return cast("dict[str, Any]", info.context)["registry"]
+
+
+def default(kind: str) -> Any:
+    """Return the default of a field of a kind: the name of a component, or a list of it, which is then resolved."""
+    name = KINDS[kind].default
+    return ([name] if name else []) if KINDS[kind].many else name
+
+
+def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:
+    """Find the component that a table names by its key `use`, and check its options.
+
+    Args:
+        registry: Registered components.
+        kind: Kind of component.
+        table: The table, or only the name of the component.
+        key: Key of the table in its experiment.
+        folder: Folder to which relative paths are relative.
+
+    Returns:
+        The component, or every problem of the table.
     """
-
-    model: type[BaseModel]
-    nested: dict[str, NestedOption]
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Defaults of the plain options, except those that are None."""
-        fields = self.model.model_fields.items()
-        return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}
-
-    @property
-    def examples(self) -> dict[str, Any]:
-        """Example of each plain option that has one: `Field(examples=[…])`."""
-        return {name: field.examples[0] for name, field in self.model.model_fields.items() if field.examples}
-
-    @property
-    def names(self) -> list[str]:
-        """Names of all options: plain options first, each group in the order of the signature."""
-        return [*self.model.model_fields, *self.nested]
+    try:
+        return Part(kind).resolve(table, {"registry": registry, "folder": folder})
+    except ValidationError as error:
+        return from_validation(error, {}, key, [], "")
 
 
-def options_of(component: type[Any], kind: str, owner: str) -> Options:
-    """Return the options of a component, from the signature of its `__init__`.
+def _problems(
+    error: ValidationError, options: dict[str, Any], defaults: dict[str, Any], model: type[BaseModel], kind: str
+) -> list[Problem]:
+    """Return the problems of the options of a component."""
+    owner = cast("str", model.model_config.get("title"))
+    problems: list[Problem] = []
+    for problem in from_validation(error, defaults | options, "", [*model.model_fields], owner, _hints(model)):
+        name = problem.key.partition(".")[0]
+        if problem.unknown in KINDS[kind].supplied:
+            problem = Problem(problem.key, f"the engine sets this option of {owner}", "Leave it out.")
+        elif name in defaults and name not in options:
+            problem = Problem(problem.key, f"the default {problem.message}", author_hint(owner))
+        problems.append(problem)
+    return problems
 
-    Arguments that the engine passes to this kind of component are not options.
+
+def _hints(model: type[BaseModel]) -> Hints:
+    """Return how to write each option, as far as it is a component or has an example: `Field(examples=[…])`."""
+    hints: dict[str, tuple[str, str]] = {}
+    for name, field in model.model_fields.items():
+        items = [part for item in typing.get_args(field.annotation) for part in getattr(item, "__metadata__", ())]
+        for part in (*field.metadata, *items):
+            if isinstance(part, Part):
+                in_file, in_python = f'{{ use = "{part.kind.upper()}" }}', f'use("{part.kind.upper()}")'
+                form = "[{}]" if part in items else "{}"
+                hints[name] = (
+                    f"Write {name} = {form.format(in_file)}.",
+                    f"Write {name}={form.format(in_python)}.",
+                )
+        if field.examples:
+            example = field.examples[0]
+            value = json.dumps(example, ensure_ascii=False)
+            assignment = shlex.quote(f"KEY={example if isinstance(example, str) else value}").replace("KEY", "{key}", 1)
+            hints[name] = (
+                f"For example, write {name} = {value}, or add --set {assignment}.",
+                f"For example: {name}={example!r}.",
+            )
+    return hints
+
+
+def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
+    """Return the options of a component as a strict pydantic model, from the signature of its `__init__`.
+
+    Arguments that the engine passes to this kind of component are not options. An argument whose type is the interface
+    of a kind is a component within this one: a field with a `Part`.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.
     """
     supplied = KINDS[kind].supplied
-    interfaces = {interface: kind.name for kind in KINDS.values() for interface in kind.load_interfaces()}
+    interfaces = {interface: name for name, kind in KINDS.items() for interface in kind.load_interfaces()}
     arguments = _arguments(component, KINDS[kind].load_interfaces(), owner)
     for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
         raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
-    plain: dict[str, Any] = {}
-    nested: dict[str, NestedOption] = {}
-    for parameter, annotation in arguments:
-        if parameter.name in supplied:
-            continue
-        option = _nested_option(annotation, parameter, interfaces)
-        if option is not None:
-            nested[parameter.name] = option
-        else:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            plain[parameter.name] = (_accept_single_item(annotation), default)
-    return Options(_model(component.__name__, owner, plain), nested)
+    fields: dict[str, Any] = {
+        parameter.name: (
+            _accept_single_item(_with_parts(annotation, interfaces)),
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter, annotation in arguments
+        if parameter.name not in supplied
+    }
+    return _model(component.__name__, owner, fields)
 
 
 def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
@@ -113,7 +205,9 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
         with warnings.catch_warnings():
             # An option may have the name of a method of pydantic, such as `copy`.
             warnings.filterwarnings("error", message="Field name")
-            model = pydantic.create_model(name, __config__=config, **fields)
+            check: Any = field_validator("*")(classmethod(_check_value)) if fields else None
+            validators: dict[str, Any] = {"check_value": check} if fields else {}
+            model = pydantic.create_model(name, __config__=config, __validators__=validators, **fields)
     except Exception as error:  # An annotation may raise anything.
         if len(fields) > 1:
             for argument, field in fields.items():
@@ -127,6 +221,16 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     for reserved in fields.keys() - model.model_fields.keys():
         raise _configuration_error(owner, f"pydantic reserves the name {reserved!r}")
     return model
+
+
+def _check_value(model: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Check what the type of an option does not state."""
+    if value is None and model.model_fields[cast("str", info.field_name)].default is not None:
+        raise_problems([Problem("", "cannot be None", "Leave it out to use its default.")])
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # torch takes no other integers
+        message = f"should have at most 64 bits, not {format_value(value)}"
+        raise_problems([Problem("", message)])
+    return value
 
 
 def _arguments(
@@ -159,55 +263,43 @@ def _type_name(default: Any) -> str:
     return type(default).__name__ if isinstance(default, bool | int | float | str) else "float"
 
 
+def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:
+    """Return the type of an option with a `Part` in the place of each interface."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    interface = origin or annotation
+    if isinstance(interface, type) and interface in interfaces:
+        return Annotated[Component, Part(interfaces[interface], interface)]
+    if origin is Annotated:
+        return Annotated[(_with_parts(arguments[0], interfaces), *annotation.__metadata__)]
+    if origin in (types.UnionType, typing.Union):
+        return typing.Union[tuple(_with_parts(argument, interfaces) for argument in arguments)]  # noqa: UP007
+    if origin in (list, Sequence):
+        generic: Any = origin
+        return generic[_with_parts(arguments[0], interfaces)]
+    return annotation
+
+
 def _accept_single_item(annotation: Any) -> Any:
     """Accept a single text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
-    bare, _ = _without_none(annotation)
+    bare = _bare(annotation)
+    if typing.get_origin(bare) in (types.UnionType, typing.Union):
+        bare = next((_bare(argument) for argument in typing.get_args(bare) if argument is not types.NoneType), bare)
     if typing.get_origin(bare) not in (list, Sequence):
         return annotation
     (item,) = typing.get_args(bare)
-    if _bare(item)[0] not in (str, Path):
+    if _bare(item) not in (str, Path):
         return annotation
-    return Annotated[annotation, BeforeValidator(_as_list, json_schema_input_type=item | annotation)]
+    return Annotated[annotation, BeforeValidator(as_list, json_schema_input_type=item | annotation)]
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """Return a text as a list of it, and any other value unchanged."""
     return [value] if isinstance(value, str) else value
 
 
-def _without_none(annotation: Any) -> tuple[Any, str]:
-    """Return the type inside `Annotated[…]` and `… | None`, and its description.
-
-    A union of several other types is returned unchanged.
-    """
-    annotation, description = _bare(annotation)
-    if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
-        return annotation, description
-    alternatives = [part for part in typing.get_args(annotation) if part is not types.NoneType]
-    if len(alternatives) != 1:
-        return annotation, description
-    inner, inner_description = _bare(alternatives[0])
-    return inner, description or inner_description
-
-
-def _nested_option(
-    annotation: Any, parameter: inspect.Parameter, interfaces: dict[type[Any], str]
-) -> NestedOption | None:
-    annotation, description = _without_none(annotation)
-    many = typing.get_origin(annotation) in (list, Sequence)
-    if many:
-        annotation, _ = _bare(typing.get_args(annotation)[0])
-    interface = typing.get_origin(annotation) or annotation
-    if not isinstance(interface, type) or interface not in interfaces:
-        return None
-    return NestedOption(interfaces[interface], interface, parameter.default is parameter.empty, many, description)
-
-
-def _bare(annotation: Any) -> tuple[Any, str]:
-    """Return the type and the description in `Annotated[type, Field(description="…")]`."""
-    if typing.get_origin(annotation) is not typing.Annotated:
-        return annotation, ""
-    inner, *extras = typing.get_args(annotation)
-    return inner, next((extra.description or "" for extra in extras if hasattr(extra, "description")), "")
+def _bare(annotation: Any) -> Any:
+    """Return the type in `Annotated[type, …]`."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
 
 
 def _configuration_error(owner: str, reason: str) -> PluginError:

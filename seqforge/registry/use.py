@@ -1,15 +1,15 @@
 """Components that are chosen in Python, by name or by class, and their conversion to tables of an experiment file."""
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
+from seqforge.faults import SESSION
 from seqforge.registry.problems import format_value, join_key
-from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
 from seqforge.storage.paths import is_utf8
 
@@ -28,7 +28,7 @@ class Use:
 
 
 Choice = Use | str | type[Any]
-"""A component in an argument of `Experiment`. A name or a class alone stands for `use(name_or_class)`."""
+"""A component in an argument of `Experiment`. A name or a class alone has its default options."""
 
 
 def use(component: str | type[Any], /, **options: Any) -> Use:
@@ -48,56 +48,56 @@ def use(component: str | type[Any], /, **options: Any) -> Use:
     return Use(component, options)
 
 
-def with_classes_of(tables: Any, registry: Registry) -> Registry:
-    """Return a registry that also has the classes in tables that no plugin registers.
-
-    Raises:
-        PluginError: If a class implements no interface, or if two have the same kind and name.
-    """
-    classes = [component for component in _classes_in(tables) if registry.registration_of(component) is None]
-    return registry.with_components(classes) if classes else registry
-
-
-def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
+def plain_tables(value: Any, registry: Registry) -> tuple[Any, Registry]:
     """Convert Python values to values of an experiment file.
 
     Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a plain number.
 
+    Returns:
+        The values, and a registry that also has the classes among them that no plugin registers.
+
     Raises:
         ExperimentError: If an experiment file cannot hold a value of this type, or text that is not valid Unicode.
+        PluginError: If a class implements no interface, or if two have the same kind and name.
     """
-    match value:
-        case Use(component=component, options=options):
-            inner = plain_tables(options, registry, key)
-            if isinstance(component, str):
-                return {"use": component, **inner}
-            registration = cast("Registration", registry.registration_of(component))
-            return {"use": registration.qualified_name, **inner}
-        case type():
-            return plain_tables(Use(value, {}), registry, key)
-        case Mapping():
-            items = cast("Mapping[Any, Any]", value).items()
-            return {
-                _text(str(name), key): plain_tables(inner, registry, join_key(key, str(name))) for name, inner in items
-            }
-        case list() | tuple():
-            values = cast("list[Any]", value)
-            return [plain_tables(inner, registry, join_key(key, index)) for index, inner in enumerate(values)]
-        case str():
-            return _text(value, key)
-        case None | bool() | datetime.date() | datetime.time():
-            return value
-        case Path():
-            return _text(str(value), key)
-        case Integral():
-            return int(value)
-        case Real():
-            return float(value)
-        case _:
-            raise ExperimentError(
-                f"the experiment: {key}: an experiment cannot hold the value {format_value(value)}",
-                hint="Pass text, a number, True or False, a list, a dict, a path, or use(…).",
-            )
+    classes: list[type[Any]] = []
+
+    def plain(value: Any, key: str) -> Any:
+        match value:
+            case Use(component=component, options=options):
+                return {"use": name_of(component), **plain(options, key)}
+            case type():
+                return {"use": name_of(value)}
+            case Mapping():
+                items = cast("Mapping[Any, Any]", value).items()
+                return {_text(str(name), key): plain(inner, join_key(key, str(name))) for name, inner in items}
+            case list() | tuple():
+                values = cast("list[Any]", value)
+                return [plain(inner, join_key(key, index)) for index, inner in enumerate(values)]
+            case str() | Path():
+                return _text(str(value), key)
+            case None | bool() | datetime.date() | datetime.time():
+                return value
+            case Integral():
+                return int(value)
+            case Real():
+                return float(value)
+            case _:
+                raise ExperimentError(
+                    f"the experiment: {key}: an experiment cannot hold the value {format_value(value)}",
+                    hint="Pass text, a number, True or False, a list, a dict, a path, or use(…).",
+                )
+
+    def name_of(component: str | type[Any]) -> str:
+        if isinstance(component, str):
+            return component
+        if registration := registry.registration_of(component):
+            return registration.qualified_name
+        classes.append(component)
+        return f"{SESSION}/{component.__name__}"
+
+    table = plain(value, "")
+    return table, registry.with_components(classes) if classes else registry
 
 
 def _text(text: str, key: str) -> str:
@@ -107,21 +107,3 @@ def _text(text: str, key: str) -> str:
         f"the experiment: {key}: {text!r} is not valid UTF-8",
         hint="An experiment is stored in UTF-8. If this is the name of a file, rename the file.",
     )
-
-
-def _classes_in(value: Any) -> Iterator[type[Any]]:
-    match value:
-        case Use(component=component, options=options):
-            if isinstance(component, type):
-                yield component
-            yield from _classes_in(options)
-        case type():
-            yield value
-        case Mapping():
-            for inner in cast("Mapping[Any, Any]", value).values():
-                yield from _classes_in(inner)
-        case list() | tuple():
-            for inner in cast("list[Any]", value):
-                yield from _classes_in(inner)
-        case _:
-            pass

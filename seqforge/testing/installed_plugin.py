@@ -104,8 +104,7 @@ def _load(registry: Registry, registration: Registration, problems: dict[str, st
     except SeqforgeError as error:
         problems[name] = error.message
         return None
-    required = [option for option, field in options.model.model_fields.items() if field.is_required()]
-    required += [option for option, nested in options.nested.items() if nested.required]
+    required = [option for option, field in options.model_fields.items() if field.is_required()]
     if required:
         values = ", ".join(f"{option}=…" for option in required)
         problems[name] = (

@@ -90,7 +90,7 @@ def test_the_metrics_of_a_file_and_the_trackers_are_left_out(registry: Registry,
     model = sf.export(Run.open(run.path, extended, registry), tmp_path / "shared/model")
     opened = Run.open(model.path)
     assert [metric.name for metric in opened.experiment.metrics] == ["essentials/distinct"]
-    assert opened.experiment.trackers == ()
+    assert opened.experiment.trackers == []
     assert opened.sample(length=1)
 
 

@@ -140,7 +140,7 @@ def test_a_run_is_resumed_with_new_settings(run: Run) -> None:
     longer = run.resume(training={"steps": 15}, optimizer={"learning_rate": 0.003})
     assert (run.checkpoints.steps()[-1], longer.experiment.training.steps) == (15, 15)
     assert longer.experiment.optimizer.options["learning_rate"] == 0.003
-    assert longer.experiment.cells == run.experiment.cells
+    assert longer.experiment.model.cells == run.experiment.model.cells
     with pytest.raises(ExperimentError, match=r"training\.batch_size was 4 and is now 5"):
         longer.resume(training={"batch_size": 5, "steps": 20})
     with pytest.raises(ExperimentError, match=r"step: .*Did you mean 'steps'"):
@@ -168,7 +168,7 @@ def test_a_run_with_a_session_defined_cell_opens_if_its_class_is_passed(tmp_path
     text = "the quick brown fox;\n" * 20
     experiment = Experiment(
         corpus=use("inline", text=text),
-        cells=[use(Leaky, hidden_size=4)],
+        model={"cells": [use(Leaky, hidden_size=4)]},
         training={"steps": 2, "batch_size": 2, "sequence_length": 8},
     )
     run = train(experiment, tmp_path)

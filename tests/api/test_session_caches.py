@@ -10,7 +10,9 @@ from seqforge.kinds import Metric, Score
 
 
 def experiment(vocabulary: type[Any], metric: type[Any]) -> Experiment:
-    return Experiment(corpus=use("inline", text="abc" * 99), cells=["gru"], vocabulary=vocabulary, metrics=[metric])
+    return Experiment(
+        corpus=use("inline", text="abc" * 99), model={"cells": ["gru"]}, vocabulary=vocabulary, metrics=[metric]
+    )
 
 
 def define(value: float) -> tuple[type[Any], type[Any]]:
@@ -55,7 +57,7 @@ class Shifted(Bytes):
 def version(source: str, file: str = "first") -> Any:
     names: dict[str, Any] = {"Bytes": Bytes, "__name__": "notebook"}
     exec(compile(source, file, "exec"), names)
-    chosen = Experiment(corpus=use("inline", text="abc" * 99), cells=["gru"], vocabulary=names["Shifted"])
+    chosen = Experiment(corpus=use("inline", text="abc" * 99), model={"cells": ["gru"]}, vocabulary=names["Shifted"])
     return chosen.vocabulary.versions(chosen.plugins)
 
 

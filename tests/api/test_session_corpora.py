@@ -21,7 +21,7 @@ def test_a_generator_of_texts_is_a_corpus(tmp_path: Path) -> None:
         yield from (f"text {number} of several\n" for number in range(50))
 
     corpus = sf.texts(generate())
-    experiment = sf.Experiment(corpus=corpus, cells=[sf.use("gru", hidden_size=5)], **SHORT)
+    experiment = sf.Experiment(corpus=corpus, model={"cells": [sf.use("gru", hidden_size=5)]}, **SHORT)
     run = sf.train(experiment, tmp_path)
     assert run.vocabulary().size == len(set("".join(generate())))
     assert run.sample("t", length=3).pop().startswith("t")
@@ -36,7 +36,7 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     points = [(torch.rand(4, 2, generator=generator), torch.tensor(index % 2)) for index in range(40)]
     experiment = sf.Experiment(
-        corpus=sf.examples(iter(points), NUMBERS), cells=["gru"], data={"validation_fraction": 0.3}, **SHORT
+        corpus=sf.examples(iter(points), NUMBERS), model={"cells": ["gru"]}, data={"validation_fraction": 0.3}, **SHORT
     )
     run = sf.train(experiment, tmp_path)
     assert run.predict([np.zeros((3, 2), dtype=np.float32)])[0].text in ("even", "odd")
@@ -62,7 +62,8 @@ def test_an_empty_iterable_or_an_item_of_another_type_is_an_error(make: Any, mes
 def test_names_that_are_not_utf_8_and_tensors_with_a_gradient_are_accepted(tmp_path: Path) -> None:
     documents = [sf.Document(f"\udc80{number}", b"some text\n" * 9) for number in range(20)]
     run = sf.train(
-        sf.Experiment(corpus=sf.texts(documents), cells=["gru"], data={"split": "document"}, **SHORT), tmp_path
+        sf.Experiment(corpus=sf.texts(documents), model={"cells": ["gru"]}, data={"split": "document"}, **SHORT),
+        tmp_path,
     )
     assert run.evaluate().loss > 0
     (example,) = sf.examples([(torch.ones(1, 2, requires_grad=True), 1)], NUMBERS)().examples()

@@ -73,7 +73,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a setting without its table": (
         lambda run: run.resume(steps=cast("Any", 40)),
-        "steps: an experiment has no such table. Move it to training={'steps': …}.",
+        "steps: an experiment has no table 'steps'. Move it to training={'steps': …}.",
     ),
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is bytes, not text"),
     "a number as a text": (lambda run: run.states(NUMBER), "the text is an int, not text"),
@@ -100,13 +100,16 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "token ids that are no integers": (lambda run: run.vocabulary().decode([1.5]), "must be integers, not [1.5]"),
     "no list of token ids": (lambda run: run.vocabulary().decode(NUMBER), "must be integers, not "),
     "one cell": (
-        lambda run: sf.Experiment(corpus=sf.texts(["a"]), cells=cast("Any", sf.use("gru"))),
-        "cells is a list, not Use(component='gru', options={})\nWrite cells=[…].",
+        lambda run: sf.Experiment(corpus=sf.texts(["a"]), model={"cells": sf.use("gru")}),
+        "model.cells: should be a list, not {'use': 'gru'}. Write a list, such as [use(",
     ),
-    "the name of a metric": (lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"), "Write metrics=[…]."),
+    "the name of a metric": (
+        lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"),
+        "Write a list, such as [use(",
+    ),
     "a path as a corpus": (
-        lambda run: sf.Experiment(corpus=cast("Any", Path("notes.txt"))),
-        'For a text file: corpus=use("text", files=["notes.txt"]).',
+        lambda run: sf.Experiment(corpus=Path("notes.txt")),
+        "For a text file: use(\"text\", files=['notes.txt']).",
     ),
     "the name of a file as a corpus": (
         lambda run: sf.Experiment(corpus="notes.txt"),
@@ -121,7 +124,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a length as text": (lambda run: run.sample(length=cast("Any", "5")), "length is '5'\nIt must be a whole number"),
     "half a sample": (lambda run: run.sample(count=cast("Any", 1.5)), "count is 1.5\nIt must be a whole number"),
     "a seed as text": (lambda run: run.sample(seed=cast("Any", "a")), "seed is 'a'\nIt must be a whole number"),
-    "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "samplers is a list, not Use("),
+    "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "sampler: should be a list, not {"),
     "a number as a device": (lambda run: run.sample(device=NUMBER), "this machine has no device '5'"),
     "a number as a precision": (lambda run: run.sample(precision=NUMBER), "there is no precision 5"),
     "a number as a split": (lambda run: run.evaluate(NUMBER), "there is no split 5"),
@@ -132,7 +135,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
 def run(tmp_path_factory: pytest.TempPathFactory) -> sf.Run:
     experiment = sf.Experiment(
         corpus=sf.use("inline", text="a text of some words\n" * 10),
-        cells=[sf.use("rnn", hidden_size=4)],
+        model={"cells": [sf.use("rnn", hidden_size=4)]},
         training={"steps": 1, "batch_size": 1, "sequence_length": 8, "backend": "eager", "device": "cpu"},
     )
     return sf.train(experiment, tmp_path_factory.mktemp("runs"), progress=False)

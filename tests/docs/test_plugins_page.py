@@ -76,7 +76,7 @@ def test_the_file_of_the_plugins_page_trains(write: Callable, essentials: Regist
     (block,) = re.findall(r"^```python\n(.*?)^```$", (DOCS / "how-to/plugins.md").read_text("utf-8"), re.M | re.S)
     names: dict[str, Any] = {}
     exec(block, names)
-    assert names["run"].experiment.cells[0].name == "my_cell.py/leaky-rnn"
+    assert names["run"].experiment.model.cells[0].name == "my_cell.py/leaky-rnn"
     assert names["run"].checkpoints.steps() == [2]
 
 

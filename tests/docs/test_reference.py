@@ -79,7 +79,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> seqforge.Run:
     corpus = seqforge.use("inline", text="a rose is a rose is a rose is a rose, " * 10)
     experiment = seqforge.Experiment(
         corpus=corpus,
-        cells=[seqforge.use("rnn", hidden_size=2)],
+        model={"cells": [seqforge.use("rnn", hidden_size=2)]},
         data={"validation_fraction": 0.3},
         training={"steps": 1, "batch_size": 1, "sequence_length": 5, "log_interval": 1, "backend": "eager"},
         sampling={"length": 20},

@@ -72,7 +72,7 @@ def test_a_stated_limit_replaces_the_default_number_of_steps(samples: Registry, 
 def test_repeated_cells_are_resolved_to_single_entries(samples: Registry):
     cells = [{"use": "lstm", "repeat": 2, "hidden_size": 8}, {"use": "extra/gru"}]
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": cells}}, registry=samples)
-    assert [cell.name for cell in experiment.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
+    assert [cell.name for cell in experiment.model.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
     assert [cell["hidden_size"] for cell in experiment.table["model"]["cells"]] == [8, 8, 128]
     assert not any("repeat" in cell for cell in experiment.table["model"]["cells"])
 
@@ -208,7 +208,7 @@ def test_stated_values_are_the_values_of_the_experiment(samples: Registry, table
             assert experiment.table[section][key] == value
     assert experiment.corpus.build().text == table["corpus"]["text"]
     layers = [cell for cell in table.get("model", {}).get("cells", [{}]) for _ in range(cell.get("repeat", 1))]
-    assert len(experiment.cells) == len(layers)
+    assert len(experiment.model.cells) == len(layers)
     assert experiment.optimizer.options["learning_rate"] == table.get("optimizer", {}).get("learning_rate", 0.002)
 
 

@@ -52,25 +52,21 @@ def test_the_constructor_and_its_file_give_equal_experiments(samples: Registry, 
     experiment = sf.Experiment(
         corpus=CORPUS,
         vocabulary="characters",
-        cells=["lstm", sf.use("basics/gru", hidden_size=np.int64(7), repeat=2)],
-        initializer="default",
         loss="cross-entropy",
         optimizer=sf.use("adam", learning_rate=np.float32(0.5)),
-        schedule=None,
-        samplers=["greedy", sf.use("temperature", temperature=0.5)],
+        sampler=["greedy", sf.use("temperature", temperature=0.5)],
         metrics=[sf.use("distinct", lengths=(1, 2))],
         data={"shuffle": False},
-        model={"dropout": 0.5},
+        model={"dropout": 0.5, "cells": ["lstm", sf.use("basics/gru", hidden_size=np.int64(7), repeat=2)]},
         training={"minutes": 3, "steps": None},
-        name="mine",
-        seed=5,
+        experiment={"name": "mine", "seed": 5},
         registry=samples,
     )
     path = tmp_path / "mine.toml"
     path.write_text(experiment.to_toml())
     assert sf.Experiment.load(path, registry=samples) == experiment
     assert experiment.registry is samples
-    assert [cell.options["hidden_size"] for cell in experiment.cells] == [128, 7, 7]
+    assert [cell.options["hidden_size"] for cell in experiment.model.cells] == [128, 7, 7]
     assert experiment.optimizer.options["learning_rate"] == 0.5
     assert (experiment.identity.name, experiment.identity.seed) == ("mine", 5)
     assert (experiment.training.steps, experiment.model.dropout) == (None, 0.5)
@@ -78,7 +74,7 @@ def test_the_constructor_and_its_file_give_equal_experiments(samples: Registry, 
 
 def test_a_session_defined_class_is_a_component(samples: Registry) -> None:
     samplers = [Cold, sf.use(Chain, inner=sf.use(Cold, size=9), path=Path("there"))]
-    experiment = sf.Experiment(corpus=CORPUS, samplers=samplers, registry=samples)
+    experiment = sf.Experiment(corpus=CORPUS, sampler=samplers, registry=samples)
     assert [sampler.name for sampler in experiment.samplers] == ["session/Cold", "session/Chain"]
     assert experiment.table["sampler"][0] == {"use": "session/Cold", "size": 3}
     assert experiment.table["sampler"][1]["inner"] == {"use": "session/Cold", "size": 9}
@@ -95,13 +91,13 @@ def test_a_session_defined_class_is_a_component(samples: Registry) -> None:
 
 def test_a_class_that_a_plugin_registers_keeps_its_name(samples: Registry) -> None:
     lstm = samples.load(samples.find("cell", "lstm"))
-    experiment = sf.Experiment(corpus=CORPUS, cells=[sf.use(lstm, hidden_size=5)], registry=samples)
-    assert experiment.cells[0].name == "basics/lstm"
+    experiment = sf.Experiment(corpus=CORPUS, model={"cells": [sf.use(lstm, hidden_size=5)]}, registry=samples)
+    assert experiment.model.cells[0].name == "basics/lstm"
     assert experiment.registry is samples
 
 
 def test_a_missing_session_class_is_an_error_that_names_it(samples: Registry) -> None:
-    table = tomllib.loads(sf.Experiment(corpus=CORPUS, samplers=[Cold], registry=samples).to_toml())
+    table = tomllib.loads(sf.Experiment(corpus=CORPUS, sampler=[Cold], registry=samples).to_toml())
     with pytest.raises(ExperimentError) as caught:
         sf.Experiment.from_dict(table, registry=samples)
     assert str(caught.value) == (
@@ -146,33 +142,36 @@ class Unfinished(Metric):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"samplers": [sf.use(Cold, size=0)]}, "sampler.0.size: should be greater than 0, not 0"),
-        ({"samplers": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
-        ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
-        ({"samplers": [Chain]}, 'session/Chain needs this option. Write inner=use("SAMPLER").'),
-        ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table with the name of a sampler, not 'greedy'"),
+        ({"sampler": [sf.use(Cold, size=0)]}, "sampler.0.size: should be greater than 0, not 0"),
+        ({"sampler": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
+        ({"sampler": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
+        ({"sampler": [Chain]}, 'session/Chain needs this option. Write inner=use("SAMPLER").'),
+        ({"sampler": [sf.use(Chain, inner="gready")]}, "no sampler is called 'gready'. Did you mean 'greedy'?"),
         (
-            {"samplers": [Untyped]},
+            {"sampler": [Untyped]},
             "argument 'size' has no type annotation, such as 'size: float'. Correct the class Untyped.",
         ),
-        ({"samplers": [Hot]}, "size: the default should be greater than 0, not 0. Correct the class Hot."),
-        ({"samplers": [sf.use(Hot, size=-1)]}, "size: should be greater than 0, not -1"),
+        ({"sampler": [Hot]}, "size: the default should be greater than 0, not 0. Correct the class Hot."),
+        ({"sampler": [sf.use(Hot, size=-1)]}, "size: should be greater than 0, not -1"),
         ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
-        ({"cells": [Cold]}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),
+        ({"model": {"cells": [Cold]}}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),
         (
-            {"cells": [sf.use("lstm", hidden_size=print)]},
+            {"model": {"model": {"cells": [sf.use("lstm", hidden_size=print)]}}},
             "hidden_size: an experiment cannot hold the value <built-in function print>",
         ),
         ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
         ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
         ({"model": 5}, "model: must be a table, not 5"),
-        ({"cells": 5}, "cells is a list, not 5. Write cells=[…]."),
-        ({"vocabulary": 5}, "vocabulary: must be a table with the name of a vocabulary, not 5"),
+        ({"sampler": "greedy"}, "sampler: should be a list, not 'greedy'. Write a list, such as [use(\"NAME\")]."),
+        ({"vocabulary": 5}, "vocabulary: must be the name of a vocabulary or a table with it, not 5"),
         ({"optimizer": Plain()}, "optimizer: an experiment cannot hold the value <"),
-        ({"name": "\ud800"}, "experiment.name: '\\ud800' is not valid UTF-8"),
+        ({"experiment": {"name": "\ud800"}}, "experiment.name: '\\ud800' is not valid UTF-8"),
         ({"data": {"\udc80": 1}}, "data: '\\udc80' is not valid UTF-8"),
         ({"corpus": sf.use("inline", text=Path("\udc80"))}, "corpus.text: '\\udc80' is not valid UTF-8"),
-        ({"cells": [sf.use("lstm", hidden_size=2**63)]}, "model.cells.0.hidden_size: should have at most 64 bits"),
+        (
+            {"model": {"cells": [sf.use("lstm", hidden_size=2**63)]}},
+            "model.cells.0.hidden_size: should have at most 64 bits",
+        ),
         ({"loss": Plain}, "Plain is not a component: it does not derive from an interface"),
     ],
 )
@@ -195,7 +194,7 @@ def test_an_interface_is_not_a_component(samples: Registry) -> None:
 PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
     "a name in the place of cells": (
         {"model": {"cells": "lstm"}},
-        'model.cells: must be a list of at least one cell. Write a list, such as [use("lstm", hidden_size=256)].',
+        "model.cells: should be a list, not 'lstm'. Write a list, such as [use(\"lstm\", hidden_size=256)].",
     ),
     "a number in the place of settings": (
         {"training": 5},
@@ -203,14 +202,14 @@ PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a number in the place of a component": (
         {"loss": 5},
-        'loss: must be a table with the name of a loss, not 5. Write use("NAME").',
+        'loss: must be the name of a loss or a table with it, not 5. Write use("NAME").',
     ),
-    "a name in the place of a nested component": (
-        {"samplers": [sf.use(Chain, inner="temperature")]},
-        "sampler.0.inner: must be a table with the name of a sampler, not 'temperature'. Write use(\"temperature\").",
+    "a number in the place of a nested component": (
+        {"sampler": [sf.use(Chain, inner=3)]},
+        'sampler.0.inner: must be the name of a sampler or a table with it, not 3. Write use("NAME").',
     ),
     "no nested component": (
-        {"samplers": [sf.use(Chain)]},
+        {"sampler": [sf.use(Chain)]},
         'sampler.0.inner: session/Chain needs this option. Write inner=use("SAMPLER").',
     ),
     "a setting as an option": (
@@ -223,7 +222,7 @@ PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a seed as an option": (
         {"corpus": sf.use("inline", text="hello", seed=3)},
-        "corpus.seed: basics/inline has no option 'seed'. Move it to the argument seed of Experiment.",
+        "corpus.seed: basics/inline has no option 'seed'. Move it to experiment={'seed': …}.",
     ),
 }
 
@@ -237,10 +236,14 @@ def test_hints_for_an_experiment_in_python_show_python(mistake: str, samples: Re
 
 
 def test_hints_for_tables_in_python_show_python_and_for_a_file_toml(samples: Registry, tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match=r'needs a corpus. Add "corpus": use\("NAME"\)\. Known: '):
+    with pytest.raises(ExperimentError, match=r'needs this table. Add corpus=use\("NAME"\)\. Known: '):
         sf.Experiment.from_dict({}, registry=samples)
-    with pytest.raises(ExperimentError, match=r'must be a list of tables. Write a list, such as \[use\("NAME"\)\]'):
+    with pytest.raises(
+        ExperimentError, match=r"should be a list, not 'greedy'. Write a list, such as \[use\(.NAME.\)\]"
+    ):
         sf.Experiment.from_dict({"corpus": CORPUS, "sampler": "greedy"}, registry=samples)
     (tmp_path / "small.toml").touch()
-    with pytest.raises(ExperimentError, match=r'needs a corpus. Add \[corpus\] with use = "NAME", or --corpus NAME\.'):
+    with pytest.raises(
+        ExperimentError, match=r'needs this table. Add \[corpus\] with use = "NAME", or --corpus NAME\.'
+    ):
         sf.Experiment.load(tmp_path / "small.toml", registry=samples)

@@ -101,16 +101,16 @@ def test_a_wrong_option_is_reported_with_its_key(registry: Registry, option: str
 
 def test_all_wrong_options_are_reported_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
-        "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
-        'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }.',
         "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
-        'key.others.1: must be a table with the name of a sampler, not 3. Write { use = "NAME" }.',
+        'key.others.1: must be the name of a sampler or a table with it, not 3. Write { use = "NAME" }.',
         "key.size: should be greater than 0, not 0",
+        'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }.',
+        "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
     ]
     assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
-        'key.inner: must be a table with the name of a sampler, not 1. Write { use = "NAME" }.',
-        'key.others: must be a list of tables, each with the name of a sampler. Write [{ use = "SAMPLER" }].',
+        'key.inner: must be the name of a sampler or a table with it, not 1. Write { use = "NAME" }.',
         "key.size: sample/required needs this option",
+        'key.others: should be a list, not {}. Write others = [{ use = "SAMPLER" }].',
     ]
 
 
@@ -133,13 +133,19 @@ def test_a_component_without_options_takes_none(registry: Registry):
     assert isinstance(resolved_component(registry, 'use = "plain"', "loss").build(), PlainLoss)
 
 
-@pytest.mark.parametrize(("value", "name"), [("lstm", "lstm"), (3, "NAME"), ([], "NAME")])
-def test_a_component_must_be_a_table(registry: Registry, value: Any, name: str):
+@pytest.mark.parametrize("value", [3, []])
+def test_a_component_must_be_a_name_or_a_table(registry: Registry, value: Any):
     [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
-    assert (
-        str(problem)
-        == f'optimizer: must be a table with the name of an optimizer, not {value!r}. Write {{ use = "{name}" }}.'
-    )
+    hint = 'Write { use = "NAME" }.'
+    assert str(problem) == f"optimizer: must be the name of an optimizer or a table with it, not {value!r}. {hint}"
+
+
+def test_a_name_alone_stands_for_a_table_without_options(registry: Registry):
+    alone = resolve(registry, "sampler", "configured", "sampler", FOLDER)
+    assert alone == resolved_component(registry, 'use = "configured"')
+    wrapper = resolved_component(registry, 'use = "wrapper"\ninner = "configured"\nbefore = ["nooptions"]')
+    assert wrapper.table["inner"]["use"] == "sample/configured"
+    assert wrapper.table["before"] == [{"use": "sample/nooptions"}]
 
 
 @pytest.mark.parametrize("table", ["", "use = 3", "use = []"])

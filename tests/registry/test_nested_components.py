@@ -34,7 +34,7 @@ def test_components_can_be_nested(registry: Registry):
     assert component.table["inner"]["inner"]["size"] == 9
     assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
     built = component.build()
-    assert (built.inner.before, built.inner.several) == (None, ())
+    assert (built.inner.before, built.inner.several) == (None, [])
     types = [type(part) for part in (built.inner, *built.before, built.after)]
     assert types == [Wrapper, NoOptions, Configured, NoOptions]
     assert [part.given["size"] for part in (built.inner.inner, built.several[0])] == [9, 8]

@@ -65,7 +65,7 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
     fused = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
     assert read_backends(fused.path).cells == {"stack.cells.0": "onednn"}
     changed(fused, registry, "model.cells.0={use='lstm', hidden_size=7}", "training.backend=eager").resume()
-    assert Run.open(fused.path, registry=registry).experiment.cells[0].name == "essentials/lstm"
+    assert Run.open(fused.path, registry=registry).experiment.model.cells[0].name == "essentials/lstm"
     assert read_backends(fused.path).cells == {"stack.cells.0": "eager"}
     pinned = ["training.steps=9", "model.cells.0.backend='onednn'"]
     Run.open(fused.path, pinned, registry).resume()

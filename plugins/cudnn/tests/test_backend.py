@@ -72,9 +72,9 @@ def test_a_preset_is_the_cell_pinned_to_the_fused_backends(name: str, cell: str)
             "model": {"cells": [{"use": f"cudnn/{name}", "hidden_size": 5}]},
         }
     )
-    assert experiment.cells[0].name == cell
+    assert experiment.model.cells[0].name == cell
     assert experiment.backend_pins == (("cudnn", "onednn"),)
-    assert type(experiment.cells[0].build(input_size=3)).__module__.startswith("seqforge_essentials")
+    assert type(experiment.model.cells[0].build(input_size=3)).__module__.startswith("seqforge_essentials")
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])

@@ -67,7 +67,9 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
     assert "left to start" not in result.stderr
     for row in rows:
         trained = Run.open(row["run"])
-        assert trained.experiment.cells[0].options["hidden_size"] == row["parameters"]["model.cells.0.hidden_size"]
+        assert (
+            trained.experiment.model.cells[0].options["hidden_size"] == row["parameters"]["model.cells.0.hidden_size"]
+        )
         assert summarize_run(trained.path).best == row["value"]
     page = (tmp_path / "runs/small/study.html").read_text()
     assert page.count("Plotly.newPlot") >= 4

@@ -1,0 +1,118 @@
+"""`[model]`: the network, with its components."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Section
+from seqforge.registry import (
+    Component,
+    Part,
+    Problem,
+    Registry,
+    as_list,
+    default,
+    from_validation,
+    raise_problems,
+    registry_of,
+)
+
+MAXIMUM_REPEAT = 1000
+
+
+class Layer(Section, title="[[model.cells]]"):
+    """The keys of `[[model.cells]]` that are not options of the cell."""
+
+    repeat: Annotated[
+        int, Field(ge=1, le=MAXIMUM_REPEAT, description="Number of layers with this cell and these options.")
+    ] = 1
+    backend: Annotated[
+        list[BackendName],
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+        Field(description="Backend that runs this layer, or several in order of preference."),
+    ] = cast("Any", [])
+
+
+def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> list[Component]:
+    """Return the cell of a table once for each layer."""
+    keys: dict[str, Any] = {}
+    if isinstance(table, Mapping | str):
+        cell = {"use": table} if isinstance(table, str) else dict(cast("Mapping[str, Any]", table))
+        table = _expand_preset(cell, registry_of(info))
+        keys = {name: table.pop(name) for name in Layer.model_fields if name in table}
+    problems: list[Problem] = []
+    layer, component = Layer(), None
+    try:
+        layer = Layer.model_validate(keys, context=info.context)
+    except ValidationError as error:
+        problems += from_validation(error, keys, "", [], "")
+    try:
+        component = handler(table)
+    except ValidationError as error:
+        problems += from_validation(error, {}, "", [], "")
+    if component is None or problems:
+        raise_problems(problems)
+    backends = tuple(name for name in layer.backend if name != AUTO_BACKEND)
+    pin = {"backend": backends[0] if len(backends) == 1 else list(backends)} if backends else {}
+    return [replace(component, table={**component.table, **pin}, backends=backends)] * layer.repeat
+
+
+def _expand_preset(options: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """Replace the name of a preset by its cell and its backends."""
+    for preset in registry.registrations("cell"):
+        if preset.backends and preset.qualified_name == options.get("use"):
+            return {"backend": list(preset.backends), **options, "use": preset.target}
+    return options
+
+
+def _join(layers: list[list[Component]]) -> list[Component]:
+    return [cell for layer in layers for cell in layer]
+
+
+class Model(Section, title="[model]"):
+    """`[model]`: the network. Its cells have their own tables `[[model.cells]]`."""
+
+    hints: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "cells": ("Write [[{key}]] above each cell.", 'Write a list, such as [use("lstm", hidden_size=256)].')
+    }
+
+    topology: Annotated[
+        Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
+        Field(description="Topology of the model. By default, it follows from the corpus and the loss."),
+    ] = None
+    embedding_size: Annotated[
+        Count | None,
+        Field(description="Size of the embedding of each symbol. By default, symbols are one-hot vectors."),
+    ] = None
+    cells: Annotated[
+        list[Annotated[Component, Part("cell"), WrapValidator(_check_layer)]],
+        Field(min_length=1, description="One cell for each layer, from the input to the output."),
+        AfterValidator(_join),
+    ] = default("cell")
+    attention: Annotated[
+        Annotated[Component, Part("attention")] | None, Field(description="Attention of the decoder, if there is one.")
+    ] = None
+    initializer: Annotated[Component, Part("initializer"), Field(description="Initial weights.")] = default(
+        "initializer"
+    )
+    dropout: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014).",
+        ),
+    ] = 0.0
+    bidirectional: Annotated[
+        bool, Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997).")
+    ] = False
