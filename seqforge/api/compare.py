@@ -12,8 +12,7 @@ from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.events import Report, no_report
 from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run
-from seqforge.runs.comparison import differing_settings, short_names, summarize_all
-from seqforge.runs.summary import RunSummary
+from seqforge.runs.comparison import summarize_all, tabulate_runs
 from seqforge.tasks import task_of
 
 
@@ -76,32 +75,12 @@ def compare(
         )
     opened, registry = {run.path: run for run in runs if isinstance(run, Run)}, Registry.installed()
     summaries = summarize_all([run.path if isinstance(run, Run) else find_run(run, registry) for run in runs])
-    table = tabulate_runs(summaries)
+    table = ComparisonTable(tabulate_runs(summaries))
     if intervals:
         evaluated = [opened.get(run.path) or Run.open(run.path, registry=registry) for run in summaries]
         for row, values in zip(table, evaluate_runs(evaluated, split, device, report), strict=True):
             row.update(values)
     return table
-
-
-def tabulate_runs(runs: Sequence[RunSummary]) -> ComparisonTable:
-    """Return a row for each run, without intervals."""
-    settings = differing_settings([run.table for run in runs])
-    units = dict.fromkeys(run.unit for run in runs if run.unit)
-    return ComparisonTable(
-        {
-            "run": name,
-            "state": run.state,
-            **{key: values[index] for key, values in settings.items()},
-            "parameters": run.parameters,
-            "steps": run.steps,
-            "seconds": run.seconds,
-            **{f"validation_{unit.replace(' ', '_')}": run.best if run.unit == unit else None for unit in units},
-            "best_low": run.best_interval[0] if run.best_interval else None,
-            "best_high": run.best_interval[1] if run.best_interval else None,
-        }
-        for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
-    )
 
 
 def evaluate_runs(runs: Sequence[Run], split: SplitName, device: str, report: Report) -> list[dict[str, float | None]]:

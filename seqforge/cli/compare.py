@@ -1,7 +1,7 @@
 """`seqforge compare`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -64,15 +64,13 @@ def compare(
       seqforge compare runs/my-sweep --json
     """
     from seqforge.runs import find_run
-    from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
+    from seqforge.runs.comparison import differing_settings, loss_curves, summarize_all, tabulate_runs
 
     if html is not None:
         check_output(html)
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
-    names = short_names([run.path for run in summaries])
-    settings = differing_settings([run.table for run in summaries])
+    rows = tabulate_runs(summaries)
     quantity, curves = loss_curves(summaries, axis)
-    rows: list[dict[str, float | None]] = []
     if intervals or html is not None:
         from seqforge.api import Run
         from seqforge.api.compare import evaluate_runs
@@ -82,45 +80,22 @@ def compare(
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:
             if intervals:
-                rows = evaluate_runs(opened, "validation", "auto", display.report)
+                for row, values in zip(rows, evaluate_runs(opened, "validation", "auto", display.report), strict=True):
+                    row.update(values)
             if html is not None:
-                subjects = [run.load(report=display.report) for run in opened]
-                write_report(subjects).save(html)
+                write_report([run.load(report=display.report) for run in opened]).save(html)
     if as_json:
-        typer.echo(json.dumps(_record(summaries, names, settings, rows, quantity, curves), indent=2))
+        records = [
+            {"path": str(run.path), **row, "curve": curve}
+            for run, row, curve in zip(summaries, rows, curves, strict=True)
+        ]
+        typer.echo(json.dumps({"quantity": quantity, "runs": records}, indent=2))
         return
-    _print_settings(names, settings)
+    names = [row["run"] for row in rows]
+    _print_settings(names, differing_settings([run.table for run in summaries]))
     if any(curves):
         _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
-    _print_figures(summaries, names, rows)
-
-
-def _record(
-    summaries: "Sequence[RunSummary]",
-    names: list[str],
-    settings: dict[str, list[Any]],
-    intervals: list[dict[str, float | None]],
-    quantity: str,
-    curves: list[list[tuple[float, float]]],
-) -> dict[str, Any]:
-    runs = [
-        {
-            "name": name,
-            "path": str(run.path),
-            "state": run.state,
-            "settings": {key: values[index] for key, values in settings.items()},
-            "parameters": run.parameters,
-            "steps": run.steps,
-            "seconds": run.seconds,
-            "best": run.best,
-            "best_interval": run.best_interval,
-            "unit": run.unit,
-            **(intervals[index] if intervals else {}),
-            "curve": curves[index],
-        }
-        for index, (name, run) in enumerate(zip(names, summaries, strict=True))
-    ]
-    return {"quantity": quantity, "runs": runs}
+    _print_figures(summaries, rows)
 
 
 def _print_settings(names: list[str], settings: dict[str, list[Any]]) -> None:
@@ -147,30 +122,38 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
     console.print()
 
 
-def _print_figures(
-    summaries: "Sequence[RunSummary]", names: list[str], intervals: list[dict[str, float | None]]
-) -> None:
-    def best(run: "RunSummary") -> str:
-        spread = run.best_interval
-        return f"{run.best:.4f}" + (f" [{spread[0]:.4f}, {spread[1]:.4f}]" if spread else "")
-
+def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str, Any]]) -> None:
     units = dict.fromkeys(run.unit for run in summaries if run.unit)
     columns = [Column("run"), *(Column(name, is_number=True) for name in ("params", "steps", "time"))]
     columns += [Column(f"best {short_unit(unit)}", is_number=True) for unit in units]
-    if intervals:
-        columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {names[0]}")]
-    rows: list[list[str]] = []
-    for index, (name, run) in enumerate(zip(names, summaries, strict=True)):
-        row = [name, format_count(run.parameters), f"{run.steps:,}", format_duration(run.seconds)]
-        row += [best(run) if run.unit == unit else "–" for unit in units]
-        rows.append(row + (_interval_cells(intervals[index]) if intervals else []))
-    print_table(columns, rows)
+    evaluated = "validation_mean" in rows[0]
+    if evaluated:
+        first = rows[0]["run"]
+        columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {first}")]
+    cells: list[list[str]] = []
+    for run, row in zip(summaries, rows, strict=True):
+        best = _interval_cell(run.best, row["best_low"], row["best_high"], "")
+        cells.append(
+            [
+                row["run"],
+                format_count(run.parameters),
+                f"{run.steps:,}",
+                format_duration(run.seconds),
+                *(best if run.unit == unit else "–" for unit in units),
+                *(_evaluated_cells(row) if evaluated else []),
+            ]
+        )
+    print_table(columns, cells)
 
 
-def _interval_cells(values: dict[str, float | None]) -> list[str]:
-    difference = values["difference"]
-    shown = "–" if difference is None else f"{difference:+.4f}"
-    if values["difference_low"] is not None:
-        shown += f" [{values['difference_low']:+.4f}, {values['difference_high']:+.4f}]"
-    interval = "–" if values["low"] is None else f"[{values['low']:.4f}, {values['high']:.4f}]"
-    return [f"{values['validation_mean']:.4f}", interval, shown]
+def _evaluated_cells(row: Mapping[str, Any]) -> list[str]:
+    interval = "–" if row["low"] is None else f"[{row['low']:.4f}, {row['high']:.4f}]"
+    difference = _interval_cell(row["difference"], row["difference_low"], row["difference_high"], "+")
+    return [f"{row['validation_mean']:.4f}", interval, difference]
+
+
+def _interval_cell(value: float | None, low: float | None, high: float | None, sign: str) -> str:
+    """Return a value and its interval, each with its sign if `sign` is "+"."""
+    if value is None:
+        return "–"
+    return f"{value:{sign}.4f}" + ("" if low is None else f" [{low:{sign}.4f}, {high:{sign}.4f}]")

@@ -40,6 +40,26 @@ def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
     return summaries
 
 
+def tabulate_runs(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    """Return a row for each run, with the same columns: those of `seqforge.compare` without intervals."""
+    settings = differing_settings([run.table for run in runs])
+    units = dict.fromkeys(run.unit for run in runs if run.unit)
+    return [
+        {
+            "run": name,
+            "state": run.state,
+            **{key: values[index] for key, values in settings.items()},
+            "parameters": run.parameters,
+            "steps": run.steps,
+            "seconds": run.seconds,
+            **{f"validation_{unit.replace(' ', '_')}": run.best if run.unit == unit else None for unit in units},
+            "best_low": run.best_interval[0] if run.best_interval else None,
+            "best_high": run.best_interval[1] if run.best_interval else None,
+        }
+        for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
+    ]
+
+
 def short_names(paths: Sequence[Path]) -> list[str]:
     """Return a name for each run: the last part of its path, or more parts if that is needed to tell them apart."""
     parts = [path.absolute().parts for path in paths]
