@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,13 +21,12 @@ from seqforge.runs.checkpoint_files import export_weights, is_exported
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS, MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
-from seqforge.runs.metrics_log import number_of
+from seqforge.runs.metrics_log import number_of, to_lines
 from seqforge.runs.summary import best_interval, best_value
-from seqforge.runs.verification import read_checkpoint_manifest
+from seqforge.runs.verification import verify_checkpoint
 from seqforge.storage.files import read_bounded, reported_failures, temporary_name, write_atomically
 from seqforge.storage.folders import create_folder
 from seqforge.storage.paths import as_path
-from seqforge.storage.records import to_sealed_json
 
 LOGGED_STEPS = 250
 """Largest number of training steps that an exported metrics log has, which is enough for a curve."""
@@ -87,13 +86,13 @@ def export(
     def fill(path: Path) -> None:
         directory = RunDirectory(path)
         directory.checkpoints.mkdir()
-        for name in (MARKER, BACKENDS, *read_checkpoint_manifest(source).run):
+        for name in (MARKER, BACKENDS, *verify_checkpoint(source).run):
             if (run.path / name).exists():
                 write_atomically(path / name, read_bounded(run.path / name))
         parameters = export_weights(source, model, directory.checkpoints / source.name, getattr(torch, precision))
         directory.write_experiment(experiment)
-        write_atomically(directory.metrics, _lines(records))
-        write_atomically(path / HISTORY, _lines(_history(run, step)))
+        write_atomically(directory.metrics, to_lines(records))
+        write_atomically(path / HISTORY, to_lines(_history(run, step)))
         card = target / CARD
         draft = _draft_card(target.name, experiment, records, f"{parameters:,}, stored in {precision}")
         write_atomically(path / CARD, read_bounded(card) if card.exists() else draft.encode())
@@ -167,10 +166,6 @@ def _history(run: Run, step: int) -> Iterator[Mapping[str, Any]]:
         yield {name: value for name, value in record.items() if name not in LOCAL_KEYS}
     if not records or records[-1]["event"] != ENDED:
         yield {"event": ENDED, "step": step, "reason": f"exported at step {step:,}", "complete": True}
-
-
-def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
-    return b"".join(to_sealed_json(record) + b"\n" for record in records)
 
 
 def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:

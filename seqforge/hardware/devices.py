@@ -18,17 +18,18 @@ def instruction_sets(information: Path = CPU_INFORMATION) -> frozenset[str]:
 
     The result is empty if the system does not list instruction sets.
     """
-    return frozenset(_field("flags", information).split())
+    return frozenset(processor_field("flags", information).split())
 
 
 @cache
 def describe_processor(information: Path = CPU_INFORMATION) -> str:
     """Return the name, family and model of the processor."""
-    parts = [_field(key, information) for key in ("model name", "cpu family", "model")]
+    parts = [processor_field(key, information) for key in ("model name", "cpu family", "model")]
     return " ".join(part for part in parts if part) or platform.processor() or platform.machine()
 
 
-def _field(key: str, information: Path) -> str:
+def processor_field(key: str, information: Path = CPU_INFORMATION) -> str:
+    """Return what the system states about the processor under a key, such as "model name"; empty if it does not."""
     try:
         lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

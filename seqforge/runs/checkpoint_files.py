@@ -23,7 +23,6 @@ from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import (
     CheckpointManifest,
     damaged,
-    read_checkpoint_manifest,
     verify_checkpoint,
 )
 from seqforge.storage.folders import create_folder
@@ -130,7 +129,7 @@ def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torc
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()
     }
     contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.to_bytes()}
-    manifest = read_checkpoint_manifest(source)
+    manifest = verify_checkpoint(source)
     _write_folder(target, contents, manifest.run, manifest.loss)
     return sum(tensor.numel() for tensor in tensors.values())
 
@@ -141,8 +140,7 @@ def is_exported(checkpoint: Path) -> bool:
     Raises:
         RunError: If its manifest is damaged.
     """
-    verify_checkpoint(checkpoint, [])
-    return TRAINING not in read_checkpoint_manifest(checkpoint).files
+    return TRAINING not in verify_checkpoint(checkpoint).files
 
 
 def _write_folder(

@@ -12,7 +12,6 @@ from seqforge.runs.checkpoint_files import write_checkpoint
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import (
     CheckpointManifest,
-    read_checkpoint_manifest,
     step_folders,
     verify_checkpoint,
 )
@@ -56,7 +55,7 @@ class Checkpoints:
 
     def _manifest(self, step: int) -> CheckpointManifest | None:
         try:
-            return read_checkpoint_manifest(self.path(step))
+            return CheckpointManifest.read(self.path(step) / MANIFEST)
         except RunError:
             return None
 
@@ -78,7 +77,7 @@ class Checkpoints:
             return self.path(steps[-1])
         if name == "best":
             for step in steps:  # The best checkpoint may be one whose manifest is damaged.
-                verify_checkpoint(self.path(step), [])
+                verify_checkpoint(self.path(step))
             best = self.best()
             return self.path(best[0] if best else steps[-1])
         text = str(name)
@@ -117,7 +116,7 @@ class Checkpoints:
             if state.step not in self.steps():
                 write_checkpoint(path, state, corpus, run_files, loss)
             elif loss is not None and self.loss(state.step) != loss:
-                read_checkpoint_manifest(path).model_copy(update={"loss": loss}).write(path / MANIFEST)
+                CheckpointManifest.read(path / MANIFEST).model_copy(update={"loss": loss}).write(path / MANIFEST)
             for step in self.superfluous(keep):
                 self._delete(step)
         except OSError as error:

@@ -142,13 +142,15 @@ def _now() -> str:
 def _describe_process() -> dict[str, Any]:
     import torch  # not needed to read a history
 
+    from seqforge.hardware.devices import processor_field
+
     return {
         "command": _command(),
         "seqforge": version("seqforge-core"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor_name(),
+        "processor": f"{processor_field('model name') or platform.machine()}, {os.cpu_count() or 1} cores",
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
@@ -164,15 +166,3 @@ def _command() -> str:
 def hide_password(text: str) -> str:
     """Replace the password in a URL, such as that of a database, by an ellipsis. Other people read runs and reports."""
     return re.sub(r"(?<=://)([^\s/:@]*):[^\s/@]+@", r"\1:…@", text)
-
-
-def _processor_name() -> str:
-    """Return the name of the processor, or of its architecture if the system does not state one."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    names = [
-        value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"
-    ]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count() or 1} cores"

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,24 @@ class MetricsLog:
                 write_atomically(copy, read_bounded(self._path, MAXIMUM_SIZE))
                 lines = "1 line was" if damaged == 1 else f"{damaged} lines were"
                 warn(f"{self._path}: {lines} damaged and deleted, all others are kept. The log as it was: {copy}")
-            write_atomically(self._path, b"".join(to_sealed_json(record) + b"\n" for record in kept))
+            write_atomically(self._path, to_lines(kept))
+
+
+def to_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return records as the content of a log."""
+    return b"".join(to_sealed_json(record) + b"\n" for record in records)
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Return the record in a line of a log.
+
+    Raises:
+        ValueError: If the line is damaged, or has no step or event.
+    """
+    record = parse_sealed_json(line)
+    if not (isinstance(record.get("step"), int) and isinstance(record.get("event"), str)):
+        raise ValueError("it is not a record")
+    return record
 
 
 def _is_non_finite(value: Any) -> bool:
@@ -133,10 +150,7 @@ def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, A
     for number, line in enumerate(lines, start=1):
         is_last = number == len(lines)
         try:
-            record = parse_sealed_json(line)
-            if not (isinstance(record.get("step"), int) and isinstance(record.get("event"), str)):
-                raise ValueError("it is not a record")
-            records.append(record)
+            records.append(parse_line(line))
         except ValueError:
             is_partial = is_last and (not line or (may_be_partial and _WHOLE.search(line) is None))
             damaged += not is_partial

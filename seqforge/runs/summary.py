@@ -18,10 +18,9 @@ from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.figures import describe_layers
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
-from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of
+from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of, parse_line
 from seqforge.runs.verification import step_folders
 from seqforge.storage.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
-from seqforge.storage.records import parse_sealed_json
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
@@ -204,9 +203,7 @@ def _read_evaluations(path: Path) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for line in [*evaluations, *lines[-LAST_LINES:]]:
         with contextlib.suppress(ValueError):
-            record = parse_sealed_json(line)
-            if isinstance(record.get("step"), int) and isinstance(record.get("event"), str):
-                records.append(record)
+            records.append(parse_line(line))
     return records
 
 

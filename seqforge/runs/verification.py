@@ -33,16 +33,6 @@ class CheckpointManifest(Manifest):
     run: dict[FileName, FileRecord]
 
 
-def read_checkpoint_manifest(checkpoint: Path) -> CheckpointManifest:
-    """Read the manifest of a checkpoint.
-
-    Raises:
-        DamagedFileError: If it is missing or damaged, or if its format version is unknown.
-        RunError: If it cannot be read for another reason.
-    """
-    return CheckpointManifest.read(checkpoint / MANIFEST)
-
-
 def describe_run_files(run: Path) -> dict[str, FileRecord]:
     """Return the records of the files of a run directory that belong to each of its checkpoints.
 
@@ -73,8 +63,8 @@ def step_folders(folder: Path) -> dict[int, Path]:
     return dict(sorted((int(step), folder / name) for name, step in steps.items() if step.isdecimal()))
 
 
-def verify_checkpoint(checkpoint: Path, names: Iterable[str]) -> None:
-    """Check files of a checkpoint, and the files of its run on which its meaning depends.
+def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> CheckpointManifest:
+    """Check files of a checkpoint, and the files of its run on which its meaning depends, and return its manifest.
 
     Args:
         checkpoint: Folder of the checkpoint.
@@ -84,7 +74,7 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str]) -> None:
         RunError: If a file is missing, damaged or cannot be read.
     """
     try:
-        _verify(checkpoint, names)
+        return _verify(checkpoint, CheckpointManifest.read(checkpoint / MANIFEST), names)
     except DamagedFileError as error:
         raise damaged(checkpoint, error.path, error.reason) from error
     except OSError as error:
@@ -112,7 +102,8 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
     later = [path for path in folders.values() if path.name > checkpoint.name]
     for path in [*reversed(earlier), *reversed(later)]:
         with contextlib.suppress(RunError, OSError):
-            _verify(path, read_checkpoint_manifest(path).files)
+            manifest = CheckpointManifest.read(path / MANIFEST)
+            _verify(path, manifest, manifest.files)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
             offer, step = f"The {place} is {path}. To resume from it: ", int(path.name.removeprefix("step-"))
             return (
@@ -125,7 +116,7 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
     return none, none
 
 
-def _verify(checkpoint: Path, names: Iterable[str]) -> None:
-    run, manifest = run_folder(checkpoint), read_checkpoint_manifest(checkpoint)
+def _verify(checkpoint: Path, manifest: CheckpointManifest, names: Iterable[str]) -> CheckpointManifest:
     verify_files(checkpoint, manifest.files, names)
-    verify_files(run, manifest.run, manifest.run)
+    verify_files(run_folder(checkpoint), manifest.run, manifest.run)
+    return manifest

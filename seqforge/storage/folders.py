@@ -57,15 +57,15 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def remove_unless_locked(path: Path) -> bool:
-    """Remove a folder or a file, unless another process holds a lock on it, and return whether it was removed.
+    """Remove a file, or a folder unless another process holds a lock on it, and return whether it was removed.
 
     Raises:
-        OSError: If it cannot be removed.
+        OSError: If it cannot be removed, or if the file system has no locks.
     """
-    if path.is_symlink() or not (path.is_dir() or path.is_file()):
+    if path.is_symlink() or not path.is_dir():
         delete(path)
         return True
-    descriptor = try_lock(path)
+    descriptor = try_lock(path, required=True)
     if descriptor is None:
         return False
     try:

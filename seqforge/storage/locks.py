@@ -44,7 +44,7 @@ def hold_lock(path: Path, *, seconds: float = -1, remove: bool = False) -> Gener
             lock.release()
 
 
-def try_lock(path: Path, *, shared: bool = False) -> int | None:
+def try_lock(path: Path, *, shared: bool = False, required: bool = False) -> int | None:
     """Lock a file or a folder that exists, without waiting. Nothing is written, so read-only files can be locked, too.
 
     filelock has neither shared locks, nor locks of folders and of files that this process may not write.
@@ -52,13 +52,13 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
     Args:
         path: File or folder.
         shared: Whether other processes may hold shared locks at the same time.
+        required: Whether it is an error that the file system has no locks. Otherwise, the descriptor has no lock then.
 
     Returns:
-        A descriptor, which holds the lock until it is closed; None if another process holds the lock. If the file
-        system has no locks, a descriptor without a lock.
+        A descriptor, which holds the lock until it is closed; None if another process holds the lock.
 
     Raises:
-        OSError: If the path cannot be opened, or is a link.
+        OSError: If the path cannot be opened, or is a link, or if a required lock is not possible.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
@@ -67,7 +67,9 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
         os.close(descriptor)
         return None
     except OSError:
-        pass
+        if required:
+            os.close(descriptor)
+            raise
     with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.fstat(descriptor), path.lstat()):
             return descriptor

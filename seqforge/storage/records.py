@@ -233,7 +233,7 @@ def verify_files(
     names: Iterable[str],
     report: Callable[[float], None] = lambda fraction: None,
 ) -> None:
-    """Check the sizes of files, and then their checksums.
+    """Check the sizes and the checksums of files.
 
     Args:
         folder: Folder of the files.
@@ -245,21 +245,18 @@ def verify_files(
         DamagedFileError: If a file is missing, not in the manifest, or differs from its record.
         OSError: If a file cannot be read for another reason.
     """
-    chosen: list[tuple[Path, FileRecord]] = []
-    for name in names:
-        path = folder / name
-        if name not in records:
+    chosen = {folder / name: records.get(name) for name in names}
+    done, total = 0, sum(record.size for record in chosen.values() if record is not None) or 1
+    for path, record in chosen.items():
+        report(done / total)
+        if record is None:
             raise DamagedFileError(path, f"the {MANIFEST} does not name this file")
-        chosen.append((path, records[name]))
         try:
             size = path.lstat().st_size
         except FileNotFoundError as error:
             raise DamagedFileError(path, "the file is missing") from error
-        if size != records[name].size:
-            raise DamagedFileError(path, f"damaged: it has {size:,} bytes, and was written with {records[name].size:,}")
-    done, total = 0, sum(record.size for _, record in chosen) or 1
-    for path, record in chosen:
-        report(done / total)
+        if size != record.size:
+            raise DamagedFileError(path, f"damaged: it has {size:,} bytes, and was written with {record.size:,}")
         if checksum_file(path) != record.checksum:
             raise DamagedFileError(path, "damaged: its content does not match its checksum")
         done += record.size

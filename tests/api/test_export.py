@@ -17,7 +17,7 @@ from seqforge.generation import sample_texts
 from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
-from seqforge.runs.verification import read_checkpoint_manifest
+from seqforge.runs.verification import CheckpointManifest
 from seqforge.storage.records import MANIFEST, describe_content
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-2"
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_an_error(model: Run) -> None:
 def replace_weights(checkpoint: Path, content: bytes) -> None:
     """Replace the weights of a checkpoint, with a manifest that fits them."""
     (checkpoint / "model.safetensors").write_bytes(content)
-    manifest = read_checkpoint_manifest(checkpoint)
+    manifest = CheckpointManifest.read(checkpoint / MANIFEST)
     files = {**manifest.files, "model.safetensors": describe_content(content)}
     manifest.model_copy(update={"files": files}).write(checkpoint / MANIFEST)
 

@@ -31,7 +31,7 @@ from seqforge.runs.checkpoint_files import load_model, load_training
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.resume import remove_temporary_files
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import describe_run_files, read_checkpoint_manifest
+from seqforge.runs.verification import CheckpointManifest, describe_run_files
 from seqforge.storage.cache import EntryManifest, find_damage
 from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal
 from seqforge.tasks import task_of
@@ -273,7 +273,7 @@ class Runs:
 def _refresh_manifests(run: Path) -> None:
     """Make the manifests of all checkpoints fit their files and those of the run."""
     for checkpoint in (run / "checkpoints").iterdir():
-        manifest = read_checkpoint_manifest(checkpoint)
+        manifest = CheckpointManifest.read(checkpoint / MANIFEST)
         files = describe_files(checkpoint / name for name in manifest.files)
         changes = {"files": files, "run": describe_run_files(run)}
         manifest.model_copy(update=changes).write(checkpoint / MANIFEST)

@@ -91,9 +91,7 @@ def test_a_flipped_bit_in_any_byte_of_any_file_is_detected(made: ModuleType, tok
     ("content", "damage"),
     [
         (b"", "manifest.json: damaged: it does not end with a checksum"),
-        (b"[" * 100_000, "manifest.json: damaged: it does not end with a checksum"),
         ({"version": 1, "files": {}}, "manifest.json: format version 1; this program reads version 2"),
-        ({"version": 2, "files": {"tokens.bin": []}}, "manifest.json: damaged: "),
         ({"version": 2, "files": {"a": {"size": -1, "checksum": ""}}, "origin": ""}, "manifest.json: damaged: "),
         ({"version": 2, "files": {"../a": {"size": 1, "checksum": ""}}, "origin": ""}, "manifest.json: damaged: "),
         ({"version": 2, "files": {"a": {"size": 1, "checksum": ""}}, "origin": ""}, "a: the file is missing"),
@@ -109,13 +107,6 @@ def test_a_damaged_manifest_is_damage(
     else:
         (file.folder / MANIFEST).write_bytes(content if isinstance(content, bytes) else to_sealed_json(content))
     assert str(find_damage(file.folder, lambda _: None)).startswith(damage)
-    assert load(made, made.TEXTS).length == file.length
-
-
-def test_an_index_that_is_nested_too_deeply_is_damage(made: ModuleType, tokens: Path):
-    file = load(made, made.TEXTS)
-    (file.folder / "documents.json").write_text("[" * 100_000)
-    reseal(file.folder)
     assert load(made, made.TEXTS).length == file.length
 
 

@@ -24,7 +24,7 @@ from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
 from seqforge.storage.cache import open_cache_folder
 from seqforge.storage.paths import cache_folder
-from seqforge.storage.records import JSON_KEY, seal
+from seqforge.storage.records import to_sealed_json
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
@@ -155,29 +155,13 @@ def test_measured_times_are_cached(choose: Any) -> None:
     assert len(list((cache_folder() / "backends").iterdir())) == 4
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "[]",
-        "null",
-        "{",
-        '{"version": 1, "seconds": {"eager": "fast"}}',
-        '{"version": 1, "seconds": {"eager": 0, "slow": 1}}',
-        '{"version": 1, "seconds": {"quick": -1}}',
-        "\x00\xff",
-        '{"version": 1, "seconds": {"eager": 1e999}}',
-        '{"version": 1, "seconds": {"eager": 1' + "0" * 400 + "}}",
-        "[" * 100_000,
-    ],
-)
-def test_a_damaged_cache_file_is_ignored(content: str, choose: Any) -> None:
+@pytest.mark.parametrize("seconds", [{"eager": "fast"}, {"eager": 0, "slow": 1}, {"quick": -1}])
+def test_a_damaged_cache_file_is_ignored(seconds: dict[str, Any], choose: Any) -> None:
     choose(Slow, Quick)
     (path,) = (cache_folder() / "backends").iterdir()
-    for damage in (content.encode("latin-1"), seal(content.encode("latin-1"), JSON_KEY)):
-        path.write_bytes(damage)
-        assert choose(Slow, Quick)[0].backend == "quick"
-        assert BackendTimes.read(path).seconds.keys() == {"eager", "slow", "quick"}
+    path.write_bytes(to_sealed_json({"version": 1, "seconds": seconds}))
+    assert choose(Slow, Quick)[0].backend == "quick"
+    assert BackendTimes.read(path).seconds.keys() == {"eager", "slow", "quick"}
 
 
 def test_a_flipped_digit_of_a_measured_time_is_detected(choose: Any) -> None:
