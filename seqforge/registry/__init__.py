@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from seqforge.registry.component import Component
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
-from seqforge.registry.plugin_file import plugin_options, with_plugin_file
+from seqforge.registry.local_plugins import plugin_options, with_plugin_file, with_project
 from seqforge.registry.problems import Problem, format_value, join_key
-from seqforge.registry.project import with_project
 from seqforge.registry.register import CARD, PretrainedModel, Register, Registration
 from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use

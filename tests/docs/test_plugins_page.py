@@ -14,7 +14,7 @@ from seqforge.api.plugin_check import check_component
 from seqforge.cli.new_plugin import render_plugin
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Registry, with_plugin_file
-from seqforge.registry.plugin_file import component_name
+from seqforge.registry.local_plugins import component_name
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -12,7 +12,7 @@ from seqforge import Experiment
 from seqforge.cli.app import build_app
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.registry import Registry, with_plugin_file
-from seqforge.registry.plugin_file import component_name
+from seqforge.registry.local_plugins import component_name
 
 CELL = """
 from __future__ import annotations
