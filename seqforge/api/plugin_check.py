@@ -102,8 +102,7 @@ def _try(component: Component, registry: Registry) -> str:
         PluginError: If the component is wrong.
         DataError: If something that the trial needs is not on this machine.
     """
-    kind = KINDS[component.registration.kind]
-    interface = next(each for each in kind.interfaces if issubclass(component.component, each.load()))
+    interface = KINDS[component.registration.kind].interface_of(component.component)
     trial = interface.load_trial()
     match interface.name:
         case "cell":

@@ -32,7 +32,7 @@ class _Case(NamedTuple):
         return _Case(self.attention, self.queries[:, rows], self.memory[:length, rows], self.lengths[rows])
 
 
-class AttentionSuite(Suite):
+class AttentionSuite(Suite, kind="attention"):
     """Tests that every attention must pass. List your attentions in a subclass whose name begins with `Test`.
 
     ```python
@@ -44,7 +44,6 @@ class AttentionSuite(Suite):
         attentions: Functions that return an attention for a query size and a memory size, by name.
     """
 
-    table: ClassVar[str] = "attentions"
     attentions: ClassVar[Mapping[str, AttentionFactory]]
 
     def test_tensors_are_registered(self, make: AttentionFactory) -> None:

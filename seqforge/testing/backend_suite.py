@@ -47,7 +47,7 @@ def _each_case(check: Callable[[Any, BackendCase], None]) -> Callable[..., None]
     return name_like(test, check)
 
 
-class BackendSuite(Suite):
+class BackendSuite(Suite, kind="cell"):
     """Tests that every backend must pass: it must agree with a scan of `Cell.step` in float64.
 
     Name your backend and the cells to test it with in a subclass whose name begins with `Test`.
@@ -78,7 +78,6 @@ class BackendSuite(Suite):
         features: Strategy for the input size and the hidden size.
     """
 
-    table: ClassVar[str] = "cells"
     backend: ClassVar[type[Backend]]
     cells: ClassVar[Mapping[str, CellFactory]]
     dtypes: ClassVar[Sequence[torch.dtype]] = tuple(TOLERANCES)

@@ -18,7 +18,7 @@ from seqforge.testing.each_case import LARGE, TYPICAL, each_case
 from seqforge.testing.strategies import sizes
 
 
-class CellSuite(Suite):
+class CellSuite(Suite, kind="cell"):
     """Tests that every cell must pass. List your cells in a subclass whose name begins with `Test`.
 
     ```python
@@ -46,7 +46,6 @@ class CellSuite(Suite):
         slow_backends: Whether to test backends that compile a cell for more than 10 seconds, such as `inductor`.
     """
 
-    table: ClassVar[str] = "cells"
     cells: ClassVar[Mapping[str, CellFactory]]
     slow_backends: ClassVar[bool] = False
 

@@ -7,7 +7,7 @@ import reprlib
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -16,11 +16,18 @@ from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import is_authors_code, place_of
+from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
 Parts = Mapping[str, Tensor]
 """Results of a component by the name that a message gives them, such as "`state.hidden`"."""
+
+
+ComponentT = TypeVar("ComponentT")
+
+Factory = Callable[[], ComponentT]
+"""Function that returns a component: a class or `partial(Class, option=…)`."""
 
 
 class ConformanceError(AssertionError):
@@ -37,15 +44,15 @@ class Suite:
     as the engine does. An exception of a component becomes a failure that names the call, the file and the line.
 
     Attributes:
-        kind: Kind of the components.
-        table: Name of the attribute that contains the table.
+        table: Name of the attribute that contains the table: the plural of the kind of component.
     """
 
-    kind: ClassVar[str]
     table: ClassVar[str]
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, kind: str = "") -> None:
         super().__init_subclass__()
+        if kind:
+            cls.table = KINDS[kind].plural
         if cls.__module__.startswith("seqforge.testing"):
             for name, test in list(vars(cls).items()):
                 if name.startswith("test_"):

@@ -4,7 +4,7 @@ import functools
 import inspect
 import itertools
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -15,17 +15,14 @@ from seqforge.faults import require_right
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 from seqforge.kinds.corpus import description_fault, encoding_fault, name_fault, read_fingerprint, read_items
 from seqforge.kinds.labelled_corpus import example_fault
-from seqforge.testing.conformance import Suite, fail, require_no_fault
+from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 AnyCorpus = Corpus | LabelledCorpus
-CorpusFactory = Callable[[], AnyCorpus]
-"""Function that returns a corpus: a class or `partial(Class, option=…)`."""
-
 _MEMORY = 4 << 20
 """Memory in bytes that a corpus may use in addition to four times its largest document."""
 
 
-class CorpusSuite(Suite):
+class CorpusSuite(Suite, kind="corpus"):
     """Tests that every corpus must pass. List small ones in a subclass whose name begins with `Test`.
 
     ```python
@@ -46,12 +43,11 @@ class CorpusSuite(Suite):
         limit: Number of documents or examples that are compared.
     """
 
-    table: ClassVar[str] = "corpora"
-    corpora: ClassVar[Mapping[str, CorpusFactory]]
-    unreadable: ClassVar[Mapping[str, CorpusFactory]] = {}
+    corpora: ClassVar[Mapping[str, Factory[AnyCorpus]]]
+    unreadable: ClassVar[Mapping[str, Factory[AnyCorpus]]] = {}
     limit: ClassVar[int] = 1000
 
-    def test_documents_conform(self, make: CorpusFactory) -> None:
+    def test_documents_conform(self, make: Factory[AnyCorpus]) -> None:
         """Each document has a unique, relative name and content in UTF-8; each example fits the example spec."""
         corpus = make()
         names: set[str] = set()
@@ -66,7 +62,7 @@ class CorpusSuite(Suite):
         if not names:
             fail(make, "the corpus yields nothing", expected="at least one document, or a DataError")
 
-    def test_documents_are_the_same_in_every_pass(self, make: CorpusFactory) -> None:
+    def test_documents_are_the_same_in_every_pass(self, make: Factory[AnyCorpus]) -> None:
         """A second pass, and another corpus with the same options, yield the same in the same order."""
         corpus = make()
         first = [_comparable(item) for item in _items(corpus, self.limit)]
@@ -83,7 +79,7 @@ class CorpusSuite(Suite):
                     what = f"the name or order of document {index} differs in {problem}"
                     fail(make, what, expected=names[0], got=names[1])
 
-    def test_the_fingerprint_is_stable(self, make: CorpusFactory) -> None:
+    def test_the_fingerprint_is_stable(self, make: Factory[AnyCorpus]) -> None:
         """Two corpora with the same options have the same fingerprint, also after one was read."""
         corpus = make()
         before = read_fingerprint(corpus)
@@ -95,7 +91,7 @@ class CorpusSuite(Suite):
                 problem = f"the fingerprint {when} differs, so that the corpus is encoded again in every run"
                 fail(make, problem, expected=repr(before), got=repr(fingerprint))
 
-    def test_one_document_is_in_memory_at_a_time(self, make: CorpusFactory) -> None:
+    def test_one_document_is_in_memory_at_a_time(self, make: Factory[AnyCorpus]) -> None:
         """Reading needs memory for a few documents, not for the whole corpus."""
         corpus = make()
         largest = total = 0
@@ -117,7 +113,7 @@ class CorpusSuite(Suite):
                 got=f"{peak / 1e6:.1f} MB",
             )
 
-    def test_reading_with_progress_yields_the_same(self, make: CorpusFactory) -> None:
+    def test_reading_with_progress_yields_the_same(self, make: Factory[AnyCorpus]) -> None:
         """`read`, which the engine calls, yields what `documents` yields, and reports progress only."""
         corpus = make()
         if not isinstance(corpus, Corpus):
@@ -134,7 +130,7 @@ class CorpusSuite(Suite):
         if read != names:
             fail(make, "`read` yields other documents than `documents`", expected=names[:5], got=read[:5])
 
-    def test_the_description_is_short(self, make: CorpusFactory) -> None:
+    def test_the_description_is_short(self, make: Factory[AnyCorpus]) -> None:
         """`describe` returns one or two lines."""
         corpus = make()
         require_right(corpus.describe, description_fault(corpus.describe()))
@@ -159,7 +155,7 @@ class CorpusSuite(Suite):
                         fail(make, f"`{name}` reads an unreadable source", expected="a DataError that names it")
 
 
-def example_spec(make: CorpusFactory, corpus: LabelledCorpus) -> ExampleSpec:
+def example_spec(make: Factory[AnyCorpus], corpus: LabelledCorpus) -> ExampleSpec:
     """Return the example spec of a labelled corpus, from the options with which it was built."""
     given = cast("functools.partial[Any]", make if isinstance(make, functools.partial) else functools.partial(make))
     bound = inspect.signature(type(corpus).__init__).bind_partial(corpus, *given.args, **given.keywords)

@@ -1,6 +1,6 @@
 """The conformance suite of initializers, for subclasses in the tests of a plugin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import torch
@@ -8,10 +8,7 @@ from torch import Tensor
 
 from seqforge.kinds import Initializer
 from seqforge.kinds.initializer import initialize_parameter
-from seqforge.testing.conformance import Suite, fail
-
-InitializerFactory = Callable[[], Initializer]
-"""Function that returns an initializer: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail
 
 SHAPES = {
     "input.embedding.weight": (50, 16),
@@ -29,7 +26,7 @@ SHAPES = {
 """Names and shapes of parameters: matrices, vectors, a number, and a tensor of three axes."""
 
 
-class InitializerSuite(Suite):
+class InitializerSuite(Suite, kind="initializer"):
     """Tests that every initializer must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -41,22 +38,21 @@ class InitializerSuite(Suite):
         initializers: Functions that return an initializer, by name.
     """
 
-    table: ClassVar[str] = "initializers"
-    initializers: ClassVar[Mapping[str, InitializerFactory]]
+    initializers: ClassVar[Mapping[str, Factory[Initializer]]]
 
-    def test_every_parameter_is_filled_with_finite_numbers(self, make: InitializerFactory) -> None:
+    def test_every_parameter_is_filled_with_finite_numbers(self, make: Factory[Initializer]) -> None:
         """Parameters of any name, shape and type are filled in place with finite numbers."""
         for dtype in (torch.float32, torch.float64):
             _initialize(make, seed=1, dtype=dtype)
 
-    def test_hidden_units_differ(self, make: InitializerFactory) -> None:
+    def test_hidden_units_differ(self, make: Factory[Initializer]) -> None:
         """No two rows of a matrix are equal, since units with equal weights learn the same."""
         for name, value in _initialize(make, seed=1).items():
             if value.ndim == 2 and len(value) > 1 and (different := _different_rows(value)) < len(value):
                 problem = f"rows of `{name}` are equal, so that their units learn the same"
                 fail(make, problem, expected=f"{len(value)} different rows", got=different)
 
-    def test_numbers_come_from_the_default_generator(self, make: InitializerFactory) -> None:
+    def test_numbers_come_from_the_default_generator(self, make: Factory[Initializer]) -> None:
         """Equal seeds of torch's default generator give equal bits, so that a run can be repeated."""
         one, other = _initialize(make, seed=1), _initialize(make, seed=1)
         for name in SHAPES:
@@ -69,7 +65,7 @@ def _different_rows(matrix: Tensor) -> int:
     return len({tuple(cast("list[float]", row.tolist())) for row in matrix})
 
 
-def _initialize(make: InitializerFactory, seed: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def _initialize(make: Factory[Initializer], seed: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     initializer = make()
     generator = torch.Generator().manual_seed(0)
     found: dict[str, Tensor] = {}

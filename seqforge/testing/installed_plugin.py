@@ -8,40 +8,12 @@ from typing import Any
 import pytest
 import torch
 
+from seqforge import testing
 from seqforge.errors import SeqforgeError
-from seqforge.kinds import Backend, BackendContext, PredictionMetric
+from seqforge.kinds import Backend, BackendContext
+from seqforge.kinds.table import KINDS
 from seqforge.registry import Plugin, Registration, Registry, options_of
-from seqforge.testing import (
-    AttentionSuite,
-    BackendSuite,
-    CellSuite,
-    CorpusSuite,
-    InitializerSuite,
-    LossSuite,
-    MetricSuite,
-    OptimizerSuite,
-    PredictionMetricSuite,
-    SamplerSuite,
-    ScheduleSuite,
-    TrackerSuite,
-    VocabularySuite,
-)
 from seqforge.testing.backend_case import TOLERANCES, parameter_dtype
-from seqforge.testing.conformance import Suite
-
-_SUITES: Mapping[str, type[Suite]] = {
-    "attention": AttentionSuite,
-    "cell": CellSuite,
-    "corpus": CorpusSuite,
-    "initializer": InitializerSuite,
-    "loss": LossSuite,
-    "metric": MetricSuite,
-    "optimizer": OptimizerSuite,
-    "sampler": SamplerSuite,
-    "schedule": ScheduleSuite,
-    "tracker": TrackerSuite,
-    "vocabulary": VocabularySuite,
-}
 
 
 def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
@@ -55,7 +27,8 @@ def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
 
 
 def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]]:
-    tables: dict[type[Suite], dict[str, Callable[..., Any]]] = {}
+    prefix = f"Test{_camel(plugin.name)}"
+    tables: dict[str, dict[str, Any]] = {}
     classes: dict[str, type[Any]] = {}
     problems: dict[str, str] = {}
     for registration in plugin.registrations:
@@ -65,21 +38,19 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
         component = _load(registry, registration, problems, name)
         if component is None:
             continue
-        if registration.kind == "backend":
-            attributes = _backend_attributes(registry, component)
-            if attributes["cells"]:
-                class_name = f"Test{_camel(plugin.name)}{_camel(registration.name)}Backend"
-                classes[class_name] = type(class_name, (BackendSuite,), attributes)
-            else:
-                problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
-            continue
-        suite = PredictionMetricSuite if issubclass(component, PredictionMetric) else _SUITES[registration.kind]
-        tables.setdefault(suite, {})[registration.name] = factory_of(registration, component)
-    for suite, table in tables.items():
-        class_name = f"Test{_camel(plugin.name)}{suite.__name__.removesuffix('Suite')}"
+        suite = KINDS[registration.kind].interface_of(component).suite_name
+        if registration.kind != "backend":
+            tables.setdefault(suite, {})[registration.name] = factory_of(registration, component)
+        elif (attributes := _backend_attributes(registry, component))["cells"]:
+            class_name = f"{prefix}{_camel(registration.name)}Backend"
+            classes[class_name] = type(class_name, (testing.BackendSuite,), attributes)
+        else:
+            problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
+    for name, table in tables.items():
+        class_name, suite = f"{prefix}{name.removesuffix('Suite')}", getattr(testing, name)
         classes[class_name] = type(class_name, (suite,), {suite.table: table})
     if problems:
-        class_name = f"Test{_camel(plugin.name)}Components"
+        class_name = f"{prefix}Components"
         classes[class_name] = type(class_name, (_Unbuilt,), {"problems": problems})
     return classes
 

@@ -1,17 +1,14 @@
 """The conformance suite of losses, for subclasses in the tests of a plugin."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqforge.kinds import IGNORED_TARGET, Loss
-from seqforge.testing.conformance import Suite, fail
-
-LossFactory = Callable[[], Loss]
-"""Function that returns a loss: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail
 
 _SYMBOLS = 5
 
@@ -28,7 +25,7 @@ class _Batch(NamedTuple):
         return self.targets.isnan() if self.targets.is_floating_point() else self.targets == IGNORED_TARGET
 
 
-class LossSuite(Suite):
+class LossSuite(Suite, kind="loss"):
     """Tests that every loss must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -40,10 +37,9 @@ class LossSuite(Suite):
         losses: Functions that return a loss, by name.
     """
 
-    table: ClassVar[str] = "losses"
-    losses: ClassVar[Mapping[str, LossFactory]]
+    losses: ClassVar[Mapping[str, Factory[Loss]]]
 
-    def test_the_loss_is_a_finite_scalar(self, make: LossFactory) -> None:
+    def test_the_loss_is_a_finite_scalar(self, make: Factory[Loss]) -> None:
         """The loss is a finite scalar, also if all targets are ignored or outputs are large, and changes nothing."""
         loss = make()
         batch = _batch(loss)
@@ -61,7 +57,7 @@ class LossSuite(Suite):
             ):
                 fail(make, "the given outputs or targets were modified in place")
 
-    def test_gradients_are_right(self, make: LossFactory) -> None:
+    def test_gradients_are_right(self, make: Factory[Loss]) -> None:
         """The gradient agrees with finite differences in a random direction, and lowers the loss."""
         loss = make()
         batch = _batch(loss)
@@ -76,7 +72,7 @@ class LossSuite(Suite):
         if not gradient.any():
             fail(make, "the gradient of the outputs is 0, so that nothing can be learned")
 
-    def test_ignored_targets_do_not_count(self, make: LossFactory) -> None:
+    def test_ignored_targets_do_not_count(self, make: Factory[Loss]) -> None:
         """Outputs for ignored targets change neither the loss nor its gradient."""
         loss = make()
         batch = _batch(loss)
@@ -100,7 +96,7 @@ class LossSuite(Suite):
                 got=f"{(gradient * mask).max():.3g}",
             )
 
-    def test_the_loss_is_a_mean_over_targets(self, make: LossFactory) -> None:
+    def test_the_loss_is_a_mean_over_targets(self, make: Factory[Loss]) -> None:
         """The loss of a batch is the mean of the losses of its rows, weighted by their numbers of targets.
 
         If the loss aligns, an empty target counts as one.
@@ -114,7 +110,7 @@ class LossSuite(Suite):
         problem = "the loss of a batch is not the mean over its targets that are not ignored"
         _require_near(make, problem, loss, batch, mean)
 
-    def test_nats_are_a_negative_log_likelihood(self, make: LossFactory) -> None:
+    def test_nats_are_a_negative_log_likelihood(self, make: Factory[Loss]) -> None:
         """If `in_nats`, the loss of equal logits is the logarithm of the number of symbols."""
         loss = make()
         if not loss.in_nats or loss.compares != "symbols" or loss.aligns:
@@ -156,7 +152,7 @@ def _differentiate(loss: Loss, batch: _Batch) -> tuple[float, Tensor]:
     return value.item(), gradient
 
 
-def _require_near(make: LossFactory, problem: str, loss: Loss, batch: _Batch, expected: float) -> None:
+def _require_near(make: Factory[Loss], problem: str, loss: Loss, batch: _Batch, expected: float) -> None:
     got = _value(loss, batch)
     if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
         fail(make, problem, expected=f"{expected:.6g}", got=f"{got:.6g}")

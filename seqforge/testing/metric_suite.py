@@ -1,7 +1,7 @@
 """The conformance suite of metrics of generated text, for subclasses in the tests of a plugin."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -11,10 +11,7 @@ from seqforge.errors import DataError
 from seqforge.faults import require_right
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
 from seqforge.kinds.metric import finding_fault, state_fault, validate_score
-from seqforge.testing.conformance import Suite, fail, require_no_fault
-
-MetricFactory = Callable[[], Metric]
-"""Function that returns a metric: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 TEXTS = (
     'int f(void)\n{\n\treturn g(1, "a\\n");\n}\n\n/* a comment */\n',
@@ -28,7 +25,7 @@ HOSTILE = ("", " ", "\n", "\0\x7f\x1b", "\ud800", "(" * 3000, "a" * 3000, "\n" *
 """Texts that a model can generate: none, blanks, control characters, lone surrogates, and long repetitions."""
 
 
-class MetricSuite(Suite):
+class MetricSuite(Suite, kind="metric"):
     """Tests that every metric of generated text must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -41,15 +38,14 @@ class MetricSuite(Suite):
         texts: Texts to score, for which the values differ.
     """
 
-    table: ClassVar[str] = "metrics"
-    metrics: ClassVar[Mapping[str, MetricFactory]]
+    metrics: ClassVar[Mapping[str, Factory[Metric]]]
     texts: ClassVar[Sequence[str]] = TEXTS
 
     @pytest.fixture(autouse=True)
     def _choose_folder(self, tmp_path: Path) -> None:
         self._folder = tmp_path / "index"
 
-    def test_any_text_is_scored(self, make: MetricFactory) -> None:
+    def test_any_text_is_scored(self, make: Factory[Metric]) -> None:
         """Any text, also an empty one and none at all, has finite values with the same names."""
         metric = self._fitted(make)
         names = set(score_of(make, metric, self.texts).values)
@@ -60,14 +56,14 @@ class MetricSuite(Suite):
                 problem = f"the names of the values differ for {shown}"
                 fail(make, problem, expected=sorted(names), got=sorted(found))
 
-    def test_findings_are_inside_the_texts(self, make: MetricFactory) -> None:
+    def test_findings_are_inside_the_texts(self, make: Factory[Metric]) -> None:
         """Each finding has the index of a text, a part of it, and a message."""
         metric = self._fitted(make)
         for texts in (list(self.texts), list(HOSTILE)):
             for finding in score_of(make, metric, texts).findings:
                 require_no_fault(make, finding_fault(finding, texts))
 
-    def test_the_order_of_texts_does_not_matter(self, make: MetricFactory) -> None:
+    def test_the_order_of_texts_does_not_matter(self, make: Factory[Metric]) -> None:
         """Texts in another order, or scored again, have the same values."""
         metric = self._fitted(make)
         first = score_of(make, metric, self.texts)
@@ -77,7 +73,7 @@ class MetricSuite(Suite):
         ):
             _require_values(make, problem, score_of(make, metric, texts), first.values)
 
-    def test_weights_are_sample_sizes(self, make: MetricFactory) -> None:
+    def test_weights_are_sample_sizes(self, make: Factory[Metric]) -> None:
         """A weight is the sample size of its value, so that the weighted mean over groups is the value of all texts."""
         metric = self._fitted(make)
         whole = score_of(make, metric, self.texts)
@@ -96,7 +92,7 @@ class MetricSuite(Suite):
                 total = sum(part.values[name] * each for part, each in zip(parts, weights, strict=True))
                 _require_values(make, "when averaged by its weight over single texts", whole, {name: total / weight})
 
-    def test_a_fitted_state_can_be_restored(self, make: MetricFactory) -> None:
+    def test_a_fitted_state_can_be_restored(self, make: Factory[Metric]) -> None:
         """A metric that restores a fitted state gives the same scores, and refuses a damaged state."""
         metric = self._fitted(make)
         if not isinstance(metric, FittedMetric):
@@ -113,7 +109,7 @@ class MetricSuite(Suite):
             return
         fail(make, "`restore` accepts a damaged state", expected="a DataError, after which the engine calls `fit`")
 
-    def _fitted(self, make: MetricFactory) -> Metric:
+    def _fitted(self, make: Factory[Metric]) -> Metric:
         metric = make()
         if isinstance(metric, FittedMetric):
             metric.fit(iter([*self.texts, *HOSTILE]))

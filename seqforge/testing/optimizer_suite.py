@@ -1,7 +1,7 @@
 """The conformance suite of optimizers, for subclasses in the tests of a plugin."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import safetensors.torch
@@ -11,15 +11,12 @@ from torch import nn
 from seqforge.kinds import Optimizer
 from seqforge.kinds.optimizer import build_optimizer
 from seqforge.runs.optimizer_state import join_optimizer_state, split_optimizer_state
-from seqforge.testing.conformance import Suite, fail, require_equal
-
-OptimizerFactory = Callable[[], Optimizer]
-"""Function that returns an optimizer: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
 _STEPS = 100
 
 
-class OptimizerSuite(Suite):
+class OptimizerSuite(Suite, kind="optimizer"):
     """Tests that every optimizer must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -31,10 +28,9 @@ class OptimizerSuite(Suite):
         optimizers: Functions that return an optimizer, by name. List one with each option that adds a state.
     """
 
-    table: ClassVar[str] = "optimizers"
-    optimizers: ClassVar[Mapping[str, OptimizerFactory]]
+    optimizers: ClassVar[Mapping[str, Factory[Optimizer]]]
 
-    def test_every_parameter_is_in_one_group(self, make: OptimizerFactory) -> None:
+    def test_every_parameter_is_in_one_group(self, make: Factory[Optimizer]) -> None:
         """`build` returns a torch optimizer with every parameter once, and a positive learning rate in every group."""
         model = _Model()
         optimizer = build_optimizer(make(), model.named_parameters())
@@ -47,7 +43,7 @@ class OptimizerSuite(Suite):
             if not float(group["lr"]) > 0:
                 fail(make, "the learning rate of a group is not positive", got=group["lr"])
 
-    def test_a_quadratic_decreases(self, make: OptimizerFactory) -> None:
+    def test_a_quadratic_decreases(self, make: Factory[Optimizer]) -> None:
         """100 steps lower a quadratic loss."""
         model = _Model()
         optimizer = build_optimizer(make(), model.named_parameters())
@@ -57,7 +53,7 @@ class OptimizerSuite(Suite):
         if not after < before:
             fail(make, f"{_STEPS} steps do not lower a quadratic", expected=f"below {before:.6g}", got=f"{after:.6g}")
 
-    def test_the_state_survives_a_checkpoint(self, make: OptimizerFactory) -> None:
+    def test_the_state_survives_a_checkpoint(self, make: Factory[Optimizer]) -> None:
         """Steps after a checkpoint are bit-identical to those without one."""
         model, resumed = _Model(), _Model()
         optimizer = build_optimizer(make(), model.named_parameters())
@@ -77,7 +73,7 @@ class OptimizerSuite(Suite):
             make, "{part} differs after a checkpoint: a part of the state is not in it", actual, expected, 0.0
         )
 
-    def test_biases_do_not_decay(self, make: OptimizerFactory) -> None:
+    def test_biases_do_not_decay(self, make: Factory[Optimizer]) -> None:
         """A step without gradients changes no bias and no gain. It may shrink matrices."""
         model = _Model()
         before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
@@ -91,7 +87,7 @@ class OptimizerSuite(Suite):
                 wanted = "weight decay on matrices only"
                 fail(make, f"parameter `{name}` {change} without a gradient", expected=wanted)
 
-    def test_the_schedule_is_followed(self, make: OptimizerFactory) -> None:
+    def test_the_schedule_is_followed(self, make: Factory[Optimizer]) -> None:
         """A step with the learning rate 0 changes nothing, so that the factor of a schedule takes effect."""
         model = _Model()
         optimizer = build_optimizer(make(), model.named_parameters())

@@ -1,7 +1,7 @@
 """The conformance suite of metrics of predictions, for subclasses in the tests of a plugin."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,14 +9,11 @@ import numpy as np
 from seqforge.faults import place_of
 from seqforge.kinds import ExamplePrediction, ExampleSpec, PredictionMetric
 from seqforge.kinds.prediction_metric import SPECS, example_predictions
-from seqforge.testing.conformance import Suite, fail
+from seqforge.testing.conformance import Factory, Suite, fail
 from seqforge.testing.metric_suite import validated
 
-PredictionMetricFactory = Callable[[], PredictionMetric]
-"""Function that returns a metric: a class or `partial(Class, option=…)`."""
 
-
-class PredictionMetricSuite(Suite):
+class PredictionMetricSuite(Suite, kind="metric"):
     """Tests that every metric of predictions must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -28,17 +25,16 @@ class PredictionMetricSuite(Suite):
         metrics: Functions that return a metric, by name.
     """
 
-    table: ClassVar[str] = "metrics"
-    metrics: ClassVar[Mapping[str, PredictionMetricFactory]]
+    metrics: ClassVar[Mapping[str, Factory[PredictionMetric]]]
 
-    def test_the_metric_fits_some_shapes(self, make: PredictionMetricFactory) -> None:
+    def test_the_metric_fits_some_shapes(self, make: Factory[PredictionMetric]) -> None:
         """`fits` answers True or False for every shape, and True for at least one."""
         metric = make()
         fitting = [name for name, spec in SPECS.items() if _fits(make, metric, spec, name)]
         if not fitting:
             fail(make, "`fits` is False for every shape", expected=f"True for one of: {', '.join(SPECS)}")
 
-    def test_predictions_of_a_shape_that_fits_are_scored(self, make: PredictionMetricFactory) -> None:
+    def test_predictions_of_a_shape_that_fits_are_scored(self, make: Factory[PredictionMetric]) -> None:
         """Right, wrong, short and empty predictions have finite values with the same names."""
         metric = make()
         for kind, spec in _fitting(make, metric).items():
@@ -55,7 +51,7 @@ class PredictionMetricSuite(Suite):
                     problem = f"the names of the values differ for {name} predictions of {kind}"
                     fail(make, problem, expected=sorted(expected), got=sorted(found))
 
-    def test_the_order_of_predictions_does_not_matter(self, make: PredictionMetricFactory) -> None:
+    def test_the_order_of_predictions_does_not_matter(self, make: Factory[PredictionMetric]) -> None:
         """Predictions in another order have the same values, and so have alternative targets."""
         metric = make()
         for kind, spec in _fitting(make, metric).items():
@@ -70,7 +66,7 @@ class PredictionMetricSuite(Suite):
                     problem = f"the value {name!r} for {kind} depends on the order of the predictions or targets"
                     fail(make, problem, expected=f"{value:.6g}", got=f"{again[name]:.6g}")
 
-    def test_other_shapes_are_a_value_error(self, make: PredictionMetricFactory) -> None:
+    def test_other_shapes_are_a_value_error(self, make: Factory[PredictionMetric]) -> None:
         """Predictions of a shape that does not fit are scored, or raise a `ValueError`, and no other exception."""
         metric = make()
         for kind, spec in SPECS.items():
@@ -85,14 +81,14 @@ class PredictionMetricSuite(Suite):
                     fail(make, f"{problem}: {error}{place_of(error)}", expected="a ValueError")
 
 
-def _fits(make: PredictionMetricFactory, metric: PredictionMetric, spec: ExampleSpec, kind: str) -> bool:
+def _fits(make: Factory[PredictionMetric], metric: PredictionMetric, spec: ExampleSpec, kind: str) -> bool:
     fits: Any = type(metric).fits(spec)
     if not isinstance(fits, bool):
         fail(make, f"`fits` of {kind} is neither True nor False", got=repr(fits))
     return fits
 
 
-def _fitting(make: PredictionMetricFactory, metric: PredictionMetric) -> dict[str, ExampleSpec]:
+def _fitting(make: Factory[PredictionMetric], metric: PredictionMetric) -> dict[str, ExampleSpec]:
     return {name: spec for name, spec in SPECS.items() if _fits(make, metric, spec, name)}
 
 

@@ -1,9 +1,9 @@
 """The conformance suite of samplers, for subclasses in the tests of a plugin."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from operator import is_not
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.errors import describe_type
+from seqforge.faults import require_right
 from seqforge.kinds import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
-from seqforge.kinds.sampler_contract import check_places, first_automaton, resume_automaton
+from seqforge.kinds.sampler_contract import (
+    check_places,
+    drawing_fault,
+    first_automaton,
+    resume_automaton,
+    transform_logits,
+)
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
-from seqforge.testing.conformance import Suite, fail
+from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
-SamplerFactory = Callable[[], Sampler]
-"""Function that returns a sampler: a class or `partial(Class, option=…)`."""
+
+class _Step(NamedTuple):
+    """Logits before and after a sampler, and the symbols that are drawn from them."""
+
+    logits: Tensor
+    result: Tensor
+    tokens: Tensor
 
 
 class ASCII(Vocabulary):
@@ -48,7 +59,7 @@ class ASCII(Vocabulary):
         """Do nothing, since there is no state."""
 
 
-class SamplerSuite(Suite):
+class SamplerSuite(Suite, kind="sampler"):
     """Tests that every sampler must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -63,18 +74,20 @@ class SamplerSuite(Suite):
         length: Number of symbols that are drawn for each prompt.
     """
 
-    table: ClassVar[str] = "samplers"
-    samplers: ClassVar[Mapping[str, SamplerFactory]]
+    samplers: ClassVar[Mapping[str, Factory[Sampler]]]
     vocabulary: ClassVar[Vocabulary] = ASCII()
     prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n", "")
     length: ClassVar[int] = 24
 
-    def test_logits_stay_logits(self, make: SamplerFactory) -> None:
+    def test_logits_stay_logits(self, make: Factory[Sampler]) -> None:
         """The result has the shape and type of the logits and at least one possible symbol, and no NaN."""
-        for step in self._generate(make):
-            step.require_logits(make)
+        sampler = make()
+        for step in self._generate(make, sampler):
+            if step.result.dtype != step.logits.dtype:
+                fail(make, "the type of the logits changes", expected=step.logits.dtype, got=step.result.dtype)
+            require_right(sampler.transform, drawing_fault(step.result))
 
-    def test_forbidden_symbols_stay_forbidden(self, make: SamplerFactory) -> None:
+    def test_forbidden_symbols_stay_forbidden(self, make: Factory[Sampler]) -> None:
         """In a chain, a symbol that an earlier sampler forbids stays forbidden, unless no other symbol is left."""
         for step in self._generate(make):
             forbidden = step.logits == -torch.inf
@@ -84,7 +97,7 @@ class SamplerSuite(Suite):
                 problem = "a symbol that an earlier sampler of the chain forbids is allowed again"
                 fail(make, problem, expected="minus infinity", got=step.result[allowed_again][0].item())
 
-    def test_rows_do_not_affect_each_other(self, make: SamplerFactory) -> None:
+    def test_rows_do_not_affect_each_other(self, make: Factory[Sampler]) -> None:
         """A sample has the same logits in a batch as alone."""
         together = self._generate(make)
         for row in range(3):
@@ -92,27 +105,27 @@ class SamplerSuite(Suite):
             drawn = [step.tokens[rows] for step in together]
             alone = self._generate(make, rows=rows, drawn=drawn)
             for number, (one, other) in enumerate(zip(together, alone, strict=True)):
-                _require_same(
-                    make, f"sample {row} depends on the other samples", number, one.result[rows], other.result
-                )
+                problem = f"sample {row} depends on the other samples (draw {number})"
+                require_equal(make, problem, {"": one.result[rows]}, {"": other.result}, tolerance=0.0)
 
-    def test_the_same_draws_have_the_same_logits(self, make: SamplerFactory) -> None:
+    def test_the_same_draws_have_the_same_logits(self, make: Factory[Sampler]) -> None:
         """A sampler gives the same logits in a second generation, also if the two take turns."""
         sampler = make()
         first = self._generate(make, sampler)
         drawn = [step.tokens for step in first]
         problem = "the logits depend on earlier samples or on random numbers"
         for number, (one, other) in enumerate(zip(first, self._generate(make, sampler, drawn=drawn), strict=True)):
-            _require_same(make, problem, number, other.result, one.result)
+            require_equal(make, f"{problem} (draw {number})", {"": other.result}, {"": one.result}, tolerance=0.0)
         turns = [self._generation(make, sampler, prompt, slice(None), None) for prompt in self.prompts]
         results = [[step.result for step in steps] for steps in zip(*turns, strict=True)]
         expected = [step.result for step in first]
         problem = "two generations at the same time affect each other: keep the memory out of attributes"
         for index, found in enumerate(zip(*results, strict=True)):
             for number, result in enumerate(found):
-                _require_same(make, problem, number, result, expected[index * self.length + number])
+                wanted = {"": expected[index * self.length + number]}
+                require_equal(make, f"{problem} (draw {number})", {"": result}, wanted, tolerance=0.0)
 
-    def test_the_logit_rule_equals_transform(self, make: SamplerFactory) -> None:
+    def test_the_logit_rule_equals_transform(self, make: Factory[Sampler]) -> None:
         """The rule for compiled code has the same probabilities as `transform`."""
         rule = make().logit_rule()
         if rule is None:
@@ -120,9 +133,10 @@ class SamplerSuite(Suite):
         for number, step in enumerate(self._generate(make)):
             expected = apply_rule(rule, step.logits).softmax(-1)
             problem = f"`logit_rule` returns the rule {rule.kind!r}, which differs from `transform`"
-            _require_same(make, problem, number, step.result.softmax(-1), expected, tolerance=1e-5)
+            actual = {"": step.result.softmax(-1)}
+            require_equal(make, f"{problem} (draw {number})", actual, {"": expected}, tolerance=1e-5)
 
-    def test_the_automaton_equals_step_by_step(self, make: SamplerFactory) -> None:
+    def test_the_automaton_equals_step_by_step(self, make: Factory[Sampler]) -> None:
         """The automaton for compiled code allows the same symbols as `transform`, step by step."""
         for prompt in self.prompts:
             sampler = make()
@@ -157,7 +171,7 @@ class SamplerSuite(Suite):
 
     def _generate(
         self,
-        make: SamplerFactory,
+        make: Factory[Sampler],
         sampler: Sampler | None = None,
         *,
         rows: slice = slice(3),
@@ -172,7 +186,7 @@ class SamplerSuite(Suite):
 
     def _generation(
         self,
-        make: SamplerFactory,
+        make: Factory[Sampler],
         sampler: Sampler,
         prompt: str,
         rows: slice,
@@ -186,11 +200,9 @@ class SamplerSuite(Suite):
         for number in range(self.length):
             logits = _random_logits(size, number, generator, forbid)[rows]
             given = logits.clone()
-            result: Any = sampler.transform(logits, memory)
+            result = transform_logits(sampler, logits, memory)
             if not torch.equal(logits, given):
                 fail(make, "`transform` modifies the given logits", expected="new logits")
-            if not isinstance(result, Tensor):
-                fail(make, "`transform` does not return a tensor", got=describe_type(result))
             tokens = drawn[number] if drawn else result.argmax(-1)
             memory = sampler.advance(memory, tokens)
             yield _Step(logits, result, tokens)
@@ -210,35 +222,3 @@ def _random_logits(size: int, number: int, generator: torch.Generator, forbid: b
     best = functional.one_hot(logits.argmax(-1), size).bool()
     share = (0.3, 0.99)[number % 2]
     return logits.masked_fill(~best & (torch.rand(3, size, generator=generator) < share), -torch.inf)
-
-
-class _Step:
-    """Logits before and after a sampler, and the symbols that are drawn from them."""
-
-    def __init__(self, logits: Tensor, result: Tensor, tokens: Tensor) -> None:
-        self.logits, self.result, self.tokens = logits, result, tokens
-
-    def require_logits(self, make: SamplerFactory) -> None:
-        """Check the shape, the type and the numbers of the result."""
-        for what, was, now in (
-            ("shape", list(self.logits.shape), list(self.result.shape)),
-            ("type", self.logits.dtype, self.result.dtype),
-        ):
-            if was != now:
-                fail(make, f"the {what} of the logits changes", expected=was, got=now)
-        if self.result.isnan().any() or (self.result == torch.inf).any():
-            fail(make, "a logit is NaN or infinite", expected="finite numbers, or minus infinity to forbid a symbol")
-        if not (self.result > -torch.inf).any(-1).all():
-            fail(make, "every symbol of a row is forbidden", expected="at least one symbol that stays allowed")
-
-
-def _require_same(
-    make: SamplerFactory, problem: str, step: int, actual: Tensor, expected: Tensor, tolerance: float = 0.0
-) -> None:
-    if actual.shape != expected.shape:
-        fail(make, "the shape of the logits changes", expected=list(expected.shape), got=list(actual.shape))
-    wrong = (actual != expected) & ~((actual - expected).abs() <= tolerance)
-    if wrong.any():
-        place = cast("list[int]", wrong.nonzero()[0].tolist())
-        expected_value, got = expected[tuple(place)].item(), actual[tuple(place)].item()
-        fail(make, f"{problem} (draw {step})", expected=f"{expected_value:.6g} for symbol {place[1]}", got=f"{got:.6g}")

@@ -3,22 +3,19 @@
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from seqforge.component_state import checked_state
 from seqforge.kinds import Progress, Schedule
 from seqforge.kinds.schedule import learning_rate_factor
-from seqforge.testing.conformance import Suite, fail
-
-ScheduleFactory = Callable[[], Schedule]
-"""Function that returns a schedule: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail
 
 _LOSSES = (3.0, 2.5, 2.5, 2.4999, math.inf, 2.6, 2.5, math.nan, 2.5, 2.0, 2.0, 2.0, 1e-9, 2.0, 2.0, -1.0, 2.0, 2.0)
 """Validation losses that fall, stand still and diverge."""
 
 
-class ScheduleSuite(Suite):
+class ScheduleSuite(Suite, kind="schedule"):
     """Tests that every schedule must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -30,10 +27,9 @@ class ScheduleSuite(Suite):
         schedules: Functions that return a schedule, by name.
     """
 
-    table: ClassVar[str] = "schedules"
-    schedules: ClassVar[Mapping[str, ScheduleFactory]]
+    schedules: ClassVar[Mapping[str, Factory[Schedule]]]
 
-    def test_factors_are_finite_and_not_negative(self, make: ScheduleFactory) -> None:
+    def test_factors_are_finite_and_not_negative(self, make: Factory[Schedule]) -> None:
         """The factor is a finite number of at least 0 at any progress, and after any validation loss."""
         schedule = make()
         for progress in _extremes():
@@ -42,7 +38,7 @@ class ScheduleSuite(Suite):
             schedule.observe(loss)
             learning_rate_factor(schedule, Progress(step, step / 4, step / len(_LOSSES)))
 
-    def test_a_factor_depends_on_progress_alone(self, make: ScheduleFactory) -> None:
+    def test_a_factor_depends_on_progress_alone(self, make: Factory[Schedule]) -> None:
         """`factor` returns the same again, whatever progress it received in between, and does not change the state."""
         schedule = make()
         for loss in _LOSSES[:5]:
@@ -60,7 +56,7 @@ class ScheduleSuite(Suite):
         if checked_state(schedule.state) != before:
             fail(make, "`factor` changes the state", expected=before, got=checked_state(schedule.state))
 
-    def test_a_restored_schedule_continues(self, make: ScheduleFactory) -> None:
+    def test_a_restored_schedule_continues(self, make: Factory[Schedule]) -> None:
         """A schedule that restores a state returns the same factors as one that was never interrupted."""
         for stop in (0, 3, 8, len(_LOSSES) - 1):
             uninterrupted, resumed = make(), make()

@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,13 +12,10 @@ import pytest
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
-from seqforge.testing.conformance import Suite, fail
+from seqforge.testing.conformance import Factory, Suite, fail
 from seqforge.testing.metric_suite import HOSTILE
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
-
-TrackerFactory = Callable[[], Tracker]
-"""Function that returns a tracker: a class or `partial(Class, option=…)`."""
 
 _FILES = {
     "run.json": '{"version": 1}\n',
@@ -45,7 +42,7 @@ _VALUES = {
 }
 
 
-class TrackerSuite(Suite):
+class TrackerSuite(Suite, kind="tracker"):
     """Tests that every tracker must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -65,8 +62,7 @@ class TrackerSuite(Suite):
         trackers: Functions that return a tracker, by name.
     """
 
-    table: ClassVar[str] = "trackers"
-    trackers: ClassVar[Mapping[str, TrackerFactory]]
+    trackers: ClassVar[Mapping[str, Factory[Tracker]]]
 
     def recorded(self, run: TrackedRun) -> Sequence[tuple[int, Mapping[str, float]]] | None:
         """Return the steps and values that the program stores for a run, read with the program's own reader.
@@ -79,7 +75,7 @@ class TrackerSuite(Suite):
         """
         return None
 
-    def test_a_resumed_run_keeps_its_identifier(self, make: TrackerFactory) -> None:
+    def test_a_resumed_run_keeps_its_identifier(self, make: Factory[Tracker]) -> None:
         """`start` returns a valid identifier, and the same one if it receives one from an earlier start."""
         with _new_run() as run:
             identifier = _track(make, run, {1: {"training/loss": 2.0}})
@@ -92,7 +88,7 @@ class TrackerSuite(Suite):
                 )
                 fail(make, problem, expected=repr(identifier), got=repr(again))
 
-    def test_any_value_and_text_is_logged(self, make: TrackerFactory) -> None:
+    def test_any_value_and_text_is_logged(self, make: Factory[Tracker]) -> None:
         """Values that are not finite, names with any path, hostile texts, and nothing at all raise no exception."""
         hostile = [text.encode("utf-8", "replace").decode() for text in HOSTILE]  # No sample has lone surrogates.
         with _new_run() as run, _started(make, run) as (tracker, _):
@@ -105,13 +101,13 @@ class TrackerSuite(Suite):
             report.write_text("<!doctype html>")
             tracker.log_file(report)
 
-    def test_an_interrupted_run_ends(self, make: TrackerFactory) -> None:
+    def test_an_interrupted_run_ends(self, make: Factory[Tracker]) -> None:
         """`finish` of a run that is not complete raises nothing, directly after `start` and after values."""
         for values in ({}, {1: {"training/loss": 2.0}}):
             with _new_run() as run:
                 _track(make, run, values, complete=False)
 
-    def test_the_run_stays_as_it_is(self, make: TrackerFactory) -> None:
+    def test_the_run_stays_as_it_is(self, make: Factory[Tracker]) -> None:
         """A tracker changes neither the files of the run directory nor the tables that it receives."""
         experiment, values = copy.deepcopy(dict(_EXPERIMENT)), dict(_VALUES)
         with _new_run(experiment) as run:
@@ -126,7 +122,7 @@ class TrackerSuite(Suite):
                     wanted = "files in a folder of its own, or next to the run directory"
                     fail(make, f"the file {name} of the run directory is changed", expected=wanted)
 
-    def test_the_logged_values_arrive(self, make: TrackerFactory) -> None:
+    def test_the_logged_values_arrive(self, make: Factory[Tracker]) -> None:
         """The program stores all values of two simultaneous runs, also after one is resumed."""
         with _new_run() as first, _new_run() as second:
             with _started(make, first) as (one, identifier), _started(make, second) as (other, second_identifier):
@@ -164,7 +160,7 @@ def _resumed(run: TrackedRun, identifier: str, *, step: int) -> TrackedRun:
 
 
 @contextmanager
-def _started(make: TrackerFactory, run: TrackedRun, *, complete: bool = True) -> Generator[tuple[Tracker, str]]:
+def _started(make: Factory[Tracker], run: TrackedRun, *, complete: bool = True) -> Generator[tuple[Tracker, str]]:
     """Build and start a tracker, and finish it at the end of the block, unless the block raises."""
     tracker = make()
     try:
@@ -183,7 +179,7 @@ def _started(make: TrackerFactory, run: TrackedRun, *, complete: bool = True) ->
 
 
 def _track(
-    make: TrackerFactory, run: TrackedRun, values: Mapping[int, Mapping[str, float]], *, complete: bool = True
+    make: Factory[Tracker], run: TrackedRun, values: Mapping[int, Mapping[str, float]], *, complete: bool = True
 ) -> str:
     """Log the values of each step in a tracked run, and return its identifier."""
     with _started(make, run, complete=complete) as (tracker, identifier):

@@ -1,7 +1,7 @@
 """The conformance suite of vocabularies, for subclasses in the tests of a plugin."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,10 +9,7 @@ import numpy as np
 from seqforge.component_state import checked_state
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
 from seqforge.kinds.vocabulary import distinct_codes, round_trip_fault
-from seqforge.testing.conformance import Suite, fail, require_no_fault
-
-VocabularyFactory = Callable[[], Vocabulary]
-"""Function that returns a vocabulary: a class or `partial(Class, option=…)`."""
+from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 _MANY = "".join(map(chr, range(0x4E00, 0x4F00)))
 """So many symbols that the order of a set depends on the order in which they were added."""
@@ -21,7 +18,7 @@ TEXTS = ("the cat sat\n\ton the mat.\r\n", "Grüße — naïve façade, 漢字 �
 """Texts in ASCII and with characters of two to four bytes, control characters and a combining one."""
 
 
-class VocabularySuite(Suite):
+class VocabularySuite(Suite, kind="vocabulary"):
     """Tests that every vocabulary must pass. List yours in a subclass whose name begins with `Test`.
 
     ```python
@@ -35,18 +32,17 @@ class VocabularySuite(Suite):
         unknown: Text that a vocabulary which learned `texts` may not know.
     """
 
-    table: ClassVar[str] = "vocabularies"
-    vocabularies: ClassVar[Mapping[str, VocabularyFactory]]
+    vocabularies: ClassVar[Mapping[str, Factory[Vocabulary]]]
     texts: ClassVar[Sequence[str]] = TEXTS
     unknown: ClassVar[str] = "the ☃ cat"
 
-    def test_a_text_survives_encoding(self, make: VocabularyFactory) -> None:
+    def test_a_text_survives_encoding(self, make: Factory[Vocabulary]) -> None:
         """`decode` returns the text that `encode` received, as text or as bytes."""
         vocabulary = _learn(make, self.texts)
         for text in ("", *self.texts):
             require_no_fault(make, round_trip_fault(vocabulary, text))
 
-    def test_ids_do_not_depend_on_the_order_of_documents(self, make: VocabularyFactory) -> None:
+    def test_ids_do_not_depend_on_the_order_of_documents(self, make: Factory[Vocabulary]) -> None:
         """Two vocabularies that learned the same documents in another order have the same ids."""
         one, other = _learn(make, self.texts), _learn(make, self.texts[::-1])
         if one.size != other.size:
@@ -54,7 +50,7 @@ class VocabularySuite(Suite):
             fail(make, problem, expected=one.size, got=other.size)
         self._require_same_ids(make, "depend on the order of the documents", one, other)
 
-    def test_the_state_survives_json(self, make: VocabularyFactory) -> None:
+    def test_the_state_survives_json(self, make: Factory[Vocabulary]) -> None:
         """A vocabulary that restores a state encodes and decodes as the one that returned it."""
         vocabulary, other = _learn(make, self.texts), make()
         other.restore(json.loads(json.dumps(checked_state(vocabulary.state))))
@@ -62,7 +58,7 @@ class VocabularySuite(Suite):
             fail(make, "the size changes when a state is restored", expected=vocabulary.size, got=other.size)
         self._require_same_ids(make, "change when a state is restored", vocabulary, other)
 
-    def test_a_wrong_state_is_a_value_error(self, make: VocabularyFactory) -> None:
+    def test_a_wrong_state_is_a_value_error(self, make: Factory[Vocabulary]) -> None:
         """`restore` raises a `ValueError` for the state of another vocabulary."""
         try:
             make().restore({"of another vocabulary": [1, 2, 3]})
@@ -70,7 +66,7 @@ class VocabularySuite(Suite):
             return
         fail(make, "`restore` accepts the state of another vocabulary", expected="a ValueError")
 
-    def test_an_unknown_symbol_is_an_error(self, make: VocabularyFactory) -> None:
+    def test_an_unknown_symbol_is_an_error(self, make: Factory[Vocabulary]) -> None:
         """`encode` raises an `UnknownSymbolError` for a symbol that was not learned, or encodes it without loss."""
         vocabulary = _learn(make, self.texts)
         try:
@@ -89,7 +85,7 @@ class VocabularySuite(Suite):
                 make, f"an unknown symbol in {self.unknown!r} is replaced silently", expected=wanted, got=repr(decoded)
             )
 
-    def test_codes_agree_with_ids(self, make: VocabularyFactory) -> None:
+    def test_codes_agree_with_ids(self, make: Factory[Vocabulary]) -> None:
         """The id of a symbol of a `CodedVocabulary` is the rank of its code, as the engine computes it."""
         vocabulary = _learn(make, self.texts)
         if not isinstance(vocabulary, CodedVocabulary):
@@ -109,7 +105,7 @@ class VocabularySuite(Suite):
                     got=tokens[:8].tolist(),
                 )
 
-    def _require_same_ids(self, make: VocabularyFactory, problem: str, one: Vocabulary, other: Vocabulary) -> None:
+    def _require_same_ids(self, make: Factory[Vocabulary], problem: str, one: Vocabulary, other: Vocabulary) -> None:
         for text in self.texts:
             expected, got = one.encode(text), other.encode(text)
             if not np.array_equal(expected, got):
@@ -117,7 +113,7 @@ class VocabularySuite(Suite):
                 fail(make, problem, expected=expected[:8].tolist(), got=got[:8].tolist())
 
 
-def _learn(make: VocabularyFactory, texts: Sequence[str]) -> Vocabulary:
+def _learn(make: Factory[Vocabulary], texts: Sequence[str]) -> Vocabulary:
     vocabulary = make()
     if vocabulary.learns:
         vocabulary.learn(text.encode() for text in texts)

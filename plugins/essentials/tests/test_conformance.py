@@ -93,14 +93,17 @@ class TestSamplers(SamplerSuite):
         "greedy": Greedy,
         "temperature": partial(Temperature, 0.7),
         "temperature, cold": partial(Temperature, 0.001),
+        "temperature, hot": partial(Temperature, 1000.0),
         "top-k": partial(TopK, 5),
         "top-k, 1": partial(TopK, 1),
+        "top-k, all": partial(TopK, 2**63 - 1),
         "top-p": partial(TopP, 0.8),
-        "top-p, narrow": partial(TopP, 1e-9),
+        "top-p, narrow": partial(TopP, 5e-324),
         "min-p": partial(MinP, 0.1),
+        "min-p, low": partial(MinP, 5e-324),
         "min-p, 1": partial(MinP, 1.0),
         "repetition-penalty": partial(RepetitionPenalty, penalty=1.5, window=5),
-        "repetition-penalty, high": partial(RepetitionPenalty, penalty=10.0, window=1),
+        "repetition-penalty, high": partial(RepetitionPenalty, penalty=1000.0, window=1),
     }
 
 

@@ -1,7 +1,5 @@
 """Each sampler against a plain implementation of its definition."""
 
-import math
-
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -117,11 +115,3 @@ def test_the_repetition_penalty_applies_to_the_prompt_and_the_draws_in_its_windo
             assert torch.equal(memory, before), "`advance` changed its input"
             memory = after
     assert memory.shape[1] <= window
-
-
-def test_a_sampler_keeps_no_memory_between_two_generations():
-    sampler = RepetitionPenalty(penalty=math.e, window=4)
-    context = SamplingContext(torch.tensor([1]), batch_size=1, length=3, vocabulary=Bytes())
-    memory = sampler.start(context)
-    sampler.advance(memory, torch.tensor([2]))
-    assert torch.equal(sampler.start(context), torch.tensor([[1]]))

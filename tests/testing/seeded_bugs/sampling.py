@@ -153,8 +153,8 @@ class ReplacesTable(NoRepetition):
 
 
 BUGS = (
-    Bug(SamplerSuite, "test_logits_stay_logits", ForbidsEverything, "every symbol of a row is forbidden"),
-    Bug(SamplerSuite, "test_logits_stay_logits", DividesByZero, "a logit is NaN or infinite"),
+    Bug(SamplerSuite, "test_logits_stay_logits", ForbidsEverything, "transform forbids every symbol"),
+    Bug(SamplerSuite, "test_logits_stay_logits", DividesByZero, "transform returned a logit that is NaN or infinity"),
     Bug(SamplerSuite, "test_logits_stay_logits", ModifiesItsInput, "`transform` modifies the given logits"),
     Bug(
         SamplerSuite,
