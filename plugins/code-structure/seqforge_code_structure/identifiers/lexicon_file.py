@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from seqforge.errors import DataError
 from seqforge.storage.files import read_bounded
@@ -63,15 +63,13 @@ def _parse_header(content: bytes) -> tuple[int, str, bytes]:
         header: Any = json.loads(line[:LONGEST_HEADER])
     except RecursionError as error:
         raise ValueError("the header is wrong") from error
-    if not isinstance(header, dict):
-        raise ValueError("the header is wrong")
-    fields = cast("dict[str, Any]", header)
-    files, source = fields.get("files"), fields.get("source")
-    if fields.get("seqforge_c_lexicon") != _FORMAT or not isinstance(files, int) or files < 0:
-        raise ValueError("the header is wrong")
-    if not isinstance(source, str):
-        raise ValueError("the header is wrong")
-    return files, source, compressed
+    match header:
+        case {"seqforge_c_lexicon": version, "files": int(files), "source": str(source)} if (
+            version == _FORMAT and files >= 0
+        ):
+            return files, source, compressed
+        case _:
+            raise ValueError("the header is wrong")
 
 
 def read_lexicon(path: Path) -> Lexicon:
