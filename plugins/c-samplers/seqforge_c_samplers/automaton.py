@@ -68,7 +68,7 @@ class Automaton:
 
     Attributes:
         characters: Character of each token.
-        states: LexicalState of each number; number 0 is the state of an empty text.
+        states: State of each number; number 0 is the state of an empty text.
         next_states: For each token, the number of the next state or of an action, or `UNKNOWN` if the move drops
             states.
         actions: Actions of `next_states`.

@@ -110,7 +110,7 @@ _CODE_MODES = {'"': Mode.STRING, "'": Mode.CHARACTER_START, "/": Mode.SLASH, "*"
 
 
 class LexicalState(NamedTuple):
-    """LexicalState of a generated text.
+    """State of the brackets, comments, literals and directives of a generated text.
 
     Attributes:
         mode: Lexical mode.
@@ -132,7 +132,7 @@ class Move(NamedTuple):
 
     Attributes:
         state: Next state, or None if it is popped from the stack.
-        pushed: LexicalState that is pushed onto the stack, or None.
+        pushed: State that is pushed onto the stack, or None.
         drops: Whether all states inside the directive are popped, too.
     """
 

@@ -76,7 +76,7 @@ class Phase(IntEnum):
 
 
 class Element(IntEnum):
-    """Element of an open element of a function."""
+    """Kind of an open element of a function or declaration."""
 
     BLOCK = auto()
     BRANCH = auto()
@@ -174,7 +174,7 @@ class CodePosition(NamedTuple):
         word: The word, number or operator so far; in a head or a directive, its text. At the start of an operand, what
             precedes it, such as `call` for the opening bracket of a call. In `TYPE_NAME` and `DECLARATOR`, the type so
             far, such as `basic` if further words of a basic type may follow, or `star` after a `*`.
-        role: WordRole of the word.
+        role: Role of the word.
         flags: Flags of the expression so far.
         base: Phase before a `/`, or before a word with the role `FREE`.
     """

@@ -76,7 +76,7 @@ class Prefix(NamedTuple):
     If the word may not end yet, what may follow depends on nothing else.
 
     Attributes:
-        role: WordRole of the word.
+        role: Role of the word.
         text: The characters so far.
         added: Names that begin with them and that are allowed in addition to those of the name table.
     """
