@@ -17,13 +17,13 @@ class Interface:
     Attributes:
         name: Name, such as `labelled-corpus`. It determines the module `seqforge.kinds.labelled_corpus`, the class
             `LabelledCorpus`, and the template of `seqforge plugins new`.
-        data: Data for which it is: streams of text, labelled examples, or any.
+        data: Data for which it is: streams of text, labelled examples, those whose target is a sequence, or any.
         suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
         contract: Module with the contract, if it is a file of its own.
     """
 
     name: str
-    data: Literal["text", "labelled", "any"] = "any"
+    data: Literal["text", "labelled", "sequences", "any"] = "any"
     suite: str = ""
     contract: str = ""
 
@@ -144,7 +144,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 supplied=frozenset({"input_size"}),
                 interfaces=(Interface("cell", contract="cell_contract"),),
             ),
-            Kind("attention", "model.attention", supplied=frozenset({"query_size", "memory_size"})),
+            Kind(
+                "attention",
+                "model.attention",
+                supplied=frozenset({"query_size", "memory_size"}),
+                interfaces=(Interface("attention", "sequences"),),
+            ),
             Kind("backend", None),
             Kind("initializer", "model.initializer", default="default"),
             Kind("loss", "loss", default="cross-entropy", irregular_plural="losses"),

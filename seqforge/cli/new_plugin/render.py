@@ -110,7 +110,6 @@ def _tables(parts: dict[str, Part], data: str) -> Iterator[str]:
     for kind in KINDS.values():
         own = [part for part in parts.values() if part.kind is kind and part.interface.data in ("any", data)]
         options = f'use = "{own[0].name}"' if own else _DEFAULTS.get((kind.name, data))
-        # Attention is only for targets that are sequences.
-        if options is not None and kind.key is not None and kind.name != "attention":
+        if options is not None and kind.key is not None:
             size = "\nhidden_size = 32" if kind.name == "cell" else ""
             yield f"{f'[[{kind.key}]]' if kind.many else f'[{kind.key}]'}\n{options}{size}"
