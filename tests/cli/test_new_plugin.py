@@ -75,7 +75,7 @@ def test_two_components_of_a_kind_have_names_and_experiments_of_their_own(write:
     assert (text.corpus.name, text.metrics[0].name) == ("two/two", "two/two")
     assert labelled.corpus.name == "two/two-labelled-corpus"
     assert labelled.metrics[0].name == "two/two-prediction-metric"
-    assert text.cells[0].name == labelled.cells[0].name == "two/two"
+    assert text.model.cells[0].name == labelled.model.cells[0].name == "two/two"
     assert '["example.toml", "labelled.toml"]' in (folder / "tests/test_example.py").read_text()
 
 
