@@ -3,7 +3,8 @@
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
+
+from seqforge.hardware.devices import instruction_sets, processor_field
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Instruction sets for matrix products, as named in /proc/cpuinfo."""
@@ -50,14 +51,10 @@ def processor() -> str:
 
     Names of virtual machines, such as `AMD EPYC`, often leave out the generation. Family and model identify it.
     """
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    fields = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
-    flags = set(fields.get("flags", "").split())
-    sets = [name for name in INSTRUCTION_SETS if name in flags]
-    details = [
-        f"{key} {fields[name]}" for key, name in (("family", "cpu family"), ("model", "model")) if name in fields
-    ]
-    return f"{fields.get('model name', platform.machine())} ({', '.join([*details, *sets]) or 'nothing more is known'})"
+    sets = [name for name in INSTRUCTION_SETS if name in instruction_sets()]
+    details = [f"{key} {processor_field(name)}" for key, name in (("family", "cpu family"), ("model", "model"))]
+    name = processor_field("model name") or platform.machine()
+    return f"{name} ({', '.join([*details, *sets])})"
 
 
 def versions() -> str:

@@ -107,7 +107,7 @@ def describe_type(value: object) -> str:
 
 
 def with_article(name: str) -> str:
-    """Return the name of a type with its article, such as "an Example"."""
+    """Return a name with its article, such as "an Example"."""
     return f"{'an' if _VOWEL.match(name) else 'a'} {name}"
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from seqforge.errors import with_article
+
 
 @dataclass(frozen=True, slots=True)
 class Interface:
@@ -107,7 +109,7 @@ class Kind:
     @property
     def with_article(self) -> str:
         """Name with its article: "a cell", "an optimizer"."""
-        return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
+        return with_article(self.name)
 
     def count(self, number: int) -> str:
         """Return a number of components in words: "1 cell", "2 corpora"."""
