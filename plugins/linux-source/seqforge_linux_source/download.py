@@ -32,10 +32,6 @@ _LARGEST_DOWNLOAD = 1 << 30
 """Size limit of a download in bytes. A release of Linux has about 150 MB."""
 
 
-class InterruptedDownloadError(Exception):
-    """A download that stopped early. The received part remains in the cache."""
-
-
 @dataclass(frozen=True, slots=True)
 class Release:
     """A release, which is downloaded once and kept in the cache folder.
@@ -100,10 +96,6 @@ class Release:
                             "kernel.org.",
                         )
                     part.replace(path)
-        except InterruptedDownloadError as error:
-            raise DataError(
-                f"downloading {self.url}: {error}", hint="Run the same command again to resume the download."
-            ) from error
         except requests.RequestException as error:
             raise DataError(
                 f"{self.url} cannot be downloaded: {error}",
@@ -158,6 +150,11 @@ def _receive(response: requests.Response, part: Path, done: int, report: Report)
                 file.write(piece)
                 report(WorkProgressed(f"downloading {part.stem}", min(done / total, 1.0) if total else None))
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise InterruptedDownloadError(f"the connection was lost after {done:,} bytes") from error
+            raise _interruption(response.url, f"the connection was lost after {done:,} bytes") from error
     if total is not None and done < total:
-        raise InterruptedDownloadError(f"the response ended after {done:,} of {total:,} bytes")
+        raise _interruption(response.url, f"the response ended after {done:,} of {total:,} bytes")
+
+
+def _interruption(url: str, reason: str) -> DataError:
+    """Return the error for a download that stopped early. The received part remains in the cache."""
+    return DataError(f"downloading {url}: {reason}", hint="Run the same command again to resume the download.")

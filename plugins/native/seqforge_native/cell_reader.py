@@ -9,13 +9,10 @@ from seqforge.cells import require_steps
 from seqforge.kinds import Cell, FactoredCell, ProjectedCell
 from seqforge_native.cell_tensors import heads_of, stacked_parameters, weights_of
 from seqforge_native.layout import input_gates, interleaved, padded
-from seqforge_native.sequence import SequenceKernel, read_sequence
-from seqforge_native.traced.staged_sequence import StagedKernel, read_staged_sequence
+from seqforge_native.sequence import Kernel, SequenceKernel, read_sequence
 
 
-def read_cell(
-    cell: Cell[Any], kernel: SequenceKernel | StagedKernel, dtype: torch.dtype, inputs: Tensor, state: Any
-) -> tuple[Tensor, Any]:
+def read_cell(cell: Cell[Any], kernel: Kernel, dtype: torch.dtype, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
     """Return the outputs of all steps and the state after the last step, with products in a type.
 
     Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
@@ -32,6 +29,8 @@ def read_cell(
     lanes, count, heads = kernel.library.lanes, kernel.gates, heads_of(cell)
     width = cell.hidden_size // heads
     weights = list(weights_of(cell, by_head=True).values())
+    if isinstance(kernel, SequenceKernel):
+        weights = weights[:1] if isinstance(cell, FactoredCell) else []
     plain = isinstance(cell, ProjectedCell) and type(cell).project is ProjectedCell.project
     projected = None if plain else cell.project(inputs)
     if projected is not None:
@@ -51,12 +50,7 @@ def read_cell(
         own_weights = [_head_rows(weight, head, heads, width) for weight in weights]
         own_parameters = padded(_head_columns(parameters, head, heads, width), lanes)
         own_state = tuple(padded(_head_columns(part, head, heads, width), lanes) for part in state)
-        if isinstance(kernel, StagedKernel):
-            read = read_staged_sequence(kernel, dtype, gates, symbols, own_weights, width, own_parameters, own_state)
-        else:
-            recurrent_weight = own_weights[0] if isinstance(cell, FactoredCell) else None
-            read = read_sequence(kernel, dtype, gates, symbols, recurrent_weight, width, own_parameters, own_state)
-        output, after = read
+        output, after = read_sequence(kernel, dtype, gates, symbols, own_weights, width, own_parameters, own_state)
         outputs.append(output[..., :width])
         states.append(tuple(part[:, :width] for part in after))
     if heads == 1:

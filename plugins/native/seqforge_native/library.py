@@ -88,6 +88,11 @@ class Decode(ctypes.Structure):
     ]
 
 
+def addresses(**fields: torch.Tensor | int | None) -> dict[str, int | None]:
+    """Return the fields of a structure, each tensor as its address. The caller must keep the tensors."""
+    return {name: value.data_ptr() if isinstance(value, torch.Tensor) else value for name, value in fields.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """Kernels compiled for one instruction set.

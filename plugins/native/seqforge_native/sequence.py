@@ -1,8 +1,9 @@
 """The forward and backward passes of a compiled kernel over a whole sequence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,13 +12,33 @@ from torch.autograd.function import once_differentiable
 
 from seqforge.kinds import Equations
 from seqforge_native.layout import separated
-from seqforge_native.library import Backward, Forward, Library
+from seqforge_native.library import Backward, Forward, Library, addresses
 from seqforge_native.matrices import gradient_of_weight
+
+
+@runtime_checkable
+class Kernel(Protocol):
+    """A compiled cell, with or without stages."""
+
+    @property
+    def library(self) -> Library:
+        """Library that contains its functions."""
+        ...
+
+    @property
+    def gates(self) -> int:
+        """Number of gates of a hidden unit."""
+        ...
+
+    @property
+    def passes(self) -> type[torch.autograd.Function]:
+        """Its forward and backward passes over a sequence."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceKernel:
-    """A compiled cell.
+    """A compiled cell whose step is at most one product and an elementwise part.
 
     Attributes:
         library: Library that contains its functions.
@@ -35,6 +56,11 @@ class SequenceKernel:
     one_gradient: bool = True
     outputs_hidden: bool = True
 
+    @property
+    def passes(self) -> type[torch.autograd.Function]:
+        """Its forward and backward passes over a sequence."""
+        return _Sequence
+
 
 def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
     """Return the kernel of kernels/library.cpp for a recurrence."""
@@ -50,11 +76,11 @@ def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
 
 
 def read_sequence(
-    kernel: SequenceKernel,
+    kernel: Kernel,
     dtype: torch.dtype,
     gates: Float[Tensor, "time batch gates"] | Float[Tensor, "symbols gates"],
     symbols: Int[Tensor, "time batch"] | None,
-    recurrent_weight: Float[Tensor, "cell_gates hidden"] | None,
+    weights: Sequence[Float[Tensor, "_ hidden"]],
     hidden_size: int,
     parameters: Float[Tensor, "registers padded"],
     state: tuple[Float[Tensor, "batch padded"], ...],
@@ -64,23 +90,22 @@ def read_sequence(
     Args:
         kernel: Compiled cell.
         dtype: Type of the products, the stored activations and the outputs.
-        gates: W x + b in the order of the kernels, for every step or, if there are symbols, for every symbol.
+        gates: Projected inputs in the order of the kernels, for every step or, if there are symbols, for every symbol.
         symbols: Input symbols, or None if the inputs are vectors.
-        recurrent_weight: U in float32, in the order of the parameters, or None if the kernel has no product.
+        weights: Weights in float32 that a step multiplies by. A kernel with stages has those of its trace, each of one
+            block `[hidden, hidden]` or more; another one has U in the order of the parameters, or none.
         hidden_size: Number of hidden units, without padding.
         parameters: Parameters that the elementwise part reads, padded to whole registers.
-        state: State before the first step, in float32, padded; its first part is the hidden state.
+        state: State before the first step, in float32, padded. Without stages, its first part is the hidden state.
 
     Raises:
         IndexError: If a symbol is out of range.
     """
     if symbols is not None:
         symbols = checked(symbols, len(gates))
-    learning = torch.is_grad_enabled() and any(
-        tensor is not None and tensor.requires_grad for tensor in (gates, recurrent_weight, parameters, *state)
-    )
-    results: tuple[Tensor, ...] = cast("Any", _Sequence).apply(
-        kernel, dtype, learning, gates, symbols, recurrent_weight, hidden_size, parameters, *state
+    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (gates, parameters, *weights, *state))
+    results: tuple[Tensor, ...] = cast("Any", kernel.passes).apply(
+        kernel, dtype, learning, hidden_size, len(weights), gates, symbols, parameters, *weights, *state
     )
     outputs, *after = results
     return outputs, tuple(after)
@@ -108,14 +133,15 @@ class _Sequence(torch.autograd.Function):
         kernel: SequenceKernel,
         dtype: torch.dtype,
         learning: bool,
+        hidden_size: int,
+        weight_count: int,
         gates: Tensor,
         symbols: Tensor | None,
-        recurrent_weight: Tensor | None,
-        hidden_size: int,
         parameters: Tensor,
-        *state: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        library = kernel.library
+        library, state = kernel.library, tensors[weight_count:]
+        recurrent_weight = tensors[0] if weight_count else None
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
         threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
@@ -139,16 +165,18 @@ class _Sequence(torch.autograd.Function):
             batch,
             width // library.lanes,
             threads,
-            input_gates=source.data_ptr(),
-            symbols=_address(symbols),
-            weight=_address(weight),
-            parameters=parameters.data_ptr(),
-            hidden=hidden.data_ptr(),
-            carried=carried.data_ptr(),
-            others=others.data_ptr(),
-            activations=_address(activations),
-            outputs=_address(outputs),
-            filled=filled.data_ptr(),
+            **addresses(
+                input_gates=source,
+                symbols=symbols,
+                weight=weight,
+                parameters=parameters,
+                hidden=hidden,
+                carried=carried,
+                others=others,
+                activations=activations,
+                outputs=outputs,
+                filled=filled,
+            ),
         )
         library.call("forward", dtype, kernel.index, call)
         if learning:
@@ -180,38 +208,37 @@ class _Sequence(torch.autograd.Function):
             batch,
             width // library.lanes,
             threads,
-            output_gradient=output_gradient.data_ptr(),
-            weight=_address(weight),
-            parameters=parameters.data_ptr(),
-            hidden=hidden.data_ptr(),
-            others=others.data_ptr(),
-            activations=_address(activations),
-            input_gradient=input_gradient.data_ptr(),
-            recurrent_gradient=recurrent_gradient.data_ptr(),
-            hidden_gradient=hidden_gradient.data_ptr(),
-            other_gradients=other_gradients.data_ptr(),
-            parameter_gradients=parameter_gradients.data_ptr(),
-            filled=filled.data_ptr(),
-            parameter_count=len(parameters),
-            first_wanted=int(ctx.needs_input_grad[8]),
+            **addresses(
+                output_gradient=output_gradient,
+                weight=weight,
+                parameters=parameters,
+                hidden=hidden,
+                others=others,
+                activations=activations,
+                input_gradient=input_gradient,
+                recurrent_gradient=recurrent_gradient,
+                hidden_gradient=hidden_gradient,
+                other_gradients=other_gradients,
+                parameter_gradients=parameter_gradients,
+                filled=filled,
+                parameter_count=len(parameters),
+                first_wanted=int(ctx.needs_input_grad[-len(gradients) + 1]),  # that of the hidden state
+            ),
         )
         library.call("backward", dtype, kernel.index, call)
-        weight_gradient = None
+        weight_gradients: list[Tensor] = []
         if recurrent_weight is not None:
             by_gate = gradient_of_weight(recurrent_gradient.flatten(0, 1), hidden[:-1].flatten(0, 1))
             separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
-            weight_gradient = separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)
+            weight_gradients = [separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)]
         if symbols is not None:
             input_gradient = table_gradient(library, symbols, input_gradient, ctx.table_size)
         return (
-            None,
-            None,
-            None,
+            *(None,) * 5,
             input_gradient,
             None,
-            weight_gradient,
-            None,
             parameter_gradients.sum(0),
+            *weight_gradients,
             hidden_gradient,
             *other_gradients,
         )
@@ -237,7 +264,3 @@ def table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: i
 def filled_lanes(hidden_size: int, width: int, lanes: int) -> Tensor:
     """Return 1 for each hidden unit in the last register, and 0 for padding."""
     return (torch.arange(width - lanes, width) < hidden_size).float()
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()

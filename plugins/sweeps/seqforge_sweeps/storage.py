@@ -80,45 +80,29 @@ STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
 
 
 @contextlib.contextmanager
-def reported_opening(storage: str | None, folder: Path) -> Generator[None]:
-    """Convert any error inside the block, which opens a storage, to one that names it.
-
-    A wrong URL may raise any exception, in SQLAlchemy or in the driver of the database.
-
-    Raises:
-        RunError: If the block raises an error.
-    """
-    try:
-        yield
-    except SeqforgeError:
-        raise
-    except Exception as error:
-        hint = (
-            "If the file is damaged, delete it to begin the sweep again. The runs are kept."
-            if storage is None
-            else "Check the URL, and that the driver of the database is installed, such as psycopg for "
-            "postgresql+psycopg://…."
-        )
-        raise _unusable(storage, folder, error, hint) from error
-
-
-@contextlib.contextmanager
-def reported_storage(storage: str | None, folder: Path) -> Generator[None]:
+def reported_storage(storage: str | None, folder: Path, *, opening: bool = False) -> Generator[None]:
     """Convert an error of the database inside the block, such as a full disk or a lock, to one that names it.
+
+    With `opening`, this is done for any error: a wrong URL may raise any exception, in SQLAlchemy or in the driver of
+    the database.
 
     Raises:
         RunError: If the block raises an error of the database.
     """
     try:
         yield
-    except STORAGE_ERRORS as error:
+    except SeqforgeError:
+        raise
+    except Exception as error:
+        if not opening and not isinstance(error, STORAGE_ERRORS):
+            raise
+        place = folder / DATABASE if storage is None else hide_password(storage)
         hint = "The same command continues the sweep when the storage can be used again."
-        raise _unusable(storage, folder, error, hint) from error
-
-
-def _unusable(storage: str | None, folder: Path, error: Exception, hint: str) -> RunError:
-    place = folder / DATABASE if storage is None else hide_password(storage)
-    return RunError(f"the storage {place} cannot be used: {describe_error(error)}", hint=hint)
+        if opening and storage is None:
+            hint = "If the file is damaged, delete it to begin the sweep again. The runs are kept."
+        elif opening:
+            hint = "Check the URL, and that the driver of the database is installed, such as psycopg for postgresql+psycopg://…."
+        raise RunError(f"the storage {place} cannot be used: {describe_error(error)}", hint=hint) from error
 
 
 def describe_error(error: BaseException) -> str:

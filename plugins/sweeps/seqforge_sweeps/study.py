@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from seqforge.errors import ExperimentError, RunError
 from seqforge.runs.comparison import differing_settings
 from seqforge.runs.history import read_state
-from seqforge_sweeps.storage import open_storage, reported_opening
+from seqforge_sweeps.storage import open_storage, reported_storage
 from seqforge_sweeps.sweep_file import Sweep
 
 FULL = 1000
@@ -53,7 +53,7 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
         RunError: If the storage cannot be opened.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with reported_opening(storage, folder):
+    with reported_storage(storage, folder, opening=True):
         return optuna.create_study(
             storage=open_storage(storage, folder),
             study_name=sweep.name,

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
-from seqforge_native.traced.locations import location_of_node, operation_name
 from seqforge_native.traced.operations import FUNCTIONS
-from seqforge_native.traced.recording import OTHER_TENSOR
+from seqforge_native.traced.recording import OTHER_TENSOR, location_of_node, operation_name
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
 
 

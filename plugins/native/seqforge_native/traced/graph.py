@@ -104,13 +104,9 @@ class Graph:
         shared, backward = all(node.shared for node in arguments), any(node.backward for node in arguments)
         uniform = operation in REDUCTIONS or all(node.uniform for node in arguments)
         simpler = self._simpler(operation, arguments)
+        boolean = _is_boolean(operation, arguments)
         return simpler or self._node(
-            operation,
-            arguments,
-            shared=shared,
-            uniform=uniform,
-            backward=backward,
-            boolean=_is_boolean(operation, arguments),
+            operation, arguments, shared=shared, uniform=uniform, backward=backward, boolean=boolean
         )
 
     def _simpler(self, operation: str, arguments: tuple[Node, ...]) -> Node | None:
@@ -133,22 +129,11 @@ class Graph:
                 return None
 
     def _node(
-        self,
-        operation: str,
-        arguments: tuple[Node, ...],
-        *,
-        index: int = 0,
-        value: float = 0.0,
-        shared: bool = False,
-        uniform: bool = False,
-        backward: bool = False,
-        boolean: bool = False,
+        self, operation: str, arguments: tuple[Node, ...], index: int = 0, value: float = 0.0, **flags: bool
     ) -> Node:
         key = (operation, *(node.position for node in arguments), index, repr(value))
         if key not in self._nodes:
-            self._nodes[key] = Node(
-                operation, arguments, index, value, shared, uniform, backward, boolean, len(self._nodes)
-            )
+            self._nodes[key] = Node(operation, arguments, index, value, position=len(self._nodes), **flags)
         return self._nodes[key]
 
 

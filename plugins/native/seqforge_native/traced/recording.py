@@ -1,17 +1,26 @@
-"""The recording of a step of a cell and its gradients as aten operations, by torch."""
+"""The recording of a step of a cell and its gradients as aten operations, by torch.
 
-from collections.abc import Sequence
+Each operation has the line of the cell that it comes from, for messages about operations that no kernel can compute.
+"""
+
+import inspect
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
+import jaxtyping
 import torch
 from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions
+from torch.fx import traceback as fx_traceback
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from seqforge.kinds import Cell, FactoredCell
 from seqforge_native.cell_tensors import RECURRENT_MATRIX, further_tensors, weights_of
-from seqforge_native.traced.locations import location_of_error, record_locations
 from seqforge_native.traced.operations import FUNCTIONS
 from seqforge_native.traced.values import UntraceableError
 
@@ -25,6 +34,9 @@ _REASONS = {
     "convert all Tensors to FakeTensors": OTHER_TENSOR,  # a tensor that is not an input
 }
 """Reasons for errors of torch, by a part of the message."""
+
+_LIBRARIES = (*(Path(str(module.__file__)).parent for module in (torch, jaxtyping)), Path(__file__).parent)
+"""Folders of the code that runs between the lines of a cell."""
 
 
 class Step(nn.Module):
@@ -76,7 +88,7 @@ class Step(nn.Module):
         """Return the output and the tensors of the next state."""
         gates, state = arguments[: self.sides], type(self.state)(*arguments[self.sides :])
         cell = cast("Any", self.cell)
-        with record_locations():
+        with _recorded_locations():
             if self.adds_product:
                 product = functional.linear(state[0], cast("Tensor", getattr(self, RECURRENT_MATRIX)))
                 output, after = cell.pointwise(*gates, product, state)
@@ -123,4 +135,55 @@ def record(step: Step) -> torch.fx.GraphModule:
         message = str(error).partition("\n")[0] or type(error).__name__
         known = (reason for part, reason in _REASONS.items() if part in message)
         reason = next(known, f"what torch cannot trace: {message}")
-        raise UntraceableError(reason + location_of_error(error)) from error
+        raise UntraceableError(reason + _location_of_error(error)) from error
+
+
+@contextmanager
+def _recorded_locations() -> Generator[None]:
+    """Store the location of each operation, for `location_of_node`, while torch traces a function."""
+    with fx_traceback.preserve_node_meta(), _LocationRecorder():
+        try:
+            yield
+        finally:
+            fx_traceback.set_stack_trace([])  # later operations, such as those of the gradients, come from no line
+
+
+class _LocationRecorder(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        frame = inspect.currentframe()
+        while frame is not None and _is_library_code(frame.f_code.co_filename):
+            frame = frame.f_back
+        fx_traceback.set_stack_trace([] if frame is None else [_location(frame.f_code.co_filename, frame.f_lineno)])
+        return func(*args, **(kwargs or {}))
+
+
+def location_of_node(node: torch.fx.Node) -> str:
+    """Return " (file:line)" of the operation of a node, or " in a gradient" if it has no line."""
+    return node.stack_trace or " in a gradient"
+
+
+def _location_of_error(error: BaseException) -> str:
+    """Return " (file:line)" of the line in a cell that raised an error, or nothing if it is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    calls = [
+        index for index, frame in enumerate(frames) if frame.name == "forward" and _is_library_code(frame.filename)
+    ]
+    within = frames[calls[0] :] if calls else []  # the frames below `Step.forward`
+    locations = [
+        _location(frame.filename, frame.lineno or 0) for frame in within if not _is_library_code(frame.filename)
+    ]
+    return locations[-1] if locations else ""
+
+
+def operation_name(operation: Any) -> str:
+    """Return the name of an aten operation as it is called in torch, such as `cumsum`."""
+    return str(operation).removeprefix("aten.").partition(".")[0].strip("_")
+
+
+def _location(filename: str, line: int) -> str:
+    return f" ({Path(filename).name}:{line})"
+
+
+def _is_library_code(filename: str) -> bool:
+    generated = filename.startswith("<")  # by a type checker
+    return generated or any(folder in Path(filename).parents for folder in _LIBRARIES)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seqforge_native.layout import separated
-from seqforge_native.library import Library, Stages
+from seqforge_native.library import Library, Stages, addresses
 from seqforge_native.matrices import gradient_of_weight
-from seqforge_native.sequence import checked, filled_lanes, table_gradient
+from seqforge_native.sequence import filled_lanes, table_gradient
 from seqforge_native.traced.division import Direction, Operand
 from seqforge_native.traced.graph import Node, Product
 from seqforge_native.traced.stages import StagedProgram
@@ -20,7 +19,7 @@ from seqforge_native.traced.stages import StagedProgram
 
 @dataclass(frozen=True, slots=True)
 class StagedKernel:
-    """A compiled cell.
+    """A compiled cell whose step consists of stages.
 
     Attributes:
         library: Library that contains its functions.
@@ -35,40 +34,10 @@ class StagedKernel:
         """Number of gates of a hidden unit."""
         return self.program.trace.gates
 
-
-def read_staged_sequence(
-    kernel: StagedKernel,
-    dtype: torch.dtype,
-    gates: Float[Tensor, "time batch gates"] | Float[Tensor, "symbols gates"],
-    symbols: Int[Tensor, "time batch"] | None,
-    weights: Sequence[Float[Tensor, "_ hidden"]],
-    hidden_size: int,
-    parameters: Float[Tensor, "registers padded"],
-    state: tuple[Float[Tensor, "batch padded"], ...],
-) -> tuple[Float[Tensor, "time batch padded"], tuple[Float[Tensor, "batch padded"], ...]]:
-    """Return the output of every step and the state after the last step.
-
-    Args:
-        kernel: Compiled cell.
-        dtype: Type of the products, the stored activations and the outputs.
-        gates: Projected inputs in the order of the kernels, for every step or, if there are symbols, for every symbol.
-        symbols: Input symbols, or None if the inputs are vectors.
-        weights: Weights in float32, in the order of the trace, each of one block `[hidden, hidden]` or more.
-        hidden_size: Number of hidden units, without padding.
-        parameters: Parameters that the elementwise part reads, padded to whole registers.
-        state: State before the first step, in float32, padded.
-
-    Raises:
-        IndexError: If a symbol is out of range.
-    """
-    if symbols is not None:
-        symbols = checked(symbols, len(gates))
-    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (gates, parameters, *weights, *state))
-    results: tuple[Tensor, ...] = cast("Any", _StagedSequence).apply(
-        kernel, dtype, learning, hidden_size, len(weights), gates, symbols, parameters, *weights, *state
-    )
-    outputs, *after = results
-    return outputs, tuple(after)
+    @property
+    def passes(self) -> type[torch.autograd.Function]:
+        """Its forward and backward passes over a sequence."""
+        return _StagedSequence
 
 
 class _StagedSequence(torch.autograd.Function):
@@ -167,10 +136,9 @@ class _StagedSequence(torch.autograd.Function):
 def _call(kernel: StagedKernel, function: str, states: Tensor, **fields: Tensor | int | None) -> None:
     _, steps, batch, width = states.shape
     sizes = (steps - 1, batch, width // kernel.library.lanes, torch.get_num_threads())
-    addresses = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
     outputs = fields.get("outputs", fields.get("output_gradient"))
     dtype = cast("Tensor", outputs).dtype
-    kernel.library.call(function, dtype, Stages(*sizes, states=states.data_ptr(), **addresses))
+    kernel.library.call(function, dtype, Stages(*sizes, **addresses(states=states, **fields)))
 
 
 def _room_for_operands(direction: Direction, like: Tensor, dtype: torch.dtype) -> Tensor:
