@@ -31,10 +31,6 @@ def _scaled(operation: str, arithmetic: Arithmetic, left: Any, right: Any, *, al
     return arithmetic.apply(operation, left, right if alpha == 1 else arithmetic.apply("mul", right, alpha))
 
 
-def _reversed_sub(arithmetic: Arithmetic, left: Any, right: Any, alpha: float | int = 1) -> Value:
-    return _scaled("sub", arithmetic, right, left, alpha=alpha)
-
-
 def _first_argument(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
     number = arithmetic.as_value(value)
     whole = all(node.operation == "constant" and node.value.is_integer() for node in number.blocks)
@@ -60,8 +56,8 @@ def _not_equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
     return arithmetic.apply("sub", 1.0, _equal(arithmetic, left, right))
 
 
-def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
-    return _first_argument(arithmetic, number, dtype=dtype)
+def _zeros(arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
+    return _first_argument(arithmetic, 0.0, dtype=dtype)
 
 
 def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
@@ -71,16 +67,6 @@ def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
     for _ in range(int(exponent) - 1):
         result = arithmetic.apply("mul", result, value)
     return result
-
-
-def _sigmoid_gradient(arithmetic: Arithmetic, gradient: Any, sigmoid: Any) -> Value:
-    slope = arithmetic.apply("mul", sigmoid, arithmetic.apply("sub", 1.0, sigmoid))
-    return arithmetic.apply("mul", gradient, slope)
-
-
-def _tanh_gradient(arithmetic: Arithmetic, gradient: Any, tanh: Any) -> Value:
-    slope = arithmetic.apply("sub", 1.0, arithmetic.apply("mul", tanh, tanh))
-    return arithmetic.apply("mul", gradient, slope)
 
 
 def _threshold_gradient(arithmetic: Arithmetic, gradient: Any, value: Any, threshold: float | int) -> Value:
@@ -95,10 +81,6 @@ def _clamped(arithmetic: Arithmetic, value: Any, least: Any = None, most: Any = 
 def _equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
     sides = [arithmetic.apply("at_least_as_great", *pair) for pair in ((left, right), (right, left))]
     return arithmetic.apply("mul", *sides)
-
-
-def _masked(arithmetic: Arithmetic, value: Any, condition: Any, replacement: Any) -> Value:
-    return arithmetic.apply("where", condition, replacement, value)
 
 
 def _multiplied_and_added(
@@ -132,9 +114,6 @@ def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list
     value = arithmetic.as_value(value)
     if value.kind not in ("shared", "summed") and dim not in value.block_axes:
         raise UntraceableError("a split of the batch")
-    if isinstance(sizes, int):
-        each = arithmetic.block_count(sizes)
-        return [value.slice(start, start + each) for start in range(0, len(value.blocks), each)]
     stops = list(accumulate(map(arithmetic.block_count, sizes), initial=0))
     return [value.slice(*bounds) for bounds in pairwise(stops)]
 
@@ -164,7 +143,6 @@ def _of_one_kind(arithmetic: Arithmetic, *values: Any) -> list[Value]:
 _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "add": partial(_scaled, "add"),
     "sub": partial(_scaled, "sub"),
-    "rsub": _reversed_sub,
     "mul": partial(_elementwise, "mul"),
     "div": partial(_elementwise, "div"),
     "gt": partial(_elementwise, "greater"),
@@ -173,7 +151,6 @@ _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "le": partial(_swapped, "at_least_as_great"),
     "eq": _equal,
     "ne": _not_equal,
-    "masked_fill": _masked,
 }
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -186,35 +163,22 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
         getattr(_aten, name).default: partial(_elementwise, name)
         for name in ("neg", "exp", "log", "log1p", "sigmoid", "tanh", "sqrt", "maximum", "minimum")
     },
-    **{
-        getattr(_aten, name).default: partial(_filled, number)
-        for name, number in (
-            ("zeros_like", 0.0),
-            ("ones_like", 1.0),
-            ("zeros", 0.0),
-            ("new_zeros", 0.0),
-            ("empty_permuted", 0.0),
-            ("empty_like", 0.0),
-        )
-    },
     **dict.fromkeys(
         (
             _aten.alias.default,
             _aten.clone.default,
-            _aten.detach.default,
             _aten.expand.default,
             _aten.lift_fresh_copy.default,
             _aten.scalar_tensor.default,
-            _aten.squeeze.dim,
             _aten.squeeze.dims,
             _aten.unsqueeze.default,
             _aten.view.default,
             _aten._to_copy.default,
-            _aten._unsafe_view.default,
         ),
         _first_argument,
     ),
     **dict.fromkeys((_aten.copy.default, _aten.full.default, _aten.full_like.default), _second_argument),
+    _aten.empty_permuted.default: _zeros,
     _aten.where.self: partial(_elementwise, "where"),
     _aten.relu.default: partial(_from_constant, "maximum", 0.0),
     _aten.reciprocal.default: partial(_from_constant, "div", 1.0),
@@ -225,19 +189,13 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.bitwise_or.Tensor: partial(_elementwise, "maximum"),
     _aten.logical_or.default: partial(_elementwise, "maximum"),
     _aten.abs.default: _absolute,
-    _aten.sgn.default: _sign,
     _aten.sign.default: _sign,
     _aten.pow.Tensor_Scalar: _power,
     _aten.clamp.default: _clamped,
-    _aten.clamp_min.default: partial(_elementwise, "maximum"),
-    _aten.clamp_max.default: partial(_elementwise, "minimum"),
     _aten.addcmul.default: _multiplied_and_added,
-    _aten.sigmoid_backward.default: _sigmoid_gradient,
-    _aten.tanh_backward.default: _tanh_gradient,
     _aten.threshold_backward.default: _threshold_gradient,
     _aten.slice.Tensor: _slice,
     _aten.slice_scatter.default: _slice_replaced,
-    _aten.split.Tensor: _split,
     _aten.split_with_sizes.default: _split,
     _aten.cat.default: _cat,
     **ACROSS_UNITS,
