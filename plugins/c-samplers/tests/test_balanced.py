@@ -282,7 +282,7 @@ def test_bracket_that_the_vocabulary_cannot_close_is_forbidden():
 @pytest.mark.parametrize("word", [b"int", "éa".encode()])
 @pytest.mark.parametrize("sampler", [Balanced, Scoped])
 def test_symbols_of_several_characters_are_rejected(sampler: type[Sampler], word: bytes):
-    name = f"code-structure/{sampler.__name__.lower()}"
+    name = f"c-samplers/{sampler.__name__.lower()}"
     with pytest.raises(ExperimentError, match=f"{name} needs symbols of one character, but symbol 1 is"):
         sampler().start(context(b"a", 1, 5, Words([b"a", word])))
 
