@@ -170,7 +170,7 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
+        model, vocabulary = self.load(checkpoint, device, precision).language_model()
         chain = self._chain(samplers)
         return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
@@ -190,7 +190,7 @@ class Run:
 
         The arguments and errors are those of `sample`.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
+        model, vocabulary = self.load(checkpoint, device, precision).language_model()
         pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
         return blame_iteration(pieces)
 
@@ -293,7 +293,7 @@ class Run:
             RunError: If the run was trained on labelled examples.
             DataError: If the text is too short, or has a symbol that is not in the vocabulary.
         """
-        return inspect_text(self.experiment, *self._language_model(checkpoint, "cpu"), text)
+        return inspect_text(self.experiment, *self.load(checkpoint, "cpu").language_model(), text)
 
     @blame_components()
     def probabilities(
@@ -307,7 +307,7 @@ class Run:
             RunError: If the run was trained on labelled examples.
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
-        return symbol_probabilities(*self._language_model(checkpoint, device), text, prompt)
+        return symbol_probabilities(*self.load(checkpoint, device).language_model(), text, prompt)
 
     @blame_components()
     def states(self, text: str, *, checkpoint: str | int = "best", device: str = "auto") -> dict[str, Tensor]:
@@ -320,7 +320,7 @@ class Run:
             RunError: If the run was trained on labelled examples.
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
-        return layer_states(*self._language_model(checkpoint, device), text)
+        return layer_states(*self.load(checkpoint, device).language_model(), text)
 
     @blame_components()
     def resume(
@@ -350,13 +350,6 @@ class Run:
         with join_world() as world:
             train_further(self.directory, experiment, checkpoint, new_backends, callbacks, progress, world)
         return Run(self.directory, experiment)
-
-    def _language_model(
-        self, checkpoint: str | int, device: str, precision: Precision | None = None
-    ) -> tuple[SequenceModel, Vocabulary]:
-        loaded = self.load(checkpoint, device, precision)
-        loaded.require_text()
-        return loaded.model, loaded.vocabulary
 
     def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
         chosen = self.experiment

@@ -45,16 +45,25 @@ class Cell(nn.Module, ABC, Generic[StateT]):
             vector: its product with a weight is one row of the weight.
         input_size: Number of features of the input.
         hidden_size: Number of features of the output.
+        sequence_function: Function of a backend that computes whole sequences instead of `forward`; None for none. The
+            engine sets it.
     """
 
     reads_symbols: ClassVar[bool] = False
     input_size: int
     hidden_size: int
+    sequence_function: "Callable[[Tensor, StateT], tuple[Tensor, StateT]] | None" = None
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
+
+    def __call__(self, inputs: Tensor, state: StateT) -> tuple[Tensor, StateT]:
+        """Compute a whole sequence, as `forward` does, on the backend that is chosen for this cell."""
+        if self.sequence_function is None:
+            return super().__call__(inputs, state)
+        return self.sequence_function(inputs, state)
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> StateT:

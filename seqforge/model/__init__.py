@@ -8,12 +8,12 @@ from seqforge.model.choose_backend import (
     measure_cells,
     use_recorded_backends,
 )
-from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import OneHotInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, BatchShape
 from seqforge.model.precision import Precision, precisions_to_measure
-from seqforge.model.sequence_model import DecoderContext, RecurrentStack, SequenceModel, States, map_states
+from seqforge.model.sequence_model import DecoderContext, SequenceModel
+from seqforge.model.stack import EncoderOutput, RecurrentStack, States, map_states
 
 __all__ = [
     "EAGER",

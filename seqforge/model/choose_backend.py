@@ -83,7 +83,7 @@ def choose_backends(
     """
     cells = leaf_cells(model)
     for _, cell, _ in cells:
-        vars(cell).pop("forward", None)
+        cell.sequence_function = None
     if recorded is not None:
         if model.precision == "auto":
             model.precision = recorded.precision
@@ -121,8 +121,8 @@ def _fastest(
                 timing = CellTiming(
                     cell, _reads_symbols(model, module, layer), len(cells), batch_shape, precision, context
                 )
-                other = None if len(precisions) == 1 else _time_of(first[index]) if first else math.inf
-                choices.append(_choose(timing, module, wanted[index], registry, other))
+                limit = _time_of(first[index]) if first else math.inf
+                choices.append(_choose(timing, module, wanted[index], registry, len(precisions) > 1, limit))
             found[precision] = choices
         except ExperimentError as error:  # a pinned backend cannot run a cell in this precision
             errors.append(error)
@@ -138,18 +138,23 @@ def _fastest(
 
 
 def _choose(
-    timing: CellTiming, module: str, names: Sequence[str], registry: Registry, other_precision: float | None
+    timing: CellTiming,
+    module: str,
+    names: Sequence[str],
+    registry: Registry,
+    compares_precisions: bool,
+    limit: float,
 ) -> CellBackend:
     """Return the pinned or fastest backend of a cell in a precision. A pinned one is timed to compare precisions."""
     cell = timing.cell
     pinned = _pinned(names, module, cell, registry, timing.context) if names else None
     if pinned is None:
         backends, fallback = load_backends(registry), EAGER
-    elif other_precision is None:
+    elif not compares_precisions:
         return pinned
     else:
         backends, fallback = {pinned.backend: load_backend(registry, pinned.backend)}, pinned.backend
-    measured = measure_backends(timing, backends, registry, other_precision=other_precision)
+    measured = measure_backends(timing, backends, registry, compares_precisions=compares_precisions, limit=limit)
     # Without any time, `eager` is the only backend, or every backend failed, and so did the cell: in plain torch, its
     # own error reaches the user.
     fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=fallback)

@@ -20,7 +20,7 @@ class EagerBackend(Backend):
 
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return the cell's own `forward`."""
-        return type(cell).forward.__get__(cell)
+        return cell.forward
 
 
 class BrokenBackend(Backend):
@@ -74,25 +74,24 @@ def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) 
         cell: Cell on the context's device.
         context: Device and precision.
     """
-    vars(cell).pop("forward", None)
-    if not isinstance(backend, EagerBackend):
-        # The instance's own `forward` takes precedence over that of its class.
-        vars(cell)["forward"] = _InstalledReader(backend, cell, context, backend.sequence_reader(cell, context))
+    is_eager = isinstance(backend, EagerBackend)
+    function = None if is_eager else _InstalledFunction(backend, cell, context, backend.sequence_reader(cell, context))
+    cell.sequence_function = function
 
 
-class _InstalledReader:
-    """A sequence reader whose deep copy belongs to the copy of the cell."""
+class _InstalledFunction:
+    """A sequence function whose deep copy belongs to the copy of the cell."""
 
     def __init__(
-        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceFunction | None = None
+        self, backend: Backend, cell: Cell[Any], context: BackendContext, function: SequenceFunction | None = None
     ) -> None:
-        self._backend, self._cell, self._context, self._read = backend, cell, context, read
+        self._backend, self._cell, self._context, self._function = backend, cell, context, function
 
     def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self._read is None:
-            self._read = self._backend.sequence_reader(self._cell, self._context)
-        return self._read(inputs, state)
+        if self._function is None:
+            self._function = self._backend.sequence_reader(self._cell, self._context)
+        return self._function(inputs, state)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledReader":
-        # The copied cell has no parameters yet: its reader is made at the first call.
-        return _InstalledReader(self._backend, copy.deepcopy(self._cell, memo), self._context)
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledFunction":
+        # The copied cell has no parameters yet: its function is made at the first call.
+        return _InstalledFunction(self._backend, copy.deepcopy(self._cell, memo), self._context)

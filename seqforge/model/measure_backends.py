@@ -96,7 +96,8 @@ def measure_backends(
     registry: Registry,
     *,
     cached: bool = True,
-    other_precision: float | None = None,
+    compares_precisions: bool = False,
+    limit: float = math.inf,
 ) -> Measurement:
     """Return the times of the backends that can run a cell, from the cache if it has them.
 
@@ -105,15 +106,14 @@ def measure_backends(
         backends: Backends by name; `eager` is the reference.
         registry: Installed plugins; times are cached for their versions.
         cached: Whether to use the cache.
-        other_precision: Best time in another precision, or infinity if it is not measured yet. Backends that are
-            clearly slower are not measured to the end. If it is None, the precision is given, and `eager` is not
+        compares_precisions: Whether the times are compared with those in another precision. Otherwise, `eager` is not
             measured if it is the only backend.
+        limit: Best time in another precision. Backends that are clearly slower are not measured to the end.
     """
     refused = _refusals(timing, backends)
     supported = sorted(set(backends) - set(refused))
-    if cached and supported == [EAGER] and other_precision is None:
+    if cached and supported == [EAGER] and not compares_precisions:
         return Measurement({}, refused)
-    limit = math.inf if other_precision is None else other_precision
     # Times that are not measured to the end are only good for a comparison with the same other precision.
     fingerprint = _fingerprint(timing, supported, registry, compared=limit < math.inf)
     path = cache_folder() / "backends" / f"{fingerprint}.json"

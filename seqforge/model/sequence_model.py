@@ -1,7 +1,7 @@
 """The model: an input layer, a stack of cells, a head, and a decoder for models that predict new sequences."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,100 +16,10 @@ from seqforge.kinds import (
     GenerationModel,
     LogitRule,
     OutputLayer,
-    State,
-    map_state,
 )
-from seqforge.model.dropout import Dropout
-from seqforge.model.encoder_output import EncoderOutput, last_outputs, reverse_rows
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
-
-States = tuple[State, ...]
-"""State of every layer, the lowest first."""
-
-
-def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
-    """Return recurrent states, with a function applied to every tensor."""
-    return tuple(map_state(function, state) for state in states)
-
-
-class RecurrentStack(nn.Module):
-    """A stack of layers, each of which reads the outputs of the layer below.
-
-    Dropout applies to the outputs of a layer, never to its state (Zaremba et al. 2014, "Recurrent Neural Network
-    Regularization"). With backward cells, a layer's output is the concatenation of both directions (Schuster and
-    Paliwal 1997, "Bidirectional Recurrent Neural Networks"); such a stack reads whole examples only.
-
-    Args:
-        cells: Layers, the lowest first. The input size of each is the output size of the layer below.
-        dropout: Probability of dropping an output during training.
-        backward_cells: For each layer, the cell that reads the reversed sequence; empty for none.
-
-    Attributes:
-        hidden_size: Size of the output of the highest layer.
-    """
-
-    def __init__(self, cells: Sequence[Cell[Any]], dropout: float, backward_cells: Sequence[Cell[Any]] = ()) -> None:
-        super().__init__()
-        self.cells = nn.ModuleList(cells)
-        self.backward_cells = nn.ModuleList(backward_cells)
-        self.dropout = Dropout(dropout)
-        self.hidden_size = cells[-1].hidden_size + (backward_cells[-1].hidden_size if backward_cells else 0)
-
-    @property
-    def layers(self) -> list[Cell[Any]]:
-        """The forward cells, the lowest first."""
-        return [cast("Cell[Any]", cell) for cell in self.cells]
-
-    @property
-    def backward_layers(self) -> list[Cell[Any]]:
-        """The backward cells, the lowest first."""
-        return [cast("Cell[Any]", cell) for cell in self.backward_cells]
-
-    def initial_states(self, batch_size: int) -> States:
-        """Return the state of every layer before the first step."""
-        return tuple(cell.initial_state(batch_size) for cell in self.layers)
-
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], states: States
-    ) -> tuple[Float[Tensor, "time batch hidden"], States]:
-        """Return the outputs of the highest layer, and the state of every layer after the last step."""
-        outputs = inputs
-        after: list[State] = []
-        for cell, before in zip(self.layers, states, strict=True):
-            outputs, state = cell(outputs, before)
-            outputs = self.dropout(outputs)
-            after.append(state)
-        return outputs, tuple(after)
-
-    def encode(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], lengths: Int[Tensor, " batch"]
-    ) -> EncoderOutput:
-        """Return the encoder output of whole examples; beyond a row's length, inputs and outputs are padding."""
-        if not self.backward_cells:
-            outputs, _ = self(inputs, self.initial_states(len(lengths)))
-            return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
-        outputs = inputs
-        for cell, backward in zip(self.layers, self.backward_layers, strict=True):
-            ahead, _ = cell(outputs, cell.initial_state(len(lengths)))
-            reverse, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
-            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
-        ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
-        return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
-
-    def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
-        """Return a function that computes one step without gradients or dropout, for generation."""
-        steppers = [cell.stepper(batch_size) for cell in self.layers]
-
-        def step(inputs: Tensor, states: States) -> tuple[Tensor, States]:
-            outputs = inputs
-            after: list[State] = []
-            for step_cell, before in zip(steppers, states, strict=True):
-                outputs, state = step_cell(outputs, before)
-                after.append(state)
-            return outputs, tuple(after)
-
-        return step
+from seqforge.model.stack import EncoderOutput, RecurrentStack, States
 
 
 class DecoderContext(NamedTuple):

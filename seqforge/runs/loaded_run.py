@@ -157,8 +157,8 @@ class LoadedRun:
         self._check_corpus(dataset.file.digest)
         return dataset
 
-    def require_text(self) -> None:
-        """Check that the model is a language model.
+    def language_model(self) -> tuple[SequenceModel, Vocabulary]:
+        """Return the language model, in evaluation mode, and its vocabulary.
 
         Raises:
             RunError: If the run was trained on labelled examples.
@@ -170,6 +170,7 @@ class LoadedRun:
                 hint=f"To predict examples: seqforge predict {quote_path(self.path)} EXAMPLE",
                 python_hint="To predict examples: run.predict([EXAMPLE])",
             )
+        return self.model, self.vocabulary
 
     def require_examples(self) -> ExampleSpec:
         """Return the shape of the examples that the run was trained on.

@@ -133,7 +133,7 @@ def parameter_dtype(dtype: torch.dtype) -> torch.dtype:
 def without_backend(cell: Cell[Any]) -> Cell[Any]:
     """Return a copy of a cell in float64, without a backend."""
     wide = copy.deepcopy(cell)
-    vars(wide).pop("forward", None)
+    wide.sequence_function = None
     return wide.double()
 
 

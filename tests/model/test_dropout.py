@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.model.dropout import Dropout
+from seqforge.model.stack import Dropout
 
 
 @given(

@@ -12,7 +12,7 @@ from seqforge.data import PaddedBatch
 from seqforge.evaluation.examples import example_loss
 from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
 from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends
-from seqforge.model.encoder_output import reverse_rows
+from seqforge.model.stack import reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 5, "repeat": 2}],

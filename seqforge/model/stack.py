@@ -1,0 +1,162 @@
+"""A stack of recurrent layers, with dropout between them, and its output for whole examples."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqforge.kinds import Cell, State, map_state
+
+States = tuple[State, ...]
+"""State of every layer, the lowest first."""
+
+_CHANCES = 1 << 16
+"""Number of values of the 16 random bits that decide about one number. They round the probability to 1/65,536."""
+
+
+def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
+    """Return recurrent states, with a function applied to every tensor."""
+    return tuple(map_state(function, state) for state in states)
+
+
+class EncoderOutput(NamedTuple):
+    """Output of an encoder for a padded batch of examples.
+
+    Attributes:
+        outputs: Output of the highest layer on every step. Steps beyond the length of a row are padding.
+        last: Output of the highest layer after reading a whole row: on the last step of the row for the forward
+            direction, and on its first step for the backward direction.
+        lengths: Number of steps of each row.
+    """
+
+    outputs: Float[Tensor, "time batch features"]
+    last: Float[Tensor, "batch features"]
+    lengths: Int[Tensor, " batch"]
+
+    def rows(self, indices: Int[Tensor, " rows"]) -> "EncoderOutput":
+        """Return the rows at the given indices, which may repeat."""
+        return EncoderOutput(self.outputs[:, indices], self.last[indices], self.lengths[indices])
+
+
+class RecurrentStack(nn.Module):
+    """A stack of layers, each of which reads the outputs of the layer below.
+
+    Dropout applies to the outputs of a layer, never to its state (Zaremba et al. 2014, "Recurrent Neural Network
+    Regularization"). With backward cells, a layer's output is the concatenation of both directions (Schuster and
+    Paliwal 1997, "Bidirectional Recurrent Neural Networks"); such a stack reads whole examples only.
+
+    Args:
+        cells: Layers, the lowest first. The input size of each is the output size of the layer below.
+        dropout: Probability of dropping an output during training.
+        backward_cells: For each layer, the cell that reads the reversed sequence; empty for none.
+
+    Attributes:
+        hidden_size: Size of the output of the highest layer.
+    """
+
+    def __init__(self, cells: Sequence[Cell[Any]], dropout: float, backward_cells: Sequence[Cell[Any]] = ()) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(cells)
+        self.backward_cells = nn.ModuleList(backward_cells)
+        self.dropout = Dropout(dropout)
+        self.hidden_size = cells[-1].hidden_size + (backward_cells[-1].hidden_size if backward_cells else 0)
+
+    @property
+    def layers(self) -> list[Cell[Any]]:
+        """The forward cells, the lowest first."""
+        return [cast("Cell[Any]", cell) for cell in self.cells]
+
+    @property
+    def backward_layers(self) -> list[Cell[Any]]:
+        """The backward cells, the lowest first."""
+        return [cast("Cell[Any]", cell) for cell in self.backward_cells]
+
+    def initial_states(self, batch_size: int) -> States:
+        """Return the state of every layer before the first step."""
+        return tuple(cell.initial_state(batch_size) for cell in self.layers)
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], states: States
+    ) -> tuple[Float[Tensor, "time batch hidden"], States]:
+        """Return the outputs of the highest layer, and the state of every layer after the last step."""
+        outputs = inputs
+        after: list[State] = []
+        for cell, before in zip(self.layers, states, strict=True):
+            outputs, state = cell(outputs, before)  # on the backend of the cell
+            outputs = self.dropout(outputs)
+            after.append(state)
+        return outputs, tuple(after)
+
+    def encode(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], lengths: Int[Tensor, " batch"]
+    ) -> EncoderOutput:
+        """Return the encoder output of whole examples; beyond a row's length, inputs and outputs are padding."""
+        if not self.backward_cells:
+            outputs, _ = self(inputs, self.initial_states(len(lengths)))
+            return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
+        outputs = inputs
+        for cell, backward in zip(self.layers, self.backward_layers, strict=True):
+            ahead, _ = cell(outputs, cell.initial_state(len(lengths)))
+            reverse, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
+            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
+        ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
+        return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
+
+    def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
+        """Return a function that computes one step without gradients or dropout, for generation."""
+        steppers = [cell.stepper(batch_size) for cell in self.layers]
+
+        def step(inputs: Tensor, states: States) -> tuple[Tensor, States]:
+            outputs = inputs
+            after: list[State] = []
+            for step_cell, before in zip(steppers, states, strict=True):
+                outputs, state = step_cell(outputs, before)
+                after.append(state)
+            return outputs, tuple(after)
+
+        return step
+
+
+class Dropout(nn.Module):
+    """During training, sets each number to zero with a probability and scales the others (Srivastava et al. 2014).
+
+    On a CPU, torch's own dropout draws 64 random bits for each number in one thread, which takes longer than the
+    products of a small model. This module draws 64 bits for four numbers.
+
+    Args:
+        probability: Probability that a number is set to zero.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, inputs: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch features"]:
+        """Return the inputs after dropout, with random bits from torch's default generator."""
+        if not self.training or self.probability == 0:
+            return inputs
+        if inputs.device.type != "cpu":
+            return functional.dropout(inputs, self.probability)
+        words = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
+        bits = words.view(torch.int16)[: inputs.numel()].view(inputs.shape)
+        dropped = min(round(self.probability * _CHANCES), _CHANCES - 1)
+        kept = bits >= dropped - _CHANCES // 2
+        return inputs * kept.to(inputs.dtype).mul_(_CHANCES / (_CHANCES - dropped))
+
+
+def last_outputs(outputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"]) -> Tensor:
+    """Return the output of each row on the last step of that row, `[batch, features]`.
+
+    In contrast to the state after the last step of the batch, it does not depend on padding.
+    """
+    return outputs[lengths - 1, torch.arange(len(lengths), device=lengths.device)]
+
+
+def reverse_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
+    """Reverse each row of `[time, batch, …]` within its own length. The padding stays at the end."""
+    time = torch.arange(len(steps), device=lengths.device).unsqueeze(1)
+    sources = torch.where(time < lengths, lengths - 1 - time, time)
+    return steps[sources, torch.arange(len(lengths), device=lengths.device)]
