@@ -1,7 +1,7 @@
 """Batches of a text for truncated backpropagation through time.
 
-A text is cut into lanes of equal length. Row r of every batch contains the next piece of lane r, so the state of a row
-is carried from each batch to the next.
+A text is cut into rows of equal length. Every batch contains the next piece of each row, so the state of a row is
+carried from each batch to the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET
 
-EVALUATION_LANE = 2000
-"""Minimum number of tokens in a lane during evaluation, which limits the influence of the initial state."""
+EVALUATION_ROW = 2000
+"""Minimum number of tokens in a row during evaluation, which limits the influence of the initial state."""
 
 READ_AHEAD = 1 << 18
-"""Tokens that are read from the file at once, for several steps: a read has a cost per lane rather than per token."""
+"""Tokens that are read from the file at once, for several steps: a read has a cost per row rather than per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,17 @@ class TokenStream:
 class TrainingBatches:
     """The batches of a training split, each a pure function of the seed and the step.
 
-    In each epoch the documents are concatenated in a new order. The text is cut into lanes of equal length, one for
+    In each epoch the documents are concatenated in a new order. The text is cut into rows of equal length, one for
     each row of a batch. The state is carried from batch to batch and is reset at the start of an epoch.
 
     Args:
         token_file: Encoded corpus.
         spans: Training split.
-        lanes: Number of rows in a batch.
+        rows: Number of rows in a batch.
         sequence_length: Number of steps in a batch.
         seed: Seed of the order of the documents.
         shuffle: Whether each epoch has a new order.
-        own_lanes: The lanes that this process reads, which are the rows of its batches; by default all.
+        own_rows: The rows that this process reads; by default all.
 
     Raises:
         DataError: If the split is shorter than one batch.
@@ -110,28 +110,28 @@ class TrainingBatches:
         self,
         token_file: TokenFile,
         spans: Spans,
-        lanes: int,
+        rows: int,
         sequence_length: int,
         seed: int,
         shuffle: bool,
-        own_lanes: Sequence[int] | None = None,
+        own_rows: Sequence[int] | None = None,
     ) -> None:
         self._token_file = token_file
         self._spans = spans
-        self._lanes = range(lanes) if own_lanes is None else own_lanes
+        self._rows = range(rows) if own_rows is None else own_rows
         self._sequence_length = sequence_length
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
-        self._steps_of_block = max(1, READ_AHEAD // (len(self._lanes) * sequence_length))
-        # The last token of a lane is a target, but not an input.
-        self.lane_length = (spans.length - 1) // lanes
-        self.steps_per_epoch = self.lane_length // sequence_length
+        self._steps_of_block = max(1, READ_AHEAD // (len(self._rows) * sequence_length))
+        # The last token of a row is a target, but not an input.
+        self.row_length = (spans.length - 1) // rows
+        self.steps_per_epoch = self.row_length // sequence_length
         if self.steps_per_epoch < 1:  # It is negative for an empty split.
             raise DataError(
-                f"the training split has {spans.length:,} tokens, too few for one batch of {lanes} sequences × "
-                f"{sequence_length} steps, which needs {lanes * sequence_length + 1:,}",
+                f"the training split has {spans.length:,} tokens, too few for one batch of {rows} sequences × "
+                f"{sequence_length} steps, which needs {rows * sequence_length + 1:,}",
                 hint="Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use "
                 "more text.",
             )
@@ -152,7 +152,7 @@ class TrainingBatches:
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)
-            starts = [lane * self.lane_length + first * self._sequence_length for lane in self._lanes]
+            starts = [row * self.row_length + first * self._sequence_length for row in self._rows]
             tokens = self._epoch_stream(epoch).read(starts, steps * self._sequence_length + 1)
             self._block = (epoch, block, torch.as_tensor(np.ascontiguousarray(tokens.T)))
         return self._block[2]
@@ -170,45 +170,45 @@ class TrainingBatches:
 def evaluation_batches(
     token_file: TokenFile,
     spans: Spans,
-    lanes: int,
+    rows: int,
     sequence_length: int,
     limit: int | None = None,
     world: World = ALONE,
 ) -> Iterator[Batch]:
     """Yield the batches of an evaluation.
 
-    The text is cut into lanes of equal length. With a limit, a lane is the start of each of as many equal parts of the
-    split, so that the lanes represent the whole split rather than its first documents. The lanes are divided over the
-    processes of `world`. A process without a lane has no batch.
+    The text is cut into rows of equal length. With a limit, a row is the start of each of as many equal parts of the
+    split, so that the rows represent the whole split rather than its first documents. The rows are divided over the
+    processes of `world`. A process without a row has no batch.
 
     Args:
         token_file: Encoded corpus.
         spans: Split to evaluate.
-        lanes: Maximum number of rows in a batch.
+        rows: Maximum number of rows in a batch.
         sequence_length: Number of steps in a batch.
         limit: Maximum number of targets; None for the whole split, in which every token but the first is a target.
         world: Processes that share the evaluation.
 
     Yields:
-        Batches in order, with the state carried. Targets beyond the end of a lane are ignored.
+        Batches in order, with the state carried. Targets beyond the end of a row are ignored.
     """
     stream = TokenStream(token_file, spans)
     available = len(stream) - 1
     targets = available if limit is None else min(available, limit)
-    lanes = max(1, min(lanes, targets // EVALUATION_LANE))
-    lane_length = -(-targets // lanes)
-    stride = max(lane_length, available // lanes)
-    own_lanes = world.share(lanes)
-    if not own_lanes:
+    rows = max(1, min(rows, targets // EVALUATION_ROW))
+    row_length = -(-targets // rows)
+    stride = max(row_length, available // rows)
+    own_rows = world.share(rows)
+    if not own_rows:
         return
-    stops = [lane * stride + min(lane_length, targets - lane * lane_length) for lane in own_lanes]
-    for offset in range(0, lane_length, sequence_length):
-        length = min(sequence_length, lane_length - offset)
-        # Lanes that extend beyond the end are padded.
-        tokens = np.full((len(own_lanes), length + 1), IGNORED_TARGET, dtype=np.int64)
-        for row, (lane, stop) in enumerate(zip(own_lanes, stops, strict=True)):
-            start = min(lane * stride + offset, stop)
+    stops = [row * stride + min(row_length, targets - row * row_length) for row in own_rows]
+    for offset in range(0, row_length, sequence_length):
+        length = min(sequence_length, row_length - offset)
+        # Rows that extend beyond the end are padded.
+        tokens = np.full((len(own_rows), length + 1), IGNORED_TARGET, dtype=np.int64)
+        for index, (row, stop) in enumerate(zip(own_rows, stops, strict=True)):
+            start = min(row * stride + offset, stop)
             read = min(length, stop - start) + 1
-            tokens[row, :read] = stream.read([start], read)[0]
+            tokens[index, :read] = stream.read([start], read)[0]
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
         yield Batch(inputs, torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)), continues=offset > 0)

@@ -86,10 +86,10 @@ class BucketedBatches:
         examples = self.order(epoch)[position]
         share = world.share(len(examples))
         own = examples[share.start : share.stop]
-        batch = read_batch(self._file, own if len(own) else examples[:1], turn=epoch, end=self._end)
+        batch = read_batch(self._file, own if len(own) else examples[:1], epoch=epoch, end=self._end)
         if world.size == 1:
             return batch, BatchShare(batch.target_count, batch.target_count, int(batch.lengths.sum()))
-        whole = count_targets(self._file, examples, turn=epoch, end=self._end)
+        whole = count_targets(self._file, examples, epoch=epoch, end=self._end)
         steps = int(self._file.inputs.lengths[examples].sum())
         return batch, BatchShare(batch.target_count if len(own) else 0, whole, steps)
 

@@ -44,34 +44,34 @@ class PaddedBatch:
         return PaddedBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
 
 
-def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> PaddedBatch:
+def read_batch(file: ExampleFile, examples: NDArray[np.int64], epoch: int = 0, end: int | None = None) -> PaddedBatch:
     """Return a batch of examples.
 
     Args:
         file: Encoded examples.
         examples: Indices of the examples.
-        turn: Number that selects a target of each example, in turn if it has several.
+        epoch: Pass over the examples. If an example has several targets, the epochs use them in turn.
         end: Symbol to append to every target sequence, or None.
     """
     inputs = file.inputs.read(examples)
-    targets = file.targets.read(_targets_of_turn(file, examples, turn))
+    targets = file.targets.read(_targets_of_epoch(file, examples, epoch))
     return PaddedBatch(
         pad_inputs(inputs), torch.tensor([len(steps) for steps in inputs]), pad_targets(file.spec, targets, end)
     )
 
 
-def count_targets(file: ExampleFile, examples: NDArray[np.int64], turn: int, end: int | None) -> int:
+def count_targets(file: ExampleFile, examples: NDArray[np.int64], epoch: int, end: int | None) -> int:
     """Return the `target_count` of the batch that `read_batch` returns for the same arguments, without reading it."""
     if file.spec.output_mode == "once":
         return len(examples)
-    lengths = file.targets.lengths[_targets_of_turn(file, examples, turn)]
+    lengths = file.targets.lengths[_targets_of_epoch(file, examples, epoch)]
     return int(np.maximum(lengths, 1).sum() if end is None else lengths.sum() + len(examples))
 
 
-def _targets_of_turn(file: ExampleFile, examples: NDArray[np.int64], turn: int) -> NDArray[np.int64]:
+def _targets_of_epoch(file: ExampleFile, examples: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
     """Return the index of one target of each example."""
     starts = file.first_targets(examples)
-    return starts + turn % (file.target_stops[examples] - starts)
+    return starts + epoch % (file.target_stops[examples] - starts)
 
 
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:

@@ -69,11 +69,11 @@ def prepare_training(
     batches = TrainingBatches(
         dataset.token_file,
         spans,
-        lanes=training.batch_size * training.accumulation,
+        rows=training.batch_size * training.accumulation,
         sequence_length=training.sequence_length,
         seed=experiment.identity.seed,
         shuffle=experiment.data.shuffle,
-        own_lanes=[
+        own_rows=[
             batch * training.batch_size + row
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)

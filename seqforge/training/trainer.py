@@ -117,16 +117,13 @@ class Trainer:
         try:
             reason = self._loop()
         except BaseException as error:
-            fault = find_fault(error)
-            if fault is not None:
-                self._save_after(fault, in_update=in_parameter_update(error))
+            ended = self._explain(error)
             kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
-            ended = fault or error
             reason = ended.message if isinstance(ended, SeqforgeError) else str(ended)
             self._notify_finished(reason or kind, complete=False)
-            if fault is None or fault is error:
+            if ended is error:
                 raise
-            raise fault from error
+            raise ended from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None and self._signal is not None:
             resume = f"{open_in_python(self._directory.path)}.resume()"
@@ -136,7 +133,6 @@ class Trainer:
     def _loop(self) -> str | None:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
-        reason = None
         self._started = time.monotonic() - state.seconds
         if state.step > 0:
             self._sample_at_interval()
@@ -211,12 +207,19 @@ class Trainer:
             batches = self._task.read_step(state, progress)
             clipping = training.gradient_clip_norm, training.gradient_clip_value
             return train_step(state, batches.losses, factor, *clipping, self._replica), batches.characters
-        except NonFiniteError as error:
-            raise self._diverged(error) from error
         except (Exception, SystemExit):
             # The state may be saved. A resumed run then repeats this step with the same random numbers.
             restore_random_state(random, state.device)
             raise
+
+    def _explain(self, error: BaseException) -> BaseException:
+        """Return what ended the run, with hints: the fault of a plugin, a number that is not finite, or the error."""
+        if isinstance(error, NonFiniteError):
+            return describe_divergence(error, self._experiment, self._record.checkpoints, self._state.step)
+        fault = find_fault(error)
+        if fault is not None:
+            self._save_after(fault, in_update=in_parameter_update(error))
+        return fault or error
 
     def _save_after(self, fault: PluginError, *, in_update: bool) -> None:
         """Save the last finished step after a fault of a plugin, and add to its hint how to resume.
@@ -235,9 +238,6 @@ class Trainer:
         with suppress(RunError):
             advice = advise_resuming(self._directory, self._experiment.registry)
             fault.hint, fault.python_hint = ("\n".join(filter(None, [fault.hint, one])) or None for one in advice)
-
-    def _diverged(self, error: NonFiniteError) -> NonFiniteError:
-        return describe_divergence(error, self._experiment, self._record.checkpoints, self._state.step)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state
@@ -305,11 +305,8 @@ class Trainer:
         state = self._state
         if not self._task.has_validation:
             return False
-        try:
-            with self._work("evaluating"):
-                score = self._task.evaluate(state.model, report=self._notify)
-        except NonFiniteError as error:
-            raise self._diverged(error) from error
+        with self._work("evaluating"):
+            score = self._task.evaluate(state.model, report=self._notify)
         best = score.loss < state.best_loss
         state.best_loss = min(score.loss, state.best_loss)
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
@@ -346,8 +343,5 @@ class Trainer:
         """Save the state, and the loss if the step was evaluated."""
         state = self._state
         loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
-        try:
-            with self._work("saving"):
-                self._record.save(state, loss)
-        except NonFiniteError as error:
-            raise self._diverged(error) from error
+        with self._work("saving"):
+            self._record.save(state, loss)

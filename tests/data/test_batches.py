@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.vocabularies import Characters
 
 from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
-from seqforge.data.batches import EVALUATION_LANE
+from seqforge.data.batches import EVALUATION_ROW
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET
 
@@ -42,8 +42,8 @@ MakeBatches = Callable[..., TrainingBatches]
 
 @pytest.fixture(scope="session")
 def make_batches(token_file: TokenFile, spans: Spans) -> MakeBatches:
-    def make(lanes: int = 3, sequence_length: int = 5, seed: int = 0, shuffle: bool = True) -> TrainingBatches:
-        return TrainingBatches(token_file, spans, lanes, sequence_length, seed, shuffle)
+    def make(rows: int = 3, sequence_length: int = 5, seed: int = 0, shuffle: bool = True) -> TrainingBatches:
+        return TrainingBatches(token_file, spans, rows, sequence_length, seed, shuffle)
 
     return make
 
@@ -54,7 +54,7 @@ def equal(one: Batch, other: Batch) -> bool:
 
 
 def epoch(batches: TrainingBatches, number: int) -> torch.Tensor:
-    """Return the lanes of an epoch, `[batch, time + 1]`, each with its last target at the end."""
+    """Return the rows of an epoch, `[batch, time + 1]`, each with its last target at the end."""
     steps = range(number * batches.steps_per_epoch, (number + 1) * batches.steps_per_epoch)
     read = [batches.batch(step) for step in steps]
     return torch.cat([*(batch.inputs for batch in read), read[-1].targets[-1:]]).T
@@ -93,8 +93,8 @@ def test_the_read_ahead_does_not_change_the_batches(
 def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int):
     batches = make_batches(*shape, seed)
     batch, following = batches.batch(step), batches.batch(step + 1)
-    lanes, sequence_length = shape
-    assert batch.inputs.shape == batch.targets.shape == (sequence_length, lanes)
+    rows, sequence_length = shape
+    assert batch.inputs.shape == batch.targets.shape == (sequence_length, rows)
     assert batch.inputs.dtype == batch.targets.dtype == torch.int64
     assert torch.equal(batch.inputs[1:], batch.targets[:-1])
     # A batch continues where the one before it ended, except at the start of an epoch.
@@ -109,11 +109,11 @@ def test_an_epoch_reads_every_token_once_except_a_remainder(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int, shuffle: bool
 ):
     batches = make_batches(*shape, seed, shuffle)
-    lanes, sequence_length = shape
+    rows, sequence_length = shape
     read = epoch(batches, number)[:, :-1].flatten().tolist()
-    assert len(read) == len(set(read)) == lanes * sequence_length * batches.steps_per_epoch
-    # The remainder is less than one batch in each lane, and less than one token per lane at the end.
-    assert sum(SIZES) - len(read) < lanes * (sequence_length + 1) + 1
+    assert len(read) == len(set(read)) == rows * sequence_length * batches.steps_per_epoch
+    # The remainder is less than one batch in each row, and less than one token per row at the end.
+    assert sum(SIZES) - len(read) < rows * (sequence_length + 1) + 1
 
 
 @given(shape=_shapes, seed=_seeds, number=st.integers(0, 3))
@@ -121,8 +121,8 @@ def test_an_epoch_reads_every_token_once_except_a_remainder(
 def test_shuffled_documents_are_read_whole(make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int):
     ends = np.cumsum(SIZES) - 1
     starts = ends + 1 - SIZES
-    for lane in epoch(make_batches(*shape, seed), number).tolist():
-        for symbol, following in itertools.pairwise(lane):
+    for row in epoch(make_batches(*shape, seed), number).tolist():
+        for symbol, following in itertools.pairwise(row):
             assert following == symbol + 1 or (symbol in ends and following in starts)
 
 
@@ -141,12 +141,12 @@ def test_a_loss_that_writes_into_a_batch_changes_no_other_tensor(
 
 
 def test_without_shuffling_the_lanes_are_the_text_in_order(make_batches: MakeBatches):
-    batches = make_batches(lanes=4, sequence_length=6, shuffle=False)
-    # 235 of the 236 tokens have a target: 58 in each lane, which make nine batches of six.
-    assert (batches.lane_length, batches.steps_per_epoch) == (58, 9)
+    batches = make_batches(rows=4, sequence_length=6, shuffle=False)
+    # 235 of the 236 tokens have a target: 58 in each row, which make nine batches of six.
+    assert (batches.row_length, batches.steps_per_epoch) == (58, 9)
     for number in (0, 1):
-        lanes = epoch(batches, number)
-        assert [lane.tolist() for lane in lanes] == [list(range(start, start + 55)) for start in (0, 58, 116, 174)]
+        rows = epoch(batches, number)
+        assert [row.tolist() for row in rows] == [list(range(start, start + 55)) for start in (0, 58, 116, 174)]
 
 
 def test_every_epoch_and_every_seed_has_its_own_order(make_batches: MakeBatches):
@@ -163,20 +163,20 @@ def test_the_order_of_a_seed_never_changes(make_batches: MakeBatches):
 
 
 @pytest.mark.parametrize(
-    ("lanes", "sequence_length", "fits"),
+    ("rows", "sequence_length", "fits"),
     [(5, 47, True), (5, 48, False), (1, 235, True), (1, 236, False), (235, 1, True), (236, 1, False)],
 )
 def test_a_split_shorter_than_one_batch_is_an_error(
-    make_batches: MakeBatches, lanes: int, sequence_length: int, fits: bool
+    make_batches: MakeBatches, rows: int, sequence_length: int, fits: bool
 ):
     if fits:
-        assert make_batches(lanes, sequence_length).steps_per_epoch == 1
+        assert make_batches(rows, sequence_length).steps_per_epoch == 1
         return
     with pytest.raises(DataError) as caught:
-        make_batches(lanes, sequence_length)
+        make_batches(rows, sequence_length)
     assert str(caught.value) == (
-        f"the training split has 236 tokens, too few for one batch of {lanes} sequences × {sequence_length} steps, "
-        f"which needs {lanes * sequence_length + 1:,}\n"
+        f"the training split has 236 tokens, too few for one batch of {rows} sequences × {sequence_length} steps, "
+        f"which needs {rows * sequence_length + 1:,}\n"
         "Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use more text."
     )
 
@@ -199,7 +199,7 @@ def test_a_batch_is_divided_by_its_rows(rows: int, parts: int, continues: bool):
     assert torch.equal(torch.cat([part.targets for part in divided], dim=1), inputs + 1)
 
 
-LONG = 5 * EVALUATION_LANE
+LONG = 5 * EVALUATION_ROW
 
 
 @pytest.fixture(scope="session")
@@ -218,19 +218,19 @@ _lengths = st.integers(2, 40) | st.integers(2, LONG)
 
 @given(
     length=_lengths,
-    lanes=st.integers(1, 8),
+    rows=st.integers(1, 8),
     sequence_length=st.sampled_from([1, 3, 100, 1999, 2000, 10**6]),
     limit=st.none() | st.integers(2, LONG + 5),
     start=st.integers(0, LONG - 2),
 )
 @settings(deadline=None, max_examples=60)
 def test_an_evaluation_predicts_no_symbol_twice_and_without_a_limit_all_but_the_first(
-    long_file: TokenFile, length: int, lanes: int, sequence_length: int, limit: int | None, start: int
+    long_file: TokenFile, length: int, rows: int, sequence_length: int, limit: int | None, start: int
 ):
-    if length / max(lanes, 1) / sequence_length > 500:
+    if length / max(rows, 1) / sequence_length > 500:
         sequence_length = 100
     stop = min(start + length, LONG)
-    batches = list(evaluation_batches(long_file, single_span(start, stop), lanes, sequence_length, limit))
+    batches = list(evaluation_batches(long_file, single_span(start, stop), rows, sequence_length, limit))
     counted = [batch.targets != IGNORED_TARGET for batch in batches]
     targets = torch.cat([batch.targets[real] for batch, real in zip(batches, counted, strict=True)])
     if limit is None or limit >= stop - start - 1:
@@ -249,29 +249,29 @@ def test_an_evaluation_predicts_no_symbol_twice_and_without_a_limit_all_but_the_
     assert [batch.continues for batch in batches] == [number > 0 for number in range(len(batches))]
 
 
-@given(length=st.integers(LONG - 6, LONG), lanes=st.integers(1, 8), sequence_length=st.integers(100, 3000))
+@given(length=st.integers(LONG - 6, LONG), rows=st.integers(1, 8), sequence_length=st.integers(100, 3000))
 @settings(deadline=None, max_examples=20)
 def test_the_lanes_of_an_evaluation_continue_from_batch_to_batch(
-    long_file: TokenFile, length: int, lanes: int, sequence_length: int
+    long_file: TokenFile, length: int, rows: int, sequence_length: int
 ):
-    batches = list(evaluation_batches(long_file, single_span(0, length), lanes, sequence_length))
+    batches = list(evaluation_batches(long_file, single_span(0, length), rows, sequence_length))
     columns = batches[0].inputs.shape[1]
-    assert columns == min(lanes, (length - 1) // EVALUATION_LANE)
-    lane_length = math.ceil((length - 1) / columns)
-    assert batches[0].inputs[0].tolist() == [lane * lane_length for lane in range(columns)]
+    assert columns == min(rows, (length - 1) // EVALUATION_ROW)
+    row_length = math.ceil((length - 1) / columns)
+    assert batches[0].inputs[0].tolist() == [row * row_length for row in range(columns)]
     for batch, following in itertools.pairwise(batches):
         ended = batch.targets[-1]
         real = ended != IGNORED_TARGET
         assert torch.equal(following.inputs[0][real], ended[real])
-    # The padding of the last lane is a valid symbol, whose target is ignored.
+    # The padding of the last row is a valid symbol, whose target is ignored.
     assert batches[-1].inputs.min() >= 0
-    assert int((batches[-1].targets == IGNORED_TARGET).sum()) == lane_length * columns - (length - 1)
+    assert int((batches[-1].targets == IGNORED_TARGET).sum()) == row_length * columns - (length - 1)
 
 
 def test_the_lanes_of_an_evaluation_with_a_limit_represent_the_whole_split(long_file: TokenFile):
-    batches = list(evaluation_batches(long_file, single_span(0, LONG), 4, 1000, limit=2 * EVALUATION_LANE))
+    batches = list(evaluation_batches(long_file, single_span(0, LONG), 4, 1000, limit=2 * EVALUATION_ROW))
     assert batches[0].inputs[0].tolist() == [0, (LONG - 1) // 2]
-    assert batches[-1].targets[-1].tolist() == [EVALUATION_LANE, (LONG - 1) // 2 + EVALUATION_LANE]
+    assert batches[-1].targets[-1].tolist() == [EVALUATION_ROW, (LONG - 1) // 2 + EVALUATION_ROW]
 
 
 @pytest.mark.parametrize("length", [0, 1])

@@ -108,12 +108,12 @@ def test_rows_are_padded_after_their_last_step(made: Any) -> None:
 
 
 @_SETTINGS
-@given(lengths=LENGTHS, end=st.sampled_from([None, 2]), turn=st.integers(0, 2))
-def test_targets_are_counted_without_reading_them(made: Any, lengths: Any, end: int | None, turn: int) -> None:
+@given(lengths=LENGTHS, end=st.sampled_from([None, 2]), epoch=st.integers(0, 2))
+def test_targets_are_counted_without_reading_them(made: Any, lengths: Any, end: int | None, epoch: int) -> None:
     file, examples = made(lengths), np.arange(len(lengths))
-    counted = count_targets(file, examples, turn, end)
-    assert counted == read_batch(file, examples, turn, end).target_count
-    sizes = [several[turn % len(several)] for _, several in lengths]
+    counted = count_targets(file, examples, epoch, end)
+    assert counted == read_batch(file, examples, epoch, end).target_count
+    sizes = [several[epoch % len(several)] for _, several in lengths]
     # Without an end symbol, an empty target counts as one.
     assert counted == sum(max(size, 1) if end is None else size + 1 for size in sizes)
 
