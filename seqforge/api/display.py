@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqforge.figures import describe_count
+from seqforge.runs.checkpoints import Checkpoints
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 
 WIDTH, HEIGHT, MARGIN = 480, 180, 44
 """Width and height of the plot, and width of the margin for its labels, in pixels."""
@@ -16,30 +19,20 @@ COLORS = {"training": "#8888aa", "validation": "#cc5522"}
 """Color of each curve."""
 
 
-def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> str:
-    """Describe a run in one line.
-
-    Args:
-        path: The run directory.
-        steps: Step of the latest checkpoint.
-        losses: Table of losses, as `Run.losses` returns it.
-    """
-    unit, curves = _curves(losses)
+def summary_line(run: RunDirectory) -> str:
+    """Describe a run in one line: its path, the step of its latest checkpoint, and its last loss."""
+    steps = Checkpoints(run.checkpoints).steps()
+    unit, curves = _curves(tabulate_losses(read_metrics(run.metrics)))
     points = curves["validation"] or curves["training"]
     name = "validation" if curves["validation"] else "training"
     value = f", {name} {points[-1][1]:.4f} {unit}" if points else ""
-    return f"<Run {path}: {describe_count(steps, 'step')}{value}>"
+    return f"<Run {run.path}: {describe_count(steps[-1] if steps else 0, 'step')}{value}>"
 
 
-def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | None) -> str:
-    """Describe a run as HTML, without scripts or external files. The sample is escaped, since it may contain any text.
-
-    Args:
-        line: Summary in one line.
-        losses: Table of losses, as `Run.losses` returns it.
-        sample: The last sample, or None.
-    """
-    parts = [f"<div><code>{html.escape(line)}</code></div>", loss_curve(losses)]
+def summary_html(run: RunDirectory) -> str:
+    """Describe a run as HTML, without scripts or external files. The sample is escaped: it may contain any text."""
+    losses, sample = tabulate_losses(read_metrics(run.metrics)), run.read_last_sample()
+    parts = [f"<div><code>{html.escape(summary_line(run))}</code></div>", loss_curve(losses)]
     if sample is not None:
         style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
         parts.append(f'<pre style="{style}">{html.escape(sample)}</pre>')

@@ -25,7 +25,7 @@ from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.locate import find_run
-from seqforge.runs.metrics_log import read_metrics, tabulate_losses
+from seqforge.runs.metrics_log import tabulate_losses
 from seqforge.runs.resume import sets_backend
 from seqforge.tasks import decoding_options, load_predictor, score_samples, task_of
 from seqforge.training.dynamic_evaluation import evaluate_dynamically
@@ -77,12 +77,10 @@ class Run:
         return cls(directory, experiment, sets_backend(overrides))
 
     def __repr__(self) -> str:
-        steps, losses = self.checkpoints.steps(), tabulate_losses(read_metrics(self.directory.metrics))
-        return summary_line(str(self.path), steps[-1] if steps else 0, losses)
+        return summary_line(self.directory)
 
     def _repr_html_(self) -> str:
-        losses = tabulate_losses(read_metrics(self.directory.metrics))
-        return summary_html(repr(self), losses, self.directory.read_last_sample())
+        return summary_html(self.directory)
 
     @property
     def path(self) -> Path:
@@ -96,8 +94,7 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the records of the metrics log: logged steps, evaluations and samples."""
-        self.directory.check_exists()
-        return read_metrics(self.directory.metrics)
+        return self.load().records
 
     def losses(self) -> list[dict[str, Any]]:
         """Return a table of losses, one row for each step that was logged or evaluated.
@@ -170,9 +167,8 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        model, vocabulary = self.load(checkpoint, device, precision).language_model()
-        chain = self._chain(samplers)
-        return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
+        model = self.load(checkpoint, device, precision).language_model()
+        return sample_texts(*model, self._chain(samplers), prompt, count=count, length=length, seed=seed, report=report)
 
     @blame_components()
     def stream(
@@ -190,9 +186,8 @@ class Run:
 
         The arguments and errors are those of `sample`.
         """
-        model, vocabulary = self.load(checkpoint, device, precision).language_model()
-        pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
-        return blame_iteration(pieces)
+        model = self.load(checkpoint, device, precision).language_model()
+        return blame_iteration(stream_text(*model, self._chain(samplers), prompt, length=length, seed=seed))
 
     @blame_components()
     def predict(
@@ -246,10 +241,8 @@ class Run:
             DataError: If there is no such split, if it is empty, or if the corpus is missing.
             RunError: If the run was trained on another corpus, or if it cannot be evaluated dynamically.
         """
-        loaded = self.load(checkpoint, device, report=report)
-        if dynamic is not None:
-            return evaluate_dynamically(loaded, split, dynamic)
-        return task_of(self.experiment).evaluate(loaded, split)
+        run, task = self.load(checkpoint, device, report=report), task_of(self.experiment)
+        return task.evaluate(run, split) if dynamic is None else evaluate_dynamically(run, split, dynamic)
 
     @blame_components()
     def score_samples(

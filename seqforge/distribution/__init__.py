@@ -1,9 +1,8 @@
 """Several processes that train one model: which of them this is, and the collective operations that training needs."""
 
-from seqforge.distribution.join import join_world
 from seqforge.distribution.launch import Launch
 from seqforge.distribution.replica import Replica
-from seqforge.distribution.world import ALONE, FailedElsewhereError, World, reported_lost_processes
+from seqforge.distribution.world import ALONE, FailedElsewhereError, World, join_world, reported_lost_processes
 
 __all__ = [
     "ALONE",

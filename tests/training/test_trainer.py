@@ -276,7 +276,7 @@ def test_a_failing_sampler_is_reported_and_training_continues(
     run = train(chosen, tmp_path)
     assert run.checkpoints.steps()[-1] == 12
     assert (
-        "seqforge: no sample of step 7: sampler 'essentials/temperature': <lambda> failed: ZeroDivisionError"
+        "seqforge: no sample of step 7: sampler 'essentials/temperature': a call failed: ZeroDivisionError"
         in capsys.readouterr().err
     )
     assert not list(run.directory.samples.iterdir())
