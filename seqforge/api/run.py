@@ -256,9 +256,8 @@ class Run:
         Raises:
             DataError: If the corpus is missing.
         """
-        loaded = self.load(checkpoint, device, report=report)
-        (scores,), baseline = score_samples(loaded, [self.experiment.samplers], seed)
-        return scores, baseline
+        scores, baseline = score_samples(self.load(checkpoint, device, report=report), [self.experiment.samplers], seed)
+        return scores[0], baseline
 
     @blame_components()
     def report(
