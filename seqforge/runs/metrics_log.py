@@ -5,6 +5,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,26 @@ MAXIMUM_SIZE = 1024 * 1024 * 1024
 """Largest size of a metrics log in bytes."""
 
 
+@dataclass(frozen=True, slots=True)
 class MetricsLog:
     """A metrics log that is being written. Each line is one write, so that a reader sees at most one partial line.
 
     If a line cannot be written, none of it stays.
 
-    Args:
+    Attributes:
         path: The file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    path: Path
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one line. Values that are None, infinite or not a number are omitted."""
         defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
         line = to_sealed_json({"event": event, "step": step, **defined}) + b"\n"
-        run = self._path.parent
+        run = self.path.parent
         hint = f"To resume the run: seqforge run --resume {quote_path(run)}"
         python_hint = f"To resume the run: {open_in_python(run)}.resume()"
-        with reported_failures(f"writing {self._path}", hint, python_hint), open_regular(self._path, "ab") as file:
+        with reported_failures(f"writing {self.path}", hint, python_hint), open_regular(self.path, "ab") as file:
             descriptor = file.fileno()
             size = os.fstat(descriptor).st_size
             try:
@@ -50,8 +51,8 @@ class MetricsLog:
 
     def sync(self) -> None:
         """Sync the log to disk, so that a power failure does not lose lines of steps that have a checkpoint."""
-        if self._path.exists():
-            with reported_failures(f"writing {self._path}"), open_regular(self._path, "ab") as file:
+        if self.path.exists():
+            with reported_failures(f"writing {self.path}"), open_regular(self.path, "ab") as file:
                 os.fsync(file.fileno())
 
     def drop_partial_line(self) -> None:
@@ -59,17 +60,17 @@ class MetricsLog:
 
         Otherwise, the next line would be appended to it, and both would be damaged.
         """
-        if not self._path.exists():
+        if not self.path.exists():
             return
-        content = _read_content(self._path)
+        content = _read_content(self.path)
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
-            with reported_failures(f"writing {self._path}"), open_regular(self._path, "ab") as file:
+            with reported_failures(f"writing {self.path}"), open_regular(self.path, "ab") as file:
                 os.ftruncate(file.fileno(), whole)
 
     def find(self, event: str, step: int) -> dict[str, Any] | None:
         """Return the last record of an event at a step, or None if there is none."""
-        records, _ = _read(self._path)
+        records, _ = _read(self.path)
         found = [record for record in records if record["event"] == event and record["step"] == step]
         return found[-1] if found else None
 
@@ -78,17 +79,17 @@ class MetricsLog:
 
         Damaged lines are deleted too. Then a warning names a copy of the log as it was.
         """
-        records, damaged = _read(self._path)
+        records, damaged = _read(self.path)
         kept = [record for record in records if record["step"] <= step]
         if len(kept) == len(records) and not damaged:
             return
-        with reported_failures(f"writing {self._path}"):
+        with reported_failures(f"writing {self.path}"):
             if damaged:
-                copy = _free_name(self._path)
-                write_atomically(copy, read_bounded(self._path, MAXIMUM_SIZE))
+                copy = _free_name(self.path)
+                write_atomically(copy, read_bounded(self.path, MAXIMUM_SIZE))
                 lines = "1 line was" if damaged == 1 else f"{damaged} lines were"
-                warn(f"{self._path}: {lines} damaged and deleted, all others are kept. The log as it was: {copy}")
-            write_atomically(self._path, to_lines(kept))
+                warn(f"{self.path}: {lines} damaged and deleted, all others are kept. The log as it was: {copy}")
+            write_atomically(self.path, to_lines(kept))
 
 
 def to_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
