@@ -22,7 +22,7 @@ DESCRIBED = set(
     re.findall(r"^::: (\S+)$", "".join(page.read_text("utf-8") for page in DOCS.glob("*.md")), re.MULTILINE)
 )
 WHOLE_MODULES = {
-    "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text"},
+    "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text", "Value"},
     "seqforge.kinds.generation_kernel": {
         "FORBIDDEN",
         "ConstraintAutomaton",
