@@ -134,14 +134,16 @@ def read_fingerprint(corpus: Any) -> str:
 
 def text_fault(value: Any) -> str | None:
     """Return what is wrong with a result of `fingerprint`, or None."""
-    return None if isinstance(value, str) else f"returned {describe_type(value)}, not text"
+    if isinstance(value, str):
+        return None if value else "returned an empty text"
+    return f"returned {describe_type(value)}, not text"
 
 
 def description_fault(value: Any) -> str | None:
     """Return what is wrong with a result of `describe`, or None."""
     if isinstance(value, str) and 1 <= len(value.strip().splitlines()) <= 2:
         return None
-    return text_fault(value) or f"returned {value!r:.60}, not one or two lines"
+    return f"returned {value!r:.60}, not one or two lines"
 
 
 def name_fault(name: Any) -> str | None:

@@ -4,6 +4,7 @@ import copy
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,7 +82,7 @@ class TrackerSuite(Suite, kind="tracker"):
             identifier = _track(make, run, {1: {"training/loss": 2.0}})
             if problem := identifier_fault(identifier):
                 fail(make, f"`start` {problem}")
-            again = _track(make, _resumed(run, identifier, step=1), {2: {"training/loss": 1.0}})
+            again = _track(make, replace(run, step=1, identifier=identifier), {2: {"training/loss": 1.0}})
             if again != identifier:
                 problem = (
                     "`start` returns another identifier for a resumed run, so that it becomes a second tracked run"
@@ -129,7 +130,8 @@ class TrackerSuite(Suite, kind="tracker"):
                 for step in (1, 2):
                     one.log_values(step, {"training/loss": 4.0 - step})
                     other.log_values(step, {"training/loss": 40.0 - step})
-            first, second = _resumed(first, identifier, step=2), _resumed(second, second_identifier, step=2)
+            first = replace(first, step=2, identifier=identifier)
+            second = replace(second, step=2, identifier=second_identifier)
             _track(make, first, {3: {"training/loss": 1.0, "validation/loss": 1.5}})
             expected = {
                 "the first run": (first, [(1, 3.0), (2, 2.0), (3, 1.0)]),
@@ -153,10 +155,6 @@ def _new_run(experiment: Mapping[str, Any] = _EXPERIMENT) -> Generator[TrackedRu
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(content)
         yield TrackedRun("small", directory, experiment, 0, None)
-
-
-def _resumed(run: TrackedRun, identifier: str, *, step: int) -> TrackedRun:
-    return TrackedRun(run.name, run.directory, run.experiment, step, identifier)
 
 
 @contextmanager

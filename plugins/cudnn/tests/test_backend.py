@@ -7,7 +7,7 @@ import pytest
 import torch
 from seqforge_cudnn.backend import CudnnBackend, OnednnBackend
 from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
-from seqforge_essentials.cells.lstm import LSTM, LSTMState
+from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from torch import Tensor
 
@@ -102,12 +102,3 @@ def test_on_a_gpu_a_cell_agrees_with_the_cpu_without_warnings(cell_class: Any) -
     found = train_once(read, cell, sequence().cuda(), cell.initial_state(5))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.cpu(), other, rtol=1e-3, atol=1e-4)
-
-
-@needs_a_gpu
-def test_on_a_gpu_a_strided_state_is_accepted() -> None:
-    cell = LSTM(7, 4).cuda()
-    hidden, memory = torch.zeros(10, 4, device="cuda"), torch.zeros(10, 4, device="cuda")
-    read = CudnnBackend().sequence_reader(cell, GPU)
-    outputs, _ = read(sequence().cuda(), LSTMState(hidden[::2], memory[::2]))
-    assert outputs.shape == (12, 5, 4)

@@ -5,8 +5,6 @@ from itertools import islice
 import numpy as np
 from seqforge_tasks.digits import Digits, load_handwriting, standardize
 
-from seqforge.kinds import Numbers
-
 IMAGES, LABELS = load_handwriting()
 
 
@@ -29,14 +27,6 @@ def test_ink_is_from_0_to_1_and_pixels_are_standardized():
     assert IMAGES.max() == 1
     assert abs(standardize(IMAGES).mean()) < 0.05
     assert abs(standardize(IMAGES).std() - 1) < 0.05
-
-
-def test_inputs_have_the_shape_of_the_example_spec():
-    for form, shape in (("pixels", (64,)), ("rows", (8, 8))):
-        spec = Digits.example_spec({"input": form})
-        assert isinstance(spec.input, Numbers)
-        assert spec.input.size == shape[-1]
-        assert next(Digits(form).examples()).input.shape == shape
 
 
 def test_the_fingerprint_depends_on_the_kind_of_input():

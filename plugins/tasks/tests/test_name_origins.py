@@ -45,10 +45,6 @@ def test_names_are_in_latin_letters_and_normalized():
         assert all("LATIN" in unicodedata.name(letter) for letter in example.input if letter.isalpha())
 
 
-def test_the_order_of_the_names_is_stable():
-    assert [example.name for example in NameOrigins().examples()] == [example.name for example in EXAMPLES]
-
-
 def test_a_list_that_faker_lacks_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(name_origins, "_ORIGINS", {"Atlantean": ("xx_XX.last_names",), "Dutch": ("nl_NL.last_names",)})
     with pytest.raises(DataError, match="has no list xx_XX"):

@@ -2,13 +2,16 @@
 
 import inspect
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from seqforge.kinds import Backend
 from seqforge.testing import ConformanceError
 from seqforge.testing.conformance import Suite
+
+ClassT = TypeVar("ClassT", bound=type[Any])
 
 
 class Bug(NamedTuple):
@@ -49,3 +52,16 @@ class Bug(NamedTuple):
         except ConformanceError as error:
             return str(error)
         return ""
+
+
+BUGS: list[Bug] = []
+
+
+def bug(suite: type[Suite], check: str, message: str) -> Callable[[ClassT], ClassT]:
+    """Add the bug of the class below to the list, with the arguments of `Bug`."""
+
+    def add(component: ClassT) -> ClassT:
+        BUGS.append(Bug(suite, check, component, message))
+        return component
+
+    return add

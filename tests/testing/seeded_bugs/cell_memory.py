@@ -3,11 +3,16 @@
 import torch
 from torch import nn
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seeded_bugs.cells import Memory, Sound
 from seqforge.testing import CellSuite
 
 
+@bug(
+    CellSuite,
+    "test_chunks_with_the_state_carried_give_the_whole",
+    "the output differs after chunking… (but not in every call: the cell may be random)",
+)
 class WrongOnce(Sound):
     """The first call of the process is wrong. (Any test can meet it; this one is about chunks.)"""
 
@@ -19,6 +24,11 @@ class WrongOnce(Sound):
         return outputs + error, after
 
 
+@bug(
+    CellSuite,
+    "test_reading_again_gives_the_same_bits",
+    "the output is random in eval mode: it depends on the generator `generator`",
+)
 class DrawsFromItsOwnGenerator(Sound):
     """The cell draws from a generator of its own."""
 
@@ -31,6 +41,7 @@ class DrawsFromItsOwnGenerator(Sound):
         return super().step(projected + noise, state)
 
 
+@bug(CellSuite, "test_any_size_is_read", "the given state was modified in place: `state.hidden`")
 class WritesIntoItsState(Sound):
     """The state is updated in place."""
 
@@ -40,6 +51,11 @@ class WritesIntoItsState(Sound):
         return outputs, after
 
 
+@bug(
+    CellSuite,
+    "test_the_initial_state_depends_on_the_batch_size_alone",
+    "`state.hidden` of `initial_state` changes from call to call",
+)
 class RandomStart(Sound):
     """The initial state is random."""
 
@@ -48,6 +64,11 @@ class RandomStart(Sound):
         return Memory(torch.randn_like(hidden), steps)
 
 
+@bug(
+    CellSuite,
+    "test_the_initial_state_depends_on_the_batch_size_alone",
+    "`state.hidden` of `initial_state` changes from call to call",
+)
 class StartsWhereItStopped(Sound):
     """The initial state depends on the last sequence."""
 
@@ -63,6 +84,11 @@ class StartsWhereItStopped(Sound):
         return output, after
 
 
+@bug(
+    CellSuite,
+    "test_the_initial_state_depends_on_the_batch_size_alone",
+    "`state.hidden` of row …differs from `initial_state(1)`",
+)
 class RowsStartApart(Sound):
     """Rows have different initial states."""
 
@@ -71,6 +97,7 @@ class RowsStartApart(Sound):
         return Memory(hidden + torch.arange(batch_size).unsqueeze(1), steps)
 
 
+@bug(CellSuite, "test_a_detached_state_cuts_the_gradient", "a gradient bypasses the detached state")
 class RemembersOutsideItsState(Sound):
     """The last outputs are stored in an attribute."""
 
@@ -84,6 +111,11 @@ class RemembersOutsideItsState(Sound):
         return outputs, after
 
 
+@bug(
+    CellSuite,
+    "test_reading_again_gives_the_same_bits",
+    "the output depends on earlier calls: the cell stores something outside of its state (attribute `calls`)",
+)
 class CountsItsCalls(Sound):
     """The results depend on an attribute that changes."""
 
@@ -94,6 +126,7 @@ class CountsItsCalls(Sound):
         return super().step(projected * (1 + self.calls), state)
 
 
+@bug(CellSuite, "test_reading_again_gives_the_same_bits", "the output is random in eval mode")
 class DropsOutInEvaluation(Sound):
     """Dropout is active in evaluation mode."""
 
@@ -101,6 +134,7 @@ class DropsOutInEvaluation(Sound):
         return super().step(nn.functional.dropout(projected, 0.5), state)
 
 
+@bug(CellSuite, "test_the_state_stays_bounded", "`state.hidden` grows without bound")
 class SumsItsInputs(Sound):
     """The state sums its inputs."""
 
@@ -109,6 +143,7 @@ class SumsItsInputs(Sound):
         return torch.tanh(hidden), Memory(hidden, state.steps + 1)
 
 
+@bug(CellSuite, "test_the_state_stays_bounded", "`state.hidden` grows without bound")
 class Explodes(Sound):
     """The state explodes."""
 
@@ -117,6 +152,7 @@ class Explodes(Sound):
         return torch.tanh(hidden), Memory(hidden, state.steps + 1)
 
 
+@bug(CellSuite, "test_initial_biases_can_be_set", "`set_initial_biases()` raises AttributeError")
 class BiasThatDoesNotExist(Sound):
     """`set_initial_biases` raises an error."""
 
@@ -124,6 +160,11 @@ class BiasThatDoesNotExist(Sound):
         self.forget_bias.fill_(1.0)
 
 
+@bug(
+    CellSuite,
+    "test_constrained_parameters_satisfy_the_constraints",
+    "`constrain_parameters` replaces `input_weight`, which the optimizer does not notice",
+)
 class Replaces(Sound):
     """`constrain_parameters` replaces a parameter."""
 
@@ -131,6 +172,11 @@ class Replaces(Sound):
         self.input_weight = nn.Parameter(self.input_weight.clamp(-1, 1))
 
 
+@bug(
+    CellSuite,
+    "test_constrained_parameters_satisfy_the_constraints",
+    "a second call of `constrain_parameters` changes `input_weight`",
+)
 class Shrinks(Sound):
     """Each call of `constrain_parameters` halves a parameter."""
 
@@ -138,87 +184,13 @@ class Shrinks(Sound):
         self.input_weight.mul_(0.5)
 
 
+@bug(
+    CellSuite,
+    "test_constrained_parameters_satisfy_the_constraints",
+    "`constrain_parameters` leaves numbers in `input_weight` that are not finite",
+)
 class DividesByTheNorm(Sound):
     """`constrain_parameters` divides a parameter by its norm, which may be 0."""
 
     def constrain_parameters(self):
         self.input_weight.div_(self.input_weight.norm())
-
-
-BUGS = (
-    Bug(
-        CellSuite,
-        "test_chunks_with_the_state_carried_give_the_whole",
-        WrongOnce,
-        "the output differs after chunking… (but not in every call: the cell may be random)",
-    ),
-    Bug(CellSuite, "test_reading_again_gives_the_same_bits", DropsOutInEvaluation, "the output is random in eval mode"),
-    Bug(
-        CellSuite,
-        "test_reading_again_gives_the_same_bits",
-        DrawsFromItsOwnGenerator,
-        "the output is random in eval mode: it depends on the generator `generator`",
-    ),
-    Bug(
-        CellSuite,
-        "test_any_size_is_read",
-        WritesIntoItsState,
-        "the given state was modified in place: `state.hidden`",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_initial_state_depends_on_the_batch_size_alone",
-        RandomStart,
-        "`state.hidden` of `initial_state` changes from call to call",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_initial_state_depends_on_the_batch_size_alone",
-        StartsWhereItStopped,
-        "`state.hidden` of `initial_state` changes from call to call",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_initial_state_depends_on_the_batch_size_alone",
-        RowsStartApart,
-        "`state.hidden` of row …differs from `initial_state(1)`",
-    ),
-    Bug(
-        CellSuite,
-        "test_a_detached_state_cuts_the_gradient",
-        RemembersOutsideItsState,
-        "a gradient bypasses the detached state",
-    ),
-    Bug(
-        CellSuite,
-        "test_reading_again_gives_the_same_bits",
-        CountsItsCalls,
-        "the output depends on earlier calls: the cell stores something outside of its state (attribute `calls`)",
-    ),
-    Bug(CellSuite, "test_the_state_stays_bounded", SumsItsInputs, "`state.hidden` grows without bound"),
-    Bug(CellSuite, "test_the_state_stays_bounded", Explodes, "`state.hidden` grows without bound"),
-    Bug(
-        CellSuite,
-        "test_initial_biases_can_be_set",
-        BiasThatDoesNotExist,
-        "`set_initial_biases()` raises AttributeError",
-    ),
-    Bug(
-        CellSuite,
-        "test_constrained_parameters_satisfy_the_constraints",
-        Replaces,
-        "`constrain_parameters` replaces `input_weight`, which the optimizer does not notice",
-    ),
-    Bug(
-        CellSuite,
-        "test_constrained_parameters_satisfy_the_constraints",
-        Shrinks,
-        "a second call of `constrain_parameters` changes `input_weight`",
-    ),
-    Bug(
-        CellSuite,
-        "test_constrained_parameters_satisfy_the_constraints",
-        DividesByTheNorm,
-        "`constrain_parameters` leaves numbers in `input_weight` that are not finite",
-    ),
-)

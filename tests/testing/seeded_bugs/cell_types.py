@@ -3,12 +3,13 @@
 import torch
 from torch import nn
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seeded_bugs.cells import Memory, Sound
 from seqforge.kinds import Backend, scan
 from seqforge.testing import CellSuite
 
 
+@bug(CellSuite, "test_tensors_are_registered", "tensor `gain[0]` is not registered as a parameter or buffer")
 class UnregisteredWeight(Sound):
     """A weight is in a list."""
 
@@ -20,6 +21,11 @@ class UnregisteredWeight(Sound):
         return super().step(projected * self.gain[0].to(projected.dtype), state)
 
 
+@bug(
+    CellSuite,
+    "test_a_cast_to_another_type_is_followed",
+    "after a cast to torch.float32 the type of `state.hidden` changes",
+)
 class AlwaysDouble(Sound):
     """The initial state is always in float64."""
 
@@ -32,6 +38,9 @@ class AlwaysDouble(Sound):
         return super().step(projected, state)
 
 
+@bug(
+    CellSuite, "test_products_in_bfloat16_leave_the_state_its_type", "under autocast the type of `state.hidden` changes"
+)
 class RoundsItsState(Sound):
     """The state becomes bfloat16 under autocast."""
 
@@ -39,6 +48,11 @@ class RoundsItsState(Sound):
         return scan(self.step, self.project(inputs), state)
 
 
+@bug(
+    CellSuite,
+    "test_any_size_is_read",
+    "after a step the type of `state.steps` changes: expected torch.int64, got torch.float32",
+)
 class CountBecomesFraction(Sound):
     """A number of steps becomes a fraction."""
 
@@ -47,6 +61,7 @@ class CountBecomesFraction(Sound):
         return output, Memory(after.hidden, after.steps * 1.0)
 
 
+@bug(CellSuite, "test_parameters_survive_safetensors", "the output of a cell that loads the saved parameters differs")
 class BufferThatIsNotSaved(Sound):
     """A random buffer is not persistent."""
 
@@ -58,6 +73,7 @@ class BufferThatIsNotSaved(Sound):
         return super().step(projected * self.gain, state)
 
 
+@bug(CellSuite, "test_tensors_are_registered", "tensor `scale` is not registered as a parameter or buffer")
 class UnregisteredConstants(Sound):
     """A tensor of constants is an attribute."""
 
@@ -69,6 +85,11 @@ class UnregisteredConstants(Sound):
         return super().step(projected * self.scale.to(projected.dtype), state)
 
 
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "tensor `layers[0].weight` is not registered as a parameter or buffer",
+)
 class UnregisteredLayers(Sound):
     """Layers are in a list. (Other tests of the cell give the same reason.)"""
 
@@ -80,6 +101,11 @@ class UnregisteredLayers(Sound):
         return super().step(self.layers[0](projected), state)
 
 
+@bug(
+    CellSuite,
+    "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+    "float32 inside a float64 cell (cell_types.py, line …: `return Memory(torch.zeros(",
+)
 class Float32State(Sound):
     """The initial state is always in float32."""
 
@@ -92,6 +118,11 @@ class ForgetGate(nn.Linear):
         return nn.functional.linear(inputs.float(), self.weight.float(), self.bias.float()).to(inputs.dtype)
 
 
+@bug(
+    CellSuite,
+    "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+    "float32 inside a float64 cell (layer `forget`, cell_types.py, line …)",
+)
 class Float32Layer(Sound):
     """A layer computes in float32."""
 
@@ -106,6 +137,11 @@ class Float32Layer(Sound):
 SCALE = torch.tensor([1.5])
 
 
+@bug(
+    CellSuite,
+    "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+    "a tensor on the CPU inside a cell on another device (cell_types.py, line …)",
+)
 class ConstantOnTheCPU(Sound):
     """A tensor of constants in the module is on the CPU, also if the cell is on a GPU."""
 
@@ -113,6 +149,11 @@ class ConstantOnTheCPU(Sound):
         return super().step(projected * SCALE, state)
 
 
+@bug(
+    CellSuite,
+    "test_backends_agree",
+    "`state.hidden` differs from the scan of `step`… (on the backend 'session/Rounding'…)",
+)
 class WrongWhenCompiled(Sound):
     """Only compiled code is wrong."""
 
@@ -129,73 +170,3 @@ class Rounding(Backend):
             return outputs, Memory(after.hidden * 1.001, after.steps)
 
         return read
-
-
-BUGS = (
-    Bug(
-        CellSuite,
-        "test_tensors_are_registered",
-        UnregisteredWeight,
-        "tensor `gain[0]` is not registered as a parameter or buffer",
-    ),
-    Bug(
-        CellSuite,
-        "test_tensors_are_registered",
-        UnregisteredConstants,
-        "tensor `scale` is not registered as a parameter or buffer",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        UnregisteredLayers,
-        "tensor `layers[0].weight` is not registered as a parameter or buffer",
-    ),
-    Bug(
-        CellSuite,
-        "test_parameters_survive_safetensors",
-        BufferThatIsNotSaved,
-        "the output of a cell that loads the saved parameters differs",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
-        Float32State,
-        "float32 inside a float64 cell (cell_types.py, line …: `return Memory(torch.zeros(",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
-        Float32Layer,
-        "float32 inside a float64 cell (layer `forget`, cell_types.py, line …)",
-    ),
-    Bug(
-        CellSuite,
-        "test_a_cast_to_another_type_is_followed",
-        AlwaysDouble,
-        "after a cast to torch.float32 the type of `state.hidden` changes",
-    ),
-    Bug(
-        CellSuite,
-        "test_any_size_is_read",
-        CountBecomesFraction,
-        "after a step the type of `state.steps` changes: expected torch.int64, got torch.float32",
-    ),
-    Bug(
-        CellSuite,
-        "test_products_in_bfloat16_leave_the_state_its_type",
-        RoundsItsState,
-        "under autocast the type of `state.hidden` changes",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
-        ConstantOnTheCPU,
-        "a tensor on the CPU inside a cell on another device (cell_types.py, line …)",
-    ),
-    Bug(
-        CellSuite,
-        "test_backends_agree",
-        WrongWhenCompiled,
-        "`state.hidden` differs from the scan of `step`… (on the backend 'session/Rounding'…)",
-    ),
-)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import Cell
 from seqforge.testing import CellSuite
 
@@ -35,6 +35,7 @@ class Sound(Cell[Memory]):
         return hidden, Memory(hidden, state.steps + 1)
 
 
+@bug(CellSuite, "test_any_size_is_read", "the initial state is not a NamedTuple of tensors")
 class PlainTuple(Sound):
     """The state is a plain tuple."""
 
@@ -46,6 +47,7 @@ class PlainTuple(Sound):
         return output, tuple(after)
 
 
+@bug(CellSuite, "test_any_size_is_read", "the batch is not the first axis of `state.hidden`")
 class BatchSecond(Sound):
     """The batch is the second axis of a part of the state."""
 
@@ -58,6 +60,7 @@ class BatchSecond(Sound):
         return output, Memory(after.hidden.t(), after.steps)
 
 
+@bug(CellSuite, "test_any_size_is_read", "the batch is not the first axis of `state.hidden` in `initial_state(")
 class NoBatch(Sound):
     """A part of the initial state has no axis for the batch."""
 
@@ -66,6 +69,7 @@ class NoBatch(Sound):
         return Memory(hidden[0], steps)
 
 
+@bug(CellSuite, "test_any_size_is_read", "`forward` returns an output of another shape")
 class SingleStepOnly(Sound):
     """`forward` reads one step only."""
 
@@ -74,6 +78,7 @@ class SingleStepOnly(Sound):
         return output.unsqueeze(0), after
 
 
+@bug(CellSuite, "test_forward_is_the_scan_of_step", "the output of `forward` differs from the scan of `step`")
 class OtherForward(Sound):
     """`forward` computes something else than `step`."""
 
@@ -82,6 +87,11 @@ class OtherForward(Sound):
         return outputs + 1e-6, after
 
 
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "the output of `forward` without gradients differs from the scan of `step`",
+)
 class OtherForwardWithoutGradients(OtherForward):
     """`forward` computes something else without gradients."""
 
@@ -89,6 +99,11 @@ class OtherForwardWithoutGradients(OtherForward):
         return Sound.forward(self, inputs, state) if torch.is_grad_enabled() else super().forward(inputs, state)
 
 
+@bug(
+    CellSuite,
+    "test_forward_has_the_gradients_of_the_scan",
+    "the gradient of `state.hidden` of `forward` differs from that of the scan of `step`",
+)
 class ForwardCutsTheGradient(Sound):
     """`forward` detaches the state that it receives."""
 
@@ -108,6 +123,7 @@ class WrongSlope(torch.autograd.Function):
         return gradient / 2
 
 
+@bug(CellSuite, "test_gradients_are_right", "the gradient of the input, `state.hidden`, `input_weight`… is wrong")
 class WrongGradient(Sound):
     """The gradient of the output is wrong."""
 
@@ -116,6 +132,7 @@ class WrongGradient(Sound):
         return WrongSlope.apply(output), after
 
 
+@bug(CellSuite, "test_gradients_are_right", "the gradient of …`state.hidden`… is wrong")
 class WrongGradientOfTheState(Sound):
     """The gradient of the state is wrong."""
 
@@ -123,6 +140,7 @@ class WrongGradientOfTheState(Sound):
         return super().step(projected, Memory(WrongSlope.apply(state.hidden), state.steps))
 
 
+@bug(CellSuite, "test_gradients_are_right", "the gradient of `input_weight` is wrong")
 class WrongGradientOfAParameter(Sound):
     """The gradient of a parameter is wrong."""
 
@@ -130,6 +148,7 @@ class WrongGradientOfAParameter(Sound):
         return inputs @ WrongSlope.apply(self.input_weight).t()
 
 
+@bug(CellSuite, "test_chunks_with_the_state_carried_give_the_whole", "the output differs after chunking")
 class ForgetsBetweenChunks(Sound):
     """`forward` starts every chunk from the initial state."""
 
@@ -137,6 +156,7 @@ class ForgetsBetweenChunks(Sound):
         return super().forward(inputs, self.initial_state(inputs.shape[1]))
 
 
+@bug(CellSuite, "test_rows_do_not_mix", "the output of row 0 depends on the other rows of the batch")
 class CentresTheBatch(Sound):
     """The inputs are centred over the batch."""
 
@@ -144,6 +164,7 @@ class CentresTheBatch(Sound):
         return super().step(projected - projected.mean(dim=0), state)
 
 
+@bug(CellSuite, "test_rows_do_not_mix", "the output of row 1 depends on the other rows of the batch")
 class FirstRowDiffers(Sound):
     """The first row of a batch is a special case."""
 
@@ -163,6 +184,7 @@ class Uphill(torch.autograd.Function):
         return -gradient
 
 
+@bug(CellSuite, "test_training_lowers_the_loss", "20 steps of Adam do not lower the loss")
 class ClimbsTheLoss(Sound):
     """The gradient has the wrong sign."""
 
@@ -171,6 +193,7 @@ class ClimbsTheLoss(Sound):
         return Uphill.apply(outputs), after
 
 
+@bug(CellSuite, "test_symbols_are_unit_vectors", "the output for symbols differs from that for the unit vectors")
 class MisreadsSymbols(Sound):
     """Symbols are read with another scale than vectors."""
 
@@ -182,6 +205,7 @@ class MisreadsSymbols(Sound):
         return super().project(inputs)
 
 
+@bug(CellSuite, "test_the_stepper_steps", "… of the function that `stepper` returns differs from that of `step`")
 class StandsStill(Sound):
     """`stepper` returns the old state."""
 
@@ -190,6 +214,7 @@ class StandsStill(Sound):
         return lambda inputs, state: (read(inputs, state)[0], state)
 
 
+@bug(CellSuite, "test_chunks_with_the_state_carried_give_the_whole", "`state.steps` differs after chunking")
 class CountsOneChunk(Sound):
     """`forward` counts the steps of its chunk only."""
 
@@ -198,6 +223,11 @@ class CountsOneChunk(Sound):
         return outputs, Memory(after.hidden, torch.full_like(after.steps, len(inputs)))
 
 
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "the output of `forward` differs from the scan of `step`… (wrong at batch 1)",
+)
 class WrongAtBatch1(Sound):
     """`forward` is wrong for a batch of 1."""
 
@@ -206,6 +236,11 @@ class WrongAtBatch1(Sound):
         return outputs * (1.01 if inputs.shape[1] == 1 else 1.0), after
 
 
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "the output of `forward` differs from the scan of `step`… (wrong at length 1)",
+)
 class WrongAtLength1(Sound):
     """`forward` is wrong for 1 step."""
 
@@ -214,6 +249,7 @@ class WrongAtLength1(Sound):
         return outputs * (1.01 if len(inputs) == 1 else 1.0), after
 
 
+@bug(CellSuite, "test_rows_do_not_mix", "depends on the other rows of the batch… (wrong above batch 16)")
 class WrongAboveBatch16(Sound):
     """Results are wrong from the 17th row on."""
 
@@ -222,103 +258,14 @@ class WrongAboveBatch16(Sound):
         return torch.cat([output[:16], output[16:] + output[:1]]), after
 
 
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "the output of `forward` differs from the scan of `step`… (wrong above length 32)",
+)
 class WrongAboveLength32(Sound):
     """Results are wrong from the 33rd step on."""
 
     def forward(self, inputs, state):
         outputs, after = super().forward(inputs, state)
         return torch.cat([outputs[:32], outputs[32:] * 1.01]), after
-
-
-BUGS = (
-    Bug(CellSuite, "test_any_size_is_read", PlainTuple, "the initial state is not a NamedTuple of tensors"),
-    Bug(CellSuite, "test_any_size_is_read", BatchSecond, "the batch is not the first axis of `state.hidden`"),
-    Bug(
-        CellSuite,
-        "test_any_size_is_read",
-        NoBatch,
-        "the batch is not the first axis of `state.hidden` in `initial_state(",
-    ),
-    Bug(CellSuite, "test_any_size_is_read", SingleStepOnly, "`forward` returns an output of another shape"),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        OtherForward,
-        "the output of `forward` differs from the scan of `step`",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        OtherForwardWithoutGradients,
-        "the output of `forward` without gradients differs from the scan of `step`",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_has_the_gradients_of_the_scan",
-        ForwardCutsTheGradient,
-        "the gradient of `state.hidden` of `forward` differs from that of the scan of `step`",
-    ),
-    Bug(
-        CellSuite,
-        "test_gradients_are_right",
-        WrongGradient,
-        "the gradient of the input, `state.hidden`, `input_weight`… is wrong",
-    ),
-    Bug(CellSuite, "test_gradients_are_right", WrongGradientOfTheState, "the gradient of …`state.hidden`… is wrong"),
-    Bug(CellSuite, "test_gradients_are_right", WrongGradientOfAParameter, "the gradient of `input_weight` is wrong"),
-    Bug(
-        CellSuite,
-        "test_chunks_with_the_state_carried_give_the_whole",
-        ForgetsBetweenChunks,
-        "the output differs after chunking",
-    ),
-    Bug(
-        CellSuite,
-        "test_chunks_with_the_state_carried_give_the_whole",
-        CountsOneChunk,
-        "`state.steps` differs after chunking",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        WrongAtBatch1,
-        "the output of `forward` differs from the scan of `step`… (wrong at batch 1)",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        WrongAtLength1,
-        "the output of `forward` differs from the scan of `step`… (wrong at length 1)",
-    ),
-    Bug(
-        CellSuite,
-        "test_rows_do_not_mix",
-        WrongAboveBatch16,
-        "depends on the other rows of the batch… (wrong above batch 16)",
-    ),
-    Bug(
-        CellSuite,
-        "test_forward_is_the_scan_of_step",
-        WrongAboveLength32,
-        "the output of `forward` differs from the scan of `step`… (wrong above length 32)",
-    ),
-    Bug(
-        CellSuite, "test_rows_do_not_mix", CentresTheBatch, "the output of row 0 depends on the other rows of the batch"
-    ),
-    Bug(
-        CellSuite, "test_rows_do_not_mix", FirstRowDiffers, "the output of row 1 depends on the other rows of the batch"
-    ),
-    Bug(
-        CellSuite,
-        "test_symbols_are_unit_vectors",
-        MisreadsSymbols,
-        "the output for symbols differs from that for the unit vectors",
-    ),
-    Bug(
-        CellSuite,
-        "test_the_stepper_steps",
-        StandsStill,
-        "… of the function that `stepper` returns differs from that of `step`",
-    ),
-    Bug(CellSuite, "test_training_lowers_the_loss", ClimbsTheLoss, "20 steps of Adam do not lower the loss"),
-)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import (
     Classes,
     Corpus,
@@ -33,6 +33,11 @@ class Poems(Corpus):
         return "three poems"
 
 
+@bug(
+    CorpusSuite,
+    "test_documents_are_the_same_in_every_pass",
+    "a second pass does not yield the same: expected 3 documents, got 0",
+)
 class ReadOnce(Poems):
     """`documents` returns an iterator that was created in `__init__`."""
 
@@ -43,6 +48,7 @@ class ReadOnce(Poems):
         return self.iterator
 
 
+@bug(CorpusSuite, "test_documents_conform", "documents returned a list, not an iterator")
 class ReturnsAList(Poems):
     """`documents` returns a list."""
 
@@ -50,6 +56,7 @@ class ReturnsAList(Poems):
         return list(super().documents())
 
 
+@bug(CorpusSuite, "test_documents_conform", "two documents have the name 'poem'")
 class EqualNames(Poems):
     """Two documents have the same name."""
 
@@ -58,6 +65,7 @@ class EqualNames(Poems):
         yield Document("poem", b"two")
 
 
+@bug(CorpusSuite, "test_documents_conform", "the document 'poem' is not UTF-8")
 class Latin1(Poems):
     """A document is in Latin-1."""
 
@@ -65,6 +73,7 @@ class Latin1(Poems):
         yield Document("poem", "Gr\xfc\xdfe".encode("latin-1"))
 
 
+@bug(CorpusSuite, "test_documents_conform", "the name '/home/me/poem.txt' is not a relative, path-like name")
 class AbsoluteNames(Poems):
     """Names are absolute paths."""
 
@@ -72,6 +81,9 @@ class AbsoluteNames(Poems):
         yield Document("/home/me/poem.txt", b"one")
 
 
+@bug(
+    CorpusSuite, "test_documents_are_the_same_in_every_pass", "the name or order of document 0 differs in a second pass"
+)
 class Unordered(Poems):
     """The order of documents changes."""
 
@@ -82,6 +94,7 @@ class Unordered(Poems):
         yield from sorted(super().documents(), key=lambda each: each.name, reverse=Unordered.passes % 2 == 0)
 
 
+@bug(CorpusSuite, "test_the_fingerprint_is_stable", "the fingerprint of another corpus differs")
 class FingerprintOfTheObject(Poems):
     """The fingerprint is that of the object."""
 
@@ -89,6 +102,7 @@ class FingerprintOfTheObject(Poems):
         return str(id(self))
 
 
+@bug(CorpusSuite, "test_one_document_is_in_memory_at_a_time", "the whole corpus is in memory at once")
 class AllInMemory(Poems):
     """All documents are in memory at once."""
 
@@ -96,6 +110,7 @@ class AllInMemory(Poems):
         yield from [Document(f"{number}", bytes(1 << 18)) for number in range(64)]
 
 
+@bug(CorpusSuite, "test_reading_with_progress_yields_the_same", "`read` yields other documents than `documents`")
 class ReadsLess(Poems):
     """`read` yields less than `documents`."""
 
@@ -104,6 +119,7 @@ class ReadsLess(Poems):
         return iter(list(self.documents())[:1])
 
 
+@bug(CorpusSuite, "test_the_description_is_short", "describe returned …, not one or two lines")
 class LongDescription(Poems):
     """The description is long."""
 
@@ -111,15 +127,18 @@ class LongDescription(Poems):
         return "poem\n" * 10
 
 
+class Unreadable(CorpusSuite):
+    unreadable: ClassVar = {"missing": lambda: MissingFile()}
+
+
+@bug(
+    Unreadable, "test_a_missing_source_is_a_data_error", "`documents` of an unreadable source raises FileNotFoundError"
+)
 class MissingFile(Poems):
     """A missing file is an `OSError`."""
 
     def documents(self):
         yield Document("poem", open("/no/such/file", "rb").read())  # noqa: PTH123, SIM115
-
-
-class Unreadable(CorpusSuite):
-    unreadable: ClassVar = {"missing": MissingFile}
 
 
 class Parity(LabelledCorpus):
@@ -143,6 +162,7 @@ class Parity(LabelledCorpus):
         return f"the numbers below {self.numbers}"
 
 
+@bug(CorpusSuite, "test_documents_conform", "the target of 'number-2' does not fit the example spec")
 class ClassThatDoesNotExist(Parity):
     """The index of a class is too large."""
 
@@ -150,6 +170,11 @@ class ClassThatDoesNotExist(Parity):
         yield Example("number-2", "2", 2)
 
 
+@bug(
+    CorpusSuite,
+    "test_documents_conform",
+    "the target of 'number-12' does not have one entry for every step of the input: expected 2, got 1",
+)
 class LabelForEveryStep(Parity):
     """A target for every step is too short."""
 
@@ -159,60 +184,3 @@ class LabelForEveryStep(Parity):
 
     def examples(self):
         yield Example("number-12", "12", np.array([1]))
-
-
-BUGS = (
-    Bug(
-        CorpusSuite,
-        "test_documents_are_the_same_in_every_pass",
-        ReadOnce,
-        "a second pass does not yield the same: expected 3 documents, got 0",
-    ),
-    Bug(
-        CorpusSuite,
-        "test_documents_are_the_same_in_every_pass",
-        Unordered,
-        "the name or order of document 0 differs in a second pass",
-    ),
-    Bug(CorpusSuite, "test_documents_conform", ReturnsAList, "documents returned a list, not an iterator"),
-    Bug(CorpusSuite, "test_documents_conform", EqualNames, "two documents have the name 'poem'"),
-    Bug(CorpusSuite, "test_documents_conform", Latin1, "the document 'poem' is not UTF-8"),
-    Bug(
-        CorpusSuite,
-        "test_documents_conform",
-        AbsoluteNames,
-        "the name '/home/me/poem.txt' is not a relative, path-like name",
-    ),
-    Bug(
-        CorpusSuite,
-        "test_documents_conform",
-        ClassThatDoesNotExist,
-        "the target of 'number-2' does not fit the example spec",
-    ),
-    Bug(
-        CorpusSuite,
-        "test_documents_conform",
-        LabelForEveryStep,
-        "the target of 'number-12' does not have one entry for every step of the input: expected 2, got 1",
-    ),
-    Bug(
-        CorpusSuite,
-        "test_the_fingerprint_is_stable",
-        FingerprintOfTheObject,
-        "the fingerprint of another corpus differs",
-    ),
-    Bug(CorpusSuite, "test_one_document_is_in_memory_at_a_time", AllInMemory, "the whole corpus is in memory at once"),
-    Bug(
-        CorpusSuite,
-        "test_reading_with_progress_yields_the_same",
-        ReadsLess,
-        "`read` yields other documents than `documents`",
-    ),
-    Bug(CorpusSuite, "test_the_description_is_short", LongDescription, "describe returned …, not one or two lines"),
-    Bug(
-        Unreadable,
-        "test_a_missing_source_is_a_data_error",
-        MissingFile,
-        "`documents` of an unreadable source raises FileNotFoundError",
-    ),
-)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seeded_bugs.cells import Sound
 from seqforge.kinds import Attention, Backend
 from seqforge.testing import AttentionSuite, BackendSuite
@@ -24,6 +24,7 @@ class DotProduct(Attention):
         return torch.einsum("tbq,qm,sbm->bts", queries, self.weight, projected)
 
 
+@bug(AttentionSuite, "test_tensors_are_registered", "tensor `temperature` is not registered as a parameter or buffer")
 class UnregisteredTemperature(DotProduct):
     """The temperature is a plain tensor."""
 
@@ -32,6 +33,7 @@ class UnregisteredTemperature(DotProduct):
         self.temperature = torch.tensor(0.5)
 
 
+@bug(AttentionSuite, "test_weights_sum_to_one_over_a_rows_own_steps", "padding has a weight")
 class AttendsToPadding(DotProduct):
     """Padding is not masked."""
 
@@ -39,6 +41,9 @@ class AttendsToPadding(DotProduct):
         return super().forward(queries, memory, projected, torch.full_like(lengths, len(memory)))
 
 
+@bug(
+    AttentionSuite, "test_weights_sum_to_one_over_a_rows_own_steps", "the sum of the weights of a decoder step is not 1"
+)
 class SigmoidWeights(DotProduct):
     """Weights do not sum to 1."""
 
@@ -47,6 +52,11 @@ class SigmoidWeights(DotProduct):
         return average, weights.sqrt()
 
 
+@bug(
+    AttentionSuite,
+    "test_a_row_gives_alone_what_it_gives_in_a_batch",
+    "the average depends on other rows of the batch, or on the padding",
+)
 class ScaledByTheBatch(DotProduct):
     """Scores are divided by their largest value in the batch."""
 
@@ -55,6 +65,9 @@ class ScaledByTheBatch(DotProduct):
         return scores / scores.abs().max()
 
 
+@bug(
+    AttentionSuite, "test_each_step_is_scored_by_itself", "the weights of decoder step 0 depend on other decoder steps"
+)
 class LooksAhead(DotProduct):
     """Scores depend on later decoder steps."""
 
@@ -62,6 +75,7 @@ class LooksAhead(DotProduct):
         return super().score(queries + queries.mean(0, keepdim=True), projected)
 
 
+@bug(AttentionSuite, "test_attending_again_gives_the_same_bits", "the average is random in eval mode")
 class NoisyScores(DotProduct):
     """Scores have noise in evaluation mode."""
 
@@ -98,6 +112,7 @@ class SuiteOfBackends(BackendSuite):
     dtypes: ClassVar = (torch.float64,)
 
 
+@bug(SuiteOfBackends, "test_a_sequence_is_the_scan_of_step", "`state.hidden` differs from the scan of `step`")
 class ScalesTheState(Correct):
     """The last state is wrong."""
 
@@ -109,6 +124,11 @@ class ScalesTheState(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_a_sequence_is_the_scan_of_step",
+    "the gradient of `recurrent_weight` differs from the scan of `step`",
+)
 class DetachesTheWeight(Correct):
     """A parameter has no gradient."""
 
@@ -122,6 +142,11 @@ class DetachesTheWeight(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_symbols_are_read_as_unit_vectors",
+    "the output for symbols differs from the scan of `step` for unit vectors",
+)
 class ReadsSymbolsFrom1(Correct):
     """The first symbol is taken for 1."""
 
@@ -133,6 +158,11 @@ class ReadsSymbolsFrom1(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_results_do_not_depend_on_gradients",
+    "the output without gradients differs from the scan of `step`",
+)
 class WrongWithoutGradients(Correct):
     """The faster path without gradients is wrong."""
 
@@ -144,6 +174,11 @@ class WrongWithoutGradients(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_chunks_that_carry_the_state_are_the_whole",
+    "the output differs after chunking with a state that is not contiguous",
+)
 class AssumesContiguousStates(Correct):
     """The memory of the state is read as if it were contiguous."""
 
@@ -155,6 +190,11 @@ class AssumesContiguousStates(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_parameters_may_change",
+    "the output does not change as it must after an optimizer step: the backend uses old parameters",
+)
 class CopiesParameters(Correct):
     """The reader has a copy of the parameters."""
 
@@ -170,6 +210,11 @@ class CopiesParameters(Correct):
         return read
 
 
+@bug(
+    SuiteOfBackends,
+    "test_a_copy_has_its_own_parameters",
+    "the output is wrong in a deep copy: it shares the parameters",
+)
 class OneReaderForAllCells(Correct):
     """The reader of the first cell is used for its copies too."""
 
@@ -180,6 +225,7 @@ class OneReaderForAllCells(Correct):
         return self.first
 
 
+@bug(SuiteOfBackends, "test_the_same_sequence_has_the_same_bits", "the output has other bits in a second call")
 class RandomRounding(Correct):
     """Results are rounded at random."""
 
@@ -198,81 +244,3 @@ class _Forward(nn.Module):
 
     def forward(self, inputs, state):
         return type(self.cell).forward(self.cell, inputs, state)
-
-
-BUGS = (
-    Bug(
-        AttentionSuite,
-        "test_tensors_are_registered",
-        UnregisteredTemperature,
-        "tensor `temperature` is not registered as a parameter or buffer",
-    ),
-    Bug(AttentionSuite, "test_weights_sum_to_one_over_a_rows_own_steps", AttendsToPadding, "padding has a weight"),
-    Bug(
-        AttentionSuite,
-        "test_weights_sum_to_one_over_a_rows_own_steps",
-        SigmoidWeights,
-        "the sum of the weights of a decoder step is not 1",
-    ),
-    Bug(
-        AttentionSuite,
-        "test_a_row_gives_alone_what_it_gives_in_a_batch",
-        ScaledByTheBatch,
-        "the average depends on other rows of the batch, or on the padding",
-    ),
-    Bug(
-        AttentionSuite,
-        "test_each_step_is_scored_by_itself",
-        LooksAhead,
-        "the weights of decoder step 0 depend on other decoder steps",
-    ),
-    Bug(AttentionSuite, "test_attending_again_gives_the_same_bits", NoisyScores, "the average is random in eval mode"),
-    Bug(
-        SuiteOfBackends,
-        "test_a_sequence_is_the_scan_of_step",
-        ScalesTheState,
-        "`state.hidden` differs from the scan of `step`",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_a_sequence_is_the_scan_of_step",
-        DetachesTheWeight,
-        "the gradient of `recurrent_weight` differs from the scan of `step`",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_symbols_are_read_as_unit_vectors",
-        ReadsSymbolsFrom1,
-        "the output for symbols differs from the scan of `step` for unit vectors",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_results_do_not_depend_on_gradients",
-        WrongWithoutGradients,
-        "the output without gradients differs from the scan of `step`",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_chunks_that_carry_the_state_are_the_whole",
-        AssumesContiguousStates,
-        "the output differs after chunking with a state that is not contiguous",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_parameters_may_change",
-        CopiesParameters,
-        "the output does not change as it must after an optimizer step: the backend uses old parameters",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_a_copy_has_its_own_parameters",
-        OneReaderForAllCells,
-        "the output is wrong in a deep copy: it shares the parameters",
-    ),
-    Bug(
-        SuiteOfBackends,
-        "test_the_same_sequence_has_the_same_bits",
-        RandomRounding,
-        "the output has other bits in a second call",
-    ),
-)

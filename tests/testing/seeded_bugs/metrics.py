@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Finding, FittedMetric, Metric, PredictionMetric, Score
 from seqforge.testing import MetricSuite, PredictionMetricSuite
@@ -18,6 +18,7 @@ class LineLength(Metric):
         return Score({"mean": sum(lengths) / max(len(lengths), 1)}, weights={"mean": len(lengths)})
 
 
+@bug(MetricSuite, "test_any_text_is_scored", "`score(texts=[])` raises ZeroDivisionError")
 class MeanOfNoLines(LineLength):
     """A text without a line divides by 0."""
 
@@ -26,6 +27,7 @@ class MeanOfNoLines(LineLength):
         return Score({"mean": sum(lengths) / len(lengths)}, weights={"mean": len(lengths)})
 
 
+@bug(MetricSuite, "test_any_text_is_scored", "`score` of 0 texts: its value 'mean' is nan")
 class NotANumber(LineLength):
     """The mean of no line is NaN."""
 
@@ -34,6 +36,7 @@ class NotANumber(LineLength):
         return Score({"mean": score.values["mean"] if score.weights["mean"] else float("nan")}, weights=score.weights)
 
 
+@bug(MetricSuite, "test_any_text_is_scored", "the names of the values differ for 0 texts")
 class NamesOfTheLines(LineLength):
     """A value has the name of what it counts."""
 
@@ -41,6 +44,7 @@ class NamesOfTheLines(LineLength):
         return Score({word: 1.0 for text in texts for word in text.split()})
 
 
+@bug(MetricSuite, "test_findings_are_inside_the_texts", "is outside of the texts")
 class FindingsInTheJoinedText(LineLength):
     """Positions of findings are those in all texts joined."""
 
@@ -51,6 +55,11 @@ class FindingsInTheJoinedText(LineLength):
         return Score({"brackets": float(len(places))}, findings)
 
 
+@bug(
+    MetricSuite,
+    "test_the_order_of_texts_does_not_matter",
+    "the value 'mean' differs when the texts are in another order",
+)
 class FirstTextOnly(LineLength):
     """Only the first text is scored."""
 
@@ -58,6 +67,11 @@ class FirstTextOnly(LineLength):
         return super().score(texts[:1])
 
 
+@bug(
+    MetricSuite,
+    "test_weights_are_sample_sizes",
+    "the value 'mean' differs when averaged by its weight over single texts",
+)
 class WeightOfTexts(LineLength):
     """The weight of a mean over lines is the number of texts."""
 
@@ -87,6 +101,7 @@ class Vocabulary(FittedMetric):
         return Score({"known": known / max(len(words), 1)}, weights={"known": len(words)})
 
 
+@bug(MetricSuite, "test_a_fitted_state_can_be_restored", "`restore(state=…)` raises JSONDecodeError")
 class DamagedStateIsAValueError(Vocabulary):
     """A damaged state is a `ValueError`."""
 
@@ -94,6 +109,7 @@ class DamagedStateIsAValueError(Vocabulary):
         self.words = set(json.loads(state))
 
 
+@bug(MetricSuite, "test_a_fitted_state_can_be_restored", "the value 'known' differs after `restore`")
 class StateWithoutLongWords(Vocabulary):
     """The state leaves words out."""
 
@@ -115,6 +131,7 @@ class ExactMatch(PredictionMetric):
         return Score({"share": sum(right) / len(right)})
 
 
+@bug(PredictionMetricSuite, "test_the_metric_fits_some_shapes", "`fits` is False for every shape")
 class FitsNothing(ExactMatch):
     """`fits` compares with a class that no spec has."""
 
@@ -123,6 +140,11 @@ class FitsNothing(ExactMatch):
         return spec.target is Classes
 
 
+@bug(
+    PredictionMetricSuite,
+    "test_predictions_of_a_shape_that_fits_are_scored",
+    "`score(spec=ExampleSpec(…, predictions=[ExamplePrediction(…)` raises ValueError",
+)
 class EqualLengths(ExactMatch):
     """Predictions must be as long as targets."""
 
@@ -132,6 +154,11 @@ class EqualLengths(ExactMatch):
         return Score({"share": sum(right) / len(right)})
 
 
+@bug(
+    PredictionMetricSuite,
+    "test_predictions_of_a_shape_that_fits_are_scored",
+    "`score` of empty predictions of a sequence of classes: its value 'share' is nan",
+)
 class EmptyIsNotANumber(ExactMatch):
     """The mean over an empty prediction is NaN."""
 
@@ -140,6 +167,11 @@ class EmptyIsNotANumber(ExactMatch):
         return Score({"share": super().score(spec, predictions).values["share"] * (steps / steps if steps else np.nan)})
 
 
+@bug(
+    PredictionMetricSuite,
+    "test_the_order_of_predictions_does_not_matter",
+    "the value 'share' for a class depends on the order of the predictions or targets",
+)
 class FirstTargetOnly(ExactMatch):
     """Only the first of several targets counts."""
 
@@ -148,65 +180,13 @@ class FirstTargetOnly(ExactMatch):
         return Score({"share": sum(right) / len(right)})
 
 
+@bug(
+    PredictionMetricSuite,
+    "test_other_shapes_are_a_value_error",
+    "`score` of predictions of text, which it does not fit, raises AttributeError",
+)
 class AttributeOfClasses(ExactMatch):
     """Predictions that are not classes are an `AttributeError`."""
 
     def score(self, spec, predictions):
         return Score({f"of_{spec.target.names[0]}": 1.0})
-
-
-BUGS = (
-    Bug(MetricSuite, "test_any_text_is_scored", MeanOfNoLines, "`score(texts=[])` raises ZeroDivisionError"),
-    Bug(MetricSuite, "test_any_text_is_scored", NotANumber, "`score` of 0 texts: its value 'mean' is nan"),
-    Bug(MetricSuite, "test_any_text_is_scored", NamesOfTheLines, "the names of the values differ for 0 texts"),
-    Bug(MetricSuite, "test_findings_are_inside_the_texts", FindingsInTheJoinedText, "is outside of the texts"),
-    Bug(
-        MetricSuite,
-        "test_the_order_of_texts_does_not_matter",
-        FirstTextOnly,
-        "the value 'mean' differs when the texts are in another order",
-    ),
-    Bug(
-        MetricSuite,
-        "test_weights_are_sample_sizes",
-        WeightOfTexts,
-        "the value 'mean' differs when averaged by its weight over single texts",
-    ),
-    Bug(
-        MetricSuite,
-        "test_a_fitted_state_can_be_restored",
-        DamagedStateIsAValueError,
-        "`restore(state=…)` raises JSONDecodeError",
-    ),
-    Bug(
-        MetricSuite,
-        "test_a_fitted_state_can_be_restored",
-        StateWithoutLongWords,
-        "the value 'known' differs after `restore`",
-    ),
-    Bug(PredictionMetricSuite, "test_the_metric_fits_some_shapes", FitsNothing, "`fits` is False for every shape"),
-    Bug(
-        PredictionMetricSuite,
-        "test_predictions_of_a_shape_that_fits_are_scored",
-        EqualLengths,
-        "`score(spec=ExampleSpec(…, predictions=[ExamplePrediction(…)` raises ValueError",
-    ),
-    Bug(
-        PredictionMetricSuite,
-        "test_predictions_of_a_shape_that_fits_are_scored",
-        EmptyIsNotANumber,
-        "`score` of empty predictions of a sequence of classes: its value 'share' is nan",
-    ),
-    Bug(
-        PredictionMetricSuite,
-        "test_the_order_of_predictions_does_not_matter",
-        FirstTargetOnly,
-        "the value 'share' for a class depends on the order of the predictions or targets",
-    ),
-    Bug(
-        PredictionMetricSuite,
-        "test_other_shapes_are_a_value_error",
-        AttributeOfClasses,
-        "`score` of predictions of text, which it does not fit, raises AttributeError",
-    ),
-)

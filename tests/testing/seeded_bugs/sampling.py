@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, LogitRule, Sampler
 from seqforge.testing import SamplerSuite
 
@@ -32,6 +32,7 @@ class NoRepetition(Sampler):
         return tokens
 
 
+@bug(SamplerSuite, "test_logits_stay_logits", "transform forbids every symbol")
 class ForbidsEverything(Sharper):
     """A row may lose all its symbols."""
 
@@ -39,6 +40,7 @@ class ForbidsEverything(Sharper):
         return logits.masked_fill(logits < 8, -torch.inf)
 
 
+@bug(SamplerSuite, "test_logits_stay_logits", "transform returned a logit that is NaN or infinity")
 class DividesByZero(Sharper):
     """Logits are divided by their sum, which is minus infinity if a symbol is forbidden."""
 
@@ -46,6 +48,11 @@ class DividesByZero(Sharper):
         return logits / logits.sum(-1, keepdim=True)
 
 
+@bug(
+    SamplerSuite,
+    "test_forbidden_symbols_stay_forbidden",
+    "a symbol that an earlier sampler of the chain forbids is allowed again",
+)
 class AllowsAgain(Sharper):
     """Forbidden symbols become unlikely instead."""
 
@@ -53,6 +60,7 @@ class AllowsAgain(Sharper):
         return logits.clamp(min=-5)
 
 
+@bug(SamplerSuite, "test_logits_stay_logits", "`transform` modifies the given logits")
 class ModifiesItsInput(Sharper):
     """The given logits are modified in place."""
 
@@ -60,6 +68,7 @@ class ModifiesItsInput(Sharper):
         return logits.mul_(2)
 
 
+@bug(SamplerSuite, "test_rows_do_not_affect_each_other", "sample 0 depends on the other samples")
 class ThresholdOfTheBatch(Sharper):
     """The threshold is that of the whole batch."""
 
@@ -67,6 +76,9 @@ class ThresholdOfTheBatch(Sharper):
         return logits.masked_fill(logits < logits.max() - 8, -torch.inf)
 
 
+@bug(
+    SamplerSuite, "test_logits_stay_logits", "`start(context=SamplingContext(prompt=a tensor [0], …)` raises IndexError"
+)
 class ReadsAnEmptyPrompt(NoRepetition):
     """The last symbol of the prompt is read, which may be empty."""
 
@@ -74,6 +86,7 @@ class ReadsAnEmptyPrompt(NoRepetition):
         return context.prompt[-1].expand(context.batch_size)
 
 
+@bug(SamplerSuite, "test_the_same_draws_have_the_same_logits", "two generations at the same time affect each other")
 class MemoryInAnAttribute(NoRepetition):
     """The memory is an attribute."""
 
@@ -87,6 +100,11 @@ class MemoryInAnAttribute(NoRepetition):
         self.last = tokens
 
 
+@bug(
+    SamplerSuite,
+    "test_the_same_draws_have_the_same_logits",
+    "the logits depend on earlier samples or on random numbers",
+)
 class RandomThreshold(Sharper):
     """The temperature is random."""
 
@@ -94,6 +112,11 @@ class RandomThreshold(Sharper):
         return logits * (1 + torch.rand(()))
 
 
+@bug(
+    SamplerSuite,
+    "test_the_logit_rule_equals_transform",
+    "`logit_rule` returns the rule 'temperature', which differs from `transform`",
+)
 class WrongRule(Sharper):
     """The rule has the inverse of the temperature."""
 
@@ -101,6 +124,11 @@ class WrongRule(Sharper):
         return LogitRule("temperature", 2.0)
 
 
+@bug(
+    SamplerSuite,
+    "test_the_automaton_equals_step_by_step",
+    "after 0 symbols `transform` allows b'\\x00', and `automaton` forbids it",
+)
 class WrongAutomaton(NoRepetition):
     """The automaton forbids the first symbol only."""
 
@@ -121,6 +149,11 @@ class WrongAutomaton(NoRepetition):
         )
 
 
+@bug(
+    SamplerSuite,
+    "test_the_automaton_equals_step_by_step",
+    "returned an invalid automaton: costs is not a contiguous tensor of torch.int8",
+)
 class InvalidAutomaton(WrongAutomaton):
     """A table of the automaton has the wrong type."""
 
@@ -130,6 +163,11 @@ class InvalidAutomaton(WrongAutomaton):
         return automaton
 
 
+@bug(
+    SamplerSuite,
+    "test_the_automaton_equals_step_by_step",
+    "`resume` replaced a part of the automaton, but returned the same automaton",
+)
 class ReplacesTable(NoRepetition):
     """A table of the automaton is replaced, but the automaton is the same."""
 
@@ -150,61 +188,3 @@ class ReplacesTable(NoRepetition):
         automaton.states[:] = tokens
         automaton.closing_lengths = automaton.closing_lengths.clone()
         return memory, automaton
-
-
-BUGS = (
-    Bug(SamplerSuite, "test_logits_stay_logits", ForbidsEverything, "transform forbids every symbol"),
-    Bug(SamplerSuite, "test_logits_stay_logits", DividesByZero, "transform returned a logit that is NaN or infinity"),
-    Bug(SamplerSuite, "test_logits_stay_logits", ModifiesItsInput, "`transform` modifies the given logits"),
-    Bug(
-        SamplerSuite,
-        "test_forbidden_symbols_stay_forbidden",
-        AllowsAgain,
-        "a symbol that an earlier sampler of the chain forbids is allowed again",
-    ),
-    Bug(
-        SamplerSuite, "test_rows_do_not_affect_each_other", ThresholdOfTheBatch, "sample 0 depends on the other samples"
-    ),
-    Bug(
-        SamplerSuite,
-        "test_logits_stay_logits",
-        ReadsAnEmptyPrompt,
-        "`start(context=SamplingContext(prompt=a tensor [0], …)` raises IndexError",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_same_draws_have_the_same_logits",
-        MemoryInAnAttribute,
-        "two generations at the same time affect each other",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_same_draws_have_the_same_logits",
-        RandomThreshold,
-        "the logits depend on earlier samples or on random numbers",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_logit_rule_equals_transform",
-        WrongRule,
-        "`logit_rule` returns the rule 'temperature', which differs from `transform`",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_automaton_equals_step_by_step",
-        WrongAutomaton,
-        "after 0 symbols `transform` allows b'\\x00', and `automaton` forbids it",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_automaton_equals_step_by_step",
-        InvalidAutomaton,
-        "returned an invalid automaton: costs is not a contiguous tensor of torch.int8",
-    ),
-    Bug(
-        SamplerSuite,
-        "test_the_automaton_equals_step_by_step",
-        ReplacesTable,
-        "`resume` replaced a part of the automaton, but returned the same automaton",
-    ),
-)

@@ -2,7 +2,7 @@
 
 import json
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import Tracker
 from seqforge.testing import TrackerSuite
 
@@ -35,6 +35,7 @@ class LinesSuite(TrackerSuite):
         return [(line["step"], line["values"]) for line in lines]
 
 
+@bug(LinesSuite, "test_a_resumed_run_keeps_its_identifier", "which is not an identifier of up to 200 letters")
 class PathAsIdentifier(Lines):
     """The identifier is a path."""
 
@@ -43,6 +44,7 @@ class PathAsIdentifier(Lines):
         return str(run.directory / "values.jsonl")
 
 
+@bug(LinesSuite, "test_a_resumed_run_keeps_its_identifier", "`start` returns another identifier for a resumed run")
 class NewIdentifier(Lines):
     """A resumed run becomes a new tracked run."""
 
@@ -51,6 +53,7 @@ class NewIdentifier(Lines):
         return f"lines-{run.step}"
 
 
+@bug(LinesSuite, "test_any_value_and_text_is_logged", "`log_values(step=1, values=…)` raises ValueError")
 class StrictNumbers(Lines):
     """A loss that is NaN or infinite is an error."""
 
@@ -58,6 +61,7 @@ class StrictNumbers(Lines):
         self.file.write(json.dumps({"step": step, "values": dict(values)}, allow_nan=False) + "\n")
 
 
+@bug(LinesSuite, "test_any_value_and_text_is_logged", "`log_texts(step=3, texts={})` raises ValueError")
 class FirstText(Lines):
     """A step without texts is an error."""
 
@@ -65,6 +69,7 @@ class FirstText(Lines):
         self.first = texts[min(texts)]
 
 
+@bug(LinesSuite, "test_an_interrupted_run_ends", "`finish(complete=False)` raises AttributeError")
 class WithoutReport(Lines):
     """A run that ends early is an error, because it has no report."""
 
@@ -76,6 +81,7 @@ class WithoutReport(Lines):
         self.report.stat()
 
 
+@bug(LinesSuite, "test_the_run_stays_as_it_is", "the file metrics.jsonl of the run directory is changed")
 class EngineLog(Lines):
     """Values are written to a file of the engine."""
 
@@ -84,6 +90,7 @@ class EngineLog(Lines):
         return "lines"
 
 
+@bug(LinesSuite, "test_the_logged_values_arrive", "the values of the first run do not arrive")
 class OneFileForAll(Lines):
     """Two runs at the same time write to the same file."""
 
@@ -96,36 +103,10 @@ class OneFileForAll(Lines):
         return "lines"
 
 
+@bug(LinesSuite, "test_the_logged_values_arrive", "the values of the first run do not arrive")
 class Overwriting(Lines):
     """A resumed run overwrites the values of the first part."""
 
     def start(self, run):
         self.file = (run.directory / "values.jsonl").open("w")
         return "lines"
-
-
-BUGS = (
-    Bug(
-        LinesSuite,
-        "test_a_resumed_run_keeps_its_identifier",
-        PathAsIdentifier,
-        "which is not an identifier of up to 200 letters",
-    ),
-    Bug(
-        LinesSuite,
-        "test_a_resumed_run_keeps_its_identifier",
-        NewIdentifier,
-        "`start` returns another identifier for a resumed run",
-    ),
-    Bug(
-        LinesSuite,
-        "test_any_value_and_text_is_logged",
-        StrictNumbers,
-        "`log_values(step=1, values=…)` raises ValueError",
-    ),
-    Bug(LinesSuite, "test_any_value_and_text_is_logged", FirstText, "`log_texts(step=3, texts={})` raises ValueError"),
-    Bug(LinesSuite, "test_an_interrupted_run_ends", WithoutReport, "`finish(complete=False)` raises AttributeError"),
-    Bug(LinesSuite, "test_the_run_stays_as_it_is", EngineLog, "the file metrics.jsonl of the run directory is changed"),
-    Bug(LinesSuite, "test_the_logged_values_arrive", OneFileForAll, "the values of the first run do not arrive"),
-    Bug(LinesSuite, "test_the_logged_values_arrive", Overwriting, "the values of the first run do not arrive"),
-)

@@ -5,7 +5,7 @@ import random
 import torch
 from torch import nn
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import IGNORED_TARGET, Initializer, Loss, Optimizer, Schedule
 from seqforge.testing import InitializerSuite, LossSuite, OptimizerSuite, ScheduleSuite
 
@@ -24,12 +24,18 @@ class CrossEntropy(Loss):
         return total / (targets != IGNORED_TARGET).sum().clamp(min=1)
 
 
+@bug(
+    LossSuite,
+    "test_the_loss_is_a_finite_scalar",
+    "forward returned a tensor [21] of torch.float64, not a scalar tensor",
+)
 class LossOfEachTarget(CrossEntropy):
     """The loss is not reduced."""
 
     reduction = "none"
 
 
+@bug(LossSuite, "test_the_loss_is_a_finite_scalar", "the loss of ignored targets only is not finite")
 class MeanOfNothing(CrossEntropy):
     """The loss is NaN if all targets are ignored."""
 
@@ -37,6 +43,7 @@ class MeanOfNothing(CrossEntropy):
         return super().forward(outputs, targets) / (targets != IGNORED_TARGET).any()
 
 
+@bug(LossSuite, "test_the_loss_is_a_mean_over_targets", "the loss of a batch is not the mean over its targets")
 class MeanOverRows(CrossEntropy):
     """The loss is a mean of the means of rows, whatever their lengths."""
 
@@ -45,6 +52,7 @@ class MeanOverRows(CrossEntropy):
         return torch.stack(rows).mean()
 
 
+@bug(LossSuite, "test_the_loss_is_a_mean_over_targets", "the loss of a batch is not the mean over its targets")
 class EmptyTargetsAreFree(Loss):
     """An empty target of a loss that aligns does not count in the mean."""
 
@@ -59,6 +67,7 @@ class EmptyTargetsAreFree(Loss):
         return total / lengths.sum().clamp(min=1)
 
 
+@bug(LossSuite, "test_ignored_targets_do_not_count", "an output for an ignored target changes the loss")
 class PaddingIsClass0(CrossEntropy):
     """Ignored targets count as the symbol 0."""
 
@@ -66,6 +75,11 @@ class PaddingIsClass0(CrossEntropy):
         return super().forward(outputs, targets.clamp(min=0))
 
 
+@bug(
+    LossSuite,
+    "test_the_loss_is_a_finite_scalar",
+    "forward returned a constant, not a function of the outputs with a gradient",
+)
 class Detached(CrossEntropy):
     """The loss is detached from the outputs."""
 
@@ -73,6 +87,7 @@ class Detached(CrossEntropy):
         return super().forward(outputs.detach(), targets)
 
 
+@bug(LossSuite, "test_gradients_are_right", "the gradient of the outputs is wrong")
 class DetachedLogits(CrossEntropy):
     """A part of the loss is detached."""
 
@@ -80,6 +95,7 @@ class DetachedLogits(CrossEntropy):
         return super().forward(outputs - outputs.logsumexp(-1, keepdim=True).detach() + outputs.detach(), targets)
 
 
+@bug(LossSuite, "test_nats_are_a_negative_log_likelihood", "the loss is `in_nats`, but that of equal logits is not")
 class InBits(CrossEntropy):
     """A loss in bits is marked as `in_nats`."""
 
@@ -96,6 +112,7 @@ class Adam(Optimizer):
         return self.algorithm([parameter for _, parameter in parameters], lr=0.01)
 
 
+@bug(OptimizerSuite, "test_biases_do_not_decay", "parameter `bias` decays without a gradient")
 class DecaysEverything(Adam):
     """Weight decay applies to biases too."""
 
@@ -103,6 +120,7 @@ class DecaysEverything(Adam):
         return torch.optim.AdamW([parameter for _, parameter in parameters], lr=0.01, weight_decay=0.1)
 
 
+@bug(OptimizerSuite, "test_every_parameter_is_in_one_group", "parameter `bias` is not in exactly one parameter group")
 class LeavesOutTheBias(Adam):
     """Only matrices are trained."""
 
@@ -118,6 +136,7 @@ class Ascent(torch.optim.SGD):
         super().step()
 
 
+@bug(OptimizerSuite, "test_a_quadratic_decreases", "100 steps do not lower a quadratic")
 class ClimbsTheLoss(Adam):
     """Steps have the wrong sign."""
 
@@ -136,6 +155,7 @@ class HiddenMomentum(torch.optim.SGD):
         super().step()
 
 
+@bug(OptimizerSuite, "test_the_state_survives_a_checkpoint", "`weight` differs after a checkpoint")
 class StateInAnAttribute(Adam):
     """The number of steps is an attribute, which is in no checkpoint."""
 
@@ -149,6 +169,11 @@ class FixedRate(torch.optim.SGD):
                 parameter.data -= 0.01 * parameter.grad
 
 
+@bug(
+    OptimizerSuite,
+    "test_the_schedule_is_followed",
+    "`weight` changes in a step with the learning rate 0, so that schedules fail",
+)
 class IgnoresTheSchedule(Adam):
     """The learning rate is a constant in the code."""
 
@@ -162,6 +187,11 @@ class Constant(Schedule):
         return 1.0
 
 
+@bug(
+    ScheduleSuite,
+    "test_factors_are_finite_and_not_negative",
+    "`factor(progress=Progress(step=0, epoch=0.0, fraction=0.0))` raises ZeroDivisionError",
+)
 class Inverse(Constant):
     """The factor divides by the step."""
 
@@ -169,6 +199,11 @@ class Inverse(Constant):
         return 1 / progress.step
 
 
+@bug(
+    ScheduleSuite,
+    "test_factors_are_finite_and_not_negative",
+    "factor returned …, not a finite number that is at least 0",
+)
 class FallsBelowZero(Constant):
     """The factor becomes negative after step 100."""
 
@@ -176,6 +211,7 @@ class FallsBelowZero(Constant):
         return 1 - progress.step / 100
 
 
+@bug(ScheduleSuite, "test_a_factor_depends_on_progress_alone", "`factor` at step …depends on earlier calls")
 class CountsCalls(Constant):
     """The factor depends on how often it was computed."""
 
@@ -186,6 +222,7 @@ class CountsCalls(Constant):
         return 1 / self.calls
 
 
+@bug(ScheduleSuite, "test_a_factor_depends_on_progress_alone", "`factor` at step …depends on earlier calls")
 class RandomFactor(Constant):
     """The factor is random."""
 
@@ -193,6 +230,7 @@ class RandomFactor(Constant):
         return random.random()
 
 
+@bug(ScheduleSuite, "test_a_restored_schedule_continues", "the factor at step …differs in a resumed run")
 class ForgetsTheBest(Constant):
     """The best loss is not in the state."""
 
@@ -213,6 +251,7 @@ class ForgetsTheBest(Constant):
         self.reduced = state["reduced"]
 
 
+@bug(InitializerSuite, "test_hidden_units_differ", "rows of `input.embedding.weight` are equal")
 class Ones(Initializer):
     """All numbers are equal."""
 
@@ -220,6 +259,11 @@ class Ones(Initializer):
         parameter.fill_(1.0)
 
 
+@bug(
+    InitializerSuite,
+    "test_every_parameter_is_filled_with_finite_numbers",
+    "initialize wrote NaN or infinity to stack.cells.2.recurrent_weight",
+)
 class InverseOfTheShape(Initializer):
     """The scale divides by 0 for a matrix of one row."""
 
@@ -228,6 +272,11 @@ class InverseOfTheShape(Initializer):
             parameter.normal_().div_(len(parameter) - 1)
 
 
+@bug(
+    InitializerSuite,
+    "test_every_parameter_is_filled_with_finite_numbers",
+    "`initialize(name='stack.cells.0.bias', parameter=a tensor [64])` raises ValueError",
+)
 class NeedsMatrices(Initializer):
     """Vectors are an error."""
 
@@ -235,6 +284,11 @@ class NeedsMatrices(Initializer):
         nn.init.xavier_uniform_(parameter)
 
 
+@bug(
+    InitializerSuite,
+    "test_numbers_come_from_the_default_generator",
+    "`input.embedding.weight` differs although the seed is equal",
+)
 class OwnGenerator(Initializer):
     """Numbers come from a generator with a random seed."""
 
@@ -242,114 +296,3 @@ class OwnGenerator(Initializer):
         generator = torch.Generator()
         generator.seed()
         parameter.copy_(torch.randn(parameter.shape, generator=generator))
-
-
-BUGS = (
-    Bug(
-        LossSuite,
-        "test_the_loss_is_a_finite_scalar",
-        LossOfEachTarget,
-        "forward returned a tensor [21] of torch.float64, not a scalar tensor",
-    ),
-    Bug(LossSuite, "test_the_loss_is_a_finite_scalar", MeanOfNothing, "the loss of ignored targets only is not finite"),
-    Bug(
-        LossSuite,
-        "test_the_loss_is_a_finite_scalar",
-        Detached,
-        "forward returned a constant, not a function of the outputs with a gradient",
-    ),
-    Bug(LossSuite, "test_gradients_are_right", DetachedLogits, "the gradient of the outputs is wrong"),
-    Bug(
-        LossSuite,
-        "test_ignored_targets_do_not_count",
-        PaddingIsClass0,
-        "an output for an ignored target changes the loss",
-    ),
-    Bug(
-        LossSuite,
-        "test_the_loss_is_a_mean_over_targets",
-        MeanOverRows,
-        "the loss of a batch is not the mean over its targets",
-    ),
-    Bug(
-        LossSuite,
-        "test_the_loss_is_a_mean_over_targets",
-        EmptyTargetsAreFree,
-        "the loss of a batch is not the mean over its targets",
-    ),
-    Bug(
-        LossSuite,
-        "test_nats_are_a_negative_log_likelihood",
-        InBits,
-        "the loss is `in_nats`, but that of equal logits is not",
-    ),
-    Bug(OptimizerSuite, "test_biases_do_not_decay", DecaysEverything, "parameter `bias` decays without a gradient"),
-    Bug(
-        OptimizerSuite,
-        "test_every_parameter_is_in_one_group",
-        LeavesOutTheBias,
-        "parameter `bias` is not in exactly one parameter group",
-    ),
-    Bug(OptimizerSuite, "test_a_quadratic_decreases", ClimbsTheLoss, "100 steps do not lower a quadratic"),
-    Bug(
-        OptimizerSuite,
-        "test_the_state_survives_a_checkpoint",
-        StateInAnAttribute,
-        "`weight` differs after a checkpoint",
-    ),
-    Bug(
-        OptimizerSuite,
-        "test_the_schedule_is_followed",
-        IgnoresTheSchedule,
-        "`weight` changes in a step with the learning rate 0, so that schedules fail",
-    ),
-    Bug(
-        ScheduleSuite,
-        "test_factors_are_finite_and_not_negative",
-        Inverse,
-        "`factor(progress=Progress(step=0, epoch=0.0, fraction=0.0))` raises ZeroDivisionError",
-    ),
-    Bug(
-        ScheduleSuite,
-        "test_factors_are_finite_and_not_negative",
-        FallsBelowZero,
-        "factor returned …, not a finite number that is at least 0",
-    ),
-    Bug(
-        ScheduleSuite,
-        "test_a_factor_depends_on_progress_alone",
-        CountsCalls,
-        "`factor` at step …depends on earlier calls",
-    ),
-    Bug(
-        ScheduleSuite,
-        "test_a_factor_depends_on_progress_alone",
-        RandomFactor,
-        "`factor` at step …depends on earlier calls",
-    ),
-    Bug(
-        ScheduleSuite,
-        "test_a_restored_schedule_continues",
-        ForgetsTheBest,
-        "the factor at step …differs in a resumed run",
-    ),
-    Bug(InitializerSuite, "test_hidden_units_differ", Ones, "rows of `input.embedding.weight` are equal"),
-    Bug(
-        InitializerSuite,
-        "test_every_parameter_is_filled_with_finite_numbers",
-        InverseOfTheShape,
-        "initialize wrote NaN or infinity to stack.cells.2.recurrent_weight",
-    ),
-    Bug(
-        InitializerSuite,
-        "test_every_parameter_is_filled_with_finite_numbers",
-        NeedsMatrices,
-        "`initialize(name='stack.cells.0.bias', parameter=a tensor [64])` raises ValueError",
-    ),
-    Bug(
-        InitializerSuite,
-        "test_numbers_come_from_the_default_generator",
-        OwnGenerator,
-        "`input.embedding.weight` differs although the seed is equal",
-    ),
-)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seeded_bugs.bug import Bug
+from seeded_bugs.bug import bug
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError
 from seqforge.testing import VocabularySuite
 
@@ -42,6 +42,7 @@ class Letters(CodedVocabulary):
         self.adopt(np.array(state["codes"], dtype=np.uint32))
 
 
+@bug(VocabularySuite, "test_codes_agree_with_ids", "`codes` and `encode` disagree on")
 class CodesOfLowerCase(Letters):
     """A subclass overrides `codes` alone."""
 
@@ -53,6 +54,7 @@ class CodesOfLowerCase(Letters):
         return np.array([ids.get(ord(each), 0) for each in content.decode()], dtype=np.int64)
 
 
+@bug(VocabularySuite, "test_a_text_survives_encoding", "is decoded as b'")
 class DecodesInLowerCase(Letters):
     """`decode` changes capital letters."""
 
@@ -60,6 +62,7 @@ class DecodesInLowerCase(Letters):
         return super().decode_tokens(tokens).lower()
 
 
+@bug(VocabularySuite, "test_an_unknown_symbol_is_an_error", "`encode_bytes(content=…)` raises KeyError")
 class RaisesKeyError(Letters):
     """An unknown symbol is a `KeyError`."""
 
@@ -68,6 +71,9 @@ class RaisesKeyError(Letters):
         return np.array([ids[code] for code in self.codes(content).tolist()], dtype=np.int64)
 
 
+@bug(
+    VocabularySuite, "test_an_unknown_symbol_is_an_error", "an unknown symbol in 'the \u2603 cat' is replaced silently"
+)
 class ReplacesUnknownSymbols(Letters):
     """An unknown symbol gets the id 0."""
 
@@ -76,6 +82,11 @@ class ReplacesUnknownSymbols(Letters):
         return np.array([ids.get(code, 0) for code in self.codes(content).tolist()], dtype=np.int64)
 
 
+@bug(
+    VocabularySuite,
+    "test_ids_do_not_depend_on_the_order_of_documents",
+    "the token ids of …depend on the order of the documents",
+)
 class OrderOfASet(Letters):
     """Ids are in the order in which symbols were found."""
 
@@ -83,6 +94,11 @@ class OrderOfASet(Letters):
         self.known = list({code: None for content in contents for code in self.codes(content).tolist()})
 
 
+@bug(
+    VocabularySuite,
+    "test_ids_do_not_depend_on_the_order_of_documents",
+    "the token ids of …depend on the order of the documents",
+)
 class HashesOfSymbols(Letters):
     """Ids are in the order of a set of characters, which depends on `PYTHONHASHSEED`."""
 
@@ -91,6 +107,7 @@ class HashesOfSymbols(Letters):
         self.known = [ord(symbol) for symbol in symbols]
 
 
+@bug(VocabularySuite, "test_the_state_survives_json", "state returned …, not a table of plain JSON values")
 class StateWithAnArray(Letters):
     """The state contains an array."""
 
@@ -98,6 +115,7 @@ class StateWithAnArray(Letters):
         return {"codes": np.array(self.known)}
 
 
+@bug(VocabularySuite, "test_the_state_survives_json", "the size changes when a state is restored")
 class ForgetsTheLastSymbol(Letters):
     """`restore` loses a symbol."""
 
@@ -105,56 +123,9 @@ class ForgetsTheLastSymbol(Letters):
         super().restore({"codes": state["codes"][:-1]} if "codes" in state else state)
 
 
+@bug(VocabularySuite, "test_a_wrong_state_is_a_value_error", "`restore` accepts the state of another vocabulary")
 class AcceptsEveryState(Letters):
     """`restore` accepts every table."""
 
     def restore(self, state):
         self.known = state.get("codes", [])
-
-
-BUGS = (
-    Bug(VocabularySuite, "test_codes_agree_with_ids", CodesOfLowerCase, "`codes` and `encode` disagree on"),
-    Bug(VocabularySuite, "test_a_text_survives_encoding", DecodesInLowerCase, "is decoded as b'"),
-    Bug(
-        VocabularySuite,
-        "test_an_unknown_symbol_is_an_error",
-        RaisesKeyError,
-        "`encode_bytes(content=…)` raises KeyError",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_an_unknown_symbol_is_an_error",
-        ReplacesUnknownSymbols,
-        "an unknown symbol in 'the \u2603 cat' is replaced silently",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_ids_do_not_depend_on_the_order_of_documents",
-        OrderOfASet,
-        "the token ids of …depend on the order of the documents",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_ids_do_not_depend_on_the_order_of_documents",
-        HashesOfSymbols,
-        "the token ids of …depend on the order of the documents",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_the_state_survives_json",
-        StateWithAnArray,
-        "state returned …, not a table of plain JSON values",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_the_state_survives_json",
-        ForgetsTheLastSymbol,
-        "the size changes when a state is restored",
-    ),
-    Bug(
-        VocabularySuite,
-        "test_a_wrong_state_is_a_value_error",
-        AcceptsEveryState,
-        "`restore` accepts the state of another vocabulary",
-    ),
-)
