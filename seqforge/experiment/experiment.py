@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 import seqforge
-from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
+from seqforge.errors import ExperimentError, SeqforgeError
 from seqforge.experiment.compatibility import (
     Topology,
     derive_topology,
@@ -28,23 +28,21 @@ from seqforge.experiment.compatibility import (
     incompatibilities,
     is_labelled,
 )
-from seqforge.experiment.misplaced_keys import with_place
 from seqforge.experiment.model import Model
 from seqforge.experiment.plugins import missing_plugins, used_plugins
-from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Section, Training
+from seqforge.experiment.problems import explain
+from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Training
 from seqforge.experiment.tables import merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components
 from seqforge.kinds import ExampleSpec
 from seqforge.kinds.table import KINDS
 from seqforge.registry import (
-    SHOW_COMPONENTS,
     Component,
     Part,
     Problem,
     Registry,
     default,
     format_value,
-    from_validation,
     plain_tables,
     raise_problems,
     registry_of,
@@ -213,12 +211,7 @@ class Experiment(BaseModel):
             try:
                 self.__pydantic_validator__.validate_python(tables, self_instance=self, context=context)
             except ValidationError as error:
-                known = [field.alias or name for name, field in type(self).model_fields.items()]
-                names = did_you_mean("", registry.names("corpus"), SHOW_COMPONENTS)
-                hints = {**_HINTS, "corpus": (f"{_HINTS['corpus'][0]} {names}", f"{_HINTS['corpus'][1]} {names}")}
-                problems = from_validation(error, tables, "", known, "an experiment", hints)
-                problems = [with_place(problem, _keys_of_sections(), context["owners"]) for problem in problems]
-                raise ExperimentError(_format_problems(problems, origin)) from None
+                raise explain(error, tables, type(self), context, origin) from None
         self._registry, self._origin = registry, origin
 
     @model_validator(mode="before")
@@ -319,31 +312,6 @@ class Experiment(BaseModel):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Experiment) and self.table == other.table
-
-
-_HINTS = {
-    "corpus": ('Add [corpus] with use = "NAME", or --corpus NAME.', 'Add corpus=use("NAME").'),
-    **{
-        name: (f"Write [[{name}]] above each table.", 'Write a list, such as [use("NAME")].')
-        for name in ("sampler", "metrics", "trackers")
-    },
-}
-"""How to write a table that is missing, or that is no list, in a file and in Python."""
-
-
-def _keys_of_sections() -> dict[str, list[str]]:
-    """Return the keys of each table that is no component."""
-    fields = {field.alias or name: field.annotation for name, field in Experiment.model_fields.items()}
-    sections = {name: kind for name, kind in fields.items() if isinstance(kind, type) and issubclass(kind, Section)}
-    return {name: [*section.model_fields] for name, section in sections.items()}
-
-
-def _format_problems(problems: Sequence[Problem], origin: Path | str | None) -> str:
-    place = "the experiment" if origin is None else str(origin)
-    lines = [problem.describe(in_python=origin is None) for problem in problems]
-    if len(lines) == 1:
-        return f"{place}: {lines[0]}"
-    return "\n".join([f"{place}: {len(lines)} problems", *(f"  {line}" for line in lines)])
 
 
 def _corpus_name(tables: Mapping[str, Any]) -> str:

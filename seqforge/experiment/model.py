@@ -14,7 +14,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Section
+from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Fraction, Section
 from seqforge.registry import (
     Component,
     Part,
@@ -33,14 +33,12 @@ MAXIMUM_REPEAT = 1000
 class Layer(Section, title="[[model.cells]]"):
     """The keys of `[[model.cells]]` that are not options of the cell."""
 
-    repeat: Annotated[
-        int, Field(ge=1, le=MAXIMUM_REPEAT, description="Number of layers with this cell and these options.")
-    ] = 1
-    backend: Annotated[
-        list[BackendName],
-        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
-        Field(description="Backend that runs this layer, or several in order of preference."),
-    ] = cast("Any", [])
+    repeat: Annotated[int, Field(ge=1, le=MAXIMUM_REPEAT)] = 1
+    """Number of layers with this cell and these options."""
+    backend: Annotated[list[BackendName], BeforeValidator(as_list, json_schema_input_type=str | list[str])] = cast(
+        "Any", []
+    )
+    """Backend that runs this layer, or several in order of preference."""
 
 
 def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> list[Component]:
@@ -86,33 +84,21 @@ class Model(Section, title="[model]"):
         "cells": ("Write [[{key}]] above each cell.", 'Write a list, such as [use("lstm", hidden_size=256)].')
     }
 
-    topology: Annotated[
-        Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
-        Field(description="Topology of the model. By default, it follows from the corpus and the loss."),
-    ] = None
-    embedding_size: Annotated[
-        Count | None,
-        Field(description="Size of the embedding of each symbol. By default, symbols are one-hot vectors."),
-    ] = None
+    topology: Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None = None
+    """Topology of the model. By default, it follows from the corpus and the loss."""
+    embedding_size: Count | None = None
+    """Size of the embedding of each symbol. By default, symbols are one-hot vectors."""
     cells: Annotated[
         list[Annotated[Component, Part("cell"), WrapValidator(_check_layer)]],
-        Field(min_length=1, description="One cell for each layer, from the input to the output."),
+        Field(min_length=1),
         AfterValidator(_join),
     ] = default("cell")
-    attention: Annotated[
-        Annotated[Component, Part("attention")] | None, Field(description="Attention of the decoder, if there is one.")
-    ] = None
-    initializer: Annotated[Component, Part("initializer"), Field(description="Initial weights.")] = default(
-        "initializer"
-    )
-    dropout: Annotated[
-        float,
-        Field(
-            ge=0,
-            lt=1,
-            description="Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014).",
-        ),
-    ] = 0.0
-    bidirectional: Annotated[
-        bool, Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997).")
-    ] = False
+    """One cell for each layer, from the input to the output."""
+    attention: Annotated[Component, Part("attention")] | None = None
+    """Attention of the decoder, if there is one."""
+    initializer: Annotated[Component, Part("initializer")] = default("initializer")
+    """Initial weights."""
+    dropout: Fraction = 0.0
+    """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
+    bidirectional: bool = False
+    """Whether labelled examples are also read backwards (Schuster and Paliwal 1997)."""

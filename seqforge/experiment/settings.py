@@ -34,7 +34,14 @@ DEFAULT_STEPS = 2000
 class Section(BaseModel):
     """A table of an experiment file. It is strict: an unknown key or a value of another type is an error."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
 
     hints: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """How to write a key whose value is no list, in a file and in Python."""
@@ -69,6 +76,9 @@ def _check_backend(name: str, info: ValidationInfo) -> str:
 BackendName = Annotated[str, AfterValidator(_check_backend)]
 """Name of a backend, or `auto`."""
 
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Limit = Annotated[PositiveFloat, Field(le=1e9)]
+
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -81,49 +91,36 @@ def _check_run_name(name: str) -> str:
     return name
 
 
+RunName = Annotated[
+    str, AfterValidator(_check_run_name), Field(json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"})
+]
+
+
 class Identity(Section, title="[experiment]"):
     """`[experiment]`: name and seed of the run."""
 
-    name: Annotated[
-        str,
-        AfterValidator(_check_run_name),
-        Field(
-            description="Name of the run directory. By default, that of the file or of the corpus.",
-            json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"},
-        ),
-    ] = "experiment"
-    seed: Annotated[
-        NonNegativeInt, Field(lt=2**63, description="Seed of the weights, dropout, the order of the data, and samples.")
-    ] = 1337
+    name: RunName = "experiment"
+    """Name of the run directory. By default, that of the file or of the corpus."""
+    seed: Annotated[NonNegativeInt, Field(lt=2**63)] = 1337
+    """Seed of the weights, dropout, the order of the data, and samples."""
 
 
 class Data(Section, title="[data]"):
     """`[data]`: splits of the corpus, and the order of reading."""
 
-    split: Annotated[
-        Literal["position", "document"],
-        Field(
-            description="Held-out part of a stream of text: its end (position), or whole documents chosen by a hash "
-            "of their names, so that a document stays in its split when the corpus grows (document). Labelled examples "
-            "are split by their names, or as their corpus assigns them."
-        ),
-    ] = "position"
-    validation_fraction: Annotated[
-        float, Field(ge=0, lt=1, description="Fraction held out for evaluation while training; 0 for none.")
-    ] = 0.05
-    test_fraction: Annotated[
-        float, Field(ge=0, lt=1, description="Fraction held out for `seqforge evaluate --split test`.")
-    ] = 0.0
-    shuffle: Annotated[
-        bool, Field(description="Whether documents or examples are read in a new random order in every epoch.")
-    ] = True
-    piece_length: Annotated[
-        Annotated[int, Field(ge=100, le=10**12)] | None,
-        Field(
-            description="Number of tokens after which a document is cut for training. The pieces are read in random "
-            "order, so that the weights do not follow one document for long. By default, documents are not cut."
-        ),
-    ] = None
+    split: Literal["position", "document"] = "position"
+    """Held-out part of a stream of text: its end (position), or whole documents chosen by a hash of their names, so
+    that a document stays in its split when the corpus grows (document). Labelled examples are split by their names, or
+    as their corpus assigns them."""
+    validation_fraction: Fraction = 0.05
+    """Fraction held out for evaluation while training; 0 for none."""
+    test_fraction: Fraction = 0.0
+    """Fraction held out for `seqforge evaluate --split test`."""
+    shuffle: bool = True
+    """Whether documents or examples are read in a new random order in every epoch."""
+    piece_length: Annotated[int, Field(ge=100, le=10**12)] | None = None
+    """Number of tokens after which a document is cut for training. The pieces are read in random order, so that the
+    weights do not follow one document for long. By default, documents are not cut."""
 
     @model_validator(mode="after")
     def _check_combinations(self) -> "Data":
@@ -139,73 +136,43 @@ class Data(Section, title="[data]"):
 class Training(Section, title="[training]"):
     """`[training]`: length, batches, precision and intervals of training."""
 
-    batch_size: Annotated[
-        Count, Field(description="Number of sequences in a batch, or maximum number of labelled examples.")
-    ] = 64
-    sequence_length: Annotated[
-        Count,
-        Field(
-            description="Number of steps of truncated backpropagation through time. The state is carried over to the "
-            "next sequence."
-        ),
-    ] = 100
-    accumulation: Annotated[
-        Count, Field(description="Number of batches whose gradients are averaged in one optimizer step.")
-    ] = 1
-    batch_tokens: Annotated[
-        Count,
-        Field(
-            description="Maximum number of input and target steps in a batch of labelled examples, padding included."
-        ),
-    ] = 32_768
-    scheduled_sampling: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1,
-            description="Probability that the decoder reads its own output instead of the target, at the end of the "
-            "run; it grows linearly from 0 (Bengio et al. 2015).",
-        ),
-    ] = 0.0
-    steps: Annotated[Count | None, Field(description="Number of optimizer steps after which the run ends.")] = None
-    epochs: Annotated[
-        PositiveFloat | None, Field(le=1e9, description="Number of passes over the corpus after which the run ends.")
-    ] = None
-    minutes: Annotated[
-        PositiveFloat | None, Field(le=1e9, description="Number of minutes after which the run ends.")
-    ] = None
-    patience: Annotated[
-        Count | None, Field(description="Number of evaluations without a new best loss after which the run ends.")
-    ] = None
-    gradient_clip_norm: Annotated[
-        PositiveFloat | None, Field(description="Maximum L2 norm of the gradient; a larger gradient is scaled down.")
-    ] = None
-    gradient_clip_value: Annotated[
-        PositiveFloat | None,
-        Field(description="Maximum absolute value of an element of the gradient; larger elements are clipped."),
-    ] = None
-    log_interval: Annotated[Count, Field(description="Steps between two logged steps in metrics.jsonl.")] = 10
-    checkpoint_interval: Annotated[Count, Field(description="Steps between two checkpoints.")] = 500
-    keep_checkpoints: Annotated[
-        Count, Field(description="Number of latest checkpoints that are kept, in addition to the best.")
-    ] = 2
-    precision: Annotated[
-        Literal["float32", "bfloat16", "auto"],
-        Field(
-            description="Precision of matrix products; `auto` is bfloat16 or float32, whichever is faster, as measured "
-            "before the first step."
-        ),
-    ] = "float32"
-    backend: Annotated[
-        BackendName,
-        Field(
-            description="Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured "
-            "before the first step."
-        ),
-    ] = AUTO_BACKEND
-    device: Annotated[str, Field(description="`cpu`, `cuda`, `cuda:1` and so on; `auto` is a GPU if there is one.")] = (
-        "auto"
-    )
+    batch_size: Count = 64
+    """Number of sequences in a batch, or maximum number of labelled examples."""
+    sequence_length: Count = 100
+    """Number of steps of truncated backpropagation through time. The state is carried over to the next sequence."""
+    accumulation: Count = 1
+    """Number of batches whose gradients are averaged in one optimizer step."""
+    batch_tokens: Count = 32_768
+    """Maximum number of input and target steps in a batch of labelled examples, padding included."""
+    scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that the decoder reads its own output instead of the target, at the end of the run; it grows linearly
+    from 0 (Bengio et al. 2015)."""
+    steps: Count | None = None
+    """Number of optimizer steps after which the run ends."""
+    epochs: Limit | None = None
+    """Number of passes over the corpus after which the run ends."""
+    minutes: Limit | None = None
+    """Number of minutes after which the run ends."""
+    patience: Count | None = None
+    """Number of evaluations without a new best loss after which the run ends."""
+    gradient_clip_norm: PositiveFloat | None = None
+    """Maximum L2 norm of the gradient; a larger gradient is scaled down."""
+    gradient_clip_value: PositiveFloat | None = None
+    """Maximum absolute value of an element of the gradient; larger elements are clipped."""
+    log_interval: Count = 10
+    """Steps between two logged steps in metrics.jsonl."""
+    checkpoint_interval: Count = 500
+    """Steps between two checkpoints."""
+    keep_checkpoints: Count = 2
+    """Number of latest checkpoints that are kept, in addition to the best."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Precision of matrix products; `auto` is bfloat16 or float32, whichever is faster, as measured before the first
+    step."""
+    backend: BackendName = AUTO_BACKEND
+    """Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured before the first
+    step."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1` and so on; `auto` is a GPU if there is one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -221,43 +188,31 @@ class Training(Section, title="[training]"):
 class Evaluation(Section, title="[evaluation]"):
     """`[evaluation]`: evaluation of the validation split while training."""
 
-    interval: Annotated[Count, Field(description="Steps between two evaluations.")] = 500
-    tokens: Annotated[
-        int,
-        Field(
-            ge=2,
-            le=10**12,
-            description="Maximum number of tokens that are scored, in pieces from the whole split. `seqforge evaluate` "
-            "scores all.",
-        ),
-    ] = 1_000_000
+    interval: Count = 500
+    """Steps between two evaluations."""
+    tokens: Annotated[int, Field(ge=2, le=10**12)] = 1_000_000
+    """Maximum number of tokens that are scored, in pieces from the whole split. `seqforge evaluate` scores all."""
 
 
 class Prediction(Section, title="[prediction]"):
     """`[prediction]`: decoding of predicted sequences."""
 
-    beam: Annotated[
-        Count, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
-    ] = 1
-    length_normalization: Annotated[
-        NonNegativeFloat, Field(description="Exponent α of Wu et al. 2016; a larger value favors longer sequences.")
-    ] = 0.0
-    length: Annotated[Count, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
+    beam: Count = 1
+    """Width of the beam search; 1 takes the most probable symbol on every step."""
+    length_normalization: NonNegativeFloat = 0.0
+    """Exponent α of Wu et al. 2016; a larger value favors longer sequences."""
+    length: Count = 200
+    """Maximum number of symbols in a predicted sequence."""
 
 
 class Sampling(Section, title="[sampling]"):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
-    interval: Annotated[Count, Field(description="Steps between two samples.")] = 1000
-    length: Annotated[Count, Field(description="Number of symbols in a sample.")] = 300
-    count: Annotated[
-        Count,
-        Field(description="Number of samples, or of validation examples that are predicted (5 by default)."),
-    ] = 1
-    prompt: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            description="Text that each sample starts with. By default, a sample starts at the beginning of a line.",
-        ),
-    ] = None
+    interval: Count = 1000
+    """Steps between two samples."""
+    length: Count = 300
+    """Number of symbols in a sample."""
+    count: Count = 1
+    """Number of samples, or of validation examples that are predicted (5 by default)."""
+    prompt: Annotated[str, Field(min_length=1)] | None = None
+    """Text that each sample starts with. By default, a sample starts at the beginning of a line."""

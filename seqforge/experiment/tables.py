@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
+from seqforge.experiment.model import Layer
+from seqforge.kinds.table import KINDS
 from seqforge.registry import Registry, format_value, options_of
 from seqforge.storage.files import describe_failure, read_bounded
 from seqforge.storage.paths import is_utf8
@@ -201,52 +203,47 @@ def _value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text  # Several lines may be several TOML assignments.
 
 
-def replace_components(
-    table: Table,
-    registry: Registry,
-    *,
-    corpus: str | None = None,
-    cell: str | None = None,
-    loss: str | None = None,
-    optimizer: str | None = None,
-    sampler: Sequence[str] = (),
-) -> Table:
+def replace_components(table: Table, registry: Registry, **components: str | Sequence[str] | None) -> Table:
     """Return a table with components replaced. Options that the new component also has keep their values.
 
     Args:
         table: Tables of an experiment.
         registry: Registered components.
-        corpus: Name of the corpus, or None to keep that of the table; and so for the loss and the optimizer.
-        cell: Name of the cell of every layer, or None to keep the cells.
-        loss: Name of the loss, or None.
-        optimizer: Name of the optimizer, or None.
-        sampler: Names of a chain of samplers; empty to keep the samplers.
+        components: Name of the new component by kind: for a cell, that of every layer. Several names, as of a chain of
+            samplers, replace all. None or an empty list keeps those of the table.
 
     Raises:
         PluginError: If no component has such a name.
     """
     result = dict(table)
-    for kind, name in (("corpus", corpus), ("loss", loss), ("optimizer", optimizer)):
-        if name is not None:
-            result[kind] = _replace(result.get(kind), registry, kind, name)
-    if cell is not None:
-        model = result.get("model")
-        model = dict(cast("Table", model)) if isinstance(model, dict) else {}
-        layers = model.get("cells")
-        tables = cast("list[Any]", layers) if isinstance(layers, list) and layers else [None]
-        model["cells"] = [_replace(layer, registry, "cell", cell, keep=("repeat", "backend")) for layer in tables]
-        result["model"] = model
-    if sampler:
-        result["sampler"] = [_replace(None, registry, "sampler", name) for name in sampler]
+    for kind, names in components.items():
+        if names is None or names in ((), []):
+            continue
+        *outer, key = cast("str", KINDS[kind].key).split(".")
+        place = result
+        for part in outer:
+            place[part] = dict(_table(place.get(part)))
+            place = place[part]
+        before: Any = place.get(key)
+        if not isinstance(names, str):
+            place[key] = [_replace(None, registry, kind, name) for name in names]
+        elif KINDS[kind].many:
+            layers = cast("list[Any]", before) if isinstance(before, list) and before else [None]
+            place[key] = [_replace(layer, registry, kind, names) for layer in layers]
+        else:
+            place[key] = _replace(before, registry, kind, names)
     return result
 
 
-def _replace(table: Any, registry: Registry, kind: str, name: str, keep: Sequence[str] = ()) -> Table:
+def _replace(before: Any, registry: Registry, kind: str, name: str) -> Table:
     registration = registry.find(kind, name)
     options = options_of(registry.load(registration), kind, registration.qualified_name)
-    keys = {*options.model_fields, *keep}
-    before = cast("Table", table) if isinstance(table, dict) else {}
-    return {"use": name} | {key: value for key, value in before.items() if key in keys}
+    keys = {*options.model_fields, *(Layer.model_fields if kind == "cell" else ())}
+    return {"use": name} | {key: value for key, value in _table(before).items() if key in keys}
+
+
+def _table(value: Any) -> Table:
+    return cast("Table", value) if isinstance(value, dict) else {}
 
 
 def merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
