@@ -1,6 +1,7 @@
 """The check of a plugin: every component is imported, built with its defaults, and tried once."""
 
 import enum
+import string
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -153,7 +154,7 @@ def _small_cells(registry: Registry) -> Iterator[tuple[str, Cell[Any]]]:
 
 
 def _vocabulary(registry: Registry) -> Vocabulary:
-    """Return the default vocabulary of a short text.
+    """Return the default vocabulary with the printable characters of ASCII.
 
     Raises:
         DataError: If it is not installed.
@@ -163,7 +164,8 @@ def _vocabulary(registry: Registry) -> Vocabulary:
     if not isinstance(found, Component):
         raise DataError(f"imported and built; to draw symbols, the vocabulary {name!r} is needed")
     vocabulary: Vocabulary = found.build()
-    vocabulary.learn([b"The quick brown fox jumps over 12 lazy dogs; (a) {b} [c]\n"])
+    # Samplers of code need all of its characters.
+    vocabulary.learn([string.printable.encode()])
     return vocabulary
 
 
