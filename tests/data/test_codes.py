@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import TokenFile
-from seqforge.errors import DataError, PluginError
+from seqforge.errors import PluginError
 from seqforge.kinds import CodedVocabulary
 from seqforge.kinds.vocabulary import distinct_codes
+from seqforge.storage.records import DamagedFileError
 
 Encode = Callable[..., TokenFile]
 
@@ -113,7 +114,7 @@ def test_each_document_is_stored_in_the_smallest_integers_that_hold_its_codes(
 def test_a_document_that_ends_inside_a_token_is_an_error(encoded: Encode, made: ModuleType):
     token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
     replace(token_file, ends=token_file.ends - [1, 0]).write_index()
-    with pytest.raises(DataError, match="incomplete or damaged"):
+    with pytest.raises(DamagedFileError, match="do not fit together"):
         TokenFile.open(token_file.folder)
 
 
