@@ -33,7 +33,6 @@ PREPARATION = {
         f"{RUN}/hello.toml --set experiment.name=gru",
     ],
     "docs/reference/pretrained.md": [f"{RUN}/hello.toml"],
-    "docs/reference/code-structure.md": [f"{RUN}/linux-lstm-128.toml --set experiment.name=kernel"],
 }
 """Commands that create the runs to which the commands of a page refer."""
 
