@@ -12,7 +12,7 @@ from seqforge.experiment import AUTO_BACKEND
 from seqforge.kinds import BackendContext, Cell, Refusal
 from seqforge.model.input import SymbolInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
-from seqforge.model.measure_backends import EAGER, BatchShape, CellTiming, Measurement, measure_backends
+from seqforge.model.measure_backends import EAGER, BatchShape, CellTimes, CellTiming, measure_backends
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
@@ -167,7 +167,7 @@ def _time_of(choice: CellBackend) -> float:
 
 def measure_cells(
     model: SequenceModel, registry: Registry, batch_shape: BatchShape
-) -> list[tuple[str, str, Measurement]]:
+) -> list[tuple[str, str, CellTimes]]:
     """Measure every backend on every cell of a model, without the cache and without a limit on compilation.
 
     Returns:
@@ -177,7 +177,7 @@ def measure_cells(
     cells, backends = leaf_cells(model), load_backends(registry)
     unlimited = replace(batch_shape, optimizer_steps=math.inf, seconds=math.inf)
     precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
-    found: list[tuple[str, str, Measurement]] = []
+    found: list[tuple[str, str, CellTimes]] = []
     for module, cell, layer in cells:
         for precision in precisions:
             context, symbols = _context(model, precision), _reads_symbols(model, module, layer)

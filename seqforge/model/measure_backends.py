@@ -57,7 +57,7 @@ class BatchShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class CellTimes:
     """Times of the backends on one cell.
 
     Attributes:
@@ -98,7 +98,7 @@ def measure_backends(
     cached: bool = True,
     compares_precisions: bool = False,
     limit: float = math.inf,
-) -> Measurement:
+) -> CellTimes:
     """Return the times of the backends that can run a cell, from the cache if it has them.
 
     Args:
@@ -113,7 +113,7 @@ def measure_backends(
     refused = _refusals(timing, backends)
     supported = sorted(set(backends) - set(refused))
     if cached and supported == [EAGER] and not compares_precisions:
-        return Measurement({}, refused)
+        return CellTimes({}, refused)
     # Times that are not measured to the end are only good for a comparison with the same other precision.
     fingerprint = _fingerprint(timing, supported, registry, compared=limit < math.inf)
     path = cache_folder() / "backends" / f"{fingerprint}.json"
@@ -144,7 +144,7 @@ def measure_backends(
             warn(f"the backend {name} and the eager backend have different outputs for {type(timing.cell).__name__}")
     if outputs:
         _write_times(path, seconds)
-    return Measurement(seconds, refused)
+    return CellTimes(seconds, refused)
 
 
 def _refusals(timing: CellTiming, backends: Mapping[str, Backend]) -> dict[str, Refusal]:
