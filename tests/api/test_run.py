@@ -14,6 +14,7 @@ from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.kinds import Cell
 from seqforge.model.precision import check_precision
+from seqforge.runs.loaded_run import LoadedRun
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_very_small_probability_is_not_0(run: Run, monkeypatch: pytest.MonkeyP
     model, vocabulary = run.model(), run.vocabulary()
     with torch.no_grad():
         model.head.bias[vocabulary.encode(b"t")[0]] -= 300.0  # float32 ends at e^-103
-    monkeypatch.setattr(Run, "_language_model", lambda *_: (model, vocabulary))
+    monkeypatch.setattr(LoadedRun, "language_model", lambda _: (model, vocabulary))
     assert [math.log(pair.probability) < -250 for pair in run.probabilities("at")] == [False, True]
 
 
