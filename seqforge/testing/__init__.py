@@ -4,6 +4,7 @@ try:
     from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
     from seqforge.testing.backend_case import BackendCase
     from seqforge.testing.backend_suite import BackendSuite
+    from seqforge.testing.cell_case import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
     from seqforge.testing.cell_suite import CellSuite
     from seqforge.testing.conformance import ConformanceError
     from seqforge.testing.corpus_suite import CorpusSuite
@@ -14,7 +15,6 @@ try:
     from seqforge.testing.prediction_metric_suite import PredictionMetricSuite
     from seqforge.testing.sampler_suite import SamplerSuite
     from seqforge.testing.schedule_suite import ScheduleSuite
-    from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
     from seqforge.testing.tracker_suite import TrackerSuite
     from seqforge.testing.vocabulary_suite import VocabularySuite
 except ModuleNotFoundError as error:

@@ -18,10 +18,9 @@ from seqforge.testing.backend_case import (
     require_scan,
     without_backend,
 )
-from seqforge.testing.cell_case import CellFactory, results_of
+from seqforge.testing.cell_case import CellFactory, results_of, sizes
 from seqforge.testing.conformance import Suite, fail, name_like, require_equal
 from seqforge.testing.each_case import for_each_case
-from seqforge.testing.strategies import sizes
 
 
 def _each_case(check: Callable[[Any, BackendCase], None]) -> Callable[..., None]:

@@ -12,10 +12,18 @@ from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault, st
 from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 from seqforge.testing import cell_checks as checks
 from seqforge.testing.backend_case import require_equal_backends
-from seqforge.testing.cell_case import CellCase, CellFactory, build_case, gradients_of, new_cell, results_of, rows_of
+from seqforge.testing.cell_case import (
+    CellCase,
+    CellFactory,
+    build_case,
+    gradients_of,
+    new_cell,
+    results_of,
+    rows_of,
+    sizes,
+)
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
 from seqforge.testing.each_case import LARGE, TYPICAL, each_case
-from seqforge.testing.strategies import sizes
 
 
 class CellSuite(Suite, kind="cell"):

@@ -11,9 +11,8 @@ from hypothesis.strategies import SearchStrategy
 
 from seqforge.kinds.cell_contract import initial_state_fault
 from seqforge.kinds.cell_tensors import registration_fault, type_fault
-from seqforge.testing.cell_case import CaseSizes, CellCase, CellFactory, build_case, new_cell
+from seqforge.testing.cell_case import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
 from seqforge.testing.conformance import ConformanceError, describe_error, name_like, name_of
-from seqforge.testing.strategies import case_sizes
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
