@@ -13,6 +13,7 @@ from seqforge.kinds.generation_kernel import *
 from seqforge.kinds.initializer import *
 from seqforge.kinds.labelled_corpus import *
 from seqforge.kinds.loss import *
+from seqforge.kinds.matrix_state_cell import *
 from seqforge.kinds.metric import *
 from seqforge.kinds.optimizer import *
 from seqforge.kinds.prediction_metric import *

@@ -1,5 +1,6 @@
 """The conformance suite of cells, for subclasses in the tests of a plugin."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -131,19 +132,26 @@ class CellSuite(Suite, kind="cell"):
 
     @each_case()
     def test_products_in_bfloat16_leave_the_state_its_type(self, case: CellCase) -> None:
-        """Under autocast the state keeps its dtype, and the outputs are close to those in float32."""
+        """Under autocast the state keeps its dtype, and the outputs are close to those in float32.
+
+        How close depends on the cell: rounding its parameters and inputs to bfloat16, without autocast, shows how far a
+        correct cell may be off.
+        """
         cell, inputs = case.cell.float(), case.inputs.float()
         state = map_state(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor, case.state)
         expected, _ = cell(inputs, state)
         with torch.autocast("cpu", torch.bfloat16):
             outputs, after = cell(inputs, state)
         require_no_fault(cell, state_change(state, after, "under autocast"))
-        error = (outputs.float() - expected).abs().max() / expected.abs().max().clamp(min=1)
-        if not error <= 0.1:
+        rounded, _ = copy.deepcopy(cell).bfloat16().float()(inputs.bfloat16().float(), state)
+        largest = expected.abs().max().clamp(min=1)
+        error, allowed = ((result.float() - expected).abs().max() / largest for result in (outputs, rounded))
+        allowed = 4 * allowed + 0.1
+        if not error <= allowed:
             fail(
                 cell,
                 "under autocast to bfloat16 the outputs differ too much from those in float32",
-                expected="at most 10%",
+                expected=f"at most {allowed.item():.0%}",
                 got=f"{error.item():.0%}",
             )
 

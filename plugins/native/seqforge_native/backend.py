@@ -14,6 +14,7 @@ from seqforge.kinds import (
     FactoredCell,
     GenerationKernel,
     GenerationModel,
+    MatrixStateCell,
     OutputLayer,
     SequenceFunction,
 )
@@ -22,6 +23,7 @@ from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
+from seqforge_native.matrix_states import read_matrix_cell
 from seqforge_native.sequence import built_in_kernel
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
@@ -53,10 +55,10 @@ class NativeBackend(Backend):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
         if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
             return "this processor has no bfloat16 products"
-        if _equations(cell) is not None:
+        built_in = _built_in_function(cell, context)
+        if built_in is not None:
             library = best_library()
-            built = library is not None and ("forward", context.dtype) in library.functions
-            return None if built else missing_kernels()
+            return None if library is not None and built_in in library.functions else missing_kernels()
         try:
             _program_of(cell)
         except UntraceableError as error:
@@ -65,7 +67,7 @@ class NativeBackend(Backend):
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
-        if _equations(cell) is not None or is_compiled(_program_of(cell), context.dtype):
+        if _built_in_function(cell, context) is not None or is_compiled(_program_of(cell), context.dtype):
             return 0.0
         return COMPILATION_SECONDS
 
@@ -76,6 +78,8 @@ class NativeBackend(Backend):
             PluginError: If the compiler fails.
         """
         library, equations = best_library(), _equations(cell)
+        if isinstance(cell, MatrixStateCell) and library is not None:
+            return partial(read_matrix_cell, cell, library)
         if equations is not None and library is not None:
             return partial(read_cell, cell, built_in_kernel(library, equations), context.dtype)
         kernel = compile_program(_program_of(cell), context.dtype, type(cell).__name__)
@@ -93,6 +97,13 @@ class NativeBackend(Backend):
 
 def _equations(cell: Cell[Any]) -> Equations | None:
     return cell.equations if isinstance(cell, FactoredCell) else None
+
+
+def _built_in_function(cell: Cell[Any], context: BackendContext) -> tuple[str, torch.dtype] | None:
+    """Return the kernel of `Library.functions` that runs a cell, or None if one must be compiled for it."""
+    if isinstance(cell, MatrixStateCell):
+        return "forward_matrix_states", torch.float32  # only the input projection has another type
+    return None if _equations(cell) is None else ("forward", context.dtype)
 
 
 _programs: WeakKeyDictionary[Cell[Any], Program | StagedProgram] = WeakKeyDictionary()

@@ -18,7 +18,7 @@ _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18  # Linux on x86-
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "int8"}
 
 
-def _fields(sizes: str, addresses: str, more_sizes: str = "") -> list[tuple[str, Any]]:
+def fields(sizes: str, addresses: str, more_sizes: str = "") -> list[tuple[str, Any]]:
     """Return the fields of a C++ structure, from their names in order."""
     return [
         *((name, ctypes.c_int64) for name in sizes.split()),
@@ -30,7 +30,7 @@ def _fields(sizes: str, addresses: str, more_sizes: str = "") -> list[tuple[str,
 class Forward(ctypes.Structure):
     """`Forward` of kernels/recurrence.hpp."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         "steps rows units threads",
         "input_gates symbols weight parameters hidden carried others activations outputs filled",
     )
@@ -39,7 +39,7 @@ class Forward(ctypes.Structure):
 class Backward(ctypes.Structure):
     """`Backward` of kernels/recurrence.hpp."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         "steps rows units threads",
         "output_gradient weight parameters hidden others activations input_gradient recurrent_gradient "
         "hidden_gradient other_gradients parameter_gradients filled",
@@ -50,7 +50,7 @@ class Backward(ctypes.Structure):
 class Stages(ctypes.Structure):
     """`Stages` of kernels/stages.hpp."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         "steps rows units threads",
         "input_gates symbols weights parameters states activations totals operands outputs output_gradient "
         "input_gradient state_gradients parameter_gradients filled",
@@ -61,7 +61,7 @@ class Stages(ctypes.Structure):
 class Layer(ctypes.Structure):
     """`Layer` of kernels/decode.hpp."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         "cell units input_units",
         "table input_weight input_bias recurrent_weight parameters gates hidden carried others",
     )
@@ -78,7 +78,7 @@ class Decode(ctypes.Structure):
     """
 
     _fields_ = [
-        *_fields(
+        *fields(
             "rows steps layer_count symbols symbol_vectors rule_count threads",
             "layers head_weight head_bias rules rule_values uniforms logits tokens "
             "states next_states actions costs closing_lengths stacks heights",
@@ -210,6 +210,8 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "backward": [integer, ctypes.POINTER(Backward)],
         "forward_stages": [ctypes.POINTER(Stages)],
         "backward_stages": [ctypes.POINTER(Stages)],
+        "forward_matrix_states": [pointer],
+        "backward_matrix_states": [pointer],
         "sum_rows": [pointer, pointer, integer, integer, integer, integer, pointer],
         "weight_and_bias_gradients": [pointer, pointer, integer, integer, integer, integer, pointer, pointer],
         "pack_matrix": [pointer, integer, integer, integer, integer, integer, pointer],

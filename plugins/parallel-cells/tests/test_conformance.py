@@ -3,6 +3,7 @@ from typing import ClassVar
 
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.rg_lru import RGLRU
 from seqforge_parallel_cells.sru import SRU
 
 from seqforge.testing import CellSuite
@@ -22,3 +23,7 @@ class TestIndRNN(CellSuite):
 
 class TestSRU(CellSuite):
     cells: ClassVar = {"sru": SRU, "sru, equal sizes": lambda inputs, hidden: SRU(hidden, hidden)}
+
+
+class TestRGLRU(CellSuite):
+    cells: ClassVar = {"rg-lru": RGLRU, "rg-lru, equal sizes": lambda inputs, hidden: RGLRU(hidden, hidden)}

@@ -2,8 +2,10 @@ from functools import partial
 from typing import ClassVar
 
 from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
+from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
+from seqforge_essentials.cells.slstm import SLSTM
 
 from seqforge.testing import CellSuite
 
@@ -23,3 +25,11 @@ class TestLSTM(CellSuite):
         "coupled": partial(LSTM, coupled_gates=True),
         "coupled-peepholes": partial(LSTM, coupled_gates=True, peepholes=True),
     }
+
+
+class TestLayerNormLSTM(CellSuite):
+    cells: ClassVar = {"layer-norm": LayerNormLSTM}
+
+
+class TestSLSTM(CellSuite):
+    cells: ClassVar = {"one head": SLSTM, "heads": lambda size, hidden: SLSTM(size, 2 * -(-hidden // 2), heads=2)}

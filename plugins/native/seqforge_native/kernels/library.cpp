@@ -5,6 +5,7 @@
 #include "cell_weights.hpp"
 #include "decode.hpp"
 #include "linear.hpp"
+#include "matrix_states.hpp"
 #include "rows.hpp"
 #include "weight_gradient.hpp"
 
@@ -58,6 +59,9 @@ std::int64_t seqforge_sources() { return SEQFORGE_SOURCES; }
 
 GENERATION(float, float32)
 SEQUENCES(float, float32)
+
+void seqforge_forward_matrix_states_float32(const MatrixStates *call) { run_matrix_forward(*call); }
+void seqforge_backward_matrix_states_float32(const MatrixStates *call) { run_matrix_backward(*call); }
 
 #if defined(__AVX512BF16__)
 GENERATION(bfloat16, bfloat16)

@@ -77,6 +77,12 @@ inline Vector running_sums(Vector x) {
     add_shifted.template operator()<8>();
     return x;
 }
+// The sums of neighbours: those of a, then those of b.
+inline Vector sums_of_pairs(Vector a, Vector b) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return {_mm512_add_ps(_mm512_permutex2var_ps(a.value, even, b.value), _mm512_permutex2var_ps(a.value, odd, b.value))};
+}
 // How many numbers are at most a bound.
 inline int count_at_most(Vector x, float bound) {
     return __builtin_popcount(_mm512_cmp_ps_mask(_mm512_set1_ps(bound), x.value, _CMP_GE_OQ));
@@ -139,6 +145,10 @@ inline Vector running_sums(Vector x) {
     for (int lane = 1; lane < lanes; lane++) numbers[lane] += numbers[lane - 1];
     return {_mm256_loadu_ps(numbers)};
 }
+inline Vector sums_of_pairs(Vector a, Vector b) {
+    const __m256 swapped = _mm256_hadd_ps(a.value, b.value); // by halves of the registers
+    return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(swapped), _MM_SHUFFLE(3, 1, 2, 0)))};
+}
 inline int count_at_most(Vector x, float bound) {
     return __builtin_popcount(_mm256_movemask_ps(_mm256_cmp_ps(x.value, _mm256_set1_ps(bound), _CMP_LE_OQ)));
 }
@@ -161,6 +171,14 @@ inline void store_pairs(bfloat16 *to, Vector even, Vector odd) {
 }
 
 #endif
+
+// The sum of each of as many registers as a register has numbers, in their order.
+inline Vector sums_of_each(std::array<Vector, lanes> registers) {
+    for (int count = lanes; count > 1; count /= 2)
+        for (int index = 0; index < count / 2; index++)
+            registers[index] = sums_of_pairs(registers[2 * index], registers[2 * index + 1]);
+    return registers[0];
+}
 
 // Loads and stores consecutive registers, such as the gates of a unit.
 template <int count, class Element> inline std::array<Vector, count> load_each(const Element *from) {

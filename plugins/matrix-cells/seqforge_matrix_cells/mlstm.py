@@ -1,0 +1,103 @@
+"""The mLSTM."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqforge.kinds import MatrixStateCell, Parts
+from seqforge.matrix_states import Recurrence
+from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
+
+
+class MLSTMState(NamedTuple):
+    """State of an mLSTM.
+
+    Attributes:
+        memory: C, whose last value is the normalizer n, divided by the exponential of the stabilizer.
+        stabilizer: m, the largest exponent of a gate so far.
+    """
+
+    memory: Float[Tensor, "batch heads key value+1"]
+    stabilizer: Float[Tensor, "batch heads"]
+
+
+class MLSTM(MatrixStateCell[MLSTMState]):
+    """mLSTM (Beck et al. 2024, "xLSTM", arXiv 2405.04517): an LSTM with a matrix memory and exponential gates.
+
+    C' = fC + i k vᵀ, n' = fn + ik and h = σ(o) ⊙ LayerNorm(C'ᵀq / max(|n'ᵀq|, 1)), where q, v and k, divided by √key,
+    are products with the input, f = σ(W_f x + b_f) and i = exp(W_i x + b_i) are numbers for each head, and the norm is
+    that of each head. C and n are stored divided by exp(m), with m' = max(log f + m, log i), so that no gate overflows.
+
+    The order of the input weight is query, key, value, output gate, input gate, forget gate (q, k, v, o, i, f). As in
+    the authors' code, b_f is from 3 to 6 over the heads, b_i from N(0, 0.1), and W_i and W_f are 0 initially.
+
+    Args:
+        input_size: Number of input features.
+        hidden_size: Size of the output.
+        heads: Number of heads.
+        key_size: Number of keys of a head.
+
+    Attributes:
+        input_weight: `[2·heads·key + 2·hidden + 2·heads, input]`.
+        gate_bias: b_i and b_f, `[2·heads]`.
+        norm_weight: Gain of the norm, `[hidden / heads]`.
+    """
+
+    update_rule = "gated"
+
+    def __init__(
+        self, input_size: int, hidden_size: HiddenSize = 128, heads: Heads = 4, key_size: KeySize = 32
+    ) -> None:
+        sizes = (heads * key_size, heads * key_size, hidden_size, hidden_size, heads, heads)
+        super().__init__(input_size, hidden_size, sizes, heads=heads, key_size=key_size)
+        self.gate_bias = nn.Parameter(torch.empty(2 * heads))
+        self.norm_weight = nn.Parameter(torch.ones(self.value_size))
+        self.set_initial_biases()
+
+    def set_initial_biases(self) -> None:
+        """Set the biases of the gates, and their weights to 0."""
+        with torch.no_grad():
+            self.gate_bias[: self.heads].normal_(0, 0.1)
+            self.gate_bias[self.heads :].copy_(torch.linspace(3, 6, self.heads))
+            self.input_weight[-2 * self.heads :].zero_()
+
+    def initial_state(self, batch_size: int) -> MLSTMState:
+        """Return a memory of zeros, and a stabilizer of 0."""
+        zeros = self.input_weight.new_zeros
+        memory = zeros(batch_size, self.heads, self.key_size, self.value_size + 1)
+        return MLSTMState(memory, zeros(batch_size, self.heads))
+
+    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+        """Return q, k/√key, v with a 1 for the normalizer, and log f, without the input gate."""
+        q, k, v, *_, forget = self.split(projected)
+        q, k, v = (self.split_heads(part) for part in (q, k, v))
+        v = functional.pad(v, (0, 1), value=1.0)
+        return Parts(q, k / math.sqrt(self.key_size), v, functional.logsigmoid(forget + self.gate_bias[self.heads :]))
+
+    def advance(
+        self, projected: Float[Tensor, "time batch projected"], state: MLSTMState, recurrence: Recurrence
+    ) -> tuple[Float[Tensor, "time batch hidden"], MLSTMState]:
+        """Compute some steps by a recurrence of the memory, which is divided by exp(m) after each step."""
+        parts = self.parts(projected)
+        log_forget = parts.log_decay
+        assert log_forget is not None  # noqa: S101 - for the type checker
+        log_input = self.split(projected)[4] + self.gate_bias[: self.heads]
+        total = log_forget.cumsum(0)
+        m = total + torch.maximum(state.stabilizer, (log_input - total).cummax(0).values)
+        before = torch.cat([state.stabilizer[None], m[:-1]])
+        key = parts.key * (log_input - m).exp()[..., None]
+        reads, memory = recurrence(parts._replace(key=key, log_decay=log_forget + before - m), state.memory)
+        normalizer = torch.maximum(reads[..., -1:].abs(), (-m).exp()[..., None])
+        return self.readout(reads[..., :-1] / normalizer, projected), MLSTMState(memory, m[-1])
+
+    def readout(
+        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+    ) -> Float[Tensor, "*time batch hidden"]:
+        """Return σ(o) ⊙ LayerNorm(reads)."""
+        o = self.split(projected)[3]
+        normalized = functional.layer_norm(reads, (self.value_size,), self.norm_weight, eps=1e-5)
+        return torch.sigmoid(o) * normalized.flatten(-2)

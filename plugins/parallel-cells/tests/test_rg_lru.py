@@ -1,0 +1,52 @@
+"""RG-LRU against the equations of its paper, and at the ends of its decay."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from seqforge_parallel_cells.rg_lru import RGLRU
+
+from seqforge.kinds import HiddenState
+from seqforge.testing import cell_cases
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_the_outputs_equal_those_of_the_paper(equal: bool):
+    @settings(max_examples=20, deadline=None)
+    @given(case=cell_cases(lambda inputs, hidden: RGLRU(hidden if equal else inputs, hidden)))
+    def holds(case):
+        cell, inputs, state = case
+        weight, bias = cell.input_weight.detach().numpy(), cell.bias.detach().numpy()
+        rate = np.log1p(np.exp(cell.decay.detach().numpy()))
+        h, expected = state.hidden.numpy(), []
+        for x in inputs.numpy():
+            gates = np.split(x @ weight.T + bias, cell.gate_count, axis=1)
+            candidate = x if cell.gate_count == 2 else gates[2]
+            a = np.exp(-8 * rate * sigmoid(gates[0]))
+            h = a * h + np.sqrt(1 - a**2) * sigmoid(gates[1]) * candidate
+            expected.append(h)
+        torch.testing.assert_close(cell(inputs, state)[0], torch.from_numpy(np.stack(expected)))
+
+    holds()
+
+
+def test_a_decay_of_one_has_a_finite_gradient():
+    cell = RGLRU(2, 3)
+    with torch.no_grad():
+        cell.decay.fill_(-40)  # softplus is smaller than a float32 can tell from 0
+    outputs, _ = cell(torch.ones(4, 1, 2), HiddenState(torch.ones(1, 3)))
+    outputs.sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in cell.parameters())
+    torch.testing.assert_close(outputs[-1], torch.ones(1, 3), atol=0.01, rtol=0)
+
+
+def test_the_initial_decay_is_on_the_ring_of_the_paper():
+    torch.manual_seed(0)
+    decay = torch.exp(-torch.nn.functional.softplus(RGLRU(4, 2000).decay.detach()))
+    assert decay.min() >= 0.9
+    assert decay.max() <= 0.9991
+    assert abs(float((decay**2).mean()) - (0.9**2 + 0.999**2) / 2) < 0.01

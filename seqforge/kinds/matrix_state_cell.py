@@ -1,0 +1,140 @@
+"""Cells whose state is a matrix for each head, which a rule of rank one or two changes in every step."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqforge.cells import require_steps
+from seqforge.kinds.cell import Stepper
+from seqforge.kinds.elementwise_cell import ProjectedCell
+from seqforge.matrix_states import Memory, Parts, Reads, Recurrence, read_chunk, read_steps
+
+__all__ = ["MatrixState", "MatrixStateCell", "Parts", "UpdateRule"]
+
+UpdateRule = Literal["linear", "gated", "delta", "gated_delta", "general"]
+"""How a step changes the state S of a head. The first four have the names of ONNX's operator `LinearAttention`.
+
+- `linear`: S' = S + k vᵀ.
+- `gated`: S' = diag(w) S + k vᵀ, where the decay w is one number for each head or for each key.
+- `delta`: S' = S + βk (v - Sᵀk)ᵀ.
+- `gated_delta`: the same for a state that is decayed before.
+- `general`: S' = diag(w) S + b (Sᵀa)ᵀ + k vᵀ.
+"""
+
+
+class MatrixState(NamedTuple):
+    """State of a cell with a matrix for each head.
+
+    Attributes:
+        memory: S, which holds values under keys.
+    """
+
+    memory: Memory
+
+
+StateT = TypeVar("StateT", bound=tuple[Any, ...])
+
+
+class MatrixStateCell(ProjectedCell[StateT]):
+    """A cell whose state is a matrix S, `[key, value]`, for each head.
+
+    Every step computes u = Sᵀ a; S' = diag(w) S + b uᵀ + k vᵀ; o = S'ᵀ q. A subclass states its rule, and implements
+    `parts` and `readout`. `forward` computes a chunk of steps in a few products, which also have a faster gradient;
+    `seqforge.testing.CellSuite` compares it with `step`. Under autocast, only the input projection runs in the lower
+    precision.
+
+    Args:
+        input_size: Number of features of the input.
+        hidden_size: Number of features of the output, those of the values of all heads.
+        sizes: Number of features of each part of the input projection, as `split` returns them.
+        heads: Number of heads.
+        key_size: Number of keys of a head; by default, as many as it has values.
+
+    Attributes:
+        update_rule: How a step changes the state. Backends and formats of export choose their code by it.
+        chunk_size: Steps that `forward` computes at once.
+        value_size: Number of values of a head.
+
+    Raises:
+        ValueError: If the heads do not divide the hidden size.
+    """
+
+    update_rule: ClassVar[UpdateRule]
+    chunk_size: ClassVar[int] = 32
+
+    def __init__(
+        self, input_size: int, hidden_size: int, sizes: Sequence[int], *, heads: int, key_size: int | None = None
+    ) -> None:
+        if hidden_size % heads:
+            raise ValueError(f"hidden_size = {hidden_size} cannot be divided into {heads} equal heads")
+        super().__init__(input_size, hidden_size, sum(sizes), bias=False)
+        self.sizes = list(sizes)
+        self.heads = heads
+        self.value_size = hidden_size // heads
+        self.key_size = key_size or self.value_size
+
+    @abstractmethod
+    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+        """Return q, k, v, the decay, a and b of every step from the input projection.
+
+        For the delta rules, `seqforge.matrix_states.delta_rule` computes a and b.
+        """
+
+    @abstractmethod
+    def readout(
+        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+    ) -> Float[Tensor, "*time batch hidden"]:
+        """Return the output of every step from o, what its queries read, and from the input projection."""
+
+    def initial_state(self, batch_size: int) -> StateT:
+        """Return a state of zeros."""
+        zeros = self.input_weight.new_zeros(batch_size, self.heads, self.key_size, self.value_size)
+        return cast("StateT", MatrixState(zeros))
+
+    def advance(
+        self, projected: Float[Tensor, "time batch projected"], state: StateT, recurrence: Recurrence
+    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+        """Compute some steps by a recurrence, and return their outputs and the state after them.
+
+        A cell that stores more than the matrices, or scales them, overrides this method.
+        """
+        reads, memory = recurrence(self.parts(projected), state[0])
+        return self.readout(reads, projected), cast("StateT", MatrixState(memory))
+
+    def step(
+        self, projected: Float[Tensor, "batch projected"], state: StateT
+    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+        """Return the output and the next state of one step; see `Cell.step`."""
+        with torch.autocast(projected.device.type, enabled=False):
+            output, after = self.advance(projected.to(state[0].dtype)[None], state, read_steps)
+        return output[0], after
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
+    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+        """Return the output of every step, and the state after the last step."""
+        require_steps(inputs)
+        projected = self.project(inputs).to(state[0].dtype)
+        outputs: list[Tensor] = []
+        with torch.autocast(inputs.device.type, enabled=False):
+            for chunk in torch.split(projected, self.chunk_size):
+                output, state = self.advance(chunk, state, read_chunk)
+                outputs.append(output)
+        return torch.cat(outputs), state
+
+    def stepper(self, batch_size: int) -> Stepper[StateT]:
+        """Return a function that computes one step without gradients; it casts the weights only once."""
+        project = self.step_projector(self.initial_state(1)[0].dtype)
+        return lambda inputs, state: self.step(project(inputs), state)
+
+    def split(self, projected: Float[Tensor, "*time batch projected"]) -> Sequence[Tensor]:
+        """Return the parts of the input projection, `[…, size]` for each of the sizes."""
+        return torch.split(projected, self.sizes, dim=-1)
+
+    def split_heads(self, vectors: Float[Tensor, "*time batch features"]) -> Reads:
+        """Return vectors with an axis for heads: `[…, heads, features / heads]`."""
+        return vectors.reshape(*vectors.shape[:-1], self.heads, -1)
