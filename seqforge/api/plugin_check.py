@@ -24,6 +24,7 @@ from seqforge.kinds.table import KINDS
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry, options_of, resolve
+from seqforge.registry.options import Part
 from seqforge.runs.checkpoint_files import is_exported
 
 ROWS = 16
@@ -73,7 +74,11 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         options = options_of(component, kind, name)
         if registration.backends:
             return _check_preset(registry, registration)
-        required = [field for field, info in options.model_fields.items() if info.is_required()]
+        required = {field: info for field, info in options.model_fields.items() if info.is_required()}
+        # A component around another one is tried around the default one.
+        parts = {field: each for field, info in required.items() for each in info.metadata if isinstance(each, Part)}
+        inner = {field: KINDS[part.kind].default for field, part in parts.items() if KINDS[part.kind].default}
+        chosen = {**inner, **chosen}
         missing = [option for option in required if option not in chosen]
         if missing:
             advice = f"Add the options: {' '.join(f'--set {registration.name}.{option}=VALUE' for option in missing)}"

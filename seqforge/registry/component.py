@@ -6,6 +6,7 @@ import marshal
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CellType, CodeType, FunctionType
 from typing import Any, cast
@@ -28,6 +29,7 @@ class Component:
             `Component`, and in the place of several a sequence of them.
         table: The component's table as in an experiment file, with every default.
         backends: Backends to which a layer with this cell is pinned, in order of preference.
+        is_factory: Whether the component around it receives a function that builds it from its size.
     """
 
     registration: Registration
@@ -35,6 +37,7 @@ class Component:
     options: Mapping[str, Any]
     table: Mapping[str, Any]
     backends: tuple[str, ...] = ()
+    is_factory: bool = False
 
     @property
     def name(self) -> str:
@@ -79,7 +82,8 @@ class Component:
 
         Args:
             supplied: Arguments that the engine passes to this kind of component, such as a cell's `input_size`. A
-                component within this one gets those that its own kind takes.
+                component within this one gets those that its own kind takes, or the size for which it is built, if
+                this component receives a function.
 
         Raises:
             PluginError: If `__init__` raises an error. The message of a `ValueError` is an error in the options.
@@ -88,6 +92,8 @@ class Component:
         def build_part(value: Any) -> Any:
             if isinstance(value, Component):
                 accepted = KINDS[value.registration.kind].supplied
+                if value.is_factory:
+                    return partial(_build_for_size, value)
                 return value.build(**{name: given for name, given in supplied.items() if name in accepted})
             return [build_part(part) for part in value] if _holds_components(value) else value
 
@@ -97,6 +103,11 @@ class Component:
                 return self.component(**supplied, **options)
             except ValueError as error:
                 raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
+
+
+def _build_for_size(component: Component, size: int) -> Any:
+    """Build a component whose kind receives one size from the engine."""
+    return component.build(**dict.fromkeys(KINDS[component.registration.kind].supplied, size))
 
 
 def _holds_components(value: Any) -> bool:

@@ -6,7 +6,7 @@ import shlex
 import types
 import typing
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -37,10 +37,12 @@ class Part:
     Attributes:
         kind: Kind of component.
         interface: Interface that an option of another component needs, since a kind may have more than one.
+        is_factory: Whether the other component receives a function that builds this one, instead of this one.
     """
 
     kind: str
     interface: type[Any] | None = None
+    is_factory: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
@@ -95,6 +97,7 @@ class Part:
             component=component,
             options={field: getattr(checked, field) for field in model.model_fields},
             table={"use": registration.qualified_name, **checked.model_dump(mode="json", exclude_none=True)},
+            is_factory=self.is_factory,
         )
 
 
@@ -176,7 +179,8 @@ def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
     """Return the options of a component as a strict pydantic model, from the signature of its `__init__`.
 
     Arguments that the engine passes to this kind of component are not options. An argument whose type is the interface
-    of a kind is a component within this one: a field with a `Part`.
+    of a kind is a component within this one: a field with a `Part`. If its type is a function of one size that returns
+    an interface, such as `Callable[[int], Cell[Any]]`, it receives a function that builds the component.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.
@@ -269,6 +273,10 @@ def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:
     interface = origin or annotation
     if isinstance(interface, type) and interface in interfaces:
         return Annotated[Component, Part(interfaces[interface], interface)]
+    if origin is Callable and arguments[0] == [int]:
+        built = typing.get_origin(arguments[1]) or arguments[1]
+        if built in interfaces:
+            return Annotated[Component, Part(interfaces[built], built, is_factory=True)]
     if origin is Annotated:
         return Annotated[(_with_parts(arguments[0], interfaces), *annotation.__metadata__)]
     if origin in (types.UnionType, typing.Union):

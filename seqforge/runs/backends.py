@@ -1,5 +1,6 @@
 """The backends that a run's cells were trained on, and its precision: `backends.json` of a run directory."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -102,15 +103,16 @@ def _sums(times: Sequence[Mapping[NameT, float]]) -> dict[NameT, float]:
 
 
 def _join_modules(modules: Sequence[str]) -> str:
-    """Return the names of modules, with successive numbers as a range: "stack.cells.0–3"."""
-    ranges: list[tuple[str, int, int]] = []
+    """Return the names of modules, with successive numbers as a range: "stack.cells.0–3", "stack.cells.0–3.inner"."""
+    ranges: list[tuple[str, int, int, str]] = []
     for module in modules:
-        stem, number = module.rsplit(".", 1)
-        if ranges and ranges[-1][0] == stem and ranges[-1][2] + 1 == int(number):
-            ranges[-1] = (stem, ranges[-1][1], int(number))
+        *_, match = re.finditer(r"\.(\d+)", module)  # Every cell is in a list of layers.
+        stem, number, rest = module[: match.start()], int(match[1]), module[match.end() :]
+        if ranges and (ranges[-1][0], ranges[-1][2] + 1, ranges[-1][3]) == (stem, number, rest):
+            ranges[-1] = (stem, ranges[-1][1], number, rest)
         else:
-            ranges.append((stem, int(number), int(number)))
-    return ", ".join(f"{stem}.{first}" + (f"–{last}" if last > first else "") for stem, first, last in ranges)
+            ranges.append((stem, number, number, rest))
+    return ", ".join(f"{stem}.{first}{f'–{last}' if last > first else ''}{rest}" for stem, first, last, rest in ranges)
 
 
 def _refusals(choice: CellBackend) -> str:

@@ -19,6 +19,7 @@ def seqforge_register(register: Register) -> None:
     register.add("cell", "reset-before-gru", "seqforge_essentials.cells.gru:ResetBeforeGRU")
     register.add("cell", "lstm", "seqforge_essentials.cells.lstm:LSTM")
     register.add("cell", "layer-norm-lstm", "seqforge_essentials.cells.layer_norm_lstm:LayerNormLSTM")
+    register.add("cell", "block", "seqforge_essentials.cells.block:Block")
     register.add("cell", "slstm", "seqforge_essentials.cells.slstm:SLSTM")
 
     register.add("initializer", "default", "seqforge_essentials.initializers:Default")

@@ -1,0 +1,167 @@
+"""A residual block around any cell."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqforge.kinds import Cell
+
+Recurrence = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""Function that computes a sequence of the inner cell: its outputs and its state."""
+
+
+class Block(Cell[Any]):
+    """A residual block: what today's recurrent models are stacked from, around any cell.
+
+    With y = norm(x): a projection up to u, a causal convolution of each feature of u over a few steps and SiLU, the
+    inner cell, a gate g(W_g y), a projection down, and the sum with x. Then, a feed-forward part of its own, with norm
+    and sum. Each part but the norm, the cell and the sum is optional. The block of Griffin (De et al. 2024, arXiv
+    2402.19427) has a projection, a convolution, a GELU gate and a feed-forward part; that of the mLSTM (Beck et al.
+    2024, arXiv 2405.04517) expands by 2, with a convolution and a SiLU gate.
+
+    The size of the output is that of the input, so the first layer needs an embedding: `model.embedding_size`.
+
+    Args:
+        input_size: Number of features of the input and of the output.
+        cell: Function that returns the inner cell for an input size.
+        norm: Norm before each part: root mean square (Zhang and Sennrich 2019, arXiv 1910.07467), or layer norm.
+        expansion: Features of u for each feature of x; without it, u = y.
+        convolution: Steps that the convolution reads; 0 for no convolution.
+        gate: Nonlinearity g of the gate, or none.
+        feed_forward: Feed-forward part: `swiglu` (Shazeer 2020, arXiv 2002.05202), `gelu`, or none.
+        feed_forward_expansion: Features inside the feed-forward part for each feature of x.
+
+    Attributes:
+        inner: The inner cell.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        cell: Annotated[Callable[[int], Cell[Any]], Field(description="Cell inside the block.")],
+        norm: Annotated[Literal["rms", "layer"], Field(description="Norm before each part.")] = "rms",
+        expansion: Annotated[
+            PositiveFloat | None, Field(description="Features before the cell for each feature of the input.")
+        ] = None,
+        convolution: Annotated[
+            int, Field(ge=0, le=64, description="Steps that a causal convolution before the cell reads; 0 for none.")
+        ] = 0,
+        gate: Annotated[
+            Literal["none", "silu", "gelu"], Field(description="Nonlinearity of a gate on the output of the cell.")
+        ] = "none",
+        feed_forward: Annotated[
+            Literal["none", "swiglu", "gelu"], Field(description="Feed-forward part after the cell.")
+        ] = "none",
+        feed_forward_expansion: Annotated[
+            PositiveFloat, Field(description="Features inside the feed-forward part for each feature of the input.")
+        ] = 2.0,
+    ) -> None:
+        super().__init__(input_size, input_size)
+        inner_size = input_size if expansion is None else max(1, round(expansion * input_size))
+        self.inner = cell(inner_size)
+        output_size = self.inner.hidden_size
+        self.cell_norm = _new_norm(norm, input_size)
+        self.up = None if expansion is None else nn.Linear(input_size, inner_size, bias=False)
+        self.convolution = nn.Parameter(torch.empty(convolution, inner_size)) if convolution else None
+        self.convolution_bias = nn.Parameter(torch.empty(inner_size)) if convolution else None
+        self.gate_name = gate
+        self.gate = None if gate == "none" else nn.Linear(input_size, output_size, bias=False)
+        self.down = nn.Linear(output_size, input_size, bias=False)
+        self.feed_forward_name = feed_forward
+        self.feed_forward_norm, self.widen, self.narrow = None, None, None
+        if feed_forward != "none":
+            width = max(1, round(feed_forward_expansion * input_size))
+            self.feed_forward_norm = _new_norm(norm, input_size)
+            self.widen = nn.Linear(input_size, 2 * width if feed_forward == "swiglu" else width, bias=False)
+            self.narrow = nn.Linear(width, input_size, bias=False)
+        fields = [f"inner_{field}" for field in self.inner.initial_state(1)._fields]
+        new_type = cast("Any", NamedTuple)
+        self._state_type = new_type("BlockState", [(name, Tensor) for name in ["window"] * bool(convolution) + fields])
+        self.set_initial_biases()
+
+    def set_initial_biases(self) -> None:
+        """Let the convolution pass the last step on, and set the gains of norms to 1."""
+        with torch.no_grad():
+            if self.convolution is not None and self.convolution_bias is not None:
+                self.convolution.zero_()
+                self.convolution[-1] = 1
+                self.convolution_bias.zero_()
+            for norm in (self.cell_norm, self.feed_forward_norm):
+                if norm is not None:
+                    norm.reset_parameters()
+
+    def initial_state(self, batch_size: int) -> Any:
+        """Return the initial state of the inner cell, after a window of zeros if there is a convolution."""
+        inner = self.inner.initial_state(batch_size)
+        if self.convolution is None:
+            return self._state_type(*inner)
+        steps, features = self.convolution.shape
+        return self._state_type(self.convolution.new_zeros(batch_size, steps - 1, features), *inner)
+
+    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch projected"]:
+        """Return x, u before the convolution, and the gate, of all steps."""
+        y = self.cell_norm(inputs)
+        parts = [inputs, y if self.up is None else self.up(y)]
+        if self.gate is not None:
+            gate = self.gate(y)
+            parts.append(functional.silu(gate) if self.gate_name == "silu" else functional.gelu(gate))
+        return torch.cat([part.to(inputs.dtype) for part in parts], dim=-1)
+
+    def step(self, projected: Float[Tensor, "batch projected"], state: Any) -> tuple[Float[Tensor, "batch input"], Any]:
+        """Return the output and the next state of one step; see `Cell.step`."""
+
+        def run(inputs: Tensor, inner: Any) -> tuple[Tensor, Any]:
+            output, after = self.inner.step(self.inner.project(inputs)[0], inner)
+            return output[None], after
+
+        output, after = self._advance(projected[None], state, run)
+        return output[0], after
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"], state: Any
+    ) -> tuple[Float[Tensor, "time batch input"], Any]:
+        """Return the output of every step, and the state after the last step."""
+        return self._advance(self.project(inputs), state, self.inner)
+
+    def _advance(self, projected: Tensor, state: Any, run: Recurrence) -> tuple[Tensor, Any]:
+        """Compute some steps, with the recurrence of the inner cell."""
+        size, inner_size = self.input_size, self.inner.input_size
+        x, u, gate = torch.tensor_split(projected, (size, size + inner_size), dim=-1)
+        carried: tuple[Tensor, ...] = ()
+        if self.convolution is not None:
+            u, window = _convolve(u, state[0], self.convolution, cast("Tensor", self.convolution_bias))
+            carried = (window,)
+        outputs, inner = run(u, type(self.inner.initial_state(1))(*state[len(carried) :]))
+        outputs = outputs if self.gate is None else outputs * gate
+        x = x + self.down(outputs).to(x.dtype)
+        if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:
+            wide = self.widen(self.feed_forward_norm(x))
+            if self.feed_forward_name == "swiglu":
+                left, right = wide.chunk(2, dim=-1)
+                wide = functional.silu(left) * right
+            else:
+                wide = functional.gelu(wide)
+            x = x + self.narrow(wide).to(x.dtype)
+        return x, self._state_type(*carried, *inner)
+
+
+def _convolve(
+    inputs: Float[Tensor, "time batch features"],
+    window: Float[Tensor, "batch steps features"],
+    weight: Float[Tensor, "width features"],
+    bias: Float[Tensor, " features"],
+) -> tuple[Float[Tensor, "time batch features"], Float[Tensor, "batch steps features"]]:
+    """Return SiLU of the causal convolution of each feature, and the inputs that the next step reads."""
+    padded = torch.cat([window.transpose(0, 1).to(inputs.dtype), inputs])
+    steps = len(inputs)
+    total = bias + sum(weight[lag] * padded[lag : lag + steps] for lag in range(len(weight)))
+    return functional.silu(total), padded[len(padded) - len(weight) + 1 :].transpose(0, 1).to(window.dtype)
+
+
+def _new_norm(name: str, size: int) -> nn.RMSNorm | nn.LayerNorm:
+    return nn.RMSNorm(size, eps=1e-5) if name == "rms" else nn.LayerNorm(size)

@@ -1,0 +1,89 @@
+"""Residual blocks: the suite of cells for every part, and a nested experiment from its file to its samples."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from seqforge_essentials.cells.block import Block
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+
+import seqforge as sf
+from seqforge.errors import ExperimentError
+from seqforge.testing import CellSuite
+
+
+def _block(input_size: int, hidden_size: int, inner: type[Any] = LSTM, **options: Any) -> Block:
+    return Block(input_size, lambda size: inner(size, hidden_size), **options)
+
+
+class TestBlocks(CellSuite):
+    cells: ClassVar = {
+        "plain": _block,
+        "griffin": partial(_block, expansion=1.5, convolution=4, gate="gelu", feed_forward="gelu"),
+        "xlstm": partial(
+            _block, inner=GRU, norm="layer", expansion=2.0, convolution=3, gate="silu", feed_forward="swiglu"
+        ),
+        "in a block": lambda size, hidden: Block(
+            size, lambda inner: _block(inner, hidden, convolution=2), convolution=2
+        ),
+    }
+
+
+def test_the_convolution_reads_the_last_steps_only() -> None:
+    torch.manual_seed(0)
+    block = _block(3, 4, convolution=3)
+    assert block.convolution is not None
+    with torch.no_grad():
+        block.convolution.normal_()
+    inputs = torch.randn(9, 2, 3)
+    outputs, _ = block(inputs, block.initial_state(2))
+    changed = inputs.clone()
+    changed[5] += 1
+    after, _ = block(changed, block.initial_state(2))
+    assert torch.equal(outputs[:5], after[:5])
+    assert not torch.allclose(outputs[5:], after[5:])
+
+
+EXPERIMENT: dict[str, Any] = {
+    "corpus": {"use": "inline", "text": "the cat sat on the mat. " * 60},
+    "model": {
+        "embedding_size": 12,
+        "cells": [
+            {
+                "use": "block",
+                "cell": {"use": "block", "cell": {"use": "gru", "hidden_size": 9}, "expansion": 2},
+                "convolution": 3,
+                "gate": "silu",
+                "feed_forward": "swiglu",
+                "repeat": 2,
+            }
+        ],
+    },
+    "training": {"steps": 4, "batch_size": 3, "sequence_length": 12, "checkpoint_interval": 2},
+}
+
+
+def test_a_nested_experiment_trains_resumes_samples_and_is_exported(tmp_path: Path) -> None:
+    experiment = sf.Experiment.from_dict(EXPERIMENT)
+    run = sf.train(experiment, tmp_path / "runs", progress=False)
+    inner = {
+        name: type(module).__name__ for name, module in run.model().named_modules() if name.endswith("inner.inner")
+    }
+    assert inner == {f"stack.cells.{layer}.inner.inner": "GRU" for layer in (0, 1)}
+    assert run.model().get_submodule("stack.cells.0.inner.inner").input_size == 24
+    longer = run.resume(training={"steps": 6})
+    assert longer.evaluate().loss > 0
+    assert len(longer.sample(prompt="the", length=10, seed=0)[0]) == 13
+    exported = sf.export(longer, tmp_path / "exported")
+    opened = sf.Run.open(tmp_path / "exported")
+    assert exported is not None
+    assert opened.sample(prompt="the", length=10, seed=0) == longer.sample(prompt="the", length=10, seed=0)
+
+
+def test_the_inner_size_is_a_problem_at_its_key() -> None:
+    table = {**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": {"use": "gru", "hidden_siz": 9}}]}}
+    with pytest.raises(ExperimentError, match=r"model\.cells\.0\.cell\.hidden_siz: "):
+        sf.Experiment.from_dict(table)
