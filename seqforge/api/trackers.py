@@ -4,8 +4,7 @@ The identifiers of the tracked runs are in `trackers.json` of the run directory,
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,13 +37,6 @@ class TrackersRecord(Record):
     trackers: dict[str, str]
 
 
-@dataclass(slots=True)
-class _Tracked:
-    key: str
-    tracker: Tracker
-    works: bool = True
-
-
 class Trackers(Callback):
     """The callback that passes the events of a run to the trackers of its experiment.
 
@@ -56,10 +48,10 @@ class Trackers(Callback):
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._tracked: list[_Tracked] = []
+        self._trackers: dict[str, Tracker] = {}
         for index, component in enumerate(experiment.trackers):
             try:
-                self._tracked.append(_Tracked(f"{index}:{component.name}", component.build()))
+                self._trackers[f"{index}:{component.name}"] = component.build()
             except SeqforgeError as error:
                 # A library that is not installed must not prevent a run on a machine that only trains.
                 warn(f"{error.message}; this run is not tracked by it. {error.hint or ''}".rstrip())
@@ -74,28 +66,24 @@ class Trackers(Callback):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # Only here, since the report describes the run as running while training holds its lock.
-        if self._complete and any(tracked.works for tracked in self._tracked):
+        if self._complete and self._trackers:
             self._log_report()
-        for tracked in self._working():
-            with self._dropped_on_failure(tracked):
-                tracked.tracker.finish(complete=self._complete)
+        self._each(lambda tracker: tracker.finish(complete=self._complete))
 
     def on_run_started(self, event: RunStarted) -> None:
         """Start or continue the tracked runs, and record their identifiers."""
         self._directory = event.directory
         recorded = _read_identifiers(event.directory) if event.resumed else {}
         identifiers: dict[str, str] = {}
-        for tracked in self._working():
-            with self._dropped_on_failure(tracked):
+        for key, tracker in list(self._trackers.items()):
+            with self._dropped_on_failure(key):
                 _check_links(event.directory)
-                run = TrackedRun(
-                    event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
-                )
-                identifier: Any = tracked.tracker.start(run)
+                run = TrackedRun(event.directory.name, event.directory, event.experiment, event.step, recorded.get(key))
+                identifier: Any = tracker.start(run)
                 if problem := identifier_fault(identifier):
                     raise ValueError(f"start {problem}")
-                identifiers[tracked.key] = identifier
-        if self._tracked:
+                identifiers[key] = identifier
+        if identifiers:
             with contextlib.suppress(OSError):  # The identifiers matter only if the run is resumed.
                 TrackersRecord(trackers=recorded | identifiers).write(event.directory / TRACKERS)
 
@@ -141,21 +129,18 @@ class Trackers(Callback):
             return
         self._each(lambda tracker: tracker.log_file(path))
 
-    def _working(self) -> Iterator[_Tracked]:
-        return (tracked for tracked in self._tracked if tracked.works)
-
     def _each(self, call: Callable[[Tracker], None]) -> None:
-        for tracked in self._working():
-            with self._dropped_on_failure(tracked):
-                call(tracked.tracker)
+        for key, tracker in list(self._trackers.items()):
+            with self._dropped_on_failure(key):
+                call(tracker)
 
     @contextlib.contextmanager
-    def _dropped_on_failure(self, tracked: _Tracked) -> Generator[None]:
+    def _dropped_on_failure(self, key: str) -> Generator[None]:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker must not end a run
-            tracked.works = False
-            name = tracked.key.partition(":")[2]
+            del self._trackers[key]
+            name = key.partition(":")[2]
             warn(f"the tracker {name} failed and is not called again: {_reason(error)}")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,11 +145,7 @@ class ExampleFile:
                 for name, fixed in zip(self.names, self.splits, strict=True)
             ]
         )
-        return {
-            "training": np.flatnonzero(splits == "training"),
-            "validation": np.flatnonzero(splits == "validation"),
-            "test": np.flatnonzero(splits == "test"),
-        }
+        return {name: np.flatnonzero(splits == name) for name in get_args(SplitName)}
 
     def write_index(self) -> None:
         """Write `examples.json`."""
