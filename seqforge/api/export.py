@@ -22,7 +22,7 @@ from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS, MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.metrics_log import number_of, to_lines
-from seqforge.runs.summary import best_interval, best_value
+from seqforge.runs.summary import best_evaluation
 from seqforge.runs.verification import verify_checkpoint
 from seqforge.storage.files import read_bounded, reported_failures, temporary_name, write_atomically
 from seqforge.storage.folders import create_folder
@@ -171,8 +171,7 @@ def _history(run: Run, step: int) -> Iterator[Mapping[str, Any]]:
 def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:
     """Return a draft of a model card: facts about the model, and headings for its author to complete."""
     table, evaluation = experiment.table, [record for record in records if record["event"] == "evaluation"][-1:]
-    value, unit = best_value(evaluation)
-    interval = best_interval(evaluation)
+    value, unit, interval = best_evaluation(evaluation)
     spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
     seconds = max((number_of(record, "seconds") or 0.0 for record in records), default=0.0)
     rows = {

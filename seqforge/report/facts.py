@@ -11,7 +11,7 @@ from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_state
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
-from seqforge.runs.summary import best_interval, best_value
+from seqforge.runs.summary import best_evaluation
 from seqforge.storage.files import read_bounded, reported_failures
 
 
@@ -101,9 +101,8 @@ def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     evaluations = [record for record in run.records if record["event"] == "evaluation"]
     steps = [record for record in run.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
-    best, unit = best_value(run.records)
+    best, unit, interval = best_evaluation(run.records)
     if best is not None:
-        interval = best_interval(run.records)
         spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
         figures.append((f"best {'validation loss' if unit == 'loss' else unit}{spread}", f"{best:.3f}"))
     for name, value in evaluations[-1].items() if evaluations else ():

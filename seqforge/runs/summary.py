@@ -157,7 +157,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     records = _read_evaluations(directory.metrics)
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
-    best, unit = best_value(records)
+    best, unit, interval = best_evaluation(records)
     seconds, fractions = (_numbers(records, name) for name in ("seconds", "fraction"))
     newest = directory.metrics if directory.metrics.exists() else directory.experiment
     return RunSummary(
@@ -172,7 +172,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         fraction=fractions[-1] if fractions else None,
         seconds=seconds[-1] if seconds else 0.0,
         best=best,
-        best_interval=best_interval(records),
+        best_interval=interval,
         unit=unit,
         table=table,
     )
@@ -207,26 +207,24 @@ def _read_evaluations(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
-    """Return the lowest validation value of a metrics log and its unit; None and "" before the first evaluation."""
+def best_evaluation(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str, tuple[float, float] | None]:
+    """Return the lowest validation value of a metrics log, its unit, and its bootstrap interval or None.
+
+    Before the first evaluation, the value is None and the unit is empty.
+    """
     evaluations = [record for record in records if record["event"] == "evaluation"]
-    for name, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
-        if values := _numbers(evaluations, name):
-            return min(values), unit
-    return None, ""
+    for unit in ("bits per character", "loss"):
+        name = unit.replace(" ", "_")
+        values = [(value, record) for record in evaluations if (value := number_of(record, name)) is not None]
+        if values:
+            best, record = min(values, key=lambda pair: pair[0])
+            return best, unit, interval_of(record, name)
+    return None, "", None
 
 
 def _numbers(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     """Return the values of a name in the records that have a number there."""
     return [value for record in records if (value := number_of(record, name)) is not None]
-
-
-def best_interval(records: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """Return the bootstrap interval of the lowest validation value of a metrics log, or None if it has none."""
-    best, unit = best_value(records)
-    name = unit.replace(" ", "_")
-    found = (record for record in records if record["event"] == "evaluation" and record.get(name) == best)
-    return next((interval_of(record, name) for record in found), None)
 
 
 def _count_parameters(run: Path) -> int | None:

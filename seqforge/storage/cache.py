@@ -21,7 +21,7 @@ from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import create_folder, delete, remove_abandoned, remove_unless_locked
-from seqforge.storage.locks import hold_lock, try_lock
+from seqforge.storage.locks import hold_lock, process_exists, try_lock
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
 from seqforge.storage.records import MANIFEST, DamagedFileError, Manifest, describe_files, verify_files
 
@@ -278,9 +278,6 @@ def _remove_abandoned(cache: Path) -> None:
 def _is_alive(suffixes: list[str]) -> bool:
     """Return whether there is a process with the number in the name of a temporary file, such as `.X.PID.tmp`."""
     try:
-        os.kill(int(suffixes[0][1:]), 0)
-    except ProcessLookupError:
-        return False
-    except (IndexError, ValueError, OverflowError, PermissionError):
+        return process_exists(int(suffixes[0][1:]))
+    except (IndexError, ValueError, OverflowError):
         return True
-    return True

@@ -75,3 +75,14 @@ def try_lock(path: Path, *, shared: bool = False, required: bool = False) -> int
             return descriptor
     os.close(descriptor)  # Another process removed it before it was locked.
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def process_exists(number: int) -> bool:
+    """Return whether there is a process with this number on this machine."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # It belongs to another user.
+        pass
+    return True

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import filelock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -18,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.runs.history import hide_password
 from seqforge.storage.files import reported_failures
+from seqforge.storage.locks import hold_lock
 
 DATABASE = "study.db"
 """Name of the SQLite file in the folder of a sweep."""
@@ -36,14 +36,11 @@ def lock_folder(folder: Path) -> Generator[None]:
     Raises:
         RunError: If the folder cannot be created or written.
     """
-    with reported_failures(f"creating {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock")
-        lock.acquire()
-    try:
+    with contextlib.ExitStack() as held:
+        with reported_failures(f"creating {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(hold_lock(folder / ".lock"))
         yield
-    finally:
-        lock.release()
 
 
 def open_storage(storage: str | None, folder: Path) -> BaseStorage:

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from seqforge.errors import ExperimentError, RunError
 from seqforge.runs.comparison import differing_settings
 from seqforge.runs.history import read_state
+from seqforge.storage.locks import process_exists
 from seqforge_sweeps.storage import open_storage, reported_storage
 from seqforge_sweeps.sweep_file import Sweep
 
@@ -219,16 +220,6 @@ def _is_dead(trial: FrozenTrial) -> bool:
     host, process = trial.user_attrs.get(WORKER, ["", 0])
     if host == socket.gethostname():
         # This process runs no trial now. In a container that was restarted, it may have the id of the one before.
-        return process == os.getpid() or not _exists(process)
+        return process == os.getpid() or not process_exists(process)
     started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
     return time.time() - trial.user_attrs.get(SEEN, started) > DEAD_SECONDS
-
-
-def _exists(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -245,7 +245,7 @@ def test_a_trial_that_another_worker_repeats_has_no_result(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("seqforge_sweeps.reporter.SIGN_OF_LIFE_SECONDS", seconds)
+    monkeypatch.setattr("seqforge_sweeps.trials.SIGN_OF_LIFE_SECONDS", seconds)
     study = planned_study(sweep)
     trials = run_trials(
         study, sweep, folder := sweep.path.parent / "small", Registry.installed(), [RepeatedAt(study, step)]
