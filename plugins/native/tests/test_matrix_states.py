@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_native.backend import NativeBackend
-from seqforge_native.library import best_library, runnable_libraries
+from seqforge_native.library import Library, best_library, runnable_libraries
 from seqforge_native.matrix_states import run_matrix_states
 from torch import Tensor
 from torch.nn import functional
@@ -73,6 +73,16 @@ def test_a_kernel_computes_the_recurrence_and_its_gradients(
         largest = float(expected.abs().max()) + 1e-6
         allowed = 4 * float((torch_result - expected).abs().max()) + 1e-5 * largest
         assert float((found - expected).abs().max()) <= allowed
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_emulated_processor_computes_the_same(rule: str, kernels: Library):
+    parts = make_parts(rule, 18, 2, (24, 40), 1)
+    state = torch.randn(2, 3, 24, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = results_of(read_steps, parts, state, torch.float64)
+    found = results_of(lambda *given: run_matrix_states(kernels, *given), parts, state, torch.float32)
+    for exact, result in zip(expected, found, strict=True):
+        torch.testing.assert_close(result, exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
 
 def test_threads_do_not_change_the_results():

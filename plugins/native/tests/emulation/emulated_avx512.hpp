@@ -139,12 +139,27 @@ inline __m512i _mm512_max_epu32(__m512i a, __m512i b) {
 inline std::uint32_t _mm512_reduce_max_epu32(__m512i a) {
     return reduced(Words(a), [](std::uint32_t x, std::uint32_t y) { return std::max(x, y); });
 }
+// The numbers from the last place to the first. `_mm512_setr_epi32` is a macro that reverses its arguments.
+template <class... Number> inline __m512i _mm512_set_epi32(Number... from_last) {
+    const std::int32_t numbers[] = {from_last...};
+    return each<std::int32_t>([&](int index) { return numbers[15 - index]; });
+}
 // The numbers of b, followed by those of a, from a place on.
 inline __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int first) {
     Integers x(a), y(b);
     return each<std::int32_t>([&](int index) {
         const int place = index + first;
         return place < 16 ? y.at[place] : x.at[place - 16];
+    });
+}
+
+// Numbers of a or, for places from 16 on, of b.
+inline __m512 _mm512_permutex2var_ps(__m512 a, __m512i places, __m512 b) {
+    Floats x(a), y(b);
+    Integers from(places);
+    return each<float>([&](int index) {
+        const int place = from.at[index] & 31;
+        return place < 16 ? x.at[place] : y.at[place - 16];
     });
 }
 
