@@ -50,12 +50,29 @@ def read_matrix_cell(cell: MatrixStateCell[Any], library: Library, inputs: Tenso
 
 
 def run_matrix_states(library: Library, parts: Parts, memory: Memory) -> tuple[Reads, Memory]:
-    """Compute the recurrence of `seqforge.matrix_states.read_steps` on a kernel, in float32."""
-    decay = parts.key.new_ones(*parts.key.shape[:3], 1) if parts.log_decay is None else parts.log_decay.exp()
-    decay = decay if decay.ndim == parts.key.ndim else decay[..., None]
-    empty = parts.key.new_empty(0)
-    read, write = (empty if part is None else part for part in (parts.read, parts.write))
-    return cast("Any", _MatrixStates).apply(library, parts.query, parts.key, read, write, parts.value, decay, memory)
+    """Compute the recurrence of `seqforge.matrix_states.read_steps` on a kernel, in float32.
+
+    Raises:
+        RuntimeError: If the shape of a part does not fit the state.
+    """
+    rows, (keys, values) = (len(parts.key), *memory.shape[:2]), memory.shape[2:]
+    decay = memory.new_ones(1) if parts.log_decay is None else parts.log_decay.exp()
+    decay = decay if decay.ndim == len(rows) + 1 else decay[..., None]
+    is_delta = parts.read is not None and parts.write is not None
+    read, write = (part if is_delta else None for part in (parts.read, parts.write))
+    # The kernel reads as many numbers as the sizes tell: a part that is the same for all heads must be expanded.
+    tensors = [
+        memory.new_empty(0) if part is None else part.to(memory.dtype).expand(*rows, size)
+        for part, size in (
+            (parts.query, keys),
+            (parts.key, keys),
+            (read, keys),
+            (write, keys),
+            (parts.value, values),
+            (decay, 1 if decay.shape[-1] == 1 else keys),
+        )
+    ]
+    return cast("Any", _MatrixStates).apply(library, *tensors, memory)
 
 
 class _MatrixStates(torch.autograd.Function):

@@ -85,6 +85,20 @@ def test_an_emulated_processor_computes_the_same(rule: str, kernels: Library):
         torch.testing.assert_close(result, exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
 
 
+def test_a_part_may_be_the_same_for_all_heads_and_rows():
+    library = best_library()
+    assert library is not None
+    parts = make_parts("gated delta", 20, 2, (5, 3), 0)
+    shared = parts._replace(query=parts.query[:, :1, :1], key=parts.key[:, :, :1])
+    state = torch.zeros(2, 3, 5, 3, dtype=torch.float64)
+    exact = read_steps(shared, state)
+    found = run_matrix_states(library, shared.map(lambda part: part.float()), state.float())
+    for expected, result in zip(exact, found, strict=True):
+        torch.testing.assert_close(result.double(), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(RuntimeError, match="expand"):
+        run_matrix_states(library, parts._replace(value=parts.value[..., :2]), state.float())
+
+
 def test_threads_do_not_change_the_results():
     library = best_library()
     assert library is not None
