@@ -1,6 +1,6 @@
 """The real-gated linear recurrent unit (RG-LRU)."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,7 @@ class RGLRU(LinearCell):
         self.gate_count = 2 if input_size == hidden_size else 3  # pyright: ignore[reportAttributeAccessIssue]
         super().__init__(input_size, hidden_size)
         self.decay = nn.Parameter(torch.empty(hidden_size))
+        nn.init.zeros_(cast("Tensor", self.bias))
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:

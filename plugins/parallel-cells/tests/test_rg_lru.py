@@ -46,7 +46,9 @@ def test_a_decay_of_one_has_a_finite_gradient():
 
 def test_the_initial_decay_is_on_the_ring_of_the_paper():
     torch.manual_seed(0)
-    decay = torch.exp(-torch.nn.functional.softplus(RGLRU(4, 2000).decay.detach()))
+    cell = RGLRU(4, 2000)
+    assert not cell.bias.any()
+    decay = torch.exp(-torch.nn.functional.softplus(cell.decay.detach()))
     assert decay.min() >= 0.9
     assert decay.max() <= 0.9991
     assert abs(float((decay**2).mean()) - (0.9**2 + 0.999**2) / 2) < 0.01
