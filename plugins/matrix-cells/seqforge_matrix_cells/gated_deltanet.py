@@ -56,14 +56,15 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
         self.largest_rate = 2.0 if negative_eigenvalues else 1.0
         self.log_decay_rate = nn.Parameter(torch.empty(heads))
         self.decay_bias = nn.Parameter(torch.empty(heads))
-        self.norm_weight = nn.Parameter(torch.ones(self.value_size))
+        self.norm_weight = nn.Parameter(torch.empty(self.value_size))
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
-        """Draw the logarithm of A, and b, from the distributions of the paper."""
+        """Draw the logarithm of A, and b, from the distributions of the authors' code, and set the gain to 1."""
         with torch.no_grad():
             self.log_decay_rate.uniform_(0.01, 16).log_()
             self.decay_bias.copy_(inverse_softplus(log_uniform(self.decay_bias, 0.001, 0.1)))
+            self.norm_weight.fill_(1)
 
     def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
         """Return q/√key, v, the logarithm of α, and the parts of the delta rule."""

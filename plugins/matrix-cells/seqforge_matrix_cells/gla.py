@@ -42,7 +42,12 @@ class GLA(MatrixStateCell[MatrixState]):
         super().__init__(input_size, hidden_size, sizes, heads=heads, key_size=key_size)
         self.decay_weight = nn.Parameter(torch.empty(heads * key_size, 16).uniform_(-0.25, 0.25))
         self.decay_bias = nn.Parameter(torch.empty(heads * key_size).uniform_(-0.25, 0.25))
-        self.norm_weight = nn.Parameter(torch.ones(self.value_size))
+        self.norm_weight = nn.Parameter(torch.empty(self.value_size))
+        self.set_initial_biases()
+
+    def set_initial_biases(self) -> None:
+        """Set the gain of the norm to 1."""
+        nn.init.ones_(self.norm_weight)
 
     def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
         """Return q/√key, k, v and the logarithm of α."""

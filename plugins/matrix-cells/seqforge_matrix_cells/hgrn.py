@@ -47,7 +47,12 @@ class HGRN2(MatrixStateCell[MatrixState]):
         sizes = (heads * key_size, heads * key_size, hidden_size)
         super().__init__(input_size, hidden_size, sizes, heads=heads, key_size=key_size)
         self.lower_bound = lower_bound
-        self.norm_weight = nn.Parameter(torch.ones(hidden_size))
+        self.norm_weight = nn.Parameter(torch.empty(hidden_size))
+        self.set_initial_biases()
+
+    def set_initial_biases(self) -> None:
+        """Set the gain of the norm to 1."""
+        nn.init.ones_(self.norm_weight)
 
     def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
         """Return SiLU(q), 1 - f, i and log f."""

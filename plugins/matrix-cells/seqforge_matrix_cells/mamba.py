@@ -44,15 +44,16 @@ class Mamba2(MatrixStateCell[MatrixState]):
         self.log_decay_rate = nn.Parameter(torch.empty(heads))
         self.step_bias = nn.Parameter(torch.empty(heads))
         self.skip_weight = nn.Parameter(torch.empty(heads))
-        self.norm_weight = nn.Parameter(torch.ones(hidden_size))
+        self.norm_weight = nn.Parameter(torch.empty(hidden_size))
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
-        """Draw the logarithm of A, and b, from the distributions of the paper, and set D to 1."""
+        """Draw the logarithm of A, and b, from the distributions of the paper, and set D and the gain to 1."""
         with torch.no_grad():
             self.log_decay_rate.uniform_(1, 16).log_()
             self.step_bias.copy_(inverse_softplus(log_uniform(self.step_bias, 0.001, 0.1)))
             self.skip_weight.fill_(1)
+            self.norm_weight.fill_(1)
 
     def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
         """Return C, dt B, x and -A dt."""

@@ -18,7 +18,7 @@ class MLSTMState(NamedTuple):
 
     Attributes:
         memory: C, whose last value is the normalizer n, divided by the exponential of the stabilizer.
-        stabilizer: m, the largest exponent of a gate so far.
+        stabilizer: m, the largest exponent of a gate so far, and at least 0.
     """
 
     memory: Float[Tensor, "batch heads key value+1"]
@@ -30,7 +30,8 @@ class MLSTM(MatrixStateCell[MLSTMState]):
 
     C' = fC + i k vᵀ, n' = fn + ik and h = σ(o) ⊙ LayerNorm(C'ᵀq / max(|n'ᵀq|, 1)), where q, v and k, divided by √key,
     are products with the input, f = σ(W_f x + b_f) and i = exp(W_i x + b_i) are numbers for each head, and the norm is
-    that of each head. C and n are stored divided by exp(m), with m' = max(log f + m, log i), so that no gate overflows.
+    that of each head. C and n are stored divided by exp(m), with m' = max(log f + m, log i, 0), so that nothing
+    overflows.
 
     The order of the input weight is query, key, value, output gate, input gate, forget gate (q, k, v, o, i, f). As in
     the authors' code, b_f is from 3 to 6 over the heads, b_i from N(0, 0.1), and W_i and W_f are 0 initially.
@@ -55,15 +56,16 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         sizes = (heads * key_size, heads * key_size, hidden_size, hidden_size, heads, heads)
         super().__init__(input_size, hidden_size, sizes, heads=heads, key_size=key_size)
         self.gate_bias = nn.Parameter(torch.empty(2 * heads))
-        self.norm_weight = nn.Parameter(torch.ones(self.value_size))
+        self.norm_weight = nn.Parameter(torch.empty(self.value_size))
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
-        """Set the biases of the gates, and their weights to 0."""
+        """Set the biases of the gates, their weights to 0, and the gain of the norm to 1."""
         with torch.no_grad():
             self.gate_bias[: self.heads].normal_(0, 0.1)
             self.gate_bias[self.heads :].copy_(torch.linspace(3, 6, self.heads))
             self.input_weight[-2 * self.heads :].zero_()
+            self.norm_weight.fill_(1)
 
     def initial_state(self, batch_size: int) -> MLSTMState:
         """Return a memory of zeros, and a stabilizer of 0."""
@@ -87,7 +89,8 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         assert log_forget is not None  # noqa: S101 - for the type checker
         log_input = self.split(projected)[4] + self.gate_bias[: self.heads]
         total = log_forget.cumsum(0)
-        m = total + torch.maximum(state.stabilizer, (log_input - total).cummax(0).values)
+        # With a negative m, exp(-m), the lower bound of the normalizer, could overflow.
+        m = (total + torch.maximum(state.stabilizer, (log_input - total).cummax(0).values)).clamp(min=0)
         before = torch.cat([state.stabilizer[None], m[:-1]])
         key = parts.key * (log_input - m).exp()[..., None]
         reads, memory = recurrence(parts._replace(key=key, log_decay=log_forget + before - m), state.memory)

@@ -41,8 +41,8 @@ class RWKV7(MatrixStateCell[RWKV7State]):
     - S' = diag(w) S - (a ⊙ κ) (Sᵀκ)ᵀ + k̃ vᵀ.
     - h = (GroupNorm(S'ᵀr) + (r · (ρ ⊙ k̃)) v) ⊙ g.
 
-    The paper also mixes v with that of the first layer; a cell does not see other layers. Initial values are those of
-    the first layer in the authors' code.
+    The paper also mixes v with that of the first layer; a cell does not see other layers. The initial values of
+    vectors are those of the first layer in the authors' code; matrices are drawn uniformly.
 
     Args:
         input_size: Number of input features.
@@ -79,12 +79,12 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         self.bottleneck_weight = nn.Parameter(torch.empty(3, hidden_size, bottleneck_size).uniform_(-bound, bound))
         self.gate_bias = nn.Parameter(torch.empty(2, hidden_size))
         self.key_weight = nn.Parameter(torch.empty(3, hidden_size))
-        self.norm_weight = nn.Parameter(torch.ones(hidden_size))
-        self.norm_bias = nn.Parameter(torch.zeros(hidden_size))
+        self.norm_weight = nn.Parameter(torch.empty(hidden_size))
+        self.norm_bias = nn.Parameter(torch.empty(hidden_size))
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
-        """Set everything that is added to or multiplied with features, except the norm."""
+        """Set everything that is added to or multiplied with features."""
         with torch.no_grad():
             position = torch.arange(self.input_size, dtype=self.mix.dtype, device=self.mix.device) / self.input_size
             for mix, exponent in zip(self.mix, _MIX_EXPONENTS, strict=True):
@@ -97,6 +97,8 @@ class RWKV7(MatrixStateCell[RWKV7State]):
             self.key_weight[0].copy_(0.76 - 0.1 * unit)
             self.key_weight[1].fill_(1.02)
             self.key_weight[2].fill_(-0.04)
+            self.norm_weight.fill_(1)
+            self.norm_bias.zero_()
 
     def initial_state(self, batch_size: int) -> RWKV7State:
         """Return a state of zeros."""

@@ -188,6 +188,30 @@ def test_a_cell_computes_the_equations_of_its_paper(name: str):
     np.testing.assert_allclose(outputs[:, 0].detach().numpy(), reference(weights, inputs[:, 0].numpy()), atol=1e-9)
 
 
+@pytest.mark.parametrize("gates", [(-300.0, -300.0), (-300.0, 300.0), (300.0, -300.0), (300.0, 300.0)])
+def test_no_gate_of_the_mlstm_makes_a_gradient_infinite(gates: tuple[float, float]):
+    torch.manual_seed(0)
+    cell = MLSTM(INPUT, HIDDEN, HEADS, KEYS)
+    with torch.no_grad():
+        cell.gate_bias.copy_(torch.tensor(gates).repeat_interleave(HEADS))
+    outputs, state = cell(torch.randn(STEPS, 1, INPUT), cell.initial_state(1))
+    outputs.sum().backward()
+    gradients = [parameter.grad for parameter in cell.parameters()]
+    assert all(part is not None and part.isfinite().all() for part in (outputs, *state, *gradients))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_norm_does_not_depend_on_the_initializer(name: str):
+    cell = CASES[name][0]()
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.uniform_(-0.08, 0.08)
+    cell.set_initial_biases()
+    parameters = dict(cell.named_parameters())
+    assert torch.equal(parameters["norm_weight"], torch.ones_like(parameters["norm_weight"]))
+    assert not parameters.get("norm_bias", torch.zeros(1)).any()
+
+
 def test_a_reflection_needs_negative_eigenvalues():
     """With β = 2 and a repeated key, the sign of what is stored alternates, as for parity; with β ≤ 1 it cannot."""
     for largest, alternates in ((True, True), (False, False)):
