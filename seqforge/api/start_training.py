@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 import torch
 
 from seqforge.api.fine_tuning import load_initial_weights
-from seqforge.api.progress import ProgressDisplay
-from seqforge.api.trackers import Trackers
+from seqforge.api.listeners import open_listeners
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, RecordedBackends, choose_backends, map_states, precisions_to_measure
-from seqforge.registry import format_value
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
 from seqforge.runs.checkpoints import Checkpoints
@@ -31,7 +29,6 @@ from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import describe_run_files
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import TrainingTask, task_of
-from seqforge.training.callbacks import Callbacks
 from seqforge.training.endings import run_limits
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.trainer import Trainer
@@ -43,7 +40,7 @@ class Preparation(NamedTuple):
     Attributes:
         task: The corpus, prepared for training.
         state: Training state before the first step.
-        notify: Function that passes events to plugins, callbacks, trackers and the display.
+        notify: Function that passes events to the listeners of the run; see `open_listeners`.
         interrupt: Guard that notes a request to stop.
     """
 
@@ -185,7 +182,7 @@ def _prepare(
     device = choose_device(experiment.training.device, world)
     with (
         InterruptGuard(announce=world.is_first) as interrupt,
-        _open_listeners(experiment, callbacks, progress, world) as notify,
+        open_listeners(experiment, callbacks, progress, world) as notify,
     ):
         task = task_of(experiment).prepare_training(experiment, device, notify, world)
         # Dropout draws from the generators of torch, whose states are restored afterwards.
@@ -196,24 +193,6 @@ def _prepare(
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(experiment.identity.seed)
             yield Preparation(task, task.new_state(), notify, interrupt)
-
-
-@contextmanager
-def _open_listeners(
-    experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
-) -> Generator[Callable[[object], None]]:
-    """Yield a function that passes events to plugins, callbacks, trackers and the display, in the first process."""
-    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ExperimentError(
-            f"callbacks are a list of objects, not {format_value(callbacks)}", hint="Pass callbacks=[…]."
-        )
-    if not world.is_first:
-        yield lambda event: None
-        return
-    with ProgressDisplay() as display, Trackers(experiment) as trackers:
-        visible = display.has_bar if progress is None else progress
-        listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
-        yield Callbacks(experiment.registry.new_hooks(), listeners).notify
 
 
 def check_same_experiment(experiment: Experiment, world: World) -> None:

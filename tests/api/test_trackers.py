@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqforge import Run, Tracker, train, use
-from seqforge.api.trackers import TRACKERS
+from seqforge.api.listeners import TRACKERS
 from seqforge.kinds import TrackedRun
 
 

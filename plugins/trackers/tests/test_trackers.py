@@ -18,7 +18,7 @@ import pytest
 from seqforge_trackers.mlflow import database_uri
 
 from seqforge import Experiment, Registry, Run, train
-from seqforge.api.trackers import TRACKERS
+from seqforge.api.listeners import TRACKERS
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 
@@ -74,10 +75,12 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
         "api_version": API_VERSION,
     }
 
-    def render(*templates: str, **values: object) -> str:
-        """Render the first template that exists."""
-        template = environment.select_template([f"{template}.jinja" for template in templates])
-        return template.render(common | values).rstrip("\n") + "\n"
+    def load(template: str, **values: object) -> Any:
+        """Return the rendered template, whose attributes are its macros."""
+        return environment.get_template(f"{template}.jinja").make_module(common | values)
+
+    def render(template: str, **values: object) -> str:
+        return _as_file(load(template, **values))
 
     experiments: dict[str, str] = {}
     for data, file in _experiment_files(parts).items():
@@ -87,9 +90,16 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
     files |= {f"{package}/__init__.py": render("package/__init__.py"), f"{package}/py.typed": ""}
     for part in parts.values():
         module = part.interface.module
-        files[f"{package}/{module}.py"] = render(f"package/{module}.py", part=part)
-        files[f"tests/test_{module}.py"] = render(f"tests/test_{module}.py", "tests/test_component.py", part=part)
+        component = load(f"package/{module}.py", part=part)
+        # A component whose suite needs more than the class has a test of its own, the macro `test` of its template.
+        own_test = getattr(component, "test", None)
+        test = own_test() if own_test else load("tests/test_component.py", part=part)
+        files |= {f"{package}/{module}.py": _as_file(component), f"tests/test_{module}.py": _as_file(test)}
     return files
+
+
+def _as_file(text: object) -> str:
+    return f"{str(text).strip()}\n"
 
 
 def _experiment_files(parts: dict[str, Part]) -> dict[str, str]:

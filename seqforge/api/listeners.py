@@ -1,23 +1,26 @@
-"""The trackers of a run: a callback that passes its events on, and never ends it.
+"""The listeners of a run, which receive its events: plugins, callbacks, the trackers of the experiment and the display.
 
 The identifiers of the tracked runs are in `trackers.json` of the run directory, so that a resumed run continues them.
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from seqforge.errors import RunError, SeqforgeError, warn
+from seqforge.api.progress import ProgressDisplay
+from seqforge.distribution import World
+from seqforge.errors import ExperimentError, RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
+from seqforge.registry import format_value
 from seqforge.runs.directory import RunDirectory
 from seqforge.storage.files import LINK, describe_failure
 from seqforge.storage.records import Record
-from seqforge.training.callbacks import Callback
+from seqforge.training.callbacks import Callback, Callbacks
 
 REPORT = "report.html"
 
@@ -35,6 +38,34 @@ class TrackersRecord(Record):
     VERSION = 1
 
     trackers: dict[str, str]
+
+
+@contextlib.contextmanager
+def open_listeners(
+    experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
+) -> Generator[Callable[[object], None]]:
+    """Yield a function that passes events to the listeners of a run, in the first process.
+
+    Args:
+        experiment: The experiment, with its plugins and its trackers.
+        callbacks: Callbacks of the user.
+        progress: Whether the run is displayed; None for yes if there is a terminal or a notebook.
+        world: Processes of the run. The others have no listeners.
+
+    Raises:
+        ExperimentError: If the callbacks are no list.
+    """
+    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ExperimentError(
+            f"callbacks are a list of objects, not {format_value(callbacks)}", hint="Pass callbacks=[…]."
+        )
+    if not world.is_first:
+        yield lambda event: None
+        return
+    with ProgressDisplay() as display, Trackers(experiment) as trackers:
+        visible = display.has_bar if progress is None else progress
+        listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
+        yield Callbacks(experiment.registry.new_hooks(), listeners).notify
 
 
 class Trackers(Callback):
