@@ -1,16 +1,15 @@
 """Topologies, and the check that the parts of an experiment are compatible. It builds nothing and reads no data."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
-from seqforge.errors import PluginError, describe_type
+from seqforge.errors import PluginError, SeqforgeError, describe_type
+from seqforge.experiment.model import Model
+from seqforge.experiment.settings import Data, Prediction, Sampling, Training
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.kinds import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
 from seqforge.registry import Component, Problem, join_key
-
-if TYPE_CHECKING:
-    from seqforge.experiment.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +86,41 @@ def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
     )
 
 
-def incompatibilities(experiment: "Experiment", spec: ExampleSpec | None) -> Iterator[Problem]:
-    """Yield a problem, with its key, for each part that is incompatible with the others."""
-    if spec is None:
-        yield from _stream_incompatibilities(experiment)
-    else:
-        yield from _labelled_incompatibilities(experiment, spec)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of an experiment that must be compatible. An absent one has defaults, which fit any corpus."""
+
+    corpus: Component
+    loss: Component
+    metrics: list[Component] = field(default_factory=list[Component])
+    model: Model = field(default_factory=Model.model_construct)
+    data: Data = field(default_factory=Data.model_construct)
+    training: Training = field(default_factory=Training.model_construct)
+    prediction: Prediction = field(default_factory=Prediction.model_construct)
+    sampling: Sampling = field(default_factory=Sampling.model_construct)
 
 
-def _stream_incompatibilities(experiment: "Experiment") -> Iterator[Problem]:
-    corpus = experiment.corpus.registration.name
-    topology_name = experiment.model.topology or "synced"
+def incompatibilities(valid: Mapping[str, Any]) -> list[Problem]:
+    """Return a problem, with its key, for each part of an experiment that is incompatible with the others.
+
+    Args:
+        valid: Fields of an experiment that are valid by themselves. Nothing is compared without the corpus, on which
+            every part depends, and the loss, on which the topology depends.
+    """
+    if "corpus" not in valid or "loss" not in valid:
+        return []
+    parts = _Parts(**{part.name: valid[part.name] for part in fields(_Parts) if part.name in valid})
+    try:
+        spec = example_spec_of(parts.corpus)
+    except SeqforgeError as error:
+        return [Problem("corpus", error.message, error.hint or "")]
+    problems = _stream_incompatibilities(parts) if spec is None else _labelled_incompatibilities(parts, spec)
+    return [problem for problem in problems if problem.key.partition(".")[0] in valid]
+
+
+def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
+    corpus = parts.corpus.registration.name
+    topology_name = parts.model.topology or "synced"
     if topology_name != "synced":
         needs = "one target" if TOPOLOGIES[topology_name].output_mode == "once" else "a target sequence"
         yield Problem(
@@ -106,65 +129,65 @@ def _stream_incompatibilities(experiment: "Experiment") -> Iterator[Problem]:
             "Leave it out: a language model is synced, which means that it predicts the next symbol on every step.",
         )
         return
-    if experiment.model.bidirectional:
+    if parts.model.bidirectional:
         yield Problem(
             "model.bidirectional",
             "a language model cannot read backwards, since it would read the symbols that it has to predict",
             "Leave it out.",
         )
-    if experiment.model.attention is not None:
+    if parts.model.attention is not None:
         yield Problem("model.attention", "attention needs a decoder, and a language model has none", "Leave it out.")
-    loss: type[Loss] = experiment.loss.component
+    loss: type[Loss] = parts.loss.component
     if loss.compares != "symbols" or loss.aligns:
-        problem = f"{experiment.loss.name} cannot compare single symbols, the targets of a language model"
+        problem = f"{parts.loss.name} cannot compare single symbols, the targets of a language model"
         yield Problem("loss.use", problem, "Use cross-entropy.")
-    if experiment.training.patience is not None and not experiment.data.validation_fraction:
+    if parts.training.patience is not None and not parts.data.validation_fraction:
         problem = "needs evaluations, but data.validation_fraction is 0, so that there is no validation split"
         yield Problem("training.patience", problem, "Leave it out, or set data.validation_fraction.")
-    for index, metric in enumerate(experiment.metrics):
+    for index, metric in enumerate(parts.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
             yield Problem(join_key("metrics", index, "use"), problem, "Leave it out.")
     yield from _ineffective_settings(
-        experiment, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
+        parts, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
 
 
-def _labelled_incompatibilities(experiment: "Experiment", spec: ExampleSpec) -> Iterator[Problem]:
-    corpus = experiment.corpus.registration.name
-    loss: type[Loss] = experiment.loss.component
+def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Problem]:
+    corpus = parts.corpus.registration.name
+    loss: type[Loss] = parts.loss.component
     aligned = _is_aligned(spec, loss)
     derived = derive_topology(spec, loss).name
-    topology_name = experiment.model.topology or derived
+    topology_name = parts.model.topology or derived
     if topology_name != derived:
         topology = TOPOLOGIES[topology_name]
         shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
-        examples = _describe(spec) + (f", which {experiment.loss.name} aligns with the input" if aligned else "")
+        examples = _describe(spec) + (f", which {parts.loss.name} aligns with the input" if aligned else "")
         problem = f"{topology_name} reads {shape}, but {corpus} has {examples}"
         yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")
     numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):
         targets, suitable = ("numbers", "mean-squared-error") if numbers else ("single symbols", "cross-entropy")
-        problem = f"{experiment.loss.name} cannot compare {targets}, the targets of {corpus}"
+        problem = f"{parts.loss.name} cannot compare {targets}, the targets of {corpus}"
         yield Problem("loss.use", problem, f"Use {suitable}.")
-    if experiment.model.bidirectional and spec.input_kind == "vector":
+    if parts.model.bidirectional and spec.input_kind == "vector":
         problem = f"only a sequence can be read backwards, but an input of {corpus} is one vector"
         yield Problem("model.bidirectional", problem, "Leave it out.")
     has_decoder = spec.output_mode == "sequence" and not aligned
-    if experiment.model.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
+    if parts.model.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
         problem = "only the decoder of a many-to-many model can attend to an input sequence"
         yield Problem("model.attention", problem, "Leave it out.")
-    if experiment.data.split != "document":
+    if parts.data.split != "document":
         problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")
-    for index, metric in enumerate(experiment.metrics):
+    for index, metric in enumerate(parts.metrics):
         yield from _metric_incompatibilities(metric, join_key("metrics", index, "use"), corpus, spec)
     yield from _ineffective_settings(
-        experiment, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
+        parts, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
     )
     if not has_decoder:
         yield from _ineffective_settings(
-            experiment, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
+            parts, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
         )
 
 
@@ -187,11 +210,11 @@ _DECODER_SETTINGS = (
 _EXAMPLE_SETTINGS = ("training.batch_tokens", *_DECODER_SETTINGS)
 
 
-def _ineffective_settings(experiment: "Experiment", keys: Sequence[str], reason: str) -> Iterator[Problem]:
+def _ineffective_settings(parts: _Parts, keys: Sequence[str], reason: str) -> Iterator[Problem]:
     """Yield a problem for each of the keys that is set, although it has no effect."""
     for key in keys:
         section, name = key.split(".")
-        settings = getattr(experiment, section)
+        settings = getattr(parts, section)
         if getattr(settings, name) != type(settings).model_fields[name].default:
             yield Problem(key, reason, "Leave it out.")
 

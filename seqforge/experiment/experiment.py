@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 import seqforge
-from seqforge.errors import ExperimentError, SeqforgeError
+from seqforge.errors import ExperimentError
 from seqforge.experiment.compatibility import (
     Topology,
     derive_topology,
@@ -30,7 +30,7 @@ from seqforge.experiment.compatibility import (
 )
 from seqforge.experiment.model import Model
 from seqforge.experiment.plugins import missing_plugins, used_plugins
-from seqforge.experiment.problems import explain
+from seqforge.experiment.problems import explain, problems_of
 from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Training
 from seqforge.experiment.tables import merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components
@@ -206,12 +206,17 @@ class Experiment(BaseModel):
         name = origin.stem if isinstance(origin, Path) else _corpus_name(tables)
         if isinstance(identity := tables.get("experiment", {}), dict):
             tables["experiment"] = {"name": _run_name(name), **identity}
-        context: dict[str, Any] = {"registry": registry, "folder": folder, "owners": {}}
+        valid: dict[str, Any] = {}
+        context: dict[str, Any] = {"registry": registry, "folder": folder, "owners": {}, "valid": valid}
+        problems: list[Problem] = []
         with blame_components():  # the check calls class methods of components, such as `fits` of a metric
             try:
                 self.__pydantic_validator__.validate_python(tables, self_instance=self, context=context)
             except ValidationError as error:
-                raise explain(error, tables, type(self), context, origin) from None
+                problems += problems_of(error, tables, type(self), context)
+            problems += incompatibilities(valid)
+        if problems:
+            raise explain(problems, origin)
         self._registry, self._origin = registry, origin
 
     @model_validator(mode="before")
@@ -249,15 +254,12 @@ class Experiment(BaseModel):
             return {"seqforge": seqforge.__version__, **{plugin.name: plugin.version for plugin in plugins}}
         return {plugin.name: plugin.distribution for plugin in plugins if plugin.distribution}
 
-    @model_validator(mode="after")
-    def _check_compatibility(self) -> "Experiment":
-        try:
-            spec = self.example_spec
-        except SeqforgeError as error:
-            raise_problems([Problem("corpus", error.message, error.hint or "")])
-        if problems := list(incompatibilities(self, spec)):
-            raise_problems(problems)
-        return self
+    @field_validator("*")
+    @classmethod
+    def _note_valid(cls, value: Any, info: ValidationInfo) -> Any:
+        """Note a valid field in the context, since pydantic returns none if another one is wrong."""
+        cast("dict[str, Any]", info.context)["valid"][info.field_name] = value
+        return value
 
     @property
     def registry(self) -> Registry:

@@ -1,6 +1,6 @@
 """The message about the problems of an experiment. An unknown key gets a hint that names where it belongs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,16 @@ from seqforge.kinds.table import KINDS
 from seqforge.registry import SHOW_COMPONENTS, Problem, from_validation
 
 
-def explain(
-    error: ValidationError,
-    tables: Mapping[str, Any],
-    experiment: type[BaseModel],
-    context: Mapping[str, Any],
-    origin: Path | str | None,
-) -> ExperimentError:
-    """Return an error that lists every problem with its key and a hint.
+def problems_of(
+    error: ValidationError, tables: Mapping[str, Any], experiment: type[BaseModel], context: Mapping[str, Any]
+) -> list[Problem]:
+    """Return every problem in the errors of pydantic, with its key and a hint.
 
     Args:
         error: Errors of pydantic.
         tables: The tables that were validated.
         experiment: The model of an experiment.
         context: Context of the validation; see `Part`.
-        origin: Place of the problems; None for tables that were written in Python.
     """
     fields = {field.alias or name: field.annotation for name, field in experiment.model_fields.items()}
     keys = {
@@ -45,10 +40,19 @@ def explain(
         f'Add [corpus] with use = "NAME", or --corpus NAME. {names}',
         f'Add corpus=use("NAME"). {names}',
     )
-    problems = [
+    return [
         _with_place(problem, keys, context["owners"])
         for problem in from_validation(error, tables, "", [*fields], "an experiment", hints)
     ]
+
+
+def explain(problems: Sequence[Problem], origin: Path | str | None) -> ExperimentError:
+    """Return an error that lists every problem.
+
+    Args:
+        problems: The problems; at least one.
+        origin: Place of the problems; None for tables that were written in Python.
+    """
     place = "the experiment" if origin is None else str(origin)
     lines = [problem.describe(in_python=origin is None) for problem in problems]
     if len(lines) == 1:

@@ -72,6 +72,8 @@ def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
             value = cast("dict[str | int, Any]", value)[part]
         elif isinstance(value, list) and isinstance(part, int):
             value = cast("list[Any]", value)[part]
+        elif isinstance(value, str) and isinstance(part, int):
+            continue  # a text that stands for a list of it
         elif depth and not (depth == len(location) - 1 and detail["type"] in ("missing", "problem")):
             continue
         path.append(part)

@@ -221,3 +221,21 @@ def test_incompatible_settings_are_an_error(labelled_experiment: Any, case: str)
     with pytest.raises(ExperimentError) as caught:
         labelled_experiment(**tables)
     assert str(caught.value) == f"the experiment: {message}"
+
+
+def test_incompatibilities_are_reported_with_the_errors_of_other_tables(labelled_experiment: Any):
+    with pytest.raises(ExperimentError) as caught:
+        labelled_experiment(
+            model={"bidirectional": True, "attention": "additive"},
+            metrics=["distinct"],
+            training={"sequence_length": 7, "steps": 0},
+            data={"split": "neither"},
+        )
+    keys = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    # Nothing is said about the other settings of a table that is wrong itself.
+    assert keys == ["data.split", "training.steps", "model.attention", "metrics.0.use"]
+
+
+def test_nothing_is_compared_with_a_loss_that_does_not_exist(labelled_experiment: Any):
+    with pytest.raises(ExperimentError, match=r"^the experiment: loss: no loss is called 'entropy'"):
+        labelled_experiment(loss="entropy", metrics=["distinct"])
