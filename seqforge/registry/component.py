@@ -106,7 +106,7 @@ class Component:
 
 
 def _build_for_size(component: Component, size: int) -> Any:
-    """Build a component whose kind receives one size from the engine."""
+    """Build a component, with this size for every argument that the engine otherwise passes to its kind."""
     return component.build(**dict.fromkeys(KINDS[component.registration.kind].supplied, size))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
-from seqforge.faults import FILE_SUFFIX, SESSION, name_component
+from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.kinds.table import KINDS
 from seqforge.registry.classes import import_target, kind_of, load_class
 from seqforge.registry.discovery import Plugin, PluginState, discover
@@ -171,7 +171,14 @@ class Registry:
         """
         if registration.backends:  # A preset is for an installed cell, also if a file has one of this name.
             installed = Registry([plugin for plugin in self.plugins if not plugin.name.endswith(FILE_SUFFIX)])
-            return installed.load(installed.find(registration.kind, registration.target))
+            target = installed.find(registration.kind, registration.target)
+            if target.backends:
+                raise PluginError(
+                    f"{registration.kind} {registration.qualified_name!r} is a preset of {registration.target!r}, which"
+                    " is a preset too",
+                    hint=author_hint(registration.qualified_name),
+                )
+            return installed.load(target)
         component = load_class(registration)
         if registration is not EAGER_BACKEND:  # An error in it is caused by a cell that it runs.
             name_component(component, registration.kind, registration.qualified_name)

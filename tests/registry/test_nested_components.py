@@ -1,13 +1,18 @@
 """Components inside the tables of other components."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from seqforge.registry import Registry
+from seqforge.kinds import Cell
+from seqforge.registry import Register, Registry, resolve
 from tests.registry.sample_components import (
     COMPONENTS,
     Configured,
+    Layer,
     NoOptions,
     Wrapper,
     Zeros,
@@ -52,6 +57,43 @@ def test_options_that_the_engine_sets_reach_nested_components_of_the_same_kind(r
     layer = resolved_component(registry, toml, "cell").build(input_size=5)
     assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
     assert isinstance(layer.inner.weights, Zeros)
+
+
+class Doubled(Layer):
+    """A cell that chooses the input size of the cells within it."""
+
+    def __init__(
+        self, input_size: int, first: Callable[[int], Cell[Any]], others: list[Callable[[int], Cell[Any]]]
+    ) -> None:
+        super().__init__(input_size)
+        self.parts = [build(2 * input_size) for build in (first, *others)]
+
+
+def test_a_component_may_build_those_within_it_for_another_size(registry: Registry):
+    toml = 'use = "session/Doubled"\nfirst = { use = "layer", hidden_size = 2 }\nothers = [{ use = "layer" }]'
+    session = registry.with_components([Doubled])
+    component = resolved_component(session, toml, "cell")
+    assert [(part.input_size, part.hidden_size) for part in component.build(input_size=5).parts] == [(10, 2), (10, 4)]
+    assert component.table["first"] == {"use": "sample/layer", "hidden_size": 2}
+    assert problems(session, toml.replace("= 2", "= 0"), "cell") == [
+        "key.first.hidden_size: should be greater than 0, not 0"
+    ]
+    assert problems(session, toml.replace("hidden_size", "input_size"), "cell") == [
+        "key.first.input_size: the engine sets this option of sample/layer. Leave it out."
+    ]
+
+
+def test_a_preset_is_neither_a_part_of_a_layer_nor_the_cell_of_a_preset(registry: Registry):
+    register = Register("fused")
+    register.preset("layer", cell="sample/layer", backend="eager")
+    register.preset("circle", cell="fused/circle", backend="eager")
+    fused = replace(registry.plugins[0], name="fused", registrations=tuple(register.registrations))
+    both = Registry([*registry.plugins, fused])
+    assert problems(both, 'use = "layer"\ninner = { use = "fused/layer" }', "cell") == [
+        "key.inner.use: fused/layer pins a layer to a backend, but this is a part of a layer. Use sample/layer."
+    ]
+    (problem,) = resolve(both, "cell", "fused/circle", "key", Path())
+    assert "is a preset of 'fused/circle', which is a preset too" in str(problem)
 
 
 def test_a_component_lists_the_plugins_of_its_nested_components(make_registry: MakeRegistry):
