@@ -145,7 +145,7 @@ def test_a_damaged_record_is_an_error_with_a_hint(experiment: MakeExperiment, tm
     [
         ({"training": {"backend": "onedn"}}, "training.backend"),
         ({"model": {"cells": [{"use": "lstm", "backend": "onedn"}]}}, "model.cells.0.backend"),
-        ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend"),
+        ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend.1"),
     ],
 )
 def test_an_unknown_backend_is_an_error_with_the_nearest_name(
@@ -172,7 +172,7 @@ def test_a_cell_entry_pins_backends_and_overrides_those_of_its_preset(
 ) -> None:
     chosen = experiment(model={"cells": [{**entry, "hidden_size": 5, "repeat": 2}]})
     assert chosen.backend_pins == (pins, pins)
-    assert [cell.name for cell in chosen.cells] == ["essentials/lstm", "essentials/lstm"]
+    assert [cell.name for cell in chosen.model.cells] == ["essentials/lstm", "essentials/lstm"]
 
 
 def test_the_first_pinned_backend_that_can_run_is_used(experiment: MakeExperiment, tmp_path: Path) -> None:
