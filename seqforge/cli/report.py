@@ -32,9 +32,11 @@ def report(
 ) -> None:
     """Write a report about one or several runs, as one HTML page.
 
-    The page shows the settings of the run, the curves, the samples with their errors marked, the confidence of the
-    model in each symbol of a text, the units that represent a property of the text, and the bits per character with and
-    without a carried state. For labelled examples, it shows the confusion matrix and the worst examples.
+    The page shows the settings of the run, the curves, the samples with their
+    errors marked, the confidence of the model in each symbol of a text, the
+    units that represent a property of the text, and the bits per character with
+    and without a carried state. For labelled examples, it shows the confusion
+    matrix and the worst examples.
 
     The page contains everything that it needs, so you can send it to others.
 

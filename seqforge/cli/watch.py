@@ -23,8 +23,9 @@ def watch(
 ) -> None:
     """Follow a run in the browser while it trains.
 
-    The page shows the curves and the samples, and reads new ones every two seconds. Only this machine can open it. The
-    command ends with the run, or with Ctrl-C, which does not affect the run.
+    The page shows the curves and the samples, and reads new ones every two
+    seconds. Only this machine can open it. The command ends with the run, or
+    with Ctrl-C, which does not affect the run.
 
     [bold]Examples[/]
 

@@ -18,7 +18,16 @@ from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFil
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.events import Report
-from seqforge.kinds import Classes, DocumentsEncoded, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.kinds import (
+    Classes,
+    DocumentsEncoded,
+    Example,
+    ExampleSpec,
+    LabelledCorpus,
+    Numbers,
+    Text,
+    Vocabulary,
+)
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.example_values import convert_input, convert_target
 

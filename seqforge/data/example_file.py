@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from seqforge.data.splits import SplitName, split_of_name
+from seqforge.data.splits import SplitName, hash_to_unit_interval
 from seqforge.data.token_file import VOCABULARY, IndexRecord, Position, measure_file
 from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
 from seqforge.kinds.example_spec import InputKind, OutputMode
@@ -141,7 +141,7 @@ class ExampleFile:
         """
         splits = np.array(
             [
-                fixed or split_of_name(name, validation_fraction, test_fraction)
+                fixed or _split_by_hash(name, validation_fraction, test_fraction)
                 for name, fixed in zip(self.names, self.splits, strict=True)
             ]
         )
@@ -234,3 +234,10 @@ def _part(table: Any) -> Text | Numbers | Classes:
             return Classes(tuple(str(name) for name in names))
         case _:
             raise ValueError(f"{table!r:.60} does not describe an input or target")
+
+
+def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
+    position = hash_to_unit_interval(name)
+    if position < test_fraction:
+        return "test"
+    return "validation" if position < test_fraction + validation_fraction else "training"

@@ -55,8 +55,12 @@ def split(
     starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
     whole = Spans(starts, token_file.stops)
     if by == "document":
-        splits = np.array([split_of_name(name, validation_fraction, test_fraction) for name in token_file.names])
-        return {name: _select(whole, splits == name) for name in get_args(SplitName)}
+        hashes = np.array([hash_to_unit_interval(name) for name in token_file.names])
+        return {
+            "training": _select(whole, hashes >= test_fraction + validation_fraction),
+            "validation": _select(whole, (hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
+            "test": _select(whole, hashes < test_fraction),
+        }
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
     test_start = round(length * (1 - test_fraction))
@@ -81,14 +85,6 @@ def hash_to_unit_interval(name: str) -> float:
     """Return a hash in [0, 1) of the name of a document or an example, which assigns it to a split."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
-
-
-def split_of_name(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
-    """Return the split to which a hash of its name assigns a document or an example."""
-    position = hash_to_unit_interval(name)
-    if position < test_fraction:
-        return "test"
-    return "validation" if position < test_fraction + validation_fraction else "training"
 
 
 def _select(spans: Spans, selected: NDArray[np.bool_]) -> Spans:

@@ -98,7 +98,7 @@ class Kind:
 
     @property
     def attribute(self) -> str:
-        """Attribute of an `Experiment`, or of its model, with the components of this kind: `corpus`, `cells`."""
+        """Attribute of an `Experiment` with the components of this kind: `corpus`, `cells`."""
         return self.plural if self.many else self.name
 
     @property

@@ -20,7 +20,11 @@ from seqforge.kinds import Optimizer, State
 from seqforge.model import SequenceModel, States
 from seqforge.runs.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import CheckpointManifest, damaged, verify_checkpoint
+from seqforge.runs.verification import (
+    CheckpointManifest,
+    damaged,
+    verify_checkpoint,
+)
 from seqforge.storage.folders import create_folder
 from seqforge.storage.records import MANIFEST, DamagedFileError, FileRecord, Record, describe_content
 

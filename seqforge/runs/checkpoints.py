@@ -10,7 +10,11 @@ import torch
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.runs.checkpoint_files import write_checkpoint
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import CheckpointManifest, step_folders, verify_checkpoint
+from seqforge.runs.verification import (
+    CheckpointManifest,
+    step_folders,
+    verify_checkpoint,
+)
 from seqforge.storage.files import describe_failure, reported_failures, temporary_name
 from seqforge.storage.records import MANIFEST, FileRecord
 

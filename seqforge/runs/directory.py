@@ -11,7 +11,14 @@ from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.kinds.table import OBSERVER_KEYS
-from seqforge.storage.files import FOLDER, REGULAR_FILE, kind_of, read_bounded, reported_failures, write_atomically
+from seqforge.storage.files import (
+    FOLDER,
+    REGULAR_FILE,
+    kind_of,
+    read_bounded,
+    reported_failures,
+    write_atomically,
+)
 from seqforge.storage.folders import create_folder
 from seqforge.storage.locks import hold_lock
 from seqforge.storage.paths import is_utf8

@@ -4,7 +4,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqforge.data import Dataset, LabelledDataset, prepare, prepare_examples, read_example_spec, read_vocabulary
+from seqforge.data import (
+    Dataset,
+    LabelledDataset,
+    prepare,
+    prepare_examples,
+    read_example_spec,
+    read_vocabulary,
+)
 from seqforge.errors import RunError, SeqforgeError, quote_path, warn
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment

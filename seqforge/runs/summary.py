@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.figures import describe_layers
@@ -33,21 +33,25 @@ LAST_LINES = 5
 
 
 class _Named(BaseModel):
+    model_config = ConfigDict(extra="ignore")
     name: str
 
 
 class _Used(BaseModel):
+    model_config = ConfigDict(extra="ignore")
     use: str
     hidden_size: int | None = None
 
 
 class _Cells(BaseModel):
+    model_config = ConfigDict(extra="ignore")
     cells: list[_Used] = Field(min_length=1)
 
 
 class _Experiment(BaseModel):
-    """The keys of an experiment that a summary shows. Others are ignored."""
+    """The keys of an experiment that a summary shows."""
 
+    model_config = ConfigDict(extra="ignore")
     experiment: _Named
     corpus: _Used
     model: _Cells

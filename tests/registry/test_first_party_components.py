@@ -19,6 +19,7 @@ REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.reg
 REQUIRED: dict[str, dict[str, Any]] = {
     "essentials/text": {"files": ["*.txt"]},
     "essentials/inline": {"text": "hello"},
+    "essentials/block": {"cell": {"use": "lstm", "hidden_size": 4}},
     "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
 }
 """Values of required options."""

@@ -37,7 +37,11 @@ def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:
         `steps`, `seconds`, and `reason`, why it was pruned or has failed. What is unknown is None.
     """
     rows = [_row(trial) for trial in planned(study)]
-    return sorted(rows, key=lambda row: (row["value"] if row["state"] == "finished" else math.inf, row["trial"]))
+    return sorted(rows, key=lambda row: (_rank(row), row["trial"]))
+
+
+def _rank(row: dict[str, Any]) -> float:
+    return row["value"] if row["state"] == "finished" else math.inf
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +24,8 @@ class Block(Cell[Any]):
     2402.19427) has a projection, a convolution, a GELU gate and a feed-forward part; that of the mLSTM (Beck et al.
     2024, arXiv 2405.04517) expands by 2, with a convolution and a SiLU gate.
 
-    The size of the output is that of the input, so the first layer needs an embedding: `model.embedding_size`.
+    The size of the output is that of the input. In the first layer, `model.embedding_size` sets it; without an
+    embedding, it is the number of symbols.
 
     Args:
         input_size: Number of features of the input and of the output.
@@ -46,7 +47,8 @@ class Block(Cell[Any]):
         cell: Annotated[Callable[[int], Cell[Any]], Field(description="Cell inside the block.")],
         norm: Annotated[Literal["rms", "layer"], Field(description="Norm before each part.")] = "rms",
         expansion: Annotated[
-            PositiveFloat | None, Field(description="Features before the cell for each feature of the input.")
+            Annotated[float, Field(gt=0, le=64)] | None,
+            Field(description="Features before the cell for each feature of the input."),
         ] = None,
         convolution: Annotated[
             int, Field(ge=0, le=64, description="Steps that a causal convolution before the cell reads; 0 for none.")
@@ -58,7 +60,8 @@ class Block(Cell[Any]):
             Literal["none", "swiglu", "gelu"], Field(description="Feed-forward part after the cell.")
         ] = "none",
         feed_forward_expansion: Annotated[
-            PositiveFloat, Field(description="Features inside the feed-forward part for each feature of the input.")
+            float,
+            Field(gt=0, le=64, description="Features inside the feed-forward part for each feature of the input."),
         ] = 2.0,
     ) -> None:
         super().__init__(input_size, input_size)

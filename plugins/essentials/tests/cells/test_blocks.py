@@ -83,7 +83,11 @@ def test_a_nested_experiment_trains_resumes_samples_and_is_exported(tmp_path: Pa
     assert opened.sample(prompt="the", length=10, seed=0) == longer.sample(prompt="the", length=10, seed=0)
 
 
-def test_the_inner_size_is_a_problem_at_its_key() -> None:
-    table = {**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": {"use": "gru", "hidden_siz": 9}}]}}
-    with pytest.raises(ExperimentError, match=r"model\.cells\.0\.cell\.hidden_siz: "):
-        sf.Experiment.from_dict(table)
+def test_a_wrong_option_is_a_problem_at_its_key() -> None:
+    for options, key in (
+        ({"cell": {"use": "gru", "hidden_siz": 9}}, "cell.hidden_siz"),
+        ({"expansion": 1e300}, "expansion"),
+    ):
+        table = {**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": "gru", **options}]}}
+        with pytest.raises(ExperimentError, match=rf"model\.cells\.0\.{key}: "):
+            sf.Experiment.from_dict(table)
