@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,13 +37,9 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(TokenIndex.VERSION, corpus, key)
-
-    def encode(folder: Path) -> str:
-        encode_corpus(corpus, vocabulary, folder, report)
-        return _origin(corpus, vocabulary)
-
-    return _load("tokens", name, TokenFile.open, encode, vocabulary, report)
+    name = f"tokens/{_name(TokenIndex.VERSION, corpus, key)}"
+    encode = partial(encode_corpus, corpus, vocabulary, report=report)
+    return _load(name, corpus, vocabulary, encode, TokenFile.open, report)
 
 
 def load_example_file(
@@ -54,13 +51,9 @@ def load_example_file(
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(ExampleIndex.VERSION, corpus, key)
-
-    def encode(folder: Path) -> str:
-        encode_examples(corpus, spec, vocabulary, folder, report)
-        return _origin(corpus, vocabulary)
-
-    return _load("examples", name, ExampleFile.open, encode, vocabulary, report)
+    name = f"examples/{_name(ExampleIndex.VERSION, corpus, key)}"
+    encode = partial(encode_examples, corpus, spec, vocabulary, report=report)
+    return _load(name, corpus, vocabulary, encode, ExampleFile.open, report)
 
 
 def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any]) -> str:
@@ -68,20 +61,15 @@ def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any])
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def _origin(corpus: Corpus | LabelledCorpus, vocabulary: Vocabulary) -> str:
-    description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
-    return f"{description} ({type(vocabulary).__name__})"
-
-
 def _load(
-    kind: str,
     name: str,
-    open_file: Callable[[Path], EncodedT],
-    encode: Callable[[Path], str],
+    corpus: Corpus | LabelledCorpus,
     vocabulary: Vocabulary,
+    encode: Callable[[Path], EncodedT],
+    open_file: Callable[[Path], EncodedT],
     report: Report,
 ) -> EncodedT:
-    damage = ""
+    entry, damage = cache_folder() / name, ""
 
     def load(folder: Path) -> EncodedT | None:
         nonlocal damage
@@ -94,12 +82,13 @@ def _load(
     def write(folder: Path) -> str:
         if damage:
             warn(f"{damage}; encoding the corpus again")
-        return encode(folder)
+        encode(folder)
+        description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
+        return f"{description} ({type(vocabulary).__name__})"
 
-    with reported_failures(
-        f"encoding the corpus into {cache_folder() / kind}", f"Set {CACHE_VARIABLE} to use another cache folder."
-    ):
-        encoded = load_or_write(cache_folder() / kind / name, load, write)
+    action = f"encoding the corpus into {entry.parent}"
+    with reported_failures(action, f"Set {CACHE_VARIABLE} to use another cache folder."):
+        encoded = load_or_write(entry, load, write)
     if encoded is None:
         raise DataError(f"the corpus was encoded, and cannot be read: {damage}")
     return encoded
