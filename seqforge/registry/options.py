@@ -15,7 +15,7 @@ import pydantic
 import pydantic_core
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import core_schema
+from pydantic_core import PydanticSerializationError, core_schema
 
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
@@ -227,6 +227,12 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
         raise _configuration_error(owner, reason) from error
     for reserved in fields.keys() - model.model_fields.keys():
         raise _configuration_error(owner, f"pydantic reserves the name {reserved!r}")
+    for argument, field in model.model_fields.items():
+        try:
+            pydantic_core.to_json(None if field.is_required() else field.default)
+        except PydanticSerializationError as error:
+            reason = f"its argument {argument!r} has the default {format_value(field.default)}"
+            raise _configuration_error(owner, f"{reason}, which an experiment file cannot hold") from error
     return model
 
 

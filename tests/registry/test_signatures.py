@@ -43,6 +43,10 @@ class Unfit(Unchanged):
     def __init__(self, size: torch.Tensor) -> None: ...
 
 
+class Function(Unchanged):
+    def __init__(self, size: object = print) -> None: ...
+
+
 class Use(Unchanged):
     def __init__(self, use: str) -> None: ...
 
@@ -79,6 +83,7 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (Untyped, "its argument 'size' has no type annotation"),
         (Unresolvable, "name 'NoSuchType' is not defined"),
         (Unfit, "its argument 'size' has the type Tensor, which an experiment file cannot hold. "),
+        (Function, "its argument 'size' has the default <built-in function print>, which an experiment file cannot"),
         (Use, "'use' is the key that names a component, and cannot be an option"),
         (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
         (Private, "pydantic reserves the name '_size'"),
