@@ -108,7 +108,7 @@ class Block(Cell[Any]):
 
     def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch projected"]:
         """Return x, u before the convolution, and the gate, of all steps."""
-        y = self.cell_norm(inputs)
+        y = _normalize(self.cell_norm, inputs)
         parts = [inputs, y if self.up is None else self.up(y)]
         if self.gate is not None:
             gate = self.gate(y)
@@ -143,7 +143,7 @@ class Block(Cell[Any]):
         outputs = outputs if self.gate is None else outputs * gate
         x = x + self.down(outputs).to(x.dtype)
         if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:
-            wide = self.widen(self.feed_forward_norm(x))
+            wide = self.widen(_normalize(self.feed_forward_norm, x))
             if self.feed_forward_name == "swiglu":
                 left, right = wide.chunk(2, dim=-1)
                 wide = functional.silu(left) * right
@@ -164,6 +164,11 @@ def _convolve(
     steps = len(inputs)
     total = bias + sum(weight[lag] * padded[lag : lag + steps] for lag in range(len(weight)))
     return functional.silu(total), padded[len(padded) - len(weight) + 1 :].transpose(0, 1).to(window.dtype)
+
+
+def _normalize(norm: nn.RMSNorm | nn.LayerNorm, inputs: Tensor) -> Tensor:
+    """Return the norm in the type of its gain, since a layer below may have outputs in bfloat16."""
+    return norm(inputs.to(norm.weight.dtype))
 
 
 def _new_norm(name: str, size: int) -> nn.RMSNorm | nn.LayerNorm:

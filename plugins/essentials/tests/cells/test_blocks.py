@@ -47,6 +47,19 @@ def test_the_convolution_reads_the_last_steps_only() -> None:
     assert not torch.allclose(outputs[5:], after[5:])
 
 
+@pytest.mark.parametrize("norm", ["rms", "layer"])
+def test_a_layer_below_may_have_outputs_in_bfloat16(norm: str) -> None:
+    torch.manual_seed(0)
+    block = _block(8, 4, norm=norm, convolution=2, feed_forward="swiglu")
+    inputs = torch.randn(5, 2, 8).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, state = block(inputs, block.initial_state(2))
+    assert outputs.dtype == torch.bfloat16
+    assert {part.dtype for part in state} == {torch.float32}
+    expected, _ = block(inputs.float(), block.initial_state(2))
+    torch.testing.assert_close(outputs.float(), expected, rtol=0.05, atol=0.05)
+
+
 EXPERIMENT: dict[str, Any] = {
     "corpus": {"use": "inline", "text": "the cat sat on the mat. " * 60},
     "model": {
