@@ -71,7 +71,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader for a cell that the backend can run; every call uses the current parameters of the cell."""
 
     def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal | None:
@@ -126,7 +126,7 @@ def trial(build: Callable[[], Backend], cells: Iterable[tuple[str, Cell[Any]]]) 
             continue
         inputs, state = torch.randn(4, 3, cell.input_size), cell.initial_state(3)
         expected, _ = scan(cell.step, cell.project(inputs), state)
-        outputs: Tensor = backend.sequence_reader(cell, context)(inputs, state)[0]
+        outputs: Tensor = backend.sequence_function(cell, context)(inputs, state)[0]
         if outputs.shape != expected.shape or not torch.allclose(outputs, expected, atol=1e-3):
             raise component_fault(backend, f"the outputs of {name} differ from those of the scan of its step")
         run.append(name)

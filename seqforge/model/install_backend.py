@@ -18,7 +18,7 @@ class EagerBackend(Backend):
         """Return None: every cell is supported."""
         return None
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return the cell's own `forward`."""
         return cell.forward
 
@@ -41,7 +41,7 @@ class BrokenBackend(Backend):
         """Return why the backend cannot be loaded, as a fault of its plugin."""
         return Refusal(self._fault, about="plugin")
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Raise `PluginError`: there is no reader."""
         raise PluginError(self._fault)
 
@@ -75,7 +75,9 @@ def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) 
         context: Device and precision.
     """
     is_eager = isinstance(backend, EagerBackend)
-    function = None if is_eager else _InstalledFunction(backend, cell, context, backend.sequence_reader(cell, context))
+    function = (
+        None if is_eager else _InstalledFunction(backend, cell, context, backend.sequence_function(cell, context))
+    )
     cell.sequence_function = function
 
 
@@ -89,7 +91,7 @@ class _InstalledFunction:
 
     def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         if self._function is None:
-            self._function = self._backend.sequence_reader(self._cell, self._context)
+            self._function = self._backend.sequence_function(self._cell, self._context)
         return self._function(inputs, state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledFunction":

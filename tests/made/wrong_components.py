@@ -187,7 +187,7 @@ class Shifted(Backend):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         return None if isinstance(cell, OnShifted) else "it runs OnShifted only"
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         def read(inputs: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs + 1, after

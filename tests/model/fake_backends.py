@@ -20,7 +20,7 @@ class Fake(Backend):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         return None
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> Any:
         forward = type(cell).forward.__get__(cell)
 
         def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -44,8 +44,8 @@ class Quick(Fake):
 
     name: ClassVar = "quick"
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        read = super().sequence_reader(cell, context)
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> Any:
+        read = super().sequence_function(cell, context)
         known: dict[tuple[int, ...], tuple[Tensor, Any]] = {}
 
         def remember(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -80,7 +80,7 @@ class TurnsOneUnit(Quick):
 class Raises(Fake):
     name: ClassVar = "raises"
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> Any:
         raise ZeroDivisionError("no such instruction")
 
 

@@ -25,8 +25,8 @@ class Prefers(Fake):
 
     slow: ClassVar[torch.dtype]
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        read = super().sequence_reader(cell, context)
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> Any:
+        read = super().sequence_function(cell, context)
 
         def wait(inputs: Any, state: Any) -> Any:
             time.sleep(0.1 if context.dtype == self.slow else 0.0)

@@ -20,7 +20,7 @@ class FusedBackend(Backend):
             return f"torch has no fused layer with the equations of {type(cell).__name__}"
         return None
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader over `torch.nn.RNN`, `GRU` or `LSTM` that uses the cell's parameters."""
         factored = cast("FactoredCell[Any]", cell)
         return partial(_read, factored, _layer(factored))

@@ -57,7 +57,7 @@ def test_each_backend_supports_one_device(cell_class: Any) -> None:
 
 @every_cell
 def test_the_fused_layer_allocates_no_parameters(cell_class: Any) -> None:
-    reader: Any = OnednnBackend().sequence_reader(cell_class(3, 4), CPU)
+    reader: Any = OnednnBackend().sequence_function(cell_class(3, 4), CPU)
     assert all(parameter.is_meta for parameter in reader.args[1].parameters())
 
 
@@ -98,7 +98,7 @@ def test_on_a_gpu_a_cell_agrees_with_the_cpu_without_warnings(cell_class: Any) -
     cell = cell_class(7, 33)
     expected = train_once(cell, cell, sequence(), cell.initial_state(5))
     cell.to("cuda")
-    read = CudnnBackend().sequence_reader(cell, GPU)
+    read = CudnnBackend().sequence_function(cell, GPU)
     found = train_once(read, cell, sequence().cuda(), cell.initial_state(5))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.cpu(), other, rtol=1e-3, atol=1e-4)

@@ -71,7 +71,7 @@ class NativeBackend(Backend):
             return 0.0
         return COMPILATION_SECONDS
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader that runs on a kernel, which is compiled if it is not in the cache folder.
 
         Raises:

@@ -36,7 +36,7 @@ class InductorBackend(Backend):
         """Return the typical time in which torch.compile compiles both passes."""
         return 60.0
 
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader that compiles at its first call."""
         factored = cast("FactoredCell[Any]", cell)
         return partial(_read, factored, compile_step(factored, context.dtype))

@@ -15,6 +15,9 @@ from seqforge_native.library import Library, fields
 CHUNK_STEPS = 16
 """Steps between two states that the forward pass stores for the backward pass: `chunk_steps` of the kernel."""
 
+SEGMENT_STEPS = 256
+"""Steps that a cell advances at once. A sum over them, such as that of an mLSTM's gates, keeps most of its digits."""
+
 _INPUTS = ("query", "key", "read", "write", "value", "decay", "start")
 
 
@@ -45,8 +48,12 @@ def read_matrix_cell(cell: MatrixStateCell[Any], library: Library, inputs: Tenso
     def recurrence(parts: Parts, memory: Memory) -> tuple[Reads, Memory]:
         return run_matrix_states(library, parts, memory)
 
+    outputs: list[Tensor] = []
     with torch.autocast(inputs.device.type, enabled=False):
-        return cell.advance(projected, state, recurrence)
+        for segment in torch.split(projected, SEGMENT_STEPS):
+            output, state = cell.advance(segment, state, recurrence)
+            outputs.append(output)
+    return torch.cat(outputs), state
 
 
 def run_matrix_states(library: Library, parts: Parts, memory: Memory) -> tuple[Reads, Memory]:
@@ -60,7 +67,7 @@ def run_matrix_states(library: Library, parts: Parts, memory: Memory) -> tuple[R
     decay = decay if decay.ndim == len(rows) + 1 else decay[..., None]
     is_delta = parts.read is not None and parts.write is not None
     read, write = (part if is_delta else None for part in (parts.read, parts.write))
-    # The kernel reads as many numbers as the sizes tell: a part that is the same for all heads must be expanded.
+    # The kernel reads as many numbers as the sizes say: a part that is the same for all heads must be expanded.
     tensors = [
         memory.new_empty(0) if part is None else part.to(memory.dtype).expand(*rows, size)
         for part, size in (

@@ -74,7 +74,7 @@ def test_symbols_may_have_any_integer_type(dtype: torch.dtype, peepholes: bool) 
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
     symbols = torch.randint(7, (4, 3)).to(dtype)
-    outputs, _ = backend.sequence_reader(cell, FLOAT32)(symbols, cell.initial_state(3))
+    outputs, _ = backend.sequence_function(cell, FLOAT32)(symbols, cell.initial_state(3))
     expected, _ = cell(symbols.long(), cell.initial_state(3))
     torch.testing.assert_close(outputs, expected)
 
@@ -94,7 +94,7 @@ def test_a_state_that_does_not_fit_is_an_error(state: Any, message: str, peephol
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
     with pytest.raises(ValueError, match=message):
-        backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 3), state)
+        backend.sequence_function(cell, FLOAT32)(torch.randn(6, 2, 3), state)
 
 
 class Unprojected(ElementwiseCell[HiddenState]):
@@ -119,7 +119,7 @@ def test_projected_inputs_that_do_not_fit_are_an_error() -> None:
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
     with pytest.raises(ValueError, match=r"projected inputs of the shape \(6, 2, 8\) .* it must be \(6, 2, 40\)"):
-        backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 8), cell.initial_state(2))
+        backend.sequence_function(cell, FLOAT32)(torch.randn(6, 2, 8), cell.initial_state(2))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_sequence_without_steps_is_the_same_error_as_in_torch(cell: Cell[Any],
     backend = NativeBackend()
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    for read in (cell, backend.sequence_reader(cell, FLOAT32)):
+    for read in (cell, backend.sequence_function(cell, FLOAT32)):
         with pytest.raises(ValueError, match="a sequence has no steps; a cell reads at least one"):
             read(inputs, cell.initial_state(2))
 
@@ -146,7 +146,7 @@ def test_a_batch_may_have_no_rows(inputs: torch.Tensor, peepholes: bool) -> None
     cell, backend = LSTM(3, 4, peepholes=peepholes), NativeBackend()
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    outputs, state = backend.sequence_reader(cell, FLOAT32)(inputs, cell.initial_state(0))
+    outputs, state = backend.sequence_function(cell, FLOAT32)(inputs, cell.initial_state(0))
     outputs.sum().backward()
     assert outputs.shape == (4, 0, 4)
     assert all(part.shape == (0, 4) for part in state)

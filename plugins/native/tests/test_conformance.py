@@ -74,7 +74,7 @@ class TestInductorInBfloat16(TestInductor):
 @pytest.mark.usefixtures("compilable")
 def test_inductor_reads_batches_of_many_sizes() -> None:
     cell = LSTM(5, 5, peepholes=True)
-    read = InductorBackend().sequence_reader(cell, BackendContext(torch.device("cpu"), torch.float32))
+    read = InductorBackend().sequence_function(cell, BackendContext(torch.device("cpu"), torch.float32))
     with torch.no_grad():
         for rows in range(2, 12):  # torch.compile refuses a ninth version of a function
             inputs, state = torch.randn(3, rows, 5), cell.initial_state(rows)

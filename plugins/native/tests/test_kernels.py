@@ -42,7 +42,7 @@ def _use_kernels(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reader(cell: FactoredCell[Any], dtype: torch.dtype = torch.float32) -> SequenceFunction:
-    return NativeBackend().sequence_reader(cell, BackendContext(torch.device("cpu"), dtype))
+    return NativeBackend().sequence_function(cell, BackendContext(torch.device("cpu"), dtype))
 
 
 def draw_case(data: DataObject, make_cell: Callable[[int, int], FactoredCell[Any]], *, symbols: bool) -> Case:

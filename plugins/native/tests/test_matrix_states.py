@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 import torch
@@ -140,15 +141,34 @@ class _Plain(MatrixStateCell[MatrixState]):
         return reads.flatten(-2)
 
 
+class _Counted(_Plain):
+    """Notes how many steps are advanced at once."""
+
+    lengths: ClassVar[list[int]] = []
+
+    def advance(self, projected: Tensor, state: MatrixState, recurrence: Recurrence) -> tuple[Tensor, MatrixState]:
+        self.lengths.append(len(projected))
+        return super().advance(projected, state, recurrence)
+
+
+def test_a_long_sequence_is_advanced_in_segments():
+    torch.manual_seed(0)
+    cell, context = _Counted(5, 8), BackendContext(torch.device("cpu"), torch.float32)
+    inputs = torch.randn(600, 2, 5)
+    outputs, _ = NativeBackend().sequence_function(cell, context)(inputs, cell.initial_state(2))
+    assert cell.lengths == [256, 256, 88]
+    torch.testing.assert_close(outputs, cell(inputs, cell.initial_state(2))[0], rtol=1e-3, atol=1e-3)
+
+
 def test_the_backend_runs_any_cell_with_a_matrix_state():
     torch.manual_seed(0)
     cell, context = _Plain(5, 8), BackendContext(torch.device("cpu"), torch.float32)
     inputs = torch.randn(21, 3, 5)
     backend = NativeBackend()
     assert backend.unsupported(cell, context) is None
-    outputs, after = backend.sequence_reader(cell, context)(inputs, cell.initial_state(3))
+    outputs, after = backend.sequence_function(cell, context)(inputs, cell.initial_state(3))
     expected, expected_after = cell(inputs, cell.initial_state(3))
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close(after.memory, expected_after.memory)
     with pytest.raises(ValueError, match="float32 for each row"):
-        backend.sequence_reader(cell, context)(inputs, cell.initial_state(2))
+        backend.sequence_function(cell, context)(inputs, cell.initial_state(2))

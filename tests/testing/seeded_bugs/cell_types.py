@@ -164,7 +164,7 @@ class Rounding(Backend):
     def unsupported(self, cell, context):
         return None if isinstance(cell, WrongWhenCompiled) else "it runs one cell only"
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs, Memory(after.hidden * 1.001, after.steps)

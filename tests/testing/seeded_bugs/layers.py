@@ -90,7 +90,7 @@ class Correct(Backend):
     def unsupported(self, cell, context):
         return None
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         return lambda inputs, state: type(cell).forward(cell, inputs, state)
 
 
@@ -116,7 +116,7 @@ class SuiteOfBackends(BackendSuite):
 class ScalesTheState(Correct):
     """The last state is wrong."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs, after._replace(hidden=after.hidden * 1.001)
@@ -132,7 +132,7 @@ class ScalesTheState(Correct):
 class DetachesTheWeight(Correct):
     """A parameter has no gradient."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             weight = {"recurrent_weight": cell.recurrent_weight.detach()}
             return functional_call(
@@ -150,7 +150,7 @@ class DetachesTheWeight(Correct):
 class ReadsSymbolsFrom1(Correct):
     """The first symbol is taken for 1."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             shifted = inputs if inputs.is_floating_point() else (inputs + 1) % cell.input_size
             return type(cell).forward(cell, shifted, state)
@@ -166,7 +166,7 @@ class ReadsSymbolsFrom1(Correct):
 class WrongWithoutGradients(Correct):
     """The faster path without gradients is wrong."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs if torch.is_grad_enabled() else outputs * 1.001, after
@@ -182,7 +182,7 @@ class WrongWithoutGradients(Correct):
 class AssumesContiguousStates(Correct):
     """The memory of the state is read as if it were contiguous."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             hidden = state.hidden.as_strided(state.hidden.shape, (state.hidden.shape[1], 1))
             return type(cell).forward(cell, inputs, state._replace(hidden=hidden))
@@ -198,7 +198,7 @@ class AssumesContiguousStates(Correct):
 class CopiesParameters(Correct):
     """The reader has a copy of the parameters."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         frozen = copy.deepcopy(cell)
         frozen.requires_grad_(False)
 
@@ -220,8 +220,8 @@ class OneReaderForAllCells(Correct):
 
     first = None
 
-    def sequence_reader(self, cell, context):
-        self.first = self.first or super().sequence_reader(cell, context)
+    def sequence_function(self, cell, context):
+        self.first = self.first or super().sequence_function(cell, context)
         return self.first
 
 
@@ -229,7 +229,7 @@ class OneReaderForAllCells(Correct):
 class RandomRounding(Correct):
     """Results are rounded at random."""
 
-    def sequence_reader(self, cell, context):
+    def sequence_function(self, cell, context):
         def read(inputs, state):
             outputs, after = type(cell).forward(cell, inputs, state)
             return outputs + 1e-12 * torch.rand_like(outputs), after

@@ -194,7 +194,7 @@ def test_the_outputs_of_an_slstm_are_accurate_in_bfloat16() -> None:
         pytest.skip(reason)
     double, inputs, weights = copy.deepcopy(cell).double(), torch.randn(8, 5, 9), torch.randn(8, 5, 24)
     with torch.autocast("cpu", torch.bfloat16):
-        outputs, _ = NativeBackend().sequence_reader(cell, context)(inputs, cell.initial_state(5))
+        outputs, _ = NativeBackend().sequence_function(cell, context)(inputs, cell.initial_state(5))
     expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(5))
     found = torch.autograd.grad((outputs.float() * weights).sum(), list(cell.parameters()))
     exact = torch.autograd.grad((expected * weights).sum(), list(double.parameters()))
@@ -208,7 +208,7 @@ def test_a_stabilized_exponent_does_not_overflow() -> None:
         cell.bias.view(4, 5)[1] = 200.0  # exp(200) is not a number in float32
     if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    outputs, state = NativeBackend().sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 2), cell.initial_state(2))
+    outputs, state = NativeBackend().sequence_function(cell, FLOAT32)(torch.randn(6, 2, 2), cell.initial_state(2))
     assert outputs.isfinite().all()
     assert all(part.isfinite().all() for part in state)
 
@@ -241,7 +241,7 @@ def test_logarithms_are_accurate_and_have_the_limits_of_torch() -> None:
     limits = torch.tensor([0.0, -0.0, -1.0, -2.0, torch.inf, torch.nan, 1e-8, -1e-8, -0.4, 1.0])
     numbers = torch.cat([limits, torch.logspace(-37, 38, 3000), 1 + torch.linspace(-0.5, 0.5, 3000)])
     with torch.no_grad():
-        _, found = NativeBackend().sequence_reader(cell, FLOAT32)(
+        _, found = NativeBackend().sequence_function(cell, FLOAT32)(
             numbers.view(1, -1, 1), cell.initial_state(len(numbers))
         )
     expected = (torch.log(numbers.double()), torch.log1p(numbers.double()))
@@ -257,7 +257,7 @@ def test_inductor_refuses_a_cell_without_a_recurrent_product() -> None:
 def test_inductor_multiplies_by_the_recurrent_matrix() -> None:
     cell = Clockwork(4, 6)
     inputs, state = torch.randn(3, 2, 4), cell.initial_state(2)
-    read = InductorBackend().sequence_reader(cell, FLOAT32)
+    read = InductorBackend().sequence_function(cell, FLOAT32)
     double = copy.deepcopy(cell).double()
     expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(2))
     torch.testing.assert_close(read(inputs, state)[0].double(), expected, rtol=1e-5, atol=1e-5)

@@ -145,7 +145,7 @@ def test_a_cell_of_random_operations_equals_its_scan(program: Program, hidden_si
         assert reason.startswith(("this processor", "its kernel must be compiled")), reason
         pytest.skip(reason)
     inputs, state = torch.randn(3, batch, 4), HiddenState(torch.randn(batch, hidden_size) / 2)
-    found = results(cell, inputs, state, backend.sequence_reader(cell, FLOAT32))
+    found = results(cell, inputs, state, backend.sequence_function(cell, FLOAT32))
     expected = scanned(copy.deepcopy(cell).double(), inputs, state)
     for one, plain, exact in zip(found, scanned(cell, inputs, state), expected, strict=True):
         # A program may be ill-conditioned, so that torch has large errors in float32 as well.

@@ -152,7 +152,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
     cell = LayerNormLSTM(37, 37)
     if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    read, inputs, weights = NativeBackend().sequence_reader(cell, FLOAT32), torch.randn(5, 7, 37), torch.randn(37)
+    read, inputs, weights = NativeBackend().sequence_function(cell, FLOAT32), torch.randn(5, 7, 37), torch.randn(37)
     threads = torch.get_num_threads()
     found: list[tuple[Tensor, ...]] = []
     try:

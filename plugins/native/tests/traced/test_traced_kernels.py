@@ -261,27 +261,27 @@ def test_a_kernel_is_compiled_once_with_a_message(
     backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
     assert backend.unsupported(OneGate(5, 6), context) is None
     assert backend.preparation_seconds(OneGate(5, 6), context) > 1
-    backend.sequence_reader(OneGate(5, 6), context)
+    backend.sequence_function(OneGate(5, 6), context)
     assert "compiling a kernel for OneGate" in capsys.readouterr().err
     (entry,) = list_entries()
     assert (entry.kind, entry.origin) == ("kernels", f"OneGate in float32 for {best_instruction_set()}")
     assert backend.preparation_seconds(OneGate(7, 9), context) == 0
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    backend.sequence_reader(OneGate(7, 9), context)
+    backend.sequence_function(OneGate(7, 9), context)
     assert capsys.readouterr().err == ""
 
 
 def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
-    backend.sequence_reader(OneGate(5, 6), context)
+    backend.sequence_function(OneGate(5, 6), context)
     (library,) = tmp_path.glob("kernels/*/kernel.so")
     whole = library.read_bytes()
     # The old file may still be mapped, so it is replaced rather than changed.
     library.unlink()
     library.write_bytes(whole[:1000] + bytes([whole[1000] ^ 4]) + whole[1001:])
     assert backend.preparation_seconds(OneGate(5, 6), context) > 1
-    backend.sequence_reader(OneGate(5, 6), context)
+    backend.sequence_function(OneGate(5, 6), context)
     assert backend.preparation_seconds(OneGate(5, 6), context) == 0
 
 
@@ -294,5 +294,5 @@ def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.Mon
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(PluginError, match="the compiler failed: x:1: error: unknown instruction"):
-        NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
+        NativeBackend().sequence_function(Leaky(5, 6), BackendContext(CPU, torch.float32))
     assert list(tmp_path.glob("cache/kernels/*")) == []
