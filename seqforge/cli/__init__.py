@@ -3,7 +3,9 @@
 import gc
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -76,8 +78,22 @@ def collect_old_objects_rarely() -> None:
     gc.set_threshold(youngest, young, 100)
 
 
+def keep_interrupts() -> None:
+    """Deliver an interrupt again that arrives within a finalizer, where Python prints it and goes on."""
+
+    def handle(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Later, since an interrupt within this function would be dropped too.
+            threading.Timer(0.01, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = handle
+
+
 def _run() -> None:
     collect_old_objects_rarely()
+    keep_interrupts()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends

@@ -65,3 +65,23 @@ def test_the_help_of_a_command_breaks_only_between_paragraphs() -> None:
     assert any(len(paragraph) > 120 for paragraph in paragraphs)
     # Indented paragraphs are examples, whose lines stay.
     assert not [paragraph for paragraph in paragraphs if "\n" in paragraph.strip() and paragraph[0] != " "]
+
+
+def test_an_interrupt_within_a_finalizer_is_not_lost():
+    program = """
+import time
+from seqforge.cli import keep_interrupts
+
+class Interrupted:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+keep_interrupts()
+try:
+    Interrupted()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
