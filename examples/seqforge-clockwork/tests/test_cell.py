@@ -32,7 +32,7 @@ def test_each_group_has_its_period() -> None:
     outputs, _ = cell(torch.randn(17, 1, 3), cell.initial_state(1))
     changed = (outputs[1:, 0] != outputs[:-1, 0]).reshape(16, 4, 2).all(-1)
     for group in range(4):
-        steps = (changed[:, group].nonzero().flatten() + 1).tolist()
+        steps = [1 + int(step) for step in changed[:, group].nonzero()]
         assert steps == list(range(2**group, 17, 2**group))
 
 
