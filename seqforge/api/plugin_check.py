@@ -98,7 +98,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
     except SeqforgeError as error:
         finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
         return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or author_hint(name))
-    return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(options))
+    return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(registry, registration, options))
 
 
 def _try(component: Component, registry: Registry) -> str:
@@ -213,9 +213,15 @@ def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
     return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, finding)
 
 
-def _advise(options: type[BaseModel]) -> str:
-    fields = {name: info.description for name, info in options.model_fields.items()}
-    bare = [name for name, description in fields.items() if not description]
-    if not bare:
-        return ""
-    return f'Describe {", ".join(bare)}: Annotated[type, Field(description="…")].'
+def _advise(registry: Registry, registration: Registration, options: type[BaseModel]) -> str:
+    """Return what the author may improve of a component that works: its name, and the descriptions of its options."""
+    advice: list[str] = []
+    owners = [owner.qualified_name for owner in registry.owners(registration.kind, registration.name)]
+    if not registration.qualified_only and owners != [registration.qualified_name]:
+        others = " and ".join(owner for owner in owners if owner != registration.qualified_name)
+        name = registration.qualified_name
+        advice.append(f"The name {registration.name!r} is that of {others}: choose another one, or write {name!r}.")
+    bare = [name for name, info in options.model_fields.items() if not info.description]
+    if bare:
+        advice.append(f'Describe {", ".join(bare)}: Annotated[type, Field(description="…")].')
+    return " ".join(advice)

@@ -86,5 +86,5 @@ def check_name(name: str, kinds: list[str], registry: Registry) -> None:
     for kind in kinds:
         for other in registry.registrations(kind):
             if other.name == name and not other.qualified_only:
-                hint = f"Choose another name, such as my-{name}. A name of two plugins works only as plugin/name."
+                hint = f"Choose another name, such as my-{name}. Yours would be found as {name}/{name} only."
                 raise PluginError(f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}", hint=hint)

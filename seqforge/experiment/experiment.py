@@ -207,7 +207,9 @@ class Experiment(BaseModel):
         if isinstance(identity := tables.get("experiment", {}), dict):
             tables["experiment"] = {"name": _run_name(name), **identity}
         valid: dict[str, Any] = {}
-        context: dict[str, Any] = {"registry": registry, "folder": folder, "owners": {}, "valid": valid}
+        recorded = tables.get("plugins")
+        preferring = Registry(registry.plugins, cast("dict[str, Any]", recorded) if isinstance(recorded, dict) else ())
+        context: dict[str, Any] = {"registry": preferring, "folder": folder, "owners": {}, "valid": valid}
         problems: list[Problem] = []
         with blame_components():  # the check calls class methods of components, such as `fits` of a metric
             try:

@@ -71,7 +71,7 @@ class Kind:
         key: Dotted key of an experiment whose value is a component of this kind, or a list of them; None if a setting
             contains only its name.
         many: Whether the value is a list.
-        default: Name of the component if the experiment does not have the key; "" if there is none.
+        default: Qualified name of the component if the experiment does not have the key; "" if there is none.
         supplied: Arguments of `__init__` that the engine passes. An experiment cannot set them.
         observes: Whether components of this kind only observe a run, so that its results do not depend on them.
         interfaces: Interfaces; a component implements one of them. By default, one with the name of the kind.
@@ -137,12 +137,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 ),
                 irregular_plural="corpora",
             ),
-            Kind("vocabulary", "vocabulary", default="characters", irregular_plural="vocabularies"),
+            Kind("vocabulary", "vocabulary", default="essentials/characters", irregular_plural="vocabularies"),
             Kind(
                 "cell",
                 "model.cells",
                 many=True,
-                default="lstm",
+                default="essentials/lstm",
                 supplied=frozenset({"input_size"}),
                 interfaces=(Interface("cell", contract="cell_contract"),),
             ),
@@ -153,15 +153,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 interfaces=(Interface("attention", "sequences"),),
             ),
             Kind("backend", None),
-            Kind("initializer", "model.initializer", default="default"),
-            Kind("loss", "loss", default="cross-entropy", irregular_plural="losses"),
-            Kind("optimizer", "optimizer", default="adam"),
-            Kind("schedule", "schedule", default="constant"),
+            Kind("initializer", "model.initializer", default="essentials/default"),
+            Kind("loss", "loss", default="essentials/cross-entropy", irregular_plural="losses"),
+            Kind("optimizer", "optimizer", default="essentials/adam"),
+            Kind("schedule", "schedule", default="essentials/constant"),
             Kind(
                 "sampler",
                 "sampler",
                 many=True,
-                default="temperature",
+                default="essentials/temperature",
                 interfaces=(Interface("sampler", "text", contract="sampler_contract"),),
             ),
             Kind(

@@ -22,6 +22,25 @@ EAGER_BACKEND = Registration(
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
 
+FIRST_PARTY = frozenset(
+    {
+        CORE,
+        "c-samplers",
+        "code-structure",
+        "cudnn",
+        "essentials",
+        "linux-source",
+        "matrix-cells",
+        "native",
+        "parallel-cells",
+        "pretrained",
+        "sweeps",
+        "tasks",
+        "trackers",
+    }
+)
+"""Names of the plugins of seqforge itself. Their components own their short names."""
+
 MAXIMUM_LENGTH = 100
 """Characters of an unknown name that a message shows."""
 
@@ -40,15 +59,18 @@ Hint = tuple[str, str | None]
 class Registry:
     """Plugins and their components. A registry is immutable.
 
-    The qualified name of a component is `plugin/name`. The short name works if only one plugin offers it. The order in
-    which plugins were installed does not matter.
+    The qualified name of a component is `plugin/name`. If several plugins offer a short name, it belongs to the
+    first-party one, so that a new plugin never changes an experiment that does not name it. Between others, there is no
+    short name. The order in which plugins were installed does not matter.
 
     Args:
         plugins: Plugins, as `discover` returns them.
+        preferred: Names of the plugins that an experiment records. A short name belongs to one of them first.
     """
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, plugins: Sequence[Plugin], preferred: Iterable[str] = ()) -> None:
         self.plugins = tuple(plugins)
+        self._preferred = frozenset(preferred)
 
     @classmethod
     def installed(cls) -> "Registry":
@@ -112,12 +134,13 @@ class Registry:
         return [model for plugin in self.plugins for model in plugin.models]
 
     def find_model(self, name: str) -> PretrainedModel | None:
-        """Return a trained model by `plugin/name`, or by `name` if only one plugin offers it; None if there is none.
+        """Return a trained model by `plugin/name`, or by `name` if it belongs to one plugin; None if there is none.
 
         Raises:
-            PluginError: If more than one plugin offers it.
+            PluginError: If more than one plugin offers it, and none of seqforge itself.
         """
         matches = [model for model in self.models if name in (model.name, model.qualified_name)]
+        matches = [model for model in matches if model.plugin in FIRST_PARTY] or matches
         if len(matches) > 1:
             owners = ", ".join(model.qualified_name for model in matches)
             raise PluginError(f"model {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
@@ -134,26 +157,33 @@ class Registry:
 
     def names_of(self, registration: Registration) -> list[str]:
         """Return the names by which `find` finds a component, the shortest first."""
-        same = [other for other in self.registrations(registration.kind) if other.name == registration.name]
-        if [other for other in same if not other.qualified_only] == [registration]:
+        if self.owners(registration.kind, registration.name) == [registration]:
             return [registration.name, registration.qualified_name]
         return [registration.qualified_name]
+
+    def owners(self, kind: str, name: str) -> list[Registration]:
+        """Return the components that a short name may mean: one, or several if none of them has a right to it."""
+        offering = [other for other in self.registrations(kind) if other.name == name and not other.qualified_only]
+        if any(other.plugin.endswith(FILE_SUFFIX) for other in offering):
+            return offering  # The user names a file for this command, and may mean its component.
+        for rightful in (self._preferred, FIRST_PARTY):
+            offering = [other for other in offering if other.plugin in rightful] or offering
+        return offering
 
     def names(self, kind: str) -> list[str]:
         """Return the shortest name of every component of one kind, sorted."""
         return sorted(self.names_of(registration)[0] for registration in self.registrations(kind))
 
     def find(self, kind: str, name: str) -> Registration:
-        """Find a component by `plugin/name`, or by `name` if only one plugin offers it.
+        """Find a component by `plugin/name`, or by `name` if it belongs to one plugin; see `Registry`.
 
         Raises:
             PluginError: If there is no such component, or more than one.
         """
-        candidates = self.registrations(kind)
         if "/" in name:
-            matches = [candidate for candidate in candidates if candidate.qualified_name == name]
+            matches = [candidate for candidate in self.registrations(kind) if candidate.qualified_name == name]
         else:
-            matches = [candidate for candidate in candidates if candidate.name == name and not candidate.qualified_only]
+            matches = self.owners(kind, name)
         if len(matches) == 1:
             return matches[0]
         if matches:

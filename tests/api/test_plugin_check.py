@@ -30,6 +30,19 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     del sys.modules["plugin_file_wrong_components"]
 
 
+def test_a_name_that_a_first_party_component_has_is_named():
+    essentials = next(plugin for plugin in Registry.installed().plugins if plugin.name == "essentials")
+    own = Register("mine")
+    own.add("schedule", "cosine", "seqforge_essentials.schedules:Cosine")
+    own.add("schedule", "my-cosine", "seqforge_essentials.schedules:Cosine")
+    registry = Registry([essentials, Plugin("mine", "", "", "1", PluginState.OK, registrations=(*own.registrations,))])
+    advice = [check_component(registry, entry, {}).advice for entry in own.registrations]
+    assert advice == [
+        "The name 'cosine' is that of essentials/cosine: choose another one, or write 'mine/cosine'.",
+        "",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "finding"),
     [

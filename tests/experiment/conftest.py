@@ -8,12 +8,12 @@ import pytest
 
 from seqforge.registry import GROUP, Registry, discover
 
-PLUGINS = {"basics": "sample_basics", "extra": "sample_extra", "native": "sample_native", "tasks": "sample_tasks"}
+PLUGINS = {"essentials": "sample_basics", "extra": "sample_extra", "native": "sample_native", "tasks": "sample_tasks"}
 
 
 @pytest.fixture(scope="session")
 def samples() -> Iterator[Registry]:
-    """Return a registry of the plugins `basics` and `extra`, the broken `native` and the disabled `tasks`."""
+    """Return a registry of the plugins `essentials` and `extra`, the broken `native` and the disabled `tasks`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "plugins")
         entries = [EntryPoint(name, module, GROUP) for name, module in PLUGINS.items()]

@@ -26,8 +26,8 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
             "topology": "synced",
             "dropout": 0.0,
             "bidirectional": False,
-            "initializer": {"use": "basics/default"},
-            "cells": [{"use": "basics/lstm", "hidden_size": 128, "forget_bias": 1.0, "peepholes": False}],
+            "initializer": {"use": "essentials/default"},
+            "cells": [{"use": "essentials/lstm", "hidden_size": 128, "forget_bias": 1.0, "peepholes": False}],
         },
         "training": {
             "batch_size": 64,
@@ -46,15 +46,15 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
         "evaluation": {"interval": 500, "tokens": 1_000_000},
         "prediction": {"beam": 1, "length_normalization": 0.0, "length": 200},
         "sampling": {"interval": 1000, "length": 300, "count": 1},
-        "corpus": {"use": "basics/inline", "text": "hello"},
-        "vocabulary": {"use": "basics/characters"},
-        "loss": {"use": "basics/cross-entropy", "label_smoothing": 0.0},
-        "optimizer": {"use": "basics/adam", "learning_rate": 0.002, "decay": 0.9},
-        "schedule": {"use": "basics/constant"},
-        "sampler": [{"use": "basics/temperature", "temperature": 0.8}],
+        "corpus": {"use": "essentials/inline", "text": "hello"},
+        "vocabulary": {"use": "essentials/characters"},
+        "loss": {"use": "essentials/cross-entropy", "label_smoothing": 0.0},
+        "optimizer": {"use": "essentials/adam", "learning_rate": 0.002, "decay": 0.9},
+        "schedule": {"use": "essentials/constant"},
+        "sampler": [{"use": "essentials/temperature", "temperature": 0.8}],
         "metrics": [],
         "trackers": [],
-        "plugins": {"seqforge": seqforge.__version__, "basics": ""},
+        "plugins": {"seqforge": seqforge.__version__, "essentials": ""},
         "distributions": {},
     }
     assert experiment.topology is TOPOLOGIES["synced"]
@@ -72,17 +72,17 @@ def test_a_stated_limit_replaces_the_default_number_of_steps(samples: Registry, 
 def test_repeated_cells_are_resolved_to_single_entries(samples: Registry):
     cells = [{"use": "lstm", "repeat": 2, "hidden_size": 8}, {"use": "extra/gru"}]
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": cells}}, registry=samples)
-    assert [cell.name for cell in experiment.model.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
+    assert [cell.name for cell in experiment.model.cells] == ["essentials/lstm", "essentials/lstm", "extra/gru"]
     assert [cell["hidden_size"] for cell in experiment.table["model"]["cells"]] == [8, 8, 128]
     assert not any("repeat" in cell for cell in experiment.table["model"]["cells"])
 
 
 def test_the_plugins_of_nested_components_are_recorded(samples: Registry):
-    around = {"use": "basics/residual", "inner": {"use": "extra/lstm"}}
+    around = {"use": "essentials/residual", "inner": {"use": "extra/lstm"}}
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
-    assert set(experiment.plugins) == {"seqforge", "basics", "extra"}
+    assert set(experiment.plugins) == {"seqforge", "essentials", "extra"}
     alone = Experiment.from_dict(SMALLEST, registry=samples)
-    assert set(alone.plugins) == {"seqforge", "basics"}
+    assert set(alone.plugins) == {"seqforge", "essentials"}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 _cells = st.recursive(
     st.fixed_dictionaries(
-        {"use": st.sampled_from(["lstm", "basics/lstm", "extra/lstm"])},
+        {"use": st.sampled_from(["lstm", "essentials/lstm", "extra/lstm"])},
         optional={"hidden_size": _counts, "forget_bias": st.floats(-1e9, 1e9), "peepholes": st.booleans()},
     ),
     lambda inner: st.fixed_dictionaries({"use": st.just("residual"), "inner": inner}),
@@ -178,7 +178,7 @@ _experiments = st.fixed_dictionaries(
         ),
         "sampling": _some(prompt=_texts, count=_counts),
         "optimizer": st.fixed_dictionaries(
-            {"use": st.sampled_from(["adam", "basics/adam"])},
+            {"use": st.sampled_from(["adam", "essentials/adam"])},
             optional={"learning_rate": _rates, "decay": _rates | st.just("none")},
         ),
         "sampler": st.lists(_rates.map(lambda rate: {"use": "temperature", "temperature": rate}), max_size=2),

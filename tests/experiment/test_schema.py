@@ -100,7 +100,7 @@ def test_the_schema_accepts_what_the_check_accepts(sampled: jsonschema.Draft2020
         use = "extra/gru"
         [[model.cells]]
         use = "residual"
-        inner = { use = "residual", inner = { use = "basics/lstm", hidden_size = 3 } }
+        inner = { use = "residual", inner = { use = "essentials/lstm", hidden_size = 3 } }
         [optimizer]
         use = "adam"
         decay = "none"
@@ -125,7 +125,7 @@ def test_the_schema_accepts_what_the_check_accepts(sampled: jsonschema.Draft2020
     sampled.validate(tomllib.loads(experiment.to_toml()))
     sampled.validate({"corpus": CORPUS})
     without_use = {"corpus": CORPUS, "optimizer": {"decay": "none"}}
-    assert Experiment.from_dict(without_use, registry=samples).table["optimizer"]["use"] == "basics/adam"
+    assert Experiment.from_dict(without_use, registry=samples).table["optimizer"]["use"] == "essentials/adam"
     sampled.validate(without_use)
     sampled.validate({"corpus": {"use": "files", "paths": "a.txt"}})
     assert not sampled.is_valid({"corpus": {"use": "files", "paths": 3}})
@@ -138,25 +138,26 @@ def test_only_usable_components_are_listed(samples: Registry):
         for kind, branches in ((kind, definitions[kind].get("oneOf", [])) for kind in KINDS)
     }
     assert named["cell"] == [
-        ["lstm", "basics/lstm"],
-        ["basics/gru"],
-        ["residual", "basics/residual"],
+        ["lstm", "essentials/lstm"],
+        ["gru", "essentials/gru"],
+        ["residual", "essentials/residual"],
         ["extra/gru"],
         ["extra/lstm"],
         ["extra/minimal"],
     ]
     assert named["sampler"] == [
-        ["temperature", "basics/temperature"],
-        ["greedy", "basics/greedy"],
+        ["temperature", "essentials/temperature"],
+        ["greedy", "essentials/greedy"],
         ["by-mode", "extra/by-mode"],
     ]
 
 
 def test_options_are_described_for_editors(samples: Registry):
     schema = json_schema(samples)
-    residual = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch.get("title") == "basics/residual")
+    cells = schema["$defs"]["cell"]["oneOf"]
+    residual = next(branch for branch in cells if branch.get("title") == "essentials/residual")
     assert residual["properties"]["inner"]["description"] == "Cell with the skip connection."
-    gru = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch.get("title") == "extra/gru")
+    gru = next(branch for branch in cells if branch.get("title") == "extra/gru")
     assert gru["properties"]["hidden_size"]["description"] == "Features."
     assert gru["properties"]["hidden_size"]["default"] == 128
     for table in ("Identity", "Data", "Model", "Training", "Evaluation", "Sampling"):

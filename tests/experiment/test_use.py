@@ -57,7 +57,7 @@ def test_the_constructor_and_its_file_give_equal_experiments(samples: Registry, 
         sampler=["greedy", sf.use("temperature", temperature=0.5)],
         metrics=[sf.use("distinct", lengths=(1, 2))],
         data={"shuffle": False},
-        model={"dropout": 0.5, "cells": ["lstm", sf.use("basics/gru", hidden_size=np.int64(7), repeat=2)]},
+        model={"dropout": 0.5, "cells": ["lstm", sf.use("essentials/gru", hidden_size=np.int64(7), repeat=2)]},
         training={"minutes": 3, "steps": None},
         experiment={"name": "mine", "seed": 5},
         registry=samples,
@@ -82,7 +82,7 @@ def test_a_session_defined_class_is_a_component(samples: Registry) -> None:
     assert isinstance(built, Chain)
     assert isinstance(built.inner, Cold)
     assert (built.inner.size, built.path) == (9, Path("there"))
-    assert list(experiment.plugins) == ["seqforge", "basics"]
+    assert list(experiment.plugins) == ["seqforge", "essentials"]
     assert not any(plugin.name == "session" for plugin in samples.plugins)  # The given registry does not change.
     again = sf.Experiment.from_dict(experiment.table, registry=experiment.registry)
     assert again == experiment
@@ -92,7 +92,7 @@ def test_a_session_defined_class_is_a_component(samples: Registry) -> None:
 def test_a_class_that_a_plugin_registers_keeps_its_name(samples: Registry) -> None:
     lstm = samples.load(samples.find("cell", "lstm"))
     experiment = sf.Experiment(corpus=CORPUS, model={"cells": [sf.use(lstm, hidden_size=5)]}, registry=samples)
-    assert experiment.model.cells[0].name == "basics/lstm"
+    assert experiment.model.cells[0].name == "essentials/lstm"
     assert experiment.registry is samples
 
 
@@ -214,15 +214,15 @@ PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a setting as an option": (
         {"corpus": sf.use("inline", text="hello", steps=3)},
-        "corpus.steps: basics/inline has no option 'steps'. Move it to training={'steps': …}.",
+        "corpus.steps: essentials/inline has no option 'steps'. Move it to training={'steps': …}.",
     ),
     "an option of another component": (
         {"corpus": sf.use("inline", text="hello", hidden_size=3)},
-        "corpus.hidden_size: basics/inline has no option 'hidden_size'. Move it to the use(…) of the cell.",
+        "corpus.hidden_size: essentials/inline has no option 'hidden_size'. Move it to the use(…) of the cell.",
     ),
     "a seed as an option": (
         {"corpus": sf.use("inline", text="hello", seed=3)},
-        "corpus.seed: basics/inline has no option 'seed'. Move it to experiment={'seed': …}.",
+        "corpus.seed: essentials/inline has no option 'seed'. Move it to experiment={'seed': …}.",
     ),
 }
 

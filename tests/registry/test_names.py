@@ -1,16 +1,19 @@
 """Finding components by name, and importing them."""
 
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
+from seqforge.registry import GROUP, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
+from seqforge.registry.registry import FIRST_PARTY
 
 SEQFORGE_API = 1
 
@@ -59,6 +62,25 @@ def test_an_ambiguous_short_name_is_an_error_that_lists_the_plugins():
         owners = ", ".join(f"{owner.name}/gru" for owner in plugins)
         message = error_message(Registry(plugins), "cell", "gru")
         assert message == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
+
+
+def test_a_short_name_belongs_to_the_recorded_plugin_and_then_to_the_first_party_one():
+    gru = Registration("cell", "essentials", "gru", "module:Class", False)
+    own = replace(plugin("essentials"), registrations=(gru,))
+    for plugins in ([own, *REGISTRY.plugins], [*REGISTRY.plugins, own]):
+        registry = Registry(plugins)
+        assert registry.find("cell", "gru").plugin == "essentials"
+        assert registry.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "gru", "lstm"]
+        assert registry.find("cell", "beta/gru").plugin == "beta"
+        assert Registry(plugins, preferred=["beta"]).find("cell", "gru").plugin == "beta"
+        assert Registry(plugins, preferred=["beta", "essentials"]).find("cell", "gru").plugin == "essentials"
+    assert Registry(REGISTRY.plugins, preferred=["alpha"]).find("cell", "gru").plugin == "alpha"
+
+
+def test_the_first_party_plugins_are_those_of_the_repository():
+    folders = (Path(__file__).parents[2] / "plugins").glob("*/pyproject.toml")
+    names = {name for each in folders for name in tomllib.loads(each.read_text())["project"]["entry-points"][GROUP]}
+    assert names | {"core"} == FIRST_PARTY
 
 
 def test_a_component_that_is_qualified_only_needs_its_qualified_name():
