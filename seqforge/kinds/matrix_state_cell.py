@@ -43,7 +43,8 @@ class MatrixStateCell(ProjectedCell[StateT]):
     """A cell whose state is a matrix S, `[key, value]`, for each head.
 
     Every step computes u = Sᵀ a; S' = diag(w) S + b uᵀ + k vᵀ; o = S'ᵀ q. A subclass states its rule, and implements
-    `parts` and `readout`. `forward` computes a chunk of steps in a few products, which also have a faster gradient;
+    `parts` and `readout`, which compute each step by itself; what depends on several steps belongs in `mix_steps`.
+    `forward` computes a chunk of steps in a few products, which also have a faster gradient;
     `seqforge.testing.CellSuite` compares it with `step`. Under autocast, only the input projection runs in the lower
     precision.
 
@@ -79,16 +80,29 @@ class MatrixStateCell(ProjectedCell[StateT]):
 
     @abstractmethod
     def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
-        """Return q, k, v, the decay, a and b of every step from the input projection.
+        """Return q, k, v, the decay, a and b of every step from the input projection of the step.
 
         For the delta rules, `seqforge.matrix_states.delta_rule` computes a and b.
         """
 
     @abstractmethod
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch projected"],
     ) -> Float[Tensor, "*time batch hidden"]:
-        """Return the output of every step from o, what its queries read, and from the input projection."""
+        """Return the output of every step from o, what its queries read, its parts, and its input projection."""
+
+    def mix_steps(
+        self, projected: Float[Tensor, "time batch projected"], state: StateT
+    ) -> tuple[Float[Tensor, "time batch mixed"], tuple[Tensor, ...]]:
+        """Return features that depend on several steps, and the tensors of the next state after the matrices.
+
+        `parts` and `readout` receive these features after those of the input projection. By default, there are none,
+        and the state has no other tensors.
+        """
+        return projected[..., :0], ()
 
     def initial_state(self, batch_size: int) -> StateT:
         """Return a state of zeros."""
@@ -98,12 +112,12 @@ class MatrixStateCell(ProjectedCell[StateT]):
     def advance(
         self, projected: Float[Tensor, "time batch projected"], state: StateT, recurrence: Recurrence
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
-        """Compute some steps by a recurrence, and return their outputs and the state after them.
-
-        A cell that stores more than the matrices, or scales them, overrides this method.
-        """
-        reads, memory = recurrence(self.parts(projected), state[0])
-        return self.readout(reads, projected), cast("StateT", MatrixState(memory))
+        """Compute some steps by a recurrence, and return their outputs and the state after them."""
+        mixed, others = self.mix_steps(projected, state)
+        features = torch.cat([projected, mixed], dim=-1) if mixed.shape[-1] else projected
+        parts = self.parts(features)
+        reads, memory = recurrence(parts, state[0])
+        return self.readout(reads, parts, features), type(state)(memory, *others)
 
     def step(
         self, projected: Float[Tensor, "batch projected"], state: StateT

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
 from seqforge.matrix_states import delta_rule
+from seqforge_matrix_cells.gated_norm import gated_norm
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
@@ -75,11 +76,13 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
         return delta_rule(Parts(q / math.sqrt(self.key_size), k, v, log_decay), self.largest_rate * torch.sigmoid(rate))
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch projected"],
     ) -> Float[Tensor, "*time batch hidden"]:
         """Return RMSNorm(o) ⊙ SiLU(r)."""
-        r = self.split(projected)[3]
-        return functional.rms_norm(reads, (self.value_size,), self.norm_weight, 1e-5).flatten(-2) * functional.silu(r)
+        return gated_norm(reads, self.norm_weight, self.split(projected)[3])
 
 
 def log_uniform(parameter: Tensor, low: float, high: float) -> Tensor:

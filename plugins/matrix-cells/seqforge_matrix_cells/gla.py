@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
+from seqforge_matrix_cells.gated_norm import gated_norm
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
@@ -57,8 +58,10 @@ class GLA(MatrixStateCell[MatrixState]):
         return Parts(q / math.sqrt(self.key_size), k, v, log_decay)
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch projected"],
     ) -> Float[Tensor, "*time batch hidden"]:
         """Return RMSNorm(o) ⊙ SiLU(r)."""
-        r = self.split(projected)[3]
-        return functional.rms_norm(reads, (self.value_size,), self.norm_weight, 1e-5).flatten(-2) * functional.silu(r)
+        return gated_norm(reads, self.norm_weight, self.split(projected)[3])

@@ -63,7 +63,10 @@ class HGRN2(MatrixStateCell[MatrixState]):
         return Parts(functional.silu(q), k, i, log_decay)
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch projected"],
     ) -> Float[Tensor, "*time batch hidden"]:
         """Return RMSNorm(o)."""
         return functional.rms_norm(reads.flatten(-2), (self.hidden_size,), self.norm_weight, 1e-5)

@@ -64,9 +64,12 @@ class Mamba2(MatrixStateCell[MatrixState]):
         return Parts(query, dt[..., None] * key[..., None, :], self.split_heads(x), -self.log_decay_rate.exp() * dt)
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch projected"],
     ) -> Float[Tensor, "*time batch hidden"]:
         """Return RMSNorm((o + D x) ⊙ SiLU(z))."""
-        z, x, *_ = self.split(projected)
-        y = reads + self.skip_weight[:, None] * self.split_heads(functional.silu(x))
+        z = self.split(projected)[0]
+        y = reads + self.skip_weight[:, None] * parts.value
         return functional.rms_norm(y.flatten(-2) * functional.silu(z), (self.hidden_size,), self.norm_weight, 1e-5)

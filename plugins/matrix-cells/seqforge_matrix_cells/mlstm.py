@@ -1,6 +1,7 @@
 """The mLSTM."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixStateCell, Parts
-from seqforge.matrix_states import Recurrence
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
@@ -73,34 +73,41 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         memory = zeros(batch_size, self.heads, self.key_size, self.value_size + 1)
         return MLSTMState(memory, zeros(batch_size, self.heads))
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
-        """Return q, k/√key, v with a 1 for the normalizer, and log f, without the input gate."""
-        q, k, v, *_, forget = self.split(projected)
-        q, k, v = (self.split_heads(part) for part in (q, k, v))
-        v = functional.pad(v, (0, 1), value=1.0)
-        return Parts(q, k / math.sqrt(self.key_size), v, functional.logsigmoid(forget + self.gate_bias[self.heads :]))
-
-    def advance(
-        self, projected: Float[Tensor, "time batch projected"], state: MLSTMState, recurrence: Recurrence
-    ) -> tuple[Float[Tensor, "time batch hidden"], MLSTMState]:
-        """Compute some steps by a recurrence of the memory, which is divided by exp(m) after each step."""
-        parts = self.parts(projected)
-        log_forget = parts.log_decay
-        assert log_forget is not None  # noqa: S101 - for the type checker
-        log_input = self.split(projected)[4] + self.gate_bias[: self.heads]
+    def mix_steps(
+        self, projected: Float[Tensor, "time batch projected"], state: MLSTMState
+    ) -> tuple[Float[Tensor, "time batch three*heads"], tuple[Tensor]]:
+        """Return log i - m, the logarithm of the decay of the stored memory, log f + m - m', and -m'; then m."""
+        *_, log_input, forget = self.split(projected)
+        log_input = log_input + self.gate_bias[: self.heads]
+        log_forget = functional.logsigmoid(forget + self.gate_bias[self.heads :])
         total = log_forget.cumsum(0)
         # With a negative m, exp(-m), the lower bound of the normalizer, could overflow.
         m = (total + torch.maximum(state.stabilizer, (log_input - total).cummax(0).values)).clamp(min=0)
         before = torch.cat([state.stabilizer[None], m[:-1]])
-        key = parts.key * (log_input - m).exp()[..., None]
-        reads, memory = recurrence(parts._replace(key=key, log_decay=log_forget + before - m), state.memory)
-        normalizer = torch.maximum(reads[..., -1:].abs(), (-m).exp()[..., None])
-        return self.readout(reads[..., :-1] / normalizer, projected), MLSTMState(memory, m[-1])
+        return torch.cat([log_input - m, log_forget + before - m, -m], dim=-1), (m[-1],)
+
+    def parts(self, projected: Float[Tensor, "*time batch features"]) -> Parts:
+        """Return q, ik/√key, v with a 1 for the normalizer, and log f, for a memory that is divided by exp(m)."""
+        q, k, v, _, log_input, log_forget, _ = self._split(projected)
+        q, k, v = (self.split_heads(part) for part in (q, k, v))
+        k = k * (log_input.exp() / math.sqrt(self.key_size))[..., None]
+        return Parts(q, k, functional.pad(v, (0, 1), value=1.0), log_forget)
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value+1"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch features"],
     ) -> Float[Tensor, "*time batch hidden"]:
-        """Return σ(o) ⊙ LayerNorm(reads)."""
-        o = self.split(projected)[3]
-        normalized = functional.layer_norm(reads, (self.value_size,), self.norm_weight, eps=1e-5)
+        """Return σ(o) ⊙ LayerNorm(Cᵀq / max(|nᵀq|, 1))."""
+        *_, o, _, _, log_bound = self._split(projected)
+        # The bound is 0 in float32 for an m above 103, and then, a query could divide 0 by 0.
+        bound = log_bound.clamp(min=-80).exp()[..., None]
+        normalized = reads[..., :-1] / torch.maximum(reads[..., -1:].abs(), bound)
+        normalized = functional.layer_norm(normalized, (self.value_size,), self.norm_weight, eps=1e-5)
         return torch.sigmoid(o) * normalized.flatten(-2)
+
+    def _split(self, features: Float[Tensor, "*time batch features"]) -> Sequence[Tensor]:
+        """Return q, k, v and o, and the results of `mix_steps`."""
+        q, k, v, o, _, mixed = torch.split(features, [*self.sizes[:4], 2 * self.heads, 3 * self.heads], dim=-1)
+        return q, k, v, o, *mixed.chunk(3, dim=-1)

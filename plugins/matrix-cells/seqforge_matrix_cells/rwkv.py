@@ -1,6 +1,7 @@
 """RWKV-7."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
@@ -11,7 +12,6 @@ from torch.nn import functional
 
 from seqforge.cells import embed_rows, product_dtype
 from seqforge.kinds import MatrixStateCell, Parts
-from seqforge.matrix_states import Recurrence
 from seqforge_matrix_cells.options import Heads, HiddenSize
 
 _MIX_EXPONENTS = (0.2, 0.7, 0.7, 0.9, 0.9, 0.2)
@@ -117,37 +117,37 @@ class RWKV7(MatrixStateCell[RWKV7State]):
             return functional.linear(inputs, weight)
         return embed_rows(weight.t(), inputs, product_dtype(weight))
 
-    def advance(
-        self, projected: Float[Tensor, "time batch two*projected"], state: RWKV7State, recurrence: Recurrence
-    ) -> tuple[Float[Tensor, "time batch hidden"], RWKV7State]:
-        """Compute some steps by a recurrence, after adding the products with the previous inputs."""
+    def mix_steps(
+        self, projected: Float[Tensor, "time batch two*projected"], state: RWKV7State
+    ) -> tuple[Float[Tensor, "time batch projected"], tuple[Tensor]]:
+        """Return the sum of the two products, of this step and of the previous one, and the last product."""
         now, shifted = projected.chunk(2, dim=-1)
-        mixed = now + torch.cat([state.shifted[None], shifted[:-1]])
-        reads, memory = recurrence(self.parts(mixed), state.memory)
-        return self.readout(reads, mixed), RWKV7State(memory, shifted[-1])
+        return now + torch.cat([state.shifted[None], shifted[:-1]]), (shifted[-1],)
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Float[Tensor, "*time batch features"]) -> Parts:
         """Return r, k̃, v, log w, κ and -a ⊙ κ."""
-        r, k, v, log_decay, rate, scale = self._vectors(projected)
-        kappa = functional.normalize(self.split_heads(k * scale), dim=-1, eps=1e-6)
+        r, k, v, decay, rate, _ = self._split(projected)
+        decay = functional.linear(torch.tanh(decay), self.bottleneck_weight[0], self.gate_bias[0])
+        log_decay = -math.exp(-0.5) * torch.sigmoid(decay)
+        rate = torch.sigmoid(functional.linear(rate, self.bottleneck_weight[1], self.gate_bias[1]))
+        kappa = functional.normalize(self.split_heads(k * self.key_weight[0]), dim=-1, eps=1e-6)
         key = k * (1 + (rate - 1) * self.key_weight[1])
         r, key, v, log_decay, rate = (self.split_heads(part) for part in (r, key, v, log_decay, rate))
         return Parts(r, key, v, log_decay, kappa, -rate * kappa)
 
     def readout(
-        self, reads: Float[Tensor, "*time batch heads value"], projected: Float[Tensor, "*time batch projected"]
+        self,
+        reads: Float[Tensor, "*time batch heads value"],
+        parts: Parts,
+        projected: Float[Tensor, "*time batch features"],
     ) -> Float[Tensor, "*time batch hidden"]:
         """Return (GroupNorm(o) + (r · (ρ ⊙ k̃)) v) ⊙ g."""
-        parts = self.parts(projected)
         normalized = functional.layer_norm(reads, (self.value_size,), eps=64e-5).flatten(-2)
         bonus = (parts.query * self.split_heads(self.key_weight[2]) * parts.key).sum(-1, keepdim=True) * parts.value
-        gate = torch.sigmoid(self.split(projected)[5])
+        gate = torch.sigmoid(self._split(projected)[5])
         gate = functional.linear(gate, self.bottleneck_weight[2])
         return (normalized * self.norm_weight + self.norm_bias + bonus.flatten(-2)) * gate
 
-    def _vectors(self, projected: Float[Tensor, "*time batch projected"]) -> tuple[Tensor, ...]:
-        """Return r, k, v, log w, a and ξ."""
-        r, k, v, decay, rate, _ = self.split(projected)
-        decay = functional.linear(torch.tanh(decay), self.bottleneck_weight[0], self.gate_bias[0])
-        rate = torch.sigmoid(functional.linear(rate, self.bottleneck_weight[1], self.gate_bias[1]))
-        return r, k, v, -math.exp(-0.5) * torch.sigmoid(decay), rate, self.key_weight[0]
+    def _split(self, features: Float[Tensor, "*time batch features"]) -> Sequence[Tensor]:
+        """Return the parts of the sum of `mix_steps`: r, k, v, and the bottlenecks of w, a and g."""
+        return self.split(features[..., 2 * sum(self.sizes) :])

@@ -200,6 +200,17 @@ def test_no_gate_of_the_mlstm_makes_a_gradient_infinite(gates: tuple[float, floa
     assert all(part is not None and part.isfinite().all() for part in (outputs, *state, *gradients))
 
 
+def test_an_mlstm_with_a_large_stabilizer_and_a_query_of_zero_reads_a_number():
+    cell = MLSTM(INPUT, HIDDEN, HEADS, KEYS)
+    with torch.no_grad():
+        cell.gate_bias.fill_(200)
+        cell.input_weight[: HEADS * KEYS] = 0
+    outputs, _ = cell(torch.randn(STEPS, 1, INPUT), cell.initial_state(1))
+    outputs.sum().backward()
+    assert outputs.isfinite().all()
+    assert all(part.grad is not None and part.grad.isfinite().all() for part in cell.parameters())
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_norm_does_not_depend_on_the_initializer(name: str):
     cell = CASES[name][0]()

@@ -137,7 +137,7 @@ class _Plain(MatrixStateCell[MatrixState]):
     def parts(self, projected: Tensor) -> Parts:
         return Parts(*(self.split_heads(part) for part in self.split(projected)))
 
-    def readout(self, reads: Tensor, projected: Tensor) -> Tensor:
+    def readout(self, reads: Tensor, parts: Parts, projected: Tensor) -> Tensor:
         return reads.flatten(-2)
 
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge_parallel_cells.cells import Coefficients, LinearCell
+from seqforge_parallel_cells.highway import with_inputs
 
 _DECAY_EXPONENT = 8.0
 
 _SMALLEST_SQUARE = 2.5e-7
-"""Bound of 1 - a², at which the slope of its root is 1,000, as in the authors' code."""
+"""Value of 1 - a² at which the slope of its root is 1,000, the bound of the authors' code."""
 
 
 class RGLRU(LinearCell):
@@ -55,12 +56,9 @@ class RGLRU(LinearCell):
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch gates"]:
-        """Return W x + b of all steps, and x, if its size is that of the state."""
+        """Return the products of all steps, and x if no product has its place."""
         gates = super().project(inputs)
-        if self.input_size != self.hidden_size:
-            return gates
-        vectors = inputs if inputs.is_floating_point() else functional.one_hot(inputs, self.input_size)
-        return torch.cat([gates, vectors.to(gates.dtype)], dim=-1)
+        return with_inputs(gates, inputs, self.input_size) if self.input_size == self.hidden_size else gates
 
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return a and √(1 - a²) ⊙ (i ⊙ x)."""
@@ -68,5 +66,7 @@ class RGLRU(LinearCell):
         log_a = -_DECAY_EXPONENT * functional.softplus(self.decay) * torch.sigmoid(recurrence)
         a = torch.exp(log_a)
         # 1 - a² = -tanh(log a) (1 + a²), which stays accurate for a near 1.
-        scale = torch.sqrt(torch.clamp(-torch.tanh(log_a) * (1 + a * a), min=_SMALLEST_SQUARE))
+        square = -torch.tanh(log_a) * (1 + a * a)
+        slope = 0.5 / torch.sqrt(torch.clamp(square, min=_SMALLEST_SQUARE))
+        scale = torch.sqrt(square).detach() + (square - square.detach()) * slope.detach()
         return a, scale * torch.sigmoid(input_gate) * x

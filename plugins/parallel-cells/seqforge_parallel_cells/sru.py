@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seqforge.kinds import ElementwiseCell, Gates
+from seqforge_parallel_cells.highway import with_inputs
 
 
 class SRUState(NamedTuple):
@@ -72,12 +72,9 @@ class SRU(ElementwiseCell[SRUState]):
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch gates"]:
-        """Return W x of all steps, and x."""
+        """Return the products of all steps, and x if no product has its place."""
         gates = super().project(inputs)
-        if self.input_size != self.hidden_size:
-            return gates
-        vectors = inputs if inputs.is_floating_point() else functional.one_hot(inputs, self.input_size)
-        return torch.cat([gates, vectors.to(gates.dtype)], dim=-1)
+        return with_inputs(gates, inputs, self.input_size) if self.input_size == self.hidden_size else gates
 
     def pointwise(self, input_gates: Gates, state: SRUState) -> tuple[Float[Tensor, "batch hidden"], SRUState]:
         """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from seqforge_parallel_cells.rg_lru import RGLRU
 
 from seqforge.kinds import HiddenState
@@ -41,7 +42,23 @@ def test_a_decay_of_one_has_a_finite_gradient():
     outputs, _ = cell(torch.ones(4, 1, 2), HiddenState(torch.ones(1, 3)))
     outputs.sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in cell.parameters())
-    torch.testing.assert_close(outputs[-1], torch.ones(1, 3), atol=0.01, rtol=0)
+    torch.testing.assert_close(outputs[-1], torch.ones(1, 3), atol=0, rtol=0)
+
+
+@given(log_rate=st.floats(-80, 0))
+def test_the_bound_of_the_gradient_does_not_change_the_values(log_rate: float):
+    cell = RGLRU(2, 2)
+    with torch.no_grad():
+        cell.decay.fill_(log_rate)
+    gates = torch.tensor([[0.3, 0.3, 0.7, 0.7, 1.5, 1.5]], requires_grad=True)
+    _, addend = cell.coefficients(gates)
+    exponent = 8 * np.log1p(np.exp(log_rate)) * sigmoid(0.3)
+    expected = np.sqrt(-np.expm1(-2 * exponent)) * sigmoid(0.7) * 1.5
+    torch.testing.assert_close(addend.double(), torch.full((1, 2), expected).double(), atol=0, rtol=1e-5)
+    (slope,) = torch.autograd.grad(addend.sum(), gates)
+    of_square = 2 * np.exp(-2 * exponent) * exponent * (1 - sigmoid(0.3)) * sigmoid(0.7) * 1.5
+    of_root = min(1000, 0.5 / np.sqrt(-np.expm1(-2 * exponent)))
+    np.testing.assert_allclose(slope[0, 0].item(), of_root * of_square, rtol=1e-3, atol=1e-30)
 
 
 def test_the_initial_decay_is_on_the_ring_of_the_paper():

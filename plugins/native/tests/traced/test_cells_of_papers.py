@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import torch
+from seqforge_essentials.cells.slstm import SLSTM
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 from seqforge_native.traced.program import plan, write_source
@@ -21,34 +22,6 @@ from seqforge.kinds import BackendContext, ElementwiseCell, FactoredCell, scan
 from seqforge.testing import BackendSuite, CellSuite
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
-
-
-class SLSTMState(NamedTuple):
-    hidden: Tensor
-    cell: Tensor
-    normalizer: Tensor
-    stabilizer: Tensor
-
-
-class SLSTM(FactoredCell[SLSTMState]):
-    """The sLSTM of Beck et al. (2024, arXiv 2405.04517), equations 8 to 17, with an exponential input gate."""
-
-    def __init__(self, input_size: int, hidden_size: int, heads: int = 1) -> None:
-        super().__init__(input_size, hidden_size, 4 * hidden_size, heads=heads)
-
-    def initial_state(self, batch_size: int) -> SLSTMState:
-        zeros = self.input_weight.new_zeros(batch_size, self.hidden_size)
-        return SLSTMState(zeros, zeros, zeros, zeros)
-
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: SLSTMState) -> tuple[Tensor, SLSTMState]:
-        z, i, f, o = (input_gates + recurrent_gates).chunk(4, dim=1)
-        log_f = functional.logsigmoid(f)
-        m = torch.maximum(log_f + state.stabilizer, i)
-        i, f = torch.exp(i - m), torch.exp(log_f + state.stabilizer - m)
-        c = f * state.cell + i * torch.tanh(z)
-        n = f * state.normalizer + i
-        h = torch.sigmoid(o) * c / n
-        return h, SLSTMState(h, c, n, m)
 
 
 class Hidden(NamedTuple):

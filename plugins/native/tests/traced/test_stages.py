@@ -1,12 +1,13 @@
 """Cells whose hidden units exchange numbers within a step: by several products, or by reductions."""
 
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import pytest
 import torch
 from hypothesis import strategies
 from seqforge_essentials.cells.gru import ResetBeforeGRU
+from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
 from seqforge_native.backend import NativeBackend
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,36 +43,6 @@ class MGU(Cell[HiddenState]):
         n = torch.tanh(input_n + functional.linear(f * h, weight_n, self.out_bias))
         h = (1 - f) * h + f * n
         return torch.tanh(h @ self.recurrent_weight_out), HiddenState(h)
-
-
-class LSTMState(NamedTuple):
-    hidden: Tensor
-    cell: Tensor
-
-
-class LayerNormLSTM(FactoredCell[LSTMState]):
-    """The LSTM with layer normalization (Ba et al. 2016, arXiv 1607.06450), equations 20 to 22.
-
-    The bias is added before the first norm, and not after it as in the paper.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, 4 * hidden_size)
-        self.input_gain, self.recurrent_gain = (self.uniform_parameter(4 * hidden_size) for _ in range(2))
-        self.cell_gain, self.cell_bias = (self.uniform_parameter(hidden_size) for _ in range(2))
-
-    def initial_state(self, batch_size: int) -> LSTMState:
-        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
-        return LSTMState(zeros, zeros)
-
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        size = (self.hidden_size,)
-        gates = functional.layer_norm(input_gates, (4 * self.hidden_size,), self.input_gain)
-        gates = gates + functional.layer_norm(recurrent_gates, (4 * self.hidden_size,), self.recurrent_gain)
-        i, f, g, o = gates.chunk(4, dim=1)
-        c = torch.sigmoid(f) * state.cell + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(functional.layer_norm(c, size, self.cell_gain, self.cell_bias))
-        return h, LSTMState(h, c)
 
 
 class NormalizedHeads(FactoredCell[HiddenState]):
