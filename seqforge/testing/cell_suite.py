@@ -23,6 +23,7 @@ from seqforge.testing.cell_case import (
     rows_of,
     sizes,
 )
+from seqforge.testing.cell_run import require_run
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
 from seqforge.testing.each_case import LARGE, TYPICAL, each_case
 
@@ -236,6 +237,10 @@ class CellSuite(Suite, kind="cell"):
     def test_training_lowers_the_loss(self, make: CellFactory) -> None:
         """A few optimizer steps bring the outputs of a cell closer to those of a cell with other parameters."""
         checks.require_learning(make)
+
+    def test_a_run_trains_resumes_samples_and_exports(self, make: CellFactory) -> None:
+        """Ten steps of training work, five of them again after a checkpoint, and so do sampling and the export."""
+        require_run(make)
 
     def test_backends_agree(self, make: CellFactory) -> None:
         """Every installed backend that runs the cell computes the same, and so does a GPU if there is one."""

@@ -1,5 +1,7 @@
 """Cells with random numbers, a memory outside of their state, or a state that grows."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -194,3 +196,34 @@ class DividesByTheNorm(Sound):
 
     def constrain_parameters(self):
         self.input_weight.div_(self.input_weight.norm())
+
+
+@bug(
+    CellSuite,
+    "test_a_run_trains_resumes_samples_and_exports",
+    "two layers share the parameter `recurrent_weight`: expected a parameter that `__init__` creates for each cell",
+)
+class SharesAWeight(Sound):
+    """A weight belongs to the class, so that all layers share it."""
+
+    shared: ClassVar[dict[int, nn.Parameter]] = {}
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.recurrent_weight = self.shared.setdefault(hidden_size, self.recurrent_weight)
+
+
+@bug(
+    CellSuite,
+    "test_a_run_trains_resumes_samples_and_exports",
+    "`stack.cells.0.input_weight` differs after a run is resumed, so that the run cannot be repeated",
+)
+class CountsItsTraining(Sound):
+    """Gradients depend on how many sequences the cell has read, which is in no checkpoint."""
+
+    read = 0
+
+    def forward(self, inputs, state):
+        self.read += torch.is_grad_enabled()
+        outputs, after = super().forward(inputs, state)
+        return outputs * (1 + self.read), after
