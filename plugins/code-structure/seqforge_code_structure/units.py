@@ -45,6 +45,8 @@ from seqforge_code_structure.structure import (
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
 )
+_DECLARATOR_FOLLOWS = re.compile(r"\s*+\**[A-Za-z_]\w*+(?:\[[^]\n]*+\])*+\s*+[;=,]")
+"""The rest of a declaration, after the `}` of a structure that is alone on its line."""
 _BLANK = re.compile(r"[ \t\r]*+(?:\n|\Z)")
 _DECLARATION_FOLLOWS = re.compile(
     rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return|goto|case)\b)"
@@ -178,6 +180,8 @@ class _Division:
         if stacks.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
             stacks.clear()
         if character not in ";}" or not (end := _LINE_END.match(text, position + 1)):
+            return None
+        if character == "}" and _DECLARATOR_FOLLOWS.match(text, end.end()):
             return None
         stop = end.end("end") if end["end"] else len(text)
         closed = stacks.empty and not self.unit.too_deep and self.unit.kind != "head"

@@ -60,7 +60,9 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
     declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:
         name = use.name
-        if use.called or is_constant(name) or context.excuses(use) or context.is_from_header(name):
+        # The type of a cast before an operator with one operand parses as a variable.
+        is_type = name.endswith("_t")
+        if use.called or is_type or is_constant(name) or context.excuses(use) or context.is_from_header(name):
             continue
         if not any(
             name in names for names in (context.declared, unit.possibly_declared, declared_by_macros, PREDEFINED)

@@ -126,6 +126,8 @@ class Context:
             return False
         if macro := self.macros.by_name.get(use.callee):
             return use.argument in macro.declared_parameters
+        if use.callee.endswith("_scoped"):  # Such a loop declares its variable.
+            return True
         return self.lexicon is not None and self.lexicon.pastes_arguments(use.callee)
 
     def excuses(self, use: NameUse) -> bool:
