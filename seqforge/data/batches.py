@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,18 +34,25 @@ class Batch:
         inputs: Input tokens `[time, batch]`.
         targets: Next tokens `[time, batch]`, or `IGNORED_TARGET` for padding.
         continues: Whether the batch follows the previous one in the text, so that the state is carried.
+        starts: Whether a document starts with an input, so that the state is reset before it; None if the state is
+            carried from document to document.
     """
 
     inputs: Int[Tensor, "time batch"]
     targets: Int[Tensor, "time batch"]
     continues: bool
+    starts: Bool[Tensor, "time batch"] | None = None
 
     def divide(self, parts: int) -> list["Batch"]:
         """Divide the rows into several batches of equal size, for gradient accumulation."""
         if parts == 1:
             return [self]
         inputs, targets = self.inputs.chunk(parts, dim=1), self.targets.chunk(parts, dim=1)
-        return [Batch(*part, self.continues) for part in zip(inputs, targets, strict=True)]
+        starts = [None] * parts if self.starts is None else self.starts.chunk(parts, dim=1)
+        return [
+            Batch(tokens, following, self.continues, first)
+            for tokens, following, first in zip(inputs, targets, starts, strict=True)
+        ]
 
 
 class TokenStream:
@@ -75,6 +82,15 @@ class TokenStream:
             self._fill(sequence, tokens, start, piece)
         return sequences
 
+    def mark_starts(self, starts: Sequence[int], length: int) -> NDArray[np.bool_]:
+        """Return whether a piece starts with each token of several sequences, as `[sequences, length]`."""
+        marks = np.zeros((len(starts), length), dtype=np.bool_)
+        first = np.searchsorted(self._offsets, starts)
+        last = np.searchsorted(self._offsets, np.asarray(starts) + length)
+        for mark, start, low, high in zip(marks, starts, first.tolist(), last.tolist(), strict=True):
+            mark[self._offsets[low:high] - start] = True
+        return marks
+
     def _fill(self, sequence: NDArray[np.int64], tokens: MappedTokens, start: int, piece: int) -> None:
         """Fill a sequence that starts at a position of the stream, in the piece with index `piece`."""
         filled = 0
@@ -101,6 +117,7 @@ class TrainingBatches:
         seed: Seed of the order of the documents.
         shuffle: Whether each epoch has a new order.
         own_rows: The rows that this process reads; by default all.
+        with_starts: Whether the batches state where a piece of the split starts.
 
     Raises:
         DataError: If the split is shorter than one batch.
@@ -115,7 +132,9 @@ class TrainingBatches:
         seed: int,
         shuffle: bool,
         own_rows: Sequence[int] | None = None,
+        with_starts: bool = False,
     ) -> None:
+        self._with_starts = with_starts
         self._token_file = token_file
         self._spans = spans
         self._rows = range(rows) if own_rows is None else own_rows
@@ -123,7 +142,7 @@ class TrainingBatches:
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
-        self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
+        self._block: tuple[int, int, Int[Tensor, "time batch"], Bool[Tensor, "time batch"] | None] | None = None
         self._steps_of_block = max(1, READ_AHEAD // (len(self._rows) * sequence_length))
         # The last token of a row is a target, but not an input.
         self.row_length = (spans.length - 1) // rows
@@ -142,20 +161,24 @@ class TrainingBatches:
         block, step_of_block = divmod(position, self._steps_of_block)
         start = step_of_block * self._sequence_length
         stop = start + self._sequence_length
-        tokens = self._epoch_block(epoch, block)
+        tokens, starts = self._epoch_block(epoch, block)
         # Copies: a loss that writes into the targets must not change the inputs, or the next batch.
         inputs, targets = tokens[start:stop].clone(), tokens[start + 1 : stop + 1].clone()
-        return Batch(inputs, targets, continues=position > 0)
+        return Batch(inputs, targets, continues=position > 0, starts=None if starts is None else starts[start:stop])
 
-    def _epoch_block(self, epoch: int, block: int) -> Int[Tensor, "time batch"]:
-        """Return the tokens of a block of steps."""
+    def _epoch_block(
+        self, epoch: int, block: int
+    ) -> tuple[Int[Tensor, "time batch"], Bool[Tensor, "steps batch"] | None]:
+        """Return the tokens of a block of steps, and where pieces start."""
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)
             starts = [row * self.row_length + first * self._sequence_length for row in self._rows]
-            tokens = self._epoch_stream(epoch).read(starts, steps * self._sequence_length + 1)
-            self._block = (epoch, block, torch.as_tensor(np.ascontiguousarray(tokens.T)))
-        return self._block[2]
+            stream, length = self._epoch_stream(epoch), steps * self._sequence_length
+            tokens = torch.as_tensor(np.ascontiguousarray(stream.read(starts, length + 1).T))
+            marks = torch.as_tensor(stream.mark_starts(starts, length).T) if self._with_starts else None
+            self._block = (epoch, block, tokens, marks)
+        return self._block[2:]
 
     def _epoch_stream(self, epoch: int) -> TokenStream:
         if self._stream is None or self._stream[0] != epoch:
@@ -174,6 +197,7 @@ def evaluation_batches(
     sequence_length: int,
     limit: int | None = None,
     world: World = ALONE,
+    with_starts: bool = False,
 ) -> Iterator[Batch]:
     """Yield the batches of an evaluation.
 
@@ -188,6 +212,7 @@ def evaluation_batches(
         sequence_length: Number of steps in a batch.
         limit: Maximum number of targets; None for the whole split, in which every token but the first is a target.
         world: Processes that share the evaluation.
+        with_starts: Whether the batches state where a piece of the split starts.
 
     Yields:
         Batches in order, with the state carried. Targets beyond the end of a row are ignored.
@@ -206,9 +231,12 @@ def evaluation_batches(
         length = min(sequence_length, row_length - offset)
         # Rows that extend beyond the end are padded.
         tokens = np.full((len(own_rows), length + 1), IGNORED_TARGET, dtype=np.int64)
+        marks = np.zeros((len(own_rows), length), dtype=np.bool_)
         for index, (row, stop) in enumerate(zip(own_rows, stops, strict=True)):
             start = min(row * stride + offset, stop)
             read = min(length, stop - start) + 1
             tokens[index, :read] = stream.read([start], read)[0]
+            marks[index, : read - 1] = stream.mark_starts([start], read - 1)[0]
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
-        yield Batch(inputs, torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)), continues=offset > 0)
+        targets = torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T))
+        yield Batch(inputs, targets, offset > 0, torch.as_tensor(marks.T) if with_starts else None)

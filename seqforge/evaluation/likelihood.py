@@ -166,7 +166,7 @@ def score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tu
     device = next(model.parameters()).device
     after: States
     before = model.initial_states(batch.inputs.shape[1]) if states is None or not batch.continues else states
-    logits, after = model(batch.inputs.to(device), before)
+    logits, after = model(batch.inputs.to(device), before, batch.starts)
     targets = batch.targets.to(device)
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="none"

@@ -135,6 +135,13 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
             "a language model cannot read backwards, since it would read the symbols that it has to predict",
             "Leave it out.",
         )
+    if parts.model.initial_state == "learned" and parts.data.reset_state != "document":
+        yield Problem(
+            "model.initial_state",
+            "a learned state is trained where the state is reset, which is once in an epoch here",
+            "Add --set data.reset_state=document.",
+            'Add data={"reset_state": "document"}.',
+        )
     if parts.model.attention is not None:
         yield Problem("model.attention", "attention needs a decoder, and a language model has none", "Leave it out.")
     loss: type[Loss] = parts.loss.component
@@ -200,7 +207,13 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
         yield Problem(key, problem, "Leave it out.")
 
 
-_STREAM_SETTINGS = ("training.sequence_length", "sampling.length", "sampling.prompt")
+_STREAM_SETTINGS = (
+    "data.reset_state",
+    "training.sequence_length",
+    "training.recompute_every",
+    "sampling.length",
+    "sampling.prompt",
+)
 _DECODER_SETTINGS = (
     "training.scheduled_sampling",
     "prediction.beam",

@@ -100,5 +100,8 @@ class Model(Section, title="[model]"):
     """Initial weights."""
     dropout: Fraction = 0.0
     """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
+    initial_state: Literal["learned"] | None = None
+    """Whether the states before the first step are parameters, which are trained with the weights. By default, they are
+    those of the cells, such as zeros."""
     bidirectional: bool = False
     """Whether labelled examples are also read backwards (Schuster and Paliwal 1997)."""

@@ -121,6 +121,9 @@ class Data(Section, title="[data]"):
     piece_length: Annotated[int, Field(ge=100, le=10**12)] | None = None
     """Number of tokens after which a document is cut for training. The pieces are read in random order, so that the
     weights do not follow one document for long. By default, documents are not cut."""
+    reset_state: Literal["document"] | None = None
+    """Where the state is reset: at the start of each document, or of each piece of it. By default, the state is carried
+    from document to document, and reset at the start of an epoch."""
 
     @model_validator(mode="after")
     def _check_combinations(self) -> "Data":
@@ -140,6 +143,9 @@ class Training(Section, title="[training]"):
     """Number of sequences in a batch, or maximum number of labelled examples."""
     sequence_length: Count = 100
     """Number of steps of truncated backpropagation through time. The state is carried over to the next sequence."""
+    recompute_every: Count | None = None
+    """Number of steps after which a sequence is cut to save memory: the backward pass computes each part again. By
+    default, the activations of all steps are stored."""
     accumulation: Count = 1
     """Number of batches whose gradients are averaged in one optimizer step."""
     batch_tokens: Count = 32_768

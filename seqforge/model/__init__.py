@@ -12,6 +12,7 @@ from seqforge.model.input import OneHotInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, BatchShape
 from seqforge.model.precision import Precision, precisions_to_measure
+from seqforge.model.recomputation import add_recomputed
 from seqforge.model.sequence_model import DecoderContext, SequenceModel
 from seqforge.model.stack import EncoderOutput, RecurrentStack, States, map_states
 
@@ -27,6 +28,7 @@ __all__ = [
     "RecurrentStack",
     "SequenceModel",
     "States",
+    "add_recomputed",
     "build_model",
     "choose_backends",
     "install_backend",

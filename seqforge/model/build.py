@@ -49,6 +49,9 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
                 initialize_parameter(initializer, name, parameter)
             for cell in model.cells:
                 cell.set_initial_biases()
+        if experiment.model.initial_state == "learned":
+            for own in [stack, *([decoder.stack] if decoder else [])]:
+                own.learn_initial_states()
         model.constrain_parameters()
     return model
 

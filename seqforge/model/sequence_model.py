@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seqforge.cells import product_dtype
@@ -157,11 +157,18 @@ class SequenceModel(nn.Module):
         return self.stack.initial_states(batch_size)
 
     def forward(
-        self, tokens: Int[Tensor, "time batch"], states: States
+        self, tokens: Int[Tensor, "time batch"], states: States, starts: Bool[Tensor, "time batch"] | None = None
     ) -> tuple[Float[Tensor, "time batch symbols"], States]:
-        """Return the logits of the next symbol after each token, and the state of every layer after the last token."""
+        """Return the logits of the next symbol after each token, and the state of every layer after the last token.
+
+        Args:
+            tokens: The tokens.
+            states: State of every layer before the first token.
+            starts: Whether a document starts with a token, before which the state is reset, on the CPU; None for no
+                resets.
+        """
         with products_in(self.precision, tokens.device):
-            outputs, states = self.stack(self.input(tokens), states)
+            outputs, states = self.stack(self.input(tokens), states, starts)
         return self._head(outputs), states
 
     def stepper(

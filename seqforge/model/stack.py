@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import Cell, State, map_state
+from seqforge.model.initial_states import LearnedStates, read_documents
 
 States = tuple[State, ...]
 """State of every layer, the lowest first."""
@@ -62,6 +63,7 @@ class RecurrentStack(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.backward_cells = nn.ModuleList(backward_cells)
         self.dropout = Dropout(dropout)
+        self.learned: LearnedStates | None = None
         self.hidden_size = cells[-1].hidden_size + (backward_cells[-1].hidden_size if backward_cells else 0)
 
     @property
@@ -74,18 +76,44 @@ class RecurrentStack(nn.Module):
         """The backward cells, the lowest first."""
         return [cast("Cell[Any]", cell) for cell in self.backward_cells]
 
+    def learn_initial_states(self) -> None:
+        """Make the initial state of every cell a parameter."""
+        self.learned = LearnedStates([*self.layers, *self.backward_layers])
+
     def initial_states(self, batch_size: int) -> States:
         """Return the state of every layer before the first step."""
-        return tuple(cell.initial_state(batch_size) for cell in self.layers)
+        return self._start(self.layers, batch_size)
+
+    def _start(self, cells: Sequence[Cell[Any]], batch_size: int, first: int = 0) -> States:
+        """Return the states of cells before the first step; `first` is the index of the first in the learned states."""
+        states = [cell.initial_state(batch_size) for cell in cells]
+        if self.learned is None:
+            return tuple(states)
+        return tuple(self.learned.fill(first + index, state) for index, state in enumerate(states))
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], states: States
+        self,
+        inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
+        states: States,
+        starts: Bool[Tensor, "time batch"] | None = None,
     ) -> tuple[Float[Tensor, "time batch hidden"], States]:
-        """Return the outputs of the highest layer, and the state of every layer after the last step."""
+        """Return the outputs of the highest layer, and the state of every layer after the last step.
+
+        Args:
+            inputs: Inputs of the lowest layer.
+            states: State of every layer before the first step.
+            starts: Whether a document starts with a step, before which the state is reset, on the CPU; None for no
+                resets.
+        """
         outputs = inputs
         after: list[State] = []
-        for cell, before in zip(self.layers, states, strict=True):
-            outputs, state = cell(outputs, before)  # on the backend of the cell
+        initial = states if starts is None else self.initial_states(1)
+        for cell, before, first in zip(self.layers, states, initial, strict=True):
+            # A call of a cell runs on its backend.
+            if starts is None:
+                outputs, state = cell(outputs, before)
+            else:
+                outputs, state = read_documents(cell, outputs, before, starts, first)
             outputs = self.dropout(outputs)
             after.append(state)
         return outputs, tuple(after)
@@ -98,9 +126,11 @@ class RecurrentStack(nn.Module):
             outputs, _ = self(inputs, self.initial_states(len(lengths)))
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = inputs
-        for cell, backward in zip(self.layers, self.backward_layers, strict=True):
-            ahead, _ = cell(outputs, cell.initial_state(len(lengths)))
-            reverse, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
+        ahead_states = self.initial_states(len(lengths))
+        reverse_states = self._start(self.backward_layers, len(lengths), len(self.cells))
+        for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
+            ahead, _ = cell(outputs, ahead_states[index])
+            reverse, _ = backward(reverse_rows(outputs, lengths), reverse_states[index])
             outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)

@@ -25,7 +25,7 @@ from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, sample_texts
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
-from seqforge.model import BatchShape, SequenceModel, States
+from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
 from seqforge.registry import Component
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
@@ -78,9 +78,11 @@ def prepare_training(
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)
         ],
+        with_starts=_resets(experiment),
     )
     loss: Loss = experiment.loss.build().to(device)
     characters_per_token = dataset.characters_per_token("training")
+    length_of_calls = min(training.sequence_length, training.recompute_every or training.sequence_length)
     return LanguageModelTraining(
         experiment=experiment,
         units=UNITS,
@@ -95,7 +97,7 @@ def prepare_training(
         has_validation=has_validation,
         has_samples=True,
         steps_per_epoch=float(batches.steps_per_epoch),
-        batch_shape=BatchShape(training.sequence_length, training.batch_size // world.size),
+        batch_shape=BatchShape(length_of_calls, training.batch_size // world.size),
         characters_per_target=characters_per_token if loss.in_nats else None,
         dataset=dataset,
         loss=loss,
@@ -119,9 +121,10 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     spans = dataset.splits[split]
     # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
     length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
-    batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length)
+    resets = _resets(run.experiment)
+    batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length, with_starts=resets)
     nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
-    data = run.experiment.data.model_dump_json(exclude={"shuffle"})
+    data = run.experiment.data.model_dump_json(exclude={"shuffle", "reset_state"})
     digest = f"{dataset.token_file.digest} {split} {data}"
     ratio = dataset.characters_per_token(split)
     return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
@@ -200,7 +203,9 @@ class LanguageModelTraining(TrainingTask):
         training = self.experiment.training
         batches = self.batches.batch(state.step).divide(training.accumulation)
         tokens = training.batch_size * training.accumulation * training.sequence_length
-        return StepBatches(text_losses(state, batches, self.loss), tokens * self.characters_per_token)
+        return StepBatches(
+            text_losses(state, batches, self.loss, training.recompute_every), tokens * self.characters_per_token
+        )
 
     def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore:
         """Score as much of the validation split as `evaluation.tokens` allows."""
@@ -215,31 +220,40 @@ class LanguageModelTraining(TrainingTask):
         return TaskSample(texts, scores, self.baseline)
 
 
-def text_losses(state: TrainingState, batches: Sequence[Batch], loss: Loss) -> list[BatchLoss]:
+def text_losses(
+    state: TrainingState, batches: Sequence[Batch], loss: Loss, recompute_every: int | None = None
+) -> list[BatchLoss]:
     """Return the loss of each of several batches of text, whose mean is the loss of a step.
 
-    A batch that continues the previous one starts from its recurrent state.
+    A batch that continues the previous one starts from its recurrent state. With `recompute_every`, the activations of
+    so many steps are in memory at once.
     """
+
+    def loss_of(batch: Batch, before: States | None, model: SequenceModel) -> tuple[Tensor, States]:
+        states = model.initial_states(batch.inputs.shape[1]) if before is None else before
+        inputs, targets = batch.inputs.to(state.device), batch.targets.to(state.device)
+
+        def compute(steps: slice, states: States) -> tuple[Tensor, States]:
+            starts = None if batch.starts is None else batch.starts[steps]
+            outputs, after = model(inputs[steps], states, starts)
+            value = loss(outputs, targets[steps])
+            weight = len(outputs) / len(inputs) / len(batches)  # Every target counts.
+            return value if weight == 1 else value * weight, after
+
+        if recompute_every is None or recompute_every >= len(inputs):
+            return compute(slice(None), states)
+        parts = [slice(first, first + recompute_every) for first in range(0, len(inputs), recompute_every)]
+        return add_recomputed([partial(compute, part) for part in parts], states, state.parameters)
+
     return [
-        partial(
-            _loss_of_text,
-            batch,
-            state.recurrent[index] if batch.continues and state.recurrent else None,
-            loss,
-            len(batches),
-            state.device,
-        )
+        partial(loss_of, batch, state.recurrent[index] if batch.continues and state.recurrent else None)
         for index, batch in enumerate(batches)
     ]
 
 
-def _loss_of_text(
-    batch: Batch, before: States | None, loss: Loss, count: int, device: torch.device, model: SequenceModel
-) -> tuple[Tensor, States]:
-    states = model.initial_states(batch.inputs.shape[1]) if before is None else before
-    outputs, after = model(batch.inputs.to(device), states)
-    value = loss(outputs, batch.targets.to(device))
-    return value if count == 1 else value / count, after
+def _resets(experiment: Experiment) -> bool:
+    """Return whether the state is reset where documents start."""
+    return experiment.data.reset_state == "document"
 
 
 def _score_split(
@@ -253,7 +267,8 @@ def _score_split(
 ) -> LikelihoodScore:
     spans, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
-    batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world)
+    resets = _resets(experiment)
+    batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world, with_starts=resets)
     targets = min(spans.length - 1, limit or spans.length)
     return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report, world)
 

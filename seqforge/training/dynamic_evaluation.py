@@ -34,7 +34,8 @@ def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float)
     check_learning_rate(learning_rate)
     dataset, training = require_tokens(run, split), run.experiment.training
     spans = dataset.splits[split]
-    batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length)
+    resets = run.experiment.data.reset_state == "document"
+    batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length, with_starts=resets)
     ratio = dataset.characters_per_token(split)
     model = copy.deepcopy(run.model)
     return score_dynamically(model, batches, ratio, spans.length - 1, learning_rate, training, run.report)

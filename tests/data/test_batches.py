@@ -43,14 +43,16 @@ MakeBatches = Callable[..., TrainingBatches]
 @pytest.fixture(scope="session")
 def make_batches(token_file: TokenFile, spans: Spans) -> MakeBatches:
     def make(rows: int = 3, sequence_length: int = 5, seed: int = 0, shuffle: bool = True) -> TrainingBatches:
-        return TrainingBatches(token_file, spans, rows, sequence_length, seed, shuffle)
+        return TrainingBatches(token_file, spans, rows, sequence_length, seed, shuffle, with_starts=True)
 
     return make
 
 
 def equal(one: Batch, other: Batch) -> bool:
-    same = torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
-    return same and one.continues == other.continues
+    assert one.starts is not None
+    assert other.starts is not None
+    pairs = [(one.inputs, other.inputs), (one.targets, other.targets), (one.starts, other.starts)]
+    return all(torch.equal(*pair) for pair in pairs) and one.continues == other.continues
 
 
 def epoch(batches: TrainingBatches, number: int) -> torch.Tensor:
@@ -128,6 +130,30 @@ def test_shuffled_documents_are_read_whole(make_batches: MakeBatches, shape: tup
 
 @given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
 @settings(deadline=None)
+def test_a_batch_states_where_documents_start(make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int):
+    batch = make_batches(*shape, seed).batch(step)
+    first = torch.as_tensor(np.cumsum(SIZES) - SIZES)
+    assert batch.starts is not None
+    assert torch.equal(batch.starts, torch.isin(batch.inputs, first))
+
+
+@given(rows=st.integers(1, 3), sequence_length=st.integers(1, 60))
+@settings(deadline=None)
+def test_an_evaluation_states_where_documents_start(
+    token_file: TokenFile, spans: Spans, rows: int, sequence_length: int
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge.data.batches.EVALUATION_ROW", 50)
+        batches = list(evaluation_batches(token_file, spans, rows, sequence_length, with_starts=True))
+    first = torch.as_tensor(np.cumsum(SIZES) - SIZES)
+    for batch in batches:
+        assert batch.starts is not None
+        # Padding is the symbol 0, which starts no document.
+        assert torch.equal(batch.starts, torch.isin(batch.inputs, first) & (batch.targets != IGNORED_TARGET))
+
+
+@given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
+@settings(deadline=None)
 def test_a_loss_that_writes_into_a_batch_changes_no_other_tensor(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int
 ):
@@ -192,11 +218,12 @@ def test_a_split_of_at_most_one_token_is_an_error(token_file: TokenFile, length:
 @settings(deadline=None)
 def test_a_batch_is_divided_by_its_rows(rows: int, parts: int, continues: bool):
     inputs = torch.arange(3 * rows * parts).reshape(3, rows * parts)
-    divided = Batch(inputs, inputs + 1, continues).divide(parts)
+    divided = Batch(inputs, inputs + 1, continues, inputs % 2 == 0).divide(parts)
     assert len(divided) == parts
     assert all(part.inputs.shape == (3, rows) and part.continues == continues for part in divided)
     assert torch.equal(torch.cat([part.inputs for part in divided], dim=1), inputs)
     assert torch.equal(torch.cat([part.targets for part in divided], dim=1), inputs + 1)
+    assert all(part.starts is not None and torch.equal(part.starts, part.inputs % 2 == 0) for part in divided)
 
 
 LONG = 5 * EVALUATION_ROW
