@@ -3,13 +3,16 @@
 pytest imports this module in every session, so it imports nothing large.
 """
 
+import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 _OPTION = "--seqforge-plugin"
-_TESTS = Path(__file__).parent / "testing" / "installed_plugin.py"
+_TESTS = """from seqforge.testing.installed_plugin import suites_of
+globals().update(suites_of({names!r}))
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,25 +29,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Collect the suites, together with the tests that the command line names, if any.
 
+    The module with the suites is in a folder of its own, so that pytest reads no `conftest.py` of seqforge.
+
     Raises:
         UsageError: If a plugin is not installed or cannot be used.
     """
     names = cast("list[str]", config.getoption(_OPTION))
-    if names:
+    if names and not hasattr(config, "workerinput"):  # A process of pytest-xdist receives the arguments.
         _check_plugins(names)
+        folder = tempfile.TemporaryDirectory(prefix="seqforge-")
+        config.add_cleanup(folder.cleanup)
+        tests = Path(folder.name) / "test_plugins.py"
+        tests.write_text(_TESTS.format(names=names), encoding="utf-8")
         is_named = config.args_source is pytest.Config.ArgsSource.ARGS
-        config.args[:] = [*(config.args if is_named else ()), str(_TESTS)]
-
-
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    """Add the suites of the plugins to the module that pytest collects."""
-    names = cast("list[str]", parent.config.getoption(_OPTION))
-    if module_path != _TESTS or not names:
-        return None
-    module = pytest.Module.from_parent(parent, path=module_path)
-    content: Any = module.obj
-    vars(content).update(content.suites_of(names))
-    return module
+        config.args[:] = [*(config.args if is_named else ()), str(tests)]
 
 
 def _check_plugins(names: list[str]) -> None:

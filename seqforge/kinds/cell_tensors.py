@@ -5,6 +5,7 @@ import linecache
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import torch
@@ -23,7 +24,7 @@ _DEPTH = 4
 
 def registration_fault(module: nn.Module) -> str | None:
     """Return a sentence about the first tensor of a module that is neither a parameter nor a buffer, or None."""
-    for name, tensor in _unregistered_tensors(module):
+    for name, tensor in unregistered_tensors(module):
         return (
             f"tensor `{name}` is not registered as a parameter or buffer, so that checkpoints, `.to(device)` and "
             "`.double()` leave it out: expected `nn.Parameter`, `register_buffer`, or `nn.ModuleList` for a list of "
@@ -66,12 +67,22 @@ def device_fault(cell: Cell[Any], device: str) -> str | None:
     )
 
 
-def _compute_step(cell: Cell[Any], watch: "_Watch", device: str) -> tuple[dict[str, Tensor], Exception | None]:
-    """Return the results of one step of a cell in float64 by name, or the error."""
-    inputs = torch.ones(1, 2, cell.input_size, dtype=torch.float64, device=device)
+def overflow_place(cell: Cell[Any], inputs: Tensor) -> str:
+    """Return the line of a cell that first computes a number that is not finite, as " (…)"; empty if none does."""
+    watch = _Watch(cell, lambda tensor: tensor.is_floating_point() and not bool(tensor.isfinite().all()))
+    _compute_step(cell, watch, "cpu", inputs)
+    return f" ({watch.place})" if watch.place else ""
+
+
+def _compute_step(
+    cell: Cell[Any], watch: "_Watch", device: str, inputs: Tensor | None = None
+) -> tuple[dict[str, Tensor], Exception | None]:
+    """Return the results of one step of a cell by name, or the error; by default, in float64 with inputs of 1."""
+    if inputs is None:
+        inputs = torch.ones(1, 2, cell.input_size, dtype=torch.float64, device=device)
     try:
         with torch.no_grad(), watch:
-            start = cell.initial_state(2)
+            start = cell.initial_state(inputs.shape[1])
             output, after = cell.step(cell.project(inputs)[0], start)
             parts = {f"{name} of `initial_state`": part for name, part in named_state(start).items()}
             return {**parts, "the output": output, **named_state(after)}, None
@@ -116,13 +127,20 @@ class _Watch(TorchFunctionMode):
                 break  # The caller of seqforge is not the author of the cell.
             name = self._layers.get(id(frame.f_locals.get("self")))
             layer = layer or (f"layer `{name}`" if name else "")
-            if is_authors_code(module):
-                code = linecache.getline(function.co_filename, line).strip()
-                return ", ".join(filter(None, [layer, f"{Path(function.co_filename).name}, line {line}: `{code}`"]))
+            if place := line_of(frame, line):
+                return ", ".join(filter(None, [layer, place]))
         return layer
 
 
-def _unregistered_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def line_of(frame: FrameType, line: int) -> str:
+    """Return the file, the line and its code, if a frame is in the author's code; otherwise ""."""
+    if not is_authors_code(frame.f_globals.get("__name__", "")):
+        return ""
+    file = frame.f_code.co_filename
+    return f"{Path(file).name}, line {line}: `{linecache.getline(file, line).strip()}`"
+
+
+def unregistered_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors in attributes of a module and its children that are not registered, with their names."""
     known: set[int] = {id(each) for each in (*module.parameters(), *module.buffers(), *module.modules())}
     for path, child in cast("Iterable[tuple[str, nn.Module]]", module.named_modules()):

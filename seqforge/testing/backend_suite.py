@@ -1,6 +1,7 @@
 """The conformance suite of backends, for subclasses in the tests of a plugin."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -16,7 +17,6 @@ from seqforge.testing.backend_case import (
     backend_case,
     parameter_dtype,
     require_scan,
-    without_backend,
 )
 from seqforge.testing.cell_case import CellFactory, results_of, sizes
 from seqforge.testing.conformance import Suite, fail, name_like, require_equal
@@ -107,34 +107,31 @@ class BackendSuite(Suite, kind="cell"):
     def test_symbols_are_read_as_unit_vectors(self, case: BackendCase) -> None:
         """The results and gradients for symbols agree with those of the scan of `step` for one-hot vectors."""
         if case.cell.reads_symbols:
-            actual, expected = case.results(case.inputs.argmax(-1))
-            case.require_near("{part} for symbols differs from the scan of `step` for unit vectors", actual, expected)
+            problem = "{part} for symbols differs from the scan of `step` for unit vectors"
+            case.require_near(problem, case.results(case.inputs.argmax(-1)))
 
     @_each_case
     def test_results_do_not_depend_on_gradients(self, case: BackendCase) -> None:
         """The results agree with the scan of `step` when no gradients are computed, too."""
         with torch.no_grad():
-            actual = results_of(case.read(case.inputs, case.state))
-            expected = results_of(case.scan(case.inputs, case.state))
+            actual = case.require_near("{part} without gradients differs from the scan of `step`", case.outputs)
         for part, tensor in actual.items():
             if tensor.requires_grad:
                 fail(case.backend, f"{part} requires a gradient inside `torch.no_grad()`")
-        case.require_near("{part} without gradients differs from the scan of `step`", actual, expected)
 
     @_each_case
     def test_chunks_that_carry_the_state_are_the_whole(self, case: BackendCase) -> None:
         """A sequence in two chunks gives the results of the whole, also if the state is detached or not contiguous."""
         cut = len(case.inputs) // 2
-        first, between = case.read(case.inputs[:cut], case.state)
+        first, between = case.read(case.cell, case.inputs[:cut], case.state)
         detached = map_state(torch.detach, between)
         # Every other row of a larger batch is not contiguous.
         sliced = map_state(lambda tensor: torch.stack([tensor, tensor], dim=1).flatten(0, 1)[::2], detached)
-        expected = results_of(case.scan(case.inputs, case.state))
         kinds = {"": between, " with a detached state": detached, " with a state that is not contiguous": sliced}
         for kind, state in kinds.items():
-            second, after = case.read(case.inputs[cut:], state)
+            second, after = case.read(case.cell, case.inputs[cut:], state)
             actual = results_of((torch.cat([first, second]), after))
-            case.require_near(f"{{part}} differs after chunking{kind}", actual, expected)
+            case.require_near(f"{{part}} differs after chunking{kind}", case.outputs, actual)
 
     @_each_case
     def test_parameters_may_change(self, case: BackendCase) -> None:
@@ -142,12 +139,11 @@ class BackendSuite(Suite, kind="cell"):
         optimizer = torch.optim.SGD(case.cell.parameters(), lr=0.5)
         for _ in range(2):
             optimizer.zero_grad()
-            cast("Any", case.read(case.inputs, case.state)[0].float().square().mean()).backward()
+            outputs, _ = case.read(case.cell, case.inputs, case.state)
+            cast("Any", outputs.float().square().mean()).backward()
             optimizer.step()
-        expected = case.scan(case.inputs, case.state, without_backend(case.cell))
-        actual = case.read(case.inputs, case.state)
         problem = "{part} does not change as it must after an optimizer step: the backend uses old parameters"
-        case.require_near(problem, results_of(actual), results_of(expected))
+        case.require_near(problem, case.outputs)
 
     @_each_case
     def test_a_copy_has_its_own_parameters(self, case: BackendCase) -> None:
@@ -157,13 +153,12 @@ class BackendSuite(Suite, kind="cell"):
             for parameter in other.parameters():
                 parameter.mul_(-0.5)
         for cell in (other, case.cell):
-            actual = results_of(case.read(case.inputs, case.state, cell))
-            expected = results_of(case.scan(case.inputs, case.state, without_backend(cell)))
-            case.require_near("{part} is wrong in a deep copy: it shares the parameters", actual, expected)
+            problem = "{part} is wrong in a deep copy: it shares the parameters"
+            dataclasses.replace(case, cell=cell).require_near(problem, case.outputs)
 
     @_each_case
     def test_the_same_sequence_has_the_same_bits(self, case: BackendCase) -> None:
         """Results and gradients are bit-identical in a second call, as resuming a run requires."""
-        first, again = (case.results(case.inputs)[0] for _ in range(2))
+        first, again = (case.results(case.inputs)(case.read, case.cell) for _ in range(2))
         problem = "{part} has other bits in a second call, so that a run cannot be resumed"
         require_equal(case.backend, problem, again, first, tolerance=0.0)

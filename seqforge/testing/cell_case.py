@@ -47,6 +47,7 @@ class CaseSizes(NamedTuple):
         input_size: Input size that the function receives. It may round the sizes up.
         hidden_size: Hidden size that the function receives.
         seed: Seed of the parameters, the inputs and the state.
+        scale: Factor of the inputs, and so of the gates.
     """
 
     steps: int
@@ -54,11 +55,16 @@ class CaseSizes(NamedTuple):
     input_size: int
     hidden_size: int
     seed: int = 0
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        counts = f"{self.steps} steps, {self.rows} rows, input size {self.input_size}, hidden size {self.hidden_size}"
+        return counts if self.scale == 1 else f"{counts}, inputs scaled by {self.scale:g}"
 
 
 def build_case(make_cell: CellFactory, sizes_of_case: CaseSizes) -> CellCase:
     """Return the case that has these sizes and this seed."""
-    steps, rows, input_size, hidden_size, seed = sizes_of_case
+    steps, rows, input_size, hidden_size, seed, scale = sizes_of_case
     cell = new_cell(make_cell, input_size, hidden_size, seed)
     generator = torch.Generator().manual_seed(seed)
     earlier, inputs = (
@@ -66,7 +72,7 @@ def build_case(make_cell: CellFactory, sizes_of_case: CaseSizes) -> CellCase:
     )
     with torch.no_grad():
         _, state = scan(cell.step, cell.project(earlier), cell.initial_state(rows))
-    return CellCase(cell, inputs, state)
+    return CellCase(cell, scale * inputs, state)
 
 
 def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: int) -> Cell[Any]:

@@ -1,5 +1,8 @@
 """The longer checks of the suite of cells. Each raises `ConformanceError` with one sentence about the cell."""
 
+import copy
+import functools
+import inspect
 from typing import Any, cast
 
 import torch
@@ -7,6 +10,8 @@ from torch import Tensor, nn
 
 from seqforge.kinds import Cell, State, map_state
 from seqforge.kinds.cell import named_state
+from seqforge.kinds.cell_behaviour import detached_place
+from seqforge.kinds.cell_contract import state_change
 from seqforge.testing.cell_case import (
     CellCase,
     CellFactory,
@@ -17,7 +22,7 @@ from seqforge.testing.cell_case import (
     weighted_sum,
     with_gradients,
 )
-from seqforge.testing.conformance import fail, require_equal
+from seqforge.testing.conformance import GLOBAL_SEED, fail, require_equal, require_no_fault
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -26,6 +31,77 @@ _STEPS = 10_000
 _FEW_STEPS = 2_000
 _CHUNK = 100
 _ROWS = 32
+
+
+def require_sizes(make_cell: CellFactory) -> None:
+    """Check that the function returns the same size twice, and that its cells use the option `hidden_size`."""
+    one, other = (new_cell(make_cell, 3, 4, seed) for seed in (0, 1))
+    with torch.random.fork_rng(devices=[]):
+        seed = torch.seed()
+        make_cell(3, 4)
+        if torch.initial_seed() != seed:
+            fail(one, GLOBAL_SEED)
+    shapes = [{name: list(part.shape) for name, part in cell.named_parameters()} for cell in (one, other)]
+    if shapes[0] != shapes[1] or one.hidden_size != other.hidden_size:
+        problem = "the function in the table returns another size in a second call"
+        fail(one, problem, expected=f"{shapes[0]} for the same sizes", got=shapes[1])
+    takes_size = "hidden_size" in inspect.signature(type(one).__init__).parameters
+    given = make_cell.keywords if isinstance(make_cell, functools.partial) else {}
+    direct = isinstance(make_cell, type) or (isinstance(make_cell, functools.partial) and "hidden_size" not in given)
+    if takes_size and direct and make_cell(3, 128).hidden_size == one.hidden_size:
+        fail(one, "`__init__` ignores `hidden_size`", expected="128 units", got=one.hidden_size)
+
+
+def require_cast(case: CellCase) -> None:
+    """Check that outputs and states have the type of the parameters after a cast, and after one back."""
+    cell = copy.deepcopy(case.cell)
+    for dtype in (torch.float32, torch.float64):
+        cell.to(dtype)
+        start = cell.initial_state(case.inputs.shape[1])
+        outputs, after = cell(case.inputs.to(dtype), start)
+        when = f"after a cast to {dtype}"
+        if outputs.dtype != dtype:
+            fail(cell, f"{when} the outputs have another type", expected=dtype, got=outputs.dtype)
+        require_no_fault(cell, state_change(start, after, when))
+
+
+def require_float32(case: CellCase) -> None:
+    """Check that results in float32 differ from those in float64 by no more than a few errors of rounding.
+
+    How much one error of rounding changes depends on the cell: a small random change of its parameters and inputs shows
+    it. So the bound is wide for an ill-conditioned cell, such as one with layer normalization.
+    """
+    narrow = copy.deepcopy(case.cell).float()
+    inputs = case.inputs.float()
+    wide, rounded = copy.deepcopy(narrow).double(), copy.deepcopy(narrow).double()
+    generator = torch.Generator().manual_seed(7)
+
+    def perturb(tensor: Tensor) -> Tensor:
+        noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+        return tensor * (1 + torch.finfo(torch.float32).eps * noise)
+
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            parameter.copy_(perturb(parameter))
+        start = narrow.initial_state(inputs.shape[1])
+        expected, changed = (
+            results_of(cell(values, cell.initial_state(inputs.shape[1])))
+            for cell, values in ((wide, inputs.double()), (rounded, perturb(inputs.double())))
+        )
+        without = results_of(narrow(inputs, start))
+    for how, actual in {"": results_of(narrow(inputs, start)), " without gradients": without}.items():
+        for part, wanted in expected.items():
+            if wanted.is_floating_point():
+                allowed = 50 * (changed[part] - wanted).abs().max() + 1e-5 * (1 + wanted.abs().max())
+                error = (actual[part].detach().double() - wanted).abs().max()
+                if not error <= allowed:
+                    fail(
+                        narrow,
+                        f"in float32{how}, {part} differs from that in float64 by more than rounding: a step rounds to "
+                        "a narrower type, or takes another path",
+                        expected=f"at most {allowed.item():.2g}",
+                        got=f"{error.item():.2g}",
+                    )
 
 
 def require_constraints(make_cell: CellFactory) -> None:
@@ -68,7 +144,7 @@ def require_gradients(case: CellCase) -> None:
     for expected, got in wrong.values():
         fail(
             case.cell,
-            f"the gradient of {', '.join(wrong)} is wrong",
+            f"the gradient of {', '.join(wrong)} is wrong{detached_place(*case)}",
             expected=f"a slope of {expected:.6g}, by finite differences",
             got=f"{got:.6g}",
         )
@@ -195,14 +271,18 @@ def require_learning(make_cell: CellFactory) -> None:
     target = teacher(inputs, teacher.initial_state(8))[0].detach()
     optimizer = torch.optim.Adam(cell.parameters(), lr=0.01)
     losses: list[float] = []
+    unused = dict(cell.named_parameters())
     for _ in range(20):
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(cell(inputs, cell.initial_state(8))[0], target)
         cast("Any", loss).backward()
+        unused = {name: each for name, each in unused.items() if each.grad is None or not each.grad.any()}
         optimizer.step()
         with torch.no_grad():
             cell.constrain_parameters()
         losses.append(loss.item())
+    for name in unused:
+        fail(cell, f"the parameter `{name}` never gets a gradient", expected="a parameter that the outputs depend on")
     if not losses[-1] < losses[0]:
         fail(cell, "20 steps of Adam do not lower the loss", expected=f"below {losses[0]:.6f}", got=f"{losses[-1]:.6f}")
 

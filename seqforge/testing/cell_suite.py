@@ -9,11 +9,19 @@ import torch
 from hypothesis import strategies
 
 from seqforge.kinds import map_state, scan
+from seqforge.kinds.cell_behaviour import (
+    detached_place,
+    kept_tensor_fault,
+    large_input_fault,
+    order_fault,
+    training_randomness_fault,
+)
 from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault, state_change, symbol_fault
 from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 from seqforge.testing import cell_checks as checks
 from seqforge.testing.backend_case import require_equal_backends
 from seqforge.testing.cell_case import (
+    CaseSizes,
     CellCase,
     CellFactory,
     build_case,
@@ -60,7 +68,11 @@ class CellSuite(Suite, kind="cell"):
     slow_backends: ClassVar[bool] = False
 
     def test_tensors_are_registered(self, make: CellFactory) -> None:
-        """Every tensor of the cell is a parameter or a buffer, so that checkpoints and `.to` include it."""
+        """Every tensor of the cell is a parameter or a buffer, so that checkpoints and `.to` include it.
+
+        Two calls of the function return cells of the same size, which depends on the option `hidden_size`.
+        """
+        checks.require_sizes(make)
         cell = new_cell(make, 3, 4, seed=0)
         require_no_fault(cell, registration_fault(cell))
 
@@ -92,6 +104,17 @@ class CellSuite(Suite, kind="cell"):
             require_no_fault(cell, initial_state_fault(cell, rows))
         require_no_fault(cell, sequence_fault(cell, inputs, state))
 
+    @each_case()
+    def test_reading_again_gives_the_same_bits(self, case: CellCase) -> None:
+        """Equal parameters, inputs, state and random state give bit-identical outputs and gradients."""
+        checks.require_pure(case)
+        checks.require_reproducible(case)
+
+    def test_only_the_state_and_earlier_steps_matter(self, make: CellFactory) -> None:
+        """Outputs depend on the given state, and not on later steps. A call keeps no tensor in an attribute."""
+        case = build_case(make, CaseSizes(6, 3, 4, 16))
+        require_no_fault(case.cell, kept_tensor_fault(*case) or order_fault(*case))
+
     @each_case(large=LARGE, time=sizes(9), batch=sizes(9), features=sizes(70))
     def test_forward_is_the_scan_of_step(self, case: CellCase) -> None:
         """`forward` agrees with the scan of `step`, with and without gradients."""
@@ -109,7 +132,8 @@ class CellSuite(Suite, kind="cell"):
         """The gradients of `forward` agree with those of the scan of `step`."""
         actual = gradients_of(case, lambda cell, inputs, state: cell(inputs, state))
         expected = gradients_of(case, lambda cell, inputs, state: scan(cell.step, cell.project(inputs), state))
-        require_equal(case.cell, "{part} of `forward` differs from that of the scan of `step`", actual, expected)
+        problem = f"{{part}} of `forward` differs from that of the scan of `step`{detached_place(*case)}"
+        require_equal(case.cell, problem, actual, expected)
 
     @each_case(time=sizes(3), batch=sizes(3))
     def test_gradients_are_right(self, case: CellCase) -> None:
@@ -163,9 +187,12 @@ class CellSuite(Suite, kind="cell"):
         expected = results_of(cell(inputs, state))
         for cut in {1, len(inputs) // 2}:
             first, between = cell(inputs[:cut], state)
-            second, after = cell(inputs[cut:], between)
-            actual = results_of((torch.cat([first, second]), after))
-            require_equal(cell, "{part} differs after chunking", actual, expected)
+            # Every other row of a larger batch is not contiguous.
+            sliced = map_state(lambda part: torch.stack([part, part], dim=1).flatten(0, 1)[::2], between)
+            for kind, start in {"": between, " with a state that is not contiguous": sliced}.items():
+                second, after = cell(inputs[cut:], start)
+                actual = results_of((torch.cat([first, second]), after))
+                require_equal(cell, f"{{part}} differs after chunking{kind}", actual, expected)
 
     @each_case(batch=strategies.integers(2, 5), large=LARGE)
     def test_rows_do_not_mix(self, case: CellCase) -> None:
@@ -178,12 +205,6 @@ class CellSuite(Suite, kind="cell"):
             alone = results_of(cell(inputs[:, rows], rows_of(state, rows)))
             together = results_of((outputs[:, rows], rows_of(after, rows)))
             require_equal(cell, f"{{part}} of row {row} depends on the other rows of the batch", together, alone)
-
-    @each_case()
-    def test_reading_again_gives_the_same_bits(self, case: CellCase) -> None:
-        """Equal parameters, inputs, state and random state give bit-identical outputs and gradients."""
-        checks.require_pure(case)
-        checks.require_reproducible(case)
 
     @each_case()
     def test_the_initial_state_depends_on_the_batch_size_alone(self, case: CellCase) -> None:
@@ -206,21 +227,21 @@ class CellSuite(Suite, kind="cell"):
         expected = results_of(cell(inputs, state))
         require_equal(cell, problem, results_of(other(inputs, state)), expected, tolerance=0.0)
 
-    @each_case(examples=3)
+    @each_case(examples=3, large=(CaseSizes(65, 3, 9, 65),))
     def test_a_cast_to_another_type_is_followed(self, case: CellCase) -> None:
-        """A cell that is cast to float32, and back to float64, computes in that type, with nearly equal outputs."""
-        cell, inputs, _ = case
-        expected, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
-        for dtype in (torch.float32, torch.float64):
-            cell.to(dtype)
-            start = cell.initial_state(inputs.shape[1])
-            outputs, after = cell(inputs.to(dtype), start)
-            when = f"after a cast to {dtype}"
-            if outputs.dtype != dtype:
-                fail(cell, f"{when} the outputs have another type", expected=dtype, got=outputs.dtype)
-            require_no_fault(cell, state_change(start, after, when))
-            actual, wanted = {"the output": outputs}, {"the output": expected}
-            require_equal(cell, f"{when} {{part}} differs", actual, wanted, tolerance=1e-3)
+        """A cell that is cast to float32 computes in float32, as nearly as its equations allow."""
+        checks.require_cast(case)
+        checks.require_float32(case)
+
+    def test_large_inputs_have_finite_results(self, make: CellFactory) -> None:
+        """Outputs, states and gradients in float32 are finite for inputs of about 1,000."""
+        cell = new_cell(make, 3, 4, seed=0).float()
+        require_no_fault(cell, large_input_fault(cell))
+
+    @each_case(examples=2)
+    def test_forward_and_step_draw_the_same_in_training(self, case: CellCase) -> None:
+        """In training mode, `forward` and `step` agree, or both draw random numbers, such as those of dropout."""
+        require_no_fault(case.cell, training_randomness_fault(case.cell.train(), case.inputs, case.state))
 
     @each_case(examples=3)
     def test_a_detached_state_cuts_the_gradient(self, case: CellCase) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import logging
 import reprlib
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
+# torch logs each tensor that it compiles, and pytest would print all of it above the message of a failure.
+logging.getLogger("torch.__trace").propagate = False
+
 Parts = Mapping[str, Tensor]
 """Results of a component by the name that a message gives them, such as "`state.hidden`"."""
 
@@ -28,6 +32,11 @@ ComponentT = TypeVar("ComponentT")
 
 Factory = Callable[[], ComponentT]
 """Function that returns a component: a class or `partial(Class, option=…)`."""
+
+
+GLOBAL_SEED = (
+    "it sets the seed of torch, so that the other random numbers of a run repeat: use a `torch.Generator` of its own"
+)
 
 
 class ConformanceError(AssertionError):
@@ -40,14 +49,17 @@ class Suite:
     """Tests that every component of a kind must pass.
 
     A subclass lists the components in a table: a function for each, such as a class or a `functools.partial` with
-    options. To leave a test out, set it to None in your subclass, and say why in a comment. The tests call components
-    as the engine does. An exception of a component becomes a failure that names the call, the file and the line.
+    options. The tests call components as the engine does. An exception of a component becomes a failure that names the
+    call, the file and the line.
 
     Attributes:
         table: Name of the attribute that contains the table: the plural of the kind of component.
+        expected_failures: Reasons why tests fail, by `test_name` or `test_name[component]`. pytest reports such a test
+            as an expected failure, and as a failure if it passes.
     """
 
     table: ClassVar[str]
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, kind: str = "") -> None:
         super().__init_subclass__()
@@ -62,15 +74,26 @@ class Suite:
         """Run every test on every component. pytest calls this.
 
         Raises:
-            UsageError: If the subclass lists no component.
+            UsageError: If the subclass lists no component, or expects the failure of a test that does not exist.
         """
         functions: Mapping[str, Callable[..., Any]] = getattr(self, self.table, {})
         if not functions:
             raise pytest.UsageError(
                 f"{type(self).__name__} must list its {self.table}: {self.table} = {{'plain': MyClass}}"
             )
+        for name in self.expected_failures:
+            test, _, component = name.removesuffix("]").partition("[")
+            if not hasattr(self, test) or (component and component not in functions):
+                raise pytest.UsageError(f"{type(self).__name__} expects a failure of {name}, which does not exist")
         if "make" in metafunc.fixturenames:
-            metafunc.parametrize("make", list(functions.values()), ids=list(functions))
+            test = metafunc.function.__name__
+            reasons = {name: self.expected_failures.get(f"{test}[{name}]") for name in functions}
+            reasons = {name: reason or self.expected_failures.get(test) for name, reason in reasons.items()}
+            marks = {
+                name: [pytest.mark.xfail(reason=each, strict=True)] if each else [] for name, each in reasons.items()
+            }
+            cases = [pytest.param(make, id=name, marks=marks[name]) for name, make in functions.items()]
+            metafunc.parametrize("make", cases)
 
 
 def name_of(component: Any) -> str:
@@ -174,12 +197,16 @@ def _describing_errors(test: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(suite: Suite, **arguments: Any) -> None:
         __tracebackhide__ = True
+        component = arguments.get("make", type(suite))
+        seed = torch.initial_seed()
         try:
             test(suite, **arguments)
         except AssertionError:
             raise
-        except Exception as error:
-            raise describe_error(arguments.get("make", type(suite)), error) from error
+        except Exception as error:  # noqa: BLE001 - the message describes it
+            raise describe_error(component, error) from None
+        if torch.initial_seed() != seed:
+            fail(component, GLOBAL_SEED)
 
     return run
 

@@ -19,8 +19,8 @@ __tracebackhide__ = True  # pytest leaves the frames of this module out of trace
 Check = Callable[[CellCase], None]
 """Function that raises `ConformanceError` if a case is wrong."""
 
-LARGE = (CaseSizes(40, 2, 5, 6), CaseSizes(2, 40, 5, 6))
-"""Sizes at which a faster implementation may take another path, such as one for full vectors."""
+LARGE = (CaseSizes(129, 2, 5, 33, scale=10.0), CaseSizes(3, 40, 33, 160, scale=0.1), CaseSizes(64, 3, 9, 65))
+"""Sizes at which a faster implementation may take another path: chunks of steps, blocks of units, full vectors."""
 
 TYPICAL = CaseSizes(5, 3, 4, 6)
 """Sizes that are tried first. They differ, so that a message about a shape shows which axis is wrong."""
@@ -100,7 +100,7 @@ def for_each_case(
         where = "but not in every call: the cell may be random"
         if failure(sizes):
             where = _failing_sizes(lambda other: failure(other) is not None, sizes)
-        raise ConformanceError(f"{error}{where and f' ({where})'}") from error.__cause__
+        raise ConformanceError(f"{error}{where and f' ({where})'}, with {sizes}") from None
 
 
 def _failure(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: Any) -> ConformanceError | None:
@@ -115,7 +115,6 @@ def _failure(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: An
             cell = new_cell(make_cell, 3, 4, seed=0)
             fault = registration_fault(cell) or initial_state_fault(cell, 2) or type_fault(cell)
             failure = ConformanceError(f"{name_of(cell)}: {fault}") if fault else failure
-        failure.__cause__ = error
         return failure
     return None
 
@@ -124,20 +123,19 @@ def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:
     """Return at which batch sizes and lengths a check fails, such as "wrong above batch 16", or "" if at all."""
     found: list[str] = []
     stop = clock.monotonic() + _SECONDS
-    for name, field in (("batch", "rows"), ("length", "steps")):
+    # Few units say nothing about blocks of units.
+    for name, field, least in (("batch", "rows", 1), ("length", "steps", 2), ("hidden size", "hidden_size", 6)):
         largest: int = getattr(sizes, field)
 
         def fails_at(number: int, field: str = field) -> bool:
             return fails(sizes._replace(**{field: number}))
 
-        if largest == 1 and not fails_at(2) and not fails_at(3):
+        if largest == 1 and field != "hidden_size" and not fails_at(2) and not fails_at(3):
             found.append(f"wrong at {name} 1")
-        elif largest > 2:
-            least = 2 if name == "length" else 1
-            if not fails_at(least):
-                works, wrong = least, largest
-                while wrong - works > 1 and clock.monotonic() < stop:
-                    middle = (works + wrong) // 2
-                    works, wrong = (works, middle) if fails_at(middle) else (middle, wrong)
-                found.append(f"wrong above {name} {works}" if wrong - works == 1 else f"wrong at {name} {wrong}")
+        elif largest > max(least, 2) and not fails_at(least):
+            works, wrong = least, largest
+            while wrong - works > 1 and clock.monotonic() < stop:
+                middle = (works + wrong) // 2
+                works, wrong = (works, middle) if fails_at(middle) else (middle, wrong)
+            found.append(f"wrong above {name} {works}" if wrong - works == 1 else f"wrong at {name} {wrong}")
     return " and ".join(found)

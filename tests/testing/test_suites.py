@@ -26,16 +26,33 @@ def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester: pytest
     result.stdout.fnmatch_lines([f"{2 * len(checks)} tests collected*"])
 
 
-def test_a_check_that_is_none_is_left_out(pytester: pytest.Pytester):
+def test_an_expected_failure_has_a_reason_and_must_fail(pytester: pytest.Pytester):
+    pytester.makepyfile("""
+        from seqforge_essentials.schedules import Constant
+        from seqforge.testing import ScheduleSuite
+
+        class TestMine(ScheduleSuite):
+            schedules = {"one": Constant, "two": lambda: None}
+            expected_failures = {
+                "test_a_restored_schedule_continues[two]": "it is no schedule",
+                "test_a_factor_depends_on_progress_alone": "it fails for both",
+            }
+    """)
+    result = pytester.runpytest_inprocess("-q", "-rx")
+    result.assert_outcomes(xfailed=2, failed=2, passed=2)
+    result.stdout.fnmatch_lines(["*restored_schedule_continues[[]two[]] - it is no schedule"])
+
+
+def test_an_expected_failure_of_an_unknown_test_is_an_error(pytester: pytest.Pytester):
     pytester.makepyfile("""
         from seqforge.testing import ScheduleSuite
 
         class TestMine(ScheduleSuite):
             schedules = {"one": print}
-            test_a_restored_schedule_continues = None
+            expected_failures = {"test_nothing": "there is no such test"}
     """)
-    result = pytester.runpytest_inprocess("--collect-only", "-q")
-    result.stdout.fnmatch_lines(["2 tests collected*"])
+    result = pytester.runpytest_inprocess("-q")
+    result.stdout.fnmatch_lines(["*TestMine expects a failure of test_nothing, which does not exist*"])
 
 
 def test_a_subclass_without_components_is_an_error(pytester: pytest.Pytester):

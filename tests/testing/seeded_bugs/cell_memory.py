@@ -7,6 +7,7 @@ from torch import nn
 
 from seeded_bugs.bug import bug
 from seeded_bugs.cells import Memory, Sound
+from seqforge.kinds import scan
 from seqforge.testing import CellSuite
 
 
@@ -227,3 +228,49 @@ class CountsItsTraining(Sound):
         self.read += torch.is_grad_enabled()
         outputs, after = super().forward(inputs, state)
         return outputs * (1 + self.read), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_and_step_draw_the_same_in_training",
+    "in training mode `step` draws random numbers, such as dropout, and `forward` does not",
+)
+class DropsOutInStepOnly(Sound):
+    """`step` has dropout, and `forward` has none."""
+
+    def step(self, projected, state):
+        return super().step(nn.functional.dropout(projected, 0.5, self.training), state)
+
+    def forward(self, inputs, state):
+        return scan(super().step, self.project(inputs), state)
+
+
+@bug(
+    CellSuite,
+    "test_only_the_state_and_earlier_steps_matter",
+    "a call keeps a tensor [3, 16] in the attribute `history[…]`, outside of the state",
+)
+class KeepsItsOutputs(Sound):
+    """The outputs of all steps are kept in a list."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.history = []
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        self.history.append(output)
+        return output, after
+
+
+@bug(
+    CellSuite,
+    "test_tensors_are_registered",
+    "it sets the seed of torch, so that the other random numbers of a run repeat",
+)
+class SetsTheSeed(Sound):
+    """The cell sets the global seed, so that its parameters are always the same."""
+
+    def __init__(self, input_size, hidden_size):
+        torch.manual_seed(0)
+        super().__init__(input_size, hidden_size)

@@ -269,3 +269,149 @@ class WrongAboveLength32(Sound):
     def forward(self, inputs, state):
         outputs, after = super().forward(inputs, state)
         return torch.cat([outputs[:32], outputs[32:] * 1.01]), after
+
+
+@bug(CellSuite, "test_tensors_are_registered", "`__init__` ignores `hidden_size`: expected 128 units, got 64")
+class FixedSize(Sound):
+    """The option `hidden_size` has no effect."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, 64)
+
+
+@bug(
+    CellSuite,
+    "test_only_the_state_and_earlier_steps_matter",
+    "`forward` ignores the given state, so that every sequence starts anew",
+)
+class StartsAnew(ForgetsBetweenChunks):
+    """The given state is ignored. (This test says so before others compare results.)"""
+
+
+@bug(
+    CellSuite,
+    "test_only_the_state_and_earlier_steps_matter",
+    "`step` ignores the given state: neither its output nor the next state depends on it",
+)
+class NotRecurrent(Sound):
+    """The recurrent product is missing."""
+
+    def step(self, projected, state):
+        return super().step(projected, Memory(torch.zeros_like(state.hidden), state.steps))
+
+
+@bug(CellSuite, "test_only_the_state_and_earlier_steps_matter", "outputs depend on later steps")
+class NormalizesOverTime(Sound):
+    """The input is normalized over time."""
+
+    def project(self, inputs):
+        projected = super().project(inputs)
+        return projected - projected.mean(0)
+
+
+@bug(
+    CellSuite,
+    "test_only_the_state_and_earlier_steps_matter",
+    "`forward` returns the outputs from the last step to the first",
+)
+class ReversesTime(Sound):
+    """The outputs are in the reverse order."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return outputs.flip(0), after
+
+
+@bug(
+    CellSuite,
+    "test_gradients_are_right",
+    "the gradient of …`state.hidden`… is wrong (`detach` in cells.py, line …: expected a slope of",
+)
+class DetachesAGate(Sound):
+    """A gate is detached."""
+
+    def step(self, projected, state):
+        gate = torch.sigmoid(state.hidden.detach())
+        return super().step(gate * projected, state)
+
+
+@bug(
+    CellSuite,
+    "test_forward_has_the_gradients_of_the_scan",
+    "differs from that of the scan of `step` (`detach` in cells.py, line …wrong above length 64",
+)
+class DetachesBetweenBlocks(Sound):
+    """`forward` detaches the state after every 64 steps."""
+
+    def forward(self, inputs, state):
+        parts = []
+        for block in inputs.split(64):
+            hidden = state.hidden.detach() if parts else state.hidden
+            outputs, state = super().forward(block, Memory(hidden, state.steps))
+            parts.append(outputs)
+        return torch.cat(parts), state
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "… of `forward` differs from the scan of `step`…wrong above length 63",
+)
+class WrongAtStep64(Sound):
+    """Step 64 is wrong, where a block of steps ends."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return torch.cat([outputs[:63], outputs[63:64] * 1.01, outputs[64:]]), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "… of `forward` differs from the scan of `step`…wrong above hidden size 64",
+)
+class ZerosFromUnit65(Sound):
+    """Only the first 64 units are computed."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return nn.functional.pad(outputs[..., :64], (0, max(0, self.hidden_size - 64))), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "`state.hidden` of `forward` differs from the scan of `step`",
+)
+class PadsWithZeros(Sound):
+    """`forward` pads a sequence with zeros to 4 steps, which change the state."""
+
+    def forward(self, inputs, state):
+        padded = nn.functional.pad(inputs, (0, 0, 0, 0, 0, -len(inputs) % 4))
+        outputs, after = super().forward(padded, state)
+        return outputs[: len(inputs)], Memory(after.hidden, state.steps + len(inputs))
+
+
+@bug(
+    CellSuite,
+    "test_chunks_with_the_state_carried_give_the_whole",
+    "raises RuntimeError: view size is not compatible…",
+)
+class ViewsItsState(Sound):
+    """`forward` reads a state that is contiguous only."""
+
+    def forward(self, inputs, state):
+        hidden = state.hidden.view(-1).view_as(state.hidden)
+        return super().forward(inputs, Memory(hidden, state.steps))
+
+
+@bug(CellSuite, "test_training_lowers_the_loss", "the parameter `peephole` never gets a gradient")
+class UnusedParameter(Sound):
+    """A parameter has no effect."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.peephole = nn.Parameter(torch.zeros(hidden_size))
+
+    def step(self, projected, state):
+        return super().step(projected + 0 * self.peephole, state)
