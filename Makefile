@@ -51,12 +51,21 @@ clean:
 	@$(PYTHON) -m venv $(@:/bin/pip=) || \
 		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
+# Without isolation, pip makes no environment of its own for each of the 13 packages.
+INSTALL := $(BIN)/pip install -q --no-build-isolation
+
 .venv/installed: $(PROJECTS) | .venv/bin/pip
-	$(BIN)/pip install -e . -r plugins/requirements.txt
+	@echo "1 of 2: installing PyTorch: 0.2 GB to download for the CPU, 3 GB with CUDA. See docs/get-started/install.md"
+	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables "torch>=2.9"
+	@echo "2 of 2: installing seqforge, its plugins and their libraries, and compiling its kernels: about a minute"
+	@$(INSTALL) -e . -r plugins/requirements.txt
 	@touch $@
 
+# The tests need the kernels of every instruction set.
+.venv/installed-for-tests: export SEQFORGE_KERNELS = all
 .venv/installed-for-tests: .venv/installed
-	$(BIN)/pip install -e ".[dev]"
+	@ls $(NATIVE)/seqforge_native/_avx512_vnni.*.so > /dev/null 2>&1 || $(INSTALL) --no-deps -e $(NATIVE)
+	$(INSTALL) -e ".[dev]"
 	@touch $@
 
 .venv-bench/installed: $(PROJECTS) | .venv-bench/bin/pip

@@ -1,15 +1,28 @@
-"""Builds the kernels for every instruction set that the compiler supports; without a compiler, installs no kernels."""
+"""Builds the kernels; without a compiler, installs none.
+
+An installation in place builds them for this processor, and those of AVX2 for others that share the folder. A wheel has
+those of every instruction set, and so has an installation in place with SEQFORGE_KERNELS=all, for the tests.
+"""
 
 import copy
 import os
 import platform
 import runpy
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # The flags of Python may ask for debug information, with which the kernels take ten times the space.
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fopenmp", "-fvisibility=default"]
+FOLDER = Path("seqforge_native")
+BUILD = runpy.run_path(str(FOLDER / "kernel_build.py"))
+
+
+def sets_of_this_processor() -> set[str]:
+    """Return the best instruction set of this processor, and AVX2."""
+    features = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    return {next((name for name, needs in BUILD["NEEDS"].items() if needs <= features), "avx2"), "avx2"}
 
 
 class BuildSets(build_ext):
@@ -23,6 +36,15 @@ class BuildSets(build_ext):
         super().finalize_options()
         self.parallel = os.cpu_count()
 
+    def run(self) -> None:
+        """Build the sets that are needed, and remove the kernels of the others, which may be of older sources."""
+        if self.editable_mode and os.environ.get("SEQFORGE_KERNELS") != "all":
+            needed = {f"{FOLDER}._{name}" for name in sets_of_this_processor()}
+            self.extensions = [extension for extension in self.extensions if extension.name in needed]
+        for library in FOLDER.glob("_*.so"):
+            library.unlink()
+        super().run()
+
     def build_extension(self, ext: Extension) -> None:
         """Build one set."""
         command = copy.copy(self)
@@ -30,18 +52,17 @@ class BuildSets(build_ext):
         super(BuildSets, command).build_extension(ext)
 
 
-build = runpy.run_path("seqforge_native/kernel_build.py")
 extensions = [
     Extension(
-        f"seqforge_native._{name}",
-        sources=["seqforge_native/kernels/library.cpp"],
-        depends=[f"seqforge_native/kernels/{header.name}" for header in sorted(build["KERNELS"].glob("*.hpp"))],
-        define_macros=[("SEQFORGE_SOURCES", str(build["digest_sources"]()))],
-        extra_compile_args=[*FLAGS, *build["compiler_flags"](name)],
+        f"{FOLDER}._{name}",
+        sources=[f"{FOLDER}/kernels/library.cpp"],
+        depends=[f"{FOLDER}/kernels/{header.name}" for header in sorted(BUILD["KERNELS"].glob("*.hpp"))],
+        define_macros=[("SEQFORGE_SOURCES", str(BUILD["digest_sources"]()))],
+        extra_compile_args=[*FLAGS, *BUILD["compiler_flags"](name)],
         extra_link_args=["-fopenmp"],
         optional=True,
     )
-    for name in build["NEEDS"]
+    for name in BUILD["NEEDS"]
     if platform.machine() in ("x86_64", "AMD64") and platform.system() == "Linux"
 ]
 setup(ext_modules=extensions, cmdclass={"build_ext": BuildSets})

@@ -9,8 +9,11 @@ import threading
 import warnings
 from pathlib import Path
 
+import typer
+
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
+from seqforge.cli.usage import report_usage
 from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.faults import blame_components
 from seqforge.registry import Registry
@@ -49,7 +52,10 @@ def _run_reporting_errors() -> int:
     """
     try:
         with blame_components():
-            _run()
+            return _run()
+    except typer.TyperException as error:
+        report_usage(error)
+        return error.exit_code
     except SeqforgeError as error:
         print_error(error.message, hint=error.hint)
     except KeyboardInterrupt:
@@ -91,7 +97,7 @@ def keep_interrupts() -> None:
     sys.unraisablehook = handle
 
 
-def _run() -> None:
+def _run() -> int:
     collect_old_objects_rarely()
     keep_interrupts()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -109,7 +115,7 @@ def _run() -> None:
             f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason} (`seqforge plugins show {plugin.name}`)",
             kind="warning",
         )
-    build_app(registry)()
+    return build_app(registry)(prog_name="seqforge", standalone_mode=False) or 0
 
 
 def _check_current_folder() -> None:

@@ -23,8 +23,20 @@ from seqforge.cli.runs import runs
 from seqforge.cli.sample import sample
 from seqforge.cli.schema import schema
 from seqforge.cli.terminal import print_error
+from seqforge.cli.usage import Command, Group
 from seqforge.cli.watch import watch
 from seqforge.registry import Registry
+
+WRITE_PLUGINS, MAINTAIN, OF_PLUGINS = "Write experiments and plugins", "Maintain", "Commands of plugins"
+
+PANELS = {
+    "Train": (run, watch),
+    "Use a model": (sample, predict, evaluate, inspect, export),
+    "See and compare runs": (runs, report, compare),
+    WRITE_PLUGINS: (check, schema),
+    MAINTAIN: (doctor,),
+}
+"""The commands in the order of the help, by the heading above them."""
 
 
 def build_app(registry: Registry) -> typer.Typer:
@@ -48,13 +60,15 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    commands = (run, runs, watch, report, compare, sample, predict, evaluate, inspect, export, check, schema, doctor)
-    for command in commands:
-        app.command()(command)
-    app.add_typer(plugins_app, name="plugins")
-    app.add_typer(cache_app, name="cache")
+    for panel, commands in PANELS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
+    app.add_typer(plugins_app, name="plugins", rich_help_panel=WRITE_PLUGINS)
+    app.add_typer(cache_app, name="cache", rich_help_panel=MAINTAIN)
+    for alias, command in (("train", run), ("generate", sample)):
+        app.command(alias, hidden=True)(command)
     _add_plugins_commands(app, registry)
-    _join_lines_of_help(app)
+    _format_help(app)
     return app
 
 
@@ -86,20 +100,26 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
                 hint="This command of the plugin is skipped.",
                 kind="warning",
             )
-        app.registered_commands += [one for one in added.registered_commands if _name(one) not in taken]
-        app.registered_groups += [one for one in added.registered_groups if _name(one) not in taken]
+        new_commands = [one for one in added.registered_commands if _name(one) not in taken]
+        new_groups = [one for one in added.registered_groups if _name(one) not in taken]
+        for one in (*new_commands, *new_groups):
+            one.rich_help_panel = one.rich_help_panel if isinstance(one.rich_help_panel, str) else OF_PLUGINS
+        app.registered_commands += new_commands
+        app.registered_groups += new_groups
 
 
-def _join_lines_of_help(app: typer.Typer) -> None:
-    """Join the lines of each paragraph of a docstring, since typer breaks the help at the ends of its lines."""
+def _format_help(app: typer.Typer) -> None:
+    """Join the lines of each paragraph of a docstring, which typer breaks there, and hide the types of flags."""
+    app.info.cls = Group
     for command in app.registered_commands:
         paragraphs = (command.help or python_inspect.getdoc(command.callback) or "").split("\n\n")
         command.help = "\n\n".join(
             paragraph if paragraph.startswith(" ") else " ".join(paragraph.split("\n")) for paragraph in paragraphs
         )
+        command.cls = Command
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            _join_lines_of_help(group.typer_instance)
+            _format_help(group.typer_instance)
 
 
 def _names(app: typer.Typer) -> set[str]:

@@ -9,11 +9,16 @@ from seqforge.cli.options import (
     BackendName,
     CellName,
     CorpusName,
+    HiddenSize,
+    Layers,
+    LearningRate,
     LossName,
+    Minutes,
     OptimizerName,
     PluginFiles,
     Samplers,
     Set,
+    Steps,
     compose_experiment,
 )
 from seqforge.kinds.table import KINDS
@@ -21,13 +26,23 @@ from seqforge.kinds.table import KINDS
 
 def check(
     context: typer.Context,
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file.")],
+    experiment: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[EXPERIMENT.toml|TEXT|FOLDER]", help="Experiment file, or a text as for `seqforge run`."
+        ),
+    ] = None,
     corpus: CorpusName = None,
     cell: CellName = None,
     loss: LossName = None,
     optimizer: OptimizerName = None,
     backend: BackendName = None,
     sampler: Samplers = [],
+    steps: Steps = None,
+    minutes: Minutes = None,
+    learning_rate: LearningRate = None,
+    hidden_size: HiddenSize = None,
+    layers: Layers = None,
     assignments: Set = [],
     plugin: PluginFiles = [],
     resolved: Annotated[
@@ -50,7 +65,7 @@ def check(
     if resolved:
         typer.echo(checked.to_toml(), nl=False)
         return
-    typer.echo(f"{experiment}: valid")
+    typer.echo(f"{experiment or 'the command line'}: valid")
     for kind, selected in checked.components.items():
         names = [component.name for component in selected]
         counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]

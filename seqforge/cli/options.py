@@ -1,5 +1,7 @@
 """Arguments and options that several commands share."""
 
+import copy
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +11,7 @@ import typer
 from seqforge.cli.terminal import print_error
 from seqforge.errors import ExperimentError
 from seqforge.faults import FILE_SUFFIX
+from seqforge.kinds.table import KINDS
 from seqforge.registry import Registry, with_plugin_file
 
 if TYPE_CHECKING:
@@ -93,6 +96,20 @@ Device = Annotated[
 ]
 
 
+def _setting(name: str, meaning: str, metavar: str, *names: str) -> Any:
+    """Return the option that sets a key of an experiment."""
+    return typer.Option(f"--{name}", *names, metavar=metavar, help=f"{meaning}. Default: the experiment's.")
+
+
+Steps = Annotated[int | None, _setting("steps", "Number of optimizer steps, instead of other limits", "NUMBER")]
+Minutes = Annotated[float | None, _setting("minutes", "Minutes of training, instead of other limits", "NUMBER")]
+LearningRate = Annotated[float | None, _setting("learning-rate", "Learning rate of the optimizer", "NUMBER", "--lr")]
+HiddenSize = Annotated[int | None, _setting("hidden-size", "Number of units of every cell", "NUMBER")]
+Layers = Annotated[int | None, _setting("layers", "Number of layers, all with the first cell", "NUMBER")]
+
+LIMITS = ("steps", "epochs", "minutes")
+"""Keys of `[training]` that end a run. An option for one replaces all that the file has."""
+
 COMPONENTS = ("corpus", "cell", "loss", "optimizer", "sampler")
 """Options that replace components of an experiment, by the names of their parameters."""
 
@@ -110,17 +127,54 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
     from seqforge.experiment import Experiment, override, read_table, replace_components
 
     registry: Registry = context.obj
-    table = read_table(path) if path is not None else {}
+    table = {} if path is None else read_table(path) if is_experiment(path) else _text_table(path)
     table = replace_components(table, registry, **{kind: context.params[kind] for kind in COMPONENTS})
-    table = override(table, _assignments(context))
+    table = override(_with_settings(table, context.params), _assignments(context))
     if path is None and "corpus" not in table:
         raise ExperimentError(
             "no experiment file is named, and no corpus",
-            hint="Name a file, such as experiments/first-run.toml, or a corpus with --corpus: "
+            hint="Name a text, an experiment file such as experiments/first-run.toml, or a corpus with --corpus: "
             f"{', '.join(registry.names('corpus'))}.",
         )
-    folder = path.parent if path is not None else Path.cwd()
+    folder = path.parent if path is not None and is_experiment(path) else Path.cwd()
     return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
+
+
+def is_experiment(path: Path) -> bool:
+    """Return whether a path is that of an experiment file, and not of a text file or a folder to train on."""
+    if path.is_dir():  # A folder of experiments or of a run is a mistake, which `read_table` explains.
+        return any(path.glob("*.toml"))
+    return path.suffix == ".toml" or not path.is_file()
+
+
+def _text_table(path: Path) -> dict[str, Any]:
+    """Return the tables of an experiment that trains on a text file, or on all text files of a folder."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem).strip("-._") or "text"
+    files = [str(path / "**") if path.is_dir() else str(path)]
+    return {"experiment": {"name": name[:100]}, "corpus": {"use": "text", "files": files}}
+
+
+def _with_settings(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables with the values of `--steps`, `--minutes`, `--learning-rate`, `--hidden-size`, `--layers`."""
+    table = copy.deepcopy(dict(table))
+    limits = {key: given[key] for key in LIMITS if given.get(key) is not None}
+    if limits:
+        training = {key: value for key, value in table.get("training", {}).items() if key not in LIMITS}
+        table["training"] = training | limits
+    if given.get("learning_rate") is not None:
+        optimizer = _as_table(table.get("optimizer", KINDS["optimizer"].default))
+        table["optimizer"] = optimizer | {"learning_rate": given["learning_rate"]}
+    names = {"hidden_size": "hidden_size", "layers": "repeat"}
+    options = {key: given[name] for name, key in names.items() if given.get(name) is not None}
+    if options:
+        model = table.setdefault("model", {})
+        cells = [_as_table(cell) | options for cell in model.get("cells") or [KINDS["cell"].default]]
+        model["cells"] = cells[:1] if "repeat" in options else cells
+    return table
+
+
+def _as_table(component: Any) -> dict[str, Any]:
+    return {"use": component} if isinstance(component, str) else dict(component)
 
 
 def _assignments(context: typer.Context) -> list[str]:
@@ -149,7 +203,8 @@ def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tu
     path, step = locate(name, registry)
     directory = RunDirectory.open(path)
     samplers = context.params.get("sampler", ())
-    table = override(replace_components(directory.read_experiment(), registry, sampler=samplers), overrides)
+    table = replace_components(directory.read_experiment(), registry, sampler=samplers)
+    table = override(_with_settings(table, context.params), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
     return Run(directory, experiment, sets_backend(overrides)), step or checkpoint

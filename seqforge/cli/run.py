@@ -14,11 +14,16 @@ from seqforge.cli.options import (
     BackendName,
     CellName,
     CorpusName,
+    HiddenSize,
+    Layers,
+    LearningRate,
     LossName,
+    Minutes,
     OptimizerName,
     PluginFiles,
     Samplers,
     Set,
+    Steps,
     compose_experiment,
     open_run,
 )
@@ -37,7 +42,9 @@ def run(
     experiment: Annotated[
         Path | None,
         typer.Argument(
-            metavar="EXPERIMENT.toml", help="Experiment file. Without it, the options define the experiment."
+            metavar="[EXPERIMENT.toml|TEXT|FOLDER]",
+            help="Experiment file, or text to train on: a file or a folder. Without it, the options define the "
+            "experiment.",
         ),
     ] = None,
     resume: Annotated[
@@ -61,6 +68,11 @@ def run(
     optimizer: OptimizerName = None,
     backend: BackendName = None,
     sampler: Samplers = [],
+    steps: Steps = None,
+    minutes: Minutes = None,
+    learning_rate: LearningRate = None,
+    hidden_size: HiddenSize = None,
+    layers: Layers = None,
     assignments: Set = [],
     plugin: PluginFiles = [],
     output: Annotated[
@@ -75,11 +87,13 @@ def run(
 
     [bold]Examples[/]
 
-      seqforge run experiments/first-run.toml
+      seqforge run notes.txt --minutes 5
+
+      seqforge run experiments/first-run.toml --cell gru --hidden-size 256
 
       seqforge run --corpus linux-source --cell lstm --optimizer adam --sampler top-p
 
-      seqforge run --resume runs/first-run --set training.minutes=10
+      seqforge run --resume runs/first-run --minutes 10
 
       seqforge run experiments/tiny-shakespeare.toml --initial runs/first-run
 
@@ -129,7 +143,7 @@ def _refuse_other_experiment(context: typer.Context, resumed: str) -> None:
     if given:
         raise ExperimentError(
             f"--resume cannot be combined with {', '.join(given)}, because a resumed run keeps its experiment",
-            hint=f"To train it longer: seqforge run --resume {quote_path(resumed)} --set training.steps=5000",
+            hint=f"To train it longer: seqforge run --resume {quote_path(resumed)} --steps 5000",
         )
 
 

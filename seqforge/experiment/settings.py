@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from seqforge.errors import PluginError, did_you_mean, nearest
+from seqforge.experiment.interval import Interval
 from seqforge.registry import Problem, format_value, from_validation, raise_problems, registry_of
 
 AUTO_BACKEND = "auto"
@@ -167,8 +168,8 @@ class Training(Section, title="[training]"):
     """Maximum absolute value of an element of the gradient; larger elements are clipped."""
     log_interval: Count = 10
     """Steps between two logged steps in metrics.jsonl."""
-    checkpoint_interval: Count = 500
-    """Steps between two checkpoints."""
+    checkpoint_interval: Interval = 500
+    """Steps or time between two checkpoints, such as 500 or "5min"."""
     keep_checkpoints: Count = 2
     """Number of latest checkpoints that are kept, in addition to the best."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
@@ -194,8 +195,8 @@ class Training(Section, title="[training]"):
 class Evaluation(Section, title="[evaluation]"):
     """`[evaluation]`: evaluation of the validation split while training."""
 
-    interval: Count = 500
-    """Steps between two evaluations."""
+    interval: Interval = "10%"
+    """Steps, time or part of the run between two evaluations, such as 500, "5min" or "10%"."""
     tokens: Annotated[int, Field(ge=2, le=10**12)] = 1_000_000
     """Maximum number of tokens that are scored, in pieces from the whole split. `seqforge evaluate` scores all."""
 
@@ -214,8 +215,9 @@ class Prediction(Section, title="[prediction]"):
 class Sampling(Section, title="[sampling]"):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
-    interval: Count = 1000
-    """Steps between two samples."""
+    interval: Interval = "10%"
+    """Steps, time or part of the run between two samples, such as 1000, "20s" or "10%". With a part of the run, the
+    first sample is drawn after 20 seconds at the latest."""
     length: Count = 300
     """Number of symbols in a sample."""
     count: Count = 1

@@ -33,6 +33,7 @@ from seqforge.training.endings import (
     measure_progress,
 )
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
+from seqforge.training.intervals import Intervals
 from seqforge.training.record import RunRecord
 from seqforge.training.step import StepResult, train_step
 
@@ -79,6 +80,8 @@ class Trainer:
         self._record = RunRecord(directory, task.world, task.digest, task.experiment.training.keep_checkpoints)
         self._started = 0.0
         self._signal: int | None = None
+        # From the step before: the process may have been killed between the checkpoint of this step and its sample.
+        self._intervals = Intervals(task.experiment, self._progress(max(state.step - 1, 0)), state.seconds)
         evaluation = self._record.find("evaluation", state.step)
         loss = evaluation.get("loss") if evaluation is not None else None
         # The last step that was evaluated, with its loss, and the last step that was sampled.
@@ -134,8 +137,8 @@ class Trainer:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
         self._started = time.monotonic() - state.seconds
-        if state.step > 0:
-            self._sample_at_interval()
+        if "sampling" in self._intervals.find_due(self._progress(), state.seconds) and self._sampled != state.step:
+            self._sample()
         self._synchronize(0.0)
         while (reason := self._end()) is None and self._signal is None:
             result, characters = self._step()
@@ -175,9 +178,10 @@ class Trainer:
         """Return why the run is at its end, or None if it is not."""
         return find_end(self._experiment.training, self._progress(), self._state.stale_evaluations)
 
-    def _progress(self) -> Progress:
-        state = self._state
-        return measure_progress(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
+    def _progress(self, step: int | None = None) -> Progress:
+        """Return the progress of the run at a step, by default the current one."""
+        step = self._state.step if step is None else step
+        return measure_progress(self._experiment.training, step, self._task.steps_per_epoch, self._state.seconds)
 
     def _synchronize(self, loss: float) -> float:
         """Synchronize the training time and a signal to stop with the other processes.
@@ -264,22 +268,14 @@ class Trainer:
 
     def _work_at_intervals(self) -> bool:
         """Evaluate, save and sample if it is due, and return whether any of it was."""
-        experiment, step = self._experiment, self._state.step
-        evaluates = step % experiment.evaluation.interval == 0
-        best = evaluates and self._evaluate()
+        due = self._intervals.find_due(self._progress(), self._state.seconds)
+        best = "evaluation" in due and self._evaluate()
         # Save before sampling: an error of a sampler or a metric must not lose steps.
-        saves = best or step % experiment.training.checkpoint_interval == 0
-        if saves:
+        if best or "checkpoint" in due:
             self._save()
-        return self._sample_at_interval() or evaluates or saves
-
-    def _sample_at_interval(self) -> bool:
-        """Sample if it is due, also in a resumed run that was killed between its checkpoint and the sample."""
-        step = self._state.step
-        due = step % self._experiment.sampling.interval == 0 and self._sampled != step
-        if due:
+        if "sampling" in due:
             self._sample()
-        return due
+        return bool(due)
 
     def _finish(self) -> None:
         """Evaluate, save the loss and sample at the end of a run, unless the last step did so.

@@ -1,6 +1,7 @@
 """`seqforge check` names every component of an experiment."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -42,3 +43,35 @@ def test_components_are_replaced_as_in_a_run(registry: Registry, tmp_path: Path)
     assert table["optimizer"]["use"] == "essentials/sgd"
     assert [sampler["use"] for sampler in table["sampler"]] == ["essentials/greedy"]
     assert table["training"]["backend"] == "eager"
+
+
+def test_a_text_or_a_folder_of_texts_is_an_experiment(seqforge: Callable, tmp_path: Path) -> None:
+    notes = tmp_path / "my notes"
+    notes.mkdir()
+    (notes / "one.txt").write_text("one two three")
+    for path, files in ((notes / "one.txt", str(notes / "one.txt")), (notes, str(notes / "**"))):
+        checked = seqforge("check", path, "--resolved")
+        assert checked.returncode == 0, checked.stderr
+        table = tomllib.loads(checked.stdout)
+        assert table["corpus"]["files"] == [files]
+        assert table["experiment"]["name"] == ("one" if path.is_file() else "my-notes")
+
+
+def test_options_set_the_keys_that_are_changed_most_often(seqforge: Callable, tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    file.write_text(
+        '[corpus]\nuse = "inline"\ntext = "abc"\n[training]\nminutes = 3.0\nbatch_size = 2\n'
+        '[optimizer]\nuse = "sgd"\nmomentum = 0.5\n[[model.cells]]\nuse = "gru"\n[[model.cells]]\nuse = "rnn"\n'
+    )
+    options = ["--steps", "7", "--lr", "0.25", "--hidden-size", "9"]
+    table = tomllib.loads(seqforge("check", file, "--resolved", *options).stdout)
+    assert table["training"]["steps"] == 7
+    assert "minutes" not in table["training"]
+    assert (table["optimizer"]["learning_rate"], table["optimizer"]["momentum"]) == (0.25, 0.5)
+    assert [(cell["use"], cell["hidden_size"]) for cell in table["model"]["cells"]] == [
+        ("essentials/gru", 9),
+        ("essentials/rnn", 9),
+    ]
+    layers = tomllib.loads(seqforge("check", file, "--resolved", "--layers", "3", "--minutes", "2").stdout)
+    assert [cell["use"] for cell in layers["model"]["cells"]] == ["essentials/gru"] * 3
+    assert layers["training"]["minutes"] == 2.0

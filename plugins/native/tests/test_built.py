@@ -15,7 +15,7 @@ needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), 
 
 @needs_compiler
 def test_every_instruction_set_has_kernels() -> None:
-    assert all(built_library(name) for name in NEEDS)
+    assert all(built_library(name) for name in NEEDS), "build them all: make .venv/installed-for-tests"
     assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
 
 
