@@ -1,10 +1,11 @@
-"""Topologies, and the check that the parts of an experiment are compatible. It builds nothing and reads no data."""
+"""Topologies, and the check that the parts of an experiment are compatible. It reads no data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from seqforge.errors import PluginError, SeqforgeError, describe_type
+from seqforge.experiment.layer_sizes import layer_problems
 from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Data, Prediction, Sampling, Training
 from seqforge.faults import blame_plugin, plugin_fault
@@ -115,7 +116,11 @@ def incompatibilities(valid: Mapping[str, Any]) -> list[Problem]:
     except SeqforgeError as error:
         return [Problem("corpus", error.message, error.hint or "")]
     problems = _stream_incompatibilities(parts) if spec is None else _labelled_incompatibilities(parts, spec)
-    return [problem for problem in problems if problem.key.partition(".")[0] in valid]
+    found = [problem for problem in problems if problem.key.partition(".")[0] in valid]
+    if "model" in valid:
+        size = spec.input.size if spec is not None and isinstance(spec.input, Numbers) else None
+        found += layer_problems(parts.model, parts.model.embedding_size or size)
+    return found
 
 
 def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""An experiment: settings and components, checked as a whole before anything is built."""
+"""An experiment: settings and components, checked as a whole before any data is read."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -50,7 +50,7 @@ class FactoredCell(ProjectedCell[StateT]):
     def __init__(self, input_size: int, hidden_size: int, gates_size: int, heads: int = 1) -> None:
         super().__init__(input_size, hidden_size, gates_size, bias=False)
         if hidden_size % heads:
-            raise ValueError(f"{hidden_size} hidden units cannot be divided into {heads} equal heads")
+            raise ValueError(f"heads = {heads} does not divide hidden_size = {hidden_size}")
         self.heads = heads
         self.recurrent_weight = self.uniform_parameter(gates_size, hidden_size // heads)
         self.bias = self.uniform_parameter(gates_size)

@@ -71,7 +71,7 @@ class MatrixStateCell(ProjectedCell[StateT]):
         self, input_size: int, hidden_size: int, sizes: Sequence[int], *, heads: int, key_size: int | None = None
     ) -> None:
         if hidden_size % heads:
-            raise ValueError(f"hidden_size = {hidden_size} cannot be divided into {heads} equal heads")
+            raise ValueError(f"heads = {heads} does not divide hidden_size = {hidden_size}")
         super().__init__(input_size, hidden_size, sum(sizes), bias=False)
         self.sizes = list(sizes)
         self.heads = heads

@@ -84,9 +84,12 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
     both = experiment.model.bidirectional
     cells: list[Cell[Any]] = []
     backward: list[Cell[Any]] = []
+    tried: set[tuple[int, int]] = set()
     for chosen in experiment.model.cells:
         cells.append(chosen.build(input_size=size))
-        validate_cell(cells[-1])
+        if (id(chosen), size) not in tried:  # The layers of one table with `repeat` are equal.
+            validate_cell(cells[-1])
+        tried.add((id(chosen), size))
         if both:
             backward.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size * (2 if both else 1)

@@ -6,7 +6,7 @@ What needs pydantic is imported on first use, so that `seqforge --help` starts w
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from seqforge.registry.component import Component
+from seqforge.registry.component import Component, UnfitOptionsError
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
 from seqforge.registry.local_plugins import plugin_options, with_plugin_file, with_project
@@ -37,6 +37,7 @@ __all__ = [
     "Register",
     "Registration",
     "Registry",
+    "UnfitOptionsError",
     "Use",
     "as_list",
     "default",

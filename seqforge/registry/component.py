@@ -18,6 +18,19 @@ from seqforge.registry.register import Registration
 from seqforge.storage.files import checksum_file
 
 
+class UnfitOptionsError(PluginError):
+    """Options that a component refuses when it is built, though each of them is valid.
+
+    Args:
+        component: The component.
+        reason: Message of the `ValueError` of its `__init__`.
+    """
+
+    def __init__(self, component: "Component", reason: str) -> None:
+        super().__init__(f"{component.registration.kind} {component.name!r}: {reason}")
+        self.component, self.reason = component, reason
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """A component that an experiment has chosen, with checked options.
@@ -77,6 +90,20 @@ class Component:
             elif _holds_components(value):
                 yield from value
 
+    def path_to(self, part: "Component") -> list[str | int] | None:
+        """Return the keys from this component to another one within it; empty for itself, None if it is not within."""
+        if part is self:
+            return []
+        for name, value in self.options.items():
+            places: list[tuple[list[str | int], Any]] = [([name], value)]
+            if _holds_components(value):
+                places = [([name, index], inner) for index, inner in enumerate(value)]
+            for keys, inner in places:
+                rest = inner.path_to(part) if isinstance(inner, Component) else None
+                if rest is not None:
+                    return [*keys, *rest]
+        return None
+
     def build(self, **supplied: Any) -> Any:
         """Build the component and those within it.
 
@@ -86,7 +113,7 @@ class Component:
                 this component receives a function.
 
         Raises:
-            PluginError: If `__init__` raises an error. The message of a `ValueError` is an error in the options.
+            PluginError: If `__init__` raises an error. For a `ValueError`, it is an `UnfitOptionsError`.
         """
 
         def build_part(value: Any) -> Any:
@@ -102,7 +129,7 @@ class Component:
             try:
                 return self.component(**supplied, **options)
             except ValueError as error:
-                raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
+                raise UnfitOptionsError(self, str(error)) from error
 
 
 def _build_for_size(component: Component, size: int) -> Any:

@@ -183,7 +183,8 @@ def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
 
     Arguments that the engine passes to this kind of component are not options. An argument whose type is the interface
     of a kind is a component within this one: a field with a `Part`. If its type is a function of one size that returns
-    an interface, such as `Callable[[int], Cell[Any]]`, it receives a function that builds the component.
+    an interface, such as `Callable[[int], Cell[Any]]` or `Callable[..., Cell[Any]]`, it receives a function that builds
+    the component.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.
@@ -282,7 +283,7 @@ def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:
     interface = origin or annotation
     if isinstance(interface, type) and interface in interfaces:
         return Annotated[Component, Part(interfaces[interface], interface)]
-    if origin is Callable and arguments[0] == [int]:
+    if origin is Callable and arguments[0] in ([int], ...):
         built = typing.get_origin(arguments[1]) or arguments[1]
         if built in interfaces:
             return Annotated[Component, Part(interfaces[built], built, is_factory=True)]

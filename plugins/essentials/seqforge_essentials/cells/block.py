@@ -88,7 +88,7 @@ class Block(Cell[Any]):
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
-        """Let the convolution pass the last step on, and set the gains of norms to 1."""
+        """Set the convolution to pass on the last step, and the gains of norms to 1."""
         with torch.no_grad():
             if self.convolution is not None and self.convolution_bias is not None:
                 self.convolution.zero_()

@@ -96,11 +96,29 @@ def test_a_nested_experiment_trains_resumes_samples_and_is_exported(tmp_path: Pa
     assert opened.sample(prompt="the", length=10, seed=0) == longer.sample(prompt="the", length=10, seed=0)
 
 
-def test_a_wrong_option_is_a_problem_at_its_key() -> None:
-    for options, key in (
-        ({"cell": {"use": "gru", "hidden_siz": 9}}, "cell.hidden_siz"),
-        ({"expansion": 1e300}, "expansion"),
-    ):
-        table = {**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": "gru", **options}]}}
-        with pytest.raises(ExperimentError, match=rf"model\.cells\.0\.{key}: "):
-            sf.Experiment.from_dict(table)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell": {"use": "gru", "hidden_siz": 9}}, r"cell\.hidden_siz: .* Did you mean 'hidden_size'"),
+        ({"cell": {"use": "gated-deltanet", "heads": 3}}, r"cell\.heads: heads = 3 does not divide hidden_size = 128"),
+        (
+            {"cell": {"use": "block", "cell": {"use": "slstm", "heads": 3}}},
+            r"cell\.cell\.heads: heads = 3 does not divide",
+        ),
+        ({"cell": "lstmm"}, r"cell: no cell is called 'lstmm'\. Did you mean 'lstm'"),
+        ({"cell": 3}, r"cell: must be the name of a cell .* Write \{ use = \"NAME\" \}"),
+        ({"expansion": 1e300}, "expansion: "),
+        ({"convolution": -1}, "convolution: should be greater than or equal to 0, not -1"),
+        ({"convolution": 2.5}, "convolution: "),
+    ],
+)
+def test_a_wrong_option_is_a_problem_at_its_key(options: dict[str, Any], message: str) -> None:
+    for embedding in ({}, {"embedding_size": 12}):
+        cells = [{"use": "gru", "repeat": 2}, {"use": "block", "cell": "gru", **options}]
+        table = {**EXPERIMENT, "model": {"cells": cells, **embedding}}
+        with pytest.raises(ExperimentError, match=rf"model\.cells\.1\.{message}"):
+            sf.Experiment.from_dict(table, origin="the file")
+
+
+def test_a_size_that_depends_on_the_vocabulary_is_not_checked_before_it_is_known() -> None:
+    sf.Experiment.from_dict({**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": {"use": "gru"}}]}})

@@ -145,7 +145,7 @@ def plan_source(cell: Any) -> str:
 
 
 def test_heads_that_do_not_divide_the_hidden_units_are_an_error() -> None:
-    with pytest.raises(ValueError, match="8 hidden units cannot be divided into 3 equal heads"):
+    with pytest.raises(ValueError, match="heads = 3 does not divide hidden_size = 8"):
         SLSTM(3, 8, heads=3)
 
 
