@@ -26,8 +26,8 @@ _PATTERNS = {
     "BASIC": _BASIC,
     "ANNOTATION": rb"__(?<!\w__)(?:__)?+(?!(?:[us]|[bl]e)\d|\w*+(?<=_t)\b|int128|typeof|restrict|inline|extension|asm"
     rb"|attribute)[a-z]\w*+",
-    "KEYWORD": rb"static|extern|typedef|register|inline|const|volatile|struct|union|enum|return|else|goto|case|do|sizeof"
-    rb"|typeof|if|while|for|switch|" + _BASIC,
+    "KEYWORD": rb"static|extern|typedef|register|inline|const|volatile|struct|union|enum|return|else|goto|case|do"
+    rb"|sizeof|typeof|if|while|for|switch|" + _BASIC,
 }
 """Patterns that the rules share, by name."""
 
