@@ -1,7 +1,7 @@
 """The backend `native`: RNN, GRU, LSTM, and any cell whose step can be traced, on C++ kernels."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,9 +21,10 @@ from seqforge.kinds import (
 from seqforge_native.cell_reader import read_cell
 from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.kernel_build import NEEDS
-from seqforge_native.library import best_instruction_set, best_library, missing_kernels
+from seqforge_native.library import Library, best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
-from seqforge_native.matrix_states import read_matrix_cell
+from seqforge_native.matrix_cells import MatrixCellKernel, read_matrix_cell
+from seqforge_native.row_programs.program import CellPrograms, compile_programs
 from seqforge_native.sequence import built_in_kernel
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
@@ -58,18 +59,23 @@ class NativeBackend(Backend):
         built_in = _built_in_function(cell, context)
         if built_in is not None:
             library = best_library()
-            return None if library is not None and built_in in library.functions else missing_kernels()
+            if library is None or built_in not in library.functions:
+                return missing_kernels()
+        if _equations(cell) is not None:
+            return None
         try:
             _program_of(cell)
         except UntraceableError as error:
             return f"its step cannot be compiled: it contains {error}"
+        if isinstance(cell, MatrixStateCell):
+            return None
         return None if find_compiler() else "its kernel must be compiled, and there is no C++ compiler"
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
-        if _built_in_function(cell, context) is not None or is_compiled(_program_of(cell), context.dtype):
+        if _built_in_function(cell, context) is not None:
             return 0.0
-        return COMPILATION_SECONDS
+        return 0.0 if is_compiled(cast("_Compiled", _program_of(cell)), context.dtype) else COMPILATION_SECONDS
 
     def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a reader that runs on a kernel, which is compiled if it is not in the cache folder.
@@ -78,12 +84,14 @@ class NativeBackend(Backend):
             PluginError: If the compiler fails.
         """
         library, equations = best_library(), _equations(cell)
-        if isinstance(cell, MatrixStateCell) and library is not None:
-            return partial(read_matrix_cell, cell, library)
         if equations is not None and library is not None:
             return partial(read_cell, cell, built_in_kernel(library, equations), context.dtype)
-        kernel = compile_program(_program_of(cell), context.dtype, type(cell).__name__)
-        return partial(read_cell, cell, kernel, context.dtype)
+        program = _program_of(cell)
+        if isinstance(program, CellPrograms):
+            matrix_cell = cast("MatrixStateCell[Any]", cell)
+            kernel = MatrixCellKernel(cast("Library", library), program, cell.hidden_size)
+            return partial(read_matrix_cell, matrix_cell, kernel)
+        return partial(read_cell, cell, compile_program(program, context.dtype, type(cell).__name__), context.dtype)
 
     def output_layer(self, context: BackendContext) -> OutputLayer:
         """Return the product of the native kernels, or of oneDNN or torch if there is none for its type or size."""
@@ -102,21 +110,24 @@ def _equations(cell: Cell[Any]) -> Equations | None:
 def _built_in_function(cell: Cell[Any], context: BackendContext) -> tuple[str, torch.dtype] | None:
     """Return the kernel of `Library.functions` that runs a cell, or None if one must be compiled for it."""
     if isinstance(cell, MatrixStateCell):
-        return "forward_matrix_states", torch.float32  # only the input projection has another type
+        return "forward_matrix_cell", torch.float32  # only the input projection has another type
     return None if _equations(cell) is None else ("forward", context.dtype)
 
 
-_programs: WeakKeyDictionary[Cell[Any], Program | StagedProgram] = WeakKeyDictionary()
+_Compiled = Program | StagedProgram
+
+_programs: WeakKeyDictionary[Cell[Any], _Compiled | CellPrograms] = WeakKeyDictionary()
 
 
-def _program_of(cell: Cell[Any]) -> Program | StagedProgram:
+def _program_of(cell: Cell[Any]) -> _Compiled | CellPrograms:
     """Trace a cell; once, although several methods of the backend need the program.
 
     Raises:
         UntraceableError: If no kernel can compute its step.
     """
     if cell not in _programs:
-        _programs[cell] = plan_kernel(trace(cell))
+        is_matrix_cell = isinstance(cell, MatrixStateCell)
+        _programs[cell] = compile_programs(cell) if is_matrix_cell else plan_kernel(trace(cell))
     return _programs[cell]
 
 

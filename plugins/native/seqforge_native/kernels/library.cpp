@@ -5,7 +5,7 @@
 #include "cell_weights.hpp"
 #include "decode.hpp"
 #include "linear.hpp"
-#include "matrix_states.hpp"
+#include "matrix_cell.hpp"
 #include "rows.hpp"
 #include "weight_gradient.hpp"
 
@@ -60,8 +60,8 @@ std::int64_t seqforge_sources() { return SEQFORGE_SOURCES; }
 GENERATION(float, float32)
 SEQUENCES(float, float32)
 
-void seqforge_forward_matrix_states_float32(const MatrixStates *call) { run_matrix_forward(*call); }
-void seqforge_backward_matrix_states_float32(const MatrixStates *call) { run_matrix_backward(*call); }
+void seqforge_forward_matrix_cell_float32(const MatrixCell *call) { run_cell_forward(*call); }
+void seqforge_backward_matrix_cell_float32(const MatrixCell *call) { run_cell_backward(*call); }
 
 #if defined(__AVX512BF16__)
 GENERATION(bfloat16, bfloat16)

@@ -17,26 +17,14 @@
 
 namespace seqforge {
 
-struct MatrixStates {
-    std::int64_t steps, rows, keys, values;
+struct MatrixSizes {
+    std::int64_t keys, values;
     std::int64_t decays;  // numbers by which a step decays a row: 1, or one for each key
     std::int64_t is_delta; // whether there are u, a and b
-    std::int64_t threads;
-    const float *query, *key, *read, *write; // [steps, rows, keys]
-    const float *value;                      // [steps, rows, values]
-    const float *decay;                      // w, [steps, rows, decays]
-    const float *start;                      // [rows, keys, values]
-    float *outputs;                          // [steps, rows, values]
-    float *end;                              // [rows, keys, values]
-    float *checkpoints;                      // [chunks, rows, keys, values]: states before each chunk; null if not needed
-    const float *output_gradient, *end_gradient;
-    float *query_gradient, *key_gradient, *read_gradient, *write_gradient, *value_gradient, *decay_gradient, *start_gradient;
 };
 
 constexpr std::int64_t chunk_steps = 16;
 constexpr std::int64_t block_vectors = 4;
-// Rows that a thread computes in turns, chunk by chunk, since their vectors of a step are next to each other in memory.
-constexpr std::int64_t group_rows = 4;
 
 inline std::int64_t padded(std::int64_t size) { return (size + lanes - 1) / lanes * lanes; }
 
@@ -45,47 +33,24 @@ struct Chunk {
     std::int64_t keys, values; // padded
     std::vector<float> query, key, read, write, decay, value, output;
 
-    explicit Chunk(const MatrixStates &call)
-        : keys(padded(call.keys)), values(padded(call.values)), query(chunk_steps * keys), key(query), read(query),
+    explicit Chunk(const MatrixSizes &sizes)
+        : keys(padded(sizes.keys)), values(padded(sizes.values)), query(chunk_steps * keys), key(query), read(query),
           write(query), decay(query), value(chunk_steps * values), output(value) {}
 };
 
-// Copies a vector of a row out of, or into, a tensor [steps, rows, size], for each step of a chunk.
-inline void gather(const float *from, std::int64_t rows, std::int64_t row, std::int64_t size, std::int64_t first,
-                   std::int64_t count, std::int64_t stride, float *to) {
-    for (std::int64_t t = 0; t < count; t++)
-        std::memcpy(to + t * stride, from + ((first + t) * rows + row) * size, size * sizeof(float));
-}
-inline void scatter(const float *from, std::int64_t stride, std::int64_t rows, std::int64_t row, std::int64_t size,
-                    std::int64_t first, std::int64_t count, float *to) {
-    for (std::int64_t t = 0; t < count; t++)
-        std::memcpy(to + ((first + t) * rows + row) * size, from + t * stride, size * sizeof(float));
-}
-
-inline void gather_parts(const MatrixStates &call, std::int64_t row, std::int64_t first, std::int64_t count, Chunk &chunk) {
-    gather(call.query, call.rows, row, call.keys, first, count, chunk.keys, chunk.query.data());
-    gather(call.key, call.rows, row, call.keys, first, count, chunk.keys, chunk.key.data());
-    gather(call.value, call.rows, row, call.values, first, count, chunk.values, chunk.value.data());
-    gather(call.decay, call.rows, row, call.decays, first, count, chunk.keys, chunk.decay.data());
-    if (call.is_delta) {
-        gather(call.read, call.rows, row, call.keys, first, count, chunk.keys, chunk.read.data());
-        gather(call.write, call.rows, row, call.keys, first, count, chunk.keys, chunk.write.data());
-    }
-}
-
 // Copies columns of a state [keys, values] into padded memory [padded keys, vectors * lanes], or back.
-inline void load_block(const float *state, const MatrixStates &call, std::int64_t column, std::int64_t width, float *block) {
-    const std::int64_t own = std::min(width, call.values - column);
-    for (std::int64_t i = 0; i < call.keys; i++) {
-        std::memcpy(block + i * width, state + i * call.values + column, own * sizeof(float));
+inline void load_block(const float *state, const MatrixSizes &sizes, std::int64_t column, std::int64_t width, float *block) {
+    const std::int64_t own = std::min(width, sizes.values - column);
+    for (std::int64_t i = 0; i < sizes.keys; i++) {
+        std::memcpy(block + i * width, state + i * sizes.values + column, own * sizeof(float));
         std::fill(block + i * width + own, block + (i + 1) * width, 0.0f);
     }
-    std::fill(block + call.keys * width, block + padded(call.keys) * width, 0.0f);
+    std::fill(block + sizes.keys * width, block + padded(sizes.keys) * width, 0.0f);
 }
-inline void store_block(const float *block, const MatrixStates &call, std::int64_t column, std::int64_t width, float *state) {
-    const std::int64_t own = std::min(width, call.values - column);
-    for (std::int64_t i = 0; i < call.keys; i++)
-        std::memcpy(state + i * call.values + column, block + i * width, own * sizeof(float));
+inline void store_block(const float *block, const MatrixSizes &sizes, std::int64_t column, std::int64_t width, float *state) {
+    const std::int64_t own = std::min(width, sizes.values - column);
+    for (std::int64_t i = 0; i < sizes.keys; i++)
+        std::memcpy(state + i * sizes.values + column, block + i * width, own * sizeof(float));
 }
 
 // Calls `use.operator()<vectors>(first value)` for each block of columns.
@@ -101,10 +66,10 @@ template <class Use> void for_blocks(std::int64_t values, Use use) {
 }
 
 // Calls `use.operator()<is_delta, is_by_key>()` for the rule of a call.
-template <class Use> void with_rule(const MatrixStates &call, Use use) {
-    const bool is_by_key = call.decays > 1;
-    if (call.is_delta && is_by_key) use.template operator()<true, true>();
-    else if (call.is_delta) use.template operator()<true, false>();
+template <class Use> void with_rule(const MatrixSizes &sizes, Use use) {
+    const bool is_by_key = sizes.decays > 1;
+    if (sizes.is_delta && is_by_key) use.template operator()<true, true>();
+    else if (sizes.is_delta) use.template operator()<true, false>();
     else if (is_by_key) use.template operator()<false, true>();
     else use.template operator()<false, false>();
 }
@@ -141,35 +106,17 @@ inline void take_step(const Chunk &chunk, std::int64_t t, std::int64_t column, c
     for (int j = 0; j < vectors; j++) store(read_out + j * lanes, o[j]);
 }
 
-inline void run_matrix_forward(const MatrixStates &call) {
-    const std::int64_t size = call.keys * call.values, groups = (call.rows + group_rows - 1) / group_rows;
-    on_own_rows(groups, call.threads, [&](std::int64_t first_group, std::int64_t last_group) {
-        Chunk chunk(call);
-        std::vector<float> block(padded(call.keys) * block_vectors * lanes);
-        for (std::int64_t row = first_group * group_rows; row < std::min(last_group * group_rows, call.rows); row++)
-            std::memcpy(call.end + row * size, call.start + row * size, size * sizeof(float));
-        for (std::int64_t group = first_group; group < last_group; group++)
-            for (std::int64_t first = 0; first < call.steps; first += chunk_steps) {
-                const std::int64_t count = std::min(chunk_steps, call.steps - first);
-                for (std::int64_t row = group * group_rows; row < std::min((group + 1) * group_rows, call.rows); row++) {
-                    float *state = call.end + row * size;
-                    if (call.checkpoints)
-                        std::memcpy(call.checkpoints + (first / chunk_steps * call.rows + row) * size, state,
-                                    size * sizeof(float));
-                    gather_parts(call, row, first, count, chunk);
-                    with_rule(call, [&]<bool is_delta, bool is_by_key>() {
-                        for_blocks(call.values, [&]<int vectors>(std::int64_t column) {
-                            std::array<Vector, vectors> u;
-                            load_block(state, call, column, vectors * lanes, block.data());
-                            for (std::int64_t t = 0; t < count; t++)
-                                take_step<vectors, is_delta, is_by_key>(chunk, t, column, block.data(), block.data(), u,
-                                                                        &chunk.output[t * chunk.values + column]);
-                            store_block(block.data(), call, column, vectors * lanes, state);
-                        });
-                    });
-                    scatter(chunk.output.data(), chunk.values, call.rows, row, call.values, first, count, call.outputs);
-                }
-            }
+// Computes the chunk of one row: its outputs, and the state after it.
+inline void run_chunk(const MatrixSizes &sizes, std::int64_t count, Chunk &chunk, float *state, float *block) {
+    with_rule(sizes, [&]<bool is_delta, bool is_by_key>() {
+        for_blocks(sizes.values, [&]<int vectors>(std::int64_t column) {
+            std::array<Vector, vectors> u;
+            load_block(state, sizes, column, vectors * lanes, block);
+            for (std::int64_t t = 0; t < count; t++)
+                take_step<vectors, is_delta, is_by_key>(chunk, t, column, block, block, u,
+                                                        &chunk.output[t * chunk.values + column]);
+            store_block(block, sizes, column, vectors * lanes, state);
+        });
     });
 }
 
@@ -178,8 +125,8 @@ struct BackwardChunk : Chunk {
     std::vector<float> output_gradient, states, state_gradient, us, query_gradient, key_gradient, read_gradient,
         write_gradient, decay_gradient, value_gradient;
 
-    explicit BackwardChunk(const MatrixStates &call)
-        : Chunk(call), output_gradient(value), states((chunk_steps + 1) * keys * block_vectors * lanes),
+    explicit BackwardChunk(const MatrixSizes &sizes)
+        : Chunk(sizes), output_gradient(value), states((chunk_steps + 1) * keys * block_vectors * lanes),
           state_gradient(keys * block_vectors * lanes), us(chunk_steps * block_vectors * lanes), query_gradient(query),
           key_gradient(query), read_gradient(query), write_gradient(query), decay_gradient(query), value_gradient(value) {}
 };
@@ -252,55 +199,30 @@ inline void differentiate_step(BackwardChunk &chunk, std::int64_t t, std::int64_
         }
 }
 
-inline void run_matrix_backward(const MatrixStates &call) {
-    const std::int64_t size = call.keys * call.values, groups = (call.rows + group_rows - 1) / group_rows;
-    on_own_rows(groups, call.threads, [&](std::int64_t first_group, std::int64_t last_group) {
-        BackwardChunk chunk(call);
-        for (std::int64_t row = first_group * group_rows; row < std::min(last_group * group_rows, call.rows); row++)
-            std::memcpy(call.start_gradient + row * size, call.end_gradient + row * size, size * sizeof(float));
-        for (std::int64_t group = first_group; group < last_group; group++)
-            for (std::int64_t first = (call.steps - 1) / chunk_steps * chunk_steps; first >= 0; first -= chunk_steps) {
-                const std::int64_t count = std::min(chunk_steps, call.steps - first);
-                for (std::int64_t row = group * group_rows; row < std::min((group + 1) * group_rows, call.rows); row++) {
-                    const float *state = call.checkpoints + (first / chunk_steps * call.rows + row) * size;
-                    float *gradient = call.start_gradient + row * size;
-                    gather_parts(call, row, first, count, chunk);
-                    gather(call.output_gradient, call.rows, row, call.values, first, count, chunk.values,
-                           chunk.output_gradient.data());
-                    for (auto *sums : {&chunk.query_gradient, &chunk.key_gradient, &chunk.read_gradient,
-                                       &chunk.write_gradient, &chunk.decay_gradient})
-                        std::fill(sums->begin(), sums->end(), 0.0f);
-                    with_rule(call, [&]<bool is_delta, bool is_by_key>() {
-                        for_blocks(call.values, [&]<int vectors>(std::int64_t column) {
-                            constexpr std::int64_t width = vectors * lanes;
-                            load_block(state, call, column, width, chunk.states.data());
-                            load_block(gradient, call, column, width, chunk.state_gradient.data());
-                            for (std::int64_t t = 0; t < count; t++) {
-                                std::array<Vector, vectors> u;
-                                float *before = &chunk.states[t * chunk.keys * width];
-                                take_step<vectors, is_delta, is_by_key>(chunk, t, column, before, before + chunk.keys * width,
-                                                                        u, &chunk.output[t * chunk.values + column]);
-                                if constexpr (is_delta)
-                                    for (int j = 0; j < vectors; j++) store(&chunk.us[t * width + j * lanes], u[j]);
-                            }
-                            for (std::int64_t t = count - 1; t >= 0; t--)
-                                differentiate_step<vectors, is_delta, is_by_key>(chunk, t, column);
-                            store_block(chunk.state_gradient.data(), call, column, width, gradient);
-                        });
-                    });
-                    const auto write = [&](const std::vector<float> &from, std::int64_t stride, std::int64_t width, float *to) {
-                        scatter(from.data(), stride, call.rows, row, width, first, count, to);
-                    };
-                    write(chunk.query_gradient, chunk.keys, call.keys, call.query_gradient);
-                    write(chunk.key_gradient, chunk.keys, call.keys, call.key_gradient);
-                    write(chunk.value_gradient, chunk.values, call.values, call.value_gradient);
-                    write(chunk.decay_gradient, chunk.keys, call.decays, call.decay_gradient);
-                    if (call.is_delta) {
-                        write(chunk.read_gradient, chunk.keys, call.keys, call.read_gradient);
-                        write(chunk.write_gradient, chunk.keys, call.keys, call.write_gradient);
-                    }
-                }
+// Computes the gradients of the chunk of one row from those of its outputs and of the state after it, which becomes that of
+// the state before it.
+inline void differentiate_chunk(const MatrixSizes &sizes, std::int64_t count, BackwardChunk &chunk, const float *state,
+                                float *gradient) {
+    for (auto *sums :
+         {&chunk.query_gradient, &chunk.key_gradient, &chunk.read_gradient, &chunk.write_gradient, &chunk.decay_gradient})
+        std::fill(sums->begin(), sums->end(), 0.0f);
+    with_rule(sizes, [&]<bool is_delta, bool is_by_key>() {
+        for_blocks(sizes.values, [&]<int vectors>(std::int64_t column) {
+            constexpr std::int64_t width = vectors * lanes;
+            load_block(state, sizes, column, width, chunk.states.data());
+            load_block(gradient, sizes, column, width, chunk.state_gradient.data());
+            for (std::int64_t t = 0; t < count; t++) {
+                std::array<Vector, vectors> u;
+                float *before = &chunk.states[t * chunk.keys * width];
+                take_step<vectors, is_delta, is_by_key>(chunk, t, column, before, before + chunk.keys * width, u,
+                                                        &chunk.output[t * chunk.values + column]);
+                if constexpr (is_delta)
+                    for (int j = 0; j < vectors; j++) store(&chunk.us[t * width + j * lanes], u[j]);
             }
+            for (std::int64_t t = count - 1; t >= 0; t--)
+                differentiate_step<vectors, is_delta, is_by_key>(chunk, t, column);
+            store_block(chunk.state_gradient.data(), sizes, column, width, gradient);
+        });
     });
 }
 

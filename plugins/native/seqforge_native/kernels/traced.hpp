@@ -1,8 +1,6 @@
 // The recurrence of a traced cell; the source that `seqforge_native.traced.program` generates includes this.
 #pragma once
 
-#include <cmath>
-
 #include "activations.hpp"
 #include "cell_weights.hpp"
 #include "recurrence.hpp"
@@ -96,43 +94,6 @@ template <class Element, class Program> void run_elementwise_backward(const Back
                     store(call.hidden_gradient + place(sizes, 0, row, unit), zero());
         }
     });
-}
-
-// ln x for normal x > 0: x = 2^n m with m in [√½, √2), and the polynomial of Cephes (Moshier) for ln m, with a relative
-// error of about 1e-7. Zero and denormal numbers become -∞, negative numbers and NaN become NaN, and ∞ stays ∞.
-inline Vector logarithm(Vector x) {
-    alignas(64) std::uint32_t bits[lanes];
-    alignas(64) float mantissa[lanes], exponent[lanes];
-    std::memcpy(bits, &x, sizeof bits);
-    for (int lane = 0; lane < lanes; lane++) {
-        std::uint32_t shifted = bits[lane] - 0x3f3504f3; // the bits of √½
-        exponent[lane] = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
-        std::uint32_t own = (shifted & 0x7fffff) + 0x3f3504f3;
-        std::memcpy(mantissa + lane, &own, sizeof own);
-    }
-    Vector n = load(exponent), m = load(mantissa) - broadcast(1.0f), square = m * m;
-    Vector p = broadcast(7.0376836292e-2f);
-    p = multiply_add(p, m, broadcast(-1.1514610310e-1f));
-    p = multiply_add(p, m, broadcast(1.1676998740e-1f));
-    p = multiply_add(p, m, broadcast(-1.2420140846e-1f));
-    p = multiply_add(p, m, broadcast(1.4249322787e-1f));
-    p = multiply_add(p, m, broadcast(-1.6668057665e-1f));
-    p = multiply_add(p, m, broadcast(2.0000714765e-1f));
-    p = multiply_add(p, m, broadcast(-2.4999993993e-1f));
-    p = multiply_add(p, m, broadcast(3.3333331174e-1f));
-    Vector tail = multiply_add(p * m, square, n * broadcast(-2.12194440e-4f));
-    Vector found = multiply_add(n, broadcast(0.693359375f), m + subtract_product(broadcast(0.5f), square, tail));
-    found = where(is_greater(x, broadcast(3.402823466e38f)), x, found);
-    found = where(is_greater(broadcast(1.17549435e-38f), x), broadcast(-INFINITY), found);
-    return where(is_at_least(x, zero()), found, broadcast(NAN));
-}
-
-// ln(1 + x), accurate for small x: the rounding error of 1 + x = u is corrected by the factor x / (u - 1).
-inline Vector logarithm_of_one_plus(Vector x) {
-    Vector u = broadcast(1.0f) + x, rest = u - broadcast(1.0f);
-    Vector found = logarithm(u);
-    Vector corrected = where(is_greater(u, broadcast(1e30f)), found, found * (x / rest));
-    return where(rest, corrected, x);
 }
 
 } // namespace seqforge

@@ -103,15 +103,11 @@ def _layer_norm(
     value, dims = arithmetic.as_value(value), [-1] * len(shape)
     mean = _mean(arithmetic, value, dims)
     variance = _variance(arithmetic, value, dims, correction=0)
-    slope = _reciprocal_root(arithmetic, arithmetic.apply("add", variance, epsilon))
+    slope = arithmetic.apply("div", 1.0, arithmetic.apply("sqrt", arithmetic.apply("add", variance, epsilon)))
     result = arithmetic.apply("mul", arithmetic.apply("sub", value, mean), slope)
     if weight is not None:
         result = arithmetic.apply("mul", result, weight)
     return result if bias is None else arithmetic.apply("add", result, bias), mean, slope
-
-
-def _reciprocal_root(arithmetic: Arithmetic, value: Any) -> Value:
-    return arithmetic.apply("div", 1.0, arithmetic.apply("sqrt", value))
 
 
 def _transposed(arithmetic: Arithmetic, value: Any, order: Sequence[int]) -> Value:
@@ -159,7 +155,6 @@ ACROSS_UNITS: dict[Any, Callable[..., Any]] = {
     _aten._softmax.default: _softmax,
     _aten._log_softmax.default: _log_softmax,
     _aten.native_layer_norm.default: _layer_norm,
-    _aten.rsqrt.default: _reciprocal_root,
     _aten.permute.default: _transposed,
     _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_product,

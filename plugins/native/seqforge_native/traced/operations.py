@@ -61,12 +61,19 @@ def _zeros(arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Val
 
 
 def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
+    if exponent in (0.5, -0.5):
+        root = arithmetic.apply("sqrt", value)
+        return root if exponent > 0 else arithmetic.apply("div", 1.0, root)
     if exponent not in (1, 2, 3):
         raise UntraceableError(f"the power {exponent}")
     result = arithmetic.as_value(value)
     for _ in range(int(exponent) - 1):
         result = arithmetic.apply("mul", result, value)
     return result
+
+
+def _reciprocal_root(arithmetic: Arithmetic, value: Any) -> Value:
+    return arithmetic.apply("div", 1.0, arithmetic.apply("sqrt", value))
 
 
 def _threshold_gradient(arithmetic: Arithmetic, gradient: Any, value: Any, threshold: float | int) -> Value:
@@ -153,7 +160,7 @@ _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "ne": _not_equal,
 }
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
+ELEMENTWISE: dict[Any, Callable[..., Any]] = {
     **{
         getattr(getattr(_aten, name), overload): function
         for name, function in _OF_TENSORS_OR_SCALARS.items()
@@ -163,6 +170,27 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
         getattr(_aten, name).default: partial(_elementwise, name)
         for name in ("neg", "exp", "log", "log1p", "sigmoid", "tanh", "sqrt", "maximum", "minimum")
     },
+    _aten.where.self: partial(_elementwise, "where"),
+    _aten.relu.default: partial(_from_constant, "maximum", 0.0),
+    _aten.reciprocal.default: partial(_from_constant, "div", 1.0),
+    _aten.bitwise_not.default: partial(_from_constant, "sub", 1.0),
+    _aten.logical_not.default: partial(_from_constant, "sub", 1.0),
+    _aten.bitwise_and.Tensor: partial(_elementwise, "mul"),
+    _aten.logical_and.default: partial(_elementwise, "mul"),
+    _aten.bitwise_or.Tensor: partial(_elementwise, "maximum"),
+    _aten.logical_or.default: partial(_elementwise, "maximum"),
+    _aten.abs.default: _absolute,
+    _aten.sign.default: _sign,
+    _aten.pow.Tensor_Scalar: _power,
+    _aten.clamp.default: _clamped,
+    _aten.rsqrt.default: _reciprocal_root,
+    _aten.addcmul.default: _multiplied_and_added,
+    _aten.threshold_backward.default: _threshold_gradient,
+}
+"""Functions that need only `apply`, so that they compute on values of other kinds too."""
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **ELEMENTWISE,
     **dict.fromkeys(
         (
             _aten.alias.default,
@@ -179,21 +207,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     ),
     **dict.fromkeys((_aten.copy.default, _aten.full.default, _aten.full_like.default), _second_argument),
     _aten.empty_permuted.default: _zeros,
-    _aten.where.self: partial(_elementwise, "where"),
-    _aten.relu.default: partial(_from_constant, "maximum", 0.0),
-    _aten.reciprocal.default: partial(_from_constant, "div", 1.0),
-    _aten.bitwise_not.default: partial(_from_constant, "sub", 1.0),
-    _aten.logical_not.default: partial(_from_constant, "sub", 1.0),
-    _aten.bitwise_and.Tensor: partial(_elementwise, "mul"),
-    _aten.logical_and.default: partial(_elementwise, "mul"),
-    _aten.bitwise_or.Tensor: partial(_elementwise, "maximum"),
-    _aten.logical_or.default: partial(_elementwise, "maximum"),
-    _aten.abs.default: _absolute,
-    _aten.sign.default: _sign,
-    _aten.pow.Tensor_Scalar: _power,
-    _aten.clamp.default: _clamped,
-    _aten.addcmul.default: _multiplied_and_added,
-    _aten.threshold_backward.default: _threshold_gradient,
     _aten.slice.Tensor: _slice,
     _aten.slice_scatter.default: _slice_replaced,
     _aten.split_with_sizes.default: _split,

@@ -88,7 +88,7 @@ class Step(nn.Module):
         """Return the output and the tensors of the next state."""
         gates, state = arguments[: self.sides], type(self.state)(*arguments[self.sides :])
         cell = cast("Any", self.cell)
-        with _recorded_locations():
+        with recorded_locations():
             if self.adds_product:
                 product = functional.linear(state[0], cast("Tensor", getattr(self, RECURRENT_MATRIX)))
                 output, after = cell.pointwise(*gates, product, state)
@@ -139,7 +139,7 @@ def record(step: Step) -> torch.fx.GraphModule:
 
 
 @contextmanager
-def _recorded_locations() -> Generator[None]:
+def recorded_locations() -> Generator[None]:
     """Store the location of each operation, for `location_of_node`, while torch traces a function."""
     with fx_traceback.preserve_node_meta(), _LocationRecorder():
         try:

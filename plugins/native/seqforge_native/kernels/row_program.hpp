@@ -1,0 +1,185 @@
+// A program of elementwise operations, sums and products on the numbers of one row, such as one step of a sequence. Its
+// memory stays in the cache, and an instruction takes few cycles more than its arithmetic, so that no compiler is needed.
+#pragma once
+
+#include <algorithm>
+
+#include "activations.hpp"
+
+namespace seqforge {
+
+// The order is that of `_OPERATIONS` in row_programs/program.py.
+enum class Operation : std::int64_t {
+    copy, negate, exponential, logarithm, logarithm_of_one_plus, sigmoid, tangent, root, softplus,
+    add, subtract, multiply, divide, maximum, minimum, greater, at_least_as_great, where,
+    sum, largest, sum_of_products, accumulate, accumulate_products
+};
+
+// Memory of a row: temporary numbers, numbers that later phases read, parameters, and gradients of parameters.
+constexpr int spaces = 4;
+using RowMemory = std::array<float *, spaces>;
+
+// A tensor of three axes in the memory of a row, with the distance between two numbers of each axis.
+struct Operand {
+    std::int64_t space, offset, outer, middle, inner;
+};
+
+struct Instruction {
+    std::int64_t operation, outer, middle, inner;
+    Operand result, a, b, c;
+};
+
+inline float *place_in(const RowMemory &memory, const Operand &operand, std::int64_t outer, std::int64_t middle) {
+    return memory[operand.space] + operand.offset + outer * operand.outer + middle * operand.middle;
+}
+
+// Loads numbers of the innermost axis, which may all be the same. Numbers beyond its end have no meaning.
+inline Vector load_from(const float *from, std::int64_t index, bool moves) {
+    return moves ? load(from + index) : broadcast(*from);
+}
+// The same, with 0 beyond the end.
+inline Vector load_part(const float *from, std::int64_t index, std::int64_t end, bool moves) {
+    if (index + lanes <= end) return load_from(from, index, moves);
+    float numbers[lanes] = {};
+    for (std::int64_t k = index; k < end; k++) numbers[k - index] = from[moves ? k : 0];
+    return load(numbers);
+}
+inline void store_part(float *to, std::int64_t index, std::int64_t end, Vector x) {
+    if (index + lanes <= end) return store(to + index, x);
+    float numbers[lanes];
+    store(numbers, x);
+    std::copy_n(numbers, end - index, to + index);
+}
+
+// Calls `use(result, a, b, c)` with the first numbers of each innermost axis.
+template <class Use> inline void for_each_axis(const Instruction &step, const RowMemory &memory, Use use) {
+    for (std::int64_t outer = 0; outer < step.outer; outer++)
+        for (std::int64_t middle = 0; middle < step.middle; middle++)
+            use(place_in(memory, step.result, outer, middle), place_in(memory, step.a, outer, middle),
+                place_in(memory, step.b, outer, middle), place_in(memory, step.c, outer, middle));
+}
+
+// Results of these three have memory of their own, in order: what is stored beyond an axis is overwritten by the next one.
+template <class Compute> inline void compute_one(const Instruction &step, const RowMemory &memory, Compute compute) {
+    const bool moves = step.a.inner;
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *, const float *) {
+        for (std::int64_t k = 0; k < step.inner; k += lanes) store(to + k, compute(load_from(a, k, moves)));
+    });
+}
+template <class Compute> inline void compute_two(const Instruction &step, const RowMemory &memory, Compute compute) {
+    const bool a_moves = step.a.inner, b_moves = step.b.inner;
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *b, const float *) {
+        for (std::int64_t k = 0; k < step.inner; k += lanes)
+            store(to + k, compute(load_from(a, k, a_moves), load_from(b, k, b_moves)));
+    });
+}
+inline void select(const Instruction &step, const RowMemory &memory) {
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *b, const float *c) {
+        for (std::int64_t k = 0; k < step.inner; k += lanes)
+            store(to + k, where(load_from(a, k, step.a.inner), load_from(b, k, step.b.inner), load_from(c, k, step.c.inner)));
+    });
+}
+
+inline void copy(const Instruction &step, const RowMemory &memory) {
+    const bool in_order = step.a.inner <= 1 && step.result.inner == 1;
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *, const float *) {
+        if (in_order)
+            for (std::int64_t k = 0; k < step.inner; k += lanes)
+                store_part(to, k, step.inner, load_from(a, k, step.a.inner));
+        else
+            for (std::int64_t k = 0; k < step.inner; k++) to[k * step.result.inner] = a[k * step.a.inner];
+    });
+}
+
+template <class Combine> inline void reduce(const Instruction &step, const RowMemory &memory, Combine combine) {
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *, const float *) { *to = combine(a); });
+}
+
+// Sums of products, of several vectors with one: as many at once as a register has numbers, if their sums are consecutive.
+inline void sum_products(const Instruction &step, const RowMemory &memory) {
+    const auto sums_of = [&](std::int64_t outer, std::int64_t middle) {
+        const float *a = place_in(memory, step.a, outer, middle), *b = place_in(memory, step.b, outer, middle);
+        Vector total = zero();
+        for (std::int64_t k = 0; k < step.inner; k += lanes)
+            total = multiply_add(load_part(a, k, step.inner, step.a.inner), load_part(b, k, step.inner, step.b.inner), total);
+        return total;
+    };
+    const std::int64_t together = step.result.middle == 1 ? step.middle / lanes * lanes : 0;
+    for (std::int64_t outer = 0; outer < step.outer; outer++) {
+        for (std::int64_t middle = 0; middle < together; middle += lanes) {
+            std::array<Vector, lanes> totals;
+            for (int index = 0; index < lanes; index++) totals[index] = sums_of(outer, middle + index);
+            store(place_in(memory, step.result, outer, middle), sums_of_each(totals));
+        }
+        for (std::int64_t middle = together; middle < step.middle; middle++)
+            *place_in(memory, step.result, outer, middle) = sum(sums_of(outer, middle));
+    }
+}
+
+// Adds to results, of which several may be one number: an axis over which the sum goes has a distance of 0.
+template <class Compute> inline void accumulate(const Instruction &step, const RowMemory &memory, Compute compute) {
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *b, const float *) {
+        for (std::int64_t k = 0; k < step.inner; k += lanes)
+            store_part(to, k, step.inner, load_part(to, k, step.inner, true) + compute(a, b, k));
+    });
+}
+
+// ln(1 + e^x), accurate for every x.
+inline Vector softplus(Vector x) {
+    const Vector size = at_least(x, zero() - x);
+    return greater_of(x, zero()) + logarithm_of_one_plus(exponential_of_any(zero() - size));
+}
+
+inline void run_instruction(const Instruction &step, const RowMemory &memory) {
+    const auto one = [&](auto compute) { compute_one(step, memory, compute); };
+    const auto two = [&](auto compute) { compute_two(step, memory, compute); };
+    switch (static_cast<Operation>(step.operation)) {
+    case Operation::copy: copy(step, memory); break;
+    case Operation::negate: one([](Vector x) { return zero() - x; }); break;
+    case Operation::exponential: one([](Vector x) { return exponential_of_any(x); }); break;
+    case Operation::logarithm: one([](Vector x) { return logarithm(x); }); break;
+    case Operation::logarithm_of_one_plus: one([](Vector x) { return logarithm_of_one_plus(x); }); break;
+    case Operation::sigmoid: one([](Vector x) { return sigmoid(x); }); break;
+    case Operation::tangent: one([](Vector x) { return hyperbolic_tangent(x); }); break;
+    case Operation::root: one([](Vector x) { return square_root(x); }); break;
+    case Operation::softplus: one([](Vector x) { return softplus(x); }); break;
+    case Operation::add: two([](Vector x, Vector y) { return x + y; }); break;
+    case Operation::subtract: two([](Vector x, Vector y) { return x - y; }); break;
+    case Operation::multiply: two([](Vector x, Vector y) { return x * y; }); break;
+    case Operation::divide: two([](Vector x, Vector y) { return x / y; }); break;
+    case Operation::maximum: two([](Vector x, Vector y) { return greater_of(x, y); }); break;
+    case Operation::minimum: two([](Vector x, Vector y) { return lesser_of(x, y); }); break;
+    case Operation::greater: two([](Vector x, Vector y) { return is_greater(x, y); }); break;
+    case Operation::at_least_as_great: two([](Vector x, Vector y) { return is_at_least(x, y); }); break;
+    case Operation::where: select(step, memory); break;
+    case Operation::sum:
+        reduce(step, memory, [&](const float *a) {
+            Vector total = zero();
+            for (std::int64_t k = 0; k < step.inner; k += lanes) total = total + load_part(a, k, step.inner, step.a.inner);
+            return sum(total);
+        });
+        break;
+    case Operation::largest:
+        reduce(step, memory, [&](const float *a) {
+            float most = *a;
+            for (std::int64_t k = 1; k < step.inner; k++) most = !(a[k * step.a.inner] <= most) ? a[k * step.a.inner] : most;
+            return most;
+        });
+        break;
+    case Operation::sum_of_products: sum_products(step, memory); break;
+    case Operation::accumulate:
+        accumulate(step, memory, [&](const float *a, const float *, std::int64_t k) { return load_from(a, k, step.a.inner); });
+        break;
+    case Operation::accumulate_products:
+        accumulate(step, memory, [&](const float *a, const float *b, std::int64_t k) {
+            return load_from(a, k, step.a.inner) * load_from(b, k, step.b.inner);
+        });
+        break;
+    }
+}
+
+inline void run_program(const Instruction *first, const Instruction *last, const RowMemory &memory) {
+    for (; first != last; first++) run_instruction(*first, memory);
+}
+
+} // namespace seqforge

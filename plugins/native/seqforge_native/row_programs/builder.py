@@ -1,0 +1,203 @@
+"""The building of a program: instructions on views, and tensors that are assembled from parts."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from seqforge_native.row_programs.memory import (
+    Assembly,
+    Buffer,
+    Instruction,
+    Value,
+    View,
+    contiguous_layout,
+    layout_at,
+    new_instruction,
+    with_axes,
+)
+from seqforge_native.traced.values import UntraceableError
+
+
+class Builder:
+    """Receives the instructions of a program, each of which runs in the first phase in which its operands are known.
+
+    Attributes:
+        instructions: The instructions, in an order in which each follows those that compute its operands.
+        constants: Numbers that the program uses, with their buffers.
+    """
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.constants: dict[float, Buffer] = {}
+        self._known: dict[Any, View] = {}
+
+    def new_view(self, shape: Sequence[int], phase: int) -> View:
+        """Return a view of a new buffer."""
+        layout = contiguous_layout(shape)
+        return View(Buffer(layout.numel(), phase), layout)
+
+    def constant(self, number: float | int, shape: Sequence[int] = ()) -> View:
+        """Return a tensor of equal numbers."""
+        number = float(number)
+        buffer = self.constants.setdefault(number, Buffer(1, space="parameters"))
+        return View(buffer, torch.empty(1, device="meta").as_strided(tuple(shape), (0,) * len(shape)), number)
+
+    def as_value(self, value: Value | float | int) -> Value:
+        """Return a value unchanged, or a number as a constant."""
+        return value if isinstance(value, View | Assembly) else self.constant(value)
+
+    def as_view(self, value: Value | float | int) -> View:
+        """Return a value as a view; an assembly is computed."""
+        if isinstance(value, View):
+            return value
+        if not isinstance(value, Assembly):
+            return self.constant(value)
+        key = ("assembly", value.layout.shape, tuple((_key(part), _key_of(source)) for part, source in value.pieces))
+        if key not in self._known:
+            phase = max((source.buffer.phase for _, source in value.pieces), default=0)
+            whole = self.new_view(value.shape, phase)
+            tiles = value.tiles()
+            if not tiles:
+                self._emit("copy", whole, whole.layout, self.constant(0.0, value.shape))
+            self.add_pieces(value, whole, "copy" if tiles else "accumulate")
+            self._known[key] = whole
+        return self._known[key]
+
+    def add_pieces(self, value: Assembly, whole: View, operation: str) -> None:
+        """Copy or add the pieces of an assembly to a contiguous tensor."""
+        start = whole.offset
+        for part, source in value.pieces:
+            target = layout_at(part, start)
+            self._emit(operation, View(whole.buffer, target), target, source)
+
+    def apply(self, operation: str, *operands: Any) -> View:
+        """Return the result of an elementwise operation on tensors, which are broadcast, and numbers."""
+        views = [self.as_view(operand) for operand in operands]
+        if (simple := _simplified(operation, views)) is not None:
+            return simple
+        if operation == "div" and views[1].constant:
+            return self.apply("mul", views[0], 1.0 / views[1].constant)
+        shape = broadcast_shape(views)
+        key = (operation, shape, *map(_key_of, views))
+        if key not in self._known:
+            result = self.new_view(shape, max(view.buffer.phase for view in views))
+            self._emit(operation, result, result.layout, *views)
+            self._known[key] = result
+        return self._known[key]
+
+    def reduce(self, operation: str, value: Value, dims: Sequence[int], *, keepdim: bool) -> View:
+        """Return the sum or the largest of the numbers along some axes."""
+        view = self.as_view(value)
+        rank = len(view.shape)
+        if rank == 0:
+            return view
+        dims = sorted(dim % rank for dim in (dims or range(rank)))
+        whole = [1 if dim in dims else length for dim, length in enumerate(view.shape)]
+        result = self._reduced(operation, view, [dim for dim in dims if view.shape[dim] > 1], whole)
+        shape = whole if keepdim else [length for dim, length in enumerate(whole) if dim not in dims]
+        return result.relaid(result.layout.reshape(shape))
+
+    def _reduced(self, operation: str, view: View, dims: list[int], shape: list[int]) -> View:
+        if not dims:
+            return self.copied(view)
+        key = (operation, tuple(dims), _key_of(view))
+        if key in self._known:
+            return self._known[key]
+        result = self.new_view(shape, view.buffer.phase)
+        if dims == [len(shape) - 1] or operation != "sum":
+            if dims != [len(shape) - 1]:
+                raise UntraceableError(f"the operation {operation} over another axis than the last")
+            source = self.straight(view)
+            axes = [
+                (length, (into, stride, 0, 0))
+                for length, into, stride in zip(
+                    shape[:-1], result.layout.stride(), source.layout.stride(), strict=False
+                )
+                if length > 1
+            ]
+            axes = [(length, strides[:2]) for length, strides in axes]
+            if len(axes) > 2:
+                raise UntraceableError("a sum of a tensor of more than three axes")
+            last = (view.shape[-1], (0, source.layout.stride()[-1]))
+            self.instructions.append(with_axes(operation, [*axes, last], [result, source]))
+        else:
+            self._emit("copy", result, result.layout, self.constant(0.0, shape))
+            self._emit("accumulate", result, result.layout.expand(view.shape), view)
+        self._known[key] = result
+        return result
+
+    def multiply_by_matrix(self, vector: Value, matrix: Value) -> View:
+        """Return the product of a vector `[1, depth]` and a matrix `[depth, columns]`, or of a column and a row."""
+        left, right = self.straight(self.as_view(vector)), self.as_view(matrix)
+        (rows, depth), columns = left.shape, right.shape[1]
+        if depth == 1:
+            return self.apply("mul", left, right)
+        phase = max(left.buffer.phase, right.buffer.phase)
+        result = self.new_view((rows, columns), phase)
+        (row, along), (down, across) = left.layout.stride(), right.layout.stride()
+        if across == 1 and down != 1:
+            self._emit("copy", result, result.layout, self.constant(0.0, result.shape))
+            axes = [(rows, (columns, row, 0)), (depth, (0, along, down)), (columns, (1, 0, across))]
+            self.instructions.append(with_axes("accumulate_products", axes, [result, left, right]))
+        else:
+            if down != 1:
+                right = self.copied(right)
+                down, across = right.layout.stride()
+            axes = [(rows, (columns, row, 0)), (columns, (1, 0, across)), (depth, (0, along, down))]
+            self.instructions.append(with_axes("sum_of_products", axes, [result, left, right]))
+        return result
+
+    def copied(self, view: View) -> View:
+        """Return a contiguous view of the same numbers: the same one, or a copy."""
+        if view.layout.is_contiguous():
+            return view
+        result = self.new_view(view.shape, view.buffer.phase)
+        self._emit("copy", result, result.layout, view)
+        return result
+
+    def straight(self, view: View) -> View:
+        """Return a view whose last axis is consecutive, or repeats one number."""
+        strides = view.layout.stride()
+        return view if not strides or view.shape[-1] == 1 or strides[-1] in (0, 1) else self.copied(view)
+
+    def _emit(self, operation: str, result: View, layout: Tensor, *operands: View) -> None:
+        shape = tuple(layout.shape)
+        if operation != "copy":
+            operands = tuple(map(self.straight, operands))
+        layouts = [layout, *(operand.layout.expand(shape) for operand in operands)]
+        self.instructions.append(new_instruction(operation, shape, [result, *operands], layouts))
+
+
+def broadcast_shape(views: Sequence[View]) -> tuple[int, ...]:
+    """Return the shape to which tensors are broadcast."""
+    return tuple(cast("Any", torch).broadcast_shapes(*(view.shape for view in views)))
+
+
+def _simplified(operation: str, views: Sequence[View]) -> View | None:
+    """Return the result of an operation that changes nothing."""
+    first, second = views[0], views[1] if len(views) > 1 else None
+    if second is None:
+        return None
+    if operation in ("add", "sub") and second.constant == 0:
+        return _broadcast(first, second)
+    if operation == "add" and first.constant == 0:
+        return _broadcast(second, first)
+    if operation in ("mul", "div") and second.constant == 1:
+        return _broadcast(first, second)
+    if operation == "mul" and 0 in (first.constant, second.constant):
+        return _broadcast(first if first.constant == 0 else second, second if first.constant == 0 else first)
+    return None
+
+
+def _broadcast(view: View, like: View) -> View:
+    return view.relaid(view.layout.expand(broadcast_shape([view, like])))
+
+
+def _key(layout: Tensor) -> tuple[Any, ...]:
+    return layout.storage_offset(), tuple(layout.shape), layout.stride()
+
+
+def _key_of(view: View) -> tuple[Any, ...]:
+    return id(view.buffer), *_key(view.layout)

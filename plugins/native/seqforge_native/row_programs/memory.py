@@ -1,0 +1,172 @@
+"""Tensors in the memory of a row, and the instructions that compute them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seqforge_native.traced.values import UntraceableError
+
+Space = Literal["temporary", "kept", "parameters", "gradients"]
+
+SPACES: tuple[Space, ...] = ("temporary", "kept", "parameters", "gradients")
+"""Memory that an operand may be in, in the order of `RowMemory` of kernels/row_program.hpp."""
+
+AXES = 3
+"""Axes of an instruction."""
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """Consecutive numbers.
+
+    Attributes:
+        size: How many there are.
+        phase: Phase in which they are computed or loaded.
+        space: Where they are; temporary numbers that a later phase reads are kept.
+        offset: Their first place, which is assigned last for temporary and kept numbers.
+    """
+
+    size: int
+    phase: int = 0
+    space: Space = "temporary"
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A tensor in a buffer.
+
+    Attributes:
+        buffer: The buffer.
+        layout: Tensor without data that has the shape, strides and offset of the view.
+        constant: The number that all elements are, or None.
+    """
+
+    buffer: Buffer
+    layout: Tensor
+    constant: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return tuple(self.layout.shape)
+
+    @property
+    def offset(self) -> int:
+        """Place of its first element in the buffer."""
+        return int(self.layout.storage_offset())
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Distance between two elements of each axis."""
+        return tuple(self.layout.stride())
+
+    def relaid(self, layout: Tensor) -> "View":
+        """Return another view of the buffer."""
+        return View(self.buffer, layout, self.constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A tensor of zeros to parts of which other tensors are added, such as a concatenation.
+
+    Attributes:
+        layout: Contiguous tensor without data, of the shape.
+        pieces: For each of the other tensors, the part as a view of the layout, and the tensor.
+    """
+
+    layout: Tensor
+    pieces: tuple[tuple[Tensor, View], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return tuple(self.layout.shape)
+
+    def tiles(self) -> bool:
+        """Return whether the parts are consecutive and cover the tensor."""
+        if not all(part.is_contiguous() for part, _ in self.pieces):
+            return False
+        end = 0
+        for start, count in sorted((part.storage_offset(), part.numel()) for part, _ in self.pieces):
+            if start != end:
+                return False
+            end += count
+        return end == self.layout.numel()
+
+
+Value = View | Assembly
+
+
+def contiguous_layout(shape: Sequence[int]) -> Tensor:
+    """Return a contiguous tensor without data."""
+    return torch.empty(tuple(shape), device="meta")
+
+
+def layout_at(layout: Tensor, offset: int) -> Tensor:
+    """Return a layout that begins at an offset."""
+    size = offset + layout.storage_offset() + layout.numel() * (1 + max(layout.stride(), default=0))
+    base = torch.empty(size, device="meta")
+    return base.as_strided(layout.shape, layout.stride(), offset + layout.storage_offset())
+
+
+def whole_assembly(view: View) -> Assembly:
+    """Return an assembly of one tensor, or of none if it is zero."""
+    layout = contiguous_layout(view.shape)
+    return Assembly(layout, () if view.constant == 0 else ((layout, view),))
+
+
+@dataclass(slots=True, eq=False)
+class Instruction:
+    """An operation with its operands; see `Instruction` of kernels/row_program.hpp.
+
+    Attributes:
+        operation: Its name.
+        sizes: Length of each of the three axes.
+        operands: The result and up to three operands, each with the strides of its axes.
+    """
+
+    operation: str
+    sizes: tuple[int, ...]
+    operands: list[tuple[View, tuple[int, ...]]] = field(default_factory=list[tuple[View, tuple[int, ...]]])
+
+    @property
+    def result(self) -> Buffer:
+        """Buffer that the instruction writes to."""
+        return self.operands[0][0].buffer
+
+
+def new_instruction(
+    operation: str, shape: Sequence[int], views: Sequence[View], layouts: Sequence[Tensor]
+) -> Instruction:
+    """Return an instruction on tensors of one shape, given as layouts of the views, with as few axes as possible.
+
+    Raises:
+        UntraceableError: If it needs more than three axes.
+    """
+    axes: list[tuple[int, tuple[int, ...]]] = []
+    for length, strides in zip(shape, zip(*(layout.stride() for layout in layouts), strict=True), strict=True):
+        if length == 1:
+            continue
+        if axes and all(outer == inner * length for outer, inner in zip(axes[-1][1], strides, strict=True)):
+            axes[-1] = (axes[-1][0] * length, strides)
+        else:
+            axes.append((length, strides))
+    if axes and operation != "copy" and not (axes[-1][1][0] == 1 and {0, 1}.issuperset(axes[-1][1])):
+        axes.append((1, (1,) * len(views)))  # the innermost axis is consecutive
+    if len(axes) > AXES:
+        raise UntraceableError(f"an operation on tensors of {len(axes)} axes")
+    return with_axes(operation, axes, views)
+
+
+def with_axes(operation: str, axes: Sequence[tuple[int, tuple[int, ...]]], views: Sequence[View]) -> Instruction:
+    """Return an instruction from the length of each axis and the strides of each operand."""
+    axes = [*[(1, (0,) * len(views))] * (AXES - len(axes)), *axes]
+    # A single number is the first one of a register.
+    if axes[-1][0] == 1:
+        axes[-1] = (1, (1,) * len(views))
+    strides = [tuple(axis[1][index] for axis in axes) for index in range(len(views))]
+    return Instruction(operation, tuple(length for length, _ in axes), list(zip(views, strides, strict=True)))

@@ -1,0 +1,289 @@
+"""The aten operations that a row program can compute, as functions on values."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.memory import Assembly, Value, View, contiguous_layout, whole_assembly
+from seqforge_native.traced.operations import ELEMENTWISE
+from seqforge_native.traced.values import UntraceableError
+
+_aten = torch.ops.aten
+Function = Callable[..., Any]
+
+
+def _sum_of_two(builder: Builder, left: Any, right: Any, *, alpha: float | int = 1) -> Value:
+    if alpha == 1 and (isinstance(left, Assembly) or isinstance(right, Assembly)):
+        return _added(builder, left, right)
+    return ELEMENTWISE[_aten.add.Scalar](builder, left, right, alpha=alpha)
+
+
+def _added(builder: Builder, left: Any, right: Any) -> Value:
+    """Add two values, of which at least one is an assembly, by joining their pieces."""
+    pair = [value if isinstance(value, Assembly) else whole_assembly(builder.as_view(value)) for value in (left, right)]
+    if pair[0].shape != pair[1].shape:
+        return builder.apply("add", left, right)
+    pieces = [piece for value in pair for piece in value.pieces]
+    merged: list[tuple[torch.Tensor, View]] = []
+    for part, source in pieces:
+        same = next((index for index, (other, _) in enumerate(merged) if _same(other, part)), None)
+        if same is None:
+            merged.append((part, source))
+        else:
+            merged[same] = (part, builder.apply("add", merged[same][1], source))
+    return Assembly(pair[0].layout, tuple(merged))
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return (one.storage_offset(), one.shape, one.stride()) == (other.storage_offset(), other.shape, other.stride())
+
+
+def _first(builder: Builder, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
+    if dtype not in (None, torch.float32):
+        raise UntraceableError(f"numbers of {dtype}")
+    return value if isinstance(value, View | Assembly) else builder.constant(value)
+
+
+def _filled(builder: Builder, shape: Any, number: Any, **_: Any) -> View:
+    return builder.constant(number, shape.shape if isinstance(shape, View | Assembly) else shape)
+
+
+def _empty(builder: Builder, shape: Any, *_: Any, **__: Any) -> View:
+    return builder.constant(0.0, shape)
+
+
+def _copied(builder: Builder, to: Any, value: Any, *_: Any) -> View:
+    view = builder.as_view(value)
+    return view.relaid(view.layout.expand(to.shape))
+
+
+def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **options: Any) -> Any:
+    """Return another view of a tensor; torch computes its shape and strides."""
+    if isinstance(value, Assembly):
+        if operation in (_aten.view.default, _aten.unsqueeze.default, _aten.squeeze.dims):
+            layout = operation(value.layout, *arguments, **options)
+            return Assembly(layout, value.pieces)
+        parts = operation(value.layout, *arguments, **options)
+        if isinstance(parts, torch.Tensor):
+            return _part(builder, value, parts)
+        return [_part(builder, value, part) for part in parts]
+    view = builder.as_view(value)
+    if view.constant is None and operation is _aten.view.default and not view.layout.is_contiguous():
+        try:
+            return view.relaid(operation(view.layout, *arguments))
+        except RuntimeError:
+            view = builder.copied(view)
+    if view.constant is not None:
+        result = operation(contiguous_layout(view.shape), *arguments, **options)
+        shapes = [result.shape] if isinstance(result, torch.Tensor) else [part.shape for part in result]
+        constants = [builder.constant(view.constant, shape) for shape in shapes]
+        return constants[0] if isinstance(result, torch.Tensor) else constants
+    result = operation(view.layout, *arguments, **options)
+    return view.relaid(result) if isinstance(result, torch.Tensor) else [view.relaid(part) for part in result]
+
+
+def _part(builder: Builder, value: Assembly, part: torch.Tensor) -> Value:
+    """Return a part of an assembly: from one of its pieces, if it lies in one."""
+    start, end = part.storage_offset(), part.storage_offset() + part.numel()
+    if part.is_contiguous() and all(piece.is_contiguous() for piece, _ in value.pieces):
+        within = [
+            (piece, source)
+            for piece, source in value.pieces
+            if piece.storage_offset() < end and start < piece.storage_offset() + piece.numel()
+        ]
+        if len(within) == 1:
+            piece, source = within[0]
+            first = start - piece.storage_offset()
+            if first >= 0 and end <= piece.storage_offset() + piece.numel():
+                flat = builder.copied(source) if source.constant is None else source
+                if flat.constant is not None:
+                    return builder.constant(flat.constant, part.shape)
+                offset = flat.layout.storage_offset() + first
+                return flat.relaid(flat.layout.as_strided(part.shape, part.stride(), offset))
+    whole = builder.as_view(value)
+    return whole.relaid(whole.layout.as_strided(part.shape, part.stride(), part.storage_offset()))
+
+
+def _concatenated(builder: Builder, values: Sequence[Any], dim: int = 0) -> Value:
+    views = [builder.as_view(value) for value in values]
+    lengths = [view.shape[dim] for view in views]
+    shape = list(views[0].shape)
+    shape[dim] = sum(lengths)
+    layout = contiguous_layout(shape)
+    parts = torch.split(layout, lengths, dim)
+    return Assembly(layout, tuple(pair for pair in zip(parts, views, strict=True) if pair[1].constant != 0))
+
+
+def _padded(builder: Builder, value: Any, pad: Sequence[int], number: float | int = 0.0) -> Value:
+    view = builder.as_view(value)
+    if len(pad) != 2:
+        raise UntraceableError("a padding of more than one axis")
+    before, after = pad
+    start, length = max(0, -before), view.shape[-1] + min(0, before) + min(0, after)
+    view = view.relaid(view.layout.narrow(-1, start, length))
+    sides = [builder.constant(number, (*view.shape[:-1], max(0, count))) for count in (before, after)]
+    parts = [part for part in (sides[0], view, sides[1]) if part.shape[-1]]
+    return parts[0] if len(parts) == 1 else _concatenated(builder, parts, len(view.shape) - 1)
+
+
+def _scattered(operation: Any, builder: Builder, value: Any, sizes: Sequence[int], *arguments: Any) -> Value:
+    layout = contiguous_layout(sizes)
+    view = builder.as_view(value)
+    return Assembly(layout, () if view.constant == 0 else ((operation(layout, *arguments), view),))
+
+
+def _silu(builder: Builder, value: Any) -> View:
+    return builder.apply("mul", value, builder.apply("sigmoid", value))
+
+
+def _sigmoid_gradient(builder: Builder, gradient: Any, result: Any) -> View:
+    slope = builder.apply("mul", result, builder.apply("sub", 1.0, result))
+    return builder.apply("mul", gradient, slope)
+
+
+def _silu_gradient(builder: Builder, gradient: Any, value: Any) -> View:
+    s = builder.apply("sigmoid", value)
+    inner = builder.apply("mul", value, builder.apply("sub", 1.0, s))
+    slope = builder.apply("mul", s, builder.apply("add", inner, 1.0))
+    return builder.apply("mul", gradient, slope)
+
+
+def _tanh_gradient(builder: Builder, gradient: Any, result: Any) -> View:
+    slope = builder.apply("sub", 1.0, builder.apply("mul", result, result))
+    return builder.apply("mul", gradient, slope)
+
+
+def _softplus(builder: Builder, value: Any, beta: float | int = 1, threshold: float | int = 20) -> View:
+    del threshold  # beyond it, torch returns the number itself, which is equal in float32
+    return builder.apply("div", builder.apply("softplus", builder.apply("mul", value, beta)), beta)
+
+
+def _softplus_gradient(builder: Builder, gradient: Any, value: Any, beta: float | int, threshold: float | int) -> View:
+    del threshold
+    return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("mul", value, beta)))
+
+
+def _log_sigmoid(builder: Builder, value: Any) -> tuple[View, View]:
+    result = builder.apply("neg", builder.apply("softplus", builder.apply("neg", value)))
+    return result, builder.constant(0.0)
+
+
+def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -> View:
+    return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
+
+
+def _sum(builder: Builder, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> View:
+    return builder.reduce("sum", value, dims or (), keepdim=keepdim)
+
+
+def _largest(builder: Builder, value: Any, dims: Any = (), keepdim: bool = False) -> View:
+    return builder.reduce("largest", value, dims, keepdim=keepdim)
+
+
+def _mean(builder: Builder, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> View:
+    total = _sum(builder, value, dims, keepdim)
+    return builder.apply("mul", total, total.layout.numel() / value.layout.numel())
+
+
+def _variance(
+    builder: Builder, value: Any, dims: Any = None, *, correction: float | int | None = 1, keepdim: bool = False
+) -> View:
+    rest = builder.apply("sub", value, _mean(builder, value, dims, True))
+    total = _sum(builder, builder.apply("mul", rest, rest), dims, keepdim)
+    count = value.layout.numel() // total.layout.numel()
+    return builder.apply("div", total, count - (1 if correction is None else correction))
+
+
+def _norm(
+    builder: Builder, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
+) -> View:
+    if order != 2:
+        raise UntraceableError(f"the norm of order {order}")
+    return builder.apply("sqrt", _sum(builder, builder.apply("mul", value, value), dims, keepdim))
+
+
+def _layer_norm(
+    builder: Builder, value: Any, shape: Sequence[int], weight: Any, bias: Any, epsilon: float
+) -> tuple[Any, View, View]:
+    dims = [-1 - index for index in range(len(shape))]
+    mean = _mean(builder, value, dims, True)
+    variance = _variance(builder, value, dims, correction=0, keepdim=True)
+    slope = builder.apply("div", 1.0, builder.apply("sqrt", builder.apply("add", variance, epsilon)))
+    result = builder.apply("mul", builder.apply("sub", value, mean), slope)
+    result = result if weight is None else builder.apply("mul", result, weight)
+    return result if bias is None else builder.apply("add", result, bias), mean, slope
+
+
+def _softmax(builder: Builder, value: Any, dim: int, half: bool = False) -> View:
+    del half
+    exponentials = builder.apply("exp", builder.apply("sub", value, _largest(builder, value, [dim], True)))
+    return builder.apply("div", exponentials, _sum(builder, exponentials, [dim], True))
+
+
+def _log_sum_exp(builder: Builder, value: Any, dims: Any, keepdim: bool = False) -> View:
+    largest = _largest(builder, value, dims, True)
+    exponentials = builder.apply("exp", builder.apply("sub", value, largest))
+    total = builder.apply("log", _sum(builder, exponentials, dims, True))
+    result = builder.apply("add", total, largest)
+    return result if keepdim else _sum(builder, result, dims, False)
+
+
+def _product(builder: Builder, left: Any, right: Any) -> View:
+    return builder.multiply_by_matrix(left, right)
+
+
+def _added_product(
+    builder: Builder, added: Any, left: Any, right: Any, *, beta: float | int = 1, alpha: float | int = 1
+) -> View:
+    scaled = builder.apply("mul", _product(builder, left, right), alpha)
+    return builder.apply("add", builder.apply("mul", added, beta), scaled)
+
+
+_VIEWS = (
+    _aten.view.default,
+    _aten.expand.default,
+    _aten.permute.default,
+    _aten.select.int,
+    _aten.slice.Tensor,
+    _aten.split_with_sizes.default,
+    _aten.squeeze.dims,
+    _aten.unsqueeze.default,
+)
+
+FUNCTIONS: dict[Any, Function] = {
+    **ELEMENTWISE,
+    _aten.add.Tensor: _sum_of_two,
+    **{operation: partial(_viewed, operation) for operation in _VIEWS},
+    **dict.fromkeys((_aten.alias.default, _aten.clone.default, _aten.detach.default, _aten._to_copy.default), _first),
+    **dict.fromkeys((_aten.lift_fresh_copy.default, _aten.scalar_tensor.default), _first),
+    **dict.fromkeys((_aten.full.default, _aten.full_like.default), _filled),
+    _aten.empty_permuted.default: _empty,
+    _aten.copy.default: _copied,
+    _aten.cat.default: _concatenated,
+    _aten.constant_pad_nd.default: _padded,
+    _aten.select_backward.default: partial(_scattered, _aten.select.int),
+    _aten.slice_backward.default: partial(_scattered, _aten.slice.Tensor),
+    _aten.clamp.Tensor: ELEMENTWISE[_aten.clamp.default],
+    _aten.silu.default: _silu,
+    _aten.silu_backward.default: _silu_gradient,
+    _aten.sigmoid_backward.default: _sigmoid_gradient,
+    _aten.tanh_backward.default: _tanh_gradient,
+    _aten.softplus.default: _softplus,
+    _aten.softplus_backward.default: _softplus_gradient,
+    _aten.log_sigmoid_forward.default: _log_sigmoid,
+    _aten.log_sigmoid_backward.default: _log_sigmoid_gradient,
+    _aten.sum.dim_IntList: _sum,
+    _aten.mean.dim: _mean,
+    _aten.amax.default: _largest,
+    _aten.var.correction: _variance,
+    _aten.linalg_vector_norm.default: _norm,
+    _aten.native_layer_norm.default: _layer_norm,
+    _aten._softmax.default: _softmax,
+    _aten.logsumexp.default: _log_sum_exp,
+    _aten.mm.default: _product,
+    _aten.addmm.default: _added_product,
+}
+"""Function of every operation. torch decomposes others into these if it can."""

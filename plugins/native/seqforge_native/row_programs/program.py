@@ -1,0 +1,329 @@
+"""Programs of a cell with matrix states, in the layout of the kernel."""
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.utils import _pytree
+
+from seqforge.kinds import MatrixStateCell
+from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.memory import (
+    SPACES,
+    Assembly,
+    Buffer,
+    Instruction,
+    View,
+    contiguous_layout,
+    layout_at,
+    whole_assembly,
+)
+from seqforge_native.row_programs.operations import FUNCTIONS
+from seqforge_native.row_programs.recording import RowFunction, record
+from seqforge_native.traced.recording import location_of_node, operation_name
+from seqforge_native.traced.values import UntraceableError
+
+PORTS = ("input", "mixed", "query", "key", "value", "decay", "read", "write", "reads", "output")
+"""What the recurrence and the program exchange, in the order of `Ports` of kernels/matrix_cell.hpp."""
+
+_OPERATIONS = (
+    "copy",
+    "neg",
+    "exp",
+    "log",
+    "log1p",
+    "sigmoid",
+    "tanh",
+    "sqrt",
+    "softplus",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "maximum",
+    "minimum",
+    "greater",
+    "at_least_as_great",
+    "where",
+    "sum",
+    "largest",
+    "sum_of_products",
+    "accumulate",
+    "accumulate_products",
+)
+"""Operations in the order of `Operation` of kernels/row_program.hpp."""
+
+_REGISTER = 16
+"""The largest number of lanes. An operation may write whole registers beyond the end of its result."""
+
+_PHASES = 3
+
+_AT_END = {"output": 1, "input'": 2, "mixed'": 2}
+"""Results that the kernel reads right after a phase of a row, by the phase."""
+
+
+_ROWS = ("input", "mixed", "reads")
+"""Arguments of a `RowFunction`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Instructions for one row, in three phases, between which the recurrence runs forward and backward.
+
+    Attributes:
+        instructions: Numbers of `Instruction` of kernels/row_program.hpp.
+        phase_ends: Number of instructions up to the end of each phase.
+        ports: Places of the numbers that are exchanged.
+        gradient_ports: Places of their gradients.
+        kept: Size of the numbers of a row that later phases read.
+        temporary: Size of the other ones.
+        parameters: Names of the parameters and buffers that it reads, in the order of its memory.
+        constants: Numbers that follow them.
+        gradients: Size of each gradient of a parameter that it computes, in the order of its memory.
+    """
+
+    instructions: Int[Tensor, "instructions 24"]
+    phase_ends: tuple[int, ...]
+    ports: Int[Tensor, "10 4"]
+    gradient_ports: Int[Tensor, "10 4"]
+    kept: int
+    temporary: int
+    parameters: tuple[str, ...]
+    constants: tuple[float, ...]
+    gradients: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CellPrograms:
+    """The programs of a cell.
+
+    Attributes:
+        forward: Program of the forward pass.
+        backward: Program that computes the parts again, and all gradients.
+        mixes: Whether the cell has features that depend on several steps.
+        values: Columns of a state.
+        decays: Numbers by which a step decays a head: 1, or one for each key.
+        is_delta: Whether the rule reads the state before it writes.
+    """
+
+    forward: Program
+    backward: Program
+    mixes: bool
+    values: int
+    decays: int
+    is_delta: bool
+
+
+def compile_programs(cell: MatrixStateCell[Any]) -> CellPrograms:
+    """Return the programs of a cell whose parameters are in float32.
+
+    Raises:
+        UntraceableError: If a program cannot compute its parts or its output.
+    """
+    if type(cell).advance is not MatrixStateCell.advance:
+        raise UntraceableError("a computation of several steps of its own")
+    try:
+        function = RowFunction(cell)
+    except Exception as error:  # a cell may raise any error for inputs that it does not expect
+        raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
+    tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
+    graph = record(function, tensors)
+    forward, backward = (_compile(function, graph, tensors, backward=backward) for backward in (False, True))
+    return CellPrograms(forward, backward, function.mixed > 0, function.values, function.decays, function.is_delta)
+
+
+def _compile(
+    function: RowFunction, graph: torch.fx.GraphModule, tensors: Mapping[str, Tensor], *, backward: bool
+) -> Program:
+    builder = Builder()
+    inputs = {
+        name: builder.new_view(example.shape, int(name == "reads"))
+        for name, example in zip(_ROWS, function.example(), strict=True)
+    }
+    parameters = {
+        name: View(Buffer(value.numel(), space="parameters"), contiguous_layout(value.shape))
+        for name, value in tensors.items()
+    }
+    results = [*PORTS[2 : 8 if function.is_delta else 6], "output"]
+    shapes = [node.meta["val"].shape for node in graph.graph.nodes if node.op == "placeholder"]
+    cotangents = {
+        name: builder.new_view(shape, 1 if name == "output" else 2)
+        for name, shape in zip(results, shapes[len(inputs) + len(tensors) :], strict=True)
+    }
+    found = iter(_evaluate(graph, builder, [*inputs.values(), *parameters.values(), *cotangents.values()]))
+    exchanged = {name: builder.straight(builder.as_view(next(found))) for name in results}
+    gradients, of_parameters = dict[str, View](), dict[str, int]()
+    memory = Buffer(0, space="gradients")
+    if backward:
+        del exchanged["output"]
+        for name in _ROWS:
+            value = builder.as_view(next(found))
+            gradients[name] = builder.straight(value) if name == "reads" else builder.copied(value)
+        for name, value in zip(tensors, found, strict=False):  # buffers have no gradients
+            pieces = value if isinstance(value, Assembly) else whole_assembly(builder.as_view(value))
+            if pieces.pieces:
+                layout = layout_at(contiguous_layout(tensors[name].shape), memory.size)
+                builder.add_pieces(pieces, View(memory, layout), "accumulate")
+                of_parameters[name] = layout.numel()
+                memory.size += layout.numel()
+    else:
+        exchanged["output"] = builder.copied(exchanged["output"])
+        cotangents = dict[str, View]()
+    return _arranged(builder, parameters, (inputs, exchanged), (cotangents, gradients), of_parameters)
+
+
+def _evaluate(graph: torch.fx.GraphModule, builder: Builder, inputs: Sequence[View]) -> list[Any]:
+    """Return the results of a graph of aten operations, with 0 for None."""
+    known: dict[torch.fx.Node, Any] = {}
+    waiting = iter(inputs)
+    results: list[Any] = []
+    for node in graph.graph.nodes:
+        if node.op == "placeholder":
+            known[node] = next(waiting)
+        elif node.op == "get_attr":
+            tensor = getattr(graph, cast("str", node.target))
+            if tensor.numel() != 1:
+                raise UntraceableError("a tensor that is neither a parameter nor a buffer")
+            known[node] = builder.constant(float(tensor), tensor.shape)
+        elif node.op == "output":
+            flat = _pytree.tree_flatten(node.args[0])[0]
+            results = [builder.constant(0.0) if each is None else known[each] for each in flat]
+        else:
+            arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
+            if node.target is operator.getitem:
+                known[node] = arguments[0][arguments[1]]
+                continue
+            function = FUNCTIONS.get(node.target)
+            if function is None:
+                raise UntraceableError(f"the operation {operation_name(node.target)}{location_of_node(node)}")
+            try:
+                known[node] = function(builder, *arguments, **options)
+            except (TypeError, RuntimeError, IndexError) as error:
+                name = operation_name(node.target)
+                raise UntraceableError(f"the operation {name} with these options: {error}") from error
+    return results
+
+
+def _arranged(
+    builder: Builder,
+    parameters: Mapping[str, View],
+    values: tuple[Mapping[str, View], Mapping[str, View]],
+    gradients: tuple[Mapping[str, View], Mapping[str, View]],
+    of_parameters: Mapping[str, int],
+) -> Program:
+    """Order the instructions by phases, leave out those without effect, and assign memory.
+
+    Args:
+        builder: The instructions and constants.
+        parameters: Views of the parameters.
+        values: What the kernel writes before a phase, and what it reads after one.
+        gradients: The same of the gradients.
+        of_parameters: Size of each gradient of a parameter.
+    """
+    written, read = (
+        {**one, **{f"{name}'": view for name, view in other.items()}}
+        for one, other in zip(values, gradients, strict=True)
+    )
+    instructions = _needed(builder.instructions, {view.buffer for view in read.values()})
+    instructions.sort(key=_phase)
+    used = {view.buffer for each in instructions for view, _ in each.operands[1:]}
+    used |= {view.buffer for view in read.values()}
+    kept = {view.buffer for view in written.values()}
+    kept |= {view.buffer for name, view in read.items() if view.buffer.phase != _AT_END.get(name)}
+    kept_size, temporary_size = _assign(instructions, kept, {view.buffer for view in read.values()} - kept)
+    names = [name for name, view in parameters.items() if view.buffer in used]
+    offset = 0
+    for buffer in [*(parameters[name].buffer for name in names), *builder.constants.values()]:
+        buffer.offset = offset
+        offset += buffer.size
+    ports: list[list[list[int]]] = []
+    for by_kernel, by_program in (values, gradients):
+        places = {**{name: view for name, view in by_kernel.items() if view.buffer in used}, **by_program}
+        ports.append([_port(places.get(name)) for name in PORTS])
+    return Program(
+        torch.tensor([_encoded(each) for each in instructions] or [[0] * 24]),
+        tuple(sum(_phase(each) <= phase for each in instructions) for phase in range(_PHASES)),
+        torch.tensor(ports[0]),
+        torch.tensor(ports[1]),
+        kept_size,
+        temporary_size,
+        tuple(names),
+        tuple(builder.constants),
+        dict(of_parameters),
+    )
+
+
+def _phase(instruction: Instruction) -> int:
+    return max(view.buffer.phase for view, _ in instruction.operands)
+
+
+def _needed(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[Instruction]:
+    """Return the instructions on which some buffers or the gradients of parameters depend, in order."""
+    needed, buffers = list[Instruction](), set(buffers)
+    for instruction in reversed(instructions):
+        if instruction.result in buffers or instruction.result.space == "gradients":
+            buffers |= {view.buffer for view, _ in instruction.operands}
+            needed.append(instruction)
+    return needed[::-1]
+
+
+def _assign(instructions: Sequence[Instruction], kept: set[Buffer], until_end: set[Buffer]) -> tuple[int, int]:
+    """Assign memory to the buffers of a row, and return the size of the kept and of the temporary ones.
+
+    Args:
+        instructions: The instructions in order.
+        kept: Buffers that the kernel reads or writes between phases.
+        until_end: Buffers that it reads at the end of a phase.
+    """
+    last_use: dict[Buffer, int] = {}
+    for index, each in enumerate(instructions):
+        for view, _ in each.operands:
+            buffer = view.buffer
+            if buffer.space == "temporary":
+                if _phase(each) != buffer.phase:
+                    kept = kept | {buffer}
+                last_use[buffer] = index
+    sizes, free = [0, 0], dict[int, list[int]]()
+
+    def place(buffer: Buffer, space: int) -> None:
+        size = -(-buffer.size // _REGISTER) * _REGISTER + _REGISTER
+        if space == 0 and free.get(size):
+            buffer.offset = free[size].pop()
+        else:
+            buffer.offset = sizes[space]
+            sizes[space] += size
+
+    for buffer in kept:
+        if buffer.space == "temporary":
+            buffer.space = "kept"
+            place(buffer, 1)
+    placed = set[Buffer]()
+    for index, each in enumerate(instructions):
+        if each.result.space == "temporary" and each.result not in placed:
+            placed.add(each.result)
+            place(each.result, 0)
+        for buffer in {view.buffer for view, _ in each.operands}:
+            if buffer.space == "temporary" and last_use[buffer] == index and buffer not in until_end:
+                size = -(-buffer.size // _REGISTER) * _REGISTER + _REGISTER
+                free.setdefault(size, []).append(buffer.offset)
+    return sizes[1], sizes[0]
+
+
+def _encoded(instruction: Instruction) -> list[int]:
+    numbers = [_OPERATIONS.index(instruction.operation), *instruction.sizes]
+    for view, strides in instruction.operands:
+        numbers += [SPACES.index(view.buffer.space), view.buffer.offset + view.offset, *strides]
+    return [*numbers, *[0] * (24 - len(numbers))]
+
+
+def _port(view: View | None) -> list[int]:
+    """Return the place of a tensor `[1, features]`, or `[1, heads]`, or `[1, heads, features]`."""
+    if view is None:
+        return [-1, 0, 0, 0]
+    place = [SPACES.index(view.buffer.space), view.buffer.offset + view.offset]
+    strides = view.strides
+    return [*place, *(strides[1:] if len(strides) == 3 else (strides[1], 0))]
