@@ -17,6 +17,9 @@ from seqforge.kinds.corpus import description_fault, encoding_fault, name_fault,
 from seqforge.kinds.labelled_corpus import example_fault
 from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
+_MANY = 24
+"""Number of documents whose order shows whether it is that of `hash`."""
+
 AnyCorpus = Corpus | LabelledCorpus
 _MEMORY = 4 << 20
 """Memory in bytes that a corpus may use in addition to four times its largest document."""
@@ -50,7 +53,7 @@ class CorpusSuite(Suite, kind="corpus"):
     def test_documents_conform(self, make: Factory[AnyCorpus]) -> None:
         """Each document has a unique, relative name and content in UTF-8; each example fits the example spec."""
         corpus = make()
-        names: set[str] = set()
+        names: dict[str, None] = {}
         spec = example_spec(make, corpus) if isinstance(corpus, LabelledCorpus) else None
         for item in _items(corpus, self.limit):
             is_document = isinstance(item, Document)
@@ -58,9 +61,12 @@ class CorpusSuite(Suite, kind="corpus"):
             require_no_fault(make, fault or name_fault(item.name))
             if item.name in names:
                 fail(make, f"two documents have the name {item.name!r}", expected="unique names")
-            names.add(item.name)
+            names[item.name] = None
         if not names:
             fail(make, "the corpus yields nothing", expected="at least one document, or a DataError")
+        if len(names) >= _MANY and _are_in_order_of_hash(list(names)):
+            problem = "the documents are in the order of `hash`, which differs in every process"
+            fail(make, problem, expected="an order such as `sorted`")
 
     def test_documents_are_the_same_in_every_pass(self, make: Factory[AnyCorpus]) -> None:
         """A second pass, and another corpus with the same options, yield the same in the same order."""
@@ -142,8 +148,10 @@ class CorpusSuite(Suite, kind="corpus"):
             method = "examples" if isinstance(corpus, LabelledCorpus) else "documents"
             for name in (method, "fingerprint"):
                 try:
-                    result: Any = getattr(corpus, name)()
-                    _ = next(result) if name == method else result
+                    if name == method:
+                        _ = list(_items(corpus, self.limit))
+                    else:
+                        corpus.fingerprint()
                 except DataError as error:
                     if not error.message.strip():
                         fail(make, f"the DataError that `{name}` raises has no message")
@@ -172,6 +180,17 @@ def _items(corpus: AnyCorpus, limit: int) -> Iterator[Any]:
     if isinstance(corpus, LabelledCorpus):
         return itertools.islice(read_items(corpus.examples(), Example, corpus.examples), limit)
     return itertools.islice(read_items(corpus.documents(), Document, corpus.documents), limit)
+
+
+def _are_in_order_of_hash(names: list[str]) -> bool:
+    """Return whether names are nearly in the order in which a set of them yields them, or in that of their hashes."""
+    bits = len(names).bit_length()
+    for mask in (-1, *(2**more - 1 for more in range(bits, bits + 4))):
+        places = [hash(name) & mask for name in names]
+        ascents = sum(one <= other for one, other in itertools.pairwise(places))
+        if ascents >= 0.85 * (len(names) - 1):  # Of names in any other order, about half.
+            return True
+    return False
 
 
 def _comparable(item: Document | Example) -> tuple[str, Any]:

@@ -44,8 +44,10 @@ class LossSuite(Suite, kind="loss"):
         loss = make()
         batch = _batch(loss)
         nothing = _Batch(batch.outputs, torch.full_like(batch.targets, _ignored_value(loss)))
-        large = _Batch(batch.outputs * 50, batch.targets)
-        for name, each in {"random outputs": batch, "ignored targets only": nothing, "large outputs": large}.items():
+        targets = batch.targets.float() if loss.compares == "numbers" else batch.targets
+        large = _Batch(1000 * batch.outputs.float(), targets)
+        cases = {"random outputs": batch, "ignored targets only": nothing, "large outputs in float32": large}
+        for name, each in cases.items():
             outputs, targets = each.outputs.clone(), each.targets.clone()
             value, gradient = _differentiate(loss, each)
             if not math.isfinite(value):
@@ -111,13 +113,15 @@ class LossSuite(Suite, kind="loss"):
         _require_near(make, problem, loss, batch, mean)
 
     def test_nats_are_a_negative_log_likelihood(self, make: Factory[Loss]) -> None:
-        """If `in_nats`, the loss of equal logits is the logarithm of the number of symbols."""
+        """If `in_nats`, the loss is the mean negative log-likelihood of the targets, without smoothing or weights."""
         loss = make()
         if not loss.in_nats or loss.compares != "symbols" or loss.aligns:
             return
         batch = _batch(loss)
-        problem = "the loss is `in_nats`, but that of equal logits is not the logarithm of the number of symbols"
-        _require_near(make, problem, loss, _Batch(torch.zeros_like(batch.outputs), batch.targets), math.log(_SYMBOLS))
+        kept = ~batch.ignored
+        chosen = batch.outputs.log_softmax(-1)[kept].gather(1, batch.targets[kept].unsqueeze(1))
+        problem = "the loss is `in_nats`, but is not the mean negative log-likelihood of the targets"
+        _require_near(make, problem, loss, batch, -chosen.mean().item())
 
 
 def _ignored_value(loss: Loss) -> float:

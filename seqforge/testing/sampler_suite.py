@@ -25,31 +25,43 @@ from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
 
 class _Step(NamedTuple):
-    """Logits before and after a sampler, and the symbols that are drawn from them."""
+    """Logits before and after a sampler, and the symbols that are drawn from them.
+
+    Attributes:
+        if_improbable: Result for logits in which forbidden symbols are only improbable.
+    """
 
     logits: Tensor
     result: Tensor
     tokens: Tensor
+    if_improbable: Tensor
 
 
-class ASCII(Vocabulary):
-    """The 128 characters of ASCII."""
+class FirstCharacters(Vocabulary):
+    """The first characters of Unicode, such as the 128 of ASCII.
+
+    Args:
+        size: Number of characters.
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        self._size = size
 
     @property
     def size(self) -> int:
         """Number of characters."""
-        return 128
+        return self._size
 
-    def encode_bytes(self, content: bytes) -> NDArray[np.uint8]:
-        """Return the bytes."""
-        for position, value in enumerate(content):
-            if value > 127:
-                raise UnknownSymbolError(chr(value), position)
-        return np.frombuffer(content, dtype=np.uint8)
+    def encode_bytes(self, content: bytes) -> NDArray[np.uint16]:
+        """Return the code points."""
+        for position, character in enumerate(content.decode()):
+            if ord(character) >= self._size:
+                raise UnknownSymbolError(character, position)
+        return np.array([ord(character) for character in content.decode()], dtype=np.uint16)
 
     def decode_tokens(self, tokens: Sequence[int]) -> bytes:
-        """Return the bytes."""
-        return bytes(tokens)
+        """Return the characters in UTF-8."""
+        return "".join(map(chr, tokens)).encode()
 
     def state(self) -> dict[str, Any]:
         """Return an empty state."""
@@ -75,14 +87,18 @@ class SamplerSuite(Suite, kind="sampler"):
     """
 
     samplers: ClassVar[Mapping[str, Factory[Sampler]]]
-    vocabulary: ClassVar[Vocabulary] = ASCII()
+    vocabulary: ClassVar[Vocabulary] = FirstCharacters()
     prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n", "")
     length: ClassVar[int] = 24
 
     def test_logits_stay_logits(self, make: Factory[Sampler]) -> None:
-        """The result has the shape and type of the logits and at least one possible symbol, and no NaN."""
+        """The result has the shape and type of the logits and at least one possible symbol, and no NaN.
+
+        Symbols may have numbers above 127 and 255.
+        """
         sampler = make()
-        for step in self._generate(make, sampler):
+        wide = self._generation(make, sampler, "a", slice(3), None, vocabulary=FirstCharacters(1000))
+        for step in (*self._generate(make, sampler), *wide):
             if step.result.dtype != step.logits.dtype:
                 fail(make, "the type of the logits changes", expected=step.logits.dtype, got=step.result.dtype)
             require_right(sampler.transform, drawing_fault(step.result))
@@ -96,6 +112,12 @@ class SamplerSuite(Suite, kind="sampler"):
             if allowed_again.any():
                 problem = "a symbol that an earlier sampler of the chain forbids is allowed again"
                 fail(make, problem, expected="minus infinity", got=step.result[allowed_again][0].item())
+            problem = (
+                "the probability of a symbol changes if another one is forbidden instead of improbable: is p log p NaN?"
+            )
+            require_equal(
+                make, problem, {"": step.result.softmax(-1)}, {"": step.if_improbable.softmax(-1)}, tolerance=1e-5
+            )
 
     def test_rows_do_not_affect_each_other(self, make: Factory[Sampler]) -> None:
         """A sample has the same logits in a batch as alone."""
@@ -164,8 +186,8 @@ class SamplerSuite(Suite, kind="sampler"):
                         fail(make, "`resume` replaced a part of the automaton, but returned the same automaton")
                     automaton = continued
 
-    def _start(self, sampler: Sampler, prompt: str, batch: int) -> Any:
-        vocabulary = self.vocabulary
+    def _start(self, sampler: Sampler, prompt: str, batch: int, vocabulary: Vocabulary | None = None) -> Any:
+        vocabulary = vocabulary or self.vocabulary
         tokens = torch.as_tensor(vocabulary.encode(prompt).astype(np.int64))
         return sampler.start(SamplingContext(tokens, batch, self.length, vocabulary))
 
@@ -193,19 +215,23 @@ class SamplerSuite(Suite, kind="sampler"):
         drawn: Sequence[Tensor] | None,
         *,
         forbid: bool = True,
+        vocabulary: Vocabulary | None = None,
     ) -> Iterable["_Step"]:
         generator = torch.Generator().manual_seed(len(prompt))
-        size = self.vocabulary.size
-        memory = self._start(sampler, prompt, len(range(3)[rows]))
+        size = (vocabulary or self.vocabulary).size
+        memory = self._start(sampler, prompt, len(range(3)[rows]), vocabulary)
         for number in range(self.length):
             logits = _random_logits(size, number, generator, forbid)[rows]
             given = logits.clone()
             result = transform_logits(sampler, logits, memory)
             if not torch.equal(logits, given):
                 fail(make, "`transform` modifies the given logits", expected="new logits")
-            tokens = drawn[number] if drawn else result.argmax(-1)
+            # The greatest and the least probable of the possible symbols in turn, so that all are drawn.
+            least = result.masked_fill(result == -torch.inf, torch.inf).argmin(-1)
+            tokens = drawn[number] if drawn else result.argmax(-1) if number % 2 else least
+            if_improbable = transform_logits(sampler, logits.clamp(min=-1e30), memory) if forbid else result
             memory = sampler.advance(memory, tokens)
-            yield _Step(logits, result, tokens)
+            yield _Step(logits, result, tokens, if_improbable)
 
 
 def _parts_of(automaton: ConstraintAutomaton) -> list[Any]:

@@ -17,7 +17,7 @@ from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.units import split_units
 
 from seqforge.kinds import SamplingContext
-from seqforge.testing.sampler_suite import ASCII
+from seqforge.testing.sampler_suite import FirstCharacters
 
 CHARACTERS = tuple(map(chr, range(128)))
 PRINTED = string.printable.replace("\r", "").replace("\x0b", "").replace("\x0c", "")
@@ -32,7 +32,7 @@ def sampler(lexicon: Lexicon, tmp_path_factory: pytest.TempPathFactory) -> Scope
 
 
 def start(sampler: Scoped, prompt: str, length: int, batch_size: int = 1) -> Memory:
-    return sampler.start(SamplingContext(encode(prompt), batch_size, length, ASCII()))
+    return sampler.start(SamplingContext(encode(prompt), batch_size, length, FirstCharacters()))
 
 
 def allowed_tokens(sampler: Scoped, memory: Memory) -> torch.Tensor:

@@ -188,3 +188,39 @@ class ReplacesTable(NoRepetition):
         automaton.states[:] = tokens
         automaton.closing_lengths = automaton.closing_lengths.clone()
         return memory, automaton
+
+
+@bug(SamplerSuite, "test_logits_stay_logits", "raises IndexError: index 256 is out of bounds")
+class TableOfBytes(Sharper):
+    """A table has 256 symbols."""
+
+    table = torch.zeros(256)
+
+    def transform(self, logits, memory):
+        return logits * 2 + self.table[torch.arange(logits.shape[1])]
+
+
+@bug(
+    SamplerSuite,
+    "test_forbidden_symbols_stay_forbidden",
+    "the probability of a symbol changes if another one is forbidden instead of improbable: is p log p NaN?",
+)
+class EntropyIsNotANumber(Sharper):
+    """The entropy is NaN if a symbol is forbidden, so that nothing is cut."""
+
+    def transform(self, logits, memory):
+        log_p = logits.log_softmax(-1)
+        entropy = -(log_p.exp() * log_p).sum(-1, keepdim=True)
+        return logits.masked_fill(-log_p > entropy + 1, -torch.inf)
+
+
+@bug(
+    SamplerSuite,
+    "test_logits_stay_logits",
+    "it sets the seed of torch, so that the other random numbers of a run repeat",
+)
+class SetsTheSeed(Sharper):
+    """The sampler sets the global seed."""
+
+    def start(self, context):
+        torch.manual_seed(7)

@@ -95,12 +95,30 @@ class DetachedLogits(CrossEntropy):
         return super().forward(outputs - outputs.logsumexp(-1, keepdim=True).detach() + outputs.detach(), targets)
 
 
-@bug(LossSuite, "test_nats_are_a_negative_log_likelihood", "the loss is `in_nats`, but that of equal logits is not")
+@bug(LossSuite, "test_nats_are_a_negative_log_likelihood", "the loss is `in_nats`, but is not the mean negative")
 class InBits(CrossEntropy):
     """A loss in bits is marked as `in_nats`."""
 
     def forward(self, outputs, targets):
         return super().forward(outputs, targets) * 1.442695
+
+
+@bug(LossSuite, "test_nats_are_a_negative_log_likelihood", "the loss is `in_nats`, but is not the mean negative")
+class Smoothed(CrossEntropy):
+    """A loss with label smoothing is marked as `in_nats`."""
+
+    def forward(self, outputs, targets):
+        return 0.9 * super().forward(outputs, targets) - 0.1 * outputs.log_softmax(-1)[targets >= 0].mean()
+
+
+@bug(LossSuite, "test_the_loss_is_a_finite_scalar", "the loss of large outputs in float32 is not finite")
+class LogOfSoftmax(CrossEntropy):
+    """The logarithm of a probability of 0 is infinite."""
+
+    def forward(self, outputs, targets):
+        chosen = outputs.softmax(-1).log()[targets != IGNORED_TARGET]
+        total = nn.functional.nll_loss(chosen, targets[targets != IGNORED_TARGET], reduction="sum")
+        return total / (targets != IGNORED_TARGET).sum().clamp(min=1)
 
 
 class Adam(Optimizer):
@@ -160,6 +178,48 @@ class StateInAnAttribute(Adam):
     """The number of steps is an attribute, which is in no checkpoint."""
 
     algorithm = HiddenMomentum
+
+
+class Lion(torch.optim.Optimizer):
+    """The sign of a momentum, which is in an attribute."""
+
+    shared = False
+
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, {"lr": lr})
+        self.momentum = {}
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                momentum = self.momentum.setdefault(parameter.shape if self.shared else parameter, parameter.grad * 0)
+                parameter.sub_(group["lr"] * (0.9 * momentum + 0.1 * parameter.grad).sign())
+                momentum.mul_(0.99).add_(0.01 * parameter.grad)
+                if self.shared:
+                    self.state[parameter]["momentum"] = momentum
+
+
+@bug(
+    OptimizerSuite,
+    "test_the_state_survives_a_checkpoint",
+    "differs after a checkpoint: a part of the state is not in it",
+)
+class HiddenLion(Adam):
+    """The momentum of Lion is an attribute."""
+
+    algorithm = Lion
+
+
+class SharedLion(Lion):
+    shared = True
+
+
+@bug(OptimizerSuite, "test_the_state_survives_a_checkpoint", "two parameters share the state 'momentum'")
+class StateByShape(Adam):
+    """Parameters of one shape share their state."""
+
+    algorithm = SharedLion
 
 
 class FixedRate(torch.optim.SGD):
