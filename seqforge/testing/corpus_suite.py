@@ -148,10 +148,10 @@ class CorpusSuite(Suite, kind="corpus"):
             method = "examples" if isinstance(corpus, LabelledCorpus) else "documents"
             for name in (method, "fingerprint"):
                 try:
+                    result: Any = getattr(corpus, name)()
                     if name == method:
-                        _ = list(_items(corpus, self.limit))
-                    else:
-                        corpus.fingerprint()
+                        for _ in itertools.islice(cast("Iterator[Any]", result), self.limit):
+                            pass
                 except DataError as error:
                     if not error.message.strip():
                         fail(make, f"the DataError that `{name}` raises has no message")
