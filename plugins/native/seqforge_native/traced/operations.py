@@ -8,26 +8,26 @@ from typing import Any
 import torch
 
 from seqforge_native.traced.across_units import ACROSS_UNITS
-from seqforge_native.traced.values import Arithmetic, UntraceableError, Value, joined
+from seqforge_native.traced.values import Arithmetic, Elementwise, UntraceableError, Value, joined
 
 _aten = torch.ops.aten
 
 _NO_END = 1 << 62
 
 
-def _elementwise(operation: str, arithmetic: Arithmetic, *values: Any) -> Value:
+def _elementwise(operation: str, arithmetic: Elementwise, *values: Any) -> Any:
     return arithmetic.apply(operation, *values)
 
 
-def _swapped(operation: str, arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+def _swapped(operation: str, arithmetic: Elementwise, left: Any, right: Any) -> Any:
     return arithmetic.apply(operation, right, left)
 
 
-def _from_constant(operation: str, number: float, arithmetic: Arithmetic, value: Any) -> Value:
+def _from_constant(operation: str, number: float, arithmetic: Elementwise, value: Any) -> Any:
     return arithmetic.apply(operation, number, value)
 
 
-def _scaled(operation: str, arithmetic: Arithmetic, left: Any, right: Any, *, alpha: float | int = 1) -> Value:
+def _scaled(operation: str, arithmetic: Elementwise, left: Any, right: Any, *, alpha: float | int = 1) -> Any:
     return arithmetic.apply(operation, left, right if alpha == 1 else arithmetic.apply("mul", right, alpha))
 
 
@@ -43,16 +43,16 @@ def _second_argument(arithmetic: Arithmetic, _: Any, value: Any, *__: Any, dtype
     return _first_argument(arithmetic, value, dtype=dtype)
 
 
-def _absolute(arithmetic: Arithmetic, value: Any) -> Value:
+def _absolute(arithmetic: Elementwise, value: Any) -> Any:
     return arithmetic.apply("maximum", value, arithmetic.apply("neg", value))
 
 
-def _sign(arithmetic: Arithmetic, value: Any) -> Value:
+def _sign(arithmetic: Elementwise, value: Any) -> Any:
     sides = [arithmetic.apply("greater", *pair) for pair in ((value, 0.0), (0.0, value))]
     return arithmetic.apply("sub", *sides)
 
 
-def _not_equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+def _not_equal(arithmetic: Elementwise, left: Any, right: Any) -> Any:
     return arithmetic.apply("sub", 1.0, _equal(arithmetic, left, right))
 
 
@@ -60,7 +60,7 @@ def _zeros(arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Val
     return _first_argument(arithmetic, 0.0, dtype=dtype)
 
 
-def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
+def _power(arithmetic: Elementwise, value: Any, exponent: Any) -> Any:
     if exponent in (0.5, -0.5):
         root = arithmetic.apply("sqrt", value)
         return root if exponent > 0 else arithmetic.apply("div", 1.0, root)
@@ -72,27 +72,25 @@ def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
     return result
 
 
-def _reciprocal_root(arithmetic: Arithmetic, value: Any) -> Value:
+def _reciprocal_root(arithmetic: Elementwise, value: Any) -> Any:
     return arithmetic.apply("div", 1.0, arithmetic.apply("sqrt", value))
 
 
-def _threshold_gradient(arithmetic: Arithmetic, gradient: Any, value: Any, threshold: float | int) -> Value:
+def _threshold_gradient(arithmetic: Elementwise, gradient: Any, value: Any, threshold: float | int) -> Any:
     return arithmetic.apply("where", arithmetic.apply("greater", value, threshold), gradient, 0.0)
 
 
-def _clamped(arithmetic: Arithmetic, value: Any, least: Any = None, most: Any = None) -> Value:
+def _clamped(arithmetic: Elementwise, value: Any, least: Any = None, most: Any = None) -> Any:
     value = value if least is None else arithmetic.apply("maximum", value, least)
     return value if most is None else arithmetic.apply("minimum", value, most)
 
 
-def _equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+def _equal(arithmetic: Elementwise, left: Any, right: Any) -> Any:
     sides = [arithmetic.apply("at_least_as_great", *pair) for pair in ((left, right), (right, left))]
     return arithmetic.apply("mul", *sides)
 
 
-def _multiplied_and_added(
-    arithmetic: Arithmetic, added: Any, left: Any, right: Any, *, value: float | int = 1
-) -> Value:
+def _multiplied_and_added(arithmetic: Elementwise, added: Any, left: Any, right: Any, *, value: float | int = 1) -> Any:
     return _scaled("add", arithmetic, added, arithmetic.apply("mul", left, right), alpha=value)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -57,6 +57,19 @@ def joined(values: Sequence[Value]) -> Value:
     """Concatenate at least one value along the last axis."""
     transposed = any(value.transposed for value in values)
     return Value(tuple(node for value in values for node in value.blocks), _common_kind("cat", values), transposed)
+
+
+@runtime_checkable
+class Elementwise(Protocol):
+    """What computes elementwise operations on values of its own kind."""
+
+    def apply(self, operation: str, *operands: Any) -> Any:
+        """Return the result of an operation on values and numbers."""
+        ...
+
+    def as_value(self, value: Any) -> Any:
+        """Return a value unchanged, or a number as a value."""
+        ...
 
 
 class Arithmetic:
