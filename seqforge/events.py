@@ -153,6 +153,7 @@ class Sampled:
         scores: Values of the experiment's metrics for the samples, as `metric.value`.
         baseline: The same values for held-out text of the same length. Some values have no baseline.
         intervals: Bootstrap intervals of `scores` by their names, and of `baseline` as `NAME.baseline`.
+        summary: Sentences about the most important scores.
     """
 
     step: int
@@ -160,6 +161,7 @@ class Sampled:
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    summary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

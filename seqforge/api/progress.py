@@ -177,7 +177,11 @@ class ProgressDisplay(Callback):
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")
-        for line in format_scores(event.scores, event.baseline):
+        if event.summary:
+            self._print(f"In {describe_count(len(event.texts), 'sample')} of this model:")
+        for line in event.summary:
+            self._print(f"  {line}")
+        for line in () if event.summary else format_scores(event.scores, event.baseline):
             self._print(line)
 
     def on_run_finished(self, event: RunFinished) -> None:

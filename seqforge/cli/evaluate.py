@@ -8,6 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import Column, print_table, stderr
+from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
     from seqforge.api import Run
@@ -39,13 +40,16 @@ def evaluate(
     ] = None,
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
+    details: Annotated[
+        bool, typer.Option("--details", help="Print every value of the metrics of samples, with its excess.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Score a trained model on held-out data, and by the metrics of its experiment.
 
-    A metric of samples is shown with its baseline, which is its value for held-out text of the same length. 95 %
-    bootstrap intervals are shown in brackets: those of the loss are over blocks of text, those of metrics over samples,
-    of which they need at least 20.
+    Sentences say what the samples get wrong, and how often held-out text of the same length has the same. `--details`
+    and `--temperature` show a table of every value instead. 95 % bootstrap intervals are shown in brackets: those of
+    the loss are over blocks of text, those of metrics over samples, of which they need at least 20.
 
     The corpus must be the one of the run. `Run.probabilities` in Python scores any other text with a language model,
     and `seqforge report RUN --text TEXT` shows it.
@@ -53,6 +57,8 @@ def evaluate(
     [bold]Examples[/]
 
       seqforge evaluate runs/first-run
+
+      seqforge evaluate runs/first-run --details
 
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
 
@@ -85,7 +91,12 @@ def evaluate(
     typer.echo(f"{split} split, {score.size}, {checkpoint} checkpoint{learning}")
     for line in score.lines():
         typer.echo(line)
-    if samples[0].values:
+    if samples[0].summary and not details and not temperature:
+        typer.echo(f"\nIn {describe_count(opened_run.experiment.sampling.count, 'sample')} of this model:")
+        for line in samples[0].summary:
+            typer.echo(f"  {line}")
+        typer.echo("Every value, with intervals: --details")
+    elif samples[0].values:
         typer.echo()
         _print_samples(samples, baseline, temperature)
 

@@ -3,7 +3,8 @@
 import inspect
 import json
 from collections import Counter
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from seqforge.errors import PluginError, printable
 from seqforge.kinds.table import KINDS
 from seqforge.registry import CARD, Plugin, PluginState, PretrainedModel, Registration, Registry
 from seqforge.storage.files import read_bounded, reported_failures
+
+if TYPE_CHECKING:
+    from seqforge.kinds import Quantity
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)
@@ -150,6 +154,13 @@ def _show_component(registry: Registry, registration: Registration) -> None:
         typer.echo(f"    {row.name:<{width}}  {row.type}, {_DEFAULTS.get(row.default) or f'default {row.default}'}")
         if row.description:
             typer.echo(f"    {'':<{width}}  {row.description}")
+    quantities: Mapping[str, Quantity] = getattr(component, "quantities", {})
+    if quantities:
+        typer.echo("  values")
+    width = max(map(len, quantities), default=0)
+    for name, quantity in quantities.items():
+        better = "" if quantity.better == "neither" else f"; {quantity.better} is better"
+        typer.echo(f"    {name:<{width}}  {quantity.title} ({quantity.unit}{better})")
 
 
 def _as_json(plugin: Plugin) -> dict[str, object]:

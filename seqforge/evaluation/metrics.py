@@ -44,10 +44,14 @@ class TextScores(NamedTuple):
     Attributes:
         values: Values by `metric.value`.
         intervals: Bootstrap intervals of the values that are means, over the texts; empty for few texts.
+        sizes: Sample sizes of the values that have one, such as the number of functions of a share of functions.
+        summary: Sentences that compare the most important values with a baseline; see `summarize`.
     """
 
     values: Mapping[str, float] = {}
     intervals: Mapping[str, Interval] = {}
+    sizes: Mapping[str, float] = {}
+    summary: tuple[str, ...] = ()
 
 
 def score_texts(
@@ -72,18 +76,41 @@ def score_texts(
     """
     texts = [text for group in groups for text in group]
 
-    def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval]]:
+    def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval], dict[str, float]]:
         known = _find_errors(validate_score(metric.score([prompt]))) if prompt else Counter[_Error]()
-        means = _average([_score(metric, group, prompt, known) for group in groups])
+        scores = [_score(metric, group, prompt, known) for group in groups]
+        means, sizes = _average(scores), _add_sizes(scores)
         if len(texts) < FEWEST_PARTS:
-            return means, {}
-        return means, _bootstrap([_score(metric, [text], prompt, known) for text in texts])
+            return means, {}, sizes
+        return means, _bootstrap([_score(metric, [text], prompt, known) for text in texts]), sizes
 
     scores = score_by_each(metrics, score, world)
     return TextScores(
-        {f"{name}.{key}": value for name, (means, _) in scores.items() for key, value in means.items()},
-        {f"{name}.{key}": Interval(*pair) for name, (_, pairs) in scores.items() for key, pair in pairs.items()},
+        {f"{name}.{key}": value for name, (means, _, _) in scores.items() for key, value in means.items()},
+        {f"{name}.{key}": Interval(*pair) for name, (_, pairs, _) in scores.items() for key, pair in pairs.items()},
+        {f"{name}.{key}": size for name, (_, _, sizes) in scores.items() for key, size in sizes.items()},
     )
+
+
+FEWEST_CASES = 10
+"""Sample size below which a sentence says that there are too few cases to tell."""
+
+
+def summarize(metrics: Mapping[str, Metric], scores: TextScores, baseline: TextScores) -> TextScores:
+    """Return the scores of samples with sentences about the values whose `Quantity` has one."""
+    sentences: list[str] = []
+    for name, metric in metrics.items():
+        for key, quantity in metric.quantities.items():
+            value, held_out = (each.values.get(f"{name}.{key}") for each in (scores, baseline))
+            if not quantity.sentence or value is None:
+                continue
+            size = scores.sizes.get(f"{name}.{key}", FEWEST_CASES)
+            if size < FEWEST_CASES:
+                sentences.append(f"{quantity.title}: too few cases to tell ({size:g})")
+                continue
+            compared = "" if held_out is None else f"; in held-out text, {quantity.format(held_out)}"
+            sentences.append(quantity.sentence.format(quantity.format(value)) + compared)
+    return scores._replace(summary=tuple(sentences))
 
 
 _Error = tuple[int, str]
@@ -147,6 +174,10 @@ def _average(scores: Sequence[Score]) -> dict[str, float]:
             total = sum(weight * score.values[key] for weight, score in zip(weights, scores, strict=True))
             means[key] = total / sum(weights)
     return means
+
+
+def _add_sizes(scores: Sequence[Score]) -> dict[str, float]:
+    return {key: float(sum(score.weights.get(key, 0.0) for score in scores)) for key in scores[0].weights}
 
 
 def _bootstrap(scores: Sequence[Score]) -> dict[str, Interval]:

@@ -6,14 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from seqforge.errors import describe_type
 from seqforge.faults import component_fault, require_right
 from seqforge.figures import format_figure
 from seqforge.kinds.vocabulary import EXAMPLE_TEXT
 
-__all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Score"]
+__all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Quantity", "Score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,39 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantity:
+    """What a value of a metric means to people who do not know the metric.
+
+    Attributes:
+        title: The value in a few words, such as "brackets that are wrong".
+        unit: "share" for a part of 1, "per 1,000", or "number".
+        better: Whether "less" or "more" of it is better, or neither.
+        sentence: Sentence in which {} stands for the value, such as "{} of the brackets are wrong"; "" if the value
+            is only shown in tables.
+    """
+
+    title: str
+    unit: Literal["share", "per 1,000", "number"]
+    better: Literal["less", "more", "neither"]
+    sentence: str = ""
+
+    def format(self, value: float) -> str:
+        """Format a value for a sentence: a share, or a number per 1,000, as a percentage, and 0 as "none"."""
+        if self.unit == "number":
+            return format_figure(value)
+        percent = value * 100 if self.unit == "share" else value / 10
+        return (
+            "none"
+            if percent == 0
+            else "all"
+            if percent == 100
+            else f"{percent:.2g}%"
+            if percent < 99
+            else f"{percent:.1f}%"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The result of a metric.
 
@@ -54,7 +87,14 @@ class Score:
 
 
 class Metric(ABC):
-    """A metric of generated text. The engine scores samples, and held-out text of the same length as a baseline."""
+    """A metric of generated text. The engine scores samples, and held-out text of the same length as a baseline.
+
+    Attributes:
+        quantities: What the values mean, by their names, in the order of their importance. Those without a `Quantity`
+            are shown by their names.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {}
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:

@@ -52,7 +52,7 @@ class SampleReader:
 
         Returns:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
-            that were `omitted`, and the `scores` of the log as name, value, baseline and the intervals of both.
+            that were `omitted`, and the `scores` of the log as name, value, baseline, the intervals of both, and title.
         """
         files = _list_files(self._run.directory.samples)
         if not files:
@@ -69,8 +69,21 @@ class SampleReader:
                 self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
-            moments.append({**moment, "omitted": omitted, "scores": _tabulate_scores(scores.get(step, {}))})
+            moments.append({**moment, "omitted": omitted, "scores": self._tabulate_scores(scores.get(step, {}))})
         return {"moments": moments}
+
+    def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:
+        titles = {
+            f"{name}.{key}": quantity.title
+            for name, metric in self._metrics.items()
+            for key, quantity in metric.quantities.items()
+        }
+        intervals = ((name, interval_of(record, name), interval_of(record, name + BASELINE)) for name in record)
+        return [
+            [name, record[name], record.get(name + BASELINE), interval, spread, titles.get(name, "")]
+            for name, interval, spread in intervals
+            if "." in name and not name.endswith(BASELINE) and isinstance(record[name], int | float)
+        ]
 
     def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
         texts = [_read(path) for path in paths]
@@ -132,14 +145,6 @@ def _spread(steps: Sequence[int], count: int) -> list[int]:
     if len(steps) <= count:
         return list(steps)
     return [steps[index] for index in np.linspace(0, len(steps) - 1, count).round().astype(int).tolist()]
-
-
-def _tabulate_scores(record: Mapping[str, Any]) -> list[list[Any]]:
-    return [
-        [name, value, record.get(name + BASELINE), interval_of(record, name), interval_of(record, name + BASELINE)]
-        for name, value in record.items()
-        if "." in name and not name.endswith(BASELINE) and isinstance(value, int | float)
-    ]
 
 
 CLASSES = ("", "keyword", "type", "string", "number", "comment", "directive", "function")

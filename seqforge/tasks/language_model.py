@@ -20,7 +20,7 @@ from seqforge.evaluation.likelihood import (
     score_blocks,
     score_likelihood,
 )
-from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts
+from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, summarize
 from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, sample_texts
@@ -159,7 +159,8 @@ def score_samples(
         texts = _draw_samples(experiment, run.model, run.vocabulary, samplers, seed, run.report, ALONE)
         run.report(WorkProgressed("scoring samples"))
         scores.append(score_texts(metrics, [texts], prompt=experiment.sampling.prompt))
-    return scores, score_baseline(metrics, experiment, dataset)
+    baseline = score_baseline(metrics, experiment, dataset)
+    return [summarize(metrics, each, baseline) for each in scores], baseline
 
 
 def require_tokens(run: LoadedRun, split: SplitName) -> Dataset:
@@ -217,7 +218,7 @@ class LanguageModelTraining(TrainingTask):
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
         texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
         scores = score_texts(self.metrics, [texts], self.world, self.experiment.sampling.prompt)
-        return TaskSample(texts, scores, self.baseline)
+        return TaskSample(texts, summarize(self.metrics, scores, self.baseline), self.baseline)
 
 
 def text_losses(

@@ -57,7 +57,8 @@ class TaskSample(NamedTuple):
     def event(self, step: int) -> Sampled:
         """Return the event for callbacks."""
         intervals = join_intervals(self.scores, self.baseline)
-        return Sampled(step, tuple(self.texts), self.scores.values, self.baseline.values, intervals)
+        values = self.scores.values, self.baseline.values
+        return Sampled(step, tuple(self.texts), *values, intervals, self.scores.summary)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

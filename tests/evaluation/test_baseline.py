@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,8 +14,9 @@ from seqforge.errors import ExperimentError
 from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.evaluation.bootstrap import Interval
+from seqforge.evaluation.metrics import summarize
 from seqforge.events import no_report
-from seqforge.kinds import Finding, Metric, Sampled, Score
+from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
 from seqforge.registry import Registry
 
 
@@ -31,6 +32,32 @@ class Letters(Metric):
         text = "".join(texts)
         fraction = text.count("a") / len(text) if text else 0.0
         return Score({"a": fraction, "letters": float(len(text))}, weights={"a": len(text)})
+
+
+class Described(Letters):
+    quantities: ClassVar = {
+        "a": Quantity("letters that are a", "share", "less", "{} of the letters are a"),
+        "letters": Quantity("letters", "number", "neither"),
+    }
+
+
+def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases() -> None:
+    metrics = {"described": Described(), "silent": Letters()}
+    scores = score_texts(metrics, [["ab" * 10]])
+    described = summarize(metrics, scores, score_texts(metrics, [["b" * 99 + "a"]]))
+    assert described.summary == ("50% of the letters are a; in held-out text, 1%",)
+    assert described.values == scores.values
+    few = summarize(metrics, score_texts(metrics, [["aaaaaaaaa"]]), TextScores())
+    assert few.summary == ("letters that are a: too few cases to tell (9)",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "shown"),
+    [("share", 0.0, "none"), ("share", 1.0, "all"), ("share", 0.0123, "1.2%"), ("share", 0.999, "99.9%"),
+     ("per 1,000", 231.0, "23%"), ("number", 8.62, "8.62")],
+)  # fmt: skip
+def test_a_sentence_shows_a_share_as_a_percentage(unit: Any, value: float, shown: str) -> None:
+    assert Quantity("title", unit, "less").format(value) == shown
 
 
 def test_windows_begin_at_a_line_and_are_as_long_as_samples(dataset: Dataset) -> None:

@@ -1,12 +1,12 @@
 """The metrics `compiles` and `compiles-declared`: units that gcc accepts, as they are and after names are declared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from seqforge.errors import PluginError, warn
-from seqforge.kinds import Finding, Metric, Score
+from seqforge.kinds import Finding, Metric, Quantity, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
 from seqforge_code_structure.units import split_excerpt
@@ -50,6 +50,13 @@ class CompilesDeclared(Metric):
     and no file is read. Each unit takes a few hundredths of a second. Without gcc, a warning is printed, and no unit is
     compiled.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "accepted": Quantity(
+            "units that gcc accepts", "share", "more", "gcc accepts {} of the units, once what they lack is declared"
+        ),
+        "units": Quantity("complete units with brackets", "number", "neither"),
+    }
 
     def __init__(self) -> None:
         self._compiler: Path | None = None

@@ -4,10 +4,11 @@ Each scores samples that may be cut at both ends, and reports the positions of t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from seqforge.errors import DataError
-from seqforge.kinds import Finding, FittedMetric, Metric, Score
+from seqforge.kinds import Finding, FittedMetric, Metric, Quantity, Score
 from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import report_names
 from seqforge_code_structure.identifiers.causes import CAUSES, explain_names
@@ -37,6 +38,16 @@ class Brackets(Metric):
     Texts may begin and end inside a unit. A unit that is cut at either end is checked as far as possible. One that is
     cut at its end is counted separately. See `seqforge_code_structure.units`.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "errors_per_1000": Quantity(
+            "brackets that are wrong", "per 1,000", "less", "{} of the brackets do not match another one"
+        ),
+        "balanced": Quantity("functions and other units whose brackets all match", "share", "more"),
+        "units": Quantity("complete units with brackets", "number", "neither"),
+        "tails_balanced": Quantity("units cut by the end of a sample without a bracket error", "share", "more"),
+        "too_deep": Quantity("units that are nested too deep to be analyzed", "number", "less"),
+    }
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, and add up the counts.
@@ -75,6 +86,13 @@ class Terminators(Metric):
     See `seqforge_code_structure.terminators`.
     """
 
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "unterminated_comments": Quantity("comments that do not end", "share", "less", "{} of the comments do not end"),
+        "unterminated_strings": Quantity("strings that do not end", "share", "less", "{} of the strings do not end"),
+        "unterminated_characters": Quantity("character literals that do not end", "share", "less"),
+        "stray_comment_ends": Quantity("*/ that ends no comment", "share", "less"),
+    }
+
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, and add up the counts. Tokens that are cut by the end of a text count as closed.
 
@@ -104,6 +122,16 @@ class Indentation(Metric):
 
     See `seqforge_code_structure.indentation`.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "agreement": Quantity(
+            "lines that are indented as their brackets require",
+            "share",
+            "more",
+            "{} of the lines are indented as their brackets require",
+        ),
+        "lines": Quantity("lines whose indentation is checked", "number", "neither"),
+    }
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, with its own unit of indentation, and add up the counts.
@@ -139,6 +167,30 @@ class Identifiers(FittedMetric):
     - `returns_undeclared`: share that returns an expression with an undefined name, or a single undeclared name that is
       not a known global.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "undefined": Quantity(
+            "functions that use an undefined name", "share", "less", "{} of the functions use an undefined name"
+        ),
+        "unused": Quantity(
+            "functions that declare a variable and never use it",
+            "share",
+            "less",
+            "{} of the functions declare a variable and never use it",
+        ),
+        "returns_undeclared": Quantity(
+            "functions that return what does not exist",
+            "share",
+            "less",
+            "{} of the functions return what does not exist",
+        ),
+        "undefined_novel": Quantity("functions that use a name that no training text has", "share", "less"),
+        "missing_label": Quantity("functions that jump to a label that they do not have", "share", "less"),
+        "functions": Quantity("functions", "number", "neither"),
+        "parses": Quantity("units without a syntax error", "share", "more"),
+        "found": Quantity("complete functions that are checked", "share", "more"),
+        "coverage": Quantity("characters of code that parse", "share", "more"),
+    }
 
     def __init__(self) -> None:
         self.lexicon = Lexicon(0, "", b"")
@@ -205,6 +257,18 @@ class NameCauses(Identifiers):
     - `unknown_function`: it is called, and neither contains such a function;
     - `wrong_arguments`: the text defines the called function with another number of parameters.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "functions": Quantity("functions", "number", "neither"),
+        "declared_later": Quantity("functions that use a name before its declaration", "share", "less"),
+        "other_block": Quantity("functions that use a name of another block", "share", "less"),
+        "other_function": Quantity("functions that use a name of another function", "share", "less"),
+        "misspelled": Quantity("functions that misspell a name", "share", "less"),
+        "unexplained": Quantity("functions with an undefined name of another cause", "share", "less"),
+        "unknown_macro": Quantity("functions that use an unknown macro", "share", "less"),
+        "unknown_function": Quantity("functions that call an unknown function", "share", "less"),
+        "wrong_arguments": Quantity("functions that call a function with too many or too few values", "share", "less"),
+    }
 
     def fit(self, documents: Iterator[str]) -> None:
         """Count names as `identifiers` does, and keep the names of functions that are only called."""

@@ -107,12 +107,12 @@ seqforge.parts.push((parent) => {
   }
 
   /* The value of the samples, that of held-out text, and by how much the samples exceed it. */
-  function scoreRow([name, value, baseline, interval, spread]) {
+  function scoreRow([name, value, baseline, interval, spread, title]) {
     const excess = baseline === null ? "" : `${value > baseline ? "+" : ""}${short(value - baseline)}`.replace("-", "−");
     return seqforge.element(
       "tr",
       {},
-      seqforge.element("th", { scope: "row" }, name.slice(name.indexOf(".") + 1).replaceAll("_", " ")),
+      seqforge.element("th", { scope: "row", title }, name.slice(name.indexOf(".") + 1).replaceAll("_", " ")),
       seqforge.element("td", {}, short(value), ...bounds(interval)),
       seqforge.element("td", { className: "muted" }, baseline === null ? "" : short(baseline), ...bounds(spread)),
       seqforge.element("td", {}, excess),
