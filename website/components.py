@@ -48,8 +48,8 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
     yield f"## `{entry.qualified_name if entry.qualified_only else entry.name}`\n"
     yield " ".join(paragraphs[0].split("\n")) + "\n"
     origin = f"Plugin `{entry.plugin}`, class `{component.__module__}.{component.__qualname__}`."
-    if entry.backends:
-        origin += f" A preset on the backend {' or '.join(f'`{name}`' for name in entry.backends)}."
+    if entry.preset_of:
+        origin += f" A preset: {entry.preset_of}."
     yield f"{origin}\n"
     rows = list(option_rows(options_of(component, entry.kind, entry.qualified_name)))
     if not rows:

@@ -72,7 +72,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
     try:
         component = registry.load(registration)
         options = options_of(component, kind, name)
-        if registration.backends:
+        if registration.preset_of:
             return _check_preset(registry, registration)
         required = {field: info for field, info in options.model_fields.items() if info.is_required()}
         # A component around another one is tried around the default one.
@@ -209,8 +209,10 @@ def imports_torch(module: str) -> bool:
 def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
     for backend in preset.backends:
         registry.load(registry.find("backend", backend))
-    finding = f"{preset.target} on the backend {' or '.join(preset.backends)}"
-    return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, finding)
+    unknown = dict(preset.options).keys() - options_of(registry.load(preset), preset.kind, preset.target).model_fields
+    if unknown:
+        raise PluginError(f"{preset.target} has no option {min(unknown)!r}")
+    return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, preset.preset_of)
 
 
 def _advise(registry: Registry, registration: Registration, options: type[BaseModel]) -> str:

@@ -142,9 +142,9 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     typer.echo(f"{registration.qualified_name}: {registration.kind}")
     typer.echo(f"  {summary}")
     typer.echo(f"  plugin        {registration.plugin}")
-    if registration.backends:
-        typer.echo(f"  preset of     {registration.target} on the backend {' or '.join(registration.backends)}")
-    target = f"{component.__module__}:{component.__qualname__}" if registration.backends else registration.target
+    if registration.preset_of:
+        typer.echo(f"  preset of     {registration.preset_of}")
+    target = f"{component.__module__}:{component.__qualname__}" if registration.preset_of else registration.target
     typer.echo(f"  class         {target}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
     rows = list(option_rows(options))

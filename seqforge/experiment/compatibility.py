@@ -140,6 +140,9 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
             "a language model cannot read backwards, since it would read the symbols that it has to predict",
             "Leave it out.",
         )
+    if parts.model.tied_weights and parts.model.embedding_size is None:
+        problem = "needs model.embedding_size, the size of the outputs of the highest layer"
+        yield Problem("model.tied_weights", problem, "Add --set model.embedding_size=SIZE.", "Add embedding_size=SIZE.")
     if parts.model.initial_state == "learned" and parts.data.reset_state != "document":
         yield Problem(
             "model.initial_state",
@@ -182,6 +185,9 @@ def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Pr
         targets, suitable = ("numbers", "mean-squared-error") if numbers else ("single symbols", "cross-entropy")
         problem = f"{parts.loss.name} cannot compare {targets}, the targets of {corpus}"
         yield Problem("loss.use", problem, f"Use {suitable}.")
+    if parts.model.tied_weights:
+        problem = "only a language model has one vocabulary for its inputs and outputs"
+        yield Problem("model.tied_weights", problem, "Leave it out.")
     if parts.model.bidirectional and spec.input_kind == "vector":
         problem = f"only a sequence can be read backwards, but an input of {corpus} is one vector"
         yield Problem("model.bidirectional", problem, "Leave it out.")

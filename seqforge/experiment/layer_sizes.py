@@ -16,7 +16,7 @@ UNKNOWN_SIZES: Sequence[int] = (64, 97)
 
 
 def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
-    """Yield the problem of the lowest layer that cannot be built for the size of its input, at the key of its option.
+    """Yield the problem of the lowest layer that cannot be built for its input, at its option, or that of tied weights.
 
     A cell states it with a `ValueError`, whose message names the option first. Other errors are those of its author,
     and are reported when the model is built.
@@ -53,6 +53,9 @@ def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
             return  # It depends on the size of the vocabulary.
         (hidden_size,) = outputs
         sizes = (hidden_size * 2 if model.bidirectional else hidden_size,)
+    if model.tied_weights and model.embedding_size and sizes != (model.embedding_size,):
+        difference = f"the embedding has {model.embedding_size} features, and the highest layer has {sizes[0]} outputs"
+        yield Problem("model.tied_weights", difference, f"Use model.embedding_size = {sizes[0]}.")
 
 
 def _problem(layer: Component, error: UnfitOptionsError, index: int) -> Problem:

@@ -100,6 +100,11 @@ class Model(Section, title="[model]"):
     """Initial weights."""
     dropout: Fraction = 0.0
     """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
+    final_norm: Literal["rms", "layer"] | None = None
+    """Norm of the outputs of the highest layer, before the head: root mean square (Zhang and Sennrich 2019), or layer
+    norm. Stacks of residual blocks need one."""
+    tied_weights: bool = False
+    """Whether the embedding is also the weight of the head (Press and Wolf 2017)."""
     initial_state: Literal["learned"] | None = None
     """Whether the states before the first step are parameters, which are trained with the weights. By default, they are
     those of the cells, such as zeros."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
@@ -41,9 +42,11 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         outputs = output_size(experiment, symbols, spec)
         decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
         decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
-        model = SequenceModel(
-            input_layer, stack, outputs, experiment.training.precision, decoder, _generation_backends(experiment)
-        )
+        norm = _final_norm(experiment, (decoder.stack if decoder else stack).hidden_size)
+        backends = _generation_backends(experiment)
+        model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
+        if experiment.model.tied_weights:
+            model.tie_weights()
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 initialize_parameter(initializer, name, parameter)
@@ -73,6 +76,16 @@ def _generation_backends(experiment: Experiment) -> list[Backend]:
     pinned |= {experiment.training.backend} - {AUTO_BACKEND}
     names = sorted(pinned) or experiment.registry.names("backend")
     return [load_backend(experiment.registry, name) for name in names]
+
+
+def _final_norm(experiment: Experiment, size: int) -> nn.RMSNorm | nn.LayerNorm | None:
+    match experiment.model.final_norm:
+        case None:
+            return None
+        case "rms":
+            return nn.RMSNorm(size, eps=1e-5)
+        case "layer":
+            return nn.LayerNorm(size)
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:

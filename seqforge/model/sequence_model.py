@@ -117,6 +117,7 @@ class SequenceModel(nn.Module):
         outputs: Size of one output: the number of logits, or of numbers to predict.
         precision: Precision of the matrix products.
         decoder: Decoder that predicts new sequences, or None.
+        norm: Norm of the features before the head, or None.
         backends: Backends that may have a generation kernel, in order of preference.
 
     Attributes:
@@ -130,6 +131,7 @@ class SequenceModel(nn.Module):
         outputs: int,
         precision: Precision = "float32",
         decoder: Decoder | None = None,
+        norm: nn.RMSNorm | nn.LayerNorm | None = None,
         backends: Sequence[Backend] = (),
     ) -> None:
         super().__init__()
@@ -137,9 +139,16 @@ class SequenceModel(nn.Module):
         self.input = input_layer
         self.stack = stack
         self.decoder = decoder
+        self.norm = norm
         self.backends = tuple(backends)
         self.head = nn.Linear((decoder.stack if decoder else stack).hidden_size, outputs)
         self.output_layer: OutputLayer | None = None
+
+    def tie_weights(self) -> None:
+        """Make the embedding the weight of the head, with the initial values of the head."""
+        if not isinstance(self.input, EmbeddingInput):
+            raise TypeError("a model without an embedding has no weights to tie")
+        self.input.embedding.weight = self.head.weight
 
     @property
     def cells(self) -> list[Cell[Any]]:
@@ -184,7 +193,7 @@ class SequenceModel(nn.Module):
         def step(tokens: Tensor, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, tokens.device):
                 outputs, states = step_stack(self.input(tokens), states)
-            return torch.mm(outputs.to(dtype), weight).to(bias.dtype) + bias, states
+            return torch.mm(self._normalize(outputs).to(dtype), weight).to(bias.dtype) + bias, states
 
         return step
 
@@ -198,6 +207,8 @@ class SequenceModel(nn.Module):
             rules: Changes to the logits before a draw, in order.
             int8: Whether to multiply in 8-bit integers.
         """
+        if self.norm is not None:
+            return None  # No kernel has a norm before the head.
         embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
         head = self.head
         with products_in(self.precision, head.weight.device):
@@ -264,8 +275,13 @@ class SequenceModel(nn.Module):
             raise TypeError("the model has no decoder, so it cannot predict new sequences")
         return self.decoder
 
+    def _normalize(self, features: Tensor) -> Tensor:
+        # The features may be bfloat16.
+        return features if self.norm is None else self.norm(features.to(self.norm.weight.dtype))
+
     def _head(self, features: Tensor) -> Tensor:
         with products_in(self.precision, features.device):
+            features = self._normalize(features)
             if self.output_layer is not None:
                 return self.output_layer(features, self.head.weight, self.head.bias)
             return self.head(features).to(self.head.weight.dtype)

@@ -73,6 +73,9 @@ class Part:
         try:
             registration = registry.find(self.kind, name)
             component = registry.load(registration)
+            if registration.options:
+                options = {**dict(registration.options), **options}
+                registration = registry.find_target(registration)
             model = options_of(component, self.kind, registration.qualified_name)
         except PluginError as error:
             raise_problems([Problem(place, error.message, error.hint or "", error.python_hint or "")])

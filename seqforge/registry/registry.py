@@ -199,20 +199,27 @@ class Registry:
         Raises:
             PluginError: If it cannot be imported, or if it does not implement the interface of its kind.
         """
-        if registration.backends:  # A preset is for an installed cell, also if a file has one of this name.
-            installed = Registry([plugin for plugin in self.plugins if not plugin.name.endswith(FILE_SUFFIX)])
-            target = installed.find(registration.kind, registration.target)
-            if target.backends:
-                raise PluginError(
-                    f"{registration.kind} {registration.qualified_name!r} is a preset of {registration.target!r}, which"
-                    " is a preset too",
-                    hint=author_hint(registration.qualified_name),
-                )
-            return installed.load(target)
+        if registration.preset_of:
+            return self.load(self.find_target(registration))
         component = load_class(registration)
         if registration is not EAGER_BACKEND:  # An error in it is caused by a cell that it runs.
             name_component(component, registration.kind, registration.qualified_name)
         return component
+
+    def find_target(self, preset: Registration) -> Registration:
+        """Return the cell of a preset, which is an installed one, also if a file has one of this name.
+
+        Raises:
+            PluginError: If there is no such cell, or if it is a preset.
+        """
+        installed = Registry([plugin for plugin in self.plugins if not plugin.name.endswith(FILE_SUFFIX)])
+        target = installed.find(preset.kind, preset.target)
+        if target.preset_of:
+            raise PluginError(
+                f"{preset.kind} {preset.qualified_name!r} is a preset of {preset.target!r}, which is a preset too",
+                hint=author_hint(preset.qualified_name),
+            )
+        return target
 
     def _hint(self, kind: str, name: str) -> Hint:
         """Return a hint about an unknown name."""

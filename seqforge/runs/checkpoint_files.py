@@ -131,7 +131,7 @@ def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torc
     contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.to_bytes()}
     manifest = verify_checkpoint(source)
     _write_folder(target, contents, manifest.run, manifest.loss)
-    return sum(tensor.numel() for tensor in tensors.values())
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def is_exported(checkpoint: Path) -> bool:

@@ -32,7 +32,7 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
     classes: dict[str, type[Any]] = {}
     problems: dict[str, str] = {}
     for registration in plugin.registrations:
-        if registration.backends:
+        if registration.preset_of:
             continue  # A preset has no class of its own.
         name = f"{registration.kind} {registration.name}"
         component = _load(registry, registration, problems, name)

@@ -25,6 +25,7 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
         "model": {
             "topology": "synced",
             "dropout": 0.0,
+            "tied_weights": False,
             "bidirectional": False,
             "initializer": {"use": "essentials/default"},
             "cells": [{"use": "essentials/lstm", "hidden_size": 128, "forget_bias": 1.0, "peepholes": False}],

@@ -22,6 +22,8 @@ BEYOND_A_SCHEMA = {
     # JSON has no such number, so that a schema accepts it.
     "a number that is NaN",
     "patience without a validation split",
+    "tied weights of another size",
+    "tied weights without an embedding",
     "a learned initial state of a stream that is reset once in an epoch",
     # The names are valid, but the corpus does not fit the topology.
     "the topology one-to-one",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.model.stack import Dropout
+from seqforge.dropout import Dropout
 
 
 @given(

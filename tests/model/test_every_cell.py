@@ -19,7 +19,7 @@ from seqforge.model.choose_backend import leaf_cells
 from seqforge.registry import Registry
 
 REGISTRY = Registry.installed()
-CELLS = [entry.qualified_name for entry in REGISTRY.registrations("cell") if not entry.backends]
+CELLS = [entry.qualified_name for entry in REGISTRY.registrations("cell") if not entry.preset_of]
 SYMBOLS = 7
 
 

@@ -89,3 +89,55 @@ def test_the_number_of_parameters_is_that_of_the_equations(
     size = embedding_size or 7
     embedding = 7 * embedding_size if embedding_size else 0
     assert count == embedding + 4 * 10 * (size + 10 + 1) + 4 * 10 * (10 + 10 + 1) + 7 * (10 + 1)
+
+
+BLOCKS = {
+    "corpus": {"use": "inline", "text": "hello"},
+    "model": {
+        "embedding_size": 8,
+        "tied_weights": True,
+        "final_norm": "rms",
+        "cells": [{"use": "griffin-block", "cell": {"use": "gru", "hidden_size": 6}, "dropout": 0.5, "repeat": 2}],
+    },
+}
+
+
+def test_the_head_of_tied_weights_is_the_embedding() -> None:
+    model = build_model(Experiment.from_dict(BLOCKS), 9)
+    names = {name for name, _ in model.named_parameters()}
+    assert "input.embedding.weight" in names
+    assert "head.weight" not in names
+    state = model.state_dict()
+    assert torch.equal(state["head.weight"], state["input.embedding.weight"])
+    assert state["head.weight"].abs().max() <= 8**-0.5  # the initial values of a head
+    tokens = torch.randint(9, (4, 2))
+    model(tokens, model.initial_states(2))[0].square().sum().backward()
+    assert model.head.weight.grad is model.get_parameter("input.embedding.weight").grad
+
+
+@pytest.mark.parametrize("norm", ["rms", "layer"])
+def test_the_head_reads_normalized_features_in_steps_too(norm: str) -> None:
+    model = build_model(Experiment.from_dict({**BLOCKS, "model": {**BLOCKS["model"], "final_norm": norm}}), 9).eval()
+    tokens = torch.randint(9, (4, 2))
+    logits, _ = model(tokens, model.initial_states(2))
+    features, _ = model.stack(model.input(tokens), model.initial_states(2))
+    centered = features - features.mean(-1, keepdim=True) if norm == "layer" else features
+    normalized = centered / (centered.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(logits, normalized @ model.head.weight.T + model.head.bias)
+    read, states = model.stepper(2), model.initial_states(2)
+    for step, row in enumerate(tokens):
+        found, states = read(row, states)
+        torch.testing.assert_close(found, logits[step])
+    assert model.generation_kernel(states, []) is None
+
+
+def test_the_dropout_of_a_block_leaves_the_residual_stream() -> None:
+    model = build_model(Experiment.from_dict(BLOCKS), 9)
+    block = model.stack.layers[0]
+    inputs = torch.randn(50, 4, 8)
+    outputs, _ = block(inputs, block.initial_state(4))
+    dropped = (outputs - inputs).abs() < 1e-6
+    # A feature is unchanged if both parts drop it.
+    assert 0.15 < dropped.float().mean() < 0.35
+    outputs, _ = block.eval()(inputs, block.initial_state(4))
+    assert ((outputs - inputs).abs() > 1e-6).float().mean() > 0.95

@@ -19,7 +19,10 @@ REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.reg
 REQUIRED: dict[str, dict[str, Any]] = {
     "essentials/text": {"files": ["*.txt"]},
     "essentials/inline": {"text": "hello"},
-    "essentials/block": {"cell": {"use": "lstm", "hidden_size": 4}},
+    **{
+        f"essentials/{name}": {"cell": {"use": "lstm", "hidden_size": 4}}
+        for name in ("block", "griffin-block", "xlstm-block", "slstm-block", "gated-deltanet-block")
+    },
     "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
 }
 """Values of required options."""

@@ -253,7 +253,7 @@ def test_a_preset_is_a_qualified_name_for_a_cell_with_pinned_backends(make_regis
     registry = Registry([*REGISTRY.plugins, replace(plugin("fused"), registrations=tuple(register.registrations))])
     assert registry.find("cell", "fused/lstm").backends == ("first", "second")
     assert registry.find("cell", "lstm").qualified_name == "alpha/lstm"
-    with pytest.raises(ValueError, match="preset 'rnn' names no backend"):
+    with pytest.raises(ValueError, match="preset 'rnn' names no backend and no option"):
         register.preset("rnn", cell="rnn", backend=())
 
 

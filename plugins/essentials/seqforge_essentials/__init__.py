@@ -4,6 +4,23 @@ from seqforge.registry import Register, hookimpl
 
 SEQFORGE_API = 1
 
+_BLOCKS = {
+    # De et al. 2024, arXiv 2402.19427, section 2: around an RG-LRU.
+    "griffin-block": {
+        "expansion": 1.3333,
+        "convolution": 4,
+        "gate": "gelu",
+        "feed_forward": "geglu",
+        "feed_forward_expansion": 3.0,
+    },
+    # Beck et al. 2024, arXiv 2405.04517, appendix A.4: around an mLSTM, and around an sLSTM.
+    "xlstm-block": {"norm": "layer", "expansion": 2.0, "convolution": 4, "gate": "silu"},
+    "slstm-block": {"norm": "layer", "convolution": 4, "feed_forward": "geglu", "feed_forward_expansion": 1.3333},
+    # Yang et al. 2024, arXiv 2412.06464, section 3.4.
+    "gated-deltanet-block": {"convolution": 4, "feed_forward": "swiglu", "feed_forward_expansion": 2.6667},
+}
+"""Options of blocks, as papers describe them."""
+
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
@@ -20,6 +37,8 @@ def seqforge_register(register: Register) -> None:
     register.add("cell", "lstm", "seqforge_essentials.cells.lstm:LSTM")
     register.add("cell", "layer-norm-lstm", "seqforge_essentials.cells.layer_norm_lstm:LayerNormLSTM")
     register.add("cell", "block", "seqforge_essentials.cells.block:Block")
+    for name, options in _BLOCKS.items():
+        register.preset(name, cell="essentials/block", options=options)
     register.add("cell", "slstm", "seqforge_essentials.cells.slstm:SLSTM")
 
     register.add("initializer", "default", "seqforge_essentials.initializers:Default")

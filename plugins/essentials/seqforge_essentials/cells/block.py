@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqforge.dropout import Dropout
 from seqforge.kinds import Cell
 
 Recurrence = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -34,8 +35,10 @@ class Block(Cell[Any]):
         expansion: Features of u for each feature of x; without it, u = y.
         convolution: Steps that the convolution reads; 0 for no convolution.
         gate: Nonlinearity g of the gate, or none.
-        feed_forward: Feed-forward part: `swiglu` (Shazeer 2020, arXiv 2002.05202), `gelu`, or none.
+        feed_forward: Feed-forward part: `swiglu` or `geglu` (Shazeer 2020, arXiv 2002.05202), `gelu`, or none.
         feed_forward_expansion: Features inside the feed-forward part for each feature of x.
+        dropout: Probability of dropping an output of the cell's part, or of the feed-forward part, before the sum
+            (Vaswani et al. 2017, section 5.4).
 
     Attributes:
         inner: The inner cell.
@@ -57,12 +60,15 @@ class Block(Cell[Any]):
             Literal["none", "silu", "gelu"], Field(description="Nonlinearity of a gate on the output of the cell.")
         ] = "none",
         feed_forward: Annotated[
-            Literal["none", "swiglu", "gelu"], Field(description="Feed-forward part after the cell.")
+            Literal["none", "swiglu", "geglu", "gelu"], Field(description="Feed-forward part after the cell.")
         ] = "none",
         feed_forward_expansion: Annotated[
             float,
             Field(gt=0, le=64, description="Features inside the feed-forward part for each feature of the input."),
         ] = 2.0,
+        dropout: Annotated[
+            float, Field(ge=0, lt=1, description="Fraction of the outputs of each part that is dropped before the sum.")
+        ] = 0.0,
     ) -> None:
         super().__init__(input_size, input_size)
         inner_size = input_size if expansion is None else max(1, round(expansion * input_size))
@@ -75,12 +81,13 @@ class Block(Cell[Any]):
         self.gate_name = gate
         self.gate = None if gate == "none" else nn.Linear(input_size, output_size, bias=False)
         self.down = nn.Linear(output_size, input_size, bias=False)
+        self.dropout = Dropout(dropout)
         self.feed_forward_name = feed_forward
         self.feed_forward_norm, self.widen, self.narrow = None, None, None
         if feed_forward != "none":
             width = max(1, round(feed_forward_expansion * input_size))
             self.feed_forward_norm = _new_norm(norm, input_size)
-            self.widen = nn.Linear(input_size, 2 * width if feed_forward == "swiglu" else width, bias=False)
+            self.widen = nn.Linear(input_size, width if feed_forward == "gelu" else 2 * width, bias=False)
             self.narrow = nn.Linear(width, input_size, bias=False)
         fields = [f"inner_{field}" for field in self.inner.initial_state(1)._fields]
         new_type = cast("Any", NamedTuple)
@@ -141,15 +148,15 @@ class Block(Cell[Any]):
             carried = (window,)
         outputs, inner = run(u, type(self.inner.initial_state(1))(*state[len(carried) :]))
         outputs = outputs if self.gate is None else outputs * gate
-        x = x + self.down(outputs).to(x.dtype)
+        x = x + self.dropout(self.down(outputs).to(x.dtype))
         if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:
             wide = self.widen(_normalize(self.feed_forward_norm, x))
-            if self.feed_forward_name == "swiglu":
-                left, right = wide.chunk(2, dim=-1)
-                wide = functional.silu(left) * right
-            else:
+            if self.feed_forward_name == "gelu":
                 wide = functional.gelu(wide)
-            x = x + self.narrow(wide).to(x.dtype)
+            else:
+                left, right = wide.chunk(2, dim=-1)
+                wide = right * (functional.silu(left) if self.feed_forward_name == "swiglu" else functional.gelu(left))
+            x = x + self.dropout(self.narrow(wide).to(x.dtype))
         return x, self._state_type(*carried, *inner)
 
 

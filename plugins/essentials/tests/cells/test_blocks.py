@@ -12,6 +12,7 @@ from seqforge_essentials.cells.lstm import LSTM
 
 import seqforge as sf
 from seqforge.errors import ExperimentError
+from seqforge.registry import Component, Registry, resolve
 from seqforge.testing import CellSuite
 
 
@@ -122,3 +123,16 @@ def test_a_wrong_option_is_a_problem_at_its_key(options: dict[str, Any], message
 
 def test_a_size_that_depends_on_the_vocabulary_is_not_checked_before_it_is_known() -> None:
     sf.Experiment.from_dict({**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": {"use": "gru"}}]}})
+
+
+def test_a_preset_sets_options_that_an_experiment_may_change() -> None:
+    preset = resolve(
+        Registry.installed(), "cell", {"use": "griffin-block", "cell": "lstm", "gate": "silu"}, "key", Path()
+    )
+    assert isinstance(preset, Component)
+    assert preset.name == "essentials/block"
+    assert (preset.options["gate"], preset.options["feed_forward"], preset.options["norm"]) == ("silu", "geglu", "rms")
+    inner = {"use": "block", "cell": {"use": "griffin-block", "cell": "lstm"}}
+    nested = resolve(Registry.installed(), "cell", inner, "key", Path())
+    assert isinstance(nested, Component)
+    assert nested.options["cell"].options["feed_forward"] == "geglu"
