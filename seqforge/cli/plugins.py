@@ -58,7 +58,7 @@ def list_plugins(
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        missing = _missing_requirements(plugin.distribution)
+        missing = missing_requirements(plugin.distribution)
         needs = f" (needs {', '.join(missing)}, not installed)" if missing else ""
         stdout().print(f"  {plugin.reason or ', '.join(contents)}{needs}")
 
@@ -167,7 +167,7 @@ def _show_component(registry: Registry, registration: Registration) -> None:
         typer.echo(f"    {name:<{width}}  {quantity.title} ({quantity.unit}{better})")
 
 
-def _missing_requirements(distribution: str) -> list[str]:
+def missing_requirements(distribution: str) -> list[str]:
     """Return the distributions that a distribution needs on every system, and that are not installed."""
     try:
         requirements = metadata.requires(distribution) or [] if distribution else []

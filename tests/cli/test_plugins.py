@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from seqforge.cli.plugins import missing_requirements
+
 MADE = Path(__file__).parents[1] / "made"
 
 REGISTERS = """
 import sys
 sys.path.append({made!r})
-from seqforge.cli.plugins import _missing_requirements
 from seqforge.registry import hookimpl
 
 SEQFORGE_API = 1
@@ -199,4 +200,4 @@ def test_a_kind_or_a_plugin_that_is_not_installed_is_named_in_the_hint(
 def test_requirements_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = ["numpy>=2", "nothing-like-it >= 1", "nothing-else; extra == 'more'"]
     monkeypatch.setattr("seqforge.cli.plugins.metadata.requires", lambda _: needed)
-    assert _missing_requirements("seqforge-mine") == ["nothing-like-it"]
+    assert missing_requirements("seqforge-mine") == ["nothing-like-it"]
