@@ -4,26 +4,19 @@ Every command of seqforge imports this module, so it imports all else inside fun
 """
 
 import sys
-from codecs import BOM_UTF8
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from seqforge.errors import DataError, did_you_mean
 
-if TYPE_CHECKING:
-    from seqforge_code_structure.identifiers.lexicon import Lexicon
-
-LARGEST_FILE = 64 << 20
-"""Largest size in bytes of a file that `c-structure` reads."""
-
-_STANDARD_INPUT = "-"
-_STANDARD_INPUT_NAME = "<stdin>"
-
 
 def c_structure(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="C files, such as a.c; - reads standard input.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
+    ],
     cut: Annotated[
         bool,
         typer.Option(
@@ -50,7 +43,7 @@ def c_structure(
         typer.Option(
             metavar="FILE",
             help="Lexicon file, written by `seqforge c-lexicon`. Default: the lexicon of Linux, except for files "
-            "that include headers of the C library.",
+            "that use the C library.",
         ),
     ] = None,
     no_lexicon: Annotated[
@@ -64,13 +57,13 @@ def c_structure(
     """Find structural errors in C, for example in samples of a model, and print them in the format of a compiler.
 
     The command reports brackets, comments and literals that are not closed,
-    lines whose indentation does not match their braces, undefined names, unused
-    variables, and jumps to undefined labels. Only declarations in the same file
-    count: the command reads no headers and compiles nothing. Which names code of
-    Linux must declare is known from a lexicon, which is a part of seqforge.
+    lines whose indentation does not match their braces, statements in wrong
+    places, and undefined, unused and redeclared names. Only declarations in the
+    same file count: the command reads no headers and compiles nothing. Which names
+    code of Linux must declare is known from a lexicon, which is a part of seqforge.
 
     Each line ends with the name of its rule, for --select and --ignore. The
-    kinds are brackets, literals, indentation, syntax and names.
+    kinds are brackets, literals, indentation, syntax, statements and names.
 
     The exit status is 1 if there are findings, and 2 if an option is wrong or a
     file cannot be read.
@@ -81,40 +74,35 @@ def c_structure(
 
       seqforge sample runs/first-run | seqforge c-structure - --select names
     """
-    from seqforge_code_structure.findings import analyze
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
     from seqforge_code_structure.report import Report
+    from seqforge_code_structure.sources import Settings, analyze_files, find_files
 
     try:
         if (as_json and as_sarif) or (lexicon and no_lexicon):
             one, other = ("--json", "--sarif") if as_json and as_sarif else ("--lexicon", "--no-lexicon")
             raise DataError(f"{one} and {other} exclude each other", hint="Leave one of them out.")
         report = Report(_select_rules(select, ignore), "sarif" if as_sarif else "json" if as_json else "text")
-        names = read_lexicon(lexicon) if lexicon else None
+        settings = Settings(read_lexicon(lexicon) if lexicon else None, no_lexicon, cut, strict)
+        names = find_files(files)
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
+    shows_progress = sys.stderr.isatty() and len(names) > 1
     unread = 0
-    for file in files:
-        try:
-            text = _read(file)
-        except DataError as error:
-            typer.echo(f"error: {error}", err=True)
+    for number, found in enumerate(analyze_files(names, settings), start=1):
+        if found.problem:
+            typer.echo(f"error: {found.problem}", err=True)
             unread += 1
-            continue
-        used = names if lexicon or no_lexicon else _find_lexicon(text)
-        name = _STANDARD_INPUT_NAME if file == _STANDARD_INPUT else file
-        report.add(name, text, analyze(text, used, cut=cut, strict=strict), names_checked=strict or used is not None)
+        else:
+            report.add(found)
+        if shows_progress:
+            typer.echo(f"\r\033[K{number:,} of {len(names):,} files", err=True, nl=False)
+    if shows_progress:
+        typer.echo("\r\033[K", err=True, nl=False)
     report.finish(explicit=no_lexicon)
     if report.findings or unread:
         raise typer.Exit(2 if unread else 1)
-
-
-def _find_lexicon(text: str) -> "Lexicon | None":
-    """Return the lexicon of Linux, or None if the text includes headers of the C library, which Linux does not use."""
-    from seqforge_code_structure.identifiers.lexicon_file import includes_c_library, read_linux_lexicon
-
-    return None if includes_c_library(text) else read_linux_lexicon()
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
@@ -135,19 +123,3 @@ def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
 
     defaults = {name for name, rule in RULES.items() if rule.default}
     return frozenset((expand(select, "--select") if select else defaults) - expand(ignore, "--ignore"))
-
-
-def _read(file: str) -> str:
-    try:
-        if file == _STANDARD_INPUT:
-            content = sys.stdin.buffer.read(LARGEST_FILE + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(LARGEST_FILE + 1)
-    except IsADirectoryError as error:
-        raise DataError(f"{file}: is a folder", hint=f"Name its files, such as {Path(file) / '*.c'}.") from error
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST_FILE:
-        raise DataError(f"{file}: larger than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
-    return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")

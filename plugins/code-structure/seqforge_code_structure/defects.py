@@ -37,7 +37,7 @@ class Rule(NamedTuple):
         default: Whether the command reports it unless it is ignored.
     """
 
-    kind: Literal["brackets", "literals", "indentation", "syntax", "names"]
+    kind: Literal["brackets", "literals", "indentation", "syntax", "statements", "names"]
     severity: Literal["error", "warning"]
     description: str
     default: bool = True
@@ -53,10 +53,17 @@ RULES = {
     "indentation": Rule("indentation", "warning", "The indentation of a line does not match the braces around it."),
     "syntax": Rule("syntax", "error", "A top-level unit, such as a function, does not parse."),
     "too-complex": Rule("syntax", "error", "A top-level unit is nested too deep, or too long, to be analyzed."),
+    "conditional": Rule("syntax", "error", "An `#else` or `#endif` has no `#if`, or an `#if` has no `#endif`."),
+    "misplaced-statement": Rule("statements", "error", "A `break`, `continue` or `case` is outside of its statement."),
+    "type-mismatch": Rule("statements", "error", "A value is where there is none, or there is none."),
+    "wrong-arguments": Rule("statements", "error", "A function of the text has another number of parameters."),
+    "redeclared-name": Rule("names", "error", "A name is declared twice in one scope."),
+    "duplicate-name": Rule("names", "error", "A label, a `case` or a member of a structure is there twice."),
     "undefined-name": Rule("names", "error", "A function uses a name that nothing declares."),
     "undefined-return": Rule("names", "error", "A function returns a name that nothing declares."),
     "undefined-label": Rule("names", "error", "A goto has no label."),
     "unused-variable": Rule("names", "warning", "A local variable is never used."),
+    "unused-label": Rule("names", "warning", "No goto has a label."),
     "novel-name": Rule(
         "names",
         "warning",

@@ -1,5 +1,6 @@
 """Find all errors in a text, for `seqforge c-structure` and for the metrics."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from seqforge_code_structure.units import begins_inside_unit, split_units
 _PRECEDENCE = ("undefined-return", "undefined-name", "novel-name")
 """Rules for one name, of which the first that it breaks is reported."""
 
+_SAMPLE = re.compile(r"^--- sample \d+ of \d+\n", re.MULTILINE)
+"""The line before each of several samples."""
+
 
 def report_names(units: Sequence[UnitNames], defects: Sequence[Defect]) -> list[Defect]:
     """Return one of the errors of each name, and the units that do not parse or are not analyzed."""
@@ -31,7 +35,8 @@ def report_names(units: Sequence[UnitNames], defects: Sequence[Defect]) -> list[
         if unit.refusal:
             found.append(Defect(unit.start, unit.start + 1, "too-complex", unit.refusal))
         elif unit.error is not None and not unit.cut:
-            found.append(Defect(unit.error, unit.error + 1, "syntax", "does not parse"))
+            message = f"does not parse: unexpected {unit.keyword!r}" if unit.keyword else "does not parse"
+            found.append(Defect(unit.error, unit.error + max(1, len(unit.keyword)), "syntax", message))
     return sorted(found)
 
 
@@ -48,14 +53,28 @@ class Analysis(NamedTuple):
 
 
 def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bool = False) -> Analysis:
-    """Find errors of brackets, comments, literals, indentation and names in a text.
+    """Find errors of brackets, comments, literals, indentation, statements and names in a text.
 
     Args:
-        text: The text.
+        text: The text. Samples as `seqforge sample --count 2` prints them are analyzed separately.
         lexicon: Lexicon of a training text. Without one, only a `strict` analysis finds undefined names.
         cut: Whether the text lacks its end, and may lack its beginning.
         strict: Whether every name must be declared by the text, except names of called functions and constants.
     """
+    headers = list(_SAMPLE.finditer(text))
+    if not headers:
+        return _analyze_text(text, lexicon, cut, strict)
+    defects: list[Defect] = []
+    counts: Counter[str] = Counter()
+    starts, stops = [match.end() for match in headers], [match.start() for match in headers[1:]]
+    for start, stop in zip(starts, [*stops, len(text)], strict=True):
+        found = _analyze_text(text[start:stop], lexicon, cut, strict)
+        defects += [defect._replace(start=defect.start + start, stop=defect.stop + start) for defect in found.defects]
+        counts += found.counts
+    return Analysis(defects, counts)
+
+
+def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> Analysis:
     text = normalize_spelling(text)
     beginning_missing = cut and begins_inside_unit(text)
     parts = list(split_units(text, beginning_missing=beginning_missing, end_missing=cut))

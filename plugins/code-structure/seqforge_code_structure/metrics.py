@@ -28,6 +28,7 @@ _RULE_OF_VALUE = {
     "returns_undeclared": "undefined-return",
     "unused": "unused-variable",
     "missing_label": "undefined-label",
+    "redeclared": "redeclared-name",
 }
 """For each value of `identifiers` that is a share of functions with an error, the rule of the error."""
 
@@ -161,6 +162,7 @@ class Identifiers(FittedMetric):
     - `coverage`: share of the characters of code that parse;
     - `unused`: share of complete functions with a local variable that is never used;
     - `missing_label`: share of complete functions with a goto to a label that the function does not define;
+    - `redeclared`: share of complete functions that declare a name twice in one scope;
     - `undefined`: share of functions that use an undeclared name that functions of the training text always declare;
     - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has such
       functions, so only the excess over the baseline is an error of the model;
@@ -185,6 +187,12 @@ class Identifiers(FittedMetric):
             "{} of the functions return what does not exist",
         ),
         "undefined_novel": Quantity("functions that use a name that no training text has", "share", "less"),
+        "redeclared": Quantity(
+            "functions that declare a name twice in one scope",
+            "share",
+            "less",
+            "{} of the functions declare a name twice",
+        ),
         "missing_label": Quantity("functions that jump to a label that they do not have", "share", "less"),
         "functions": Quantity("functions", "number", "neither"),
         "parses": Quantity("units without a syntax error", "share", "more"),
@@ -282,7 +290,7 @@ class NameCauses(Identifiers):
         for number, text in enumerate(map(normalize_spelling, texts)):
             units = read_units(text, split_excerpt(text))
             functions += sum(len(unit.functions) for unit in units)
-            explained = explain_names(text, units, self.lexicon)
+            explained = explain_names(units, self.lexicon)
             counts.update(cause for cause, _ in {(found.cause, found.function) for found in explained})
             findings += [Finding(number, found.start, found.stop, found.message) for found in explained]
         values = {cause: counts[cause] / functions if functions else 0.0 for cause in CAUSES}

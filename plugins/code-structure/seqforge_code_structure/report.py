@@ -4,32 +4,17 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import typer
 
 from seqforge.errors import printable
 from seqforge.figures import describe_count
 from seqforge_code_structure.defects import RULES, Defect
-from seqforge_code_structure.findings import Analysis
+from seqforge_code_structure.sources import STANDARD_INPUT, Analyzed, Region
 
+_STANDARD_INPUT_NAME = "<stdin>"
 _COLORS = {"error": "red", "warning": "yellow"}
-
-
-class Region(NamedTuple):
-    """Position of a finding. Lines and columns are counted from 1, and columns in characters.
-
-    Attributes:
-        line: Line of its first character.
-        column: Column of its first character.
-        end_line: Line of the character after its last one.
-        end_column: Column of this character.
-    """
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
 
 
 class Report:
@@ -52,26 +37,19 @@ class Report:
         self._unchecked = 0
         """Number of files in which undefined names are not searched for."""
 
-    def add(self, file: str, text: str, analysis: Analysis, *, names_checked: bool) -> None:
-        """Add a file, and print its findings if they are printed as lines.
-
-        Args:
-            file: Name of the file.
-            text: Its text.
-            analysis: Its errors.
-            names_checked: Whether undefined names were searched for.
-        """
-        found = [defect for defect in analysis.defects if defect.rule in self._rules]
+    def add(self, result: Analyzed) -> None:
+        """Add a file, and print its findings if they are printed as lines."""
+        file = _STANDARD_INPUT_NAME if result.file == STANDARD_INPUT else result.file
+        pairs = zip(result.defects, result.places, strict=True)
+        found = [(defect, place) for defect, place in pairs if defect.rule in self._rules]
         self.findings += len(found)
         self._files += 1
-        self._counts += analysis.counts
-        self._unchecked += not names_checked
+        self._counts += result.counts
+        self._unchecked += not result.names_checked
         if self._form == "text":
-            _print_lines(file, text, found)
+            _print_lines(file, found)
         else:
-            self._records += [
-                to_record(file, defect, place) for defect, place in zip(found, find_places(text, found), strict=True)
-            ]
+            self._records += [to_record(file, defect, place) for defect, place in found]
 
     def finish(self, *, explicit: bool) -> None:
         """Print the rest of the output, and on standard error what was found and what was not analyzed.
@@ -91,9 +69,7 @@ class Report:
 
     def _describe_omissions(self, explicit: bool) -> Iterator[str]:
         if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
-            reason = (
-                "there is no lexicon" if explicit else "the C library is included, so the names of Linux do not fit"
-            )
+            reason = "there is no lexicon" if explicit else "the C library is used, so the names of Linux do not fit"
             files = describe_count(self._unchecked, "file")
             yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
         characters, unread = self._counts["characters"], self._counts["unread"]
@@ -103,20 +79,6 @@ class Report:
             yield f"{shown} of the code does not parse, so its names were not checked"
         if missing := self._counts["functions"] - self._counts["scored"]:
             yield f"{describe_count(missing, 'function')} could not be read, so their names were not checked"
-
-
-def find_places(text: str, defects: Sequence[Defect]) -> list[Region]:
-    """Return the position of each finding. Findings must be in the order of the text."""
-    places: list[Region] = []
-    line, line_start, position = 1, 0, 0
-    for start, stop, *_ in defects:
-        line += text.count("\n", position, start)
-        line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
-        position = start
-        end_line = line + text.count("\n", start, stop)
-        end_start = line_start if end_line == line else text.rfind("\n", start, stop) + 1
-        places.append(Region(line, start - line_start + 1, end_line, stop - end_start + 1))
-    return places
 
 
 def to_record(file: str, defect: Defect, place: Region) -> dict[str, Any]:
@@ -177,10 +139,10 @@ def to_sarif(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
-def _print_lines(file: str, text: str, defects: Sequence[Defect]) -> None:
+def _print_lines(file: str, found: Sequence[tuple[Defect, Region]]) -> None:
     # Not rich, whose import takes longer than the analysis of a file.
     color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
-    for defect, place in zip(defects, find_places(text, defects), strict=True):
+    for defect, place in found:
         severity = RULES[defect.rule].severity
         where = typer.style(f"{printable(file)}:{place.line}:{place.column}: ", bold=True)
         kind = typer.style(f"{severity}: ", fg=_COLORS[severity])

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, find_early_defect
-from seqforge_code_structure.conditions import Conditions
+from seqforge_code_structure.conditions import CONDITIONAL, Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
 from seqforge_code_structure.structure import (
     COMMENT,
@@ -95,6 +95,11 @@ class Unit:
             self.defects.append(defect)
 
 
+def report_directive(position: int, message: str) -> Defect:
+    """Return the defect of a directive at the position of its `#`."""
+    return Defect(position, position + 1, "conditional", message)
+
+
 def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> Iterator[Unit]:
     """Yield the units of a text and check their brackets, in time linear in the text.
 
@@ -124,6 +129,8 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
             break
     if division.unit.start < len(text):
         yield division.finish(len(text), cut=end_missing)
+    for position, unit in division.open_conditions:
+        unit.defects.append(report_directive(position, "'#if' without '#endif'"))
 
 
 def split_excerpt(text: str) -> Iterator[Unit]:
@@ -149,17 +156,33 @@ class _Division:
         """Position of the last `}` in column 0."""
         self.after_brace: tuple[OpenBracket | None, OpenBracket | None] = None, None
         """Open brackets after it, under the two assignments."""
+        self.open_conditions: list[tuple[int, Unit]] = []
+        """Position and unit of each `#if` that is open."""
         self.early_defects: dict[int, Defect] = {}
         """Signs of errors, by position. They count only if the unit is cut at its end."""
 
     def process_directive(self, start: int, stop: int, cut: bool) -> None:
         """Update the conditions after a directive, and check the brackets of a macro."""
         unit = self.unit
-        if self.conditions.follow(self.text, start, stop) == "define" and self.conditions.compiled:
+        too_deep = self.conditions.too_deep
+        name = self.conditions.follow(self.text, start, stop)
+        if not (self.end_missing or too_deep or self.conditions.too_deep):
+            self._match_conditional(name, self.text.find("#", start))
+        if name == "define" and self.conditions.compiled:
             brackets, defects = check_macro(self.text, start, stop, cut)
             unit.brackets += brackets
             unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
         unit.too_deep |= self.conditions.too_deep
+
+    def _match_conditional(self, name: str, position: int) -> None:
+        """Match an `#else` or `#endif` with the `#if` before it, which may be missing in an excerpt only."""
+        if name in ("if", "ifdef", "ifndef"):
+            self.open_conditions.append((position, self.unit))
+        elif name in CONDITIONAL and not self.open_conditions:
+            if len(self.unit.defects) < MOST_DEFECTS:
+                self.unit.defects.append(report_directive(position, f"'#{name}' without '#if'"))
+        elif name == "endif":
+            self.open_conditions.pop()
 
     def process_pairs(self, start: int, stop: int) -> None:
         """Count the pairs of brackets in a part of the text that contains no other brackets."""

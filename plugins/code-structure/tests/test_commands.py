@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure import commands
+from seqforge_code_structure import sources
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
 
 import seqforge.cli
@@ -123,13 +123,32 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     assert "error: none.c: cannot be read: No such file" in captured.err
     assert "2 findings in 1 file" in captured.err
     assert "bad.c:2:1: error: ')' closes nothing [bracket]" in captured.out
-    assert run(monkeypatch, "c-structure", "text", "--select", "syntax") == 2
-    assert "error: text: is a folder\nName its files, such as text/*.c." in capsys.readouterr().err
+    (folder / "empty").mkdir()
+    assert run(monkeypatch, "c-structure", "empty") == 2
+    assert "error: empty: the folder has no file that ends with .c or .h" in capsys.readouterr().err
     assert run(monkeypatch, "c-structure", "bad.c", "--select", "x") == 2
     assert "syntax, too-complex" in capsys.readouterr().err.replace("syntax, syntax", "twice")
-    monkeypatch.setattr(commands, "LARGEST_FILE", 10)
+    monkeypatch.setattr(sources, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
     assert "larger than 10 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fewest", [1, 1000])
+def test_folder_is_analyzed_in_the_order_of_its_files(fewest: int, folder: Path, monkeypatch, capsys):
+    for number in range(20):
+        (folder / "text" / f"{number:02}.h").write_text(FAULTY)
+    monkeypatch.setattr(sources, "FEWEST_PARALLEL", fewest)
+    assert run(monkeypatch, "c-structure", "text", "--select", "bracket") == 1
+    captured = capsys.readouterr()
+    lines = [f"text/{number:02}.h:11:9: error: '(' is not closed before '}}' [bracket]" for number in range(20)]
+    assert captured.out.splitlines() == lines
+    assert "20 findings in 23 files" in captured.err
+
+
+def test_samples_are_analyzed_separately(folder: Path, monkeypatch, capsys):
+    (folder / "samples.c").write_text("--- sample 1 of 2\nint f(void)\n{\n\tg(\n--- sample 2 of 2\nint x;\n)\n")
+    assert run(monkeypatch, "c-structure", "samples.c", "--cut") == 1
+    assert capsys.readouterr().out.splitlines() == ["samples.c:7:1: error: ')' closes nothing [bracket]"]
 
 
 def test_sarif_has_the_rules_and_the_regions_of_the_findings(folder: Path, monkeypatch, capsys):
@@ -187,7 +206,7 @@ def test_what_is_not_checked_is_reported(folder: Path, monkeypatch, capsys):
     (folder / "user.c").write_text("#include <stdio.h>\n" + FAULTY + "int h(void)\n{\n\treturn ) 1;\n}\n")
     run(monkeypatch, "c-structure", "user.c", "good.c")
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
-    assert notes[0].startswith("note: undefined names were not checked in 1 file: the C library is included")
+    assert notes[0].startswith("note: undefined names were not checked in 1 file: the C library is used")
     assert re.fullmatch(r"note: \d\.\d% of the code does not parse, so its names were not checked", notes[1])
     (folder / "large.c").write_text("int x;\n" * 20_000 + "int h(void)\n{\n\treturn ) 1;\n}\n")
     run(monkeypatch, "c-structure", "large.c")

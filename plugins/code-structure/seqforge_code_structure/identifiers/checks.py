@@ -1,7 +1,9 @@
 """Find name errors in functions: undefined names, unused variables, and jumps to labels that are not defined."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.context import Context, Judgement
@@ -28,6 +30,10 @@ UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, NameUse], bool], str]] = 
     "undefined-return": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
 }
 """For each rule, the condition on the use of an undeclared name, and the message."""
+
+
+_WRONG_CALL = "{!r} is called with {} arguments, but has {} parameters"
+_WORD = re.compile(rb"[A-Za-z_]\w*+")
 
 
 def find_undeclared(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
@@ -92,9 +98,72 @@ def find_missing_labels(function: Function, unit: UnitNames, context: Context) -
             yield Defect(start, start + len(name), "undefined-label", f"goto to the undefined label {name!r}")
 
 
-CHECKS = (find_undeclared, find_unused, find_missing_labels)
-NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label")
+def find_repeated(function: Function, unit: UnitNames, _context: Context) -> Iterator[Defect]:
+    """Find names that are declared twice in one scope, and labels that are defined twice."""
+    if not unit.parses:
+        return
+    for found in function.repeated:
+        yield Defect(found.start, found.start + len(found.name), "redeclared-name", f"{found.name!r} is declared twice")
+    seen: set[str] = set()
+    for name, start in function.label_places:
+        if name in seen:
+            yield Defect(start, start + len(name), "duplicate-name", f"label {name!r} is defined twice")
+        seen.add(name)
+
+
+def find_unused_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
+    """Find labels that no jump names. Macros may contain a jump, and so may code that is not compiled."""
+    may_be_in_header = context.lexicon is None and not context.complete
+    if unit.cut or not unit.parses or may_be_in_header:
+        return
+    code = unit.code[function.start - unit.start : function.stop - unit.start]
+    words = Counter(_WORD.findall(code))
+    for name, start in function.label_places:
+        uses = words[name.encode("ascii", "replace")]
+        if uses == 1 and name not in unit.possibly_used and name not in context.macros.used:
+            yield Defect(start, start + len(name), "unused-label", f"unused label {name!r}")
+
+
+CHECKS = (find_undeclared, find_unused, find_missing_labels, find_repeated, find_unused_labels)
+NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label", "redeclared-name")
 """Rules of the errors that are found here. A name may break several of the first three."""
+
+
+class WrongCall(NamedTuple):
+    """A call with a wrong number of arguments.
+
+    Attributes:
+        name: Name of the called function.
+        start: Position of the name in the text.
+        message: Description for the user.
+    """
+
+    name: str
+    start: int
+    message: str
+
+
+def find_wrong_calls(units: Sequence[UnitNames]) -> list[WrongCall]:
+    """Find calls with a wrong number of arguments in the units of a text.
+
+    A function counts only if the text defines it once, with named parameters and without `...`, and if no macro or
+    local name hides it. Units with syntax errors, and calls that the rewriting of macros changes, do not count.
+    """
+    hidden = {found.name for unit in units for function in unit.functions for found in function.declarations}
+    hidden.update(name for unit in units for name in unit.macros.by_name)
+    parameters: dict[str, int | None] = {}
+    for unit in units:
+        for name, count in unit.statements.parameters:
+            # Of a second definition, perhaps under another condition, it is not known which one is called.
+            parameters[name] = None if name in parameters else count
+    return [
+        WrongCall(call.name, call.start, _WRONG_CALL.format(call.name, call.arguments, expected))
+        for unit in units
+        for call in unit.statements.calls
+        if call.name not in hidden
+        and (expected := parameters.get(call.name)) is not None
+        and (call.arguments > expected or (call.arguments < expected and call.is_certain))
+    ]
 
 
 def check_names(
@@ -135,6 +204,11 @@ def check_names(
             found = [defect for find in CHECKS for defect in find(function, unit, context)]
             counts.update({defect.rule for defect in found})
             defects += found
+        defects += unit.statements.defects
+    defects += [
+        Defect(call.start, call.start + len(call.name), "wrong-arguments", call.message)
+        for call in find_wrong_calls(units)
+    ]
     return counts, sorted(defects)
 
 

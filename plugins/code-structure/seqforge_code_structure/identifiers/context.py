@@ -1,5 +1,6 @@
 """The text around a function, and how it decides which undeclared names of the function are errors."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ GLOBAL_UNDERSCORES = 2
 
 UNDECLARED_SHARE = 0.75
 """An argument of a function is no variable if it is an undeclared name in at least this share of the calls."""
+
+_COUNTER = re.compile(
+    r"(?:(?:unsigned|signed|long|short|int|char|bool|s?size_t|[us](?:8|16|32|64))\s+)+[^(=]*=\s*-?\d[^(]*"
+)
+"""A declaration of a number, which many functions have alike and no macro uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,11 @@ class Context:
             self.calls.update(use.name for use in function.free if use.called)
             self.free.update({use.name for use in function.free})
             self.unused.update(
-                found.statement for found in function.declarations if not found.used and "=" in found.statement
+                {
+                    found.statement
+                    for found in function.declarations
+                    if not found.used and "=" in found.statement and not _COUNTER.fullmatch(found.statement)
+                }
             )
 
     def _add_dependent(self, units: Iterable[UnitNames]) -> None:

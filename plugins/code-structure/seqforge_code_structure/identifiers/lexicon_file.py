@@ -32,6 +32,16 @@ _C_LIBRARY = re.compile(
     r"<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>",
     re.MULTILINE,
 )
+_INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b", re.MULTILINE)
+_KERNEL_HEADER = re.compile(
+    r"^[ \t]*+#[ \t]*+include[ \t]*+<(?:linux|asm|asm-generic|uapi|net|drm|media|sound|scsi|rdma|crypto|trace|kunit"
+    r"|acpi|video|xen|soc|keys|clocksource|target|vdso|misc|ufs|pcmcia|memory)/",
+    re.MULTILINE,
+)
+_LIBRARY_NAME = re.compile(
+    r"\b(?:(?:[mc]alloc|realloc|free|strdup|f?printf|exit|abort|getenv|strerror|f?close|fopen)[ \t]*+\("
+    r"|(?:FILE|stderr|stdout|errno|EXIT_FAILURE|BUFSIZ)\b)"
+)
 
 
 def encode_lexicon(lexicon: Lexicon) -> bytes:
@@ -88,9 +98,15 @@ def read_lexicon(path: Path) -> Lexicon:
         raise DataError(f"{path}: not a lexicon of C in the format of this version", hint=_HOW_TO_BUILD) from error
 
 
-def includes_c_library(text: str) -> bool:
-    """Return whether a text includes headers of the C library, which the kernel does not use."""
-    return _C_LIBRARY.search(text) is not None
+def uses_c_library(text: str) -> bool:
+    """Return whether a text uses the C library, which the kernel does not use.
+
+    It does if it includes headers of the library, or headers but none of the kernel, and calls its functions.
+    """
+    if _C_LIBRARY.search(text):
+        return True
+    others = _INCLUDE.search(text) is not None and not _KERNEL_HEADER.search(text)
+    return others and _LIBRARY_NAME.search(text) is not None
 
 
 @cache

@@ -1,7 +1,27 @@
 """Names and scopes: the declarations of functions, and their uses of names that they do not declare."""
 
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
+
+_KEYWORDS = """
+    auto break case const continue default do else enum extern for goto if register return sizeof static struct switch
+    typedef union volatile while
+"""
+KEYWORDS = frozenset(_KEYWORDS.split())
+"""Keywords that are never names."""
+
+_DECLARING_MACRO = re.compile(
+    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
+    r"|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
+)
+
+
+@lru_cache(maxsize=65_536)
+def declares_arguments(macro: str) -> bool:
+    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does."""
+    return _DECLARING_MACRO.fullmatch(macro) is not None
 
 
 class NameUse(NamedTuple):
@@ -30,6 +50,20 @@ class NameUse(NamedTuple):
     access: str = ""
 
 
+class Repetition(NamedTuple):
+    """A declaration of a name that the same scope declares before.
+
+    Attributes:
+        name: The name.
+        first: Position of the first declaration in the text.
+        start: Position of this declaration.
+    """
+
+    name: str
+    first: int
+    start: int
+
+
 @dataclass(slots=True)
 class Declaration:
     """A name that a function declares.
@@ -40,6 +74,7 @@ class Declaration:
         variable: Whether the name is that of an ordinary local variable, which should be used.
         used: Whether the name is used.
         statement: Text of the declaration up to its semicolon, if the name is that of an unused variable, or "".
+        depth: Number of open scopes at the declaration.
     """
 
     name: str
@@ -47,6 +82,7 @@ class Declaration:
     variable: bool
     used: bool = False
     statement: str = ""
+    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -58,7 +94,9 @@ class Function:
         stop: Position after its last character.
         free: Uses of names that the function does not declare, in the order of the text.
         declarations: Parameters and local names, in the order of the text.
+        repeated: Second declarations of names in one scope.
         labels: Labels that the function defines.
+        label_places: Position of each definition of a label.
         jumps: Target label of each jump, with its position in the text.
         macro_arguments: Number of arguments of the macro that defines the function, or 0 if none does.
         bare_macros: Macros without arguments that are statements or parameters, and may declare any name.
@@ -68,7 +106,9 @@ class Function:
     stop: int
     free: list[NameUse] = field(default_factory=list[NameUse])
     declarations: list[Declaration] = field(default_factory=list[Declaration])
+    repeated: list[Repetition] = field(default_factory=list[Repetition])
     labels: set[str] = field(default_factory=set[str])
+    label_places: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     macro_arguments: int = 0
     bare_macros: set[str] = field(default_factory=set[str])
@@ -138,7 +178,12 @@ class Scopes:
         if self.function is None:
             self.declared.add(name)
             return
-        declaration = Declaration(name, start, variable)
+        depth, earlier = len(self._hidden), self.visible.get(name)
+        declaration = Declaration(name, start, variable, depth=depth)
         self.function.declarations.append(declaration)
-        self._hidden[-1].append((name, self.visible.get(name)))
+        # The outermost block of a function is the scope of its parameters.
+        outermost = self._around + 2
+        if earlier and variable and depth >= outermost and (earlier.depth == depth or depth == outermost):
+            self.function.repeated.append(Repetition(name, earlier.start, start))
+        self._hidden[-1].append((name, earlier))
         self.visible[name] = declaration

@@ -106,7 +106,7 @@ def parse_code(code: bytes) -> Tree | None:
         del parser.logger
 
 
-def rewrite_and_parse(text: str, code: bytes) -> tuple[bytes, Tree]:
+def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[bytes, Tree]:
     """Return the code of a unit as it is parsed, and its syntax tree.
 
     Most code parses without the rules that repair it, and these take longer than the parser.
@@ -114,13 +114,14 @@ def rewrite_and_parse(text: str, code: bytes) -> tuple[bytes, Tree]:
     Args:
         text: The text that contains the unit.
         code: The compiled code of the unit.
+        repair: Whether to apply all rules, also if the code parses without some.
 
     Raises:
         TooMuchWorkError: If the parser needs too many operations.
     """
     rewritten = rewrite(code, RULES_FOR_ALL_CODE)
     tree = parse_code(rewritten)
-    if tree and not tree.root_node.has_error:
+    if tree and not tree.root_node.has_error and not repair:
         return rewritten, tree
     repaired = rewrite(code)
     if repaired != rewritten:

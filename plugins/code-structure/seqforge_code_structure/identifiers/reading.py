@@ -13,6 +13,7 @@ from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.rewriting import find_label_addresses
+from seqforge_code_structure.identifiers.statements import CONDITIONAL, Statements, read_statements
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
 
@@ -40,6 +41,7 @@ class UnitNames:
         stop: Position after its last character.
         refusal: Reason why the unit is not analyzed, or "".
         error: Position of the first syntax error, or None.
+        keyword: The keyword at this position that is in the place of a name, or "".
         cut: Whether the end of the unit is missing.
         includes: Whether the unit includes a header.
         shared: Whether other files may use what the unit declares, since it is not `static`.
@@ -47,6 +49,7 @@ class UnitNames:
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
         functions: Functions of the unit.
+        statements: Errors in statements and declarations, calls, and numbers of parameters, if the unit parses.
         declared: Names that the unit declares outside of functions, including macros.
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
@@ -58,6 +61,7 @@ class UnitNames:
     stop: int
     refusal: str = ""
     error: int | None = None
+    keyword: str = ""
     cut: bool = False
     includes: bool = False
     shared: bool = True
@@ -65,6 +69,7 @@ class UnitNames:
     characters: int = 0
     unread: int = 0
     functions: list[Function] = field(default_factory=list[Function])
+    statements: Statements = field(default_factory=lambda: Statements([], [], []))
     declared: set[str] = field(default_factory=set[str])
     possibly_declared: set[str] = field(default_factory=set[str])
     possibly_used: set[str] = field(default_factory=set[str])
@@ -101,6 +106,11 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         rewritten, tree = rewrite_and_parse(text, code)
         walk = Walk(own, rewritten, start)
         walk.run(tree)
+        if walk.keyword and not tree.root_node.has_error:
+            # A macro before a statement parses as the type of a variable whose name is a keyword.
+            rewritten, tree = rewrite_and_parse(text, code, repair=True)
+            walk = Walk(own, rewritten, start)
+            walk.run(tree)
     except TooMuchWorkError:
         unit.refusal = TOO_MUCH_WORK
         return unit
@@ -116,12 +126,18 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     for function in unit.functions:
         function.labels |= dead.labels
     _mark_annotated_used(text, unit.functions)
-    if tree.root_node.has_error:
-        unit.error = min(start + (walk.error or 0), stop - 1)
+    if walk.error is not None:
+        unit.keyword = walk.keyword
+        unit.error = min(start + walk.error, stop - 1)
         unit.unread = sum(_count_characters(code[begin:end]) for begin, end in walk.unread)
         _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)
+        unit.statements = read_statements(tree, code, rewritten, own, start)
+        for function in unit.functions:
+            function.repeated = [
+                found for found in function.repeated if not CONDITIONAL.search(text, found.first, found.start)
+            ]
         _mark_rewritten_used(unit.functions, code, rewritten)
     return unit
 
@@ -187,7 +203,7 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
             stop = text.find(";", declaration.start, declaration.start + _LONGEST_DECLARATION)
             declaration.statement = text[start:stop].strip() if stop > 0 else ""
             marked = _MARKED.search(text, start, max(stop, declaration.start)) is not None
-            declaration.used = marked or declaration.statement.startswith("extern ")
+            declaration.used = marked or declaration.statement.startswith(("extern ", "__label__ "))
 
 
 def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: bytes) -> None:

@@ -7,7 +7,6 @@ names is unknown, so they are collected as uncertain.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import ClassVar
 
 from tree_sitter import Node, Tree
@@ -36,20 +35,10 @@ from seqforge_code_structure.identifiers.grammar import (
     Table,
 )
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.identifiers.names import NameUse, Scopes
+from seqforge_code_structure.identifiers.names import KEYWORDS, NameUse, Scopes, declares_arguments
 
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
-_DECLARING_MACRO = re.compile(
-    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
-    r"|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
-)
-
-
-@lru_cache(maxsize=65_536)
-def declares_arguments(macro: str) -> bool:
-    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does."""
-    return _DECLARING_MACRO.fullmatch(macro) is not None
 
 
 class TooDeepError(Exception):
@@ -67,6 +56,8 @@ _ROLES_IN_ERRORS: dict[int, Role] = {
 }
 """Roles of the names in nodes that lack their declaration, because it does not parse."""
 
+_ARGUMENTS = CONDITIONS | {ARGUMENT_LIST}
+
 _Frame = tuple[Table, Fields, bool, int]
 """Table and fields for a node and those next to it, whether the node around them opens a scope, and the node's kind."""
 
@@ -83,6 +74,7 @@ class Walk:
         scopes: Result of the walk.
         uncertain: Names whose role is unknown because of syntax errors.
         error: Position in the unit of the first syntax error, or None.
+        keyword: The keyword at this position that the grammar takes for a name, or "".
         unread: Start and end in the unit of each token outside of all nodes that parse.
     """
 
@@ -90,6 +82,7 @@ class Walk:
         self.scopes = Scopes()
         self.uncertain: set[str] = set()
         self.error: int | None = None
+        self.keyword = ""
         self.unread: list[tuple[int, int]] = []
         self._text, self._code, self._offset = text, code, offset
         self._frames: list[_Frame] = []
@@ -126,7 +119,9 @@ class Walk:
                 role, children, others, opens = step
                 if role is not None:
                     name = text[node.start_byte : node.end_byte]
-                    if role is _USE and (declaration := visible.get(name)) is not None:
+                    if name in KEYWORDS and role != Role.IGNORED:
+                        self._reject(node, name)
+                    elif role is _USE and (declaration := visible.get(name)) is not None:
                         declaration.used = True
                     elif name:  # The parser inserts names of length 0 for those that are missing.
                         fields = visits[role](self, node, name) or fields
@@ -145,6 +140,13 @@ class Walk:
                 table, fields, opened, kind = frames.pop()
                 if closes:
                     self._close(kind)
+
+    def _reject(self, node: Node, keyword: str) -> None:
+        """Make a keyword that the grammar takes for a name a syntax error, except in an argument of a macro."""
+        if any(frame[-1] in _ARGUMENTS for frame in self._frames):
+            return
+        if self.error is None or node.start_byte < self.error:
+            self.error, self.keyword = node.start_byte, keyword
 
     def _open(self, node: Node, kind: int) -> None:
         if kind == RETURN_STATEMENT:
@@ -216,8 +218,19 @@ class Walk:
         self.scopes.declare(name, node.start_byte + self._offset)
 
     def _visit_local(self, node: Node, name: str) -> None:
+        if name in self.scopes.visible and self._has_macro_type(node):
+            self.scopes.use(name)
+            return
         variable = self._frames[-1][-1] != FUNCTION_DECLARATOR
         self.scopes.declare(name, node.start_byte + self._offset, variable=variable)
+
+    def _has_macro_type(self, node: Node) -> bool:
+        """Return whether the type of a declaration is a call of a macro, which is probably a statement of its own."""
+        parent = node.parent
+        while parent is not None and parent.type != "declaration":
+            parent = parent.parent
+        kind = parent.child_by_field_name("type") if parent else None
+        return kind is not None and kind.type == "macro_type_specifier"
 
     def _visit_macro_local(self, node: Node, name: str) -> None:
         if not self.scopes.use(name):
@@ -227,9 +240,10 @@ class Walk:
         if node.kind_id == IDENTIFIER:
             self._visit_declared(node, name)
 
-    def _visit_label(self, _node: Node, name: str) -> None:
+    def _visit_label(self, node: Node, name: str) -> None:
         if self.scopes.function:
             self.scopes.function.labels.add(name)
+            self.scopes.function.label_places.append((name, node.start_byte + self._offset))
 
     def _visit_goto(self, node: Node, name: str) -> None:
         if self.scopes.function:

@@ -123,7 +123,7 @@ GOLDEN = {
     "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
     "goto to an undefined label": (
         body("\tgoto out;\nerr:\n\treturn 0;"),
-        [("out", "goto to the undefined label 'out'")],
+        [("out", "goto to the undefined label 'out'"), ("err", "unused label 'err'")],
     ),
     "goto to an undefined label, in a macro and in code": (
         body("#define G goto out\n\tgoto out;"),

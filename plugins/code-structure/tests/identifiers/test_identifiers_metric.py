@@ -10,6 +10,7 @@ from seqforge import Experiment, train
 GOOD = "int f(int i)\n{\n\treturn i;\n}\n"
 UNDEFINED = "int f(void)\n{\n\treturn i + brand_new;\n}\n"
 UNUSED = "int f(void)\n{\n\tint i;\n\n\tgoto out;\n}\n"
+REPEATED = "int f(int i)\n{\n\tlong i = 1;\n\n\treturn i;\n}\n"
 BROKEN = "int f(void)\n{\n\treturn );\n}\n"
 CUT = "int f(void)\n{\n\tif (a"
 
@@ -22,9 +23,9 @@ def metric() -> Identifiers:
 
 
 def test_values_match_a_hand_computation(metric: Identifiers):
-    score = metric.score([GOOD + UNDEFINED + "int x;\n", UNUSED + BROKEN + CUT])
+    score = metric.score([REPEATED + UNDEFINED + "int x;\n", UNUSED + BROKEN + CUT])
     # In the broken function, `)` does not parse. In the cut one, nothing but its head does, so `{ if ( a` does not.
-    code = "".join((GOOD + UNDEFINED + "int x;" + UNUSED + BROKEN + CUT).split())
+    code = "".join((REPEATED + UNDEFINED + "int x;" + UNUSED + BROKEN + CUT).split())
     assert score.values == {
         "functions": 5.0,
         "parses": 4 / 5,
@@ -35,6 +36,7 @@ def test_values_match_a_hand_computation(metric: Identifiers):
         "returns_undeclared": 1 / 5,
         "unused": 1 / 4,
         "missing_label": 1 / 4,
+        "redeclared": 1 / 4,
     }
     assert score.weights == {
         "parses": 5,
@@ -45,8 +47,10 @@ def test_values_match_a_hand_computation(metric: Identifiers):
         "returns_undeclared": 5,
         "unused": 4,
         "missing_label": 4,
+        "redeclared": 4,
     }
     assert [(finding.text, finding.message) for finding in score.findings] == [
+        (0, "'i' is declared twice"),
         (0, "return of the undefined identifier 'i'"),
         (1, "unused variable 'i'"),
         (1, "goto to the undefined label 'out'"),

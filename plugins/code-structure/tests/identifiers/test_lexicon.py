@@ -14,8 +14,8 @@ from seqforge_code_structure.identifiers.lexicon_building import Count, LexiconB
 from seqforge_code_structure.identifiers.lexicon_file import (
     decode_lexicon,
     encode_lexicon,
-    includes_c_library,
     read_lexicon,
+    uses_c_library,
 )
 
 from seqforge.errors import DataError
@@ -221,4 +221,4 @@ def test_names_that_macros_may_use():
     ],
 )
 def test_files_that_include_the_c_library(text: str, expected: bool):
-    assert includes_c_library(text) is expected
+    assert uses_c_library(text) is expected

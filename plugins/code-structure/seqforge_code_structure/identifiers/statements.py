@@ -1,0 +1,230 @@
+"""Find errors that a compiler sees in single statements and declarations, by queries of tree-sitter.
+
+`RULES_OF_NODES` is a table: for each capture of `QUERY`, the rule of the error and the check of a node.
+Only trees without syntax errors are queried.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from tree_sitter import Node, Query, QueryCursor, Tree
+
+from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.identifiers.grammar import LANGUAGE
+
+_DECLARATOR = "(function_declarator declarator: (identifier) @defined parameters: (parameter_list) @parameters)"
+QUERY = Query(
+    LANGUAGE,
+    f"""
+    (break_statement) @break
+    (continue_statement) @continue
+    (case_statement) @case
+    (switch_statement body: (compound_statement) @cases)
+    (return_statement) @return
+    (field_declaration_list) @members
+    (binary_expression right: (assignment_expression) @target)
+    (unary_expression argument: (assignment_expression) @target)
+    (update_expression argument: [(number_literal) (string_literal) (char_literal) (binary_expression)] @target)
+    (call_expression function: [(number_literal) (string_literal) (char_literal)] @called_value)
+    (declaration type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration
+    (function_definition declarator: [{_DECLARATOR} (pointer_declarator declarator: {_DECLARATOR})])
+    (call_expression function: (identifier) @called arguments: (argument_list) @arguments)
+    """,
+)
+_LOOPS = ("while_statement", "do_statement", "for_statement")
+_VALUE_OF_CALL = ("call_expression", "conditional_expression", "comma_expression", "cast_expression", "ERROR")
+"""Kinds of expressions that may have the type void, since they may be calls."""
+_OBJECTS = ("identifier", "init_declarator", "array_declarator")
+_MACRO_ARGUMENT = re.compile(rb"[(,]\s*+[A-Z_][A-Z0-9_]*+\s*+[(,)]")
+CONDITIONAL = re.compile(r"^[ \t]*+#[ \t]*+(?:if|el|endif)", re.MULTILINE)
+"""A directive between two branches of which perhaps only one is compiled."""
+
+
+class Call(NamedTuple):
+    """A call of a function by its name.
+
+    Attributes:
+        name: Name of the called function.
+        start: Position of the name in the text.
+        arguments: Number of arguments.
+        is_certain: Whether no argument is a macro, which may be several arguments.
+    """
+
+    name: str
+    start: int
+    arguments: int
+    is_certain: bool
+
+
+class Statements(NamedTuple):
+    """What the queries find in a unit.
+
+    Attributes:
+        defects: Errors.
+        calls: Calls that the rewriting of macros does not change.
+        parameters: Number of parameters of each function that the unit defines, or None if it takes any number.
+    """
+
+    defects: list[Defect]
+    calls: list[Call]
+    parameters: list[tuple[str, int | None]]
+
+
+def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset: int) -> Statements:
+    """Query the tree of a unit that parses.
+
+    Args:
+        tree: Its syntax tree.
+        code: Its compiled code.
+        rewritten: The code from which the tree was parsed.
+        text: The unit with its directives.
+        offset: Position of the unit in the whole text.
+    """
+    found = Statements([], [], [])
+    for _, captures in QueryCursor(QUERY).matches(tree.root_node):
+        if "defined" in captures:
+            found.parameters.append((_text(captures["defined"][0]), _count_parameters(captures["parameters"][0])))
+        elif "called" in captures:
+            callee, arguments = captures["called"][0], captures["arguments"][0]
+            start, stop = callee.start_byte, arguments.end_byte
+            if (source := code[start:stop]) == rewritten[start:stop]:
+                name = source[: callee.end_byte - start].decode()
+                is_certain = not _MACRO_ARGUMENT.search(source, arguments.start_byte - start)
+                found.calls.append(Call(name, offset + start, arguments.named_child_count, is_certain))
+        else:
+            ((capture, (node,)),) = captures.items()
+            rule, check = RULES_OF_NODES[capture]
+            for place, message, reason in check(node):
+                start, stop = place.start_byte, place.end_byte
+                is_original = code[reason.start_byte : reason.end_byte] == (reason.text or b"")
+                # Of two branches of the preprocessor, perhaps only one is compiled.
+                if is_original and not CONDITIONAL.search(text, min(start, reason.start_byte), start):
+                    found.defects.append(Defect(offset + start, offset + stop, rule, message))
+    return found
+
+
+def _count_parameters(node: Node) -> int | None:
+    given = node.named_children
+    is_void = len(given) == 1 and given[0].child_by_field_name("declarator") is None
+    if not given or not {parameter.type for parameter in given} <= {"parameter_declaration"}:
+        return None
+    return 0 if is_void and given[0].text == b"void" else len(given)
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode()
+
+
+def _is_inside(node: Node, kinds: Iterable[str]) -> bool:
+    """Return whether a node is inside one of some kinds, in the same function."""
+    parent = node.parent
+    while parent is not None and parent.type != "function_definition":
+        if parent.type in kinds:
+            return True
+        parent = parent.parent
+    # A unit without a function is the argument of a macro. The loop of a macro parses as a function in a function.
+    return parent is None or parent.parent is None or parent.parent.type != "translation_unit"
+
+
+_Found = Iterator[tuple[Node, str, Node]]
+"""Places of errors, the messages, and the nodes that make them errors unless the rewriting of macros changed these."""
+
+
+def _check_place(*places: str) -> Callable[[Node], _Found]:
+    """Return a check that a statement is inside a loop or `switch`."""
+    around = "loop or switch" if len(places) > len(_LOOPS) else places[0].partition("_")[0]
+
+    def check(node: Node) -> _Found:
+        if not _is_inside(node, places):
+            first = node.child(0) or node
+            yield first, f"{_text(first)!r} outside of a {around if places != _LOOPS else 'loop'}", first
+
+    return check
+
+
+def _check_cases(node: Node) -> _Found:
+    """Yield the cases of a `switch` whose value is that of an earlier one."""
+    seen: set[str] = set()
+    waiting = list(reversed(node.named_children))
+    while waiting:
+        each = waiting.pop()
+        if each.type == "case_statement":
+            value = each.child_by_field_name("value")
+            text = _text(value) if value else "default"
+            # Literals are empty here, and a predefined macro such as __LINE__ has several values.
+            if text in seen and "'" not in text and not text.startswith("__"):
+                yield each.child(0) or each, f"'{'case ' * (value is not None)}{text}' is twice in a switch", node
+            seen.add(text)
+            waiting += reversed(each.named_children)
+        elif each.type in ("compound_statement", "labeled_statement"):
+            waiting += reversed(each.named_children)
+
+
+def _check_return(node: Node) -> _Found:
+    function: Node | None = node
+    while function is not None and function.type != "function_definition":
+        function = function.parent
+    kind = function.child_by_field_name("type") if function else None
+    declarator = function.child_by_field_name("declarator") if function else None
+    if kind is None or declarator is None or kind.type == "type_identifier":
+        return
+    name = declarator.child_by_field_name("declarator")
+    is_void = kind.text == b"void" and name is not None and name.type == "identifier"
+    values = node.named_children
+    if is_void and values and not _may_be_void(values[0]):
+        yield node.child(0) or node, "a function of type void returns a value", kind
+    if kind.text != b"void" and not values:
+        yield node.child(0) or node, "a function with a result returns no value", kind
+
+
+def _may_be_void(node: Node) -> bool:
+    while node.type == "parenthesized_expression" and (children := node.named_children):
+        node = children[0]
+    return node.type in _VALUE_OF_CALL or (node.type == "identifier" and _text(node).isupper())
+
+
+def _check_members(node: Node) -> _Found:
+    seen: set[str] = set()
+    for member in node.named_children:
+        for declarator in member.children_by_field_name("declarator"):
+            name: Node | None = declarator
+            while name is not None and name.type != "field_identifier":
+                name = name.child_by_field_name("declarator") or next(
+                    (child for child in name.named_children if child.type.endswith("declarator")), None
+                )
+            if name is not None and _text(name) in seen:
+                yield name, f"member {_text(name)!r} is twice in a structure", node
+            seen.add(_text(name) if name else "")
+
+
+def _check_declaration(node: Node) -> _Found:
+    kind = node.child_by_field_name("type")
+    if kind is None or kind.text != b"void" or node.parent is None or node.parent.type != "compound_statement":
+        return
+    for declarator in node.children_by_field_name("declarator"):
+        name = declarator.child_by_field_name("declarator") or declarator
+        if name.type == "identifier" and declarator.type in _OBJECTS:
+            yield name, f"variable {_text(name)!r} of type void", kind
+
+
+def _check_target(node: Node) -> _Found:
+    yield node, "assignment to a value", node
+
+
+def _check_callee(node: Node) -> _Found:
+    yield node, "call of a value", node
+
+
+RULES_OF_NODES: dict[str, tuple[str, Callable[[Node], _Found]]] = {
+    "break": ("misplaced-statement", _check_place(*_LOOPS, "switch_statement")),
+    "continue": ("misplaced-statement", _check_place(*_LOOPS)),
+    "case": ("misplaced-statement", _check_place("switch_statement")),
+    "cases": ("duplicate-name", _check_cases),
+    "members": ("duplicate-name", _check_members),
+    "return": ("type-mismatch", _check_return),
+    "declaration": ("type-mismatch", _check_declaration),
+    "target": ("type-mismatch", _check_target),
+    "called_value": ("type-mismatch", _check_callee),
+}
+"""For each capture of the query, the rule of the error and the check of a node."""

@@ -1,0 +1,156 @@
+"""Read the C files and folders that the command names, and analyze them, with several processes if they are large."""
+
+import os
+import sys
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from seqforge.errors import DataError
+from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.findings import analyze
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+
+STANDARD_INPUT = "-"
+
+LARGEST_FILE = 64 << 20
+"""Largest size in bytes of a file that is read."""
+
+SUFFIXES = (".c", ".h")
+"""Names of the files of a folder that are read end with one of these."""
+
+FEWEST_PARALLEL = 64
+"""Smallest number of files for which several processes are started, since each loads the lexicon."""
+
+
+class Region(NamedTuple):
+    """Position of a finding. Lines and columns are counted from 1, and columns in characters.
+
+    Attributes:
+        line: Line of its first character.
+        column: Column of its first character.
+        end_line: Line of the character after its last one.
+        end_column: Column of this character.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Settings(NamedTuple):
+    """How to analyze files.
+
+    Attributes:
+        lexicon: Lexicon of all files, or None for that of Linux, except for files that use the C library.
+        no_lexicon: Whether no file has a lexicon.
+        cut: Whether each file is an excerpt.
+        strict: Whether every name must be declared in its file.
+    """
+
+    lexicon: Lexicon | None
+    no_lexicon: bool
+    cut: bool
+    strict: bool
+
+
+class Analyzed(NamedTuple):
+    """The result for one file.
+
+    Attributes:
+        file: Name of the file.
+        defects: Its errors.
+        places: Position of each error.
+        counts: Counts of its units, functions and characters.
+        names_checked: Whether undefined names were searched for.
+        problem: Error because of which the file was not read, or None.
+    """
+
+    file: str
+    defects: list[Defect]
+    places: list[Region]
+    counts: Counter[str]
+    names_checked: bool
+    problem: DataError | None = None
+
+
+def find_files(paths: Sequence[str]) -> list[str]:
+    """Return the files of a command line, with the C files in its folders, in the order of their names."""
+    files: list[str] = []
+    for path in paths:
+        if path != STANDARD_INPUT and Path(path).is_dir():
+            inside = sorted(each for each in Path(path).rglob("*") if each.suffix in SUFFIXES and each.is_file())
+            if not inside:
+                raise DataError(f"{path}: the folder has no file that ends with {' or '.join(SUFFIXES)}")
+            files += map(str, inside)
+        else:
+            files.append(path)
+    return files
+
+
+def analyze_files(files: Sequence[str], settings: Settings) -> Iterator[Analyzed]:
+    """Yield the result for each file, in order. Many files are divided among all cores."""
+    analyze_one = partial(analyze_file, settings=settings)
+    cores = len(os.sched_getaffinity(0))
+    if len(files) < FEWEST_PARALLEL or cores == 1:
+        yield from map(analyze_one, files)
+        return
+    # A fork shares the lexicon, which is read before.
+    if settings.lexicon is None and not settings.no_lexicon:
+        read_linux_lexicon()
+    with ProcessPoolExecutor(cores, mp_context=get_context("fork")) as processes:
+        yield from processes.map(analyze_one, files, chunksize=8)
+
+
+def analyze_file(file: str, settings: Settings) -> Analyzed:
+    """Read and analyze a file."""
+    try:
+        text = read_text(file)
+    except DataError as error:
+        return Analyzed(file, [], [], Counter(), names_checked=True, problem=error)
+    lexicon = settings.lexicon
+    if lexicon is None and not settings.no_lexicon and not uses_c_library(text):
+        lexicon = read_linux_lexicon()
+    found = analyze(text, lexicon, cut=settings.cut, strict=settings.strict)
+    checked = settings.strict or lexicon is not None
+    return Analyzed(file, found.defects, find_places(text, found.defects), found.counts, checked)
+
+
+def read_text(file: str) -> str:
+    """Return the text of a file, or of standard input.
+
+    Raises:
+        DataError: If it cannot be read, or is too large.
+    """
+    try:
+        if file == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    if len(content) > LARGEST_FILE:
+        raise DataError(f"{file}: larger than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
+    return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
+
+
+def find_places(text: str, defects: Sequence[Defect]) -> list[Region]:
+    """Return the position of each finding. Findings must be in the order of the text."""
+    places: list[Region] = []
+    line, line_start, position = 1, 0, 0
+    for start, stop, *_ in defects:
+        line += text.count("\n", position, start)
+        line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
+        position = start
+        end_line = line + text.count("\n", start, stop)
+        end_start = line_start if end_line == line else text.rfind("\n", start, stop) + 1
+        places.append(Region(line, start - line_start + 1, end_line, stop - end_start + 1))
+    return places
