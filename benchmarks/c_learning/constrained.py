@@ -40,11 +40,11 @@ class Recorded(Sampler):
         self.rejected.append(self._last.exp().masked_fill(result > -math.inf, 0.0).sum(-1))
         return result
 
-    def advance(self, memory: Any, tokens: Tensor) -> Any:
+    def advance(self, memory: Any, tokens: Tensor, logits: Tensor) -> Any:
         """Return the next memory of the constraint, and record the likelihood of the symbols."""
         last = cast("Tensor", self._last)
         self.likelihoods.append(last.gather(-1, tokens.unsqueeze(1)).squeeze(1))
-        return self.constraint.advance(memory, tokens) if self.constraint else None
+        return self.constraint.advance(memory, tokens, logits) if self.constraint else None
 
     @property
     def rejected_share(self) -> float:

@@ -110,11 +110,12 @@ def _run() -> int:
     warnings.showwarning = _show_warning
     _check_current_folder()
     registry = Registry.installed()
-    for plugin in registry.unusable:
-        print_error(
-            f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason} (`seqforge plugins show {plugin.name}`)",
-            kind="warning",
-        )
+    problems = [
+        f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason} (`seqforge plugins show {plugin.name}`)"
+        for plugin in registry.unusable
+    ]
+    for problem in dict.fromkeys(problems):  # Two plugins of one name have the same problem.
+        print_error(problem, kind="warning")
     return build_app(registry)(prog_name="seqforge", standalone_mode=False) or 0
 
 

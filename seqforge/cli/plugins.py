@@ -2,8 +2,10 @@
 
 import inspect
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,7 +58,9 @@ def list_plugins(
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        stdout().print(f"  {plugin.reason or ', '.join(contents)}")
+        missing = missing_requirements(plugin.distribution)
+        needs = f" (needs {', '.join(missing)}, not installed)" if missing else ""
+        stdout().print(f"  {plugin.reason or ', '.join(contents)}{needs}")
 
 
 @plugins_app.command("show")
@@ -161,6 +165,16 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     for name, quantity in quantities.items():
         better = "" if quantity.better == "neither" else f"; {quantity.better} is better"
         typer.echo(f"    {name:<{width}}  {quantity.title} ({quantity.unit}{better})")
+
+
+def missing_requirements(distribution: str) -> list[str]:
+    """Return the distributions that a distribution needs on every system, and that are not installed."""
+    try:
+        requirements = metadata.requires(distribution) or [] if distribution else []
+    except metadata.PackageNotFoundError:
+        return []
+    names = [re.split(r"[^A-Za-z0-9._-]", text.strip())[0] for text in requirements if ";" not in text]
+    return [name for name in names if not list(metadata.distributions(name=name))]
 
 
 def _as_json(plugin: Plugin) -> dict[str, object]:

@@ -156,7 +156,7 @@ def draw_sequences(
         logits, states = step(drawn.to(device), decoder_context, states)
         logits = logits.float().cpu()
         drawn = draw(logits, samplers, memories, uniforms(1)[0])
-        memories = [sampler.advance(memory, drawn) for sampler, memory in zip(samplers, memories, strict=True)]
+        memories = [sampler.advance(memory, drawn, logits) for sampler, memory in zip(samplers, memories, strict=True)]
         likelihoods = logits.log_softmax(-1).gather(1, drawn.unsqueeze(1)).squeeze(1)
         totals += likelihoods.masked_fill(ended, 0.0)
         ended |= drawn == symbols.end

@@ -81,8 +81,9 @@ def generate(
     context = SamplingContext(prompt, count, length, vocabulary)
     memories = [sampler.start(context) for sampler in samplers]
     with torch.inference_mode():
-        tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
-        memories = _advance(samplers, memories, tokens)
+        logits = logits.float().cpu()
+        tokens = draw(logits, samplers, memories, uniforms(1)[0])
+        memories = _advance(samplers, memories, tokens, logits)
         automaton = first_automaton(samplers[0], memories[0], *logits.shape) if samplers else None
         kernel = _generation_kernel(model, states, samplers[1:] if automaton else samplers)
     yield tokens.unsqueeze(0)
@@ -172,13 +173,14 @@ def _draw_step_by_step(
     for _ in range(remaining):
         with torch.inference_mode():
             logits, states = step(tokens.to(device), states)
-            tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
-            memories = _advance(samplers, memories, tokens)
+            logits = logits.float().cpu()
+            tokens = draw(logits, samplers, memories, uniforms(1)[0])
+            memories = _advance(samplers, memories, tokens, logits)
         yield tokens.unsqueeze(0)
 
 
-def _advance(samplers: Sequence[Sampler], memories: Sequence[Any], tokens: Tensor) -> list[Any]:
-    return [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
+def _advance(samplers: Sequence[Sampler], memories: Sequence[Any], tokens: Tensor, logits: Tensor) -> list[Any]:
+    return [sampler.advance(memory, tokens, logits) for sampler, memory in zip(samplers, memories, strict=True)]
 
 
 def uniforms_of(seed: int, count: int, own: range | None = None) -> Callable[[int], Float[Tensor, "steps batch"]]:

@@ -56,8 +56,15 @@ class Sampler(ABC):
         """Return a rule for compiled code that is equivalent to `transform`, or None; for samplers without memory."""
         return None
 
-    def advance(self, memory: Any, tokens: Int[Tensor, " batch"]) -> Any:
-        """Return the memory after symbols were drawn; by default the same memory."""
+    def advance(self, memory: Any, tokens: Int[Tensor, " batch"], logits: Float[Tensor, "batch symbols"]) -> Any:
+        """Return the memory after symbols were drawn; by default the same memory.
+
+        Args:
+            memory: Memory before the draw.
+            tokens: Symbol that was drawn for each sample.
+            logits: Logits of the model, before all samplers. A sampler that follows how surprising its draws are, such
+                as mirostat (Basu et al. 2021), computes their probabilities from them.
+        """
         return memory
 
     def automaton(self, memory: Any) -> ConstraintAutomaton | None:

@@ -176,8 +176,9 @@ def trial(build: Callable[[], Sampler], vocabulary: Vocabulary) -> str:
     with torch.inference_mode():
         memory = sampler.start(SamplingContext(prompt, 2, 8, vocabulary))
         for _ in range(2):
-            logits = transform_logits(sampler, torch.randn(2, vocabulary.size, generator=generator), memory)
+            given = torch.randn(2, vocabulary.size, generator=generator)
+            logits = transform_logits(sampler, given, memory)
             require_right(sampler.transform, drawing_fault(logits))
-            memory = sampler.advance(memory, logits.argmax(-1))
+            memory = sampler.advance(memory, logits.argmax(-1), given)
     first_automaton(sampler, memory, 2, vocabulary.size)
     return "2 draws" + (", and a rule for compiled code" if sampler.logit_rule() else "")

@@ -108,7 +108,11 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
         if version != API_VERSION:
             reason = "its entry module does not define SEQFORGE_API"
             if version is not None:
-                reason = f"made for SEQFORGE_API {version!r}, but this version of seqforge has {API_VERSION}"
+                is_newer = isinstance(version, int) and version > API_VERSION
+                what = "seqforge" if is_newer else "the plugin"
+                reason = (
+                    f"made for SEQFORGE_API {version!r}, but this version of seqforge has {API_VERSION}; update {what}"
+                )
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
         register = _register(plugin.name, module)
         return replace(plugin, registrations=tuple(register.registrations), models=tuple(register.models))

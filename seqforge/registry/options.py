@@ -268,7 +268,7 @@ def _arguments(
         if parameter.name == "use":
             raise _configuration_error(owner, "'use' is the key that names a component, and cannot be an option")
         if parameter.name not in hints:
-            example = f"{parameter.name}: {_type_name(parameter.default)}"
+            example = f"{parameter.name}: {_type_name(parameter)}"
             raise _configuration_error(
                 owner, f"its argument {parameter.name!r} has no type annotation, such as {example!r}"
             )
@@ -276,8 +276,16 @@ def _arguments(
     return arguments
 
 
-def _type_name(default: Any) -> str:
-    return type(default).__name__ if isinstance(default, bool | int | float | str) else "float"
+def _type_name(parameter: inspect.Parameter) -> str:
+    """Return the type that an argument probably has, from its default or else from its name."""
+    default: Any = parameter.default
+    by_name = "int" if parameter.name.endswith(("size", "steps", "layers", "heads", "count")) else "float"
+    if isinstance(default, bool | int | float | str):
+        return type(default).__name__
+    if isinstance(default, list | tuple):
+        items = cast("Sequence[Any]", default)
+        return f"list[{type(items[0]).__name__ if items else 'str'}]"
+    return f"{by_name} | None" if default is None else by_name
 
 
 def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:

@@ -230,7 +230,7 @@ class SamplerSuite(Suite, kind="sampler"):
             least = result.masked_fill(result == -torch.inf, torch.inf).argmin(-1)
             tokens = drawn[number] if drawn else result.argmax(-1) if number % 2 else least
             if_improbable = transform_logits(sampler, logits.clamp(min=-1e30), memory) if forbid else result
-            memory = sampler.advance(memory, tokens)
+            memory = sampler.advance(memory, tokens, logits)
             yield _Step(logits, result, tokens, if_improbable)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seqforge.cli.plugins import missing_requirements
+
 MADE = Path(__file__).parents[1] / "made"
 
 REGISTERS = """
@@ -193,3 +195,9 @@ def test_a_kind_or_a_plugin_that_is_not_installed_is_named_in_the_hint(
     assert "It is a kind of components: " in seqforge("plugins", "show", "losses").stderr
     assert seqforge("plugins", "new", "tidal", "metric").returncode == 0
     assert "To use its folder: ./seqforge-tidal" in seqforge("plugins", "check", "tidal").stderr
+
+
+def test_requirements_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = ["numpy>=2", "nothing-like-it >= 1", "nothing-else; extra == 'more'"]
+    monkeypatch.setattr("seqforge.cli.plugins.metadata.requires", lambda _: needed)
+    assert missing_requirements("seqforge-mine") == ["nothing-like-it"]

@@ -149,7 +149,7 @@ class Unfinished(Metric):
         ({"sampler": [sf.use(Chain, inner="gready")]}, "no sampler is called 'gready'. Did you mean 'greedy'?"),
         (
             {"sampler": [Untyped]},
-            "argument 'size' has no type annotation, such as 'size: float'. Correct the class Untyped.",
+            "argument 'size' has no type annotation, such as 'size: int'. Correct the class Untyped.",
         ),
         ({"sampler": [Hot]}, "size: the default should be greater than 0, not 0. Correct the class Hot."),
         ({"sampler": [sf.use(Hot, size=-1)]}, "size: should be greater than 0, not -1"),

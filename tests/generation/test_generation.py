@@ -96,7 +96,7 @@ def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperime
             forced[:, (content + b"\xc3")[memory]] = 0
             return forced
 
-        def advance(self, memory: Any, tokens: Tensor) -> int:
+        def advance(self, memory: Any, tokens: Tensor, logits: Tensor) -> int:
             return memory + 1
 
     model = build_model(experiment(), 256)
@@ -116,7 +116,9 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             return logits.masked_fill(memory, -torch.inf)
 
-        def advance(self, memory: Any, tokens: Tensor) -> Tensor:
+        def advance(self, memory: Any, tokens: Tensor, logits: Tensor) -> Tensor:
+            assert logits.shape == memory.shape
+            assert logits.isfinite().all()  # those of the model, before a sampler forbids anything
             return memory.scatter(1, tokens.unsqueeze(1), True)
 
     prompt = encode_prompt(vocabulary, "a")

@@ -104,9 +104,9 @@ def test_a_plugin_with_a_reserved_name_cannot_be_used(name: str):
     ("statement", "reason"),
     [
         ("", "its entry module does not define SEQFORGE_API"),
-        ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, but this version of seqforge has 1"),
-        ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, but this version of seqforge has 1"),
-        ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', but this version of seqforge has 1"),
+        ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, but this version of seqforge has 1; update seqforge"),
+        ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, but this version of seqforge has 1; update the plugin"),
+        ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', but this version of seqforge has 1; update the plugin"),
     ],
 )
 def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):

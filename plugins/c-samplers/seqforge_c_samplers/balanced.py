@@ -65,7 +65,7 @@ class Balanced(Sampler):
         """Return the logits, with minus infinity for the symbols that must not follow."""
         return logits.clamp(LEAST_LOGIT, memory.limits)
 
-    def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
+    def advance(self, memory: Memory, tokens: Int[Tensor, " batch"], logits: Tensor) -> Memory:
         """Return the memory after a draw."""
         automaton, states, stacks, horizon, remaining, limits = memory
         entries, remaining = automaton.entries, remaining - 1

@@ -74,7 +74,7 @@ class Scoped(Sampler):
         limits = memory.table.limits([state for state, _ in memory.places])
         return logits.clamp(LEAST_LOGIT, torch.from_numpy(limits))
 
-    def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
+    def advance(self, memory: Memory, tokens: Int[Tensor, " batch"], logits: Tensor) -> Memory:
         """Return the memory after a draw."""
         follow, drawn = memory.table.follow, cast("list[int]", tokens.tolist())
         places = [follow(place, token) for place, token in zip(memory.places, drawn, strict=True)]

@@ -67,7 +67,7 @@ def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words
         assert kept.any(dim=-1).all()
         assert torch.equal(transformed[kept], logits[kept])
         drawn.append(torch.multinomial(transformed.softmax(-1), 1, generator=generator).squeeze(1))
-        memory = sampler.advance(memory, drawn[-1])
+        memory = sampler.advance(memory, drawn[-1], torch.zeros(1, 1))
     rows = torch.stack(drawn, dim=1).tolist()
     return [(prompt + vocabulary.decode(row)).decode("latin-1") for row in rows]
 
@@ -136,7 +136,7 @@ def test_constraint_automaton_forbids_the_same_symbols_as_the_sampler(
         transformed = sampler.transform(logits, memory)
         allowed.append(transformed.isfinite())
         drawn.append(transformed.argmax(-1))
-        memory = sampler.advance(memory, drawn[-1])
+        memory = sampler.advance(memory, drawn[-1], torch.zeros(1, 1))
     assert torch.equal(allowed_symbols(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
 
 
@@ -146,7 +146,7 @@ def test_unmatched_closers_are_forbidden_after_deep_nesting(other_sample: bytes)
     closed, other = b"{" * 200 + b"}" * 200, b"; " * 200
     memory = sampler.start(context(b"\n", 3, 600))
     for tokens in zip(closed, other, other_sample.ljust(400, b";"), strict=True):
-        memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(bytes(tokens))))
+        memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(bytes(tokens))), torch.zeros(1, 1))
     forbidden = ~sampler.transform(torch.zeros(3, CHARACTERS.size), memory).isfinite()
     for row in forbidden[:2]:
         assert CHARACTERS.decode(row.nonzero().flatten().tolist()) == b")]}"
@@ -185,7 +185,7 @@ def test_everything_open_can_be_closed_in_the_remaining_symbols(seed: int, lengt
         # Opening brackets are likely, so that many are open.
         logits = torch.randn(2, CHARACTERS.size, generator=generator)
         logits[:, CHARACTERS.encode(b"([{")] += 2
-        memory = sampler.advance(memory, sampler.transform(logits, memory).argmax(-1))
+        memory = sampler.advance(memory, sampler.transform(logits, memory).argmax(-1), torch.zeros(1, 1))
         for now, was in zip(lengths_to_close(memory), before, strict=True):
             assert now <= left - 1 or left < was
             assert now <= max(DEEPEST_NESTING, was)
@@ -229,7 +229,7 @@ def test_vocabulary_of_all_bytes():
 def test_samples_have_separate_memories():
     sampler = Balanced()
     memory = sampler.start(context(b"\n", 2, 50))
-    memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(b"(a")))
+    memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(b"(a")), torch.zeros(1, 1))
     allowed = sampler.transform(torch.zeros(2, CHARACTERS.size), memory).isfinite()
     assert allowed[:, CHARACTERS.words.index(b")")].tolist() == [True, False]
     assert not allowed[:, CHARACTERS.words.index(b"]")].any()

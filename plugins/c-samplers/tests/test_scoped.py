@@ -79,7 +79,10 @@ def draw(
             token, word = int(torch.multinomial(weights * found, 1, generator=generator)), ""
         assert grammar.allowed(position) >> token & 1
         text += CHARACTERS[token]
-        position, memory = grammar.advance(position, token), sampler.advance(memory, torch.tensor([token]))
+        position, memory = (
+            grammar.advance(position, token),
+            sampler.advance(memory, torch.tensor([token]), torch.zeros(1, 1)),
+        )
         if position.code.phase == Phase.LINE_END:
             break
     assert grammar.closing_character(position) == ""
@@ -148,7 +151,7 @@ def test_memory_after_a_prompt_equals_memory_after_draws(sampler: Scoped, gramma
     half = len(text) // 2
     memory = start(sampler, text[:half], 500, 2)
     for character in text[half:]:
-        memory = sampler.advance(memory, torch.full((2,), ord(character)))
+        memory = sampler.advance(memory, torch.full((2,), ord(character)), torch.zeros(1, 1))
     assert torch.equal(
         allowed_tokens(sampler, memory), allowed_tokens(sampler, start(sampler, text, 500 - len(text) + half, 2))
     )
@@ -168,7 +171,10 @@ def test_white_space_of_any_length_is_followed_like_in_the_grammar(
             token = ord(white_space[step % len(white_space)])
             if not found[token]:
                 break
-            position, memory = grammar.advance(position, token), sampler.advance(memory, torch.tensor([token]))
+            position, memory = (
+                grammar.advance(position, token),
+                sampler.advance(memory, torch.tensor([token]), torch.zeros(1, 1)),
+            )
         assert step >= 28
 
 

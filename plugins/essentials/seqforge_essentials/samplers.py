@@ -146,6 +146,8 @@ class RepetitionPenalty(Sampler):
         penalized = torch.where(repeated > 0, repeated / self.penalty, repeated * self.penalty)
         return logits.scatter(-1, memory, penalized)
 
-    def advance(self, memory: Int[Tensor, "batch recent"], tokens: Int[Tensor, " batch"]) -> Int[Tensor, "batch kept"]:
+    def advance(
+        self, memory: Int[Tensor, "batch recent"], tokens: Int[Tensor, " batch"], logits: Tensor
+    ) -> Int[Tensor, "batch kept"]:
         """Append the drawn symbols, and drop the oldest ones outside of the window."""
         return torch.cat([memory, tokens[:, None]], dim=1)[:, -self.window :]

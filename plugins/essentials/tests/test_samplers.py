@@ -111,7 +111,7 @@ def test_the_repetition_penalty_applies_to_the_prompt_and_the_draws_in_its_windo
             assert transformed[row].tolist() == pytest.approx(expected)
         if step < len(draws):
             before = memory.clone()
-            after = sampler.advance(memory, torch.tensor(draws[step]))
+            after = sampler.advance(memory, torch.tensor(draws[step]), torch.zeros(1, 1))
             assert torch.equal(memory, before), "`advance` changed its input"
             memory = after
     assert memory.shape[1] <= window

@@ -98,7 +98,10 @@ def count_differences(
     differ = torch.zeros(count, dtype=torch.int64)
     for step, tokens in enumerate(generated):
         differ += draw(logits[step], samplers, memories, uniforms[step]) != tokens
-        memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
+        memories = [
+            sampler.advance(memory, tokens, torch.zeros(1, 1))
+            for sampler, memory in zip(samplers, memories, strict=True)
+        ]
     return differ
 
 
@@ -168,7 +171,7 @@ def test_the_kernels_obey_a_constraint_automaton(
     for tokens in fast:
         allowed = turns.transform(torch.zeros(count, symbols), memory).isfinite()
         assert allowed[torch.arange(count), tokens].all()
-        memory = turns.advance(memory, tokens)
+        memory = turns.advance(memory, tokens, torch.zeros(1, 1))
 
 
 def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error_after_the_symbols_before(

@@ -50,7 +50,7 @@ class Turns(Sampler):
         refused |= (owed + costs > self.MOST) & (costs > 0)
         return refused if not refused.all() else costs > costs.min()
 
-    def advance(self, memory: Any, tokens: torch.Tensor) -> Any:
+    def advance(self, memory: Any, tokens: torch.Tensor, logits: torch.Tensor) -> Any:
         places = [self.after(*place, token) for place, token in zip(memory[0], tokens.tolist(), strict=True)]
         return places, memory[1], memory[2] - 1
 

@@ -28,7 +28,7 @@ class NoRepetition(Sampler):
         symbols = torch.arange(logits.shape[1])
         return logits.masked_fill(symbols == memory.unsqueeze(1), -torch.inf)
 
-    def advance(self, memory, tokens):
+    def advance(self, memory, tokens, logits):
         return tokens
 
 
@@ -96,7 +96,7 @@ class MemoryInAnAttribute(NoRepetition):
     def transform(self, logits, memory):
         return super().transform(logits, self.last)
 
-    def advance(self, memory, tokens):
+    def advance(self, memory, tokens, logits):
         self.last = tokens
 
 
