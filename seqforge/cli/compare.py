@@ -48,7 +48,7 @@ def compare(
     plugin: PluginFiles = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
 ) -> None:
-    """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
+    """Compare runs: the settings in which they differ, their final figures, and their curves in one picture.
 
     The best value of a language model is shown with the 95 % bootstrap interval that was computed during training. With
     --intervals, the best checkpoint of each run scores the whole validation split again, in blocks of text, or each
@@ -93,9 +93,9 @@ def compare(
         return
     names = [row["run"] for row in rows]
     _print_settings(names, differing_settings([run.table for run in summaries]))
+    _print_figures(summaries, rows)
     if any(curves):
         _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
-    _print_figures(summaries, rows)
 
 
 def _print_settings(names: list[str], settings: dict[str, list[Any]]) -> None:
@@ -117,9 +117,8 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
     console = stdout()
     colored = has_colors(console)
     width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
-    console.print(quantity, style="bold")
+    console.print(f"\n{quantity}", style="bold")
     console.print(draw_curves(curves, axis, width=width, colored=colored, encoding=console.encoding))
-    console.print()
 
 
 def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str, Any]]) -> None:

@@ -149,7 +149,7 @@ class TrainingBatches:
         self.steps_per_epoch = self.row_length // sequence_length
         if self.steps_per_epoch < 1:  # It is negative for an empty split.
             raise DataError(
-                f"the training split has {spans.length:,} tokens, too few for one batch of {rows} sequences × "
+                f"the training split has {spans.length:,} tokens, too few for one batch of {rows:,} sequences × "
                 f"{sequence_length} steps, which needs {rows * sequence_length + 1:,}",
                 hint="Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use "
                 "more text.",

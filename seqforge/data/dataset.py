@@ -2,8 +2,9 @@
 
 import codecs
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -154,8 +155,18 @@ def _placed_errors(experiment: Experiment) -> Generator[None]:
     except DataError as error:
         if experiment.origin is None or not error.message.startswith("corpus."):
             raise
-        message = f"{experiment.origin}: {error.message}"
-        raise DataError(message, hint=error.hint, python_hint=error.python_hint) from error
+        message, command = f"{experiment.origin}: {error.message}", _find_command(experiment.origin, error.message)
+        hint, python_hint = ("\n".join(filter(None, [one, command])) or None for one in (error.hint, error.python_hint))
+        raise DataError(message, hint=hint, python_hint=python_hint) from error
+
+
+def _find_command(origin: Path | str, message: str) -> str:
+    """Return the command in the comments of an experiment file that names a file of a message, such as a download."""
+    with suppress(OSError, UnicodeDecodeError):
+        for line in Path(origin).read_text("utf-8").splitlines():
+            if line.startswith("#   ") and any(word.rpartition("/")[2] in message.split("/") for word in line.split()):
+                return f"{origin} says how to get it: {line.removeprefix('#').strip()}"
+    return ""
 
 
 def _cache_key(experiment: Experiment) -> dict[str, Any]:

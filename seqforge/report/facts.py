@@ -99,7 +99,6 @@ def _describe_model(table: Mapping[str, Any]) -> str:
 
 def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     evaluations = [record for record in run.records if record["event"] == "evaluation"]
-    steps = [record for record in run.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
     best, unit, interval = best_evaluation(run.records)
     if best is not None:
@@ -113,8 +112,9 @@ def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     last = max(run.records, key=lambda record: record["step"], default=None)
     if last is not None:
         figures.append(("steps", f"{last['step']:,}"))
-    if steps:
-        figures.append(("training time", format_duration(number_of(steps[-1], "seconds") or 0.0)))
+    seconds = [number for record in run.records if (number := number_of(record, "seconds")) is not None]
+    if seconds:
+        figures.append(("training time", format_duration(seconds[-1])))
     return figures
 
 

@@ -69,7 +69,12 @@ class ReportPage:
 
 
 def render_page(
-    runs: Sequence[Mapping[str, Any]], title: str, *, notes: Sequence[str] = (), live: bool = False
+    runs: Sequence[Mapping[str, Any]],
+    title: str,
+    *,
+    notes: Sequence[str] = (),
+    comparison: Mapping[str, Sequence[Sequence[str]]] = {},
+    live: bool = False,
 ) -> ReportPage:
     """Return the page.
 
@@ -80,6 +85,7 @@ def render_page(
         runs: One dictionary for each run: `facts` for the template, and `data` for the scripts.
         title: Title of the page.
         notes: Remarks about what is missing.
+        comparison: Tables that compare several runs, by their headings: rows of a name, and a cell for each run.
         live: Whether the page follows a run that is being trained.
     """
     environment = Environment(
@@ -109,6 +115,7 @@ def render_page(
         runs=runs,
         data=[embed_json(run["data"]) for run in runs],
         notes=notes,
+        comparison=comparison,
         live=live,
     )
     return ReportPage(content)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqforge.errors import SeqforgeError
+from seqforge.figures import format_count, format_duration
 from seqforge.report.curves import collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
@@ -11,7 +12,9 @@ from seqforge.report.likelihood import collect_confidences, collect_memory, coll
 from seqforge.report.page import ReportPage, render_page
 from seqforge.report.samples import SampleReader
 from seqforge.report.units import collect_units
+from seqforge.runs.comparison import differing_settings
 from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.summary import summarize_run
 
 MOST_SAMPLE_CHARACTERS = 400_000
 """Maximum number of characters of all samples on a page."""
@@ -39,7 +42,31 @@ def write_report(runs: Sequence[LoadedRun], text: str | None = None) -> ReportPa
         prefix = f"{run.name}: " if len(runs) > 1 else ""
         notes += [f"{prefix}{note}" for note in run.notes]
     title = " and ".join(run.name for run in runs) if len(runs) < 4 else f"{len(runs)} runs"
-    return render_page(contents, title, notes=notes)
+    return render_page(contents, title, notes=notes, comparison=_compare(runs))
+
+
+def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
+    """Return the results of several runs, and the settings in which they differ, as rows with a cell for each run."""
+    if len(runs) < 2:
+        return {}
+    summaries = [summarize_run(run.directory.path) for run in runs]
+    units = dict.fromkeys(summary.unit for summary in summaries if summary.unit)
+    settings = differing_settings([summary.table for summary in summaries])
+    best = [
+        [f"best {unit}", *(f"{one.best:.4f}" if one.best and one.unit == unit else "–" for one in summaries)]
+        for unit in units
+    ]
+    return {
+        "Results": [
+            *best,
+            ["parameters", *(format_count(summary.parameters) for summary in summaries)],
+            ["steps", *(f"{summary.steps:,}" for summary in summaries)],
+            ["training time", *(format_duration(summary.seconds) for summary in summaries)],
+        ],
+        "Settings that differ": [
+            [key, *("–" if value is None else str(value) for value in values)] for key, values in settings.items()
+        ],
+    }
 
 
 def collect_logged(run: LoadedRun, samples: SampleReader) -> dict[str, Any]:

@@ -73,7 +73,10 @@ def prepare_training(
         sequence_length=training.sequence_length,
         seed=experiment.identity.seed,
         shuffle=experiment.data.shuffle,
-        own_rows=[
+        # The default, all rows, is no list, which would need gigabytes before a batch of a billion rows is refused.
+        own_rows=None
+        if world.size == 1
+        else [
             batch * training.batch_size + row
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)

@@ -57,6 +57,11 @@ MISTAKES = {
     ),
     "an empty corpus": (["run", "fine.toml", "--set", "corpus.text=''"], "corpus.text"),
     "a short corpus": (["run", "fine.toml", "--set", "training.sequence_length=5000"], "too few for one batch"),
+    "a huge batch": (
+        ["run", "fine.toml", "--set", "training.batch_size=1000000000"],
+        "too few for one batch of 1,000,000,000 sequences",
+    ),
+    "a text to download": (["run", "download.toml"], "download.toml says how to get it: curl -o poems.txt https://"),
     "a set without =": (["run", "fine.toml", "--set", "training.steps"], "is not of the form KEY=VALUE"),
     "not a run": (["sample", "."], "not a run directory"),
     "an experiment in the place of a run": (["sample", "fine.toml"], "such as runs/fine"),
@@ -127,6 +132,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
     (tmp_path / "text.toml").write_text("[corpus]\nuse = 'text'\nfiles = 'none.txt'")
+    (tmp_path / "download.toml").write_text(
+        "# Download:\n#   curl -o poems.txt https://example.org/poems.txt\n[corpus]\nuse = 'text'\nfiles = 'poems.txt'"
+    )
     (tmp_path / "stateless.py").write_text(STATELESS)
     (tmp_path / "a-run").mkdir()
     (tmp_path / "a-run" / "experiment.toml").write_text(FINE)

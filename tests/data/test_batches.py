@@ -201,7 +201,7 @@ def test_a_split_shorter_than_one_batch_is_an_error(
     with pytest.raises(DataError) as caught:
         make_batches(rows, sequence_length)
     assert str(caught.value) == (
-        f"the training split has 236 tokens, too few for one batch of {rows} sequences × {sequence_length} steps, "
+        f"the training split has 236 tokens, too few for one batch of {rows:,} sequences × {sequence_length} steps, "
         f"which needs {rows * sequence_length + 1:,}\n"
         "Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use more text."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge import Experiment, Run, train
+from seqforge.report import write_report
 from seqforge.report.curves import MOST_POINTS, collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
@@ -33,6 +34,20 @@ def test_report_of_a_language_model(run: Run) -> None:
     assert data["memory"]["reset"][0] != data["memory"]["carried"][0]
     assert page._repr_html_().startswith('<iframe title="seqforge report" sandbox="allow-scripts"')
     assert "default-src &#39;none&#39;" in page.html
+
+
+def test_a_report_of_two_runs_begins_with_their_results_and_differences(run: Run, tmp_path: Path) -> None:
+    other = train(run.experiment.with_tables({"training": {"sequence_length": 8}}, tmp_path), tmp_path / "other")
+    page = write_report([each.load() for each in (run, other)]).html
+    table = re.search(r'<table class="values comparison">(.*?)</table>', page, re.DOTALL)
+    assert table
+    assert page.index("comparison") < page.index('id="curves"')
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table[1])
+    cells = {name: re.findall("<td>(.*?)</td>", row) for name, row in rows}
+    assert cells["training.sequence_length"] == ["16", "8"]
+    assert cells["steps"] == ["12", "12"]
+    assert all(0 < float(best) < 10 for best in cells["best bits per character"])
+    assert "experiment.name" not in cells
 
 
 def test_report_without_checkpoint_shows_curves_and_samples(run: Run) -> None:

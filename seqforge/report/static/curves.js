@@ -22,6 +22,7 @@
     for (const [title, curves] of charts) {
       if (curves.every((curve) => curve.value.every((value) => value === 0))) continue;
       const isSample = curves.some((curve) => curve.role === "sample" || curve.role === "baseline");
+      if (isSample && curves.every((curve) => curve.value.length < 2)) continue;
       draw(isSample ? other : main, title, curves, main.childElementCount === 0 && !isSample);
     }
     // As few empty places as possible.
