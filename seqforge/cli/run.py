@@ -1,5 +1,6 @@
 """`seqforge run`."""
 
+import os
 import sys
 import traceback
 from collections.abc import Generator
@@ -101,9 +102,12 @@ def run(
 
       torchrun --nproc-per-node 2 -m seqforge run experiments/first-run.toml
     """
+    import torch
+
     from seqforge.api import train
     from seqforge.api.progress import ProgressDisplay
     from seqforge.api.start_training import train_further
+    from seqforge.cli.contention import ContentionWarning
     from seqforge.distribution import join_world
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
@@ -111,16 +115,17 @@ def run(
     registry: Registry = context.obj
     keep_freed_memory()
     with join_world() as world, reported_once(world), ProgressDisplay(stderr()) as display:
+        callbacks = [display, ContentionWarning(torch.get_num_threads(), os.cpu_count() or 1)]
         try:
             if resume is None:
                 composed = compose_experiment(context, experiment)
                 folder = output or Path("runs")
-                trained = train(composed, folder, initial=initial, callbacks=[display], progress=False, world=world)
+                trained = train(composed, folder, initial=initial, callbacks=callbacks, progress=False, world=world)
             else:
                 _refuse_other_experiment(context, resume)
                 trained, checkpoint = open_run(context, resume, "latest")
                 train_further(
-                    trained.directory, trained.experiment, checkpoint, trained.new_backends, [display], False, world
+                    trained.directory, trained.experiment, checkpoint, trained.new_backends, callbacks, False, world
                 )
         except KeyboardInterrupt as interrupt:
             display.close()

@@ -37,6 +37,7 @@ PREPARATION = {
 """Commands that create the runs to which the commands of a page refer."""
 
 MEANINGS = {
+    "README.md": {"notes.txt": "experiments/input.txt"},
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
     "docs/how-to/device.md": {"experiments/first-run.toml": "experiments/hello.toml"},
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
