@@ -61,7 +61,8 @@ class _Recomputed(torch.autograd.Function):
         ctx.compute, ctx.count, ctx.device = compute, count, device
         ctx.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         ctx.save_for_backward(*tensors)
-        results = compute(*tensors[:count])
+        # A state may be a view of the activations of all steps, which a copy does not keep.
+        results = tuple(result.clone() for result in compute(*tensors[:count]))
         ctx.mark_non_differentiable(*(result for result in results if not result.is_floating_point()))
         return results
 

@@ -44,7 +44,7 @@ class Registration:
     @property
     def preset_of(self) -> str:
         """Description of a preset, such as "block with gate = 'gelu'"; empty for a component."""
-        settings = " and ".join(f"{name} = {value!r}" for name, value in self.options)
+        settings = ", ".join(f"{name} = {value!r}" for name, value in self.options)
         parts = [f" on the backend {' or '.join(self.backends)}"] if self.backends else []
         parts += [f" with {settings}"] if settings else []
         return f"{self.target}{''.join(parts)}" if parts else ""

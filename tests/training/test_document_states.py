@@ -22,7 +22,9 @@ def test_a_run_resumes_learns_its_initial_states_and_is_scored_document_by_docum
         "corpus": {"use": "text", "files": "*.txt"},
         "data": {"reset_state": "document", "validation_fraction": 0.3},
         "model": {
-            "embedding_size": 6,
+            "embedding_size": 9,
+            "tied_weights": True,
+            "final_norm": "layer",
             "initial_state": "learned",
             "cells": [{"use": "gru", "hidden_size": 9, "repeat": 2}],
         },

@@ -23,7 +23,7 @@ def _block(input_size: int, hidden_size: int, inner: type[Any] = LSTM, **options
 class TestBlocks(CellSuite):
     cells: ClassVar = {
         "plain": _block,
-        "griffin": partial(_block, expansion=1.5, convolution=4, gate="gelu", feed_forward="gelu"),
+        "griffin": partial(_block, expansion=1.5, convolution=4, gate="gelu", feed_forward="geglu"),
         "xlstm": partial(
             _block, inner=GRU, norm="layer", expansion=2.0, convolution=3, gate="silu", feed_forward="swiglu"
         ),
