@@ -279,7 +279,12 @@ def _arguments(
 def _type_name(parameter: inspect.Parameter) -> str:
     """Return the type that an argument probably has, from its default or else from its name."""
     default: Any = parameter.default
-    by_name = "int" if parameter.name.endswith(("size", "steps", "layers", "heads", "count")) else "float"
+    ends = {
+        "int": ("size", "steps", "layers", "heads", "count"),
+        "Path": ("file", "folder", "path"),
+        "str": ("text", "name"),
+    }
+    by_name = next((kind for kind, suffixes in ends.items() if parameter.name.endswith(suffixes)), "float")
     if isinstance(default, bool | int | float | str):
         return type(default).__name__
     if isinstance(default, list | tuple):
