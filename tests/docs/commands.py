@@ -106,7 +106,7 @@ OUTSIDE = {
 ONLY_PARSED = {
     "/shared/": "needs a folder that machines share",
     "--output first-run.html": "docs/how-to/report.md writes reports",
-    "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes/many-to-many.md has one",
+    "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes.md has one",
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
     "postgresql+psycopg://": "needs a database server",
