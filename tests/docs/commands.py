@@ -21,7 +21,7 @@ PREPARATION = {
     "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
-    "docs/how-to/dynamic-evaluation.md": [FIRST_RUN],
+    "docs/how-to/evaluate-other-text.md": [FIRST_RUN],
     "docs/how-to/fine-tune.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
     "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
