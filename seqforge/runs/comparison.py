@@ -63,7 +63,7 @@ def tabulate_runs(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
 def short_names(paths: Sequence[Path]) -> list[str]:
     """Return a name for each run: the last part of its path, or more parts if that is needed to tell them apart."""
     parts = [path.absolute().parts for path in paths]
-    for length in range(1, max(map(len, parts), default=0) + 1):
+    for length in range(1, max(map(len, parts), default=0)):  # All have the root in common.
         names = ["/".join(part[-length:]) for part in parts]
         if len(set(names)) == len(names):
             return names

@@ -37,6 +37,10 @@ def main() -> int:
     workers = commands.add_parser("workers", help="kill processes that torchrun restarts")
     workers.add_argument("--trials", type=int, default=50)
     workers.add_argument("--seed", type=int, default=0)
+    mutations = commands.add_parser("mutations", help="change the code, and count the changes that a test notices")
+    mutations.add_argument("--trials", type=int, default=300)
+    mutations.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    mutations.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seqforge-campaign-") as name:
         folder = Path(name)
@@ -58,6 +62,10 @@ def main() -> int:
             from tests.campaigns.fuzz import run_fuzz
 
             return run_fuzz(folder.resolve(), arguments.reader, arguments.seconds, arguments.seed)
+        if arguments.command == "mutations":
+            from tests.campaigns.mutants import run_mutants
+
+            return run_mutants(folder, arguments.trials, arguments.seconds, arguments.seed)
         if arguments.command == "workers":
             from tests.campaigns.workers import run_workers
 

@@ -177,3 +177,7 @@ def test_long_documents_are_passed_in_pieces(
     pieces = list(prepare(make_experiment(), lambda _: None).documents("training"))
     assert {len(piece) for piece in pieces[:-1]} == {7}
     assert "".join(pieces) == TEXT[: len(TEXT) // 2]
+    events: list[Any] = []
+    chosen = make_experiment()
+    fit_metric(Index(), chosen.metrics[0], chosen, prepare(chosen, lambda _: None), events.append)
+    assert [event.fraction for event in events] == [7 * count / (len(TEXT) // 2) for count in range(len(pieces))]

@@ -232,6 +232,8 @@ def test_layers_on_one_backend_share_a_line_with_the_sums_of_their_times() -> No
         "stack.cells.0–1, stack.cells.3: LSTM on eager, 1,125 ms per batch (slow 2,250 ms); refuses: it is too long",
         "stack.cells.2: GRU on eager",
     )
+    inner = [CellBackend(f"stack.cells.{number}.inner", "LSTM", "eager") for number in (0, 1, 3)]
+    assert describe_backends(inner) == ("stack.cells.0–1.inner, stack.cells.3.inner: LSTM on eager",)
 
 
 def test_a_pinned_backend_is_not_measured(choose: Any) -> None:

@@ -12,6 +12,8 @@ from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation import ExampleScore
+from seqforge.generation.predictions import Decoding, Predictor
+from seqforge.model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
 
@@ -100,6 +102,43 @@ def trained(labelled_experiment: Any, tmp_path: Path) -> Any:
         return train(labelled_experiment(**tables(case, training={"steps": 3}, **more)), tmp_path / "runs")
 
     return make
+
+
+def test_batches_of_predictions_are_within_the_limits_and_errors_count_all_inputs(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = trained("many-to-one").load("latest", "cpu")
+    predictor = Predictor(loaded.model, loaded.require_examples(), loaded.vocabulary, Decoding(), rows=4, tokens=12)
+    shapes: list[tuple[int, ...]] = []
+    encode = SequenceModel.encode
+
+    def recorded(model: SequenceModel, inputs: Any, lengths: Any) -> Any:
+        shapes.append(tuple(inputs.shape))
+        return encode(model, inputs, lengths)
+
+    monkeypatch.setattr(SequenceModel, "encode", recorded)
+    fractions: list[float] = []
+    predictor(["ab"] * 6 + ["abcdea"] * 3, lambda event: fractions.append(event.fraction))
+    assert shapes == [(6, 2), (6, 2), (2, 4), (2, 1)]
+    assert fractions == [2 / 9, 4 / 9, 8 / 9, 1]
+    with pytest.raises(DataError, match="example 11: an input is empty"):
+        predictor(["a", ""])
+    shapes.clear()
+    predictor(["a" * 30, "a"])
+    assert shapes == [(30, 1), (1, 1)]
+
+
+def test_the_progress_and_the_loss_of_an_evaluation_count_every_example(trained: Any) -> None:
+    run = trained("many-to-one")
+    events: list[float] = []
+    whole = run.evaluate(report=lambda event: events.append(event.fraction) if event.work == "evaluating" else None)
+    assert events == sorted(events)
+    assert events[0] > 0
+    assert events[-1] == 1
+    small = run.experiment.with_tables({"training": {"batch_size": 1}}, run.path)
+    each = Run(run.directory, small).evaluate()
+    assert each.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert each.examples == whole.examples
 
 
 def test_predictions_are_in_the_order_of_the_inputs(trained: Any) -> None:

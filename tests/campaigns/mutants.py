@@ -1,0 +1,211 @@
+"""The campaign of mutants: small changes of the code, such as another operator, each of which a test should notice.
+
+A mutant is run by the test files that use its module. Those with the name of the changed function run first, and a
+failed test counts only if it passes without the change. Each mutant has a process of its own, on a copy of the
+repository.
+"""
+
+import ast
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.campaigns.table import print_table
+
+LONGEST = 300
+"""Largest number of seconds of the tests of a mutant. Longer tests are a loop without an end, which is noticed."""
+
+MOST_TEST_FILES = 8
+"""Largest number of test files that a mutant is run by."""
+
+OUTCOMES = ["noticed", "survived"]
+ROOT = Path(__file__).parents[2]
+PARTS = {
+    "core": ("seqforge", "tests"),
+    "essentials": ("plugins/essentials/seqforge_essentials", "plugins/essentials/tests"),
+}
+
+_COMPARISONS = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
+}  # fmt: skip
+_OPERATORS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "//", ast.Div: "*", ast.FloorDiv: "*", ast.Mod: "+"}
+_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "True": "False", "False": "True"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change of one line.
+
+    Attributes:
+        path: The file, relative to the repository.
+        line: Number of the line.
+        function: Name of the function or the method that is changed; empty for other code.
+        old: Text before the change.
+        new: Text after it.
+        start: Place of the old text in the file.
+    """
+
+    path: Path
+    line: int
+    function: str
+    old: str
+    new: str
+    start: int
+
+
+def run_mutants(folder: Path, count: int, seconds: float, seed: int) -> int:
+    """Run the campaign, print its table, and return the exit status: 0 if 95% of the mutants were noticed."""
+    copy = folder / "repository"
+    ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "node_modules", "build", "site")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+    _import_libraries()
+    generator, started = random.Random(seed), time.monotonic()
+    mutants = [(part, mutant) for part, (sources, _) in PARTS.items() for mutant in _find_mutants(copy, copy / sources)]
+    counts = {part: Counter[str]() for part in PARTS}
+    for part, mutant in generator.sample(mutants, count):
+        if time.monotonic() - started > seconds:
+            break
+        outcome = _attempt(copy, mutant, copy / PARTS[part][1])
+        counts[part][outcome] += 1
+        place = f"{mutant.path}:{mutant.line}: {mutant.old} → {mutant.new}".replace("\n", " ")
+        print(f"{outcome}: {place}", file=sys.stdout if outcome == "survived" else sys.stderr, flush=True)
+    print_table(["part", "mutants", *OUTCOMES], [
+        [part, str(count.total()), *(str(count[outcome]) for outcome in OUTCOMES)] for part, count in counts.items()
+    ])  # fmt: skip
+    total = sum(counts.values(), Counter[str]())
+    return int(total["noticed"] < 0.95 * total.total())
+
+
+def _import_libraries() -> None:
+    """Import libraries that take long, but nothing of seqforge, since each process imports its own."""
+    import typer  # noqa: F401
+
+    assert not any(name.partition(".")[0] == "seqforge" for name in sys.modules), "seqforge is imported"
+
+
+def _find_mutants(root: Path, folder: Path) -> Iterator[Mutant]:
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_text()
+        lines = text.splitlines(keepends=True)
+        starts = [0, *itertools.accumulate(map(len, lines))]
+
+        def place(line: int, column: int, starts: Sequence[int] = starts, lines: Sequence[str] = lines) -> int:
+            return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+        for node, function in _nodes(ast.parse(text), ""):
+            for target, new in _changes(node, text):
+                start = place(target.lineno, target.col_offset)
+                stop = place(target.end_lineno or 0, target.end_col_offset or 0)
+                yield Mutant(path.relative_to(root), target.lineno, function, text[start:stop], new, start)
+
+
+def _nodes(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
+    """Yield the nodes that run, each with the name of its function. Annotations and messages of errors do not count."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list") or isinstance(
+            node, ast.Raise | ast.JoinedStr | ast.AnnAssign
+        ):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                inner = child.name if isinstance(child, ast.FunctionDef) else function
+                yield child, inner
+                yield from _nodes(child, inner)
+
+
+def _changes(node: ast.AST, text: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+    """Yield what can be changed at a node: the node that is replaced, and the new text."""
+    source = ast.get_source_segment
+    match node:
+        case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            yield node, f"{source(text, left)} {_COMPARISONS[type(operator)]} {source(text, right)}"
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
+            yield node, f"({source(text, left)}) {_OPERATORS[type(operator)]} ({source(text, right)})"
+        case ast.BoolOp(op=operator, values=[first, second]):
+            yield (
+                node,
+                f"({source(text, first)}) {'or' if isinstance(operator, ast.And) else 'and'} ({source(text, second)})",
+            )
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield node, f"({source(text, operand)})"
+        case ast.Constant(value=int() as value):
+            yield node, str(not value) if isinstance(value, bool) else str(value + 1)
+        case ast.Name(id=name) if name in _NAMES:
+            yield node, _NAMES[name]
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            yield test, f"not ({source(text, test)})"
+        case ast.Expr(value=ast.Call()):
+            yield node, "pass"
+        case ast.Continue() | ast.Break():
+            yield node, "pass"
+        case _:
+            pass
+
+
+def _attempt(copy: Path, mutant: Mutant, tests: Path) -> str:
+    """Change the copy, run the tests, and restore the copy."""
+    path = copy / mutant.path
+    text = path.read_text()
+    path.write_text(text[: mutant.start] + mutant.new + text[mutant.start + len(mutant.old) :])
+    try:
+        status, failed = _run_tests(copy, _select_tests(tests, mutant))
+    finally:
+        path.write_text(text)
+    return "survived" if status == 0 or (failed and not _passes(copy, failed)) else "noticed"
+
+
+def _select_tests(tests: Path, mutant: Mutant) -> list[str]:
+    """Return the test files that use the module of a mutant, first those that name the function or the module."""
+    module = ".".join(mutant.path.with_suffix("").parts).removeprefix("plugins.essentials.")
+    words = {
+        mutant.function.strip("_"),
+        *re.findall(r"^(?:def|class) ([a-zA-Z]\w+)", (ROOT / mutant.path).read_text(), re.M),
+    }
+    scores: Counter[str] = Counter()
+    for path in tests.rglob("test_*.py"):
+        text = path.read_text()
+        if path.parent.name != "campaigns":
+            score = 3 * (f"{module} import" in text) + 2 * (path.parent.name == mutant.path.parent.name)
+            score += 3 * (path.stem == f"test_{mutant.path.stem}") + sum(f"{word}(" in text for word in words if word)
+            scores[str(path)] = score + 4 * bool(mutant.function and f"{mutant.function}(" in text)
+    return [path for path, score in scores.most_common(MOST_TEST_FILES) if score]
+
+
+@cache
+def _passes(copy: Path, test: str) -> bool:
+    """Return whether a test passes without a change."""
+    return _run_tests(copy, [test])[0] == 0
+
+
+def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+    """Run tests until one fails, in a process of its own. Return the status of pytest, and the test that failed."""
+    output = copy / "output.txt"
+    process = os.fork()
+    if process == 0:
+        os.setsid()
+        os.chdir(copy)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        sys.path[:0] = [str(copy), str(copy / "plugins" / "essentials")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+            del sys.modules[name]
+        import pytest
+
+        signal.alarm(LONGEST)
+        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
+    _, status = os.waitpid(process, 0)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output.read_text(errors="replace"), re.M)
+    return os.waitstatus_to_exitcode(status), failed[1] if failed and "::" in failed[1] else ""
