@@ -60,6 +60,7 @@ _OUT_OF_MEMORY = (
     "can't allocate memory",
     "out of memory",
     "not enough memory",
+    "failed to map segment",
     "Storage size calculation overflowed",
     "Overflow when unpacking long",
 )

@@ -4,7 +4,7 @@ A text is cut into rows of equal length. Every batch contains the next piece of 
 carried from each batch to the next.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,19 +131,17 @@ class TrainingBatches:
         sequence_length: int,
         seed: int,
         shuffle: bool,
-        own_rows: Sequence[int] | None = None,
+        own_rows: Iterable[int] | None = None,
         with_starts: bool = False,
     ) -> None:
         self._with_starts = with_starts
         self._token_file = token_file
         self._spans = spans
-        self._rows = range(rows) if own_rows is None else own_rows
         self._sequence_length = sequence_length
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"], Bool[Tensor, "time batch"] | None] | None = None
-        self._steps_of_block = max(1, READ_AHEAD // (len(self._rows) * sequence_length))
         # The last token of a row is a target, but not an input.
         self.row_length = (spans.length - 1) // rows
         self.steps_per_epoch = self.row_length // sequence_length
@@ -154,6 +152,9 @@ class TrainingBatches:
                 hint="Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use "
                 "more text.",
             )
+        # After the check, since somebody else's run may state more rows than fit into memory.
+        self._rows = range(rows) if own_rows is None else tuple(own_rows)
+        self._steps_of_block = max(1, READ_AHEAD // (len(self._rows) * sequence_length))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of one step, counted from 0."""

@@ -24,6 +24,15 @@ MAXIMUM_SIZE = 1024 * 1024
 MAXIMUM_DEPTH = 64
 """Maximum number of levels of nested tables and lists."""
 
+MAXIMUM_ENTRIES = 20_000
+"""Maximum number of keys and items of lists."""
+
+MAXIMUM_TABLES = 1_000
+"""Maximum number of tables, each of which may be a component that is built."""
+
+_LONG_KEY = re.compile(rb"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
+"""A dotted key of more than 16 parts. The memory that the parser needs grows with the square of their number."""
+
 MAXIMUM_LINE = 100
 """Maximum number of characters of a line that a message shows."""
 
@@ -35,7 +44,7 @@ def read_table(path: Path) -> Table:
     """Read a TOML file.
 
     Raises:
-        ExperimentError: If it is missing, cannot be read, is not TOML, or is nested too deeply.
+        ExperimentError: If it is missing or cannot be read, or as in `parse_table`.
     """
     try:
         content = read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True)
@@ -64,18 +73,22 @@ def parse_table(content: bytes, path: Path) -> Table:
         path: The file, for messages.
 
     Raises:
-        ExperimentError: If it is not TOML, or is nested too deeply.
+        ExperimentError: If it is not TOML, is nested too deeply, has too many entries, or an integer of more than 64
+            bits.
     """
     try:
         table = _parse(content)
     except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
         raise _no_toml(path, error, content) from error
-    if _is_too_deep(table):
-        raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} levels deep")
+    if excess := _find_excess(table):
+        raise ExperimentError(f"{path}: {excess}")
     return table
 
 
 def _parse(content: bytes) -> Table:
+    if match := _LONG_KEY.search(content):
+        line = content.count(b"\n", 0, match.start()) + 1
+        raise ValueError(f"a dotted key has more than 16 parts (at line {line}, column 1)")
     return tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
 
 
@@ -97,12 +110,22 @@ def _no_toml(path: Path, error: Exception, content: bytes) -> ExperimentError:
     return ExperimentError(f"{path}: not a TOML file: {message}", hint=hint)
 
 
-def _is_too_deep(table: Table) -> bool:
+def _find_excess(table: Table) -> str:
+    """Return which bound a table exceeds, or an empty text."""
     # One level at a time, since recursion could overflow the stack.
     level: list[Any] = [table]
+    entries = tables = 0
     for _ in range(MAXIMUM_DEPTH):
         level = [child for parent in level for child in _children(parent)]
-    return bool(level)
+        entries += len(level)
+        if entries > MAXIMUM_ENTRIES:
+            return f"it has more than {MAXIMUM_ENTRIES:,} keys and items of lists"
+        tables += sum(isinstance(value, dict) for value in level)
+        if tables > MAXIMUM_TABLES:
+            return f"it has more than {MAXIMUM_TABLES:,} tables"
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in level):
+            return "an integer has more than 64 bits"
+    return f"tables and lists are nested more than {MAXIMUM_DEPTH} levels deep" if level else ""
 
 
 def _children(value: Any) -> Iterable[Any]:
@@ -138,7 +161,7 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
 
     Raises:
         ExperimentError: If an assignment is not of the form `key=value`, if its key leads into a plain value or past
-            the end of a list, or if the result is nested too deeply.
+            the end of a list, or if the result exceeds the bounds of `parse_table`.
     """
     result = copy.deepcopy(table)
     given: Any = assignments
@@ -157,8 +180,8 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
                 f"override {assignment}: is not of the form KEY=VALUE", hint="For example: training.batch_size=32"
             )
         _assign(result, parts, _value(text.strip()), assignment)
-    if _is_too_deep(result):
-        raise ExperimentError(f"overrides: tables and lists would be nested more than {MAXIMUM_DEPTH} levels deep")
+    if excess := _find_excess(result):
+        raise ExperimentError(f"overrides: {excess}")
     return result
 
 

@@ -73,14 +73,11 @@ def prepare_training(
         sequence_length=training.sequence_length,
         seed=experiment.identity.seed,
         shuffle=experiment.data.shuffle,
-        # The default, all rows, is no list, which would need gigabytes before a batch of a billion rows is refused.
-        own_rows=None
-        if world.size == 1
-        else [
+        own_rows=(
             batch * training.batch_size + row
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)
-        ],
+        ),
         with_starts=_resets(experiment),
     )
     loss: Loss = experiment.loss.build().to(device)

@@ -211,7 +211,7 @@ def test_a_split_shorter_than_one_batch_is_an_error(
 def test_a_split_of_at_most_one_token_is_an_error(token_file: TokenFile, length: int):
     nothing = Spans(np.zeros(length, dtype=np.int64), np.ones(length, dtype=np.int64))
     with pytest.raises(DataError, match=f"the training split has {length} tokens, too few"):
-        TrainingBatches(token_file, nothing, 1, 1, 0, True)
+        TrainingBatches(token_file, nothing, 1, 1, 0, True, own_rows=map(int, ["not read"]))
 
 
 @given(rows=st.integers(1, 4), parts=st.integers(1, 4), continues=st.booleans())
