@@ -8,6 +8,8 @@ from seqforge.figures import describe_count
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
+from seqforge.runs.samples import SAMPLE, find_samples
+from seqforge.storage.files import read_bounded, reported_failures
 
 WIDTH, HEIGHT, MARGIN = 480, 180, 44
 """Width and height of the plot, and width of the margin for its labels, in pixels."""
@@ -31,9 +33,12 @@ def summary_line(run: RunDirectory) -> str:
 
 def summary_html(run: RunDirectory) -> str:
     """Describe a run as HTML, without scripts or external files. The sample is escaped: it may contain any text."""
-    losses, sample = tabulate_losses(read_metrics(run.metrics)), run.read_last_sample()
-    parts = [f"<div><code>{html.escape(summary_line(run))}</code></div>", loss_curve(losses)]
-    if sample is not None:
+    records = read_metrics(run.metrics)
+    parts = [f"<div><code>{html.escape(summary_line(run))}</code></div>", loss_curve(tabulate_losses(records))]
+    sampled = [record for record in records if record["event"] == SAMPLE][-1:]
+    for path in [path for record in sampled for path in find_samples(run.samples, record)][-1:]:
+        with reported_failures(f"reading {path}"):
+            sample = read_bounded(path).decode(errors="replace")
         style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
         parts.append(f'<pre style="{style}">{html.escape(sample)}</pre>')
     return "\n".join(parts)

@@ -1,7 +1,6 @@
 """The export of a run for sharing: the weights of one checkpoint, with all that is needed to sample them."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -24,8 +23,8 @@ from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.metrics_log import number_of, to_lines
 from seqforge.runs.summary import best_evaluation
 from seqforge.runs.verification import verify_checkpoint
-from seqforge.storage.files import read_bounded, reported_failures, temporary_name, write_atomically
-from seqforge.storage.folders import create_folder
+from seqforge.storage.files import read_bounded, reported_failures, write_atomically
+from seqforge.storage.folders import create_folder, replace_folder
 from seqforge.storage.paths import as_path
 
 LOGGED_STEPS = 250
@@ -86,13 +85,13 @@ def export(
     def fill(path: Path) -> None:
         directory = RunDirectory(path)
         directory.checkpoints.mkdir()
-        for name in (MARKER, BACKENDS, *verify_checkpoint(source).run):
+        for name in (BACKENDS, *verify_checkpoint(source).run):
             if (run.path / name).exists():
                 write_atomically(path / name, read_bounded(run.path / name))
-        parameters = export_weights(source, model, directory.checkpoints / source.name, getattr(torch, precision))
         directory.write_experiment(experiment)
         write_atomically(directory.metrics, to_lines(records))
         write_atomically(path / HISTORY, to_lines(_history(run, step)))
+        parameters = export_weights(source, model, directory.checkpoints / source.name, getattr(torch, precision))
         card = target / CARD
         draft = _draft_card(target.name, experiment, records, f"{parameters:,}, stored in {precision}")
         write_atomically(path / CARD, read_bounded(card) if card.exists() else draft.encode())
@@ -101,15 +100,7 @@ def export(
         target.parent.mkdir(parents=True, exist_ok=True)
         created = create_folder(target, fill, numbered=True)
         if replace and created != target:  # The model that is replaced has the name.
-            old = target.with_name(temporary_name(target))
-            target.rename(old)
-            try:
-                created = created.rename(target)
-            except BaseException:
-                if not target.exists():
-                    old.rename(target)
-                raise
-            shutil.rmtree(old)
+            created = replace_folder(created, target)
     return Run(RunDirectory(created), experiment)
 
 

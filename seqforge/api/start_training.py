@@ -26,7 +26,6 @@ from seqforge.runs.history import measure_history
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.resume import check_changes, find_differences, pinned_backends, remove_temporary_files
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import describe_run_files
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import TrainingTask, task_of
 from seqforge.training.endings import run_limits
@@ -81,7 +80,7 @@ def train_new(
         def fill(directory: RunDirectory) -> None:
             _write_task_files(directory, task)
             if source is not None:
-                write_weights(directory.initial, state.model, describe_run_files(directory.path))
+                write_weights(directory.initial, state.model)
             record_backends(directory.path, choices, state.model.precision)
             directory.write_experiment(experiment)
 

@@ -1,6 +1,5 @@
 """The samples of a run at every moment of training, with the faults that metrics find in them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -20,6 +19,7 @@ from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import interval_of
+from seqforge.runs.samples import CHECKSUMS, SAMPLE, find_samples
 from seqforge.storage.files import open_regular, reported_failures
 
 MOST_MOMENTS = 60
@@ -27,8 +27,6 @@ MOST_MOMENTS = 60
 
 LONGEST_TEXT = 4000
 """Maximum number of characters of one sample."""
-
-_NAME = re.compile(r"step-(\d{1,18})(?:-(\d{1,6}))?\.txt")
 
 
 class SampleReader:
@@ -54,13 +52,14 @@ class SampleReader:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
             that were `omitted`, and the `scores` of the log as name, value, baseline, the intervals of both, and title.
         """
-        files = _list_files(self._run.directory.samples)
-        if not files:
+        scores = {record["step"]: record for record in self._run.records if record["event"] == SAMPLE}
+        sampled = _spread(sorted(step for step in scores if scores[step].get(CHECKSUMS)), MOST_MOMENTS)
+        files = {step: find_samples(self._run.directory.samples, scores[step]) for step in sampled}
+        steps = [step for step in sampled if files[step]]
+        if not steps:
             return None
-        steps = _spread(sorted(files), MOST_MOMENTS)
         longest = max(len(_read(path)) for path in files[steps[-1]])
         count = max(1, self._most_characters // max(1, len(steps) * longest))
-        scores = {record["step"]: record for record in self._run.records if record["event"] == "sample"}
         moments: list[dict[str, Any]] = []
         for number, step in enumerate(steps, start=1):
             paths = files[step][:count]
@@ -69,7 +68,7 @@ class SampleReader:
                 self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
-            moments.append({**moment, "omitted": omitted, "scores": self._tabulate_scores(scores.get(step, {}))})
+            moments.append({**moment, "omitted": omitted, "scores": self._tabulate_scores(scores[step])})
         return {"moments": moments}
 
     def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:
@@ -123,15 +122,6 @@ def _build_metrics(run: LoadedRun) -> dict[str, Metric]:
     if run.available_dataset is not None:
         return metrics
     return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric | IndexedMetric)}
-
-
-def _list_files(folder: Path) -> dict[int, list[Path]]:
-    """Return the files of the samples by step, in order."""
-    found: dict[int, list[tuple[int, Path]]] = {}
-    for path in folder.glob("step-*.txt"):
-        if match := _NAME.fullmatch(path.name):
-            found.setdefault(int(match[1]), []).append((int(match[2] or 1), path))
-    return {step: [path for _, path in sorted(paths)] for step, paths in found.items()}
 
 
 def _read(path: Path) -> str:

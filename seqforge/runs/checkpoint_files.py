@@ -18,15 +18,19 @@ from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.kinds import Optimizer, State
 from seqforge.model import SequenceModel, States
+from seqforge.runs.metrics_log import describe_logs
 from seqforge.runs.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import (
     CheckpointManifest,
     damaged,
+    describe_run_files,
+    run_folder,
+    step_of,
     verify_checkpoint,
 )
 from seqforge.storage.folders import create_folder
-from seqforge.storage.records import MANIFEST, DamagedFileError, FileRecord, Record, describe_content
+from seqforge.storage.records import MANIFEST, DamagedFileError, Record, describe_content
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
 
@@ -57,16 +61,13 @@ class SavedProgress(Record):
     corpus: str
 
 
-def write_checkpoint(
-    path: Path, state: TrainingState, corpus: str, run_files: Mapping[str, FileRecord], loss: float | None
-) -> None:
+def write_checkpoint(path: Path, state: TrainingState, corpus: str, loss: float | None) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: Folder of the checkpoint, which does not exist.
         state: Training state to save, with torch's random state.
         corpus: Digest of the encoded corpus.
-        run_files: Records of the files of the run directory that belong to the checkpoint.
         loss: Validation loss of the model; None if it was not evaluated.
 
     Raises:
@@ -95,16 +96,16 @@ def write_checkpoint(
         TRAINING: serialize_tensors(moments | recurrent | read_random_state(state.device)),
         PROGRESS: progress.to_bytes(),
     }
-    _write_folder(path, contents, run_files, loss)
+    _write_folder(path, contents, loss)
 
 
-def write_weights(path: Path, model: SequenceModel, run_files: Mapping[str, FileRecord]) -> None:
+def write_weights(path: Path, model: SequenceModel) -> None:
     """Write a folder with only the parameters of a model, such as the initial weights of a fine-tuned run.
 
     Raises:
         OSError: If the folder cannot be written.
     """
-    _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, run_files, None)
+    _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, None)
 
 
 def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torch.dtype) -> int:
@@ -129,8 +130,7 @@ def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torc
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()
     }
     contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.to_bytes()}
-    manifest = verify_checkpoint(source)
-    _write_folder(target, contents, manifest.run, manifest.loss)
+    _write_folder(target, contents, verify_checkpoint(source).loss)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -143,16 +143,21 @@ def is_exported(checkpoint: Path) -> bool:
     return TRAINING not in verify_checkpoint(checkpoint).files
 
 
-def _write_folder(
-    path: Path, contents: Mapping[str, bytes], run_files: Mapping[str, FileRecord], loss: float | None
-) -> None:
-    """Write a folder of files with their manifest."""
-    files = {name: describe_content(content) for name, content in contents.items()}
+def _write_folder(path: Path, contents: Mapping[str, bytes], loss: float | None) -> None:
+    """Write a folder of files in a run directory, with their manifest."""
+    run = run_folder(path)
+    manifest = CheckpointManifest(
+        step=step_of(path),
+        loss=loss,
+        files={name: describe_content(content) for name, content in contents.items()},
+        run=describe_run_files(run),
+        logs=describe_logs(run),
+    )
 
     def fill(folder: Path) -> None:
         for name, content in contents.items():
             (folder / name).write_bytes(content)
-        CheckpointManifest(loss=loss, files=files, run=dict(run_files)).write(folder / MANIFEST)
+        manifest.write(folder / MANIFEST)
 
     create_folder(path, fill)
 

@@ -1,22 +1,20 @@
 """The checkpoints of a run. Each is written atomically; the best and the latest are kept."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.runs.checkpoint_files import write_checkpoint
+from seqforge.runs.metrics_log import describe_logs
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import (
-    CheckpointManifest,
-    step_folders,
-    verify_checkpoint,
-)
-from seqforge.storage.files import describe_failure, reported_failures, temporary_name
-from seqforge.storage.records import MANIFEST, FileRecord
+from seqforge.runs.verification import CheckpointManifest, run_folder, step_folders, verify_checkpoint
+from seqforge.storage.files import describe_failure, reported_failures
+from seqforge.storage.folders import discard_folder
+from seqforge.storage.records import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Checkpoints:
 
     def _manifest(self, step: int) -> CheckpointManifest | None:
         try:
-            return CheckpointManifest.read(self.path(step) / MANIFEST)
+            return verify_checkpoint(self.path(step))
         except RunError:
             return None
 
@@ -90,7 +88,6 @@ class Checkpoints:
         self,
         state: TrainingState,
         corpus: str,
-        run_files: Mapping[str, FileRecord],
         loss: float | None = None,
         *,
         keep: int,
@@ -100,7 +97,6 @@ class Checkpoints:
         Args:
             state: Training state to save.
             corpus: Digest of the encoded corpus. The run can be resumed only on a corpus with the same digest.
-            run_files: Records of the files of the run directory that belong to the checkpoint.
             loss: Validation loss of the model, which is recorded also if the checkpoint exists; None if unknown.
             keep: Number of latest checkpoints to keep.
 
@@ -114,17 +110,32 @@ class Checkpoints:
         path = self.path(state.step)
         try:
             if state.step not in self.steps():
-                write_checkpoint(path, state, corpus, run_files, loss)
+                write_checkpoint(path, state, corpus, loss)
             elif loss is not None and self.loss(state.step) != loss:
-                CheckpointManifest.read(path / MANIFEST).model_copy(update={"loss": loss}).write(path / MANIFEST)
+                self._update_manifest(state.step, {"loss": loss})
             for step in self.superfluous(keep):
-                self._delete(step)
+                discard_folder(self.path(step))
         except OSError as error:
             complete = self.steps()
             last = (
                 f"The last complete checkpoint is {self.path(complete[-1])}." if complete else "There is no checkpoint."
             )
             raise describe_failure(error, f"writing the checkpoint {path}", last) from error
+
+    def record_logs(self) -> None:
+        """Record the last lines of the logs in the manifest of the latest checkpoint, so that their loss is noticed.
+
+        Raises:
+            RunError: If the manifest is damaged.
+            OSError: If it cannot be written.
+        """
+        for step in self.steps()[-1:]:
+            self._update_manifest(step, {})
+
+    def _update_manifest(self, step: int, values: Mapping[str, Any]) -> None:
+        path = self.path(step)
+        logs = describe_logs(run_folder(path))
+        verify_checkpoint(path).model_copy(update={**values, "logs": logs}).write(path / MANIFEST)
 
     def superfluous(self, keep: int) -> list[int]:
         """Return the steps of all checkpoints except the best, the `keep` latest, and those with a damaged manifest."""
@@ -137,9 +148,4 @@ class Checkpoints:
         with reported_failures(f"deleting later checkpoints of {self.folder}"):
             for later in self.steps():
                 if later > step:
-                    self._delete(later)
-
-    def _delete(self, step: int) -> None:
-        # It is renamed first, so that a killed process does not leave a part of it under the name of a complete one.
-        path = self.path(step)
-        shutil.rmtree(path.rename(path.with_name(temporary_name(path))))
+                    discard_folder(self.path(later))

@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import faulthandler
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+import sys
+import uuid
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +14,21 @@ from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.kinds.table import OBSERVER_KEYS
+from seqforge.runs.metrics_log import HISTORY, METRICS
+from seqforge.runs.verification import MARKER, RUN_FILES
 from seqforge.storage.files import (
     FOLDER,
     REGULAR_FILE,
     kind_of,
+    open_regular,
     read_bounded,
     reported_failures,
     write_atomically,
 )
-from seqforge.storage.folders import create_folder
+from seqforge.storage.folders import create_folder, remove_abandoned
 from seqforge.storage.locks import hold_lock
 from seqforge.storage.paths import is_utf8
 from seqforge.storage.records import LAST_LINE, Record, seal, unseal
-
-MARKER = "run.json"
-"""File that marks a folder as a run directory, and states the version of its format."""
 
 _OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
 """Hint about a folder in which no run directory can be created, for the command line and for Python."""
@@ -33,28 +36,36 @@ _OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder:
 LOCK = ".lock"
 """File whose lock the process that trains a run holds."""
 
+CRASH = ".crash"
+"""File that receives the place where compiled code has crashed the process that trains a run."""
+
 LOCK_SECONDS = 0.5
 """Time to wait for this lock. `seqforge runs` and `seqforge watch` hold it for a moment, to test it."""
 
 FILES = (
-    MARKER,
+    *RUN_FILES,
     "experiment.toml",
-    "vocabulary.json",
-    "example_spec.json",
     "backends.json",
-    "metrics.jsonl",
-    "history.jsonl",
+    METRICS,
+    HISTORY,
     *(f"{key}.json" for key in OBSERVER_KEYS),
     LOCK,
+    CRASH,
     ".activity",
 )
 FOLDERS = ("samples", "initial", "checkpoints")
 
 
 class RunMarker(Record):
-    """The content of `run.json`: only the version of the format."""
+    """The content of `run.json`.
 
-    VERSION = 2
+    Attributes:
+        identifier: Random text that only this run, and models that are exported from it, have.
+    """
+
+    VERSION = 3
+
+    identifier: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class RunDirectory:
             run = cls(path)
             run.checkpoints.mkdir()
             run.samples.mkdir()
-            RunMarker().write(path / MARKER)
+            RunMarker(identifier=uuid.uuid4().hex).write(path / MARKER)
             fill(run)
 
         with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
@@ -132,6 +143,7 @@ class RunDirectory:
                 raise RunError(f"{path}: this folder is not a run directory", hint=suggest_runs(path)) from error
             RunMarker.read(path / MARKER)
             _check_kinds(path)
+            remove_abandoned(path.absolute().parent)
         return cls(path)
 
     def check_exists(self) -> None:
@@ -161,6 +173,7 @@ class RunDirectory:
                         f"{self.path}: another process is training this run",
                         hint="Wait for that process, or stop it.",
                     )
+                held.enter_context(_recorded_crashes(self.path / CRASH))
                 # Some file systems give a folder that no process has opened another number. See `RunRecord`.
                 held.callback(os.close, os.open(self.path, os.O_RDONLY))
             yield
@@ -179,7 +192,7 @@ class RunDirectory:
             with reported_failures(f"reading {path}"):
                 content = read_bounded(path, MAXIMUM_SIZE) if path.exists() else None
             if content is None:
-                problem = "the file is missing"
+                problem = "the file is missing: the run did not start"
             elif b"\n" + LAST_LINE.before in content:
                 content = unseal(content)
         except ValueError as error:
@@ -201,26 +214,6 @@ class RunDirectory:
         with reported_failures(f"writing {self.experiment}"):
             write_atomically(self.experiment, seal(experiment.to_toml().rstrip("\n").encode() + b"\n"))
 
-    def write_samples(self, step: int, texts: Sequence[str]) -> None:
-        """Write each sample of a step to a file.
-
-        Raises:
-            RunError: If a file cannot be written.
-        """
-        with reported_failures(f"writing a sample to {self.samples}"):
-            for number, text in enumerate(texts, start=1):
-                suffix = f"-{number}" if len(texts) > 1 else ""
-                path = self.samples / f"step-{step:08d}{suffix}.txt"
-                write_atomically(path, text.encode("utf-8", "replace"))
-
-    def read_last_sample(self) -> str | None:
-        """Return the text of the last sample, or None if there is none, or it cannot be read."""
-        try:
-            path = max(self.samples.glob("step-*.txt"), default=None)
-            return read_bounded(path).decode(errors="replace") if path is not None else None
-        except (OSError, ValueError):  # A summary of the run does not depend on it.
-            return None
-
     @property
     def experiment(self) -> Path:
         """The experiment as TOML, with every default."""
@@ -239,7 +232,7 @@ class RunDirectory:
     @property
     def metrics(self) -> Path:
         """The metrics log: one JSON object per line."""
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS
 
     @property
     def initial(self) -> Path:
@@ -255,6 +248,22 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
+
+
+@contextlib.contextmanager
+def _recorded_crashes(path: Path) -> Generator[None]:
+    """Write the signal and the place of a crash of this process inside the block, such as SIGSEGV, to a file."""
+    path.unlink(missing_ok=True)
+    was_enabled = faulthandler.is_enabled()
+    with open_regular(path, "xb") as file:
+        faulthandler.enable(file)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+            if was_enabled:
+                faulthandler.enable(sys.__stderr__ or 2)
+    path.unlink(missing_ok=True)
 
 
 def _check_kinds(path: Path) -> None:

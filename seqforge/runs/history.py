@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
@@ -20,12 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqforge.errors import RunError
-from seqforge.runs.directory import LOCK
-from seqforge.runs.metrics_log import MetricsLog, read_metrics
+from seqforge.runs.directory import CRASH, LOCK
+from seqforge.runs.metrics_log import HISTORY, MetricsLog, read_metrics
 from seqforge.storage.files import open_regular, read_bounded
 from seqforge.storage.locks import try_lock
-
-HISTORY = "history.jsonl"
 
 STARTED, ENDED = "started", "ended"
 
@@ -49,8 +48,9 @@ def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
         RunError: If the file cannot be written.
     """
     history = MetricsLog(folder / HISTORY)
-    history.drop_partial_line()
+    history.truncate()
     history.append(STARTED, step, {"time": _now(), **values, **_describe_process()})
+    history.sync()
 
 
 def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds: float) -> None:
@@ -59,8 +59,10 @@ def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds:
     If the file cannot be written, nothing is raised, since an error may have ended the training.
     """
     values = {"time": _now(), "reason": reason, "complete": complete, "seconds": seconds}
+    history = MetricsLog(folder / HISTORY)
     with contextlib.suppress(RunError):
-        MetricsLog(folder / HISTORY).append(ENDED, step, values)
+        history.append(ENDED, step, values)
+        history.sync()
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
@@ -88,11 +90,25 @@ def read_state(folder: Path) -> tuple[RunState, str]:
         return "running", ""
     history = read_history(folder)
     if not history or history[-1]["event"] != ENDED:
-        return "interrupted", "the process was killed"
+        return "interrupted", _describe_kill(folder)
     reason = str(history[-1].get("reason", ""))
     if history[-1].get("complete") is True:
         return "finished", reason
     return ("interrupted" if reason.startswith("interrupted") else "failed"), reason
+
+
+def _describe_kill(folder: Path) -> str:
+    """Return why the process that trained a run has ended without a record."""
+    try:
+        crash = read_bounded(folder / CRASH).decode("utf-8", "replace")
+    except OSError:
+        crash = ""
+    name = crash.partition("\n")[0].removeprefix("Fatal Python error: ").replace("-", " ")
+    for number in signal.Signals:
+        if name and signal.strsignal(number) == name:
+            place = f"probably in compiled code of a plugin; {CRASH} has the place"
+            return f"the process was killed by signal {number:d}, {place}"
+    return "the process was killed"
 
 
 def _is_locked(path: Path) -> bool:

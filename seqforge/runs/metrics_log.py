@@ -1,26 +1,44 @@
-"""The metrics log `metrics.jsonl`: one JSON object per logged step, evaluation and sample, each with a checksum."""
+"""Logs: a JSON object per line. `metrics.jsonl` has a line per logged step, evaluation and sample.
+
+The checksum of a line also depends on that of the line before it, and the manifest of a checkpoint has the checksum of
+the line that was the last at that moment. So a line that is missing, repeated or at another place is noticed, as one
+that is damaged.
+"""
 
 import contextlib
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.errors import open_in_python, quote_path, warn
-from seqforge.storage.files import open_regular, read_bounded, reported_failures, write_atomically
-from seqforge.storage.records import parse_sealed_json, to_sealed_json
+from seqforge.errors import RunError, open_in_python, quote_path, warn
+from seqforge.runs.verification import CheckpointManifest, step_folders
+from seqforge.storage.files import open_regular, read_bounded, reported_failures
+from seqforge.storage.records import JSON_KEY, MANIFEST, parse_json, to_sealed_json, unseal
 
-_WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
+METRICS, HISTORY = "metrics.jsonl", "history.jsonl"
+
 MAXIMUM_SIZE = 1024 * 1024 * 1024
-"""Largest size of a metrics log in bytes."""
+"""Largest size of a log in bytes."""
+
+MAXIMUM_VALUES = 5000
+"""Largest number of keys and items of a line."""
+
+_END = len('0123456789abcdef"}\n')
+"""Number of bytes at the end of a line on which the checksum of the next line depends: its own checksum."""
+
+_LAST_LINES = 4
+"""Number of lines at the end of a log that a summary needs: a step, an evaluation, and a sample."""
+
+_MOST_PLACES = 5
+"""Largest number of places that a warning names."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsLog:
-    """A metrics log that is being written. Each line is one write, so that a reader sees at most one partial line.
+    """A log that is being written. Each line is one write, so that a reader sees at most one partial line.
 
     If a line cannot be written, none of it stays.
 
@@ -33,21 +51,22 @@ class MetricsLog:
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one line. Values that are None, infinite or not a number are omitted."""
         defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
-        line = to_sealed_json({"event": event, "step": step, **defined}) + b"\n"
         run = self.path.parent
         hint = f"To resume the run: seqforge run --resume {quote_path(run)}"
         python_hint = f"To resume the run: {open_in_python(run)}.resume()"
-        with reported_failures(f"writing {self.path}", hint, python_hint), open_regular(self.path, "ab") as file:
-            descriptor = file.fileno()
-            size = os.fstat(descriptor).st_size
-            try:
-                written = os.write(descriptor, line)
-                if written < len(line):  # The rest fails with the reason, such as a full disk.
-                    os.write(descriptor, line[written:])
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, size)
-                raise
+        with reported_failures(f"writing {self.path}", hint, python_hint):
+            line = to_sealed_json({"event": event, "step": step, **defined}, _read_end(self.path)) + b"\n"
+            with open_regular(self.path, "ab") as file:
+                descriptor = file.fileno()
+                size = os.fstat(descriptor).st_size
+                try:
+                    written = os.write(descriptor, line)
+                    if written < len(line):  # The rest fails with the reason, such as a full disk.
+                        os.write(descriptor, line[written:])
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(descriptor, size)
+                    raise
 
     def sync(self) -> None:
         """Sync the log to disk, so that a power failure does not lose lines of steps that have a checkpoint."""
@@ -55,71 +74,56 @@ class MetricsLog:
             with reported_failures(f"writing {self.path}"), open_regular(self.path, "ab") as file:
                 os.fsync(file.fileno())
 
-    def drop_partial_line(self) -> None:
-        """Delete a last line without a line break: the rest of it was lost in a power failure.
-
-        Otherwise, the next line would be appended to it, and both would be damaged.
-        """
-        if not self.path.exists():
-            return
-        content = _read_content(self.path)
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with reported_failures(f"writing {self.path}"), open_regular(self.path, "ab") as file:
-                os.ftruncate(file.fileno(), whole)
-
     def find(self, event: str, step: int) -> dict[str, Any] | None:
         """Return the last record of an event at a step, or None if there is none."""
-        records, _ = _read(self.path)
+        records = _parse(_read_whole_lines(self.path, report=False)).values()
         found = [record for record in records if record["event"] == event and record["step"] == step]
         return found[-1] if found else None
 
-    def truncate(self, step: int) -> None:
+    def truncate(self, step: float = math.inf) -> None:
         """Delete the lines of later steps, since a run that is resumed at this step writes them again.
 
-        Damaged lines are deleted too. Then a warning names a copy of the log as it was.
+        The rest of a line that was not written whole is deleted too. Damaged lines stay, with a warning.
         """
-        records, damaged = _read(self.path)
-        kept = [record for record in records if record["step"] <= step]
-        if len(kept) == len(records) and not damaged:
+        if not self.path.exists():
             return
-        with reported_failures(f"writing {self.path}"):
-            if damaged:
-                copy = _free_name(self.path)
-                write_atomically(copy, read_bounded(self.path, MAXIMUM_SIZE))
-                lines = "1 line was" if damaged == 1 else f"{damaged} lines were"
-                warn(f"{self.path}: {lines} damaged and deleted, all others are kept. The log as it was: {copy}")
-            write_atomically(self.path, to_lines(kept))
+        records = _parse(_read_whole_lines(self.path)).items()
+        later = (start for start, record in records if record["step"] > step)
+        with reported_failures(f"writing {self.path}"), open_regular(self.path, "ab") as file:
+            os.ftruncate(file.fileno(), next(later, _read_content(self.path).rfind(b"\n") + 1))
 
 
 def to_lines(records: Iterable[Mapping[str, Any]]) -> bytes:
     """Return records as the content of a log."""
-    return b"".join(to_sealed_json(record) + b"\n" for record in records)
+    content, previous = bytearray(), b""
+    for record in records:
+        line = to_sealed_json(record, previous) + b"\n"
+        content += line
+        previous = line[-_END:]
+    return bytes(content)
 
 
-def parse_line(line: bytes) -> dict[str, Any]:
-    """Return the record in a line of a log.
+def describe_logs(run: Path) -> dict[str, str]:
+    """Return the checksum of the last line of each log of a run, by name; a log without lines has none.
 
     Raises:
-        ValueError: If the line is damaged, or has no step or event.
+        OSError: If a log cannot be read.
     """
-    record = parse_sealed_json(line)
-    if not (isinstance(record.get("step"), int) and isinstance(record.get("event"), str)):
-        raise ValueError("it is not a record")
-    return record
+    ends = {name: _read_end(run / name) for name in (METRICS, HISTORY)}
+    return {name: end[:16].decode("ascii", "replace") for name, end in ends.items() if end}
 
 
 def _is_non_finite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.stem}.damaged-{number}{path.suffix}") for number in range(1, 1000))
-    return next(name for name in names if not name.exists())
+def read_metrics(path: Path, *, summary: bool = False) -> list[dict[str, Any]]:
+    """Return the records of a log. Lines that are damaged or not at their place are left out, with a warning.
 
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics log. Damaged lines are left out, with a warning.
+    Args:
+        path: The file.
+        summary: Whether to return only the evaluations and the last lines, so that a list of many long runs appears at
+            once.
 
     Returns:
         One record per line, or an empty list if there is no file.
@@ -127,10 +131,43 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: If the file cannot be read.
     """
-    records, damaged = _read(path, may_be_partial=True)
-    if damaged:
-        warn(f"{path}: {damaged} of {damaged + len(records)} lines are damaged, and left out")
+    lines = _read_whole_lines(path)
+    if summary:
+        last = list(lines)[-_LAST_LINES:]
+        lines = {
+            start: line for start, line in lines.items() if start in last or line.startswith(b'{"event": "evaluation"')
+        }
+    return list(_parse(lines).values())
+
+
+def _parse(lines: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
+    """Return the records in whole lines. Lines that are no records, which somebody else can write, are left out."""
+    records: dict[int, dict[str, Any]] = {}
+    for start, line in lines.items():
+        with contextlib.suppress(ValueError):
+            record = parse_json(line, MAXIMUM_VALUES)
+            if isinstance(record.get("step"), int) and isinstance(record.get("event"), str):
+                records[start] = record
     return records
+
+
+def _describe_gap(lines: Sequence[bytes], index: int) -> str:
+    """Describe the place of a gap before the line with an index."""
+    records = _parse({place: lines[place] for place in (index - 1, index) if 0 <= place < len(lines)})
+    before, after = (f"step {records[place]['step']:,}" if place in records else "" for place in (index - 1, index))
+    if before and after:
+        return f"between {before} and {after}"
+    return f"after {before}" if before else f"before {after}" if after else "everywhere"
+
+
+def _read_end(path: Path) -> bytes:
+    """Return the bytes of a log on which the checksum of its next line depends; none if the log has no lines."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _END))
+            return file.read(_END)
+    except FileNotFoundError:
+        return b""
 
 
 def _read_content(path: Path) -> bytes:
@@ -138,24 +175,42 @@ def _read_content(path: Path) -> bytes:
         return read_bounded(path, MAXIMUM_SIZE)
 
 
-def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, Any]], int]:
-    """Return the records of a log, and the number of damaged lines.
+def _read_whole_lines(path: Path, *, report: bool = True) -> dict[int, bytes]:
+    """Return the whole lines of a log without their checksums, by their place in the file.
 
-    If `may_be_partial`, a last line that stops before its checksum is not damaged: the run may be writing it.
+    What follows the last line break is not a line: a process is writing it, or was killed meanwhile.
+
+    Args:
+        path: The file.
+        report: Whether to warn of lines that are missing, damaged or not in their order.
     """
-    if not path.exists():
-        return [], 0
-    lines = _read_content(path).split(b"\n")
-    records: list[dict[str, Any]] = []
-    damaged = 0
-    for number, line in enumerate(lines, start=1):
-        is_last = number == len(lines)
+    last = _find_last_line(path)  # before the log is read, since a run that trains extends it
+    content = _read_content(path) if path.exists() else b""
+    lines: dict[int, bytes] = {}
+    gaps: dict[int, None] = {}  # each as the number of whole lines before it
+    start, previous = 0, b""
+    while stop := content.find(b"\n", start) + 1:
         try:
-            records.append(parse_line(line))
+            lines[start] = unseal(content[start : stop - 1], JSON_KEY, previous)
         except ValueError:
-            is_partial = is_last and (not line or (may_be_partial and _WHOLE.search(line) is None))
-            damaged += not is_partial
-    return records, damaged
+            gaps[len(lines)] = None
+        start, previous = stop, content[max(0, stop - _END) : stop]
+    if last is not None and last + b'"}\n' not in content:
+        gaps[len(lines)] = None
+    if gaps and report:
+        shown = [_describe_gap(list(lines.values()), gap) for gap in list(gaps)[:_MOST_PLACES]]
+        others = f", and at {len(gaps) - _MOST_PLACES:,} other places" * (len(gaps) > _MOST_PLACES)
+        warn(f"{path}: lines are missing, damaged or not in their order {', '.join(shown)}{others}")
+    return lines
+
+
+def _find_last_line(path: Path) -> bytes | None:
+    """Return the checksum of the line that was the last at the latest checkpoint, or None if there is none."""
+    for checkpoint in reversed(step_folders(path.parent / "checkpoints").values()):
+        with contextlib.suppress(RunError):
+            end = CheckpointManifest.read(checkpoint / MANIFEST).logs.get(path.name)
+            return None if end is None else end.encode()
+    return None
 
 
 def number_of(record: Mapping[str, Any], name: str) -> float | None:

@@ -4,9 +4,7 @@ A run directory may come from someone else, and may be damaged. Reads are bounde
 has a summary with the reason.
 """
 
-import contextlib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,21 +13,20 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
+from seqforge.experiment.tables import Table
 from seqforge.figures import describe_layers
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
-from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of, parse_line
+from seqforge.runs.metrics_log import interval_of, number_of, read_metrics
 from seqforge.runs.verification import step_folders
-from seqforge.storage.files import FOLDER, describe_failure, kind_of, read_bounded, reported_failures
+from seqforge.storage.files import FOLDER, describe_failure, kind_of, reported_failures
+from seqforge.storage.folders import remove_abandoned
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
 
 MAXIMUM_FOLDERS = 100_000
 """Number of folders after which the search ends."""
-
-LAST_LINES = 5
-"""Number of lines at the end of a log that are parsed: a step, an evaluation, a sample, and a partial line."""
 
 
 class _Named(BaseModel):
@@ -111,6 +108,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
             ) from error
         if kind != FOLDER:
             raise RunError(f"{folder}: it is {kind}, not a folder")
+        remove_abandoned(folder)
         level, count, unreadable = [folder], 0, list[Path]()
         for _ in range(MAXIMUM_DEPTH + 1):
             below: list[Path] = []
@@ -147,14 +145,15 @@ def summarize_run(path: Path) -> RunSummary:
         directory = RunDirectory.open(path)
         return _summarize(directory)
     except SeqforgeError as error:
-        return RunSummary(path, "damaged", error.message.removeprefix(f"{path}: ").partition("\n")[0])
+        reason = error.message.removeprefix(f"{path}: ").removeprefix(f"{path}/").partition("\n")[0]
+        return RunSummary(path, "damaged", reason)
     except OSError as error:
         return RunSummary(path, "damaged", describe_failure(error).message.removeprefix(f"{path}/"))
 
 
 def _summarize(directory: RunDirectory) -> RunSummary:
-    table, experiment = _read_experiment(directory.experiment)
-    records = _read_evaluations(directory.metrics)
+    table, experiment = _read_experiment(directory)
+    records = read_metrics(directory.metrics, summary=True)
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
     best, unit, interval = best_evaluation(records)
@@ -178,33 +177,13 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     )
 
 
-def _read_experiment(path: Path) -> tuple[dict[str, Any], _Experiment]:
+def _read_experiment(directory: RunDirectory) -> tuple[Table, _Experiment]:
+    table = directory.read_experiment()
     try:
-        table = tomllib.loads(read_bounded(path).decode())
         return table, _Experiment.model_validate(table)
-    except FileNotFoundError as error:
-        raise RunError(f"{path.name}: the file is missing: the run did not start") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise RunError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path.name}: not a TOML file: {error}") from error
-
-
-def _read_evaluations(path: Path) -> list[dict[str, Any]]:
-    """Return the evaluations of a metrics log and its last records, without damaged lines.
-
-    Other lines are not parsed, so that a list of many long runs appears at once.
-    """
-    if not path.exists():
-        return []
-    lines = read_bounded(path, MAXIMUM_SIZE).split(b"\n")
-    evaluations = [line for line in lines[:-LAST_LINES] if line.startswith(b'{"event": "evaluation"')]
-    records: list[dict[str, Any]] = []
-    for line in [*evaluations, *lines[-LAST_LINES:]]:
-        with contextlib.suppress(ValueError):
-            records.append(parse_line(line))
-    return records
+        raise RunError(f"{directory.experiment}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def best_evaluation(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str, tuple[float, float] | None]:

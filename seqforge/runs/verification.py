@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import NonNegativeInt
+
 from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.storage.records import (
     MANIFEST,
@@ -15,22 +17,29 @@ from seqforge.storage.records import (
     verify_files,
 )
 
-RUN_FILES = ("vocabulary.json", "example_spec.json")
-"""Files of the run directory that decide what the tokens and the outputs of a checkpoint mean."""
+MARKER = "run.json"
+"""File that marks a folder as a run directory, and identifies the run."""
+
+RUN_FILES = (MARKER, "vocabulary.json", "example_spec.json")
+"""Files of the run directory that identify the run, and decide what tokens and outputs of a checkpoint mean."""
 
 
 class CheckpointManifest(Manifest):
     """The manifest of a checkpoint.
 
     Attributes:
+        step: Step of the checkpoint; 0 for initial weights.
         loss: Validation loss of the checkpoint; None if it was not evaluated.
         run: Files of the run directory that belong to the checkpoint, by name.
+        logs: Checksum of the line of each log that was the last when the manifest was written, by name.
     """
 
-    VERSION = 1
+    VERSION = 2
 
+    step: NonNegativeInt
     loss: float | None
     run: dict[FileName, FileRecord]
+    logs: dict[FileName, str]
 
 
 def describe_run_files(run: Path) -> dict[str, FileRecord]:
@@ -45,6 +54,11 @@ def describe_run_files(run: Path) -> dict[str, FileRecord]:
 def run_folder(checkpoint: Path) -> Path:
     """Return the run directory of a checkpoint, `RUN/checkpoints/step-…`, or of initial weights, `RUN/initial`."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step in the name of a checkpoint, `step-00000000`; 0 for initial weights."""
+    return int(checkpoint.name.removeprefix("step-")) if checkpoint.parent.name == "checkpoints" else 0
 
 
 def step_folders(folder: Path) -> dict[int, Path]:
@@ -74,7 +88,7 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> Checkpoint
         RunError: If a file is missing, damaged or cannot be read.
     """
     try:
-        return _verify(checkpoint, CheckpointManifest.read(checkpoint / MANIFEST), names)
+        return _verify(checkpoint, names)
     except DamagedFileError as error:
         raise damaged(checkpoint, error.path, error.reason) from error
     except OSError as error:
@@ -102,10 +116,9 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
     later = [path for path in folders.values() if path.name > checkpoint.name]
     for path in [*reversed(earlier), *reversed(later)]:
         with contextlib.suppress(RunError, OSError):
-            manifest = CheckpointManifest.read(path / MANIFEST)
-            _verify(path, manifest, manifest.files)
+            _verify(path, None)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
-            offer, step = f"The {place} is {path}. To resume from it: ", int(path.name.removeprefix("step-"))
+            offer, step = f"The {place} is {path}. To resume from it: ", step_of(path)
             return (
                 f"{offer}seqforge run --resume {quote_path(path)}\n"
                 "Other commands, such as seqforge sample, take this path in place of the run's.",
@@ -116,7 +129,14 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
     return none, none
 
 
-def _verify(checkpoint: Path, manifest: CheckpointManifest, names: Iterable[str]) -> CheckpointManifest:
-    verify_files(checkpoint, manifest.files, names)
-    verify_files(run_folder(checkpoint), manifest.run, manifest.run)
+def _verify(checkpoint: Path, names: Iterable[str] | None) -> CheckpointManifest:
+    """Check the manifest of a checkpoint, and the files with these names, or all."""
+    path, run = checkpoint / MANIFEST, run_folder(checkpoint)
+    manifest = CheckpointManifest.read(path)
+    if manifest.step != step_of(checkpoint):
+        raise DamagedFileError(path, f"the checkpoint is that of step {manifest.step}, and was renamed or copied")
+    if manifest.run.get(MARKER) != describe_files([run / MARKER])[MARKER]:
+        raise DamagedFileError(path, "the checkpoint belongs to another run")
+    verify_files(checkpoint, manifest.files, manifest.files if names is None else names)
+    verify_files(run, manifest.run, manifest.run)
     return manifest

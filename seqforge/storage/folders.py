@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from seqforge.storage.files import sync_folder
@@ -48,12 +48,48 @@ def create_folder(path: Path, fill: Callable[[Path], None], *, numbered: bool = 
         os.close(descriptor)
 
 
+def replace_folder(source: Path, target: Path) -> Path:
+    """Rename a folder to the name of another one beside it, which is deleted, and return the name.
+
+    Raises:
+        OSError: If it cannot be renamed. Then the other folder is unchanged.
+    """
+    with _moved_away(target) as old:
+        try:
+            return source.rename(target)
+        except BaseException:
+            if not target.exists():
+                old.rename(target)
+            raise
+
+
+def discard_folder(path: Path) -> None:
+    """Delete a folder. A killed process does not leave a part of it under its name.
+
+    Raises:
+        OSError: If it cannot be deleted.
+    """
+    with _moved_away(path):
+        pass
+
+
+@contextlib.contextmanager
+def _moved_away(path: Path) -> Generator[Path]:
+    """Move a folder into a temporary one inside the block, and delete this afterwards."""
+    temporary, descriptor = _create_locked(path.parent)
+    with contextlib.ExitStack() as end:
+        end.callback(os.close, descriptor)
+        end.callback(shutil.rmtree, temporary)
+        yield path.rename(temporary / path.name)
+
+
 def remove_abandoned(parent: Path) -> None:
-    """Remove the temporary folders of processes that no longer hold a lock on them."""
-    for path in parent.iterdir():
-        if _TEMPORARY.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(OSError):  # Another process may have removed it, or it is read-only.
-                remove_unless_locked(path)
+    """Remove the temporary folders of processes that no longer hold a lock on them, if this user may."""
+    with contextlib.suppress(OSError):
+        for path in parent.iterdir():
+            if _TEMPORARY.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):  # Another process may have removed it, or it is read-only.
+                    remove_unless_locked(path)
 
 
 def remove_unless_locked(path: Path) -> bool:

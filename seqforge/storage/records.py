@@ -62,12 +62,13 @@ LAST_LINE = Seal(b"# checksum: ", b"\n", b"")
 """The last line of a file, which is a comment in TOML."""
 
 
-def seal(content: bytes, form: Seal = LAST_LINE) -> bytes:
-    """Return a content with its checksum at its end."""
-    return content.removesuffix(form.moved) + form.before + xxhash.xxh3_64_hexdigest(content).encode() + form.after
+def seal(content: bytes, form: Seal = LAST_LINE, previous: bytes = b"") -> bytes:
+    """Return a content with its checksum at its end, which also depends on the bytes `previous`."""
+    checksum = xxhash.xxh3_64_hexdigest(previous + content).encode()
+    return content.removesuffix(form.moved) + form.before + checksum + form.after
 
 
-def unseal(content: bytes, form: Seal = LAST_LINE) -> bytes:
+def unseal(content: bytes, form: Seal = LAST_LINE, previous: bytes = b"") -> bytes:
     """Return a content without its checksum.
 
     Raises:
@@ -77,33 +78,32 @@ def unseal(content: bytes, form: Seal = LAST_LINE) -> bytes:
     whole = start + form.moved
     if not found:
         raise ValueError("it does not end with a checksum")
-    if end != xxhash.xxh3_64_hexdigest(whole).encode() + form.after:
+    if end != xxhash.xxh3_64_hexdigest(previous + whole).encode() + form.after:
         raise ValueError("its content does not match its checksum")
     return whole
 
 
-def to_sealed_json(values: Mapping[str, Any]) -> bytes:
+def to_sealed_json(values: Mapping[str, Any], previous: bytes = b"") -> bytes:
     """Return a JSON object on one line, whose last key is the checksum of the rest.
 
     Args:
         values: The other keys; at least one.
+        previous: Bytes on which the checksum also depends.
     """
-    return seal(json.dumps(values).encode(), JSON_KEY)
+    return seal(json.dumps(values).encode(), JSON_KEY, previous)
 
 
 MAXIMUM_ENTRIES = 1_000_000
 """Largest number of keys and items of a JSON object, which bounds the memory that it needs."""
 
 
-def parse_sealed_json(content: bytes, maximum_entries: int = MAXIMUM_ENTRIES) -> dict[str, Any]:
-    """Return the values of a JSON object without its checksum.
+def parse_json(text: bytes, maximum_entries: int = MAXIMUM_ENTRIES) -> dict[str, Any]:
+    """Return the values of a JSON object.
 
     Raises:
-        ValueError: If the object does not match its checksum, has none, is not UTF-8 or not JSON, or is nested too
-            deeply; if it has too many entries; or if a number is infinite, not a number, or an integer of more than 64
-            bits.
+        ValueError: If it is not UTF-8 or not JSON, is nested too deeply, or has too many entries; or if a number is
+            infinite, not a number, or an integer of more than 64 bits.
     """
-    text = unseal(content, JSON_KEY)
     if sum(map(text.count, (b",", b"[", b"{"))) > maximum_entries:
         raise ValueError(f"it has more than {maximum_entries:,} entries")
     try:
@@ -113,6 +113,15 @@ def parse_sealed_json(content: bytes, maximum_entries: int = MAXIMUM_ENTRIES) ->
     if not isinstance(values, dict):
         raise ValueError("it is not an object")
     return cast("dict[str, Any]", values)
+
+
+def parse_sealed_json(content: bytes, maximum_entries: int = MAXIMUM_ENTRIES) -> dict[str, Any]:
+    """Return the values of a JSON object without its checksum.
+
+    Raises:
+        ValueError: If it does not match its checksum or has none, or as in `parse_json`.
+    """
+    return parse_json(unseal(content, JSON_KEY), maximum_entries)
 
 
 def _finite(text: str) -> float:

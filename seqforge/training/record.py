@@ -17,8 +17,8 @@ from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import record_end, record_start, recorded_activity
 from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.samples import CHECKSUMS, SAMPLE, write_samples
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import describe_run_files
 from seqforge.storage.files import reported_failures
 from seqforge.tasks import TaskSample
 
@@ -44,7 +44,6 @@ class RunRecord:
         self._keep = keep
         self._log = MetricsLog(directory.metrics)
         with reported_failures(f"reading {directory.path}"):
-            self._run_files = describe_run_files(directory.path) if world.is_first else {}
             self._folder = directory.path.stat() if world.is_first else None
 
     def activity(self, work: str) -> contextlib.AbstractContextManager[None]:
@@ -72,6 +71,9 @@ class RunRecord:
         """Record in the history that training ends."""
         if self._world.is_first and self._is_in_place():
             record_end(self._directory.path, event.step, event.reason, complete=event.complete, seconds=event.seconds)
+            with contextlib.suppress(OSError, RunError):  # An error may have ended the training.
+                self._log.sync()
+                self.checkpoints.record_logs()
 
     def write_step(self, event: StepFinished) -> None:
         """Append a training step to the metrics log."""
@@ -89,8 +91,8 @@ class RunRecord:
         """Write the samples of a step to files, and append their scores to the metrics log."""
         if self._world.is_first:
             self._check_place()
-            self._directory.write_samples(step, sample.texts)
-        self._append("sample", step, with_baselines(sample.scores, sample.baseline))
+            checksums = write_samples(self._directory.samples, step, sample.texts)
+            self._append(SAMPLE, step, {**with_baselines(sample.scores, sample.baseline), CHECKSUMS: checksums})
 
     def save(self, state: TrainingState, loss: float | None) -> None:
         """Write a checkpoint with the recurrent states of all processes, unless it exists, and delete older ones.
@@ -108,7 +110,7 @@ class RunRecord:
             self._check_place()
             self._log.sync()
             whole = replace(state, recurrent=recurrent)
-            self.checkpoints.save(whole, self._corpus, self._run_files, loss, keep=self._keep)
+            self.checkpoints.save(whole, self._corpus, loss, keep=self._keep)
 
     def _append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         if self._world.is_first:

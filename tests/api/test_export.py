@@ -20,7 +20,7 @@ from seqforge.runs.summary import summarize_run
 from seqforge.runs.verification import CheckpointManifest
 from seqforge.storage.records import MANIFEST, describe_content
 
-STORED = Path(__file__).parents[1] / "training" / "runs" / "version-2"
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 
 MakeExperiment = Callable[..., Experiment]
 

@@ -15,6 +15,8 @@ from seqforge.events import WorkProgressed
 from seqforge.kinds import Cell
 from seqforge.model.precision import check_precision
 from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.samples import write_samples
 
 
 @pytest.fixture
@@ -125,7 +127,8 @@ def test_the_repr_of_a_run_is_one_line(run: Run) -> None:
 
 
 def test_the_html_of_a_run_shows_its_curve_and_an_escaped_sample(run: Run) -> None:
-    (run.directory.samples / "step-00000012.txt").write_text("<script>alert(1)</script> & more")
+    checksums = write_samples(run.directory.samples, 12, ["<script>alert(1)</script> & more"])
+    MetricsLog(run.directory.metrics).append("sample", 12, {"checksums": checksums})
     shown = run._repr_html_()
     assert "<script" not in shown
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in shown

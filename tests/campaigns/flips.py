@@ -18,6 +18,8 @@ from seqforge.events import no_report
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_training
+from seqforge.runs.history import read_history
+from seqforge.runs.samples import SAMPLE, find_samples
 from seqforge.storage.cache import find_damage
 from seqforge.storage.records import MANIFEST
 from seqforge.tasks import task_of
@@ -55,7 +57,8 @@ def run_flips(folder: Path, bits: int, large_bits: int, seed: int) -> int:
                 flips += [(path, bit) for bit in _choose(size, share, generator)]
         for path, bit in flips:
             outcome = reader.outcome(path, bit)
-            name = path.name if path.is_relative_to(run.path) else f"{path.name} (cache)"
+            name = "samples" if path.suffix == ".txt" else path.name
+            name = name if path.is_relative_to(run.path) else f"{path.name} (cache)"
             counts.setdefault(name, Counter())[outcome] += 1
             if outcome in OUTCOMES[2:]:
                 print(f"{outcome}: bit {bit} of {path.relative_to(folder)}", flush=True)
@@ -74,7 +77,7 @@ def _choose(size: int, bits: int, generator: random.Random) -> Iterator[int]:
     return iter(range(size) if not bits or bits >= size else sorted(generator.sample(range(size), bits)))
 
 
-_READ = (".json", ".toml", ".jsonl", ".bin", ".safetensors")
+_READ = (".json", ".toml", ".jsonl", ".txt", ".bin", ".safetensors")
 
 
 class _Reader:
@@ -120,6 +123,11 @@ class _Reader:
             return self._read_entry()
         if path.name == "metrics.jsonl":
             return {"log": self._run.metrics()}
+        if path.name == "history.jsonl":
+            return {"history": read_history(self._path)}
+        if path.suffix == ".txt":
+            samples = [record for record in self._run.metrics() if record["event"] == SAMPLE]
+            return {"samples": [find_samples(path.parent, record) for record in samples]}
         run = self._run
         if path.name in ("experiment.toml", "run.json"):
             run = Run.open(self._path, registry=self._registry)

@@ -28,8 +28,10 @@ from seqforge.events import no_report
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_model, load_training
-from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.comparison import differing_settings
+from seqforge.runs.metrics_log import MetricsLog, describe_logs
 from seqforge.runs.resume import remove_temporary_files
+from seqforge.runs.summary import summarize_run
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import CheckpointManifest, describe_run_files
 from seqforge.storage.cache import EntryManifest, find_damage
@@ -231,11 +233,9 @@ class Runs:
         content = path.read_bytes()
         if generator.random() < 0.1:
             path.write_bytes(mutate(content, generator))
-        elif path.name == "metrics.jsonl":
-            lines = content.splitlines(keepends=True)
-            index = generator.randrange(len(lines))
-            lines[index] = seal(mutate(unseal(lines[index].rstrip(), JSON_KEY), generator), JSON_KEY) + b"\n"
-            path.write_bytes(b"".join(lines))
+        elif path.suffix == ".jsonl":
+            path.write_bytes(_change_line(content, generator))
+            _refresh_manifests(trial)
         elif path.name == "experiment.toml":
             path.write_bytes(seal(mutate(unseal(content), generator).rstrip(b"\n") + b"\n"))
         elif path.suffix == ".json":
@@ -252,6 +252,7 @@ class Runs:
         digest, state = self._states[name]
         readers: list[Callable[[], object]] = [
             run.losses, run._repr_html_, run.vocabulary, run.example_spec, run.checkpoints.best,
+            lambda: summarize_run(run.path), lambda: differing_settings([run.experiment.table, {}]),
             lambda: read_backends(run.path),
             # With its own sizes, since the description of a run may state large ones.
             lambda: load_training(run.checkpoints.find("latest"), state, self._runs[name].experiment, digest),
@@ -270,12 +271,22 @@ class Runs:
             raise refused
 
 
+def _change_line(content: bytes, generator: random.Random) -> bytes:
+    """Return a log with a changed line, and with checksums that fit."""
+    lines = [line[: -len(', "checksum": "0123456789abcdef"}')] + b"}" for line in content.splitlines()]
+    index, changed = generator.randrange(len(lines)), b""
+    lines[index] = mutate(lines[index], generator)
+    for line in lines:
+        changed += seal(line, JSON_KEY, changed[-len('0123456789abcdef"}\n') :]) + b"\n"
+    return changed
+
+
 def _refresh_manifests(run: Path) -> None:
     """Make the manifests of all checkpoints fit their files and those of the run."""
     for checkpoint in (run / "checkpoints").iterdir():
         manifest = CheckpointManifest.read(checkpoint / MANIFEST)
         files = describe_files(checkpoint / name for name in manifest.files)
-        changes = {"files": files, "run": describe_run_files(run)}
+        changes = {"files": files, "run": describe_run_files(run), "logs": describe_logs(run)}
         manifest.model_copy(update=changes).write(checkpoint / MANIFEST)
 
 

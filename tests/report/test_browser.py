@@ -9,7 +9,9 @@ import pytest
 
 from seqforge import Run
 from seqforge.report import write_report
-from seqforge.runs.history import record_start
+from seqforge.runs.history import read_history, record_start
+from seqforge.runs.metrics_log import MetricsLog, to_lines
+from seqforge.runs.samples import find_samples, write_samples
 
 OpenPage = Callable[..., Any]
 FAULTY = "int f(void)\n{\n\treturn 0;\n}\n)\n"
@@ -23,11 +25,13 @@ def address(trained: Path, registry: Any, tmp_path_factory: pytest.TempPathFacto
     """Return the address of a report with hostile text in every place that a run or a model can fill."""
     folder = tmp_path_factory.mktemp("page")
     run = Run.open(shutil.copytree(trained, folder / "<b>run"), registry=registry)
-    for path in run.directory.samples.iterdir():
-        path.write_bytes((HOSTILE + path.read_text()).encode())
+    for record in [record for record in run.metrics() if record["event"] == "sample"]:
+        texts = [HOSTILE + path.read_text() for path in find_samples(run.directory.samples, record)]
+        checksums = write_samples(run.directory.samples, record["step"], texts)
+        MetricsLog(run.directory.metrics).append("sample", record["step"], {**record, "checksums": checksums})
     record_start(run.path, 12, {"corpus": HOSTILE, "backends": [HOSTILE]})
-    lines = (run.path / "history.jsonl").read_bytes().splitlines(keepends=True)
-    (run.path / "history.jsonl").write_bytes(b"".join([lines[-1], *lines[:-1]]))
+    history = read_history(run.path)
+    (run.path / "history.jsonl").write_bytes(to_lines([history[-1], *history[:-1]]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQFORGE_CACHE", str(folder / "cache"))
         page = write_report([run.load()])

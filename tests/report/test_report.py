@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seqforge import Experiment, Run, train
 from seqforge.report import write_report
 from seqforge.report.curves import MOST_POINTS, collect_curves
@@ -14,8 +16,10 @@ from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import embed_json
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.metrics_log import MetricsLog, to_lines
+from seqforge.runs.samples import CHECKSUMS, SAMPLE, write_samples
 
 
 def _data(page: str) -> dict[str, Any]:
@@ -73,8 +77,22 @@ def test_facts_state_the_command_and_the_machine(subject: LoadedRun) -> None:
     assert "checksum" not in facts.experiment
 
 
+def add_samples(run: RunDirectory, step: int, text: str) -> None:
+    checksums = write_samples(run.samples, step, [text])
+    MetricsLog(run.metrics).append(SAMPLE, step, {CHECKSUMS: checksums})
+
+
+def test_a_changed_sample_is_not_shown(subject: LoadedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    path = subject.directory.samples / "step-00000012-1.txt"
+    path.write_text(path.read_text() + "more")
+    samples = SampleReader(subject, 10_000).collect()
+    assert samples is None or samples["moments"][-1]["step"] != 12 or len(samples["moments"][-1]["texts"]) == 1
+    assert f"{path}: left out, since it is missing or not the text that the run has written" in capsys.readouterr().err
+
+
 def test_faults_have_the_places_of_the_metrics(subject: LoadedRun) -> None:
-    (subject.directory.samples / "step-00000012-1.txt").write_text("int f(void)\n{\n\treturn 0;\n}\n)\n")
+    add_samples(subject.directory, 13, "int f(void)\n{\n\treturn 0;\n}\n)\n")
+    subject.refresh()
     samples = SampleReader(subject, 10_000).collect()
     assert samples is not None
     text = samples["moments"][-1]["texts"][0]
@@ -122,13 +140,11 @@ def test_speed_leaves_out_the_time_of_evaluations() -> None:
 
 
 def test_report_of_ten_thousand_lines_and_a_hundred_samples_is_small(run: Run) -> None:
-    log = MetricsLog(run.path / "long.jsonl")
-    log.append("step", 1, {"seconds": 0.1, "characters": 64.0, "loss": 2.0, "bits_per_character": 2.9})
-    line = (run.path / "long.jsonl").read_bytes()
-    run.directory.metrics.write_bytes(line * 10_000)
+    line = {"event": "step", "step": 1, "seconds": 0.1, "characters": 64.0, "loss": 2.0, "bits_per_character": 2.9}
+    run.directory.metrics.write_bytes(to_lines([line] * 10_000))
     text = (run.directory.samples / "step-00000012-1.txt").read_text() * 15
     for step in range(100):
-        (run.directory.samples / f"step-{step:08d}.txt").write_text(text)
+        add_samples(run.directory, step, text)
     page = run.report().html
     assert len(page) < 5e6
     data = _data(page)

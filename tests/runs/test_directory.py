@@ -18,7 +18,7 @@ from seqforge.runs.directory import FILES, FOLDERS
 from seqforge.runs.resume import remove_temporary_files
 from seqforge.storage.records import to_sealed_json
 
-STORED = Path(__file__).parents[1] / "training" / "runs" / "version-2"
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 
 MakeExperiment = Callable[..., Experiment]
 

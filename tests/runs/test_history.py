@@ -1,5 +1,6 @@
 """The history of a run: its starts, its ends, and its state."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqforge import Experiment, Run, train
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import read_history, read_state, record_end, record_start
 
 
@@ -37,6 +39,36 @@ def test_state_while_a_run_trains_and_after_it_ended(experiment: Callable[..., E
     assert read_state(run.path)[0] == "interrupted"
     record_end(run.path, 12, "the disk is full", complete=False, seconds=1.0)
     assert read_state(run.path) == ("failed", "the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("crash", "reason"),
+    [
+        (
+            "ctypes.string_at(0)",
+            "the process was killed by signal 11, probably in compiled code of a plugin; .crash has",
+        ),
+        ("os.abort()", "the process was killed by signal 6, probably in compiled code of a plugin; .crash has"),
+        ("os.kill(os.getpid(), 9)", "the process was killed"),
+    ],
+)
+def test_a_crash_of_compiled_code_is_the_reason(crash: str, reason: str, tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "a", lambda run: None)
+    record_start(run.path, 0, {})
+    code = f"""
+import ctypes, os
+from pathlib import Path
+from seqforge.runs import RunDirectory
+with RunDirectory(Path({str(run.path)!r})).lock():
+    {crash}
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode < 0
+    state, found = read_state(run.path)
+    assert (state, found[: len(reason)]) == ("interrupted", reason)
+    assert ("signal" in found) == ("signal" in reason)
+    with run.lock():
+        pass
+    assert not (run.path / ".crash").exists()
 
 
 @pytest.mark.parametrize("rest", [b'{"event": "ended", "st', b"\0" * 40])

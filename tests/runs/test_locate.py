@@ -10,7 +10,7 @@ from seqforge.registry import Plugin, PluginState, PretrainedModel, Registry
 from seqforge.runs import find_run, locate
 from seqforge.runs.directory import suggest_runs
 
-STORED = Path(__file__).parents[1] / "training" / "runs" / "version-2"
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 
 
 def registry_of(*names: str) -> Registry:

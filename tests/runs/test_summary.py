@@ -14,7 +14,7 @@ from seqforge import Run, train
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.history import read_state
-from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.metrics_log import MetricsLog, to_lines
 from seqforge.runs.summary import find_runs, summarize_run
 from seqforge.storage.files import MAXIMUM_SIZE
 
@@ -95,7 +95,8 @@ def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> Non
         (b"a = " + b"[" * 100_000, "experiment.toml: not a TOML file"),
         (b"#" * (MAXIMUM_SIZE + 1), "experiment.toml: it is larger than"),
         (b"a = " + b"9" * 5000, "experiment.toml: not a TOML file"),
-        (None, "the run did not start"),
+        (b"a = 0x" + b"f" * 5000, "experiment.toml: an integer has more than 64 bits"),
+        (None, "experiment.toml: the file is missing"),
     ],
 )
 def test_a_damaged_run_is_summarized_with_the_reason(content: bytes | None, reason: str, tmp_path: Path) -> None:
@@ -111,9 +112,9 @@ def test_a_damaged_run_is_summarized_with_the_reason(content: bytes | None, reas
 def test_links_and_damaged_lines_are_not_read(run: Run, tmp_path: Path) -> None:
     copy = RunDirectory.create(tmp_path, "copy", lambda run: None)
     copy.experiment.write_bytes(run.directory.experiment.read_bytes())
-    lines = run.directory.metrics.read_bytes().splitlines(keepends=True)
-    best = next(line for line in lines if b"evaluation" in line)
-    copy.metrics.write_bytes(best.replace(b'"loss": ', b'"loss": 0') + best + b"\xff\n" + b'{"step": 4}\n')
+    best = next(record for record in run.metrics() if record["event"] == "evaluation")
+    lines = to_lines([best, best | {"step": 9}]).splitlines(keepends=True)
+    copy.metrics.write_bytes(lines[0] + lines[1].replace(b'"loss": ', b'"loss": 0') + b"\xff\n" + b'{"step": 4}\n')
     summary = summarize_run(copy.path)
     assert (summary.steps, summary.parameters) == (5, None)
     copy.metrics.unlink()

@@ -9,7 +9,7 @@ import pytest
 
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
-from seqforge.storage.folders import create_folder
+from seqforge.storage.folders import create_folder, discard_folder, replace_folder
 
 CHILD = """
 import os, sys
@@ -28,6 +28,18 @@ create_folder(Path(sys.argv[1], "run"), fill, numbered=True)
 
 def fill(path: Path) -> None:
     (path / "file").touch()
+
+
+def test_a_folder_is_replaced_or_stays(tmp_path: Path) -> None:
+    old, new = create_folder(tmp_path / "a", fill), create_folder(tmp_path / "b", fill)
+    (new / "more").touch()
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "missing", old)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "file", "file", "more"]
+    assert replace_folder(new, old) == old
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "file", "more"]
+    discard_folder(old)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:

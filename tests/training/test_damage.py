@@ -1,5 +1,6 @@
 """Damaged files of a run are named, and another checkpoint is offered. Nothing damaged is used."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
+from seqforge.runs.summary import summarize_run
 
 
 @pytest.fixture
@@ -82,19 +84,19 @@ def test_a_changed_experiment_is_refused_until_its_checksum_is_deleted(run: Run,
     assert run.checkpoints.steps()[-1] == 8
 
 
-def test_damaged_lines_of_the_log_are_dropped_and_a_copy_is_kept(
+def test_damaged_lines_of_the_log_are_left_out_and_the_run_goes_on(
     run: Run, registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = run.directory.metrics
     records = run.metrics()
     flip(log)
     before = log.read_bytes()
+    warning = f"{log}: lines are missing, damaged or not in their order between step 4 and step 5\n"
     assert len(run.metrics()) == len(records) - 1
-    assert "metrics.jsonl: 1 of 9 lines are damaged, and left out" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"seqforge: {warning}"
     Run.open(run.path, ["training.steps=7"], registry).resume()
-    copy = log.with_name("metrics.damaged-1.jsonl")
-    assert copy.read_bytes() == before
-    assert f"1 line was damaged and deleted, all others are kept. The log as it was: {copy}" in capsys.readouterr().err
+    assert warning in capsys.readouterr().err
+    assert log.read_bytes().startswith(before)
     kept = [record for record in run.metrics() if record["step"] <= 6]
     assert len(kept) == len(records) - 1
     assert all(record in records for record in kept)
@@ -105,10 +107,40 @@ def test_a_line_that_is_being_written_is_not_damaged_but_a_damaged_end_is(
 ) -> None:
     log, records = run.directory.metrics, run.metrics()
     whole = log.read_bytes()
-    log.write_bytes(whole[:-9])
-    assert run.metrics() == records[:-1]
+    log.write_bytes(whole + whole.splitlines()[0][:-9])
+    assert run.metrics() == records
     assert not capsys.readouterr().err
     log.write_bytes(whole)
     flip(log, 0.99999)
     assert run.metrics() == records[:-1]
-    assert "1 of 9 lines are damaged" in capsys.readouterr().err
+    assert "not in their order after step 6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["exchanged", "copied"])
+def test_a_checkpoint_under_another_name_is_refused(other: str, run: Run) -> None:
+    first, last = run.checkpoints.path(4), run.checkpoints.path(6)
+    last.rename(run.path / "kept")
+    first.rename(last) if other == "exchanged" else shutil.copytree(first, last)
+    (run.path / "kept").rename(first) if other == "exchanged" else None
+    for name in ("latest", "best", 6):
+        with pytest.raises(RunError, match=r"the checkpoint is that of step [46], and was renamed or copied") as caught:
+            run.model(name)
+    assert f"The last whole checkpoint before it is {run.checkpoints.path(5)}." in str(caught.value.hint)
+
+
+def test_a_checkpoint_of_another_run_is_refused(run: Run, experiment: Any, tmp_path: Path) -> None:
+    path = run.checkpoints.path(6)
+    other = train(experiment(training={"steps": 6}), tmp_path / "other").checkpoints.path(6)
+    shutil.rmtree(path)
+    shutil.copytree(other, path)
+    with pytest.raises(RunError, match=r"step-00000006/manifest.json: the checkpoint belongs to another run"):
+        run.resume(training={"steps": 8})
+
+
+def test_the_end_of_the_log_cannot_be_lost_without_a_word(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for log in (run.directory.metrics, run.path / "history.jsonl"):
+        content = log.read_bytes()
+        log.write_bytes(b"".join(content.splitlines(keepends=True)[:-1]))
+        summarize_run(run.path)
+        assert f"{log}: lines are missing, damaged or not in their order after step" in capsys.readouterr().err
+        log.write_bytes(content)

@@ -15,6 +15,7 @@ import pytest
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
 from seqforge.kinds import WorkProgressed
+from seqforge.runs.resume import remove_temporary_files
 from seqforge.training.interrupts import Interrupted, InterruptGuard
 
 
@@ -144,8 +145,12 @@ def test_temporary_files_of_killed_processes_are_removed(experiment: Any, tmp_pa
         (run.path / name).parent.mkdir(exist_ok=True)
         (run.path / name).touch()
     (run.checkpoints.path(12) / ".manifest.json.7.tmp").touch()
+    (run.path / "samples" / "notes.tmp").touch()
+    remove_temporary_files(run.path)
+    assert [path.name for path in run.path.rglob("*.tmp")] == ["notes.tmp"]
+    (run.path / left[0]).touch()
     Run.open(run.path, ["training.steps=13"], registry).resume()
-    assert not list(run.path.rglob("*.tmp"))
+    assert not (run.path / left[0]).exists()
 
 
 def test_a_checkpoint_that_is_partly_deleted_does_not_count(
@@ -154,8 +159,8 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
     real: Callable[..., None] = shutil.rmtree
 
     def stop(path: Path, **options: Any) -> None:
-        if "step-" in path.name and path.exists():
-            (path / "manifest.json").unlink()
+        for checkpoint in path.glob("step-*"):
+            (checkpoint / "manifest.json").unlink()
             raise KeyboardInterrupt
         real(path, **options)
 

@@ -210,7 +210,7 @@ def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, regis
 
 def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A device that is always full: every write to it fails with ENOSPC.
-    monkeypatch.setattr(metrics_log, "open_regular", lambda *_: Path("/dev/full").open("ab"))  # noqa: SIM115
+    monkeypatch.setattr(metrics_log, "open_regular", lambda path, mode="rb": Path("/dev/full").open(mode))  # noqa: SIM115
     with pytest.raises(RunError, match="the disk is full"):
         MetricsLog(tmp_path / "metrics.jsonl").append("step", 4, {})
 
