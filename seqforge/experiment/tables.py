@@ -73,8 +73,7 @@ def parse_table(content: bytes, path: Path) -> Table:
         path: The file, for messages.
 
     Raises:
-        ExperimentError: If it is not TOML, is nested too deeply, has too many entries, or an integer of more than 64
-            bits.
+        ExperimentError: If it is not TOML, is nested too deeply, or has too many entries, tables or digits.
     """
     try:
         table = _parse(content)
@@ -123,8 +122,8 @@ def _find_excess(table: Table) -> str:
         tables += sum(isinstance(value, dict) for value in level)
         if tables > MAXIMUM_TABLES:
             return f"it has more than {MAXIMUM_TABLES:,} tables"
-        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in level):
-            return "an integer has more than 64 bits"
+        if any(isinstance(value, int) and abs(value) >= 10**100 for value in level):
+            return "an integer has more than 100 digits"
     return f"tables and lists are nested more than {MAXIMUM_DEPTH} levels deep" if level else ""
 
 

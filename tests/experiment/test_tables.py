@@ -41,8 +41,8 @@ def test_a_toml_file_is_read(tmp_path: Path):
         (b"'a'. \"b\" ." * 8 + b"a = 1", "not a TOML file: a dotted key has more than 16 parts"),
         (b"a = [" + b"{}," * 20_000 + b"]", "it has more than 20,000 keys and items of lists"),
         (b"[[a]]\n" * 1001, "it has more than 1,000 tables"),
-        (b"a = [0x" + b"f" * 20_000 + b"]", "an integer has more than 64 bits"),
-        (b"a = 9223372036854775808", "an integer has more than 64 bits"),
+        (b"a = [0x" + b"f" * 20_000 + b"]", "an integer has more than 100 digits"),
+        (b"a = -1" + b"0" * 100, "an integer has more than 100 digits"),
         (b"#" * 1024 * 1024 + b"#", "not a TOML file: it is larger than 1,048,576 bytes"),
         (b"a = " + b"[" * 64 + b"1" + b"]" * 64, "tables and lists are nested more than 64 levels deep"),
     ],
@@ -172,9 +172,7 @@ def test_a_value_that_is_not_toml_is_a_string(text: str, value: Any):
 
 
 _keys = st.lists(st.from_regex(r"[a-z_]{1,6}", fullmatch=True), min_size=1, max_size=4)
-_plain = (
-    st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-)
+_plain = st.integers(-(10**99), 10**99) | st.booleans() | st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 
 @given(keys=_keys, value=_plain | st.lists(_plain, max_size=3))

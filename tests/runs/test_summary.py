@@ -95,7 +95,7 @@ def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> Non
         (b"a = " + b"[" * 100_000, "experiment.toml: not a TOML file"),
         (b"#" * (MAXIMUM_SIZE + 1), "experiment.toml: it is larger than"),
         (b"a = " + b"9" * 5000, "experiment.toml: not a TOML file"),
-        (b"a = 0x" + b"f" * 5000, "experiment.toml: an integer has more than 64 bits"),
+        (b"a = 0x" + b"f" * 5000, "experiment.toml: an integer has more than 100 digits"),
         (None, "experiment.toml: the file is missing"),
     ],
 )
