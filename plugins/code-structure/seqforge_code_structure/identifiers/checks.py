@@ -61,7 +61,7 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
     too, as loops over the elements of a list do.
     """
-    if _has_more_parameters(function) or context.may_declare(function.bare_macros):
+    if _has_more_parameters(function):
         return
     declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:

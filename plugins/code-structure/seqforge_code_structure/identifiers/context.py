@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seqforge_code_structure.identifiers.evidence import find_local_names
@@ -16,9 +16,6 @@ FEWEST_FILES = 100
 
 GLOBAL_UNDERSCORES = 2
 """Smallest number of underscores of an unknown name that is probably that of a global variable."""
-
-UNDECLARED_SHARE = 0.75
-"""An argument of a function is no variable if it is an undeclared name in at least this share of the calls."""
 
 _COUNTER = re.compile(
     r"(?:(?:unsigned|signed|long|short|int|char|bool|s?size_t|[us](?:8|16|32|64))\s+)+[^(=]*=\s*-?\d[^(]*"
@@ -38,9 +35,7 @@ class Context:
         declared: Names that the text declares outside of functions.
         locals: Names that functions of the text declare.
         macros: Macros of the text.
-        calls: Number of calls of each function or macro that the text does not declare.
         free: Number of functions that use each name without declaring it.
-        arguments: For each of these and the index of an argument, the number of calls in which nothing declares it.
         unused: Number of unused variables with an initializer for each text of a declaration.
     """
 
@@ -51,9 +46,7 @@ class Context:
     declared: set[str] = field(default_factory=set[str])
     locals: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
-    calls: Counter[str] = field(default_factory=Counter[str])
     free: Counter[str] = field(default_factory=Counter[str])
-    arguments: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     unused: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
@@ -71,7 +64,8 @@ class Context:
         context = cls(lexicon, strict, whole, whole and not any(unit.includes for unit in units))
         for unit in units:
             context._add(unit)
-        context._add_dependent(units)
+        for macro in context.macros.by_name.values():
+            context.declared.update(macro.declared)
         return context
 
     def _add(self, unit: UnitNames) -> None:
@@ -80,7 +74,6 @@ class Context:
         self.locals.update([found.name for function in unit.functions for found in function.declarations])
         self.macros.update(unit.macros)
         for function in unit.functions:
-            self.calls.update(use.name for use in function.free if use.called)
             self.free.update({use.name for use in function.free})
             self.unused.update(
                 {
@@ -89,18 +82,6 @@ class Context:
                     if not found.used and "=" in found.statement and not _COUNTER.fullmatch(found.statement)
                 }
             )
-
-    def _add_dependent(self, units: Iterable[UnitNames]) -> None:
-        """Add what depends on the names of all units."""
-        for macro in self.macros.by_name.values():
-            self.declared.update(macro.declared)
-        for unit in units:
-            for function in unit.functions:
-                self.arguments.update(
-                    (use.callee, use.argument)
-                    for use in function.free
-                    if use.callee and use.name not in self.declared and not is_constant(use.name)
-                )
 
     def judge(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> "Judgement":
         """Judge the uses of names that no declaration is found for.
@@ -119,16 +100,9 @@ class Context:
             }
         return Judgement(self, local)
 
-    def may_declare(self, macros: set[str]) -> bool:
-        """Return whether one of several bare macros may declare any name, since the text does not define it."""
-        return bool(macros) and not macros <= self.macros.by_name.keys()
-
     def is_from_header(self, name: str) -> bool:
-        """Return whether a header may declare a name: several functions of a whole text use it, and none declares it.
-
-        A macro of the text may also form the name.
-        """
-        return (self.whole and self.free[name] > 1 and name not in self.locals) or self.macros.forms(name)
+        """Return whether a header may declare a name: several functions of a file use it, and none declares it."""
+        return self.whole and self.free[name] > 1 and name not in self.locals
 
     def declares(self, use: NameUse) -> bool:
         """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
@@ -145,20 +119,12 @@ class Context:
         if not use.callee:
             return False
         if use.callee in self.macros.by_name:
-            return self.macros.paste(use.callee, use.argument)
+            return use.argument in self.macros.by_name[use.callee].pasted_parameters
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
             return not self.lexicon.evaluates_arguments(use.callee)
-        return self.lexicon.pastes_arguments(use.callee) or self._never_declares(use)
-
-    def _never_declares(self, use: NameUse) -> bool:
-        """Return whether most of several calls of a function in a whole text have an undeclared name as this argument.
-
-        Then it is a macro of a header, and the argument is the name of a member, for example.
-        """
-        calls = self.calls[use.callee]
-        return self.whole and calls > 1 and self.arguments[use.callee, use.argument] >= UNDECLARED_SHARE * calls
+        return self.lexicon.pastes_arguments(use.callee)
 
     def may_be_used_by_macros(self, declaration: Declaration) -> bool:
         """Return whether macros of headers may use a variable.
@@ -168,11 +134,7 @@ class Context:
         if self.lexicon is not None and self.lexicon.may_be_used_by_macros(declaration.name):
             return True
         name = declaration.name
-        return (
-            name in self.macros.used
-            or self.macros.forms(name)
-            or (self.whole and self.unused[declaration.statement] > 1)
-        )
+        return name in self.macros.used or (self.whole and self.unused[declaration.statement] > 1)
 
 
 @dataclass(frozen=True, slots=True)

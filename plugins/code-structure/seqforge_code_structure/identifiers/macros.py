@@ -12,15 +12,11 @@ _DECLARED = re.compile(
     re.MULTILINE,
 )
 _MORE_DECLARED = re.compile(r"[ \t]*+(?:=[^,;()]*+)?,[ \t]*+\**([A-Za-z_]\w*+)(?=[ \t]*+(?:[=;,\[]|$))", re.MULTILINE)
-_PREFIX = re.compile(r"(?<!#)\b([A-Za-z]\w{2,}+)[ \t]*+##")
 LONGEST_BODY = 20_000
 """Length limit of the bodies that are read, in characters. Any further text of a macro is ignored."""
 
 MOST_PARAMETERS = 32
 """Number of the parameters that are read. Any further ones are ignored."""
-
-MOST_PREFIXES = 100
-"""Number of the beginnings of names after which no more are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +28,11 @@ class Macro:
         declared_parameters: Indices of the parameters that its body declares, as in `#define new_var(n) int n = 0`.
         pasted_parameters: Indices of the parameters that are no expressions: they are parts of names, text, or names
             of members.
-        passed_parameters: Indices of the parameters that are arguments of other macros, with the names of these.
     """
 
     declared: frozenset[str] = frozenset()
     declared_parameters: frozenset[int] = frozenset()
     pasted_parameters: frozenset[int] = frozenset()
-    passed_parameters: frozenset[tuple[int, str]] = frozenset()
-
-
-_UNKNOWN = Macro()
 
 
 @dataclass(slots=True)
@@ -51,16 +42,10 @@ class Macros:
     Attributes:
         by_name: All macros. A name that is defined twice has the properties of both definitions.
         used: Words in their bodies, except their parameters.
-        prefixes: Beginnings of the names that they form, as `test_` in `test_##name`.
     """
 
     by_name: dict[str, Macro] = field(default_factory=dict[str, Macro])
     used: set[str] = field(default_factory=set[str])
-    prefixes: set[str] = field(default_factory=set[str])
-
-    def forms(self, name: str) -> bool:
-        """Return whether a macro may form a name from its arguments."""
-        return name.startswith(tuple(self.prefixes))
 
     def read(self, text: str, start: int, stop: int) -> None:
         """Add the macro that a directive defines, if it defines one."""
@@ -72,8 +57,6 @@ class Macros:
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
-        if len(self.prefixes) < MOST_PREFIXES:
-            self.prefixes.update(set(_PREFIX.findall(body)) - set(parameters))
         declared = find_declared(body) if words else set[str]()
         pasted = {
             index for index, parameter in enumerate(parameters) if parameter in words and is_pasted(parameter, body)
@@ -82,12 +65,6 @@ class Macros:
             frozenset(declared - set(parameters)),
             frozenset(index for index, parameter in enumerate(parameters) if parameter in declared),
             frozenset(pasted),
-            frozenset(
-                (index, call[1])
-                for index, parameter in enumerate(parameters)
-                if parameter in words
-                for call in re.finditer(rf"([A-Za-z_]\w*+)\((?:[^()]*,)?[ \t]*+{parameter}[ \t]*+[,)]", body)
-            ),
         )
         self.add(name, macro)
 
@@ -98,31 +75,12 @@ class Macros:
                 known.declared | macro.declared,
                 known.declared_parameters | macro.declared_parameters,
                 known.pasted_parameters | macro.pasted_parameters,
-                known.passed_parameters | macro.passed_parameters,
             )
         self.by_name[name] = macro
-
-    def paste(self, name: str, argument: int) -> bool:
-        """Return whether a macro pastes an argument, or passes it to a macro that pastes any of its own."""
-        macro = self.by_name[name]
-        if argument in macro.pasted_parameters:
-            return True
-        reached = {callee for index, callee in macro.passed_parameters if index == argument}
-        following = list(reached)
-        while following:
-            callee = self.by_name.get(following.pop(), _UNKNOWN)
-            if callee.pasted_parameters:
-                return True
-            added = {other for _, other in callee.passed_parameters} - reached
-            reached |= added
-            following += added
-        return False
 
     def update(self, others: "Macros") -> None:
         """Add all macros of another unit."""
         self.used |= others.used
-        if len(self.prefixes) < MOST_PREFIXES:
-            self.prefixes |= others.prefixes
         for name, macro in others.by_name.items():
             self.add(name, macro)
 

@@ -99,7 +99,6 @@ class Function:
         label_places: Position of each definition of a label.
         jumps: Target label of each jump, with its position in the text.
         macro_arguments: Number of arguments of the macro that defines the function, or 0 if none does.
-        bare_macros: Macros without arguments that are statements or parameters, and may declare any name.
     """
 
     start: int
@@ -111,7 +110,6 @@ class Function:
     label_places: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     macro_arguments: int = 0
-    bare_macros: set[str] = field(default_factory=set[str])
 
 
 class Scopes:

@@ -19,7 +19,6 @@ of calls at the top level, and elements of an initializer that is in another fil
 
 import re
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from tree_sitter import LogType, Parser, Point, Tree
 
@@ -135,51 +134,29 @@ def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[
     return repaired, tree
 
 
-_DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(\()?[ \t]*+(.*+)", re.MULTILINE)
-_EXPRESSION = re.compile(r"[\w(\"'&~!-][^;{]*+")
-_KEYWORD = re.compile(r"(?:__\w++|static|inline|extern|const|asm|case|default|goto|return|if|do|while|for)\b")
+_DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)\(", re.MULTILINE)
 _WORD = re.compile(rb"\b[A-Za-z_]\w*+")
 _OPENING = re.compile(rb"[ \t]*+\(")
 _BRACKET = re.compile(rb"[()]")
 _ELEMENTS = re.compile(rb"\s*+(?:\{|[A-Z_]\w*+\()[\s\S]*,\s*+\Z")
 _NO_EXPRESSION = re.compile(rb",\s*+\)|[;{}]|[(,]\s*+\.\w++\s*+=|\)\s*+\"|\b(?:goto|return|if|for|while)\b")
-_STATEMENT = re.compile(rb";[ \t]*+\n\s*+\)\Z")
 _LONGEST_LINE = 80
 """Number of characters in which the end of a statement is searched for, so that the time stays linear."""
 _NEXT = re.compile(rb"\s*+[\w{}!~\"]")
 
 
-class TextMacros(NamedTuple):
-    """The macros that a text defines.
-
-    Attributes:
-        functions: Names of those with parameters.
-        fragments: Names of those without parameters that are no expressions.
-    """
-
-    functions: frozenset[bytes]
-    fragments: frozenset[bytes]
-
-
 @lru_cache(maxsize=1)  # All units of a text need the same macros.
-def find_text_macros(text: str) -> TextMacros:
-    """Return the macros that a text defines."""
-    functions: set[bytes] = set()
-    fragments: set[bytes] = set()
-    for name, parameters, body in _DEFINITION.findall(text):
-        if parameters:
-            functions.add(name.encode("ascii", "replace"))
-        elif not _EXPRESSION.fullmatch(body) or _KEYWORD.match(body):
-            fragments.add(name.encode("ascii", "replace"))
-    return TextMacros(frozenset(functions), frozenset(fragments))
+def find_text_macros(text: str) -> frozenset[bytes]:
+    """Return the names of the macros with parameters that a text defines."""
+    return frozenset(name.encode("ascii", "replace") for name in _DEFINITION.findall(text))
 
 
-def remove_opaque_code(code: bytes, macros: TextMacros) -> bytes:
+def remove_opaque_code(code: bytes, macros: frozenset[bytes]) -> bytes:
     """Return the code of a unit in which what belongs to macros and is no expression is replaced by spaces.
 
     Args:
         code: The code of a unit.
-        macros: The macros that its text defines.
+        macros: Names of the macros with parameters that its text defines.
     """
     if _ELEMENTS.match(code):
         return blank(code)
@@ -195,22 +172,18 @@ def remove_opaque_code(code: bytes, macros: TextMacros) -> bytes:
     return b"".join([*parts, code[position:]])
 
 
-def _find_opaque(code: bytes, word: re.Match[bytes], macros: TextMacros, ends: dict[int, int]) -> tuple[int, int]:
+def _find_opaque(code: bytes, word: re.Match[bytes], macros: frozenset[bytes], ends: dict[int, int]) -> tuple[int, int]:
     """Return the start and the end of what to remove of the macro at a word, or an empty range."""
     name, start, stop = word[0], *word.span()
-    if name in macros.fragments:
-        return start, stop
     opening = _OPENING.match(code, stop)
     end = ends.get(opening.end()) if opening else None
     if opening is None or end is None:
         return stop, stop
-    if name in macros.functions:
+    if name in macros:
         # Before another word, it is a statement without a semicolon, or an annotation.
         return (start, end) if _NEXT.match(code, end) else (opening.end(), end - 1)
-    # Functions of any name take no statements.
-    statement = _STATEMENT.search(code, max(opening.end(), end - _LONGEST_LINE), end) is not None
     alone = not code[:start].strip() and not code[end:].strip(b"; \t\r\n")
-    opaque = alone or statement or (name.isupper() and _NO_EXPRESSION.search(code, opening.start(), end))
+    opaque = alone or (name.isupper() and _NO_EXPRESSION.search(code, opening.start(), end))
     return (opening.end(), end - 1) if opaque else (stop, stop)
 
 

@@ -193,18 +193,8 @@ class Walk:
         return None
 
     def _visit_use(self, node: Node, name: str) -> None:
-        function = self.scopes.function
-        if function is None:
-            return
-        around = self._frames[-1][-1]
-        if node.kind_id == IDENTIFIER:
-            self._add_use(node, name, around)
-            bare = around == EXPRESSION_STATEMENT
-        else:
-            # A type without the name of a parameter may be a macro of all parameters.
-            bare = around in PARAMETER_NODES and (parent := node.parent) is not None and parent.child_count == 1
-        if bare and is_constant(name):
-            function.bare_macros.add(name)
+        if self.scopes.function is not None and node.kind_id == IDENTIFIER:
+            self._add_use(node, name, self._frames[-1][-1])
 
     def _visit_callee(self, node: Node, name: str) -> Fields | None:
         if not self.scopes.use(name):
