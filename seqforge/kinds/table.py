@@ -183,3 +183,22 @@ INTERFACES: Mapping[str, tuple[Kind, Interface]] = MappingProxyType(
 
 OBSERVER_KEYS = tuple(kind.key for kind in KINDS.values() if kind.observes and kind.key)
 """Keys of the components that only observe a run. Exports and comparisons of runs leave them out."""
+
+FIRST_PARTY = frozenset(
+    {
+        "c-samplers",
+        "code-structure",
+        "core",
+        "cudnn",
+        "essentials",
+        "linux-source",
+        "matrix-cells",
+        "native",
+        "parallel-cells",
+        "pretrained",
+        "sweeps",
+        "tasks",
+        "trackers",
+    }
+)
+"""Names of the plugins of seqforge itself, and of its core. Their components own their short names."""

@@ -11,7 +11,7 @@ import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
-from seqforge.kinds.table import KINDS
+from seqforge.kinds.table import FIRST_PARTY, KINDS
 from seqforge.registry.classes import import_target, kind_of, load_class
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
@@ -21,25 +21,6 @@ EAGER_BACKEND = Registration(
     "backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
-
-FIRST_PARTY = frozenset(
-    {
-        CORE,
-        "c-samplers",
-        "code-structure",
-        "cudnn",
-        "essentials",
-        "linux-source",
-        "matrix-cells",
-        "native",
-        "parallel-cells",
-        "pretrained",
-        "sweeps",
-        "tasks",
-        "trackers",
-    }
-)
-"""Names of the plugins of seqforge itself. Their components own their short names."""
 
 MAXIMUM_LENGTH = 100
 """Characters of an unknown name that a message shows."""

@@ -11,9 +11,8 @@ import pytest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
-from seqforge.kinds.table import KINDS
+from seqforge.kinds.table import FIRST_PARTY, KINDS
 from seqforge.registry import GROUP, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
-from seqforge.registry.registry import FIRST_PARTY
 
 SEQFORGE_API = 1
 
