@@ -8,11 +8,12 @@ from pathlib import Path
 from benchmarks.machine import available_cores, use_cores
 from benchmarks.report import heading, replace_tables
 from benchmarks.sizes import SIZES
-from benchmarks.tables import backends, corpus, distributed, run, sampling, startup, training
+from benchmarks.tables import backends, cells, corpus, distributed, run, sampling, startup, training
 from benchmarks.tables.settings import Settings
 
 TABLES = {
     "backends": backends.tables,
+    "cells": cells.tables,
     "training": training.tables,
     "sampling": sampling.tables,
     "run": run.tables,

@@ -1,5 +1,6 @@
 """The building of a program: instructions on views, and tensors that are assembled from parts."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -87,7 +88,7 @@ class Builder:
             self._known[key] = result
         return self._known[key]
 
-    def reduce(self, operation: str, value: Value, dims: Sequence[int], *, keepdim: bool) -> View:
+    def reduce(self, operation: str, value: Value, dims: Sequence[int] | None, keepdim: bool) -> View:
         """Return the sum or the largest of the numbers along some axes."""
         view = self.as_view(value)
         rank = len(view.shape)
@@ -98,6 +99,10 @@ class Builder:
         result = self._reduced(operation, view, [dim for dim in dims if view.shape[dim] > 1], whole)
         shape = whole if keepdim else [length for dim, length in enumerate(whole) if dim not in dims]
         return result.relaid(result.layout.reshape(shape))
+
+    def count(self, value: Value, dims: Sequence[int] | None) -> int:
+        """Return how many numbers a reduction combines."""
+        return math.prod(value.shape[dim] for dim in (dims or range(len(value.shape))))
 
     def _reduced(self, operation: str, view: View, dims: list[int], shape: list[int]) -> View:
         if not dims:

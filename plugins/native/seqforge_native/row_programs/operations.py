@@ -8,6 +8,7 @@ import torch
 
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import Assembly, Value, View, contiguous_layout, whole_assembly
+from seqforge_native.traced.across_units import REDUCTIONS
 from seqforge_native.traced.operations import ELEMENTWISE
 from seqforge_native.traced.values import UntraceableError
 
@@ -175,62 +176,6 @@ def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -
     return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
 
 
-def _sum(builder: Builder, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> View:
-    return builder.reduce("sum", value, dims or (), keepdim=keepdim)
-
-
-def _largest(builder: Builder, value: Any, dims: Any = (), keepdim: bool = False) -> View:
-    return builder.reduce("largest", value, dims, keepdim=keepdim)
-
-
-def _mean(builder: Builder, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> View:
-    total = _sum(builder, value, dims, keepdim)
-    return builder.apply("mul", total, total.layout.numel() / value.layout.numel())
-
-
-def _variance(
-    builder: Builder, value: Any, dims: Any = None, *, correction: float | int | None = 1, keepdim: bool = False
-) -> View:
-    rest = builder.apply("sub", value, _mean(builder, value, dims, True))
-    total = _sum(builder, builder.apply("mul", rest, rest), dims, keepdim)
-    count = value.layout.numel() // total.layout.numel()
-    return builder.apply("div", total, count - (1 if correction is None else correction))
-
-
-def _norm(
-    builder: Builder, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
-) -> View:
-    if order != 2:
-        raise UntraceableError(f"the norm of order {order}")
-    return builder.apply("sqrt", _sum(builder, builder.apply("mul", value, value), dims, keepdim))
-
-
-def _layer_norm(
-    builder: Builder, value: Any, shape: Sequence[int], weight: Any, bias: Any, epsilon: float
-) -> tuple[Any, View, View]:
-    dims = [-1 - index for index in range(len(shape))]
-    mean = _mean(builder, value, dims, True)
-    variance = _variance(builder, value, dims, correction=0, keepdim=True)
-    slope = builder.apply("div", 1.0, builder.apply("sqrt", builder.apply("add", variance, epsilon)))
-    result = builder.apply("mul", builder.apply("sub", value, mean), slope)
-    result = result if weight is None else builder.apply("mul", result, weight)
-    return result if bias is None else builder.apply("add", result, bias), mean, slope
-
-
-def _softmax(builder: Builder, value: Any, dim: int, half: bool = False) -> View:
-    del half
-    exponentials = builder.apply("exp", builder.apply("sub", value, _largest(builder, value, [dim], True)))
-    return builder.apply("div", exponentials, _sum(builder, exponentials, [dim], True))
-
-
-def _log_sum_exp(builder: Builder, value: Any, dims: Any, keepdim: bool = False) -> View:
-    largest = _largest(builder, value, dims, True)
-    exponentials = builder.apply("exp", builder.apply("sub", value, largest))
-    total = builder.apply("log", _sum(builder, exponentials, dims, True))
-    result = builder.apply("add", total, largest)
-    return result if keepdim else _sum(builder, result, dims, False)
-
-
 def _product(builder: Builder, left: Any, right: Any) -> View:
     return builder.multiply_by_matrix(left, right)
 
@@ -255,6 +200,7 @@ _VIEWS = (
 
 FUNCTIONS: dict[Any, Function] = {
     **ELEMENTWISE,
+    **REDUCTIONS,
     _aten.add.Tensor: _sum_of_two,
     **{operation: partial(_viewed, operation) for operation in _VIEWS},
     **dict.fromkeys((_aten.alias.default, _aten.clone.default, _aten.detach.default, _aten._to_copy.default), _first),
@@ -275,14 +221,6 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.softplus_backward.default: _softplus_gradient,
     _aten.log_sigmoid_forward.default: _log_sigmoid,
     _aten.log_sigmoid_backward.default: _log_sigmoid_gradient,
-    _aten.sum.dim_IntList: _sum,
-    _aten.mean.dim: _mean,
-    _aten.amax.default: _largest,
-    _aten.var.correction: _variance,
-    _aten.linalg_vector_norm.default: _norm,
-    _aten.native_layer_norm.default: _layer_norm,
-    _aten._softmax.default: _softmax,
-    _aten.logsumexp.default: _log_sum_exp,
     _aten.mm.default: _product,
     _aten.addmm.default: _added_product,
 }

@@ -1,108 +1,81 @@
 """The aten operations across hidden units, as functions on values: reductions and products with weights."""
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
 from typing import Any
 
 import torch
 
 from seqforge_native.traced.graph import Product
-from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
+from seqforge_native.traced.values import Arithmetic, Reducing, UntraceableError, Value
 
 _aten = torch.ops.aten
 
 
-def _sum(arithmetic: Arithmetic, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    value = arithmetic.as_value(value)
-    if all(node.is_constant(0.0) for node in value.blocks):
-        return value
-    if list(dims or ()) == [0] and value.kind == "per_row":
-        return Value(value.blocks, "summed")
-    return _reduced("sum", arithmetic, value, dims)
+def _sum(arithmetic: Reducing, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Any:
+    return arithmetic.reduce("sum", value, dims, keepdim)
 
 
-def _reduced(operation: str, arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
-    """Return the sum or the largest number of the hidden units of each row, or of each head of a row."""
-    value = arithmetic.as_value(value)
-    count = _length(operation, arithmetic, value, dims)
-    if value.uniform:
-        return arithmetic.apply("mul", value, count) if operation == "sum" else value
-    pairwise = "add" if operation == "sum" else "maximum"
-    of_unit = reduce(partial(arithmetic.graph.apply, pairwise), value.blocks)
-    return Value((arithmetic.graph.apply(operation, of_unit),))
+def _smallest(arithmetic: Reducing, value: Any, dims: Any, keepdim: bool = False) -> Any:
+    return arithmetic.apply("neg", arithmetic.reduce("largest", arithmetic.apply("neg", value), dims, keepdim))
 
 
-def _length(operation: str, arithmetic: Arithmetic, value: Value, dims: Any) -> int:
-    """Return how many numbers a reduction combines."""
-    dims = [dims] if isinstance(dims, int) else list(dims or ())
-    last = len(value.shape) - 1
-    if value.kind != "per_row" or dims not in ([last], [-1]) or last < 1:
-        raise UntraceableError(f"the operation {operation} over another axis than that of the hidden units")
-    length = value.shape[-1]
-    if last == 1 and arithmetic.heads > 1 and length > 1:
-        raise UntraceableError(f"the operation {operation} over the hidden units of several heads")
-    return length
-
-
-def _smallest(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
-    return arithmetic.apply("neg", _reduced("largest", arithmetic, arithmetic.apply("neg", value), dims))
-
-
-def _mean(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False, **_: Any) -> Value:
-    value = arithmetic.as_value(value)
-    count = _length("mean", arithmetic, value, dims)
-    return arithmetic.apply("div", _reduced("sum", arithmetic, value, dims), count)
+def _mean(arithmetic: Reducing, value: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Any:
+    total = arithmetic.reduce("sum", value, dims, keepdim)
+    return arithmetic.apply("div", total, arithmetic.count(value, dims))
 
 
 def _variance(
-    arithmetic: Arithmetic, value: Any, dims: Any = None, *, correction: float | int | None = 1, keepdim: bool = False
-) -> Value:
-    value = arithmetic.as_value(value)
-    count = _length("var", arithmetic, value, dims)
-    rest = arithmetic.apply("sub", value, _mean(arithmetic, value, dims))
-    total = _reduced("sum", arithmetic, arithmetic.apply("mul", rest, rest), dims)
-    return arithmetic.apply("div", total, count - (1 if correction is None else correction))
+    arithmetic: Reducing, value: Any, dims: Any = None, *, correction: float | int | None = 1, keepdim: bool = False
+) -> Any:
+    rest = arithmetic.apply("sub", value, _mean(arithmetic, value, dims, True))
+    total = arithmetic.reduce("sum", arithmetic.apply("mul", rest, rest), dims, keepdim)
+    return arithmetic.apply("div", total, arithmetic.count(value, dims) - (1 if correction is None else correction))
 
 
 def _norm(
-    arithmetic: Arithmetic, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
-) -> Value:
-    value = arithmetic.as_value(value)
+    arithmetic: Reducing, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
+) -> Any:
     if order not in (1, 2):
         raise UntraceableError(f"the norm of order {order}")
     if order == 2:
-        return arithmetic.apply("sqrt", _sum(arithmetic, arithmetic.apply("mul", value, value), dims))
-    return _sum(arithmetic, arithmetic.apply("maximum", value, arithmetic.apply("neg", value)), dims)
+        squares = arithmetic.apply("mul", value, value)
+        return arithmetic.apply("sqrt", arithmetic.reduce("sum", squares, dims, keepdim))
+    sizes = arithmetic.apply("maximum", value, arithmetic.apply("neg", value))
+    return arithmetic.reduce("sum", sizes, dims, keepdim)
 
 
-def _softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = False) -> Value:
-    exponentials = arithmetic.apply("exp", _below_largest(arithmetic, value, dim))
-    return arithmetic.apply("div", exponentials, _reduced("sum", arithmetic, exponentials, dim))
+def _largest(arithmetic: Reducing, value: Any, dims: Any = None, keepdim: bool = False) -> Any:
+    return arithmetic.reduce("largest", value, dims, keepdim)
 
 
-def _log_softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = False) -> Value:
-    below = _below_largest(arithmetic, value, dim)
-    total = _reduced("sum", arithmetic, arithmetic.apply("exp", below), dim)
+def _softmax(arithmetic: Reducing, value: Any, dim: int, half: bool = False) -> Any:
+    exponentials = arithmetic.apply("exp", _below_largest(arithmetic, value, [dim]))
+    return arithmetic.apply("div", exponentials, arithmetic.reduce("sum", exponentials, [dim], True))
+
+
+def _log_softmax(arithmetic: Reducing, value: Any, dim: int, half: bool = False) -> Any:
+    below = _below_largest(arithmetic, value, [dim])
+    total = arithmetic.reduce("sum", arithmetic.apply("exp", below), [dim], True)
     return arithmetic.apply("sub", below, arithmetic.apply("log", total))
 
 
-def _log_sum_exp(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
-    largest = _reduced("largest", arithmetic, value, dims)
-    total = _reduced("sum", arithmetic, arithmetic.apply("exp", arithmetic.apply("sub", value, largest)), dims)
-    return arithmetic.apply("add", arithmetic.apply("log", total), largest)
+def _log_sum_exp(arithmetic: Reducing, value: Any, dims: Any, keepdim: bool = False) -> Any:
+    exponentials = arithmetic.apply("exp", _below_largest(arithmetic, value, dims))
+    logarithm = arithmetic.apply("log", arithmetic.reduce("sum", exponentials, dims, keepdim))
+    return arithmetic.apply("add", logarithm, arithmetic.reduce("largest", value, dims, keepdim))
 
 
-def _below_largest(arithmetic: Arithmetic, value: Value, dim: int) -> Value:
-    return arithmetic.apply("sub", value, _reduced("largest", arithmetic, value, dim))
+def _below_largest(arithmetic: Reducing, value: Any, dims: Any) -> Any:
+    return arithmetic.apply("sub", value, arithmetic.reduce("largest", value, dims, True))
 
 
 def _layer_norm(
-    arithmetic: Arithmetic, value: Any, shape: Sequence[int], weight: Any, bias: Any, epsilon: float | int
-) -> tuple[Value, Value, Value]:
+    arithmetic: Reducing, value: Any, shape: Sequence[int], weight: Any, bias: Any, epsilon: float | int
+) -> tuple[Any, Any, Any]:
     """Return the normalized numbers, their mean, and the reciprocal of their standard deviation."""
-    value, dims = arithmetic.as_value(value), [-1] * len(shape)
-    mean = _mean(arithmetic, value, dims)
-    variance = _variance(arithmetic, value, dims, correction=0)
+    dims = [-1 - index for index in range(len(shape))]
+    mean = _mean(arithmetic, value, dims, True)
+    variance = _variance(arithmetic, value, dims, correction=0, keepdim=True)
     slope = arithmetic.apply("div", 1.0, arithmetic.apply("sqrt", arithmetic.apply("add", variance, epsilon)))
     result = arithmetic.apply("mul", arithmetic.apply("sub", value, mean), slope)
     if weight is not None:
@@ -144,17 +117,22 @@ def _added_product(
     return arithmetic.apply("add", arithmetic.apply("mul", added, beta), scaled)
 
 
-ACROSS_UNITS: dict[Any, Callable[..., Any]] = {
+REDUCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.sum.dim_IntList: _sum,
     _aten.mean.dim: _mean,
     _aten.var.correction: _variance,
     _aten.linalg_vector_norm.default: _norm,
-    _aten.amax.default: partial(_reduced, "largest"),
+    _aten.amax.default: _largest,
     _aten.amin.default: _smallest,
     _aten.logsumexp.default: _log_sum_exp,
     _aten._softmax.default: _softmax,
     _aten._log_softmax.default: _log_softmax,
     _aten.native_layer_norm.default: _layer_norm,
+}
+"""Functions that need only what `Reducing` has, so that they compute on values of other kinds too."""
+
+ACROSS_UNITS: dict[Any, Callable[..., Any]] = {
+    **REDUCTIONS,
     _aten.permute.default: _transposed,
     _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_product,

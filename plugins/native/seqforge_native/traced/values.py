@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -72,6 +73,19 @@ class Elementwise(Protocol):
         ...
 
 
+@runtime_checkable
+class Reducing(Elementwise, Protocol):
+    """What also computes sums and the largest of numbers."""
+
+    def reduce(self, operation: str, value: Any, dims: Any, keepdim: bool) -> Any:
+        """Return the sum or the largest of the numbers along some axes."""
+        ...
+
+    def count(self, value: Any, dims: Any) -> int:
+        """Return how many numbers a reduction combines."""
+        ...
+
+
 class Arithmetic:
     """Elementwise operations on values; every method raises `UntraceableError` for what a kernel cannot compute.
 
@@ -107,6 +121,31 @@ class Arithmetic:
         shape = max((value.shape for value in values if not value.uniform), key=len, default=())
         nodes = tuple(self.graph.apply(operation, *arguments) for arguments in zip(*columns, strict=True))
         return Value(nodes, kind, shape=shape)
+
+    def reduce(self, operation: str, value: Any, dims: Any, keepdim: bool) -> Value:
+        """Return the sum or the largest number of the hidden units of each row, or of each head of a row."""
+        value = self.as_value(value)
+        if operation == "sum" and all(node.is_constant(0.0) for node in value.blocks):
+            return value
+        if operation == "sum" and list(dims or ()) == [0] and value.kind == "per_row":
+            return Value(value.blocks, "summed")
+        count = self.count(value, dims)
+        if value.uniform:
+            return self.apply("mul", value, count) if operation == "sum" else value
+        pairwise = "add" if operation == "sum" else "maximum"
+        of_unit = reduce(partial(self.graph.apply, pairwise), value.blocks)
+        return Value((self.graph.apply(operation, of_unit),))
+
+    def count(self, value: Any, dims: Any) -> int:
+        """Return how many numbers a reduction combines."""
+        value = self.as_value(value)
+        last = len(value.shape) - 1
+        if value.kind != "per_row" or list(dims or ()) not in ([last], [-1]) or last < 1:
+            raise UntraceableError("a reduction over another axis than that of the hidden units")
+        length = value.shape[-1]
+        if last == 1 and self.heads > 1 and length > 1:
+            raise UntraceableError("a reduction over the hidden units of several heads")
+        return length
 
     def block_count(self, length: int) -> int:
         """Return the number of blocks of hidden units in a number of features."""

@@ -109,7 +109,7 @@ def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[Two
     ("kind", "reason"),
     [
         (AcrossUnits, "the operation cumsum"),
-        (AcrossTheBatch, "the operation mean"),
+        (AcrossTheBatch, "a reduction over another axis than that of the hidden units"),
         (BranchesOnData, "a branch that depends on the data"),
         (SumOfBooleans, "the operation add with a boolean result"),
         (LogicOfNumbers, "the operation logical_or with a boolean result"),

@@ -198,7 +198,7 @@ class TwoStates(Unsupported):
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        (OverAllHeads(3, 4), "the operation mean over the hidden units of several heads"),
+        (OverAllHeads(3, 4), "a reduction over the hidden units of several heads"),
         (BetweenHeads(3, 4), "over another axis than that of the hidden units"),
         (ProductOfHeads(3, 4), "a further product of a cell with heads"),
         (WideWeight(3, 4, heads=1), "neither a parameter nor a buffer"),
