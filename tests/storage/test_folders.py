@@ -9,7 +9,8 @@ import pytest
 
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
-from seqforge.storage.folders import create_folder, discard_folder, replace_folder
+from seqforge.storage.folders import create_folder, discard_folder, remove_unless_locked, replace_folder
+from seqforge.storage.locks import try_lock
 
 CHILD = """
 import os, sys
@@ -40,6 +41,17 @@ def test_a_folder_is_replaced_or_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "file", "more"]
     discard_folder(old)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_in_use_is_not_removed(tmp_path: Path) -> None:
+    folder = create_folder(tmp_path / "a", fill)
+    descriptor = try_lock(folder, shared=True)
+    assert descriptor is not None
+    assert not remove_unless_locked(folder)
+    assert (folder / "file").exists()
+    os.close(descriptor)
+    assert remove_unless_locked(folder)
+    assert not folder.exists()
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
