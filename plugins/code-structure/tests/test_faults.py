@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure.defects import RULES
+from seqforge_code_structure.defects import MOST_DEFECTS, RULES
 from seqforge_code_structure.findings import analyze
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -63,3 +63,8 @@ def test_most_faults_are_named():
 def test_correct_code_has_no_finding(code: str):
     assert "error" not in compile_with_gcc(code)
     assert not find(code)
+
+
+def test_number_of_faults_of_a_unit_is_limited():
+    found = analyze("int f(int n)\n{\n" + "\tbreak;\n" * (2 * MOST_DEFECTS) + "}\n", None).defects
+    assert len(found) == MOST_DEFECTS

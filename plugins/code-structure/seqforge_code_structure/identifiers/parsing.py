@@ -47,6 +47,10 @@ LOGGED_REPORTS = 32
 TOO_MUCH_WORK = "not analyzed: its errors take the parser too long"
 
 
+_PIECE = 1024
+"""Number of bytes that the parser reads at once."""
+
+
 class TooMuchWorkError(Exception):
     """The parser needs more operations than the limit."""
 
@@ -93,7 +97,8 @@ def parse_code(code: bytes) -> Tree | None:
     parser = _create_parser()
 
     def read(start: int, _: Point) -> bytes:
-        return code[start:]
+        # In pieces, since the text of each node is read in this way, too.
+        return code[start : start + _PIECE]
 
     try:
         # The parser reports its progress only if it reads the code from a function.

@@ -5,18 +5,20 @@ Only trees without syntax errors are queried.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node, Query, QueryCursor, Tree
 
-from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.defects import MOST_DEFECTS, Defect
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 
 _DECLARATOR = "(function_declarator declarator: (identifier) @defined parameters: (parameter_list) @parameters)"
 QUERY = Query(
     LANGUAGE,
     f"""
+    [(while_statement) (do_statement) (for_statement) (switch_statement) (function_definition)] @around
     (break_statement) @break
     (continue_statement) @continue
     (case_statement) @case
@@ -27,7 +29,9 @@ QUERY = Query(
     (unary_expression argument: (assignment_expression) @target)
     (update_expression argument: [(number_literal) (string_literal) (char_literal) (binary_expression)] @target)
     (call_expression function: [(number_literal) (string_literal) (char_literal)] @called_value)
-    (declaration type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration
+    (compound_statement
+        (declaration
+            type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration)
     (function_definition declarator: [{_DECLARATOR} (pointer_declarator declarator: {_DECLARATOR})])
     (call_expression function: (identifier) @called arguments: (argument_list) @arguments)
     """,
@@ -82,6 +86,7 @@ def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset
         offset: Position of the unit in the whole text.
     """
     found = Statements([], [], [])
+    placed: list[tuple[Node, str]] = []
     for _, captures in QueryCursor(QUERY).matches(tree.root_node):
         if "defined" in captures:
             found.parameters.append((_text(captures["defined"][0]), _count_parameters(captures["parameters"][0])))
@@ -93,14 +98,25 @@ def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset
                 is_certain = not _MACRO_ARGUMENT.search(source, arguments.start_byte - start)
                 found.calls.append(Call(name, offset + start, arguments.named_child_count, is_certain))
         else:
-            ((capture, (node,)),) = captures.items()
-            rule, check = RULES_OF_NODES[capture]
-            for place, message, reason in check(node):
-                start, stop = place.start_byte, place.end_byte
-                is_original = code[reason.start_byte : reason.end_byte] == (reason.text or b"")
-                # Of two branches of the preprocessor, perhaps only one is compiled.
-                if is_original and not CONDITIONAL.search(text, min(start, reason.start_byte), start):
-                    found.defects.append(Defect(offset + start, offset + stop, rule, message))
+            placed += [(node, capture) for capture, (node,) in captures.items()]
+    # Asking a node for its parent takes time that grows with the number of its siblings.
+    around: list[Node] = []
+    conditionals = [match.start() for match in CONDITIONAL.finditer(text)]
+    for node, capture in sorted(placed, key=lambda found: (found[0].start_byte, -found[0].end_byte)):
+        while around and around[-1].end_byte <= node.start_byte:
+            around.pop()
+        if capture == "around":
+            around.append(node)
+            continue
+        rule, check = RULES_OF_NODES[capture]
+        for place, message, reason in check(node, around):
+            start, stop = place.start_byte, place.end_byte
+            is_original = code[reason.start_byte : reason.end_byte] == (reason.text or b"")
+            # Of two branches of the preprocessor, perhaps only one is compiled.
+            first = bisect_left(conditionals, min(start, reason.start_byte))
+            is_conditional = first < len(conditionals) and conditionals[first] < start
+            if is_original and not is_conditional and len(found.defects) < MOST_DEFECTS:
+                found.defects.append(Defect(offset + start, offset + stop, rule, message))
     return found
 
 
@@ -116,34 +132,34 @@ def _text(node: Node) -> str:
     return (node.text or b"").decode()
 
 
-def _is_inside(node: Node, kinds: Iterable[str]) -> bool:
-    """Return whether a node is inside one of some kinds, in the same function."""
-    parent = node.parent
-    while parent is not None and parent.type != "function_definition":
-        if parent.type in kinds:
+def _is_inside(around: Sequence[Node], kinds: Iterable[str]) -> bool:
+    """Return whether the innermost of the nodes around a statement, up to its function, is of some kinds."""
+    for number, node in reversed(list(enumerate(around))):
+        if node.type in kinds:
             return True
-        parent = parent.parent
-    # A unit without a function is the argument of a macro. The loop of a macro parses as a function in a function.
-    return parent is None or parent.parent is None or parent.parent.type != "translation_unit"
+        if node.type == "function_definition":
+            # The loop of a macro parses as a function in a function.
+            return any(other.type == "function_definition" for other in around[:number])
+    return True  # A unit without a function is the argument of a macro.
 
 
 _Found = Iterator[tuple[Node, str, Node]]
 """Places of errors, the messages, and the nodes that make them errors unless the rewriting of macros changed these."""
 
 
-def _check_place(*places: str) -> Callable[[Node], _Found]:
+def _check_place(*places: str) -> Callable[[Node, Sequence[Node]], _Found]:
     """Return a check that a statement is inside a loop or `switch`."""
-    around = "loop or switch" if len(places) > len(_LOOPS) else places[0].partition("_")[0]
+    name = "loop" if places == _LOOPS else "switch" if len(places) == 1 else "loop or switch"
 
-    def check(node: Node) -> _Found:
-        if not _is_inside(node, places):
+    def check(node: Node, around: Sequence[Node]) -> _Found:
+        if not _is_inside(around, places):
             first = node.child(0) or node
-            yield first, f"{_text(first)!r} outside of a {around if places != _LOOPS else 'loop'}", first
+            yield first, f"{_text(first)!r} outside of a {name}", first
 
     return check
 
 
-def _check_cases(node: Node) -> _Found:
+def _check_cases(node: Node, _around: Sequence[Node]) -> _Found:
     """Yield the cases of a `switch` whose value is that of an earlier one."""
     seen: set[str] = set()
     waiting = list(reversed(node.named_children))
@@ -161,10 +177,8 @@ def _check_cases(node: Node) -> _Found:
             waiting += reversed(each.named_children)
 
 
-def _check_return(node: Node) -> _Found:
-    function: Node | None = node
-    while function is not None and function.type != "function_definition":
-        function = function.parent
+def _check_return(node: Node, around: Sequence[Node]) -> _Found:
+    function = next((each for each in reversed(around) if each.type == "function_definition"), None)
     kind = function.child_by_field_name("type") if function else None
     declarator = function.child_by_field_name("declarator") if function else None
     if kind is None or declarator is None or kind.type == "type_identifier":
@@ -184,7 +198,7 @@ def _may_be_void(node: Node) -> bool:
     return node.type in _VALUE_OF_CALL or (node.type == "identifier" and _text(node).isupper())
 
 
-def _check_members(node: Node) -> _Found:
+def _check_members(node: Node, _around: Sequence[Node]) -> _Found:
     seen: set[str] = set()
     for member in node.named_children:
         for declarator in member.children_by_field_name("declarator"):
@@ -198,9 +212,9 @@ def _check_members(node: Node) -> _Found:
             seen.add(_text(name) if name else "")
 
 
-def _check_declaration(node: Node) -> _Found:
+def _check_declaration(node: Node, _around: Sequence[Node]) -> _Found:
     kind = node.child_by_field_name("type")
-    if kind is None or kind.text != b"void" or node.parent is None or node.parent.type != "compound_statement":
+    if kind is None or kind.text != b"void":
         return
     for declarator in node.children_by_field_name("declarator"):
         name = declarator.child_by_field_name("declarator") or declarator
@@ -208,15 +222,15 @@ def _check_declaration(node: Node) -> _Found:
             yield name, f"variable {_text(name)!r} of type void", kind
 
 
-def _check_target(node: Node) -> _Found:
+def _check_target(node: Node, _around: Sequence[Node]) -> _Found:
     yield node, "assignment to a value", node
 
 
-def _check_callee(node: Node) -> _Found:
+def _check_callee(node: Node, _around: Sequence[Node]) -> _Found:
     yield node, "call of a value", node
 
 
-RULES_OF_NODES: dict[str, tuple[str, Callable[[Node], _Found]]] = {
+RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] = {
     "break": ("misplaced-statement", _check_place(*_LOOPS, "switch_statement")),
     "continue": ("misplaced-statement", _check_place(*_LOOPS)),
     "case": ("misplaced-statement", _check_place("switch_statement")),
