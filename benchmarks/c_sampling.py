@@ -81,7 +81,7 @@ def main() -> None:
     collect_old_objects_rarely()
     for name, model, vocabulary in open_models(arguments.runs, arguments.set):
         modes: dict[str, Sampler] = {"symbol by symbol": UncompiledTemperature()}
-        if model.generation_kernel(model.initial_states(1), []) is not None:
+        if model.generation_kernel([]) is not None:
             modes["by kernel"] = Temperature()
         for mode, temperature in modes.items():
             for count in COUNTS:

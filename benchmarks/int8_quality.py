@@ -32,11 +32,11 @@ def measure_bits(model: SequenceModel, precision: Precision, inputs: Tensor, tar
     draws = torch.zeros(1, rows)
     symbol_bits: list[Tensor] = []
     with torch.inference_mode():
-        kernel = model.generation_kernel(model.initial_states(rows), [], int8=precision == "int8")
+        kernel, states = model.generation_kernel([], int8=precision == "int8"), model.initial_states(rows)
         if not isinstance(kernel, NativeGenerationKernel):
             raise SystemExit(f"no generation kernel runs this model in {precision}; see `seqforge doctor`")
         for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
-            kernel(symbols, draws)
+            _, states = kernel(symbols, states, draws)
             symbol_bits.append(-kernel.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
     return torch.stack(symbol_bits)
 

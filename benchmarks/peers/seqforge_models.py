@@ -105,7 +105,7 @@ def sample(
     chosen = experiment(cell, size, backend=backend)
     model = build_model(chosen, SYMBOLS).eval()
     model.precision = precision
-    if precision == "int8" and model.generation_kernel(model.initial_states(1), [], int8=True) is None:
+    if precision == "int8" and model.generation_kernel([], int8=True) is None:
         raise PluginError(f"the backend {backend} has no int8 kernels on this machine")
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])

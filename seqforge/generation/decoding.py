@@ -11,8 +11,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.generation.generator import check_finite, draw, uniforms_of
-from seqforge.kinds import Classes, ExampleSpec, Sampler, SamplingContext, Vocabulary, map_state
+from seqforge.errors import DataError
+from seqforge.generation.drawing import check_finite, draw, uniforms_of
+from seqforge.kinds import Classes, ExampleSpec, RedrawingSampler, Sampler, SamplingContext, Vocabulary, map_state
 from seqforge.model import EncoderOutput, SequenceModel
 
 
@@ -138,9 +139,13 @@ def draw_sequences(
     """Draw a sequence for each row with a chain of samplers. A sequence of `length` symbols is forced to end.
 
     Raises:
+        DataError: If a sampler redraws.
         RunError: If the logits are not finite.
         PluginError: If a sampler forbids every symbol.
     """
+    for sampler in samplers:
+        if isinstance(sampler, RedrawingSampler):
+            raise DataError(f"{type(sampler).__name__} is for models of running text", hint="Remove this sampler.")
     rows, device = len(encoded.lengths), encoded.lengths.device
     uniforms = uniforms_of(seed, rows)
     decoder_context = model.decoder_context(encoded)

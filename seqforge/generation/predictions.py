@@ -14,7 +14,7 @@ from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value
 from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
-from seqforge.generation.generator import check_minimum
+from seqforge.generation.drawing import check_minimum
 from seqforge.kinds import ExampleSpec, Numbers, Sampler, Value, Vocabulary
 from seqforge.model import EncoderOutput, SequenceModel
 

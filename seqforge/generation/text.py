@@ -11,7 +11,9 @@ from torch import Tensor
 from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError, describe_type
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.generation.generator import check_minimum, generate
+from seqforge.generation.drawing import check_minimum
+from seqforge.generation.generator import generate
+from seqforge.generation.redrawing import NO_SYMBOL
 from seqforge.kinds import Sampler, UnknownSymbolError, Vocabulary
 from seqforge.model import SequenceModel
 
@@ -33,7 +35,7 @@ def stream_text(
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
     for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed):
-        piece = decoder.decode(vocabulary.decode(cast("list[int]", drawn[:, 0].tolist())))
+        piece = decoder.decode(_decode(vocabulary, drawn[:, 0]))
         if piece:
             yield piece
     if rest := decoder.decode(b"", final=True):
@@ -68,10 +70,15 @@ def sample_texts(
             chunks.append(chunk)
             steps += len(chunk)
             report(WorkProgressed("sampling", steps / length))
-        rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
-        return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]
+        rows = torch.cat(chunks).unbind(1)
+        return [(prompt or "") + _decode(vocabulary, row).decode("utf-8", "replace") for row in rows]
 
     return [text for texts in world.collect(draw_own if own else list) for text in texts]
+
+
+def _decode(vocabulary: Vocabulary, drawn: Int[Tensor, " steps"]) -> bytes:
+    """Return the text of drawn symbols. A sample may end before its last step."""
+    return vocabulary.decode(cast("list[int]", drawn[drawn != NO_SYMBOL].tolist()))
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:

@@ -1,18 +1,17 @@
 """Samplers, which change the distribution from which the next symbol is drawn."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.faults import wrong_result
-from seqforge.kinds.generation_kernel import ConstraintAutomaton, LogitRule
+from seqforge.kinds.generation_kernel import LogitRule
 from seqforge.kinds.vocabulary import Vocabulary
 
-__all__ = ["Sampler", "SamplingContext"]
+__all__ = ["RedrawingSampler", "Review", "Sampler", "SamplingContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +66,55 @@ class Sampler(ABC):
         """
         return memory
 
-    def automaton(self, memory: Any) -> ConstraintAutomaton | None:
-        """Return an automaton for compiled code that is equivalent to `transform` with this memory, or None.
 
-        The engine calls this for the first sampler of a chain, after the first draw.
-        """
-        return None
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The judgement of a redrawing sampler on the symbols of a sample that are not settled.
 
-    def resume(
-        self, memory: Any, automaton: ConstraintAutomaton, tokens: Int64[np.ndarray, " batch"]
-    ) -> tuple[Any, ConstraintAutomaton]:
-        """Continue an automaton that stopped, and return the memory and the automaton.
+    Attributes:
+        kept: Number of leading symbols that may stay. The engine goes back to this place or to one before it, and draws
+            the following symbols again.
+        settled: Number of leading symbols that need not change any more, at most `kept`. The engine settles these or
+            fewer.
+    """
 
-        It stops if it has no transition for the last symbol of a sample, or if it is no longer valid. A sampler whose
-        automata can stop must implement this. Write to the tables and arrays of the automaton, and return it. If a
-        table or an array must be another one, return another automaton, for example by `dataclasses.replace`.
+    kept: int
+    settled: int
+
+
+class RedrawingSampler(Sampler):
+    """A sampler that lets the engine draw symbols again after it has seen them. A chain has at most one.
+
+    The engine calls `start` with a batch size of 1, and handles each sample alone. It draws some symbols with the other
+    samplers of the chain, calls `review`, and goes back if a symbol may not stay. The memory is that of the settled
+    symbols, which never change again. Samples share memories, so a memory must not be modified.
+    """
+
+    def transform(self, logits: Float[Tensor, "batch symbols"], memory: Any) -> Float[Tensor, "batch symbols"]:
+        """Return the same logits."""
+        return logits
+
+    @abstractmethod
+    def settle(self, memory: Any, tokens: Sequence[int]) -> Any:
+        """Return the memory after symbols were settled, of which there is at least one."""
+
+    @abstractmethod
+    def review(self, memory: Any, tokens: Sequence[int], new: int) -> Review:
+        """Judge the symbols that are not settled.
 
         Args:
-            memory: Memory from which the automaton was made, or the one that this method returned last.
-            automaton: Automaton after its last draw.
-            tokens: Last symbol of each sample.
+            memory: Memory after the settled symbols.
+            tokens: All symbols drawn after the settled ones.
+            new: Number of symbols at the end of `tokens` that no earlier review has judged.
         """
-        raise wrong_result(self.resume, "is not implemented, but an automaton of the sampler stopped")
+
+    @abstractmethod
+    def finish(self, memory: Any, tokens: Sequence[int]) -> Sequence[int]:
+        """Return the last symbols of a sample, in place of those that are not settled.
+
+        A sample may be shorter than the length of the context, but not longer.
+
+        Args:
+            memory: Memory after the settled symbols.
+            tokens: Symbols drawn after them, all of which may stay.
+        """

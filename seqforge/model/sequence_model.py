@@ -197,13 +197,10 @@ class SequenceModel(nn.Module):
 
         return step
 
-    def generation_kernel(
-        self, states: States, rules: Sequence[LogitRule], *, int8: bool = False
-    ) -> GenerationKernel | None:
+    def generation_kernel(self, rules: Sequence[LogitRule], *, int8: bool = False) -> GenerationKernel | None:
         """Return the generation kernel of the first backend that has one, or None if symbols must be drawn one by one.
 
         Args:
-            states: State of every layer after the prompt.
             rules: Changes to the logits before a draw, in order.
             int8: Whether to multiply in 8-bit integers.
         """
@@ -213,7 +210,7 @@ class SequenceModel(nn.Module):
         head = self.head
         with products_in(self.precision, head.weight.device):
             dtype = torch.int8 if int8 else product_dtype(head.weight)
-        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, states, rules, dtype)
+        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, rules, dtype)
         return next(filter(None, (backend.generation_kernel(model) for backend in self.backends)), None)
 
     def encode(

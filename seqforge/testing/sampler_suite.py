@@ -1,8 +1,6 @@
 """The conformance suite of samplers, for subclasses in the tests of a plugin."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from operator import is_not
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
@@ -12,16 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.faults import require_right
-from seqforge.kinds import ConstraintAutomaton, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
-from seqforge.kinds.sampler_contract import (
-    check_places,
-    drawing_fault,
-    first_automaton,
-    resume_automaton,
-    transform_logits,
-)
-from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
+from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds.sampler_contract import drawing_fault, finish_symbols, review_symbols, transform_logits
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
+from seqforge.testing.logit_rules import apply_rule
 
 
 class _Step(NamedTuple):
@@ -158,33 +150,25 @@ class SamplerSuite(Suite, kind="sampler"):
             actual = {"": step.result.softmax(-1)}
             require_equal(make, f"{problem} (draw {number})", actual, {"": expected}, tolerance=1e-5)
 
-    def test_the_automaton_equals_step_by_step(self, make: Factory[Sampler]) -> None:
-        """The automaton for compiled code allows the same symbols as `transform`, step by step."""
+    def test_reviews_and_the_end_are_valid(self, make: Factory[Sampler]) -> None:
+        """A redrawing sampler keeps and settles symbols in order, judges alike again, and ends within the length."""
+        sampler = make()
+        if not isinstance(sampler, RedrawingSampler):
+            return
+        generator = torch.Generator().manual_seed(0)
         for prompt in self.prompts:
-            sampler = make()
-            steps = list(self._generation(make, sampler, prompt, slice(None), None, forbid=False))
-            memory = self._start(sampler, prompt, 3)
-            automaton = first_automaton(sampler, memory, 3, self.vocabulary.size)
-            if automaton is None:
-                return
-            for number, step in enumerate(steps):
-                expected = step.result > -torch.inf
-                if not torch.equal(allowed := allowed_symbols(automaton), expected):
-                    row, symbol = cast("list[int]", (allowed != expected).nonzero()[0].tolist())
-                    text = self.vocabulary.decode([symbol])
-                    verbs = {True: "allows", False: "forbids"}
-                    fail(
-                        make,
-                        f"after {number} symbols `transform` {verbs[bool(expected[row, symbol])]} {text!r}, and "
-                        f"`automaton` {verbs[bool(allowed[row, symbol])]} it",
-                    )
-                if not follow(automaton, step.tokens):
-                    parts = _parts_of(automaton)
-                    memory, continued = resume_automaton(sampler, memory, automaton, step.tokens.numpy())
-                    check_places(sampler, continued)
-                    if continued is automaton and any(map(is_not, parts, _parts_of(automaton))):
-                        fail(make, "`resume` replaced a part of the automaton, but returned the same automaton")
-                    automaton = continued
+            memory, room = self._start(sampler, prompt, 1), self.length
+            tokens = cast("list[int]", torch.randint(self.vocabulary.size, (room,), generator=generator).tolist())
+            reviews = [review_symbols(sampler, memory, tokens, room) for _ in range(2)]
+            if reviews[0] != reviews[1]:
+                fail(make, "a second review differs", expected=reviews[0], got=reviews[1])
+            kept, settled = reviews[0]
+            ends = [finish_symbols(sampler, memory, tokens[:kept], room)]
+            if settled:
+                memory = sampler.settle(memory, tokens[:settled])
+                ends.append(tokens[:settled] + finish_symbols(sampler, memory, tokens[settled:kept], room - settled))
+            if ends[0] != ends[-1]:
+                fail(make, "the end depends on what is settled", expected=ends[0], got=ends[-1])
 
     def _start(self, sampler: Sampler, prompt: str, batch: int, vocabulary: Vocabulary | None = None) -> Any:
         vocabulary = vocabulary or self.vocabulary
@@ -232,11 +216,6 @@ class SamplerSuite(Suite, kind="sampler"):
             if_improbable = transform_logits(sampler, logits.clamp(min=-1e30), memory) if forbid else result
             memory = sampler.advance(memory, tokens, logits)
             yield _Step(logits, result, tokens, if_improbable)
-
-
-def _parts_of(automaton: ConstraintAutomaton) -> list[Any]:
-    """Return the tables and arrays of an automaton, whose memory a kernel uses."""
-    return [value for field in fields(automaton) if not isinstance(value := getattr(automaton, field.name), int)]
 
 
 def _random_logits(size: int, number: int, generator: torch.Generator, forbid: bool) -> Tensor:

@@ -24,12 +24,9 @@ DESCRIBED = set(
 WHOLE_MODULES = {
     "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text", "Value"},
     "seqforge.kinds.generation_kernel": {
-        "FORBIDDEN",
-        "ConstraintAutomaton",
         "GenerationKernel",
         "GenerationModel",
         "LogitRule",
-        "Resume",
     },
 }
 EVENTS = {name for name in seqforge.kinds.__all__ if hasattr(seqforge.events, name)}

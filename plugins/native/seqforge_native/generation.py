@@ -1,18 +1,18 @@
 """Generation on the compiled kernels, for models of RNN, GRU and LSTM layers."""
 
 import ctypes
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.kinds import ConstraintAutomaton, FactoredCell, GenerationModel, Resume
+from seqforge.kinds import FactoredCell, GenerationModel, State
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.layout import padded
-from seqforge_native.library import RESUME, Decode, HeldTensors, Layer, Library
+from seqforge_native.library import Decode, HeldTensors, Layer, Library
 from seqforge_native.sequence import checked
 
 _SHARED_BYTES = 1 << 20
@@ -20,8 +20,6 @@ _SHARED_BYTES = 1 << 20
 
 _FEWEST_ROWS = 8
 """Number of rows from which a thread multiplies as fast as with more rows."""
-
-_TABLES, _ARRAYS = ("next_states", "actions", "costs", "closing_lengths"), ("states", "stacks", "heights")
 
 _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
@@ -31,7 +29,7 @@ def can_generate(library: Library, model: GenerationModel) -> bool:
     """Return whether the kernels can generate with a model: RNN, GRU and LSTM layers in float32 on the CPU."""
     if not library.generates(model.dtype):
         return False
-    tensors = [model.head_weight, *(part for state in model.states for part in state)]
+    tensors = [model.head_weight]
     for cell in model.cells:
         if not isinstance(cell, FactoredCell) or cell.equations is None:
             return False
@@ -48,7 +46,7 @@ def _fits_int8(model: GenerationModel) -> bool:
 
 
 class NativeGenerationKernel:
-    """A model in the layout of the kernels, with a state that continues from call to call.
+    """A model in the layout of the kernels.
 
     If there are enough rows, each thread draws its own rows without waiting for the others. Otherwise the threads share
     the columns of every product of a large model.
@@ -59,33 +57,36 @@ class NativeGenerationKernel:
     """
 
     def __init__(self, library: Library, model: GenerationModel) -> None:
-        self._library, self._model = library, model
+        self._library, self._dtype = library, model.dtype
         self._weights = GenerationWeights(library, model)
         self._parts: list[_Rows] = []
 
     def __call__(
-        self,
-        last: Int[Tensor, " batch"],
-        uniforms: Float[Tensor, "steps batch"],
-        automaton: ConstraintAutomaton | None = None,
-        resume: Resume | None = None,
-    ) -> Int[Tensor, "drawn batch"]:
+        self, last: Int[Tensor, " batch"], states: Sequence[State], uniforms: Float[Tensor, "steps batch"]
+    ) -> tuple[Int[Tensor, "drawn batch"], Sequence[State]]:
         """Draw symbols; see `GenerationKernel.__call__`.
 
         Raises:
             IndexError: If a symbol of `last` is out of range.
         """
         last = checked(last, self._weights.call.symbols)
-        if not self._parts:
-            # An automaton stops all rows at the same step, so they are not divided.
-            self._parts = self._divide(1 if automaton else torch.get_num_threads())
-        for part in self._parts:
-            part.prepare(last, uniforms)
-        if automaton:
-            drawn = self._parts[0].draw_constrained(automaton, resume)
+        batch, threads = len(last), torch.get_num_threads()
+        count = max(1, min(threads, batch // _FEWEST_ROWS))
+        if count > 1 or self._weights.held.nbytes < _SHARED_BYTES:
+            threads = 1
+        starts = [batch * index // count for index in range(count + 1)]
+        self._parts = [
+            _Rows(self._library, self._weights, self._dtype, threads, slice(*part), last, states, uniforms)
+            for part in pairwise(starts)
+        ]
+        if count == 1:
+            drawn = self._parts[0].draw()
         else:
-            drawn = self._parts[0].draw() if len(self._parts) == 1 else self._draw_together()
-        return torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
+            with ThreadPoolExecutor(count) as pool:
+                drawn = min(pool.map(_Rows.draw, self._parts))
+        tokens = torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
+        layers = zip(*(part.states for part in self._parts), strict=True)
+        return tokens, tuple(_join(state, layer) for state, layer in zip(states, layers, strict=True))
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
@@ -93,99 +94,75 @@ class NativeGenerationKernel:
         weights = torch.cat([part.logits for part in self._parts])[:, : self._weights.call.symbols]
         return weights / weights.sum(-1, keepdim=True)
 
-    def _draw_together(self) -> int:
-        """Draw all parts at the same time, and return the number of steps that all of them drew."""
-        with ThreadPoolExecutor(len(self._parts)) as pool:
-            return min(pool.map(_Rows.draw, self._parts))
 
-    def _divide(self, most: int) -> "list[_Rows]":
-        """Return the rows of the batch in at most the given number of parts."""
-        batch = len(self._model.states[0][0])
-        count = max(1, min(most, batch // _FEWEST_ROWS))
-        threads = torch.get_num_threads() if count == 1 and self._weights.held.nbytes >= _SHARED_BYTES else 1
-        starts = [batch * index // count for index in range(count + 1)]
-        return [_Rows(self._library, self._weights, self._model, slice(*part), threads) for part in pairwise(starts)]
+_LayerState = list[Tensor]
+"""Parts of the state of a layer, padded to whole registers: the hidden state, and the cell state of an LSTM."""
+
+
+def _join(state: State, parts: Sequence[_LayerState]) -> State:
+    """Return the state of a layer from those of its rows, without the padding."""
+    pairs = zip(zip(*parts, strict=True), state, strict=True)
+    return type(state)(*(torch.cat(rows)[:, : before.shape[1]] for rows, before in pairs))
 
 
 class _Rows:
-    """Some rows of the batch: their state, and the call that draws their symbols.
+    """Some rows of the batch: their states, and the call that draws their symbols.
 
     Args:
         library: Kernels for this processor.
         weights: Weights of the model.
-        model: The model, with the state of the whole batch.
-        rows: The rows.
+        dtype: Type of the products.
         threads: Number of threads that share the products.
+        rows: The rows.
+        last: Last symbol of all rows.
+        states: State of every layer, for all rows.
+        uniforms: Uniform random numbers for all rows.
+
+    Attributes:
+        states: State of every layer, which `draw` updates.
+        tokens: The last symbols, and then the drawn ones.
+        logits: Weights of the symbols in the last draw.
     """
 
     def __init__(
-        self, library: Library, weights: GenerationWeights, model: GenerationModel, rows: slice, threads: int
+        self,
+        library: Library,
+        weights: GenerationWeights,
+        dtype: torch.dtype,
+        threads: int,
+        rows: slice,
+        last: Tensor,
+        states: Sequence[State],
+        uniforms: Tensor,
     ) -> None:
-        self._library, self._dtype, self._rows = library, model.dtype, rows
-        self._held = held = HeldTensors()
+        self._library, self._dtype, self._held = library, dtype, HeldTensors()
+        self.states: list[_LayerState] = []
         self._layers = (Layer * len(weights.layers))(*weights.layers)
-        for layer, gates, state in zip(self._layers, weights.gates, model.states, strict=True):
-            hidden, *others = (padded(part[rows], library.lanes) for part in state)
-            batch, width = hidden.shape
-            layer.gates = held.address(torch.empty(batch, gates * width, dtype=weights.state_dtype))
-            # The state before a step, and memory for the state after it.
-            layer.hidden = held.address(torch.stack([hidden, hidden]).to(weights.state_dtype))
-            layer.carried = held.address(hidden.clone())
-            layer.others = held.address(torch.stack([others[0], others[0]])) if others else None
-        self.call = Decode.from_buffer_copy(weights.call)
-        self.call.rows, self.call.threads = rows.stop - rows.start, threads
-        self.call.layers = ctypes.addressof(self._layers)
-        self.logits = torch.empty(self.call.rows, self.call.symbol_vectors * library.lanes)
-        self.call.logits = self.logits.data_ptr()
+        for layer, gates, state in zip(self._layers, weights.gates, states, strict=True):
+            self._place(
+                layer, gates, weights.state_dtype, [padded(part[rows].float(), library.lanes) for part in state]
+            )
+        self._uniforms = uniforms[:, rows].float().contiguous()
+        self.tokens = torch.empty(len(uniforms) + 1, rows.stop - rows.start, dtype=torch.int64)
+        self.tokens[0] = last[rows]
+        self.logits = torch.empty(len(self.tokens[0]), weights.call.symbol_vectors * library.lanes)
+        self._call = call = Decode.from_buffer_copy(weights.call)
+        call.rows, call.threads, call.steps = len(self.tokens[0]), threads, len(uniforms)
+        call.layers = ctypes.addressof(self._layers)
+        call.uniforms, call.tokens = self._uniforms.data_ptr(), self.tokens.data_ptr()
+        call.logits = self.logits.data_ptr()
 
-    def prepare(self, last: Tensor, uniforms: Tensor) -> None:
-        """Set what differs from call to call."""
-        call = self.call
-        self._uniforms = uniforms[:, self._rows].float().contiguous()
-        self.tokens = torch.empty(len(uniforms) + 1, call.rows, dtype=torch.int64)
-        self.tokens[0] = last[self._rows]
-        self._drawn = self.tokens.numpy()
-        call.steps, call.uniforms, call.tokens = len(uniforms), self._uniforms.data_ptr(), self.tokens.data_ptr()
+    def _place(self, layer: Layer, gates: int, dtype: torch.dtype, state: _LayerState) -> None:
+        """Put the state of a layer into the memory of the call, which also has space for the state after a step."""
+        hidden, *others = state
+        address = self._held.address
+        carried, twice = hidden.clone(), [torch.stack([other, other]) for other in others]
+        layer.gates = address(torch.empty(len(hidden), gates * hidden.shape[1], dtype=dtype))
+        layer.hidden = address(torch.stack([hidden, hidden]).to(dtype))
+        layer.carried = address(carried)
+        layer.others = address(twice[0]) if twice else None
+        self.states.append([carried, *(other[0] for other in twice)])
 
     def draw(self) -> int:
-        """Draw the symbols, and return the number of steps: fewer than prepared if the kernel stopped."""
-        return self._library.call("decode", self._dtype, self.call)
-
-    def draw_constrained(self, automaton: ConstraintAutomaton, resume: Resume | None) -> int:
-        """Draw the symbols that an automaton allows, and return the number of steps."""
-        call, remaining, errors = self.call, automaton.remaining, list[BaseException]()
-        held = _pass_automaton(automaton, call)
-
-        def continue_after(steps: int) -> bool:
-            nonlocal automaton, held
-            try:
-                automaton.remaining = remaining - steps
-                continued = resume(self._drawn[steps]) if resume else None
-                if continued is None:
-                    return False
-                if continued is not automaton:
-                    held, automaton = _pass_automaton(continued, call), continued
-                call.valid_until = automaton.valid_until
-            except BaseException as error:  # noqa: BLE001  # a kernel ignores errors
-                errors.append(error)
-                return False
-            return True
-
-        call.remaining, call.resume = remaining, RESUME(continue_after)
-        drawn = self.draw()
-        automaton.remaining = remaining - drawn
-        if errors:
-            raise errors[0]
-        return drawn
-
-
-def _pass_automaton(automaton: ConstraintAutomaton, call: Decode) -> list[Tensor | np.ndarray]:
-    """Set the fields of a call to an automaton, and return the tensors and arrays whose addresses they contain."""
-    tables: list[Tensor] = [getattr(automaton, name) for name in _TABLES]
-    arrays: list[np.ndarray] = [getattr(automaton, name) for name in _ARRAYS]
-    addresses = [*(table.data_ptr() for table in tables), *(array.ctypes.data for array in arrays)]
-    for name, address in zip(_TABLES + _ARRAYS, addresses, strict=True):
-        setattr(call, name, address)
-    call.state_count, call.depth = automaton.closing_lengths.numel(), automaton.stacks.shape[1]
-    call.largest_closing_length, call.valid_until = automaton.largest_closing_length, automaton.valid_until
-    return [*tables, *arrays]
+        """Draw the symbols, and return the number of steps: fewer than requested if the kernel stopped."""
+        return self._library.call("decode", self._dtype, self._call)

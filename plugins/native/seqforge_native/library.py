@@ -67,25 +67,13 @@ class Layer(ctypes.Structure):
     )
 
 
-RESUME = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
-"""Type of the function that continues an automaton: see `Guide` of kernels/guide.hpp."""
-
-
 class Decode(ctypes.Structure):
-    """`Decode` of kernels/decode.hpp, with the fields of `Guide` of kernels/guide.hpp.
+    """`Decode` of kernels/decode.hpp."""
 
-    The kernels call the closing lengths `weights`, and the largest one `largest_debt`.
-    """
-
-    _fields_ = [
-        *fields(
-            "rows steps layer_count symbols symbol_vectors rule_count threads",
-            "layers head_weight head_bias rules rule_values uniforms logits tokens "
-            "states next_states actions costs closing_lengths stacks heights",
-            "state_count depth remaining largest_closing_length valid_until",
-        ),
-        ("resume", RESUME),
-    ]
+    _fields_ = fields(
+        "rows steps layer_count symbols symbol_vectors rule_count threads",
+        "layers head_weight head_bias rules rule_values uniforms logits tokens",
+    )
 
 
 def addresses(**fields: torch.Tensor | int | None) -> dict[str, int | None]:

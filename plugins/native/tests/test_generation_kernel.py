@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies
@@ -12,13 +11,12 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_native import backend as native_backend
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
-from turns import Turns
 
 from seqforge import Experiment
-from seqforge.errors import PluginError, RunError
+from seqforge.errors import RunError
 from seqforge.generation import generate
-from seqforge.generation.generator import draw, uniforms_of
-from seqforge.kinds import ConstraintAutomaton, GenerationModel, Sampler, SamplingContext
+from seqforge.generation.drawing import draw, uniforms_of
+from seqforge.kinds import GenerationModel, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -58,16 +56,14 @@ def confident_model(experiment: Experiment, symbols: int) -> SequenceModel:
     return model
 
 
-def sample(
-    experiment: Experiment, model: SequenceModel, count: int, length: int, first: Sampler | None = None
-) -> torch.Tensor:
-    samplers = build_chain(experiment, first)
+def sample(experiment: Experiment, model: SequenceModel, count: int, length: int) -> torch.Tensor:
+    samplers = build_chain(experiment)
     vocabulary = experiment.vocabulary.build()
     return torch.cat(list(generate(model, vocabulary, samplers, PROMPT, count=count, length=length, seed=SEED)))
 
 
-def build_chain(experiment: Experiment, first: Sampler | None) -> list[Sampler]:
-    return [*([first] if first else []), *(component.build() for component in experiment.samplers)]
+def build_chain(experiment: Experiment) -> list[Sampler]:
+    return [component.build() for component in experiment.samplers]
 
 
 def count_calls() -> tuple[list[str], Callable[..., Any]]:
@@ -82,11 +78,9 @@ def count_calls() -> tuple[list[str], Callable[..., Any]]:
     return calls, counted
 
 
-def count_differences(
-    generated: torch.Tensor, experiment: Experiment, model: SequenceModel, first: Sampler | None = None
-) -> torch.Tensor:
+def count_differences(generated: torch.Tensor, experiment: Experiment, model: SequenceModel) -> torch.Tensor:
     """Count, for each sample, the symbols that differ from those that the loop draws after the same symbols."""
-    samplers = build_chain(experiment, first)
+    samplers = build_chain(experiment)
     length, count = generated.shape
     memories = [
         sampler.start(SamplingContext(PROMPT, count, length, experiment.vocabulary.build())) for sampler in samplers
@@ -99,8 +93,7 @@ def count_differences(
     for step, tokens in enumerate(generated):
         differ += draw(logits[step], samplers, memories, uniforms[step]) != tokens
         memories = [
-            sampler.advance(memory, tokens, torch.zeros(1, 1))
-            for sampler, memory in zip(samplers, memories, strict=True)
+            sampler.advance(memory, tokens, logits[step]) for sampler, memory in zip(samplers, memories, strict=True)
         ]
     return differ
 
@@ -130,7 +123,7 @@ def test_the_kernels_generate_the_symbols_of_the_loop(
         patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(Library, "call", counted)
         fast = sample(experiment, model, count, 270)
-    assert calls.count("decode") == 2  # 1 + 256 + 13 symbols
+    assert calls.count("decode") == 2  # 256 + 14 symbols
     assert (count_differences(fast, experiment, model) <= NEAR_TIES).all()
 
 
@@ -145,100 +138,6 @@ def test_a_k_of_at_least_the_number_of_symbols_keeps_them_all(
     )
     model = build_model(neutral, 5)
     assert torch.equal(sample(all_of_k, model, 3, 100), sample(neutral, model, 3, 100))
-
-
-@pytest.mark.parametrize("chain", list(SAMPLERS))
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=strategies.data())
-def test_the_kernels_obey_a_constraint_automaton(
-    data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count, symbols = data.draw(strategies.integers(1, 9)), data.draw(strategies.integers(2, 40))
-    experiment = make([{"use": "essentials/lstm", "hidden_size": 20}], SAMPLERS[chain])
-    model = confident_model(experiment, symbols)
-    monkeypatch.setattr(native_backend, "best_library", lambda: None)
-    calls, counted = count_calls()
-    with monkeypatch.context() as patch:
-        patch.setattr(native_backend, "best_library", lambda: kernels)
-        patch.setattr(SequenceModel, "stepper", None)  # so that a call fails
-        patch.setattr(Library, "call", counted)
-        fast = sample(experiment, model, count, 270, Turns(symbols))
-    # The kernels continue automata that stop.
-    assert calls.count("decode") == 2  # 1 + 256 + 13 symbols
-    assert (count_differences(fast, experiment, model, Turns(symbols)) <= NEAR_TIES).all()
-    turns = Turns(symbols)
-    memory = turns.start(SamplingContext(torch.tensor([0, 1]), count, 270, experiment.vocabulary.build()))
-    for tokens in fast:
-        allowed = turns.transform(torch.zeros(count, symbols), memory).isfinite()
-        assert allowed[torch.arange(count), tokens].all()
-        memory = turns.advance(memory, tokens, torch.zeros(1, 1))
-
-
-def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error_after_the_symbols_before(
-    kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    model, vocabulary = build_model(experiment, 5), experiment.vocabulary.build()
-    whole = sample(experiment, model, 1, 10, Turns(5))
-    monkeypatch.setattr(Turns, "resume", Sampler.resume)
-    samplers, chunks = build_chain(experiment, Turns(5)), list[torch.Tensor]()
-    with pytest.raises(PluginError, match="resume is not implemented, but an automaton of the sampler stopped"):
-        chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=1, length=10, seed=SEED))
-    assert torch.equal(torch.cat(chunks), whole[:2])
-
-
-@pytest.mark.parametrize(
-    ("name", "number"), [("states", 3), ("states", -1), ("heights", 4), ("heights", -1), ("stacks", 3), ("stacks", -1)]
-)
-def test_an_automaton_that_a_sampler_continues_with_a_wrong_number_is_an_error(
-    name: str, number: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def resume(turns: Turns, memory: Any, automaton: ConstraintAutomaton, tokens: np.ndarray) -> Any:
-        memory, continued = continue_right(turns, memory, automaton, tokens)
-        continued.heights[:] = 3
-        getattr(continued, name)[-1] = number
-        return memory, continued
-
-    continue_right = Turns.resume
-    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "resume", resume)
-    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    with pytest.raises(
-        PluginError, match=f"resume left an invalid automaton: {name} must be from 0 to .*, not {number}"
-    ):
-        sample(experiment, build_model(experiment, 5), 2, 10, Turns(5))
-
-
-def test_an_interrupt_while_an_automaton_is_continued_ends_the_sampling(
-    kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "resume", interrupt)
-    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    with pytest.raises(KeyboardInterrupt):
-        sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
-
-
-def test_a_sampler_continues_an_automaton_with_denormal_numbers(
-    kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    least, positive = float(np.finfo(np.float64).smallest_subnormal), list[bool]()
-
-    def resume(*arguments: Any) -> Any:
-        positive.append(least > 0)
-        return continue_right(*arguments)
-
-    continue_right = Turns.resume
-    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "resume", resume)
-    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
-    assert positive
-    assert all(positive)
 
 
 @pytest.fixture
@@ -257,33 +156,31 @@ def test_the_number_of_threads_does_not_change_the_symbols_of_a_large_model(
     experiment = make([{"use": "essentials/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
     model = confident_model(experiment, 20)
     shared = sample(experiment, model, 1, 100)
-    constrained = sample(experiment, model, 5, 100, Turns(20))
+    several = sample(experiment, model, 5, 100)
     torch.set_num_threads(1)
     assert torch.equal(sample(experiment, model, 1, 100), shared)
-    assert torch.equal(sample(experiment, model, 5, 100, Turns(20)), constrained)
+    assert torch.equal(sample(experiment, model, 5, 100), several)
 
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("count", [15, 16, 25])
-@pytest.mark.parametrize("first", [None, Turns(20)], ids=["alone", "constrained"])
 def test_threads_that_divide_the_samples_draw_the_same_symbols(
-    first: Sampler | None, count: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
+    count: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     cells = [{"use": "essentials/lstm", "hidden_size": 20}, {"use": "essentials/gru", "hidden_size": 9}]
     experiment = make(cells, SAMPLERS["temperature"])
     model = confident_model(experiment, 20)
-    divided = sample(experiment, model, count, 600, first)
+    divided = sample(experiment, model, count, 600)
     torch.set_num_threads(1)
-    assert torch.equal(divided, sample(experiment, model, count, 600, first))
+    assert torch.equal(divided, sample(experiment, model, count, 600))
 
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-@pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "constrained"])
 def test_logits_that_are_not_finite_are_an_error(
-    first: Sampler | None, bad: float, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
+    bad: float, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = make([{"use": "essentials/rnn", "nonlinearity": "relu", "hidden_size": 8}], SAMPLERS[chain])
     model = build_model(experiment, 4)
@@ -294,7 +191,7 @@ def test_logits_that_are_not_finite_are_an_error(
     generated: list[torch.Tensor] = []
     for library in (None, kernels):
         monkeypatch.setattr(native_backend, "best_library", lambda library=library: library)
-        samplers, vocabulary = build_chain(experiment, first), experiment.vocabulary.build()
+        samplers, vocabulary = build_chain(experiment), experiment.vocabulary.build()
         chunks: list[torch.Tensor] = []
         with pytest.raises(RunError, match="not finite"):
             chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=25, length=300, seed=SEED))
@@ -322,6 +219,24 @@ def test_without_a_kernel_the_loop_generates(
 @pytest.mark.parametrize("bad", [-1, 4])
 def test_a_last_symbol_that_is_not_in_the_vocabulary_is_an_error(kernels: Library, bad: int) -> None:
     cell = LSTM(4, 6)
-    model = GenerationModel([cell], None, torch.zeros(4, 6), torch.zeros(4), [cell.initial_state(2)], [], torch.float32)
+    model = GenerationModel([cell], None, torch.zeros(4, 6), torch.zeros(4), [], torch.float32)
     with pytest.raises(IndexError, match="it must be from 0 to 3"):
-        NativeGenerationKernel(kernels, model)(torch.tensor([0, bad]), torch.rand(1, 2))
+        NativeGenerationKernel(kernels, model)(torch.tensor([0, bad]), [cell.initial_state(2)], torch.rand(1, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
+def test_a_kernel_goes_back_to_states_that_it_returned(kernels: Library, dtype: torch.dtype) -> None:
+    if not kernels.generates(dtype):
+        pytest.skip(f"{kernels.name} has no products in {dtype}")
+    torch.manual_seed(0)
+    cells = [LSTM(7, 20), LSTM(20, 9)]
+    model = GenerationModel(cells, None, torch.randn(7, 9) * 3, torch.zeros(7), [], dtype)
+    kernel, uniforms = NativeGenerationKernel(kernels, model), torch.rand(10, 3)
+    with torch.inference_mode():
+        last, start = torch.tensor([0, 1, 2]), [cell.initial_state(3) for cell in cells]
+        whole, end = kernel(last, start, uniforms)
+        first, middle = kernel(last, start, uniforms[:4])
+        for _ in range(2):
+            second, after = kernel(first[-1], middle, uniforms[4:])
+            assert torch.equal(torch.cat([first, second]), whole)
+            assert all(map(torch.equal, after[1], end[1]))

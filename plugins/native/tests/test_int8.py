@@ -1,7 +1,7 @@
 """Generation in int8 against the same arithmetic in float64, and against float32."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.generation import generate
-from seqforge.kinds import FactoredCell, GenerationModel
+from seqforge.kinds import FactoredCell, GenerationModel, State
 from seqforge.model import build_model
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
@@ -40,8 +40,11 @@ def _use_kernels(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
 
 
-def draw_network(data: DataObject, name: str) -> GenerationModel:
-    """Draw a model with different logits, and its states."""
+States = Sequence[State]
+
+
+def draw_network(data: DataObject, name: str) -> tuple[GenerationModel, States]:
+    """Draw a model with different logits, and states."""
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     symbols, batch = data.draw(strategies.integers(2, 40)), data.draw(strategies.integers(1, 9))
     sizes = data.draw(strategies.lists(strategies.integers(1, 40), min_size=1, max_size=3))
@@ -50,17 +53,18 @@ def draw_network(data: DataObject, name: str) -> GenerationModel:
     cells = [CELLS[name](*shape) for shape in zip(inputs, sizes, strict=True)]
     states = [type(cell.initial_state(1))(*map(torch.randn_like, cell.initial_state(batch))) for cell in cells]
     head = torch.randn(symbols, sizes[-1]) * 2, torch.randn(symbols)
-    return GenerationModel(cells, embedding, *head, states, [], torch.int8)
+    return GenerationModel(cells, embedding, *head, [], torch.int8), states
 
 
-def probabilities(network: GenerationModel, symbols: Tensor) -> Tensor:
+def probabilities(network: GenerationModel, states: States, symbols: Tensor) -> Tensor:
     """Return the probabilities of the next symbol in the kernels, after each of the symbols `[steps, batch]`."""
     found: list[Tensor] = []
     with torch.inference_mode():
         generation_kernel = NativeBackend().generation_kernel(network)
         assert isinstance(generation_kernel, NativeGenerationKernel)
         for step in symbols:
-            assert len(generation_kernel(step, torch.zeros(1, len(step)))) == 1
+            drawn, states = generation_kernel(step, states, torch.zeros(1, len(step)))
+            assert len(drawn) == 1
             found.append(generation_kernel.probabilities.clone())
     return torch.stack(found)
 
@@ -77,14 +81,14 @@ def is_near_tie(rows: Tensor) -> bool:
     return bool(((steps - steps.floor() - 0.5).abs() < 5e-4).any())
 
 
-def reference(network: GenerationModel, symbols: Tensor) -> tuple[Tensor, bool]:
+def reference(network: GenerationModel, states: States, symbols: Tensor) -> tuple[Tensor, bool]:
     """Compute the probabilities after symbols `[batch]` in float64, rounded like the kernels but summed exactly.
 
     Also return whether a rounded number is near a tie.
     """
     inputs: Tensor | None = None
     near_tie = False
-    for cell, state in zip(network.cells, network.states, strict=True):
+    for cell, state in zip(network.cells, states, strict=True):
         assert isinstance(cell, FactoredCell)
         if inputs is None:
             rows = cell.input_weight.t() if network.embedding is None else network.embedding @ cell.input_weight.t()
@@ -104,12 +108,12 @@ def reference(network: GenerationModel, symbols: Tensor) -> tuple[Tensor, bool]:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 @given(data=strategies.data())
 def test_the_kernels_compute_the_probabilities_of_the_reference(data: DataObject, name: str) -> None:
-    network = draw_network(data, name)
-    symbols = torch.randint(len(network.head_bias), (len(network.states[0][0]),))
+    network, states = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (len(states[0][0]),))
     with torch.no_grad():
-        expected, near_tie = reference(network, symbols)
+        expected, near_tie = reference(network, states, symbols)
     assume(not near_tie)
-    found = probabilities(network, symbols.unsqueeze(0))[0].double()
+    found = probabilities(network, states, symbols.unsqueeze(0))[0].double()
     torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
 
 
@@ -117,10 +121,10 @@ def test_the_kernels_compute_the_probabilities_of_the_reference(data: DataObject
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_probabilities_are_close_to_those_of_float32(data: DataObject, name: str) -> None:
-    network = draw_network(data, name)
-    symbols = torch.randint(len(network.head_bias), (8, len(network.states[0][0])))
-    plain = probabilities(replace(network, dtype=torch.float32), symbols)
-    moved = (probabilities(network, symbols) - plain).abs().sum(-1) / 2
+    network, states = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (8, len(states[0][0])))
+    plain = probabilities(replace(network, dtype=torch.float32), states, symbols)
+    moved = (probabilities(network, states, symbols) - plain).abs().sum(-1) / 2
     # Fractions of the probability. The errors of models with few units average out least.
     assert moved.mean() < 0.03, f"{moved.mean()} of the probability is elsewhere"
     assert moved.max() < 0.2
@@ -130,14 +134,14 @@ def test_the_number_of_threads_changes_nothing() -> None:
     torch.manual_seed(0)
     cells = [LSTM(20, 256), LSTM(256, 256)]
     states = [cell.initial_state(1) for cell in cells]
-    network = GenerationModel(cells, None, torch.randn(20, 256), torch.randn(20), states, [], torch.int8)
+    network = GenerationModel(cells, None, torch.randn(20, 256), torch.randn(20), [], torch.int8)
     symbols = torch.randint(20, (50, 1))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = probabilities(network, symbols)
+        one = probabilities(network, states, symbols)
         torch.set_num_threads(3)
-        assert torch.equal(probabilities(network, symbols), one)
+        assert torch.equal(probabilities(network, states, symbols), one)
     finally:
         torch.set_num_threads(threads)
 
@@ -148,13 +152,13 @@ def test_weights_of_any_magnitude_are_supported(size: float) -> None:
     cell = LSTM(3, 17)
     with torch.no_grad():
         cell.recurrent_weight.copy_(torch.tensor(size).copysign(cell.recurrent_weight))
-    state = [type(cell.initial_state(1))(torch.full((2, 17), 0.5), torch.zeros(2, 17))]
-    network = GenerationModel([cell], None, torch.randn(4, 17), torch.randn(4), state, [], torch.int8)
+    states = [type(cell.initial_state(1))(torch.full((2, 17), 0.5), torch.zeros(2, 17))]
+    network = GenerationModel([cell], None, torch.randn(4, 17), torch.randn(4), [], torch.int8)
     symbols = torch.tensor([0, 2])
     with torch.no_grad():
-        expected, near_tie = reference(network, symbols)
+        expected, near_tie = reference(network, states, symbols)
     assert not near_tie
-    found = probabilities(network, symbols.unsqueeze(0))[0].double()
+    found = probabilities(network, states, symbols.unsqueeze(0))[0].double()
     torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
 
 
@@ -165,8 +169,7 @@ def test_weights_that_are_not_finite_have_no_int8_kernel(number: float, place: s
     head = torch.randn(4, 5)
     with torch.no_grad():
         (head if place == "head" else getattr(cells[1], place)).view(-1)[3] = number
-    states = [cell.initial_state(1) for cell in cells]
-    network = GenerationModel(cells, None, head, torch.zeros(4), states, [], torch.int8)
+    network = GenerationModel(cells, None, head, torch.zeros(4), [], torch.int8)
     assert NativeBackend().generation_kernel(network) is None
 
 
@@ -174,8 +177,7 @@ def test_a_library_without_int8_generates_in_float32_only(kernels: Library, monk
     functions = {key: function for key, function in kernels.functions.items() if key[1] != torch.int8}
     monkeypatch.setattr(native_backend, "best_library", lambda: replace(kernels, functions=functions))
     cell = LSTM(3, 5)
-    states = [cell.initial_state(1)]
-    network = GenerationModel([cell], None, torch.randn(4, 5), torch.zeros(4), states, [], torch.int8)
+    network = GenerationModel([cell], None, torch.randn(4, 5), torch.zeros(4), [], torch.int8)
     assert NativeBackend().generation_kernel(network) is None
     assert NativeBackend().generation_kernel(replace(network, dtype=torch.float32)) is not None
 
@@ -209,7 +211,8 @@ def test_a_state_that_is_not_finite_ends_the_generation(number: float) -> None:
     cell = RNN(3, 33, nonlinearity="relu")
     state = cell.initial_state(2)
     state.hidden[1, 20] = number
-    network = GenerationModel([cell], None, torch.randn(4, 33), torch.zeros(4), [state], [], torch.int8)
+    network = GenerationModel([cell], None, torch.randn(4, 33), torch.zeros(4), [], torch.int8)
     generation_kernel = NativeBackend().generation_kernel(network)
     assert generation_kernel is not None
-    assert len(generation_kernel(torch.tensor([0, 2]), torch.zeros(1, 2))) == 0
+    drawn, _ = generation_kernel(torch.tensor([0, 2]), [state], torch.zeros(1, 2))
+    assert len(drawn) == 0

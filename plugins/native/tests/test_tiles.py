@@ -1,7 +1,6 @@
 """Products in the tile registers of AMX: on emulated tiles on every machine, and on real ones where there are any."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from seqforge_native.library import Library
 from seqforge_native.sequence import built_in_kernel
 from torch import Tensor
 
-from seqforge.kinds import FactoredCell, GenerationModel
+from seqforge.kinds import FactoredCell, GenerationModel, State
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,
@@ -179,28 +178,32 @@ def test_a_sequence_has_the_same_bits_on_every_processor(
     assert all(torch.equal(bits(a), bits(b)) for a, b in zip(left, right, strict=True))
 
 
-def draw_model(data: DataObject, name: str, dtype: torch.dtype) -> tuple[GenerationModel, Tensor]:
-    """A model with a state in each row, and the last symbol of each row."""
+def draw_model(
+    data: DataObject, name: str, dtype: torch.dtype
+) -> tuple[GenerationModel, tuple[Tensor, Sequence[State]]]:
+    """A model, and the last symbol and the state of each row."""
     rows, sizes = data.draw(ROWS), data.draw(strategies.lists(UNITS, min_size=1, max_size=2))
     symbols = data.draw(strategies.integers(2, 70))
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     cells = [CELLS[name](*shape) for shape in zip([symbols, *sizes[:-1]], sizes, strict=True)]
     states = [type(cell.initial_state(1))(*map(torch.randn_like, cell.initial_state(rows))) for cell in cells]
-    model = GenerationModel(cells, None, torch.randn(symbols, sizes[-1]) / 4, torch.randn(symbols), states, [], dtype)
-    return model, torch.randint(symbols, (rows,))
+    model = GenerationModel(cells, None, torch.randn(symbols, sizes[-1]) / 4, torch.randn(symbols), [], dtype)
+    return model, (torch.randint(symbols, (rows,)), states)
 
 
-def generate(library: Library, model: GenerationModel, last: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def generate(
+    library: Library, model: GenerationModel, place: tuple[Tensor, Sequence[State]], steps: int
+) -> tuple[Tensor, Tensor]:
     """Draw symbols, and return them with the probabilities of the last draw."""
     with torch.inference_mode():
         kernel = NativeGenerationKernel(library, model)
-        drawn = kernel(last, torch.rand(steps, len(last), generator=torch.Generator().manual_seed(2)))
+        drawn, _ = kernel(*place, torch.rand(steps, len(place[0]), generator=torch.Generator().manual_seed(2)))
         return drawn, kernel.probabilities
 
 
-def plain_probabilities(model: GenerationModel, last: Tensor) -> Tensor:
+def plain_probabilities(model: GenerationModel, last: Tensor, states: Sequence[State]) -> Tensor:
     below: Tensor | None = None
-    for cell, state in zip(model.cells, model.states, strict=True):
+    for cell, state in zip(model.cells, states, strict=True):
         assert isinstance(cell, FactoredCell)
         if below is None:
             gates = rounded(cell.input_weight.t() + cell.bias)[last]
@@ -217,10 +220,10 @@ def plain_probabilities(model: GenerationModel, last: Tensor) -> Tensor:
 @some
 @given(data=strategies.data())
 def test_generation_draws_from_the_distribution_of_rounded_numbers(data: DataObject, name: str, tiles: Library) -> None:
-    model, last = draw_model(data, name, BFLOAT16)
-    _, found = generate(tiles, model, last, steps=1)
+    model, place = draw_model(data, name, BFLOAT16)
+    _, found = generate(tiles, model, place, steps=1)
     with torch.no_grad():
-        expected = plain_probabilities(model, last)
+        expected = plain_probabilities(model, *place)
     moved = (found.double() - expected).abs().sum(-1) / 2
     # A number between two steps of bfloat16 may be rounded to either.
     assert moved.max() < 0.01
@@ -233,8 +236,8 @@ def test_generation_draws_from_the_distribution_of_rounded_numbers(data: DataObj
 def test_generation_has_the_same_bits_on_every_processor(
     data: DataObject, name: str, dtype: torch.dtype, pair: tuple[Library, Library]
 ) -> None:
-    model, last = draw_model(data, name, dtype)
-    left, right = (generate(library, model, last, steps=4) for library in pair)
+    model, place = draw_model(data, name, dtype)
+    left, right = (generate(library, model, place, steps=4) for library in pair)
     assert torch.equal(left[0], right[0])
     assert torch.equal(bits(left[1]), bits(right[1]))
 
@@ -243,11 +246,11 @@ def test_generation_has_the_same_bits_on_every_processor(
 @some
 @given(data=strategies.data())
 def test_int8_has_the_same_bits_in_tiles_and_in_registers(data: DataObject, name: str, tiles: Library) -> None:
-    model, last = draw_model(data, name, torch.int8)
-    drawn, probabilities = generate(tiles, model, last, steps=1)
+    model, (last, all_states) = draw_model(data, name, torch.int8)
+    drawn, probabilities = generate(tiles, model, (last, all_states), steps=1)
     for first in range(0, len(last), 7):  # so few rows are multiplied in registers
         rows = slice(first, first + 7)
-        states = [type(state)(*(part[rows] for part in state)) for state in model.states]
-        _, alone = generate(tiles, replace(model, states=states), last[rows], steps=1)
+        states = [type(state)(*(part[rows] for part in state)) for state in all_states]
+        _, alone = generate(tiles, model, (last[rows], states), steps=1)
         assert torch.equal(bits(alone), bits(probabilities[rows]))
     assert drawn.shape == (1, len(last))

@@ -1,10 +1,9 @@
 """Samplers that are wrong."""
 
-import numpy as np
 import torch
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import FORBIDDEN, ConstraintAutomaton, LogitRule, Sampler
+from seqforge.kinds import LogitRule, RedrawingSampler, Review, Sampler
 from seqforge.testing import SamplerSuite
 
 
@@ -124,70 +123,45 @@ class WrongRule(Sharper):
         return LogitRule("temperature", 2.0)
 
 
-@bug(
-    SamplerSuite,
-    "test_the_automaton_equals_step_by_step",
-    "after 0 symbols `transform` allows b'\\x00', and `automaton` forbids it",
-)
-class WrongAutomaton(NoRepetition):
-    """The automaton forbids the first symbol only."""
+class Lines(RedrawingSampler):
+    """A correct redrawing sampler: a sample ends with its last line."""
 
-    def automaton(self, memory):
-        costs = torch.zeros(1, 128, dtype=torch.int8)
-        costs[0, 0] = FORBIDDEN
-        rows = len(memory)
-        return ConstraintAutomaton(
-            states=np.zeros(rows, dtype=np.int32),
-            next_states=torch.zeros(1, 128, dtype=torch.int32),
-            actions=torch.zeros(0, 3, dtype=torch.int32),
-            costs=costs,
-            closing_lengths=torch.zeros(1, dtype=torch.int32),
-            stacks=np.zeros((rows, 1), dtype=np.int32),
-            heights=np.zeros(rows, dtype=np.int32),
-            remaining=24,
-            largest_closing_length=10,
-        )
+    def start(self, context):
+        return context.vocabulary
+
+    def settle(self, memory, tokens):
+        return memory
+
+    def review(self, memory, tokens, new):
+        return Review(len(tokens), 0)
+
+    def finish(self, memory, tokens):
+        text = memory.decode(tokens)
+        return memory.encode(text[: text.rfind(b"\n") + 1]).tolist()
 
 
-@bug(
-    SamplerSuite,
-    "test_the_automaton_equals_step_by_step",
-    "returned an invalid automaton: costs is not a contiguous tensor of torch.int8",
-)
-class InvalidAutomaton(WrongAutomaton):
-    """A table of the automaton has the wrong type."""
+@bug(SamplerSuite, "test_reviews_and_the_end_are_valid", "review settled 24 and kept 12 of 24 symbols")
+class SettlesMoreThanItKeeps(Lines):
+    """Symbols are settled that may not stay."""
 
-    def automaton(self, memory):
-        automaton = super().automaton(memory)
-        automaton.costs = automaton.costs.int()
-        return automaton
+    def review(self, memory, tokens, new):
+        return Review(len(tokens) // 2, len(tokens))
 
 
-@bug(
-    SamplerSuite,
-    "test_the_automaton_equals_step_by_step",
-    "`resume` replaced a part of the automaton, but returned the same automaton",
-)
-class ReplacesTable(NoRepetition):
-    """A table of the automaton is replaced, but the automaton is the same."""
+@bug(SamplerSuite, "test_reviews_and_the_end_are_valid", "finish returned 25 symbols, more than the 24 that are left")
+class EndsTooLate(Lines):
+    """The sample is longer than its length."""
 
-    def automaton(self, memory):
-        return ConstraintAutomaton(
-            states=(memory % 129).numpy().astype(np.int32),
-            next_states=torch.full((129, 128), -1, dtype=torch.int32),
-            actions=torch.zeros(0, 3, dtype=torch.int32),
-            costs=torch.eye(129, 128, dtype=torch.int8) * FORBIDDEN,
-            closing_lengths=torch.zeros(129, dtype=torch.int32),
-            stacks=np.zeros((len(memory), 1), dtype=np.int32),
-            heights=np.zeros(len(memory), dtype=np.int32),
-            remaining=24,
-            largest_closing_length=10,
-        )
+    def finish(self, memory, tokens):
+        return [*tokens, 0]
 
-    def resume(self, memory, automaton, tokens):
-        automaton.states[:] = tokens
-        automaton.closing_lengths = automaton.closing_lengths.clone()
-        return memory, automaton
+
+@bug(SamplerSuite, "test_reviews_and_the_end_are_valid", "a second review differs")
+class ReviewsAtRandom(Lines):
+    """The judgement is random."""
+
+    def review(self, memory, tokens, new):
+        return Review(int(torch.randint(len(tokens), ())), 0)
 
 
 @bug(SamplerSuite, "test_logits_stay_logits", "raises IndexError: index 256 is out of bounds")

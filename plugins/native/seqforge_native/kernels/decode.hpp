@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "gru.hpp"
-#include "guide.hpp"
 #include "int8.hpp"
 #include "lstm.hpp"
 #include "rnn.hpp"
@@ -45,7 +44,6 @@ template <class Weight> struct Decode {
     const float *uniforms;          // [steps, rows], in [0, 1)
     float *logits;                  // [rows, symbol_vectors · lanes], scratch
     std::int64_t *tokens;           // [steps + 1, rows]; the first step is an input
-    Guide guide;
 };
 
 // As `for_column_blocks`, for the blocks that belong to a thread.
@@ -137,21 +135,18 @@ struct DrawMemory {
 
 // Draws a symbol from the logits of a row. Returns -1 if they are not finite.
 template <class Weight>
-std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t step, std::int64_t owed,
-                      DrawMemory &memory) {
+std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t step, DrawMemory &memory) {
     float *logits = call.logits + row * call.symbol_vectors * lanes;
     if (!are_finite(logits, call.symbol_vectors)) return -1;
-    if (call.guide.states) forbid(call.guide, call.symbols, row, call.guide.remaining - step, owed, logits);
     for (std::int64_t rule = 0; rule < call.rule_count; rule++)
         apply_rule(static_cast<Rule>(call.rules[rule]), call.rule_values[rule], logits, call.symbols, memory.order);
     return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row], memory.parts);
 }
 
-// Returns the number of steps drawn. There are fewer than requested if a logit is not finite, or if an automaton that
-// stopped is not continued, or not by valid states.
+// Returns the number of steps drawn: fewer than requested if a logit is not finite.
 template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
-    std::atomic<bool> failed{false}, stopped{false}, refused{false};
+    std::atomic<bool> failed{false};
     Barrier barrier(static_cast<int>(call.threads));
     std::int64_t arrived = 0;
 #pragma omp parallel num_threads(static_cast<int>(call.threads)) if (call.threads > 1)
@@ -167,16 +162,8 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
             DrawMemory memory;
-            std::vector<std::int64_t> owing(own.guide.states ? own.rows : 0);
-            const auto count_all_owed = [&] {
-                for (std::size_t row = 0; row < owing.size(); row++) owing[row] = count_owed(own.guide, row);
-            };
-            count_all_owed();
             Operands<Weight> operands;
-            const auto goes_on = [&] {
-                return !failed.load(std::memory_order_relaxed) && !refused.load(std::memory_order_relaxed);
-            };
-            for (std::int64_t step = 0; step < own.steps && goes_on(); step++) {
+            for (std::int64_t step = 0; step < own.steps && !failed.load(std::memory_order_relaxed); step++) {
                 const std::int64_t *symbols = own.tokens + step * own.rows;
                 const typename Inputs<Weight>::Element *inputs = nullptr;
                 for (std::int64_t index = 0; index < own.layer_count; index++) {
@@ -193,34 +180,12 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)
                     turn_over(own, own.layers[index]);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
-                    const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, memory);
+                    const std::int64_t token = draw_for(own, row, step, memory);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }
                 meet.wait();
-                if (own.guide.states && !failed.load(std::memory_order_relaxed)) {
-                    for (std::int64_t row = thread; row < own.rows; row += own.threads)
-                        if (!advance(own.guide, own.symbols, row, own.tokens[(step + 1) * own.rows + row], owing[row]))
-                            stopped.store(true, std::memory_order_relaxed);
-                    meet.wait();
-                    if (stopped.load(std::memory_order_relaxed) || expires(own.guide, step + 1)) {
-                        // Every thread reads `stopped` before it is reset.
-                        meet.wait();
-                        if (thread == 0) {
-                            stopped.store(false, std::memory_order_relaxed);
-                            flush.reset(); // Python computes with denormal numbers.
-                            const bool resumed = call.guide.resume(step + 1) && is_valid(call.guide, call.rows);
-                            flush.set();
-                            refused.store(!resumed, std::memory_order_relaxed);
-                        }
-                        meet.wait();
-                        if (goes_on()) {
-                            own.guide = call.guide;
-                            count_all_owed();
-                        }
-                    }
-                }
-                if (thread == 0 && !goes_on()) done = failed.load(std::memory_order_relaxed) ? step : step + 1;
+                if (thread == 0 && failed.load(std::memory_order_relaxed)) done = step;
             }
         }
     }

@@ -13,13 +13,10 @@ namespace seqforge {
 // Replaces denormal numbers by zero during its lifetime: arithmetic with them is a hundred times slower.
 class FlushToZero {
   public:
-    FlushToZero() : before_(_mm_getcsr()) { set(); }
-    ~FlushToZero() { reset(); }
+    FlushToZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+    ~FlushToZero() { _mm_setcsr(before_); }
     FlushToZero(const FlushToZero &) = delete;
     FlushToZero &operator=(const FlushToZero &) = delete;
-
-    void set() const { _mm_setcsr(before_ | 0x8040); }
-    void reset() const { _mm_setcsr(before_); }
 
   private:
     const unsigned before_;

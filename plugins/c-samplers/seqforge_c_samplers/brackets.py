@@ -1,0 +1,123 @@
+"""Brackets, comments, literals and conditions of a C text: what is wrong, what is open, and how to close it."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from seqforge_code_structure.structure import TokenKind, scan_text
+from seqforge_code_structure.terminators import analyze_terminators
+from seqforge_code_structure.units import Unit
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_DIRECTIVE = re.compile(r"\s*#[ \t]*(if|el|endif)")
+_END = {
+    TokenKind.UNTERMINATED_COMMENT: " */",
+    TokenKind.UNTERMINATED_STRING: '"',
+    TokenKind.UNTERMINATED_CHARACTER: "'",
+    TokenKind.LINE_COMMENT: "\n",
+    TokenKind.DIRECTIVE: "\n",
+    TokenKind.OPENING_DIRECTIVE: "\n",
+}
+"""Text that ends a token at the end of the text."""
+
+_COMMENTS = (TokenKind.COMMENT, TokenKind.UNTERMINATED_COMMENT, TokenKind.LINE_COMMENT)
+
+_HEAD = re.compile(r"(?P<loop>\bdo\s*)\Z|(?:=|\b(?:struct|union|enum)\b[^;{}()=]*)\s*\Z")
+_LONGEST_HEAD = 200
+"""Number of characters before a brace in which its keyword is searched for, so that the time stays linear."""
+
+
+def count_bracket_faults(text: str, units: Iterable[Unit]) -> int:
+    """Return the number of brackets, comments and literals that are wrong in a text and its units."""
+    brackets = sum(len(unit.defects) + len(unit.macro_defects) for unit in units)
+    return brackets + len(analyze_terminators(text).defects)
+
+
+def count_indented_comments(text: str) -> int:
+    """Return the number of comments that begin an indented line although no bracket is open."""
+    depth = wrong = 0
+    for match in scan_text(text):
+        kind = TokenKind(match.lastindex or TokenKind.END)
+        if kind is TokenKind.BRACKET:
+            depth += 1 if match[kind] in _CLOSING else -1
+        elif kind in _COMMENTS and depth == 0:
+            start = match.start(kind)
+            wrong += text[text.rfind("\n", 0, start) + 1 : start].isspace()
+    return wrong
+
+
+class Open(NamedTuple):
+    """An open bracket.
+
+    Attributes:
+        bracket: The bracket, or `#` for an `#if`.
+        position: Position in the text.
+    """
+
+    bracket: str
+    position: int
+
+
+def find_open(text: str) -> tuple[list[Open], str]:
+    """Return what is open at the end of a text, and the text that ends its last comment, literal or directive.
+
+    After a branch of an `#if`, the open brackets are those before the `#if`. A bracket that closes nothing is ignored.
+    """
+    opened: list[Open] = []
+    end = ""
+    for match in scan_text(text):
+        kind = TokenKind(match.lastindex or TokenKind.END)
+        if kind is TokenKind.END:
+            break
+        end = _END.get(kind, "") if match.end() == len(text) else ""
+        if kind is TokenKind.BRACKET:
+            if (bracket := match[kind]) in _CLOSING:
+                opened.append(Open(bracket, match.start(kind)))
+            elif opened and _CLOSING.get(opened[-1].bracket) == bracket:
+                opened.pop()
+        elif kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE) and (found := _DIRECTIVE.match(match[kind])):
+            _follow_condition(opened, found[1], match.start(kind))
+    return opened, end
+
+
+def _follow_condition(opened: list[Open], name: str, position: int) -> None:
+    levels = [index for index, each in enumerate(opened) if each.bracket == "#"]
+    if name == "if":
+        opened.append(Open("#", position))
+    elif levels and name == "endif":
+        del opened[levels[-1]]
+    elif levels:
+        del opened[levels[-1] + 1 :]
+
+
+def close_text(text: str, *, compact: bool = False) -> str:
+    """Return the text that closes what a text leaves open, or "" if nothing is open.
+
+    Args:
+        text: Text in C.
+        compact: Whether to write as few characters as possible instead of indented lines.
+    """
+    opened, end = find_open(text)
+    whole = text + end
+    braces = sum(each.bracket == "{" for each in opened)
+    for bracket, position in reversed(opened):
+        if bracket == "#":
+            whole += "#endif\n" if whole.endswith("\n") else "\n#endif\n"
+        elif bracket == "{":
+            braces -= 1
+            # A brace in column 0 would end the unit.
+            short = " }" if braces and whole.endswith("\n") else "}"
+            whole += short if compact else _closing_line(text, whole, position, braces)
+        else:
+            whole += _CLOSING[bracket]
+    if whole[-1:] in (")", "]") and opened and not compact:
+        whole += ";\n"
+    return whole[len(text) :]
+
+
+def _closing_line(text: str, whole: str, position: int, depth: int) -> str:
+    """Return the line of a closing brace, after the line that it ends."""
+    head = _HEAD.search(text[max(0, position - _LONGEST_HEAD) : position])
+    after = "" if head is None else " while (0);" if head["loop"] else ";"
+    before = "" if whole.endswith("\n") else ";\n" if whole.endswith((")", "]")) else "\n"
+    return before + "\t" * depth + "}" + after + "\n"

@@ -1,0 +1,145 @@
+"""Samples that are checked line by line, and drawn again from where a check fails."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
+
+from seqforge_code_structure.structure import normalize_spelling
+from seqforge_code_structure.units import split_units
+
+from seqforge.kinds import RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge_c_samplers.brackets import close_text, count_bracket_faults
+
+_LINE_END = re.compile(rb"\n")
+
+
+class Memory(NamedTuple):
+    """Memory after the settled symbols of a sample.
+
+    Attributes:
+        vocabulary: Vocabulary of the model.
+        units: What the sampler remembers of the complete units at the beginning of the sample.
+        text: The text after them.
+        faults: Number of faults of this text that the prompt has, and that need not be corrected.
+        room: Number of symbols that remain.
+    """
+
+    vocabulary: Vocabulary
+    units: Any
+    text: bytes
+    faults: int
+    room: int
+
+
+class CheckedSampler(RedrawingSampler):
+    """A sampler that checks the text at the end of each line, and has it drawn again if it has a fault.
+
+    Before the check, `close_text` closes what the text leaves open. A sample ends with the last line after which there
+    is room for this, so it always passes the check.
+    """
+
+    @abstractmethod
+    def count_faults(self, text: str, closing: str, units: Any) -> int:
+        """Return the number of faults in a text.
+
+        Args:
+            text: The text, which begins with a unit.
+            closing: Text that closes what it leaves open, or "".
+            units: What `remember` returned for the units before it.
+        """
+
+    def remember(self, text: str, units: Any) -> Any:
+        """Return what later checks need to know of a complete unit and of those before it; by default nothing."""
+        return None
+
+    def is_checked(self, line: bytes) -> bool:
+        """Return whether the text is checked after a line; by default, it is checked after every line."""
+        return True
+
+    def start(self, context: SamplingContext) -> Memory:
+        """Return the memory after the prompt, whose faults need not be corrected."""
+        text = context.vocabulary.decode(cast("list[int]", context.prompt.tolist()))
+        memory = self._forget_units(Memory(context.vocabulary, None, text, 0, context.length))
+        judged = max(self._places(memory.text, 0), default=0)
+        plain = _plain(memory.text)
+        plain += close_text(plain)
+        # The last line of the prompt is judged for its brackets only, since it may be incomplete.
+        brackets = count_bracket_faults(plain, split_units(plain))
+        faults = max(self._count_faults(memory, memory.text[:judged]), brackets)
+        return memory._replace(faults=faults)
+
+    def settle(self, memory: Memory, tokens: Sequence[int]) -> Memory:
+        """Return the memory after symbols were settled."""
+        text = memory.text + memory.vocabulary.decode(tokens)
+        return self._forget_units(memory._replace(text=text, room=memory.room - len(tokens)))
+
+    def review(self, memory: Memory, tokens: Sequence[int], new: int) -> Review:
+        """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
+        text = memory.text + memory.vocabulary.decode(tokens)
+        judged = len(text) - len(memory.vocabulary.decode(tokens[len(tokens) - new :]))
+        places = self._places(text, len(memory.text))
+        unjudged = [place for place in places if place > judged]
+        for place in reversed(unjudged):
+            if self._count_faults(memory, text[:place]) <= memory.faults:
+                kept = len(tokens) if place == places[-1] else self._count(memory, tokens, place)
+                settled = 0
+                if text[text.rfind(b"\n", 0, place - 1) + 1] not in b" \t":  # Before an indented line, no unit begins.
+                    last = max(unit.start for unit in split_units(_plain(text[:place])))
+                    settled = min(kept, self._count(memory, tokens, last))
+                return Review(kept, settled)
+        if not unjudged:
+            return Review(len(tokens), 0)
+        kept = max((place for place in places if place <= judged), default=0)
+        return Review(self._count(memory, tokens, kept), 0)
+
+    def finish(self, memory: Memory, tokens: Sequence[int]) -> Sequence[int]:
+        """Return the symbols up to the last line after which there is room to close everything, and close it."""
+        start, text = len(memory.text), memory.text + memory.vocabulary.decode(tokens)
+        places = [place for place in self._places(text, start) if text[place - 2 : place - 1] not in (b"{", b",")]
+        for place in [*reversed(places), start]:
+            plain = _plain(text[:place])
+            for closing in (close_text(plain), close_text(plain, compact=True)):
+                try:
+                    symbols = memory.vocabulary.encode(text[start:place] + closing.encode()).tolist()
+                except UnknownSymbolError:
+                    continue
+                if len(symbols) <= memory.room and self.count_faults(plain, closing, memory.units) <= memory.faults:
+                    return symbols
+        return []
+
+    def _places(self, text: bytes, start: int) -> list[int]:
+        """Return the ends of the lines after which the text is checked, from a position on."""
+        ends = [match.end() for match in _LINE_END.finditer(text, start)]
+        return [end for end in ends if self.is_checked(text[text.rfind(b"\n", 0, end - 1) + 1 : end])]
+
+    def _count_faults(self, memory: Memory, text: bytes) -> int:
+        plain = _plain(text)
+        return self.count_faults(plain, close_text(plain), memory.units)
+
+    def _count(self, memory: Memory, tokens: Sequence[int], stop: int) -> int:
+        """Return the number of symbols that end at or before a position of the text."""
+        position = len(memory.text)
+        if len(memory.vocabulary.decode(tokens)) == len(tokens):  # each symbol is one byte
+            return min(max(stop - position, 0), len(tokens))
+        for count, token in enumerate(tokens):
+            position += len(memory.vocabulary.decode([token]))
+            if position > stop:
+                return count
+        return len(tokens)
+
+    def _forget_units(self, memory: Memory) -> Memory:
+        """Remember the units before the last one, which is not complete before another one follows."""
+        plain, units = _plain(memory.text), memory.units
+        *complete, last = [unit.start for unit in split_units(plain)] or [0]
+        for start, stop in pairwise([*complete, last]):
+            units = self.remember(plain[start:stop], units)
+        return memory._replace(units=units, text=memory.text[last:], faults=0 if last else memory.faults)
+
+
+def _plain(text: bytes) -> str:
+    """Return a text as the analyses read it, with one character for each byte."""
+    return normalize_spelling(text.decode("latin-1"))

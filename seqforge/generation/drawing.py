@@ -1,0 +1,163 @@
+"""Draws of symbols: the uniform random numbers, the draw of one symbol, and of many by a kernel or step by step."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqforge.errors import DataError, PluginError, RunError
+from seqforge.faults import wrong_result
+from seqforge.kinds import GenerationKernel, Sampler, State
+from seqforge.kinds.sampler_contract import drawing_fault, transform_logits
+from seqforge.model import SequenceModel
+
+
+def check_minimum(name: str, number: int, minimum: int) -> None:
+    """Check a number that the user chooses.
+
+    Raises:
+        DataError: If it is no whole number, or below the minimum.
+    """
+    if not isinstance(number, Integral):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"{name} is {number!r}", hint=f"It must be a whole number of at least {minimum}.")
+    if number < minimum:
+        raise DataError(f"{name} is {number}", hint=f"It must be at least {minimum}.")
+
+
+def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> GenerationKernel | None:
+    """Return a generation kernel for a model and a chain of samplers, or None if symbols must be drawn step by step."""
+    rules = [rule for rule in (sampler.logit_rule() for sampler in samplers) if rule is not None]
+    has_rules = len(rules) == len(samplers)
+    if model.precision == "int8":
+        kernel = model.generation_kernel(rules, int8=True) if has_rules else None
+        if kernel is not None:
+            return kernel
+        needs = "kernels for these cells and this processor (see `seqforge doctor`), and finite weights"
+        if not has_rules:
+            others = [type(sampler).__name__ for sampler in samplers if sampler.logit_rule() is None]
+            needs = f"samplers that kernels support, which {' and '.join(others)} is not"
+        warnings.warn(f"int8 needs {needs}. This run uses the precision `auto` instead.", stacklevel=3)
+    return model.generation_kernel(rules) if has_rules else None
+
+
+class StepByStep:
+    """What a generation kernel does, with the steps of the model and samplers of any kind.
+
+    Args:
+        model: Language model on any device.
+        samplers: Chain of samplers.
+        memories: Memory of each sampler before the first draw.
+    """
+
+    def __init__(self, model: SequenceModel, samplers: Sequence[Sampler], memories: Sequence[Any]) -> None:
+        self._model, self._samplers = model, samplers
+        self._memories: list[Any] = [*memories]
+        self._batch = 0
+
+    def __call__(
+        self, last: Int[Tensor, " batch"], states: Sequence[State], uniforms: Float[Tensor, "steps batch"]
+    ) -> tuple[Int[Tensor, "steps batch"], Sequence[State]]:
+        """Draw symbols; see `GenerationKernel.__call__`."""
+        if len(last) != self._batch:
+            self._batch, self._step = len(last), self._model.stepper(len(last))
+        device = next(self._model.parameters()).device
+        drawn: list[Tensor] = []
+        for numbers in uniforms:
+            logits, states = self._step(last.to(device), tuple(states))
+            logits = logits.float().cpu()
+            last = draw(logits, self._samplers, self._memories, numbers)
+            pairs = zip(self._samplers, self._memories, strict=True)
+            self._memories = [sampler.advance(memory, last, logits) for sampler, memory in pairs]
+            drawn.append(last)
+        return torch.stack(drawn), states
+
+
+def uniforms_of(seed: int, count: int, own: range | None = None) -> Callable[[int], Float[Tensor, "steps batch"]]:
+    """Return a function that draws uniform numbers in [0, 1) for `count` samples and a given number of steps.
+
+    With `own`, the function returns the numbers of these samples only.
+
+    Raises:
+        DataError: If the seed is negative.
+    """
+    check_minimum("seed", seed, 0)
+    generator = np.random.default_rng(seed)
+    columns = slice(None) if own is None else slice(own.start, own.stop)
+
+    def draw_numbers(steps: int) -> Tensor:
+        numbers = generator.random((steps, count), dtype=np.float32)
+        return torch.from_numpy(np.ascontiguousarray(numbers[:, columns]))
+
+    return draw_numbers
+
+
+def draw(
+    logits: Float[Tensor, "batch symbols"],
+    samplers: Sequence[Sampler],
+    memories: Sequence[object],
+    uniforms: Float[Tensor, " batch"],
+) -> Int[Tensor, " batch"]:
+    """Draw a symbol for each row, by inverse transform sampling from the softmax of the transformed logits.
+
+    Args:
+        logits: Logits of the model.
+        samplers: Chain of samplers.
+        memories: Memory of each sampler.
+        uniforms: Uniform random numbers in [0, 1).
+
+    Raises:
+        RunError: If a logit is not finite.
+        PluginError: If a sampler forbids every symbol, or returns something other than finite logits.
+    """
+    check_finite(logits)
+    transformed = logits
+    for sampler, memory in zip(samplers, memories, strict=True):
+        transformed = transform_logits(sampler, transformed, memory)
+    highest = transformed.amax(-1, keepdim=True)
+    if not _all_finite(highest):
+        raise _not_drawable(logits, samplers, memories)
+    cumulative = (transformed - highest).exp().cumsum(-1)
+    thresholds = (uniforms.unsqueeze(1) * cumulative[:, -1:]).contiguous()
+    # Rounding can make a threshold equal to the total. It then selects the last symbol that is not forbidden.
+    last = cumulative.argmax(-1)
+    return torch.minimum(torch.searchsorted(cumulative, thresholds, right=True).squeeze(1), last)
+
+
+def _all_finite(numbers: Tensor) -> bool:
+    # This runs on every step. For so few numbers, Python is faster than tensor operations.
+    return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
+
+
+def _not_drawable(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
+    """Return an error that names the sampler from whose logits nothing can be drawn."""
+    for sampler, memory in zip(samplers, memories, strict=True):
+        logits = transform_logits(sampler, logits, memory)
+        if fault := drawing_fault(logits):
+            return wrong_result(sampler.transform, fault)
+    return PluginError("the samplers forbid every symbol, but not when they are called again with the same logits")
+
+
+def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
+    """Raise a RunError if a logit is not finite."""
+    # Twice as fast as `isfinite().all()`. If a logit is NaN, the extremes are NaN and the comparisons are false.
+    if not (-math.inf < logits.amin().item() and logits.amax().item() < math.inf):
+        raise _not_finite()
+
+
+def require_all_drawn(drawn: Int[Tensor, "drawn batch"], uniforms: Float[Tensor, "steps batch"]) -> None:
+    """Raise a RunError if a generation kernel stopped before a step whose logits are not finite."""
+    if len(drawn) < len(uniforms):
+        raise _not_finite()
+
+
+def _not_finite() -> RunError:
+    hint, python_hint = (
+        f"Sample an earlier checkpoint: {option}." for option in ("--checkpoint STEP", "checkpoint=STEP")
+    )
+    return RunError("the model's logits are not finite", hint=hint, python_hint=python_hint)

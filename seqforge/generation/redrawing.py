@@ -1,0 +1,179 @@
+"""Samples in which a sampler lets symbols be drawn again: the engine goes back to an earlier state of the model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqforge.errors import DataError
+from seqforge.generation.drawing import StepByStep, find_kernel, require_all_drawn
+from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, State
+from seqforge.kinds.sampler_contract import finish_symbols, review_symbols
+from seqforge.model import SequenceModel, States, map_states
+
+NO_SYMBOL = -1
+"""Fills a sample that ended before others of its batch."""
+
+STEPS = 16
+"""Symbols that are drawn between two reviews. The engine can go back to the beginning of such a piece only."""
+
+PATIENCE = 4
+"""Failures after which the engine goes back by one more piece. Each piece that is kept cancels one failure."""
+
+MOST_DRAWS = 8
+"""Draws for each symbol of the length of a sample, after which the sample ends early."""
+
+
+@dataclass(slots=True)
+class _Sample:
+    """A sample that is being drawn.
+
+    Attributes:
+        last: Last settled symbol, or last one of the prompt.
+        memory: Memory of the redrawing sampler after the settled symbols.
+        states: For each number of `tokens` after which a piece begins, the states before the symbol that precedes it.
+        settled: Symbols that never change again.
+        tokens: Symbols drawn after them.
+        draws: Number of all draws.
+        failures: Number of failures that no kept piece has cancelled.
+        ended: Whether the sample is complete.
+    """
+
+    last: int
+    memory: Any
+    states: dict[int, States]
+    settled: list[int] = field(default_factory=list[int])
+    tokens: list[int] = field(default_factory=list[int])
+    draws: int = 0
+    failures: int = 0
+    ended: bool = False
+
+    def place(self) -> tuple[int, States]:
+        """Return the last symbol and the states before it."""
+        return self.tokens[-1] if self.tokens else self.last, self.states[len(self.tokens)]
+
+
+def redraw(
+    model: SequenceModel,
+    samplers: Sequence[Sampler],
+    context: SamplingContext,
+    states: States,
+    uniforms: Callable[[int], Float[Tensor, "steps batch"]],
+    count: int,
+) -> Iterator[Int[Tensor, "steps batch"]]:
+    """Draw samples with a chain that has a redrawing sampler.
+
+    After each piece of `STEPS` symbols, the sampler reviews every sample. If it does not keep all symbols, the sample
+    goes back to the last beginning of a piece up to which they are kept, and further after several failures. To go
+    back to the beginning of the sample would be rejection sampling, which has the distribution of the model under the
+    condition that everything is kept. But it prefers text that cannot be wrong, such as comments, and takes long.
+
+    Args:
+        model: Language model on any device.
+        samplers: Chain of samplers, one of which redraws.
+        context: Information for samplers, with a batch size of 1.
+        states: State of every layer before the last symbol of the prompt, for one row.
+        uniforms: Function that draws uniform random numbers for each sample.
+        count: Number of samples.
+
+    Yields:
+        Settled symbols; `NO_SYMBOL` follows the end of a sample that is shorter than others.
+
+    Raises:
+        DataError: If another sampler redraws, or has a memory.
+        RunError: If the logits are not finite.
+        PluginError: If the sampler returns an invalid review.
+    """
+    redrawing, drawing = _divide(samplers, context)
+    draw = find_kernel(model, drawing) or StepByStep(model, drawing, [None] * len(drawing))
+    start = redrawing.start(context)
+    samples = [_Sample(int(context.prompt[-1]), start, {0: states}) for _ in range(count)]
+    yielded = 0
+    while drawn := [(index, sample) for index, sample in enumerate(samples) if not sample.ended]:
+        # Each sample has its own random numbers, whatever happens to the others.
+        numbers = uniforms(STEPS)[:, [index for index, _ in drawn]]
+        places = [sample.place() for _, sample in drawn]
+        with torch.inference_mode():
+            last = torch.tensor([token for token, _ in places])
+            tokens, after = draw(last, _join([states for _, states in places]), numbers)
+        require_all_drawn(tokens, numbers)
+        rows = cast("list[list[int]]", tokens.t().tolist())
+        for row, ((_, sample), piece) in enumerate(zip(drawn, rows, strict=True)):
+            sample.tokens += piece
+            sample.states[len(sample.tokens)] = _take(after, row)
+            _continue(sample, redrawing, context.length)
+        ready = min((len(sample.settled) for sample in samples if not sample.ended), default=0)
+        ended = all(sample.ended for sample in samples)
+        if ended:
+            ready = max(len(sample.settled) for sample in samples)
+        if ready > yielded or ended:
+            parts = [_part(sample.settled, yielded, ready) for sample in samples]
+            yield torch.tensor(parts, dtype=torch.int64).t()
+            yielded = ready
+
+
+def _continue(sample: _Sample, redrawing: RedrawingSampler, length: int) -> None:
+    """Review a sample after a piece was drawn, and go back, settle symbols, or end the sample."""
+    room = length - len(sample.settled)
+    tokens = sample.tokens = sample.tokens[:room]
+    sample.draws += STEPS
+    kept, settled = review_symbols(redrawing, sample.memory, tokens, min(STEPS, len(tokens)))
+    if kept < len(tokens):
+        kept = _go_back(sample, kept)
+    else:
+        sample.failures = max(0, sample.failures - 1)
+    if kept == room or sample.draws >= MOST_DRAWS * length:
+        sample.settled += finish_symbols(redrawing, sample.memory, tokens[:kept], room)
+        sample.ended = True
+        return
+    # Only the beginning of a piece can be settled.
+    if settled := max(start for start in sample.states if start <= min(settled, kept)):
+        sample.memory = redrawing.settle(sample.memory, tokens[:settled])
+        sample.settled += tokens[:settled]
+        sample.tokens, sample.last = sample.tokens[settled:], tokens[settled - 1]
+        sample.states = {start - settled: states for start, states in sample.states.items() if start >= settled}
+
+
+def _go_back(sample: _Sample, kept: int) -> int:
+    """Go back at least to a number of symbols, and return the number of symbols that are left."""
+    starts = sorted(start for start in sample.states if start <= kept)
+    starts = starts[: max(1, len(starts) - sample.failures // PATIENCE)]
+    sample.failures += 1
+    sample.tokens = sample.tokens[: starts[-1]]
+    sample.states = {start: sample.states[start] for start in starts}
+    return starts[-1]
+
+
+def _divide(samplers: Sequence[Sampler], context: SamplingContext) -> tuple[RedrawingSampler, list[Sampler]]:
+    """Return the sampler that redraws, and the others.
+
+    Raises:
+        DataError: If another sampler redraws, or has a memory, which cannot go back.
+    """
+    redrawing, *more = [sampler for sampler in samplers if isinstance(sampler, RedrawingSampler)]
+    others = [sampler for sampler in samplers if sampler is not redrawing]
+    for sampler in more or others:
+        if more or sampler.start(context) is not None:
+            reason = "draws again, too" if more else "remembers the symbols"
+            names = f"{type(redrawing).__name__} draws symbols again, and {type(sampler).__name__}"
+            raise DataError(f"{names} {reason}", hint="Remove one of the two samplers.")
+    return redrawing, others
+
+
+def _join(states: Sequence[States]) -> States:
+    """Return the states of one batch from those of its rows."""
+    layers = zip(*states, strict=True)
+    return tuple(type(layer[0])(*map(torch.cat, zip(*layer, strict=True))) for layer in layers)
+
+
+def _take(states: Sequence[State], row: int) -> States:
+    """Return a copy of the states of one row."""
+    return map_states(lambda part: part[row : row + 1].clone(), tuple(states))
+
+
+def _part(symbols: Sequence[int], start: int, stop: int) -> list[int]:
+    part = [*symbols[start:stop]]
+    return part + [NO_SYMBOL] * (stop - start - len(part))
