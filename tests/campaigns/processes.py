@@ -95,8 +95,11 @@ def _run_child(arguments: Sequence[str], folder: Path, before_operation: int) ->
         sys.stderr.flush()
         operations = counter[0]
         Path(COUNT).write_text(str(operations))
-    except BaseException:  # noqa: BLE001 - the process ends here
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - the process ends here
+        if isinstance(error.__context__, SystemExit):  # A second Ctrl-C arrived after the end of the command.
+            status = 130
+        else:
+            traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(status)

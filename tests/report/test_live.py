@@ -74,8 +74,8 @@ def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Calla
             page.locator("#live", has_text="evaluating").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
         moved = run.directory.experiment.rename(run.path.parent / "moved.toml")
-        # The scores of the last sample come after its text.
-        MetricsLog(run.directory.metrics).append("sample", 12, {"lines.late": 7.0})
+        sampled = [record for record in run.metrics() if record["event"] == "sample"][-1]
+        MetricsLog(run.directory.metrics).append("sample", 12, {**sampled, "lines.late": 7.0})
         page.locator("#live", has_text="experiment.toml: No such file").wait_for()
         moved.rename(run.directory.experiment)
         page.get_by_role("rowheader", name="late").wait_for()
