@@ -38,7 +38,7 @@ class _Sample:
         settled: Symbols that never change again.
         tokens: Symbols drawn after them.
         draws: Number of all draws.
-        failures: Number of failures that no kept piece has cancelled.
+        failures: Number of failures that no kept piece has cancelled, since the sample last went back all the way.
         ended: Whether the sample is complete.
     """
 
@@ -141,7 +141,7 @@ def _go_back(sample: _Sample, kept: int) -> int:
     """Go back at least to a number of symbols, and return the number of symbols that are left."""
     starts = sorted(start for start in sample.states if start <= kept)
     starts = starts[: max(1, len(starts) - sample.failures // PATIENCE)]
-    sample.failures += 1
+    sample.failures = sample.failures + 1 if len(starts) > 1 else 0
     sample.tokens = sample.tokens[: starts[-1]]
     sample.states = {start: sample.states[start] for start in starts}
     return starts[-1]

@@ -17,6 +17,10 @@ from seqforge_c_samplers.brackets import close_text, count_bracket_faults
 _LINE_END = re.compile(rb"\n")
 
 
+LONGEST_UNCHECKED = 300
+"""Number of characters without a check. Longer text, such as a call without an end, is drawn again."""
+
+
 class Memory(NamedTuple):
     """Memory after the settled symbols of a sample.
 
@@ -91,10 +95,10 @@ class CheckedSampler(RedrawingSampler):
                     last = max(unit.start for unit in split_units(_plain(text[:place])))
                     settled = min(kept, self._count(memory, tokens, last))
                 return Review(kept, settled)
-        if not unjudged:
+        before = max((place for place in places if place <= judged), default=len(memory.text))
+        if not unjudged and len(text) - before < LONGEST_UNCHECKED:
             return Review(len(tokens), 0)
-        kept = max((place for place in places if place <= judged), default=0)
-        return Review(self._count(memory, tokens, kept), 0)
+        return Review(self._count(memory, tokens, before), 0)
 
     def finish(self, memory: Memory, tokens: Sequence[int]) -> Sequence[int]:
         """Return the symbols up to the last line after which there is room to close everything, and close it."""

@@ -53,7 +53,11 @@ class Scoped(CheckedSampler):
         """Return the number of faults: wrong brackets, and if there are none, wrong statements, and then names."""
         whole = text + closing
         parts = list(split_units(whole))
-        if wrong := count_bracket_faults(whole, parts) + text.count(_BLANK_LINES) + count_indented_comments(text):
+        if (
+            wrong := count_bracket_faults(whole, parts)
+            + f"\n{text}".count(_BLANK_LINES)
+            + count_indented_comments(text)
+        ):
             return wrong
         names = read_units(whole, parts)
         early = sum(unit.defect_count for unit in split_units(text, end_missing=True)) if closing else 0
