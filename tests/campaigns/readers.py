@@ -84,7 +84,7 @@ _COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 class Archives:
-    """Archives of C source in all formats, with blocks of xz, and git repositories."""
+    """Archives of C source in all formats, with blocks of xz."""
 
     def __init__(self, sources: Path) -> None:
         self._tree = sources / "linux"
@@ -98,12 +98,6 @@ class Archives:
         self._blocks = subprocess.run(
             ["xz", "-0", "-T2", "--block-size=4096"], input=self._tars[0], stdout=subprocess.PIPE, check=True
         ).stdout
-        shutil.copytree(self._tree, sources / "repository", symlinks=True)
-        self._repository = sources / "repository"
-        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "gc.auto=0"]
-        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a"], ["tag", "-m", "v", "v6.12"]):
-            subprocess.run(["git", *identity, *command], cwd=self._repository, check=True)
-        self._files = [path for path in (self._repository / ".git").rglob("*") if path.is_file()]
         (sources / "a").write_bytes(self._tars[0])
         self.read(sources)  # This imports what the processes need.
 
@@ -114,16 +108,8 @@ class Archives:
         return buffer.getvalue()
 
     def write(self, trial: Path, generator: random.Random) -> None:
-        kind = generator.choice([*_COMPRESS, "blocks", "git"])
-        if kind == "git":
-            shutil.copytree(self._repository / ".git", trial / "a" / ".git", symlinks=True)
-            path = trial / "a" / generator.choice(self._files).relative_to(self._repository)
-            path.chmod(0o600)
-            if generator.random() < 0.2:
-                replace_entry(path, generator)
-            else:
-                path.write_bytes(mutate(path.read_bytes(), generator))
-        elif kind == "blocks":
+        kind = generator.choice([*_COMPRESS, "blocks"])
+        if kind == "blocks":
             (trial / "a").write_bytes(mutate(self._blocks, generator))
         else:
             content = generator.choice(self._tars)
@@ -141,7 +127,7 @@ class Archives:
         from seqforge_linux_source.corpus import LinuxSource
 
         source = trial / "a"
-        corpus = LinuxSource(source=source, tag="v6.12" if source.is_dir() else None, size_limit=1 << 28)
+        corpus = LinuxSource(source=source, size_limit=1 << 28)
         corpus.fingerprint()
         corpus.describe()
         for document in corpus.documents():

@@ -50,9 +50,6 @@ def c_structure(
         bool, typer.Option("--no-lexicon", help="Use no lexicon, so that undefined names need --strict.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as a JSON array.")] = False,
-    as_sarif: Annotated[
-        bool, typer.Option("--sarif", help="Print the findings in SARIF 2.1.0, which editors and code hosts read.")
-    ] = False,
 ) -> None:
     """Find structural errors in C, for example in samples of a model, and print them in the format of a compiler.
 
@@ -79,10 +76,9 @@ def c_structure(
     from seqforge_code_structure.sources import Settings, analyze_files, find_files
 
     try:
-        if (as_json and as_sarif) or (lexicon and no_lexicon):
-            one, other = ("--json", "--sarif") if as_json and as_sarif else ("--lexicon", "--no-lexicon")
-            raise DataError(f"{one} and {other} exclude each other", hint="Leave one of them out.")
-        report = Report(_select_rules(select, ignore), "sarif" if as_sarif else "json" if as_json else "text")
+        if lexicon and no_lexicon:
+            raise DataError("--lexicon and --no-lexicon exclude each other", hint="Leave one of them out.")
+        report = Report(_select_rules(select, ignore), as_json=as_json)
         settings = Settings(read_lexicon(lexicon) if lexicon else None, no_lexicon, cut, strict)
         names = find_files(files)
     except DataError as error:

@@ -1,10 +1,10 @@
-"""Print the findings of `seqforge c-structure`: as lines, as JSON or in SARIF."""
+"""Print the findings of `seqforge c-structure`: as lines or as JSON."""
 
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
@@ -22,15 +22,15 @@ class Report:
 
     Args:
         rules: Names of the rules to report.
-        form: Form of the output. Lines are printed at once, all else by `finish`.
+        as_json: Whether the findings are printed as a JSON array, by `finish`, instead of as lines.
 
     Attributes:
         findings: Number of findings so far.
     """
 
-    def __init__(self, rules: frozenset[str], form: Literal["text", "json", "sarif"]) -> None:
+    def __init__(self, rules: frozenset[str], *, as_json: bool) -> None:
         self.findings = 0
-        self._rules, self._form = rules, form
+        self._rules, self._as_json = rules, as_json
         self._files = 0
         self._records: list[dict[str, Any]] = []
         self._counts: Counter[str] = Counter()
@@ -46,10 +46,10 @@ class Report:
         self._files += 1
         self._counts += result.counts
         self._unchecked += not result.names_checked
-        if self._form == "text":
-            _print_lines(file, found)
-        else:
+        if self._as_json:
             self._records += [to_record(file, defect, place) for defect, place in found]
+        else:
+            _print_lines(file, found)
 
     def finish(self, *, explicit: bool) -> None:
         """Print the rest of the output, and on standard error what was found and what was not analyzed.
@@ -57,10 +57,8 @@ class Report:
         Args:
             explicit: Whether the user turned the lexicon off, which is then the reason why names were not checked.
         """
-        if self._form == "json":
+        if self._as_json:
             typer.echo(json.dumps(self._records))
-        elif self._form == "sarif":
-            typer.echo(json.dumps(to_sarif(self._records)))
         for notice in self._describe_omissions(explicit):
             typer.echo(f"note: {notice}", err=True)
         if self.findings:
@@ -95,48 +93,6 @@ def to_record(file: str, defect: Defect, place: Region) -> dict[str, Any]:
         "severity": rule.severity,
         "message": message,
     }
-
-
-def to_sarif(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a SARIF 2.1.0 log of records."""
-    from urllib.parse import quote
-
-    names = list(RULES)
-    rules = [
-        {
-            "id": name,
-            "shortDescription": {"text": rule.description},
-            "defaultConfiguration": {"level": rule.severity, "enabled": rule.default},
-        }
-        for name, rule in RULES.items()
-    ]
-    results = [
-        {
-            "ruleId": record["rule"],
-            "ruleIndex": names.index(record["rule"]),
-            "level": record["severity"],
-            "message": {"text": record["message"]},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": quote(os.fsencode(record["file"]))},
-                        "region": {
-                            "startLine": record["line"],
-                            "startColumn": record["column"],
-                            "endLine": record["end_line"],
-                            "endColumn": record["end_column"],
-                            "charOffset": record["start"],
-                            "charLength": record["stop"] - record["start"],
-                        },
-                    }
-                }
-            ],
-        }
-        for record in records
-    ]
-    driver = {"name": "seqforge c-structure", "rules": rules}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
 def _print_lines(file: str, found: Sequence[tuple[Defect, Region]]) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -151,27 +150,6 @@ def test_samples_are_analyzed_separately(folder: Path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == ["samples.c:7:1: error: ')' closes nothing [bracket]"]
 
 
-def test_sarif_has_the_rules_and_the_regions_of_the_findings(folder: Path, monkeypatch, capsys):
-    name = os.fsdecode(b"a \xff.c")  # not UTF-8
-    (folder / name).write_text(FAULTY)
-    assert run(monkeypatch, "c-structure", name, "--sarif") == 1
-    log = json.loads(capsys.readouterr().out)
-    assert log["version"] == "2.1.0"
-    (tool_run,) = log["runs"]
-    rules = tool_run["tool"]["driver"]["rules"]
-    first = tool_run["results"][0]
-    assert rules[first["ruleIndex"]]["id"] == first["ruleId"] == "unused-variable"
-    assert (first["level"], first["message"]) == ("warning", {"text": "unused variable 'i'"})
-    location = first["locations"][0]["physicalLocation"]
-    start = FAULTY.index("i;")
-    assert location == {
-        "artifactLocation": {"uri": "a%20%FF.c"},
-        "region": {
-            "startLine": 4, "startColumn": 6, "endLine": 4, "endColumn": 7, "charOffset": start, "charLength": 1
-        },
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("options", "rules"),
     [
@@ -192,7 +170,6 @@ def test_options_choose_what_is_reported(options: list[str], rules: set[str], fo
     [
         (["--select", "undefned-name"], "Did you mean 'undefined-name'?"),
         (["--ignore", "bracket,braces"], "--ignore: there is no rule 'braces'"),
-        (["--json", "--sarif"], "--json and --sarif exclude each other"),
         (["--lexicon", "missing.lexicon"], "missing.lexicon"),
         (["--no-lexicon", "--lexicon", "c.lexicon"], "--lexicon and --no-lexicon exclude each other"),
     ],

@@ -25,7 +25,7 @@ _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 
 
 class LinuxSource(Corpus):
-    """The C source of Linux, from a tree, a tar archive, a tag of a git repository, or a download.
+    """The C source of Linux, from a tree, a tar archive or a download.
 
     Each file is one document, with a name relative to the kernel's root, such as `kernel/fork.c`. Empty files are
     skipped. A file that is not UTF-8 is decoded as Latin-1.
@@ -39,15 +39,11 @@ class LinuxSource(Corpus):
         source: Annotated[
             Literal["auto", "download"] | ExperimentPath,
             Field(
-                description="Path of a source tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository. "
+                description="Path of a source tree, or of a tar archive (plain, .xz, .gz, .zst or .bz2). "
                 "`auto` searches the machine for one of these, and `download` downloads a release.",
                 union_mode="left_to_right",
             ),
         ] = "auto",
-        tag: Annotated[
-            str | None,
-            Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$"),
-        ] = None,
         include: Annotated[
             tuple[str, ...],
             Field(description="Patterns as in .gitignore. A file is read if it matches one of them.", min_length=1),
@@ -84,7 +80,6 @@ class LinuxSource(Corpus):
     ) -> None:
         # In a call from Python, a path may be a string.
         self._where = source if source in ("auto", "download") else Path(source)
-        self._tag = tag
         self._size_limit = size_limit
         self._selection = Selection(include, exclude, suffixes)
         self._release = Release.choose(release, sha256, mirror) if source == "download" else None
@@ -127,8 +122,8 @@ class LinuxSource(Corpus):
         places = Places.of_this_machine()
         try:
             if isinstance(self._where, str):
-                return find_source(places, self._tag, self._selection)
-            return open_source(self._where, self._tag, places)
+                return find_source(places, self._selection)
+            return open_source(self._where, places)
         except OSError as error:
             raise DataError(
                 f"{error.filename}: {error.strerror}", hint="Check the path and its permissions."

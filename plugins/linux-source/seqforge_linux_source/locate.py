@@ -9,7 +9,6 @@ from pathlib import Path
 from seqforge.errors import DataError
 from seqforge.storage.paths import expand_home
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.source import Selection, Source
 from seqforge_linux_source.tree import Tree
 
@@ -50,11 +49,10 @@ class Places:
         return f"{VARIABLE}, {patterns}, {self.build}, {self.headers}"
 
 
-def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
+def find_source(places: Places, selection: Selection) -> Source:
     """Return the source at the first place that has one, or the sample of the plugin.
 
-    Trees without a selected file are skipped. Archives are not, since reading them takes too long. A tag requires that
-    `SEQFORGE_LINUX_SOURCE` is the path of a repository.
+    Trees without a selected file are skipped. Archives are not, since reading them takes too long.
 
     Raises:
         DataError: If the path in `SEQFORGE_LINUX_SOURCE` or a tree is unreadable.
@@ -64,12 +62,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
             chosen = expand_home(places.variable)
         except ValueError as error:
             raise DataError(f"{VARIABLE}: {error}") from error
-        return open_source(chosen, tag, places, named_by=f"{VARIABLE}: ")
-    if tag is not None:
-        raise DataError(
-            f'tag = {tag!r} needs a git repository, but source = "auto" does not search for one',
-            hint=f"Set `source` or the environment variable {VARIABLE} to the repository.",
-        )
+        return open_source(chosen, places, named_by=f"{VARIABLE}: ")
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
     if archives:
         return Archive(max(archives, key=_parse_version))
@@ -89,26 +82,25 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
     )
 
 
-def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> Source:
+def open_source(path: Path, places: Places, named_by: str = "") -> Source:
     """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
 
     Raises:
-        DataError: If the path does not exist, needs a `tag`, or permits none.
+        DataError: If the path does not exist, or is a bare git repository.
     """
     if path.is_dir():
-        if tag is not None:
-            return GitTag(path, tag)
         if (path / "HEAD").is_file() and (path / "objects").is_dir():
-            raise DataError(f"{named_by}{path} is a bare git repository", hint='Set `tag`, such as tag = "v6.12".')
+            raise DataError(
+                f"{named_by}{path} is a bare git repository",
+                hint="Check a version out, or pack one: git archive v6.12.",
+            )
         return _open_tree(path, places)
     if path.is_file():
-        if tag is not None:
-            raise DataError(f"{named_by}{path} is a file, but `tag` needs a git repository", hint="Remove `tag`.")
         return Archive(path)
     reason = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise DataError(
         f"{named_by}{path} {reason}",
-        hint='Set `source` to a source tree, a tar archive or a git repository, or to "auto", which searches for one.',
+        hint='Set `source` to a source tree or a tar archive, or to "auto", which searches for one.',
     )
 
 

@@ -1,4 +1,4 @@
-"""Fixtures: a small tree that represents Linux, as an archive, as a folder and in a git repository."""
+"""Fixtures: a small tree that represents Linux, as an archive and as a folder."""
 
 import bz2
 import gzip
@@ -108,20 +108,6 @@ def run_git(monkeypatch, tmp_path):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     return run
-
-
-@pytest.fixture
-def kernel_repository(kernel_tree, run_git):
-    """Return the path of a git repository with the small tree at the tag v6.12, and a later commit."""
-    run_git(kernel_tree, "init", "--quiet")
-    (kernel_tree / "kernel" / "link.c").symlink_to("fork.c")
-    run_git(kernel_tree, "add", "--all")
-    run_git(kernel_tree, "commit", "--quiet", "--message", "first")
-    run_git(kernel_tree, "tag", "--annotate", "--message", "Linux 6.12", "v6.12")
-    (kernel_tree / "kernel" / "fork.c").write_text("changed\n")
-    run_git(kernel_tree, "commit", "--quiet", "--all", "--message", "second")
-    run_git(kernel_tree, "tag", "v6.13")
-    return kernel_tree
 
 
 @pytest.fixture(scope="session")

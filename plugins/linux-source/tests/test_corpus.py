@@ -43,10 +43,6 @@ def test_documents_of_a_tree(kernel_tree, c_files):
     assert documents(LinuxSource(source=kernel_tree)) == list(c_files.items())
 
 
-def test_documents_of_a_tag(kernel_repository, c_files):
-    assert documents(LinuxSource(source=kernel_repository, tag="v6.12")) == list(c_files.items())
-
-
 def test_documents_of_the_environment_variable(kernel_archive, c_files, monkeypatch):
     monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", str(kernel_archive))
     corpus = LinuxSource()
@@ -145,8 +141,6 @@ def test_auto_and_download_are_not_paths(word):
     ("option", "value"),
     [
         ("source", 1),
-        ("tag", "--upload-pack=x"),
-        ("tag", "v6.12 v6.13"),
         ("include", []),
         ("include", "kernel/**"),
         ("suffixes", []),

@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.locate import SAMPLE_ROOT, Places, find_source, open_source
 from seqforge_linux_source.source import Selection
 from seqforge_linux_source.tree import Tree
@@ -37,7 +36,7 @@ def everything(machine, kernel_tree, kernel_tar):
 
 
 def found(places):
-    source = find_source(places, None, EVERYTHING)
+    source = find_source(places, EVERYTHING)
     return source.path if isinstance(source, Archive) else source.root
 
 
@@ -71,7 +70,7 @@ def test_missing_path_in_the_environment_variable_is_an_error(everything, tmp_pa
     places = Places(str(tmp_path / "gone"), everything.sources, everything.build, everything.headers)
 
     with pytest.raises(DataError, match=r"SEQFORGE_LINUX_SOURCE: .*gone does not exist"):
-        find_source(places, None, EVERYTHING)
+        find_source(places, EVERYTHING)
 
 
 def test_tree_without_a_selected_file_is_skipped(machine, kernel_tree):
@@ -79,20 +78,20 @@ def test_tree_without_a_selected_file_is_skipped(machine, kernel_tree):
     shutil.rmtree(tree / "kernel")
     shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
 
-    assert find_source(machine, None, Selection(["kernel/**"], [], [".c"])).root == SAMPLE_ROOT
-    assert find_source(machine, None, Selection(["include/**"], [], [".h"])).root == tree
+    assert find_source(machine, Selection(["kernel/**"], [], [".c"])).root == SAMPLE_ROOT
+    assert find_source(machine, Selection(["include/**"], [], [".h"])).root == tree
 
 
 def test_headers_for_user_space_have_names_as_in_the_tree_of_the_kernel(machine, kernel_tree):
     shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
 
-    for source in (find_source(machine, None, EVERYTHING), open_source(machine.headers, None, machine)):
+    for source in (find_source(machine, EVERYTHING), open_source(machine.headers, machine)):
         assert [name for name, _ in source.files(EVERYTHING)] == ["include/uapi/linux/fs.h"]
         assert str(machine.headers) in source.describe()
 
 
 def test_sample_is_described_as_not_linux(machine):
-    described = find_source(machine, None, EVERYTHING).describe()
+    described = find_source(machine, EVERYTHING).describe()
 
     assert "No Linux source was found" in described
     assert "NOT Linux" in described
@@ -107,38 +106,28 @@ def test_archive_of_ubuntu_is_found(machine, kernel_tar, name):
 
 
 def test_type_of_the_source_depends_on_the_path(machine, kernel_tree, kernel_archive):
-    assert open_source(kernel_tree, None, machine) == Tree(
-        kernel_tree, "", f"Linux source from the tree {kernel_tree}."
-    )
-    assert open_source(kernel_tree, "v6.12", machine) == GitTag(kernel_tree, "v6.12")
-    assert open_source(kernel_archive, None, machine) == Archive(kernel_archive)
+    assert open_source(kernel_tree, machine) == Tree(kernel_tree, "", f"Linux source from the tree {kernel_tree}.")
+    assert open_source(kernel_archive, machine) == Archive(kernel_archive)
 
 
 def test_missing_path_is_an_error(machine, tmp_path):
     with pytest.raises(DataError, match="gone does not exist") as caught:
-        open_source(tmp_path / "gone", None, machine)
+        open_source(tmp_path / "gone", machine)
     assert '"auto"' in caught.value.hint
 
     (tmp_path / "dangling").symlink_to("gone")
     with pytest.raises(DataError, match="does not exist"):
-        open_source(tmp_path / "dangling", None, machine)
+        open_source(tmp_path / "dangling", machine)
 
 
 def test_device_is_an_error(machine):
     with pytest.raises(DataError, match="neither a file nor a folder"):
-        open_source(machine.sources / "/dev/zero", None, machine)
+        open_source(machine.sources / "/dev/zero", machine)
 
 
-def test_tag_without_a_repository_is_an_error(machine, kernel_archive):
-    with pytest.raises(DataError, match="needs a git repository"):
-        open_source(kernel_archive, "v6.12", machine)
-    with pytest.raises(DataError, match="needs a git repository"):
-        find_source(machine, "v6.12", EVERYTHING)
-
-
-def test_bare_repository_without_a_tag_is_an_error(machine, tmp_path, run_git):
+def test_bare_repository_is_an_error(machine, tmp_path, run_git):
     run_git(tmp_path, "init", "--quiet", "--bare", "bare.git")
 
     with pytest.raises(DataError, match="bare git repository") as caught:
-        open_source(tmp_path / "bare.git", None, machine)
-    assert "tag" in caught.value.hint
+        open_source(tmp_path / "bare.git", machine)
+    assert "git archive" in caught.value.hint
