@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqforge.errors import PluginError
-from seqforge_code_structure.identifiers.compiled_code import blank, extract_compiled_code
+from seqforge_code_structure.identifiers.compiled_code import blank
 
 SECONDS = 5
 """Limit of processor time for one text, in seconds. The limit of elapsed time is twice as long."""
@@ -40,8 +40,8 @@ MOST_ERRORS = 40
 """Largest number of errors that the compiler reports at once."""
 
 
-def find_compiler(metric: str = "compiles") -> Path:
-    """Return the path of gcc, for a metric.
+def find_compiler() -> Path:
+    """Return the path of gcc.
 
     Raises:
         PluginError: If gcc or a shell that sets limits is missing.
@@ -49,7 +49,7 @@ def find_compiler(metric: str = "compiles") -> Path:
     for program in ("sh", "gcc"):
         if (found := shutil.which(program)) is None:
             raise PluginError(
-                f"the metric `{metric}` needs {program}, which is not installed",
+                f"the metric `compiles-declared` needs {program}, which is not installed",
                 hint=f"Install {program}, or remove the metric.",
             )
     return Path(found)
@@ -65,11 +65,6 @@ class CompilerError(NamedTuple):
 
     message: str
     start: int
-
-
-def compiles(text: str, compiler: Path) -> bool:
-    """Return whether a compiler accepts a text, without its directives, within the limits of time and memory."""
-    return _run(blank_directives(extract_compiled_code(text).code), compiler, "-fmax-errors=1")[0] == 0
 
 
 def blank_directives(code: bytes) -> bytes:

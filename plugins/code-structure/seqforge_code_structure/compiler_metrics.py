@@ -1,4 +1,4 @@
-"""The metrics `compiles` and `compiles-declared`: units that gcc accepts, as they are and after names are declared."""
+"""The metric `compiles-declared`: units that gcc accepts after the names that they lack are declared."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from seqforge.errors import PluginError, warn
 from seqforge.kinds import Finding, Metric, Quantity, Score
-from seqforge_code_structure.compiler import compiles, find_compiler
+from seqforge_code_structure.compiler import find_compiler
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
 from seqforge_code_structure.units import split_excerpt
 
@@ -16,30 +16,6 @@ MOST_UNITS = 200
 
 _compile = lru_cache(maxsize=4096)(accept_unit)
 """Compilation with a cache, since the engine scores a text in its group and alone."""
-
-
-class Compiles(Metric):
-    """Share of complete top-level units that gcc accepts, each compiled separately and without its directives.
-
-    Even in real code, few units are accepted, since their types and macros are declared elsewhere. Therefore compare
-    the value with its baseline. Nothing is executed or included. Each unit takes a few hundredths of a second.
-
-    Raises:
-        PluginError: If gcc is not installed.
-    """
-
-    def __init__(self) -> None:
-        self._compiler = find_compiler()
-
-    def score(self, texts: Sequence[str]) -> Score:
-        """Compile the complete units of texts that may be cut at both ends.
-
-        Returns:
-            `units`, the number of compiled units, which are the first `MOST_UNITS` with a bracket; and `accepted`, the
-            share of these that gcc accepts.
-        """
-        units = _find_units(texts)
-        return _score(len(units), sum(compiles(unit.content, self._compiler) for unit in units))
 
 
 class CompilesDeclared(Metric):
@@ -61,7 +37,7 @@ class CompilesDeclared(Metric):
     def __init__(self) -> None:
         self._compiler: Path | None = None
         try:
-            self._compiler = find_compiler("compiles-declared")
+            self._compiler = find_compiler()
         except PluginError as error:
             warn(f"{error.message}; so no unit is compiled")
 
@@ -69,7 +45,8 @@ class CompilesDeclared(Metric):
         """Compile the complete units of texts that may be cut at both ends.
 
         Returns:
-            `units` and `accepted`, as `Compiles` does.
+            `units`, the number of compiled units, which are the first `MOST_UNITS` with a bracket; and `accepted`, the
+            share of these that gcc accepts.
         """
         if self._compiler is None:
             return _score(0, 0)

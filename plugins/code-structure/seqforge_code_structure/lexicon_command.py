@@ -4,8 +4,6 @@ Every command of seqforge imports this module, so it imports whatever needs torc
 """
 
 import json
-import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,12 +16,6 @@ from seqforge.registry import Registry
 if TYPE_CHECKING:
     from seqforge.kinds import Document
     from seqforge.registry import Component
-
-_REPORT_SECONDS = 10.0
-"""Seconds between two lines of progress if standard error is not a terminal."""
-
-_REDRAW_SECONDS = 0.1
-"""Seconds between two updates of the line of progress on a terminal."""
 
 
 def c_lexicon(
@@ -131,20 +123,15 @@ def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, a
 
 
 def _read_texts(documents: "Iterable[Document]") -> Iterator[str]:
-    """Yield the text of each document, and report the progress on standard error.
+    """Yield the text of each document, and show the progress on a terminal."""
+    from rich.progress import Progress, TextColumn
 
-    On a terminal, this redraws one line. Elsewhere, it prints a new line every few seconds.
-    """
-    terminal = sys.stderr.isatty()
-    shown = time.monotonic()
+    from seqforge.cli.terminal import stderr
+
     size = 0
-    for number, document in enumerate(documents, start=1):
-        size += len(document.content)
-        yield document.content.decode("utf-8", "replace")
-        now = time.monotonic()
-        if now - shown >= (_REDRAW_SECONDS if terminal else _REPORT_SECONDS):
-            shown = now
-            line = f"reading: {number:,} files, {size / 1e6:,.1f} MB"
-            typer.echo(f"\r{line} " if terminal else line, err=True, nl=not terminal)
-    if terminal:
-        typer.echo("\r\033[K", err=True, nl=False)
+    with Progress(TextColumn("{task.description}"), console=stderr(), transient=True) as progress:
+        task = progress.add_task("reading")
+        for number, document in enumerate(documents, start=1):
+            size += len(document.content)
+            progress.update(task, description=f"reading: {number:,} files, {size / 1e6:,.1f} MB")
+            yield document.content.decode("utf-8", "replace")

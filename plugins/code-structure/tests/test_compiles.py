@@ -1,27 +1,23 @@
-"""The metric `compiles`: the texts that the compiler accepts, and the limits of the compiler."""
+"""The compiler of `compiles-declared`: the texts that it accepts, and its limits."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 from seqforge_code_structure import compiler
-from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.compiler_metrics import Compiles
+from seqforge_code_structure.compiler import blank_directives, diagnose, find_compiler
+from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 
 from seqforge.errors import PluginError
 
 GOOD = "int f(int a)\n{\n\treturn a;\n}\n\n"
-WRONG = "int f(int a)\n{\n\treturn b;\n}\n\n"
+
+
+def compiles(text: str, program: Path) -> bool:
+    return diagnose(b"", blank_directives(extract_compiled_code(text).code), program) == []
+
 
 with_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-
-
-@with_gcc
-def test_values_match_a_hand_computation():
-    score = Compiles().score([GOOD + WRONG + "int x;\n" + GOOD[:-5], GOOD])
-    assert score.values == {"accepted": 2 / 3, "units": 3.0}
-    assert score.weights == {"accepted": 3}
-    assert Compiles().score([""]).values == {"accepted": 0.0, "units": 0.0}
 
 
 @with_gcc
@@ -67,7 +63,7 @@ def test_hostile_text_is_rejected():
 def test_missing_programs_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PluginError, match="needs sh, which is not installed"):
-        Compiles()
+        find_compiler()
     (tmp_path / "sh").symlink_to("/bin/sh")
     with pytest.raises(PluginError, match="needs gcc, which is not installed"):
-        Compiles()
+        find_compiler()
