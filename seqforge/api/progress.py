@@ -2,7 +2,6 @@
 
 import importlib
 import time
-from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +21,7 @@ from seqforge.events import (
     Units,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, describe_size, format_duration, format_figure
+from seqforge.figures import describe_count, describe_size, format_duration
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -177,11 +176,7 @@ class ProgressDisplay(Callback):
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")
-        if event.summary:
-            self._print(f"In {describe_count(len(event.texts), 'sample')} of this model:")
-        for line in event.summary:
-            self._print(f"  {line}")
-        for line in () if event.summary else format_scores(event.scores, event.baseline):
+        for line in [f"In {describe_count(len(event.texts), 'sample')}:", *event.summary] if event.summary else ():
             self._print(line)
 
     def on_run_finished(self, event: RunFinished) -> None:
@@ -227,20 +222,3 @@ class ProgressDisplay(Callback):
             self._notebook_output = importlib.import_module("IPython.display").display(self._bar, display_id=True)
         else:
             self._notebook_output.update(self._bar)
-
-
-def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
-    """Format the scores of samples, each with its baseline in parentheses.
-
-    Yields:
-        A line for each metric, after a line that explains the parentheses.
-    """
-    metrics: dict[str, list[str]] = {}
-    for name, score in scores.items():
-        metric, _, quantity = name.partition(".")
-        held_out = f" ({format_figure(baseline[name])})" if name in baseline else ""
-        metrics.setdefault(metric, []).append(f"{quantity} {format_figure(score)}{held_out}".strip())
-    if baseline:
-        yield "Scores of the samples (and of held-out text):"
-    for metric, values in metrics.items():
-        yield f"{metric}: {', '.join(values)}"

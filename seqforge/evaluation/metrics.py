@@ -13,6 +13,7 @@ from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error
+from seqforge.figures import format_figure
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
 from seqforge.kinds.metric import validate_score
 
@@ -97,9 +98,20 @@ FEWEST_CASES = 10
 
 
 def summarize(metrics: Mapping[str, Metric], scores: TextScores, baseline: TextScores) -> TextScores:
-    """Return the scores of samples with sentences about the values whose `Quantity` has one."""
+    """Return the scores of samples with sentences about the values.
+
+    If no `Quantity` of a metric has a sentence, its values are listed, each with the baseline in parentheses.
+    """
     sentences: list[str] = []
     for name, metric in metrics.items():
+        if not any(quantity.sentence for quantity in metric.quantities.values()):
+            shown = [
+                f"{key.partition('.')[2]} {format_figure(value)}"
+                + (f" ({format_figure(baseline.values[key])})" if key in baseline.values else "")
+                for key, value in scores.values.items()
+                if key.startswith(f"{name}.")
+            ]
+            sentences += [f"{name}: {', '.join(shown)}"] if shown else []
         for key, quantity in metric.quantities.items():
             value, held_out = (each.values.get(f"{name}.{key}") for each in (scores, baseline))
             if not quantity.sentence or value is None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from seqforge import train
-from seqforge.api.progress import ProgressDisplay, format_scores
+from seqforge.api.progress import ProgressDisplay
 from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, Units, WorkProgressed
 
 
@@ -68,18 +68,6 @@ def test_the_first_steps_have_a_plain_average() -> None:
     for number, loss in enumerate((1.8, 1.2, 1.2, 1.2), start=1):
         progress.on_step_finished(replace(step(number), bits_per_character=loss))
     assert "step 4  1.350 bits/char" in output.getvalue()
-
-
-def test_scores_have_one_line_for_each_metric() -> None:
-    scores = {"brackets.balanced": 0.25, "indentation.agreement": 0.4, "brackets.errors_per_1000": 179.487, "own": 1.0}
-    baseline = {"brackets.balanced": 1.0, "brackets.errors_per_1000": 0.0}
-    assert list(format_scores(scores, baseline)) == [
-        "Scores of the samples (and of held-out text):",
-        "brackets: balanced 0.25 (1), errors_per_1000 179 (0)",
-        "indentation: agreement 0.4",
-        "own: 1",
-    ]
-    assert list(format_scores({}, {})) == []
 
 
 def test_without_a_terminal_the_display_prints_lines(

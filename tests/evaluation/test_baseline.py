@@ -45,10 +45,12 @@ def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases()
     metrics = {"described": Described(), "silent": Letters()}
     scores = score_texts(metrics, [["ab" * 10]])
     described = summarize(metrics, scores, score_texts(metrics, [["b" * 99 + "a"]]))
-    assert described.summary == ("50% of the letters are a; in held-out text, 1%",)
+    assert described.summary == ("50% of the letters are a; in held-out text, 1%", "silent: a 0.5 (0.01), letters 20 (100)")
     assert described.values == scores.values
     few = summarize(metrics, score_texts(metrics, [["aaaaaaaaa"]]), TextScores())
-    assert few.summary == ("letters that are a: too few cases to tell (9)",)
+    assert few.summary[0] == "letters that are a: too few cases to tell (9)"
+    both = summarize({"silent": Letters()}, scores, scores)
+    assert both.summary == ("silent: a 0.5 (0.5), letters 20 (20)",)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,8 @@ def test_a_run_logs_the_baseline_and_passes_it_to_callbacks(
 
 def test_evaluate_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
     train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
-    printed = seqforge("evaluate", "runs/small")
+    printed = seqforge("evaluate", "runs/small", "--details")
+    assert "distinct: distinct_1 " in seqforge("evaluate", "runs/small").stdout
     values = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
     value, reference = values["distinct.distinct_1"], values["distinct.distinct_1.baseline"]
     assert printed.stdout.splitlines()[-1].split() == [

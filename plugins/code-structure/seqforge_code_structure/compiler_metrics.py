@@ -31,7 +31,6 @@ class CompilesDeclared(Metric):
         "accepted": Quantity(
             "units that gcc accepts", "share", "more", "gcc accepts {} of the units, once what they lack is declared"
         ),
-        "units": Quantity("complete units with brackets", "number", "neither"),
     }
 
     def __init__(self) -> None:

@@ -45,7 +45,6 @@ class Brackets(Metric):
             "brackets that are wrong", "per 1,000", "less", "{} of the brackets do not match another one"
         ),
         "balanced": Quantity("functions and other units whose brackets all match", "share", "more"),
-        "units": Quantity("complete units with brackets", "number", "neither"),
         "tails_balanced": Quantity("units cut by the end of a sample without a bracket error", "share", "more"),
         "too_deep": Quantity("units that are nested too deep to be analyzed", "number", "less"),
     }
@@ -82,10 +81,7 @@ class Brackets(Metric):
 
 
 class Terminators(Metric):
-    """Comments, strings and character literals of C that are not closed, and `*/` that closes no comment.
-
-    See `seqforge_code_structure.terminators`.
-    """
+    """Comments, strings and character literals of C that are not closed, and `*/` that closes no comment."""
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "unterminated_comments": Quantity("comments that do not end", "share", "less", "{} of the comments do not end"),
@@ -119,10 +115,7 @@ class Terminators(Metric):
 
 
 class Indentation(Metric):
-    """Share of the lines that begin a statement inside braces whose indentation matches these braces.
-
-    See `seqforge_code_structure.indentation`.
-    """
+    """Share of the lines that begin a statement inside braces whose indentation matches these braces."""
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "agreement": Quantity(
@@ -131,7 +124,6 @@ class Indentation(Metric):
             "more",
             "{} of the lines are indented as their brackets require",
         ),
-        "lines": Quantity("lines whose indentation is checked", "number", "neither"),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -194,7 +186,6 @@ class Identifiers(FittedMetric):
             "{} of the functions declare a name twice",
         ),
         "missing_label": Quantity("functions that jump to a label that they do not have", "share", "less"),
-        "functions": Quantity("functions", "number", "neither"),
         "parses": Quantity("units without a syntax error", "share", "more"),
         "found": Quantity("complete functions that are checked", "share", "more"),
         "coverage": Quantity("characters of code that parse", "share", "more"),
@@ -266,17 +257,7 @@ class NameCauses(Identifiers):
     - `wrong_arguments`: the text defines the called function with another number of parameters.
     """
 
-    quantities: ClassVar[Mapping[str, Quantity]] = {
-        "functions": Quantity("functions", "number", "neither"),
-        "declared_later": Quantity("functions that use a name before its declaration", "share", "less"),
-        "other_block": Quantity("functions that use a name of another block", "share", "less"),
-        "other_function": Quantity("functions that use a name of another function", "share", "less"),
-        "misspelled": Quantity("functions that misspell a name", "share", "less"),
-        "unexplained": Quantity("functions with an undefined name of another cause", "share", "less"),
-        "unknown_macro": Quantity("functions that use an unknown macro", "share", "less"),
-        "unknown_function": Quantity("functions that call an unknown function", "share", "less"),
-        "wrong_arguments": Quantity("functions that call a function with too many or too few values", "share", "less"),
-    }
+    quantities: ClassVar[Mapping[str, Quantity]] = {}
 
     def fit(self, documents: Iterator[str]) -> None:
         """Count names as `identifiers` does, and keep the names of functions that are only called."""

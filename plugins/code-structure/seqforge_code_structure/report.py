@@ -47,7 +47,10 @@ class Report:
         self._counts += result.counts
         self._unchecked += not result.names_checked
         if self._as_json:
-            self._records += [to_record(file, defect, place) for defect, place in found]
+            for (start, stop, name, message), place in found:
+                rule = RULES[name]
+                record = {"file": file, **place._asdict(), "start": start, "stop": stop, "kind": rule.kind}
+                self._records.append({**record, "rule": name, "severity": rule.severity, "message": message})
         else:
             _print_lines(file, found)
 
@@ -77,22 +80,6 @@ class Report:
             yield f"{shown} of the code does not parse, so its names were not checked"
         if missing := self._counts["functions"] - self._counts["scored"]:
             yield f"{describe_count(missing, 'function')} could not be read, so their names were not checked"
-
-
-def to_record(file: str, defect: Defect, place: Region) -> dict[str, Any]:
-    """Return the record of a finding in JSON."""
-    start, stop, name, message = defect
-    rule = RULES[name]
-    return {
-        "file": file,
-        **place._asdict(),
-        "start": start,
-        "stop": stop,
-        "kind": rule.kind,
-        "rule": name,
-        "severity": rule.severity,
-        "message": message,
-    }
 
 
 def _print_lines(file: str, found: Sequence[tuple[Defect, Region]]) -> None:

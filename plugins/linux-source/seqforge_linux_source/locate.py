@@ -86,14 +86,9 @@ def open_source(path: Path, places: Places, named_by: str = "") -> Source:
     """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
 
     Raises:
-        DataError: If the path does not exist, or is a bare git repository.
+        DataError: If the path does not exist.
     """
     if path.is_dir():
-        if (path / "HEAD").is_file() and (path / "objects").is_dir():
-            raise DataError(
-                f"{named_by}{path} is a bare git repository",
-                hint="Check a version out, or pack one: git archive v6.12.",
-            )
         return _open_tree(path, places)
     if path.is_file():
         return Archive(path)

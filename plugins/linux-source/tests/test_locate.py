@@ -123,11 +123,3 @@ def test_missing_path_is_an_error(machine, tmp_path):
 def test_device_is_an_error(machine):
     with pytest.raises(DataError, match="neither a file nor a folder"):
         open_source(machine.sources / "/dev/zero", machine)
-
-
-def test_bare_repository_is_an_error(machine, tmp_path, run_git):
-    run_git(tmp_path, "init", "--quiet", "--bare", "bare.git")
-
-    with pytest.raises(DataError, match="bare git repository") as caught:
-        open_source(tmp_path / "bare.git", machine)
-    assert "git archive" in caught.value.hint
