@@ -89,8 +89,8 @@ def keep_interrupts() -> None:
 
     def handle(unraisable: "sys.UnraisableHookArgs") -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            # Later, since an interrupt within this function would be dropped too.
-            threading.Timer(0.01, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+            # Later, since an interrupt within this function would be dropped too, in which a busy machine may stop.
+            threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
         else:
             sys.__unraisablehook__(unraisable)
 

@@ -83,8 +83,9 @@ def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_
     assert "• small   + small-2" in output
     assert "small-2" in (tmp_path / "page.html").read_text()
     best = min(row["validation_bits_per_character"] for row in runs[1].losses() if row["validation_loss"])
-    assert output.splitlines()[-1].split()[0] == "small-2"
-    assert f" {best:.4f} [" in output.splitlines()[-1]
+    figures = next(line for line in output.splitlines() if line.startswith("small-2 "))
+    assert f" {best:.4f} [" in figures
+    assert output.index(figures) < output.index("validation bits per character")
 
 
 def test_the_command_prints_json_with_curves_and_intervals(runs: list[Run]) -> None:

@@ -82,7 +82,10 @@ MISTAKES = {
         "--resume cannot be combined with --output, because a resumed run keeps its experiment",
     ),
     "resume with another cell": (["run", "--resume", "runs/none", "--cell", "gru"], "combined with --cell, because"),
-    "a folder in the place of an experiment": (["check", "."], "Experiment files in .: fine.toml, text.toml."),
+    "a folder in the place of an experiment": (
+        ["check", "."],
+        "Experiment files in .: download.toml, fine.toml, text.toml.",
+    ),
     "a run in the place of an experiment": (["run", "a-run"], "To resume this run: seqforge run --resume a-run"),
     "text without quotes": (["check", "unquoted.toml"], 'Write text in quotes, such as use = "text"'),
     "an option of another table": (["check", "fine.toml", "--set", "training.beta1=0.5"], "Move it to [optimizer]."),

@@ -45,7 +45,10 @@ def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases()
     metrics = {"described": Described(), "silent": Letters()}
     scores = score_texts(metrics, [["ab" * 10]])
     described = summarize(metrics, scores, score_texts(metrics, [["b" * 99 + "a"]]))
-    assert described.summary == ("50% of the letters are a; in held-out text, 1%", "silent: a 0.5 (0.01), letters 20 (100)")
+    assert described.summary == (
+        "50% of the letters are a; in held-out text, 1%",
+        "silent: a 0.5 (0.01), letters 20 (100)",
+    )
     assert described.values == scores.values
     few = summarize(metrics, score_texts(metrics, [["aaaaaaaaa"]]), TextScores())
     assert few.summary[0] == "letters that are a: too few cases to tell (9)"

@@ -171,7 +171,7 @@ def test_opening_a_folder_that_is_not_a_run_is_an_error(experiment: Any, tmp_pat
     with pytest.raises(RunError, match="not a run directory"):
         Run.open(tmp_path)
     (run.path / "run.json").write_bytes(to_sealed_json({"version": 99}))
-    with pytest.raises(RunError, match="format version 99; this program reads version 2"):
+    with pytest.raises(RunError, match="format version 99; this program reads version 3"):
         Run.open(run.path)
 
 

@@ -106,6 +106,9 @@ class TestCells(CellSuite):
         "clockwork": Clockwork,
         "two outputs": TwoOutputs,
     }
+    expected_failures: ClassVar = {
+        "test_only_the_state_and_earlier_steps_matter[two outputs]": "A kernel may have a state that no result needs."
+    }
 
 
 class TestSmooth(BackendSuite):
