@@ -69,8 +69,12 @@ def test_the_help_of_a_command_breaks_only_between_paragraphs() -> None:
 
 def test_an_interrupt_within_a_finalizer_is_not_lost():
     program = """
+import signal
 import time
 from seqforge.cli import keep_interrupts
+
+# A shell ignores interrupts of what it starts in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Interrupted:
     def __del__(self):
