@@ -90,11 +90,11 @@ class Launch:
         """
         prefix = self._attempt_key
         try:
-            if self.rank == 0:
-                self.store.set(f"{prefix}/first-failed", "")
-            else:
+            if self.rank != 0:
                 self._wait(f"{prefix}/first-failed")
             shows = knows_reason and self.store.add(f"{prefix}/failures", 1) == 1
+            if self.rank == 0:  # only now, since another process that sees this counts its own failure at once
+                self.store.set(f"{prefix}/first-failed", "")
         except RuntimeError:  # The store cannot be reached. This process shows its own error.
             shows = True
         if shows:
