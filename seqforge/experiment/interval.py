@@ -1,6 +1,8 @@
 """Intervals of the work while training: a number of steps, a time, or a part of the run."""
 
 import re
+from contextlib import suppress
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -11,6 +13,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|%)")
 
 
+@lru_cache
 def parse_interval(text: str) -> tuple[float, str]:
     """Return a time in seconds with the unit "s", or a part of the run in percent with the unit "%".
 
@@ -24,15 +27,12 @@ def parse_interval(text: str) -> tuple[float, str]:
 
 
 def _check(interval: Any) -> Any:
-    try:
-        if isinstance(interval, str):
+    if isinstance(interval, str):
+        with suppress(ValueError):
             parse_interval(interval)
             return interval
-    except ValueError:
-        pass
-    else:
-        if isinstance(interval, int) and not isinstance(interval, bool) and 0 < interval <= 10**12:
-            return interval
+    elif isinstance(interval, int) and not isinstance(interval, bool) and 0 < interval <= 10**12:
+        return interval
     raise ValueError(
         f"must be a number of steps above 0, a time or a part of the run, not {format_value(interval)}. "
         'Write 500, "20s", "5min", "1h" or "10%".'

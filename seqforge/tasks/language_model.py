@@ -78,7 +78,7 @@ def prepare_training(
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)
         ),
-        with_starts=_resets(experiment),
+        with_starts=experiment.data.resets_at_documents,
     )
     loss: Loss = experiment.loss.build().to(device)
     characters_per_token = dataset.characters_per_token("training")
@@ -121,7 +121,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     spans = dataset.splits[split]
     # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
     length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
-    resets = _resets(run.experiment)
+    resets = run.experiment.data.resets_at_documents
     batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length, with_starts=resets)
     nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
     data = run.experiment.data.model_dump_json(exclude={"shuffle", "reset_state"})
@@ -252,11 +252,6 @@ def text_losses(
     ]
 
 
-def _resets(experiment: Experiment) -> bool:
-    """Return whether the state is reset where documents start."""
-    return experiment.data.reset_state == "document"
-
-
 def _score_split(
     experiment: Experiment,
     dataset: Dataset,
@@ -268,7 +263,7 @@ def _score_split(
 ) -> LikelihoodScore:
     spans, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
-    resets = _resets(experiment)
+    resets = experiment.data.resets_at_documents
     batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world, with_starts=resets)
     targets = min(spans.length - 1, limit or spans.length)
     return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report, world)

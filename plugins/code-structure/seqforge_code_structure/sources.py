@@ -46,7 +46,7 @@ class Region(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How to analyze files.
+    """The settings of an analysis.
 
     Attributes:
         lexicon: Lexicon of all files, or None for that of Linux, except for files that use the C library.
