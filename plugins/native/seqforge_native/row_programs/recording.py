@@ -1,16 +1,14 @@
 """The recording of what a cell with matrix states computes in a step, and of its gradients, as aten operations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch._decomp import core_aten_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from seqforge.kinds import MatrixStateCell
 from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.traced.recording import recorded_locations
+from seqforge_native.traced.recording import recorded_locations, trace_with_gradients
 from seqforge_native.traced.values import UntraceableError
 
 
@@ -85,19 +83,9 @@ def record(function: RowFunction, tensors: Mapping[str, Tensor]) -> torch.fx.Gra
         named = {f"cell.{name}": value for name, value in zip(tensors, given[len(arguments) :], strict=True)}
         return cast("tuple[Tensor, ...]", torch.func.functional_call(function, named, given[:3]))
 
-    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
-        def run_on_parameters(*own: Tensor) -> tuple[Tensor, ...]:
-            return run(*own, *given[count:])
-
-        results, pull_back = cast("Any", torch.func.vjp)(run_on_parameters, *given[:count])
-        return results, pull_back(tuple(gradients))
-
-    pure = torch.func.functionalize(run_both_ways)
-    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
-    needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
     try:
         with torch.autocast("cpu", enabled=False):
             results = [torch.zeros_like(result) for result in run(*examples)]
-            return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, results)
+        return trace_with_gradients(run, examples, results, count, FUNCTIONS)
     except Exception as error:  # a cell may raise any error if its tensors have no data
         raise UntraceableError(str(error).partition("\n")[0] or type(error).__name__) from error

@@ -5,7 +5,7 @@ Each operation has the line of the cell that it comes from, for messages about o
 
 import inspect
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -117,25 +117,39 @@ def record(step: Step) -> torch.fx.GraphModule:
         named = dict(zip(tensors, given[first:], strict=True))
         return cast("tuple[Tensor, ...]", torch.func.functional_call(step, named, given[:first]))
 
-    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
-        count = len(given) - step.buffer_count
-        results, pull_back = cast(
-            "tuple[Any, Any]", torch.func.vjp(lambda *own: run(*own, *given[count:]), *given[:count])
-        )
-        return results, pull_back(tuple(gradients))
-
-    # The gradients of slices write in place, which this removes.
-    pure = torch.func.functionalize(run_both_ways)
-    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
-    needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
     try:
-        with torch.autocast("cpu", enabled=False):
-            return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
+        return trace_with_gradients(run, examples, cotangents, len(examples) - step.buffer_count, FUNCTIONS)
     except Exception as error:  # a cell may raise any error if its tensors have no data
         message = str(error).partition("\n")[0] or type(error).__name__
         known = (reason for part, reason in _REASONS.items() if part in message)
         reason = next(known, f"what torch cannot trace: {message}")
         raise UntraceableError(reason + _location_of_error(error)) from error
+
+
+def trace_with_gradients(
+    function: Callable[..., tuple[Tensor, ...]],
+    examples: Sequence[Tensor],
+    cotangents: Sequence[Tensor],
+    count: int,
+    operations: Container[Any],
+) -> torch.fx.GraphModule:
+    """Return a function and its gradients as aten operations, recorded on tensors without data.
+
+    The inputs are the arguments, then the gradients of the results, which have the shapes of the cotangents. The
+    outputs are the results, then the gradients of the first `count` arguments. Given operations are not decomposed.
+    """
+
+    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
+        both = torch.func.vjp(lambda *own: function(*own, *given[count:]), *given[:count])
+        results, pull_back = cast("tuple[Any, Any]", both)
+        return results, pull_back(tuple(gradients))
+
+    # The gradients of slices write in place, which this removes.
+    pure = torch.func.functionalize(run_both_ways)
+    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
+    needed = {operation: replaced for operation, replaced in decompositions.items() if operation not in operations}
+    with torch.autocast("cpu", enabled=False):
+        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
 
 
 @contextmanager
