@@ -25,16 +25,6 @@ def vocabulary(experiment: MakeExperiment) -> Vocabulary:
 
 
 @pytest.fixture
-def model(experiment: MakeExperiment, vocabulary: Vocabulary) -> SequenceModel:
-    return build_model(experiment(), vocabulary.size)
-
-
-@pytest.fixture
-def plain(experiment: MakeExperiment) -> list[Sampler]:
-    return [experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
-
-
-@pytest.fixture
 def greedy(experiment: MakeExperiment) -> list[Sampler]:
     return [experiment(sampler=[{"use": "greedy"}]).samplers[0].build()]
 

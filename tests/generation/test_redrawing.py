@@ -12,7 +12,7 @@ from seqforge.errors import DataError, PluginError
 from seqforge.generation import encode_prompt, generate, sample_texts, stream_text
 from seqforge.generation.redrawing import NO_SYMBOL, STEPS
 from seqforge.kinds import RedrawingSampler, Review, Sampler, SamplingContext, Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model import SequenceModel
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -46,16 +46,6 @@ def vocabulary(experiment: MakeExperiment) -> Vocabulary:
     built: Vocabulary = experiment().vocabulary.build()
     built.learn([b"abc"])
     return built
-
-
-@pytest.fixture
-def model(experiment: MakeExperiment, vocabulary: Vocabulary) -> SequenceModel:
-    return build_model(experiment(), vocabulary.size)
-
-
-@pytest.fixture
-def plain(experiment: MakeExperiment) -> list[Sampler]:
-    return [experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
 
 
 def sample(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler], **options: Any) -> list[str]:

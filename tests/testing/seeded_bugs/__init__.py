@@ -2,10 +2,12 @@
 
 from seeded_bugs import (
     cell_memory,
+    cell_sizes,
     cell_types,
     cells,
     corpora,
     layers,
+    losses,
     metrics,
     sampling,
     trackers,
@@ -15,5 +17,18 @@ from seeded_bugs import (
 from seeded_bugs.bug import BUGS as ALL_BUGS
 
 # The order of the tables in docs/reference/conformance-suites.md.
-MODULES = (cells, cell_types, cell_memory, layers, corpora, vocabularies, training, sampling, metrics, trackers)
+MODULES = (
+    cells,
+    cell_sizes,
+    cell_types,
+    cell_memory,
+    layers,
+    corpora,
+    vocabularies,
+    losses,
+    training,
+    sampling,
+    metrics,
+    trackers,
+)
 BUGS = tuple(bug for module in MODULES for bug in ALL_BUGS if bug.component.__module__ == module.__name__)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seeded_bugs.bug import bug
-from seeded_bugs.cells import Memory, Sound
+from seeded_bugs.sound_cell import Memory, Sound
 from seqforge.kinds import scan
 from seqforge.testing import CellSuite
 

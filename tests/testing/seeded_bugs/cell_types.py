@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from seeded_bugs.bug import bug
-from seeded_bugs.cells import Memory, Sound
+from seeded_bugs.sound_cell import Memory, Sound
 from seqforge.kinds import Backend, scan
 from seqforge.testing import CellSuite
 

@@ -1,38 +1,10 @@
-"""A correct cell, and cells whose results, gradients or state are wrong."""
-
-from typing import NamedTuple
+"""Cells whose results, gradients or state are wrong."""
 
 import torch
-from torch import nn
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import Cell
+from seeded_bugs.sound_cell import Memory, Sound
 from seqforge.testing import CellSuite
-
-
-class Memory(NamedTuple):
-    hidden: torch.Tensor
-    steps: torch.Tensor
-
-
-class Sound(Cell[Memory]):
-    """A vanilla RNN that also counts its steps, so that its state contains integers."""
-
-    def __init__(self, input_size, hidden_size):
-        super().__init__(input_size, hidden_size)
-        self.input_weight = nn.Parameter(torch.randn(hidden_size, input_size) * 0.5)
-        self.recurrent_weight = nn.Parameter(torch.randn(hidden_size, hidden_size) * 0.5)
-
-    def initial_state(self, batch_size):
-        hidden = self.recurrent_weight.new_zeros(batch_size, self.hidden_size)
-        return Memory(hidden, torch.zeros(batch_size, dtype=torch.int64, device=hidden.device))
-
-    def project(self, inputs):
-        return inputs @ self.input_weight.t()
-
-    def step(self, projected, state):
-        hidden = torch.tanh(projected + state.hidden @ self.recurrent_weight.t())
-        return hidden, Memory(hidden, state.steps + 1)
 
 
 @bug(CellSuite, "test_any_size_is_read", "the initial state is not a NamedTuple of tensors")
@@ -350,68 +322,3 @@ class DetachesBetweenBlocks(Sound):
             outputs, state = super().forward(block, Memory(hidden, state.steps))
             parts.append(outputs)
         return torch.cat(parts), state
-
-
-@bug(
-    CellSuite,
-    "test_forward_is_the_scan_of_step",
-    "… of `forward` differs from the scan of `step`…wrong above length 63",
-)
-class WrongAtStep64(Sound):
-    """Step 64 is wrong, where a block of steps ends."""
-
-    def forward(self, inputs, state):
-        outputs, after = super().forward(inputs, state)
-        return torch.cat([outputs[:63], outputs[63:64] * 1.01, outputs[64:]]), after
-
-
-@bug(
-    CellSuite,
-    "test_forward_is_the_scan_of_step",
-    "… of `forward` differs from the scan of `step`…wrong above hidden size 64",
-)
-class ZerosFromUnit65(Sound):
-    """Only the first 64 units are computed."""
-
-    def forward(self, inputs, state):
-        outputs, after = super().forward(inputs, state)
-        return nn.functional.pad(outputs[..., :64], (0, max(0, self.hidden_size - 64))), after
-
-
-@bug(
-    CellSuite,
-    "test_forward_is_the_scan_of_step",
-    "`state.hidden` of `forward` differs from the scan of `step`",
-)
-class PadsWithZeros(Sound):
-    """`forward` pads a sequence with zeros to 4 steps, which change the state."""
-
-    def forward(self, inputs, state):
-        padded = nn.functional.pad(inputs, (0, 0, 0, 0, 0, -len(inputs) % 4))
-        outputs, after = super().forward(padded, state)
-        return outputs[: len(inputs)], Memory(after.hidden, state.steps + len(inputs))
-
-
-@bug(
-    CellSuite,
-    "test_chunks_with_the_state_carried_give_the_whole",
-    "raises RuntimeError: view size is not compatible…",
-)
-class ViewsItsState(Sound):
-    """`forward` reads a state that is contiguous only."""
-
-    def forward(self, inputs, state):
-        hidden = state.hidden.view(-1).view_as(state.hidden)
-        return super().forward(inputs, Memory(hidden, state.steps))
-
-
-@bug(CellSuite, "test_training_lowers_the_loss", "the parameter `peephole` never gets a gradient")
-class UnusedParameter(Sound):
-    """A parameter has no effect."""
-
-    def __init__(self, input_size, hidden_size):
-        super().__init__(input_size, hidden_size)
-        self.peephole = nn.Parameter(torch.zeros(hidden_size))
-
-    def step(self, projected, state):
-        return super().step(projected + 0 * self.peephole, state)

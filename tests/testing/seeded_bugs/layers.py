@@ -8,7 +8,7 @@ from torch import nn
 from torch.func import functional_call
 
 from seeded_bugs.bug import bug
-from seeded_bugs.cells import Sound
+from seeded_bugs.sound_cell import Sound
 from seqforge.kinds import Attention, Backend
 from seqforge.testing import AttentionSuite, BackendSuite
 

@@ -1,0 +1,73 @@
+"""Cells that are wrong at the sizes or the memory layouts of real models, or have a parameter without an effect."""
+
+import torch
+from torch import nn
+
+from seeded_bugs.bug import bug
+from seeded_bugs.sound_cell import Memory, Sound
+from seqforge.testing import CellSuite
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "… of `forward` differs from the scan of `step`…wrong above length 63",
+)
+class WrongAtStep64(Sound):
+    """Step 64 is wrong, where a block of steps ends."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return torch.cat([outputs[:63], outputs[63:64] * 1.01, outputs[64:]]), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "… of `forward` differs from the scan of `step`…wrong above hidden size 64",
+)
+class ZerosFromUnit65(Sound):
+    """Only the first 64 units are computed."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return nn.functional.pad(outputs[..., :64], (0, max(0, self.hidden_size - 64))), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_is_the_scan_of_step",
+    "`state.hidden` of `forward` differs from the scan of `step`",
+)
+class PadsWithZeros(Sound):
+    """`forward` pads a sequence with zeros to 4 steps, which change the state."""
+
+    def forward(self, inputs, state):
+        padded = nn.functional.pad(inputs, (0, 0, 0, 0, 0, -len(inputs) % 4))
+        outputs, after = super().forward(padded, state)
+        return outputs[: len(inputs)], Memory(after.hidden, state.steps + len(inputs))
+
+
+@bug(
+    CellSuite,
+    "test_chunks_with_the_state_carried_give_the_whole",
+    "raises RuntimeError: view size is not compatible…",
+)
+class ViewsItsState(Sound):
+    """`forward` reads a state that is contiguous only."""
+
+    def forward(self, inputs, state):
+        hidden = state.hidden.view(-1).view_as(state.hidden)
+        return super().forward(inputs, Memory(hidden, state.steps))
+
+
+@bug(CellSuite, "test_training_lowers_the_loss", "the parameter `peephole` never gets a gradient")
+class UnusedParameter(Sound):
+    """A parameter has no effect."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.peephole = nn.Parameter(torch.zeros(hidden_size))
+
+    def step(self, projected, state):
+        return super().step(projected + 0 * self.peephole, state)
