@@ -19,11 +19,11 @@ from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
-from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
+from seqforge_code_structure.syntax import LANGUAGE
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser

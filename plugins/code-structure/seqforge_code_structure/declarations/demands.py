@@ -1,12 +1,13 @@
 """Demands on the types of expressions: change the guess of the name that an expression gets its type from."""
 
 import re
+from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
 from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
-from seqforge_code_structure.declarations.syntax import child_of, find_locals, text_of, walk
 from seqforge_code_structure.identifiers.lexicon import is_constant
+from seqforge_code_structure.syntax import child_of, follow_declarator, text_of, walk
 
 _NEW = "struct seqforge_"
 """Beginning of the name of a structure that no name of the unit refers to."""
@@ -16,6 +17,34 @@ _CONSTANT_PLACES = frozenset(
     {"case_statement", "initializer_pair", "init_declarator", "array_declarator", "enumerator", "initializer_list"}
 )
 _OPERATIONS = ("binary_expression", "unary_expression", "cast_expression", "assignment_expression")
+_DECLARATIONS = frozenset({"declaration", "parameter_declaration", "field_declaration"})
+
+
+class Local(NamedTuple):
+    """A variable that the unit declares.
+
+    Attributes:
+        type: Name of its type if the unit does not declare it, or "".
+        pointers: Number of times that its declaration dereferences this type.
+    """
+
+    type: str
+    pointers: int
+
+
+def find_locals(root: Node) -> dict[str, Local]:
+    """Return the variables and parameters that a tree declares, by name. The first one of a name counts."""
+    found: dict[str, Local] = {}
+    for node in walk(root):
+        if node.type in _DECLARATIONS:
+            kind = node.child_by_field_name("type")
+            name = text_of(kind) if kind is not None and kind.type == "type_identifier" else ""
+            for declarator in node.children_by_field_name("declarator"):
+                *around, declared = follow_declarator(declarator)
+                pointers = sum(each.type in ("pointer_declarator", "array_declarator") for each in around)
+                if declared.type == "identifier":
+                    found.setdefault(text_of(declared), Local(name, pointers))
+    return found
 
 
 class Demands:

@@ -15,10 +15,10 @@ from tree_sitter import Node, Tree
 from seqforge_code_structure.compiler import CompilerError, blank_directives, diagnose
 from seqforge_code_structure.declarations.demands import Demands
 from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
-from seqforge_code_structure.declarations.syntax import text_of, walk
 from seqforge_code_structure.identifiers.compiled_code import blank
 from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.identifiers.reading import parse_unit, read_unit
+from seqforge_code_structure.syntax import text_of, walk
 
 ROUNDS = 15
 """Largest number of times that a unit is compiled."""

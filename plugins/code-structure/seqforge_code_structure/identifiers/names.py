@@ -120,10 +120,9 @@ class Scopes:
         declared: Names that are declared outside of functions.
         function: The open function, or None.
         visible: The innermost declaration of each name that the open scopes of a function declare.
-        returns: Number of open `return` statements.
     """
 
-    __slots__ = ("_around", "_hidden", "declared", "function", "functions", "returns", "visible")
+    __slots__ = ("_around", "_hidden", "declared", "function", "functions", "visible")
 
     def __init__(self) -> None:
         self.functions: list[Function] = []
@@ -134,7 +133,6 @@ class Scopes:
         """For each open scope, the names that it declares and the declarations that they hide."""
         self._around = 0
         """Number of scopes around the open function. It is positive in malformed text only."""
-        self.returns = 0
 
     def open(self) -> None:
         """Open a scope."""
@@ -169,7 +167,7 @@ class Scopes:
     def add_free(self, use: NameUse) -> None:
         """Add a use of a name that no open scope declares."""
         if self.function is not None:
-            self.function.free.append(use._replace(returned=True) if self.returns else use)
+            self.function.free.append(use)
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

@@ -24,8 +24,8 @@ from tree_sitter import LogType, Parser, Point, Tree
 
 from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.identifiers.compiled_code import blank
-from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
+from seqforge_code_structure.syntax import LANGUAGE
 
 FEWEST_REPORTS = 1_000
 """Number of reports of progress for which all code may be parsed, also short code that needs many."""

@@ -12,9 +12,9 @@ from seqforge_code_structure.identifiers.compiled_code import extract_compiled_c
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
+from seqforge_code_structure.identifiers.resolution import resolve_names
 from seqforge_code_structure.identifiers.rewriting import find_label_addresses
 from seqforge_code_structure.identifiers.statements import CONDITIONAL, Statements, read_statements
-from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
 
 LONGEST_UNIT = 1_000_000
@@ -104,32 +104,27 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         return unit
     try:
         rewritten, tree = rewrite_and_parse(text, code)
-        walk = Walk(own, rewritten, start)
-        walk.run(tree)
-        if walk.keyword and not tree.root_node.has_error:
+        names = resolve_names(own, rewritten, start, tree)
+        if names.keyword and not tree.root_node.has_error:
             # A macro before a statement parses as the type of a variable whose name is a keyword.
             rewritten, tree = rewrite_and_parse(text, code, repair=True)
-            walk = Walk(own, rewritten, start)
-            walk.run(tree)
+            names = resolve_names(own, rewritten, start, tree)
     except TooMuchWorkError:
         unit.refusal = TOO_MUCH_WORK
         return unit
-    except TooDeepError:
-        unit.refusal = f"not analyzed: nested deeper than {DEEPEST_TREE:,}"
-        return unit
-    unit.functions = walk.scopes.functions
-    unit.declared = walk.scopes.declared | compiled.macros.by_name.keys()
-    unit.possibly_declared = dead.declared | walk.uncertain
-    unit.possibly_used = dead.words | walk.uncertain
+    unit.functions = names.scopes.functions
+    unit.declared = names.scopes.declared | compiled.macros.by_name.keys()
+    unit.possibly_declared = dead.declared | names.uncertain
+    unit.possibly_used = dead.words | names.uncertain
     for begin, end in find_label_addresses(code):
         add_label_address(unit.functions, text[start + begin : start + end], start + begin)
     for function in unit.functions:
         function.labels |= dead.labels
     _mark_annotated_used(text, unit.functions)
-    if walk.error is not None:
-        unit.keyword = walk.keyword
-        unit.error = min(start + walk.error, stop - 1)
-        unit.unread = sum(_count_characters(code[begin:end]) for begin, end in walk.unread)
+    if names.error is not None:
+        unit.keyword = names.keyword
+        unit.error = min(start + names.error, stop - 1)
+        unit.unread = sum(_count_characters(code[begin:end]) for begin, end in names.unread)
         _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)

@@ -1,6 +1,6 @@
 """Find errors that a compiler sees in single statements and declarations, by queries of tree-sitter.
 
-`RULES_OF_NODES` is a table: for each capture of `QUERY`, the rule of the error and the check of a node.
+`RULES_OF_NODES` is a table: for each capture of `statements.scm`, the rule of the error and the check of a node.
 Only trees without syntax errors are queried.
 """
 
@@ -9,33 +9,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from tree_sitter import Node, Query, QueryCursor, Tree
+from tree_sitter import Node, QueryCursor, Tree
 
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.identifiers.grammar import LANGUAGE
+from seqforge_code_structure.syntax import follow_declarator, read_query, text_of
 
-_DECLARATOR = "(function_declarator declarator: (identifier) @defined parameters: (parameter_list) @parameters)"
-QUERY = Query(
-    LANGUAGE,
-    f"""
-    [(while_statement) (do_statement) (for_statement) (switch_statement) (function_definition)] @around
-    (break_statement) @break
-    (continue_statement) @continue
-    (case_statement) @case
-    (switch_statement body: (compound_statement) @cases)
-    (return_statement) @return
-    (field_declaration_list) @members
-    (binary_expression right: (assignment_expression) @target)
-    (unary_expression argument: (assignment_expression) @target)
-    (update_expression argument: [(number_literal) (string_literal) (char_literal) (binary_expression)] @target)
-    (call_expression function: [(number_literal) (string_literal) (char_literal)] @called_value)
-    (compound_statement
-        (declaration
-            type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration)
-    (function_definition declarator: [{_DECLARATOR} (pointer_declarator declarator: {_DECLARATOR})])
-    (call_expression function: (identifier) @called arguments: (argument_list) @arguments)
-    """,
-)
+_QUERY = read_query("statements.scm")
 _LOOPS = ("while_statement", "do_statement", "for_statement")
 _VALUE_OF_CALL = ("call_expression", "conditional_expression", "comma_expression", "cast_expression", "ERROR")
 """Kinds of expressions that may have the type void, since they may be calls."""
@@ -87,9 +66,9 @@ def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset
     """
     found = Statements([], [], [])
     placed: list[tuple[Node, str]] = []
-    for _, captures in QueryCursor(QUERY).matches(tree.root_node):
+    for _, captures in QueryCursor(_QUERY).matches(tree.root_node):
         if "defined" in captures:
-            found.parameters.append((_text(captures["defined"][0]), _count_parameters(captures["parameters"][0])))
+            found.parameters.append((text_of(captures["defined"][0]), _count_parameters(captures["parameters"][0])))
         elif "called" in captures:
             callee, arguments = captures["called"][0], captures["arguments"][0]
             start, stop = callee.start_byte, arguments.end_byte
@@ -128,10 +107,6 @@ def _count_parameters(node: Node) -> int | None:
     return 0 if is_void and given[0].text == b"void" else len(given)
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode()
-
-
 def _is_inside(around: Sequence[Node], kinds: Iterable[str]) -> bool:
     """Return whether the innermost of the nodes around a statement, up to its function, is of some kinds."""
     for number, node in reversed(list(enumerate(around))):
@@ -154,7 +129,7 @@ def _check_place(*places: str) -> Callable[[Node, Sequence[Node]], _Found]:
     def check(node: Node, around: Sequence[Node]) -> _Found:
         if not _is_inside(around, places):
             first = node.child(0) or node
-            yield first, f"{_text(first)!r} outside of a {name}", first
+            yield first, f"{text_of(first)!r} outside of a {name}", first
 
     return check
 
@@ -167,7 +142,7 @@ def _check_cases(node: Node, _around: Sequence[Node]) -> _Found:
         each = waiting.pop()
         if each.type == "case_statement":
             value = each.child_by_field_name("value")
-            text = _text(value) if value else "default"
+            text = text_of(value) if value else "default"
             # Literals are empty here, and a predefined macro such as __LINE__ has several values.
             if text in seen and "'" not in text and not text.startswith("__"):
                 yield each.child(0) or each, f"'{'case ' * (value is not None)}{text}' is twice in a switch", node
@@ -195,21 +170,17 @@ def _check_return(node: Node, around: Sequence[Node]) -> _Found:
 def _may_be_void(node: Node) -> bool:
     while node.type == "parenthesized_expression" and (children := node.named_children):
         node = children[0]
-    return node.type in _VALUE_OF_CALL or (node.type == "identifier" and _text(node).isupper())
+    return node.type in _VALUE_OF_CALL or (node.type == "identifier" and text_of(node).isupper())
 
 
 def _check_members(node: Node, _around: Sequence[Node]) -> _Found:
     seen: set[str] = set()
     for member in node.named_children:
         for declarator in member.children_by_field_name("declarator"):
-            name: Node | None = declarator
-            while name is not None and name.type != "field_identifier":
-                name = name.child_by_field_name("declarator") or next(
-                    (child for child in name.named_children if child.type.endswith("declarator")), None
-                )
-            if name is not None and _text(name) in seen:
-                yield name, f"member {_text(name)!r} is twice in a structure", node
-            seen.add(_text(name) if name else "")
+            *_, name = follow_declarator(declarator)
+            if name.type == "field_identifier" and text_of(name) in seen:
+                yield name, f"member {text_of(name)!r} is twice in a structure", node
+            seen.add(text_of(name))
 
 
 def _check_declaration(node: Node, _around: Sequence[Node]) -> _Found:
@@ -219,7 +190,7 @@ def _check_declaration(node: Node, _around: Sequence[Node]) -> _Found:
     for declarator in node.children_by_field_name("declarator"):
         name = declarator.child_by_field_name("declarator") or declarator
         if name.type == "identifier" and declarator.type in _OBJECTS:
-            yield name, f"variable {_text(name)!r} of type void", kind
+            yield name, f"variable {text_of(name)!r} of type void", kind
 
 
 def _check_target(node: Node, _around: Sequence[Node]) -> _Found:

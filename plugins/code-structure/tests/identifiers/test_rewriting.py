@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
-from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.syntax import LANGUAGE
 from tree_sitter import Parser
 
 PIECES = st.sampled_from(
