@@ -5,7 +5,7 @@ its brackets balance under these two, whatever the names mean.
 """
 
 import re
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 from seqforge_code_structure.defects import DEEPEST_NESTING
@@ -18,13 +18,15 @@ NEITHER = 0
 LONGEST_CONDITION = 1_000
 """Length limit of the conditions that are parsed, in characters. A longer one counts as one unknown name."""
 
+_DEEPEST_EXPRESSION = 100
+"""Number of nested operators of which the inner ones count as an unknown name."""
+
 CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"})
-_DEEPEST_EXPRESSION = 16
 _DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
 _NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
 _TOKENS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
 _NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
-_NAME_TESTS = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
+_NAME_TEST = re.compile(r"(?:defined|IS_ENABLED|IS_BUILTIN|IS_MODULE|IS_REACHABLE)[( ]*(\w+)[ )]*")
 _KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
 """Assignments under which numbers, and names that no C compiler defines, are true."""
 
@@ -110,66 +112,35 @@ def evaluate_condition(name: str, condition: str) -> int:
         plain = plain.split(maxsplit=1)[0] if plain else ""
         holds = _KNOWN.get(plain, ALL_TRUE) if plain != "1" else ALL_TRUE
         return holds if name == "ifdef" else BOTH & ~holds
-    tokens = [token for raw in _TOKENS.findall(plain) if (token := raw.strip())]
-    return _Expression(tokens).parse_or(0)
+    return _evaluate([token for raw in _TOKENS.findall(plain) if (token := raw.strip())])
 
 
-class _Expression:
-    """Recursive-descent parser of `||`, `&&`, `!` and brackets. All other text between them is one operand."""
+def _evaluate(tokens: list[str], depth: int = 0) -> int:
+    """Return the assignments under which an expression is true. All between `||`, `&&`, `!` and brackets is a name."""
+    if depth > _DEEPEST_EXPRESSION:
+        return ALL_TRUE
+    for operator, combine in (("||", int.__or__), ("&&", int.__and__)):
+        operands = _split(tokens, operator)
+        if len(operands) > 1:
+            return reduce(combine, (_evaluate(operand, depth + 1) for operand in operands))
+    if tokens[:1] == ["!"]:
+        return BOTH & ~_evaluate(tokens[1:], depth + 1)
+    if len(tokens) > 1 and tokens[0] == "(" and tokens[-1] == ")":
+        return _evaluate(tokens[1:-1], depth + 1)
+    plain = " ".join(tokens)
+    if test := _NAME_TEST.fullmatch(plain):
+        plain = test[1]
+    return _KNOWN.get(plain, ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE)
 
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens = tokens
-        self._position = 0
 
-    def _next_is(self, token: str) -> bool:
-        found = self._position < len(self._tokens) and self._tokens[self._position] == token
-        self._position += found
-        return found
-
-    def parse_or(self, depth: int) -> int:
-        holds = self._parse_and(depth)
-        while self._next_is("||"):
-            holds |= self._parse_and(depth)
-        return holds
-
-    def _parse_and(self, depth: int) -> int:
-        holds = self._parse_not(depth)
-        while self._next_is("&&"):
-            holds &= self._parse_not(depth)
-        return holds
-
-    def _parse_not(self, depth: int) -> int:
-        negated = False
-        while self._next_is("!"):
-            negated = not negated
-        if depth < _DEEPEST_EXPRESSION and self._next_is("("):
-            holds = self.parse_or(depth + 1)
-            self._next_is(")")
-            self._take_operand()
+def _split(tokens: list[str], operator: str) -> list[list[str]]:
+    """Split an expression at an operator that is outside of brackets."""
+    parts: list[list[str]] = [[]]
+    depth = 0
+    for word in tokens:
+        depth += (word == "(") - (word == ")")
+        if word == operator and depth == 0:
+            parts.append([])
         else:
-            holds = self._parse_operand()
-        return BOTH & ~holds if negated else holds
-
-    def _parse_operand(self) -> int:
-        words = self._take_operand()
-        if words[:1] and words[0] in _NAME_TESTS:
-            words = [word for word in words[1:] if word not in "()"]
-        plain = " ".join(words)
-        if plain.startswith("defined "):
-            plain = plain.removeprefix("defined ").strip()
-        if plain in _KNOWN:
-            return _KNOWN[plain]
-        return ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE
-
-    def _take_operand(self) -> list[str]:
-        """Return all tokens up to the next `&&`, `||` or closing bracket of this level, and move past them."""
-        words: list[str] = []
-        depth = 0
-        while self._position < len(self._tokens):
-            word = self._tokens[self._position]
-            if depth == 0 and word in ("&&", "||", ")"):
-                break
-            depth += (word == "(") - (word == ")")
-            words.append(word)
-            self._position += 1
-        return words
+            parts[-1].append(word)
+    return parts

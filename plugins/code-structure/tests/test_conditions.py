@@ -1,7 +1,7 @@
 """Evaluation of the preprocessor's conditions under two assignments."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH, NEITHER, Conditions, evaluate_condition
 
@@ -35,6 +35,8 @@ def test_condition_is_evaluated(condition: str, holds: int):
     assert evaluate_condition("if", condition) == holds
 
 
+@example("!" * 900)
+@example("!(" * 300 + ")" * 300)
 @given(st.text("()!&|<=A01 /*\\\n") | st.text())
 def test_ifdef_and_ifndef_are_complementary(condition: str):
     assert evaluate_condition("if", condition) in range(4)

@@ -16,7 +16,6 @@ _RECORD = re.compile(r"\b(?:struct|union) \w+")
 _CONSTANT_PLACES = frozenset(
     {"case_statement", "initializer_pair", "init_declarator", "array_declarator", "enumerator", "initializer_list"}
 )
-_OPERATIONS = ("binary_expression", "unary_expression", "cast_expression", "assignment_expression")
 _DECLARATIONS = frozenset({"declaration", "parameter_declaration", "field_declaration"})
 
 
@@ -89,54 +88,6 @@ class Demands:
         """Make what is called a function."""
         return self._set(child_of(self._around(position, "call_expression"), "function"), 0, "function")
 
-    def match_sides(self, position: int, kind: str, target_type: str, value_type: str) -> bool:
-        """Assign the same structure to both sides of an assignment, an initialization or a `return`.
-
-        Args:
-            position: Position of the error.
-            kind: Kind of the node around it: `assignment_expression`, `init_declarator` or `return_statement`.
-            target_type: Type to which the value is assigned, as the compiler writes it.
-            value_type: Type of the value.
-        """
-        node = self._around(position, kind)
-        if node is None:
-            return False
-        if record := _find_record(target_type):
-            value = node.child_by_field_name("right") or node.child_by_field_name("value")
-            if kind == "return_statement":
-                value = next(iter(node.named_children), None)
-            return self._set(value, 0, record)
-        record = _find_record(value_type)
-        return bool(record) and self._set(child_of(node, "left"), 0, record)
-
-    def initialize_record(self, position: int) -> bool:
-        """Assign the structure of a variable to the value that initializes it."""
-        node = self._around(position, "init_declarator")
-        kind = child_of(node.parent if node else None, "type")
-        record = self._record_of(kind) if kind else ""
-        return bool(record) and self._set(child_of(node, "value"), 0, record)
-
-    def _record_of(self, kind: Node) -> str:
-        """Return the name of the structure or union that a type is, or ""."""
-        text = text_of(kind)
-        if kind.type in ("struct_specifier", "union_specifier"):
-            return text if " " in text else ""
-        shape = self.guesses.types.get(text)
-        return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
-
-    def add_initialized_member(self, position: int) -> bool:
-        """Add the member that an initializer contains to the type of its variable."""
-        node = self._around(position, "initializer_pair")
-        designator = next(iter(node.named_children), None) if node else None
-        name = text_of(designator).lstrip(".") if designator else ""
-        kind = child_of(self._around(position, "declaration", "compound_literal_expression"), "type")
-        if not name.isidentifier() or kind is None:
-            return False
-        if kind.type == "type_identifier" and self.guesses.types.get(text_of(kind)) == Shape():
-            self.guesses.types[text_of(kind)] = Shape(0, f"{_NEW}{text_of(kind)}")
-        record = self._record_of(kind)
-        return bool(record) and add_new(self.guesses.records.setdefault(record, {}), name, None)
-
     def make_constant(self, position: int) -> bool:
         """Make the names in an expression constants, since the expression must be constant."""
         node = self._leaf(position)
@@ -151,47 +102,23 @@ class Demands:
                 del self.guesses.variables[name]
                 self.guesses.constants[name] = None
                 changed = True
-            elif self.is_called(name, each.start_byte) and name not in self.guesses.macros.keys() | self.defined:
-                self.guesses.macros[name] = Shape(0, "constant")
+            elif self.is_called(name, each.start_byte) and name not in self.defined:
+                changed |= add_new(self.guesses.texts, f"{name}(...)", "1")
                 self.guesses.functions.pop(name, None)
-                changed = True
         return changed
 
-    def take_any_arguments(self, position: int) -> bool:
-        """Make the called function a macro, since one of its arguments is no expression."""
-        callee = child_of(self._around(position, "call_expression"), "function")
-        name = text_of(callee) if callee is not None and callee.type == "identifier" else ""
-        if not name or name in self.guesses.macros or name in self.defined or name in self._locals:
-            return False
-        self.guesses.macros[name] = self.guesses.functions.pop(name, Shape())
-        return True
-
     def make_macro(self, position: int) -> bool:
-        """Make a function in the expression at a position a macro, whose result can be assigned to."""
+        """Make a function in the expression at a position a macro, with any arguments and a result to assign to."""
         node = self._leaf(position)
         while node.parent is not None and node.type not in ("expression_statement", "compound_statement"):
-            calls = (each for each in walk(node) if each.type == "call_expression")
-            if any(self.take_any_arguments(call.start_byte) for call in calls):
-                return True
+            for call in walk(node):
+                name = text_of(child_of(call, "function") or node) if call.type == "call_expression" else ""
+                known = self.defined | self._locals.keys()
+                if name.isidentifier() and name not in known and f"{name}(...)" not in self.guesses.texts:
+                    shape = self.guesses.functions.pop(name, Shape())
+                    self.guesses.texts[f"{name}(...)"] = f"(*({shape.base} *{'*' * shape.pointers})0)"
+                    return True
             node = node.parent
-        return False
-
-    def make_scalar(self, position: int) -> bool:
-        """Make the operands of an operator pointers instead of structures."""
-        node = self._around(position, *_OPERATIONS)
-        if node is None:
-            return False
-        for name in ("left", "right", "argument", "value"):
-            operand = node.child_by_field_name(name)
-            while operand is not None and operand.type == "parenthesized_expression":
-                operand = next(iter(operand.named_children), None)
-            if operand is None:
-                continue
-            shapes, key = self._owner(operand)
-            shape = shapes.get(key) if shapes is not None else None
-            if shapes is not None and shape is not None and not shape.pointers and _RECORD.match(shape.base):
-                shapes[key] = Shape(1, shape.base)
-                return True
         return False
 
     def _leaf(self, position: int) -> Node:
@@ -223,8 +150,7 @@ class Demands:
             and callee.type == "identifier"
             and text_of(callee) not in self.defined | self._locals.keys()
         ):
-            is_macro = text_of(callee) in self.guesses.macros
-            return (self.guesses.macros if is_macro else self.guesses.functions), text_of(callee)
+            return self.guesses.functions, text_of(callee)
         return None, ""
 
     def _set(self, node: Node | None, pointers: int, base: str) -> bool:
@@ -290,9 +216,3 @@ def _new_record(node: Node) -> str:
     """Return the name of a structure for the type of an expression."""
     words = re.findall(r"\w+", text_of(node))
     return f"{_NEW}{words[-1] if words and not words[-1].isdigit() else 'record'}"
-
-
-def _find_record(kind: str) -> str:
-    """Return the structure or union in a type that a compiler writes, or "" if the type is a pointer or has none."""
-    match = _RECORD.search(kind)
-    return match[0] if match and "*" not in kind else ""

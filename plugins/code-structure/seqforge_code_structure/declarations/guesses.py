@@ -50,7 +50,6 @@ class Guesses:
         types: Types by name.
         variables: Global variables by name.
         functions: Types of results by the name of the function.
-        macros: The same for functions that are macros, since their result is assigned to or is a constant.
         constants: Names of constants.
         texts: Macros, with their parameters, and what they are replaced by.
         members: Types of members by name.
@@ -61,7 +60,6 @@ class Guesses:
     types: dict[str, Shape] = field(default_factory=dict[str, Shape])
     variables: dict[str, Shape] = field(default_factory=dict[str, Shape])
     functions: dict[str, Shape] = field(default_factory=dict[str, Shape])
-    macros: dict[str, Shape] = field(default_factory=dict[str, Shape])
     constants: dict[str, None] = field(default_factory=dict[str, None])
     texts: dict[str, str] = field(default_factory=dict[str, str])
     members: dict[str, Shape] = field(default_factory=dict[str, Shape])
@@ -70,7 +68,7 @@ class Guesses:
 
     def shapes(self) -> Iterator[Shape]:
         """Yield all types."""
-        for table in (self.types, self.variables, self.functions, self.macros, self.members):
+        for table in (self.types, self.variables, self.functions, self.members):
             yield from table.values()
 
     def lines(self) -> Iterator[str]:
@@ -98,9 +96,6 @@ class Guesses:
         for name, shape in self.functions.items():
             if shape != Shape():
                 yield f"{shape.base} {'*' * shape.pointers}{name}();"
-        for name, shape in self.macros.items():
-            value = "1" if shape.base == "constant" else f"(*({shape.base} *{'*' * shape.pointers})0)"
-            yield f"#define {name}(...) {value}"
 
     def _define_records(self, records: dict[str, dict[str, None]]) -> Iterator[str]:
         """Yield the definitions of records, those of members first. A member that contains its own is a pointer."""

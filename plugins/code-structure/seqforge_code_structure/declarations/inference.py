@@ -186,16 +186,6 @@ def _define_record(demands: Demands, match: re.Match[str], _position: int) -> bo
     return add_new(demands.guesses.records, match[1], dict[str, None]())
 
 
-def _define_empty_macro(demands: Demands, match: re.Match[str], _position: int) -> bool:
-    """Define a name that begins with an underscore as a macro without text, since it may be an annotation."""
-    is_annotation = match[1].startswith("_") and match[1] not in demands.defined
-    return is_annotation and add_new(demands.guesses.texts, match[1], "")
-
-
-def _match_sides(kind: str) -> _Change:
-    return lambda demands, match, position: demands.match_sides(position, kind, match[1], match[2])
-
-
 def _demand(change: Callable[..., bool], *arguments: Any) -> _Change:
     """Return a change by a method of `Demands` that takes the position of the error, and perhaps other arguments."""
     return lambda demands, _, position: change(demands, position, *arguments)
@@ -213,19 +203,9 @@ _RULES: dict[str, _Change] = {
     r"invalid type argument of unary '\*'": _demand(Demands.dereference, "pointer_expression"),
     r"subscripted value is neither": _demand(Demands.dereference, "subscript_expression"),
     r"called object": _demand(Demands.call),
-    r"expected expression before": _demand(Demands.take_any_arguments),
-    r"lvalue required|invalid use of void expression": _demand(Demands.make_macro),
-    r"incompatible types when assigning to type '([^']*)'.* from type '([^']*)'": _match_sides("assignment_expression"),
-    r"incompatible types when initializing type '([^']*)'.* using type '([^']*)'": _match_sides("init_declarator"),
-    r"incompatible types when returning type '([^']*)'.* but '([^']*)'": _match_sides("return_statement"),
-    r"invalid initializer": _demand(Demands.initialize_record),
-    r"wrong type argument|used (?:struct|union) type value|invalid operands|aggregate value used": _demand(
-        Demands.make_scalar
-    ),
+    r"lvalue required|invalid use of void expression|expected expression before": _demand(Demands.make_macro),
     r"case label does not reduce|initializer element is not|variably modified '\w+' at file scope"
     r"|not an integer constant|is not constant": _demand(Demands.make_constant),
-    r"field name not in record": _demand(Demands.add_initialized_member),
-    r"before '(\w+)'": _define_empty_macro,
 }
 """For each pattern of a message, the change."""
 
