@@ -5,7 +5,7 @@ Each scores samples that may be cut at both ends, and reports the positions of t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from seqforge.errors import DataError
 from seqforge.kinds import Finding, FittedMetric, Metric, Quantity, Score
@@ -37,7 +37,7 @@ class Brackets(Metric):
     """Bracket errors in top-level units, under two assignments of the preprocessor's conditions.
 
     Texts may begin and end inside a unit. A unit that is cut at either end is checked as far as possible. One that is
-    cut at its end is counted separately. See `seqforge_code_structure.units`.
+    cut at its end counts among the tails only. See `seqforge_code_structure.units`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -50,14 +50,7 @@ class Brackets(Metric):
     }
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check each text by itself, and add up the counts.
-
-        Returns:
-            `units`, the number of complete units with brackets; `balanced`, the share of these without an error;
-            `errors_per_1000`, errors per 1,000 brackets, except in units that are cut at their end; `tails_balanced`,
-            the share of units that are cut at their end in which no error is found; `too_deep`, the number of units
-            that are nested too deep to be analyzed.
-        """
+        """Check each text by itself. `units` is the number of complete units with brackets."""
         numbered = [
             (number, unit)
             for number, text in enumerate(map(normalize_spelling, texts))
@@ -91,12 +84,7 @@ class Terminators(Metric):
     }
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check each text by itself, and add up the counts. Tokens that are cut by the end of a text count as closed.
-
-        Returns:
-            `unterminated_comments`, `unterminated_strings` and `unterminated_characters`, each as a share of all
-            comments, strings and character literals; and `stray_comment_ends`, as a share of all `*/`.
-        """
+        """Check each text by itself. Tokens that are cut by the end of a text count as closed."""
         total: Counter[str] = Counter()
         wrong: Counter[str] = Counter()
         findings: list[Finding] = []
@@ -127,11 +115,7 @@ class Indentation(Metric):
     }
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check each text by itself, with its own unit of indentation, and add up the counts.
-
-        Returns:
-            `lines`, the number of checked lines, and `agreement`, the share of these whose indentation matches.
-        """
+        """Check each text by itself, with its own unit of indentation. `lines` is the number of checked lines."""
         analyses = [analyze_indentation(normalize_spelling(text)) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
@@ -142,53 +126,32 @@ class Indentation(Metric):
         return Score(values, tuple(findings), {"agreement": lines})
 
 
+def _describe(title: str, sentence: str = "", better: Literal["less", "more"] = "less") -> Quantity:
+    return Quantity(title, "share", better, sentence and f"{{}} of the functions {sentence}")
+
+
 class Identifiers(FittedMetric):
     """Share of functions with name errors: undefined names, unused variables, and jumps to undefined labels.
 
     Fitting counts the names that functions of the training text declare, and those that they use without declaring
     them. Functions in units with syntax errors, and in a unit that the end of the text cuts, are scored as far as they
-    parse. The values are
-
-    - `parses`: share of complete top-level units without a syntax error;
-    - `functions`: number of functions; `found`: share of the complete functions that are found and scored;
-    - `coverage`: share of the characters of code that parse;
-    - `unused`: share of complete functions with a local variable that is never used;
-    - `missing_label`: share of complete functions with a goto to a label that the function does not define;
-    - `redeclared`: share of complete functions that declare a name twice in one scope;
-    - `undefined`: share of functions that use an undeclared name that functions of the training text always declare;
-    - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has such
-      functions, so only the excess over the baseline is an error of the model;
-    - `returns_undeclared`: share that returns an expression with an undefined name, or a single undeclared name that is
-      not a known global.
+    parse. A name is undefined if nothing declares it and functions of the training text always do. Real code has
+    functions with an undeclared name that the training text does not contain (`undefined_novel`), so only the excess
+    over the baseline is an error of the model.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        "undefined": Quantity(
-            "functions that use an undefined name", "share", "less", "{} of the functions use an undefined name"
+        "undefined": _describe("functions that use an undefined name", "use an undefined name"),
+        "unused": _describe(
+            "functions that declare a variable and never use it", "declare a variable and never use it"
         ),
-        "unused": Quantity(
-            "functions that declare a variable and never use it",
-            "share",
-            "less",
-            "{} of the functions declare a variable and never use it",
-        ),
-        "returns_undeclared": Quantity(
-            "functions that return what does not exist",
-            "share",
-            "less",
-            "{} of the functions return what does not exist",
-        ),
-        "undefined_novel": Quantity("functions that use a name that no training text has", "share", "less"),
-        "redeclared": Quantity(
-            "functions that declare a name twice in one scope",
-            "share",
-            "less",
-            "{} of the functions declare a name twice",
-        ),
-        "missing_label": Quantity("functions that jump to a label that they do not have", "share", "less"),
-        "parses": Quantity("units without a syntax error", "share", "more"),
-        "found": Quantity("complete functions that are checked", "share", "more"),
-        "coverage": Quantity("characters of code that parse", "share", "more"),
+        "returns_undeclared": _describe("functions that return what does not exist", "return what does not exist"),
+        "undefined_novel": _describe("functions that use a name that no training text has"),
+        "redeclared": _describe("functions that declare a name twice in one scope", "declare a name twice"),
+        "missing_label": _describe("functions that jump to a label that they do not have"),
+        "parses": _describe("units without a syntax error", better="more"),
+        "found": _describe("complete functions that are checked", better="more"),
+        "coverage": _describe("characters of code that parse", better="more"),
     }
 
     def __init__(self) -> None:
@@ -214,7 +177,7 @@ class Identifiers(FittedMetric):
             raise DataError("not a lexicon of C in the format of this version") from error
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Compute the values that the class describes. A share of zero cases is 0, with weight 0."""
+        """Check each text by itself. `functions` is the number of functions. A share of zero cases is 0."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
         for number, text in enumerate(map(normalize_spelling, texts)):
@@ -244,17 +207,7 @@ class NameCauses(Identifiers):
     """Shares of functions with an undefined name of each cause.
 
     Fitting counts names as `identifiers` does. A name without a declaration is undefined if functions of the training
-    text always declare it, or if the training text does not contain it. Each value is the share of functions with such
-    a name whose cause is
-
-    - `declared_later`: the function declares it after its use;
-    - `other_block`: the function declares it in a block that does not contain the use;
-    - `other_function`: another function of the text declares it;
-    - `misspelled`: it differs from a name in scope in one character;
-    - `unexplained`: none of these;
-    - `unknown_macro`: it is in capital letters, and neither the text nor the training text contains such a name;
-    - `unknown_function`: it is called, and neither contains such a function;
-    - `wrong_arguments`: the text defines the called function with another number of parameters.
+    text always declare it, or if the training text does not contain it. `CAUSES` lists the causes.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {}
@@ -264,7 +217,7 @@ class NameCauses(Identifiers):
         self.lexicon = build_lexicon(documents, with_functions=True)
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Compute the values that the class describes, and `functions`, the number of functions."""
+        """Explain the names of each text by itself. `functions` is the number of functions."""
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
         functions = 0

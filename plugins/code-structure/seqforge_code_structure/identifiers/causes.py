@@ -63,10 +63,11 @@ def explain_names(units: Sequence[UnitNames], lexicon: Lexicon) -> list[Explaine
             if use.name not in seen:
                 seen.add(use.name)
                 explained.append(Explained(cause, number, use.start, use.start + len(use.name), message))
-        for call in calls:
-            if function.start <= call.start < function.stop:
-                stop = call.start + len(call.name)
-                explained.append(Explained("wrong_arguments", number, call.start, stop, call.message))
+        explained += [
+            Explained("wrong_arguments", number, call.start, call.stop, call.message)
+            for call in calls
+            if function.start <= call.start < function.stop
+        ]
     return sorted(explained, key=lambda found: found.start)
 
 
@@ -81,7 +82,7 @@ def _explain_function(
             cause, similar = _explain_use(use, function, context)
             yield use, cause, CAUSES[cause].format(use.name, similar)
     for use in function.free:
-        is_known = use.name in context.declared or use.name in unit.possibly_declared or lexicon.contains(use.name)
+        is_known = use.name in context.declared or use.name in unit.possibly_declared or lexicon.flags(use.name)
         if not is_known and (use.called or is_constant(use.name)):
             cause = "unknown_macro" if is_constant(use.name) else "unknown_function"
             yield use, cause, CAUSES[cause].format(use.name)

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.context import Context, Judgement
@@ -129,21 +128,7 @@ NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label", "redeclar
 """Rules of the errors that are found here. A name may break several of the first three."""
 
 
-class WrongCall(NamedTuple):
-    """A call with a wrong number of arguments.
-
-    Attributes:
-        name: Name of the called function.
-        start: Position of the name in the text.
-        message: Description for the user.
-    """
-
-    name: str
-    start: int
-    message: str
-
-
-def find_wrong_calls(units: Sequence[UnitNames]) -> list[WrongCall]:
+def find_wrong_calls(units: Sequence[UnitNames]) -> list[Defect]:
     """Find calls with a wrong number of arguments in the units of a text.
 
     A function counts only if the text defines it once, with named parameters and without `...`, and if no macro or
@@ -157,7 +142,12 @@ def find_wrong_calls(units: Sequence[UnitNames]) -> list[WrongCall]:
             # Of a second definition, perhaps under another condition, it is not known which one is called.
             parameters[name] = None if name in parameters else count
     return [
-        WrongCall(call.name, call.start, _WRONG_CALL.format(call.name, call.arguments, expected))
+        Defect(
+            call.start,
+            call.start + len(call.name),
+            "wrong-arguments",
+            _WRONG_CALL.format(call.name, call.arguments, expected),
+        )
         for unit in units
         for call in unit.statements.calls
         if call.name not in hidden
@@ -205,11 +195,7 @@ def check_names(
             counts.update({defect.rule for defect in found})
             defects += found
         defects += unit.statements.defects
-    defects += [
-        Defect(call.start, call.start + len(call.name), "wrong-arguments", call.message)
-        for call in find_wrong_calls(units)
-    ]
-    return counts, sorted(defects)
+    return counts, sorted(defects + find_wrong_calls(units))
 
 
 def count_cases(counts: Counter[str], rule: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seqforge_code_structure.identifiers.evidence import find_local_names
-from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
+from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
 from seqforge_code_structure.identifiers.macros import Macros
 from seqforge_code_structure.identifiers.names import Declaration, Function, NameUse
 from seqforge_code_structure.identifiers.reading import UnitNames
@@ -112,7 +112,7 @@ class Context:
             return use.argument in macro.declared_parameters
         if use.callee.endswith("_scoped"):  # Such a loop declares its variable.
             return True
-        return self.lexicon is not None and self.lexicon.pastes_arguments(use.callee)
+        return self.lexicon is not None and self.lexicon.has(use.callee, Flag.PASTES)
 
     def excuses(self, use: NameUse) -> bool:
         """Return whether a name is an argument that a macro pastes."""
@@ -123,15 +123,15 @@ class Context:
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
-            return not self.lexicon.evaluates_arguments(use.callee)
-        return self.lexicon.pastes_arguments(use.callee)
+            return not self.lexicon.has(use.callee, Flag.EVALUATES)
+        return self.lexicon.has(use.callee, Flag.PASTES)
 
     def may_be_used_by_macros(self, declaration: Declaration) -> bool:
         """Return whether macros of headers may use a variable.
 
         In a whole text, this is assumed if several functions declare and initialize it alike, and none uses it.
         """
-        if self.lexicon is not None and self.lexicon.may_be_used_by_macros(declaration.name):
+        if self.lexicon is not None and self.lexicon.has(declaration.name, Flag.USED_BY_MACROS):
             return True
         name = declaration.name
         return name in self.macros.used or (self.whole and self.unused[declaration.statement] > 1)
@@ -162,11 +162,11 @@ class Judgement:
             return name in self.local
         if lexicon.must_be_declared(name, argument=bool(use.callee), whole=context.whole):
             return True
-        return context.complete and lexicon.is_novel(name)
+        return context.complete and not lexicon.has(name, Flag.VARIABLE)
 
     def is_novel(self, use: NameUse) -> bool:
         """Return whether the training text does not contain a name. Correct code has such names, too."""
-        return self.context.lexicon is not None and self.context.lexicon.is_novel(use.name)
+        return self.context.lexicon is not None and not self.context.lexicon.has(use.name, Flag.VARIABLE)
 
     def is_undefined_return(self, use: NameUse) -> bool:
         """Return whether a function returns an undefined name, or a single name that is no known global."""
@@ -178,4 +178,4 @@ class Judgement:
         # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
         if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
             return False
-        return lexicon.contains(name) or name.count("_") < GLOBAL_UNDERSCORES
+        return bool(lexicon.flags(name)) or name.count("_") < GLOBAL_UNDERSCORES

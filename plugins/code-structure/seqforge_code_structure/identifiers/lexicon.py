@@ -10,7 +10,7 @@ those of local variables. These are evidence about names that the training text 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import IntFlag
 
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -104,15 +104,6 @@ class Lexicon:
         """Number of names in the table, without words."""
         return self.table.count(b"\n") - self.table.count(b"-")
 
-    def rows(self) -> Iterator[tuple[str, Flag, int]]:
-        """Yield each name with its flags and its locality, in the order of the table."""
-        *parts, _ = self.table.decode().replace(" ", "\n").split("\n")
-        # There are hundreds of thousands of names, but only a few hundred combinations of digits.
-        decoded = {digits: _decode_digits(digits) for digits in set(parts[1::2])}
-        for name, digits in zip(parts[::2], parts[1::2], strict=True):
-            if "-" not in name:
-                yield name, *decoded[digits]
-
     def flags(self, name: str) -> Flag:
         """Return the flags of a name, or 0 if the training text does not contain it."""
         return self._look_up(name)[0]
@@ -149,9 +140,9 @@ class Lexicon:
                 high = start
         return Flag(0), 0
 
-    def contains(self, name: str) -> bool:
-        """Return whether functions of the training text use or declare a name."""
-        return bool(self.flags(name))
+    def has(self, name: str, flag: Flag) -> bool:
+        """Return whether a name has a property."""
+        return bool(self.flags(name) & flag)
 
     def must_be_declared(self, name: str, *, argument: bool, whole: bool) -> bool:
         """Return whether an undeclared use of a name is an error: functions of the training text always declare it.
@@ -165,31 +156,14 @@ class Lexicon:
             flag = Flag.LOCAL_ARGUMENT if whole else Flag.LOCAL_ARGUMENT_IN_EXCERPT
         else:
             flag = Flag.LOCAL if whole else Flag.LOCAL_IN_EXCERPT
-        return bool(self.flags(name) & flag)
+        return self.has(name, flag)
 
     def is_mostly_local(self, name: str) -> bool:
         """Return whether most files with a name declare it in a function, or the training text lacks it."""
-        flags = self.flags(name)
-        return bool(flags & Flag.MOSTLY_LOCAL) or not flags & Flag.VARIABLE
-
-    def is_novel(self, name: str) -> bool:
-        """Return whether no function of the training text uses or declares a variable of this name."""
-        return not self.flags(name) & Flag.VARIABLE
-
-    def may_be_used_by_macros(self, name: str) -> bool:
-        """Return whether macros may use a variable that is not an argument, as `REG_WR(register)` uses `bp`."""
-        return bool(self.flags(name) & Flag.USED_BY_MACROS)
-
-    def pastes_arguments(self, macro: str) -> bool:
-        """Return whether a macro is known to paste its arguments, or to take names of members."""
-        return bool(self.flags(macro) & Flag.PASTES)
-
-    def evaluates_arguments(self, macro: str) -> bool:
-        """Return whether all arguments of a known function or macro are expressions."""
-        return bool(self.flags(macro) & Flag.EVALUATES)
+        return self.has(name, Flag.MOSTLY_LOCAL) or not self.has(name, Flag.VARIABLE)
 
 
-def _decode_digits(digits: str | bytes) -> tuple[Flag, int]:
+def _decode_digits(digits: bytes) -> tuple[Flag, int]:
     """Return the flags and the locality at the end of a line of a table."""
     flags, locality = divmod(int(digits, 32), 32)
     return Flag(flags), locality - LARGEST_LOCALITY

@@ -24,12 +24,6 @@ SHARED_WEIGHT = 3
 PASTED_FRACTION = 0.1
 """A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
 
-FEWEST_CALLS = 3
-"""Smallest number of files that call a function, for a function that no file uses other than in calls.
-
-A call of an unknown function is no error, but the sampler `scoped` needs these names.
-"""
-
 FEWEST_NAMES = 5
 """Smallest number of names with a word for the locality of the word."""
 
@@ -169,9 +163,8 @@ class LexiconBuilder:
                     other.update(word_keys(name))
             # Most checks need no names of functions, since a call of an unknown function is no error.
             needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
-            worthwhile = needed or count.called >= FEWEST_CALLS
             only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
-            if worthwhile and (max(count) >= fewest_files or only_local):
+            if needed and (max(count) >= fewest_files or only_local):
                 flags[name] = flag
                 if flag & Flag.VARIABLE:
                     localities[name] = count.locality

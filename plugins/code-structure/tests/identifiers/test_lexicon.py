@@ -57,16 +57,10 @@ def test_global_names_of_other_files_need_no_declaration():
 def test_loop_macros_may_declare_their_variable():
     loop = "void f(struct s *s)\n{\n\tfor_each_online(s, ca) {\n\t\tg(ca);\n\t}\n}\n"
     lexicon = build_lexicon([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
-    assert lexicon.pastes_arguments("for_each_online")
+    assert lexicon.has("for_each_online", Flag.PASTES)
     assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon).defects] == [
         "undefined identifier 'cb'"
     ]
-
-
-def test_functions_are_listed_if_several_files_call_them():
-    lexicon = build_lexicon(["int f(void)\n{\n\treturn often();\n}\n"] * 3 + ["int f(void)\n{\n\treturn once();\n}\n"])
-    assert lexicon.flags("often") == Flag.EVALUATES
-    assert lexicon.flags("once") == 0
 
 
 def test_macros_that_paste_their_arguments_are_recognized():
@@ -76,11 +70,11 @@ def test_macros_that_paste_their_arguments_are_recognized():
         "int f(int a, int b)\n{\n\treturn CHECK(a + b) + id(a);\n}\n",
     ] * 10
     lexicon = build_lexicon([*files, *["int f(int a)\n{\n\treturn a + CHECK(a);\n}\n"] * 200])
-    assert lexicon.pastes_arguments("REG")
-    assert not lexicon.evaluates_arguments("REG")
-    assert lexicon.evaluates_arguments("CHECK")
-    assert not lexicon.pastes_arguments("CHECK")
-    assert not lexicon.evaluates_arguments("UNKNOWN")
+    assert lexicon.has("REG", Flag.PASTES)
+    assert not lexicon.has("REG", Flag.EVALUATES)
+    assert lexicon.has("CHECK", Flag.EVALUATES)
+    assert not lexicon.has("CHECK", Flag.PASTES)
+    assert not lexicon.has("UNKNOWN", Flag.EVALUATES)
 
 
 def test_long_file_counts_as_several_files(monkeypatch: pytest.MonkeyPatch):
@@ -126,8 +120,6 @@ def test_words_have_localities_if_several_names_have_them():
     assert lexicon.word_localities("new_ops") == (0, -9)
     assert lexicon.word_localities("size") == lexicon.word_localities("new") == (0, 0)
     assert lexicon.names == 11
-    assert {name for name, *_ in lexicon.rows()} >= {"dev_size", "_tx_size", "ops"}
-    assert all("-" not in name for name, *_ in lexicon.rows())
 
 
 FLAGS = st.dictionaries(st.from_regex(r"[^\W\d]\w{0,5}", fullmatch=True), st.integers(1, 1023).map(Flag))
@@ -146,9 +138,6 @@ def test_encoded_lexicon_decodes_to_the_same(
     assert (decoded.files, decoded.source, decoded.table) == (files, source, lexicon.table)
     assert {name: decoded.flags(name) for name in flags} == flags
     assert {name: decoded.locality(name) for name in localities} == localities
-    assert list(decoded.rows()) == [
-        (name, flags.get(name, Flag(0)), localities.get(name, 0)) for name in sorted(flags.keys() | localities.keys())
-    ]
     assert decoded.flags("a name that is not in it") == 0
 
 
@@ -202,13 +191,13 @@ def test_names_that_must_be_declared():
     for argument, expected in ((False, ["i", "pasted"]), (True, ["i"])):
         found = [name for name in names if lexicon.must_be_declared(name, argument=argument, whole=True)]
         assert found == expected
-    assert [name for name in names if lexicon.is_novel(name)] == ["new"]
+    assert [name for name in names if not lexicon.has(name, Flag.VARIABLE)] == ["new"]
     assert [name for name in names if lexicon.is_mostly_local(name)] == ["i", "half", "pasted", "new"]
 
 
 def test_names_that_macros_may_use():
     lexicon = create_lexicon(bp=Count(bound=40, unused=2), i=Count(bound=101, unused=2), once=Count(bound=5, unused=1))
-    assert [name for name in ("bp", "i", "once", "new") if lexicon.may_be_used_by_macros(name)] == ["bp"]
+    assert [name for name in ("bp", "i", "once", "new") if lexicon.has(name, Flag.USED_BY_MACROS)] == ["bp"]
 
 
 @pytest.mark.parametrize(
