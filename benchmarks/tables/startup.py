@@ -9,7 +9,7 @@ from benchmarks.paired import Program, alternate
 from benchmarks.report import Table, megabytes
 from benchmarks.tables.settings import Settings
 
-SHORT_FILE = Path(__file__).parents[2] / "plugins/linux-source/seqforge_linux_source/sample/lib/ring.c"
+SHORT_FILE = Path(__file__).parents[2] / "plugins/code-structure/tests/golden/indentation.c"
 COMMANDS = {
     '`python -c ""`': ["python", "-c", ""],
     '`python -c "import seqforge"`': ["python", "-c", "import seqforge"],

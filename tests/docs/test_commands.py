@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import typer
+from seqforge_linux_source.locate import INCLUDED
+from seqforge_linux_source.source import Selection
 from typer.main import get_command
 
 import seqforge.cli
@@ -38,7 +40,6 @@ from commands import (
     files,
 )
 
-SAMPLE = ROOT / "plugins/linux-source/seqforge_linux_source/sample"
 WITH_COMMANDS = [page for page in PAGES if any(commands(page))]
 
 
@@ -46,9 +47,9 @@ WITH_COMMANDS = [page for page in PAGES if any(commands(page))]
 def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small source of Linux, with enough files to hold some of them out."""
     tree = tmp_path_factory.mktemp("linux")
-    shutil.copytree(SAMPLE, tree, dirs_exist_ok=True)
-    for number in range(8):
-        shutil.copytree(SAMPLE / "kernel", tree / f"kernel/part{number}")
+    for name, content in INCLUDED.files(Selection(["kernel/futex/**", "kernel/gcov/**", "kernel/entry/**"], [], [".c", ".h"])):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(content)
     return tree
 
 

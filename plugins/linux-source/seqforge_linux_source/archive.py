@@ -39,9 +39,11 @@ class Archive:
 
     Attributes:
         path: Path of the archive.
+        description: Sentence that describes it. By default, one with the path and the size.
     """
 
     path: Path
+    description: str = ""
 
     def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
@@ -98,8 +100,9 @@ class Archive:
             raise self._unreadable_error(error.strerror or str(error)) from error
 
     def describe(self) -> str:
-        """Return the path and the size of the archive."""
-        return f"Linux source from the archive {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)."
+        """Return the description of the archive."""
+        size = self.path.stat().st_size / 1e6
+        return self.description or f"Linux source from the archive {self.path} ({size:.1f} MB)."
 
     def _unreadable_error(self, reason: str) -> DataError:
         return DataError(

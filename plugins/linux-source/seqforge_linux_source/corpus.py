@@ -119,11 +119,10 @@ class LinuxSource(Corpus):
     def _source(self) -> Source:
         if self._release is not None:
             return self._release
-        places = Places.of_this_machine()
         try:
             if isinstance(self._where, str):
-                return find_source(places, self._selection)
-            return open_source(self._where, places)
+                return find_source(Places.of_this_machine())
+            return open_source(self._where)
         except OSError as error:
             raise DataError(
                 f"{error.filename}: {error.strerror}", hint="Check the path and its permissions."

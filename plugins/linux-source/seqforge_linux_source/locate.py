@@ -9,7 +9,7 @@ from pathlib import Path
 from seqforge.errors import DataError
 from seqforge.storage.paths import expand_home
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import Selection, Source
+from seqforge_linux_source.source import Source
 from seqforge_linux_source.tree import Tree
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
@@ -19,8 +19,12 @@ _ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
 _TREES = "linux-*"
 """Pattern of the names of the trees of Debian-based systems."""
 
-SAMPLE_ROOT = Path(__file__).parent / "sample"
-"""Folder with C in the style of the kernel, for machines without Linux source. It is not Linux."""
+INCLUDED = Archive(
+    Path(__file__).parent / "linux-6.12-core.tar.xz",
+    "No Linux source is installed, so this is the part of Linux 6.12 that comes with seqforge: kernel/ and "
+    'include/uapi/linux/. For all of it, run `apt-get install linux-source` or set `source = "download"`.',
+)
+"""The core of the kernel and its headers for user space: the text of the first run, on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,65 +35,47 @@ class Places:
         variable: Value of `SEQFORGE_LINUX_SOURCE`, or "".
         sources: Folder with archives and trees.
         build: Build tree of the running kernel.
-        headers: Folder with the kernel's headers for user space.
     """
 
     variable: str = ""
     sources: Path = Path("/usr/src")
     build: Path = Path("/lib/modules") / platform.release() / "build"
-    headers: Path = Path("/usr/include/linux")
 
     @classmethod
     def of_this_machine(cls) -> "Places":
         """Return the places of this machine, with the folders of Debian-based systems."""
         return cls(variable=os.environ.get(VARIABLE, ""))
 
-    def __str__(self) -> str:
-        patterns = ", ".join(f"{self.sources}/{pattern}" for pattern in (*_ARCHIVES, _TREES))
-        return f"{VARIABLE}, {patterns}, {self.build}, {self.headers}"
 
-
-def find_source(places: Places, selection: Selection) -> Source:
-    """Return the source at the first place that has one, or the sample of the plugin.
-
-    Trees without a selected file are skipped. Archives are not, since reading them takes too long.
+def find_source(places: Places) -> Source:
+    """Return the source at the first place that has one, or the part of Linux that comes with the plugin.
 
     Raises:
-        DataError: If the path in `SEQFORGE_LINUX_SOURCE` or a tree is unreadable.
+        DataError: If the path in `SEQFORGE_LINUX_SOURCE` is invalid or does not exist.
     """
     if places.variable:
         try:
             chosen = expand_home(places.variable)
         except ValueError as error:
             raise DataError(f"{VARIABLE}: {error}") from error
-        return open_source(chosen, places, named_by=f"{VARIABLE}: ")
+        return open_source(chosen, named_by=f"{VARIABLE}: ")
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
     if archives:
         return Archive(max(archives, key=_parse_version))
     trees = sorted(places.sources.glob(_TREES), key=_parse_version, reverse=True)
-    for folder in (*trees, places.build, places.headers):
-        is_headers = folder == places.headers
-        # The linux-headers-* packages of a distribution may contain only links and generated files.
-        if (folder if is_headers else folder / "include" / "linux").is_dir():
-            tree = _open_tree(folder, places)
-            if tree.contains_any(selection):
-                return tree
-    return Tree(
-        SAMPLE_ROOT,
-        "",
-        f"No Linux source was found, so this is NOT Linux: it is a small sample of C in the style of the kernel. "
-        f'Searched: {places}. For Linux itself, run `apt-get install linux-source` or set `source = "download"`.',
-    )
+    # The packages linux-headers-* of a distribution have the headers of the kernel, but no source.
+    whole = (folder for folder in (*trees, places.build) if (folder / "kernel/fork.c").is_file())
+    return next(map(Tree, whole), INCLUDED)
 
 
-def open_source(path: Path, places: Places, named_by: str = "") -> Source:
+def open_source(path: Path, named_by: str = "") -> Source:
     """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
 
     Raises:
         DataError: If the path does not exist.
     """
     if path.is_dir():
-        return _open_tree(path, places)
+        return Tree(path)
     if path.is_file():
         return Archive(path)
     reason = "is neither a file nor a folder" if path.exists() else "does not exist"
@@ -97,17 +83,6 @@ def open_source(path: Path, places: Places, named_by: str = "") -> Source:
         f"{named_by}{path} {reason}",
         hint='Set `source` to a source tree or a tar archive, or to "auto", which searches for one.',
     )
-
-
-def _open_tree(folder: Path, places: Places) -> Tree:
-    # In the kernel's tree, the headers for user space are in include/uapi/linux.
-    if folder.resolve() == places.headers.resolve():
-        return Tree(
-            folder,
-            "include/uapi/linux/",
-            f"Linux headers for user space from {folder}, as include/uapi/linux.",
-        )
-    return Tree(folder, "", f"Linux source from the tree {folder}.")
 
 
 def _parse_version(path: Path) -> tuple[list[int], str]:

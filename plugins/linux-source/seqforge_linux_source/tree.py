@@ -1,4 +1,4 @@
-"""A folder as a source: an unpacked tree, or the headers that a system installs."""
+"""An unpacked tree as a source."""
 
 import errno
 import hashlib
@@ -18,13 +18,9 @@ class Tree:
 
     Attributes:
         root: Path of the folder.
-        prefix: Path of the folder in the kernel's tree with a slash at the end, or "" if it is the root.
-        description: Sentence with the kind and the location of the source.
     """
 
     root: Path
-    prefix: str
-    description: str
 
     def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
@@ -47,22 +43,14 @@ class Tree:
         return digest.hexdigest()
 
     def describe(self) -> str:
-        """Return the description."""
-        return self.description
-
-    def contains_any(self, selection: Selection) -> bool:
-        """Return whether any file is selected.
-
-        Raises:
-            DataError: If the folder is unreadable.
-        """
-        return any(True for _ in self._selected(selection))
+        """Return the path of the tree."""
+        return f"Linux source from the tree {self.root}."
 
     def _sorted(self, selection: Selection) -> list[tuple[str, os.DirEntry[str]]]:
         return sorted(self._selected(selection), key=lambda found: found[0])
 
     def _selected(self, selection: Selection) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        folders = [(self.prefix, os.fspath(self.root))]
+        folders = [("", os.fspath(self.root))]
         while folders:
             prefix, folder = folders.pop()
             try:

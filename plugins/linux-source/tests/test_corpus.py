@@ -8,7 +8,6 @@ import pytest
 from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.locate import Places
 
-from seqforge.data.splits import hash_to_unit_interval
 from seqforge.errors import DataError
 from seqforge.registry import Component, Registry, resolve
 
@@ -24,7 +23,7 @@ def choose(folder=Path("/"), **options):
 @pytest.fixture
 def empty_machine(monkeypatch, tmp_path):
     """Use a machine without Linux source."""
-    places = Places("", tmp_path / "src", tmp_path / "build", tmp_path / "headers")
+    places = Places("", tmp_path / "src", tmp_path / "build")
     monkeypatch.setattr(Places, "of_this_machine", lambda: places)
 
 
@@ -75,24 +74,21 @@ def test_documents_are_utf8(kernel_archive):
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_sample_is_read_without_linux_source_and_is_described_as_not_linux():
-    corpus = LinuxSource(include=("kernel/**", "include/uapi/linux/**"))
-    names = [name for name, _ in documents(corpus)]
+def test_the_first_run_reads_the_core_of_linux_on_every_machine():
+    selection = {"include": ("kernel/**", "include/uapi/linux/**")}
+    corpus = LinuxSource(**selection)
+    found = documents(corpus)
 
-    assert "kernel/runq.c" in names
-    # The experiment of the README holds out 5% of the files.
-    assert [name for name in names if hash_to_unit_interval(name) < 0.05] == ["kernel/timeouts.c"]
-    assert "include/uapi/linux/echo.h" in names
-    assert not any(name.startswith("lib/") for name in names)
-    assert "NOT Linux" in corpus.describe()
-    assert corpus.fingerprint() == LinuxSource(include=("kernel/**", "include/uapi/linux/**")).fingerprint()
+    assert len(found) == 1318
+    assert sum(len(content) for _, content in found) == 18_608_519
+    assert {name.partition("/")[0] for name, _ in found} == {"kernel", "include"}
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_error_without_a_selected_file_contains_places_and_patterns(kernel_tree):
+def test_error_without_a_selected_file_contains_source_and_patterns(kernel_tree):
     for corpus, place in (
         (LinuxSource(source=kernel_tree, include=("net/**",)), str(kernel_tree)),
-        (LinuxSource(include=("net/**",)), "SEQFORGE_LINUX_SOURCE"),
+        (LinuxSource(include=("net/**",)), "the part of Linux 6.12 that comes with seqforge"),
     ):
         with pytest.raises(DataError) as caught:
             documents(corpus)

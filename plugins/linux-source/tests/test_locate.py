@@ -1,24 +1,23 @@
 """The search for Linux source, and the sources at given paths."""
 
 import shutil
+import tarfile
+from pathlib import Path
 
 import pytest
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.locate import SAMPLE_ROOT, Places, find_source, open_source
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.locate import INCLUDED, Places, find_source, open_source
 from seqforge_linux_source.tree import Tree
 
 from seqforge.errors import DataError
-
-EVERYTHING = Selection(["**"], [], [".c", ".h"])
 
 
 @pytest.fixture
 def machine(tmp_path):
     """Return the places of a machine without Linux source."""
-    for folder in ("src", "modules", "include"):
+    for folder in ("src", "modules"):
         (tmp_path / folder).mkdir()
-    return Places("", tmp_path / "src", tmp_path / "modules" / "build", tmp_path / "include" / "linux")
+    return Places("", tmp_path / "src", tmp_path / "modules" / "build")
 
 
 @pytest.fixture
@@ -26,17 +25,15 @@ def everything(machine, kernel_tree, kernel_tar):
     """Return the places of a machine with Linux source in every place."""
     for name in ("linux-source-6.1.tar.xz", "linux-source-6.12.tar.xz", "linux-source-6.9.tar.xz"):
         (machine.sources / name).write_bytes(kernel_tar)
-    for name in ("linux-6.9", "linux-headers-6.12.48-common"):
+    for name in ("linux-6.9", "linux-6.12.48"):
         shutil.copytree(kernel_tree, machine.sources / name)
-    (machine.sources / "linux-headers-6.13-amd64" / "include" / "generated").mkdir(parents=True)
-    (machine.sources / "linux-headers-6.13-amd64" / "include" / "generated" / "a.h").write_text("a")
+    shutil.copytree(kernel_tree / "include", machine.sources / "linux-headers-6.13-common" / "include")
     machine.build.symlink_to(shutil.copytree(kernel_tree, machine.build.parent / "tree"))
-    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
     return machine
 
 
 def found(places):
-    source = find_source(places, EVERYTHING)
+    source = find_source(places)
     return source.path if isinstance(source, Archive) else source.root
 
 
@@ -45,10 +42,9 @@ def test_places_are_searched_in_order(everything):
         everything.sources / "linux-source-6.12.tar.xz",
         everything.sources / "linux-source-6.9.tar.xz",
         everything.sources / "linux-source-6.1.tar.xz",
-        everything.sources / "linux-headers-6.12.48-common",
+        everything.sources / "linux-6.12.48",
         everything.sources / "linux-6.9",
         everything.build,
-        everything.headers,
     ]
 
     for path in expected:
@@ -57,45 +53,31 @@ def test_places_are_searched_in_order(everything):
             path.unlink()
         else:
             shutil.rmtree(path)
-    assert found(everything) == SAMPLE_ROOT
+    assert find_source(everything) is INCLUDED
 
 
 def test_environment_variable_has_precedence(everything, kernel_tree):
-    places = Places(str(kernel_tree), everything.sources, everything.build, everything.headers)
+    places = Places(str(kernel_tree), everything.sources, everything.build)
 
     assert found(places) == kernel_tree
 
 
 def test_missing_path_in_the_environment_variable_is_an_error(everything, tmp_path):
-    places = Places(str(tmp_path / "gone"), everything.sources, everything.build, everything.headers)
+    places = Places(str(tmp_path / "gone"), everything.sources, everything.build)
 
     with pytest.raises(DataError, match=r"SEQFORGE_LINUX_SOURCE: .*gone does not exist"):
-        find_source(places, EVERYTHING)
+        find_source(places)
 
 
-def test_tree_without_a_selected_file_is_skipped(machine, kernel_tree):
-    tree = shutil.copytree(kernel_tree, machine.sources / "linux-headers-6.12-common")
-    shutil.rmtree(tree / "kernel")
-    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
+def test_a_part_of_linux_comes_with_the_plugin():
+    described = INCLUDED.describe()
 
-    assert find_source(machine, Selection(["kernel/**"], [], [".c"])).root == SAMPLE_ROOT
-    assert find_source(machine, Selection(["include/**"], [], [".h"])).root == tree
-
-
-def test_headers_for_user_space_have_names_as_in_the_tree_of_the_kernel(machine, kernel_tree):
-    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
-
-    for source in (find_source(machine, EVERYTHING), open_source(machine.headers, machine)):
-        assert [name for name, _ in source.files(EVERYTHING)] == ["include/uapi/linux/fs.h"]
-        assert str(machine.headers) in source.describe()
-
-
-def test_sample_is_described_as_not_linux(machine):
-    described = find_source(machine, EVERYTHING).describe()
-
-    assert "No Linux source was found" in described
-    assert "NOT Linux" in described
-    assert str(machine.sources) in described
+    assert "No Linux source is installed" in described
+    assert "apt-get install linux-source" in described
+    with tarfile.open(INCLUDED.path) as archive:
+        names = [member.name for member in archive if member.isfile()]
+    assert "linux-6.12/COPYING" in names
+    assert "linux-6.12/LICENSES/preferred/GPL-2.0" in names
 
 
 @pytest.mark.parametrize("name", ["linux-source-6.8.0.tar.bz2"])
@@ -105,21 +87,21 @@ def test_archive_of_ubuntu_is_found(machine, kernel_tar, name):
     assert found(machine) == machine.sources / name
 
 
-def test_type_of_the_source_depends_on_the_path(machine, kernel_tree, kernel_archive):
-    assert open_source(kernel_tree, machine) == Tree(kernel_tree, "", f"Linux source from the tree {kernel_tree}.")
-    assert open_source(kernel_archive, machine) == Archive(kernel_archive)
+def test_type_of_the_source_depends_on_the_path(kernel_tree, kernel_archive):
+    assert open_source(kernel_tree) == Tree(kernel_tree)
+    assert open_source(kernel_archive) == Archive(kernel_archive)
 
 
-def test_missing_path_is_an_error(machine, tmp_path):
+def test_missing_path_is_an_error(tmp_path):
     with pytest.raises(DataError, match="gone does not exist") as caught:
-        open_source(tmp_path / "gone", machine)
+        open_source(tmp_path / "gone")
     assert '"auto"' in caught.value.hint
 
     (tmp_path / "dangling").symlink_to("gone")
     with pytest.raises(DataError, match="does not exist"):
-        open_source(tmp_path / "dangling", machine)
+        open_source(tmp_path / "dangling")
 
 
-def test_device_is_an_error(machine):
+def test_device_is_an_error():
     with pytest.raises(DataError, match="neither a file nor a folder"):
-        open_source(machine.sources / "/dev/zero", machine)
+        open_source(Path("/dev/zero"))

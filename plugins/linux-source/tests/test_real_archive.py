@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.corpus import LinuxSource
+from seqforge_linux_source.locate import INCLUDED
 from seqforge_linux_source.source import Selection
 
 
@@ -67,3 +68,10 @@ def test_documents_of_one_folder(real_archive):
 
     assert len(set(names)) == 100
     assert all(name.startswith("arch/alpha/") for name in names)
+
+
+@pytest.mark.usefixtures("census")
+def test_the_part_that_comes_with_the_plugin_is_that_of_debian(real_archive):
+    selection = Selection(["kernel/**", "include/uapi/linux/**"], [], [".c", ".h"])
+
+    assert sorted(INCLUDED.files(selection)) == sorted(Archive(real_archive).files(selection))

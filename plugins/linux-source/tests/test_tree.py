@@ -15,21 +15,13 @@ EVERYTHING = Selection(["**"], [], [".c", ".h"])
 @pytest.fixture
 def tree(kernel_tree):
     """Return the small tree as a source."""
-    return Tree(kernel_tree, "", "A tree.")
+    return Tree(kernel_tree)
 
 
 def test_files_are_in_the_order_of_their_names(tree, files):
     assert list(tree.files(EVERYTHING)) == sorted(
         (name, content) for name, content in files.items() if name.endswith((".c", ".h"))
     )
-
-
-def test_selection_sees_names_with_the_prefix(kernel_tree):
-    headers = Tree(kernel_tree / "include" / "uapi" / "linux", "include/uapi/linux/", "Headers.")
-
-    assert [name for name, _ in headers.files(Selection(["include/uapi/**"], [], [".h"]))] == [
-        "include/uapi/linux/fs.h"
-    ]
 
 
 def test_links_devices_and_the_folder_of_git_are_skipped(tree, tmp_path, files):
@@ -89,10 +81,10 @@ def test_deleted_files_are_an_error(tree):
     with pytest.raises(DataError, match=r"fork\.c cannot be read"):
         list(found)
     with pytest.raises(DataError, match="cannot be read"):
-        Tree(tree.root / "gone", "", "").fingerprint(EVERYTHING)
+        Tree(tree.root / "gone").fingerprint(EVERYTHING)
 
 
 def test_total_size_is_limited(kernel_tree):
     with pytest.raises(DataError, match="the limit is 1,000") as caught:
-        list(Tree(kernel_tree, "", "").files(EVERYTHING, Reading(1000)))
+        list(Tree(kernel_tree).files(EVERYTHING, Reading(1000)))
     assert "`size_limit`" in caught.value.hint
