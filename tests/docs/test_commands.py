@@ -47,7 +47,8 @@ WITH_COMMANDS = [page for page in PAGES if any(commands(page))]
 def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small source of Linux, with enough files to hold some of them out."""
     tree = tmp_path_factory.mktemp("linux")
-    for name, content in INCLUDED.files(Selection(["kernel/futex/**", "kernel/gcov/**", "kernel/entry/**"], [], [".c", ".h"])):
+    selection = Selection(["kernel/futex/**", "kernel/gcov/**", "kernel/entry/**"], [], [".c", ".h"])
+    for name, content in INCLUDED.files(selection):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(content)
     return tree
