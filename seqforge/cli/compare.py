@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seqforge.cli.completion import complete_run
 from seqforge.cli.options import PluginFiles
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.figures import format_count, format_duration
@@ -27,7 +28,11 @@ def compare(
     context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Run directories, folders that contain some, or models of plugins."),
+        typer.Argument(
+            metavar="RUN",
+            help="Run directories, folders that contain some, or models of plugins.",
+            autocompletion=complete_run,
+        ),
     ],
     axis: Annotated[
         Literal["step", "seconds"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqforge.cli.completion import complete_checkpoint, complete_component, complete_key, complete_run
 from seqforge.cli.terminal import print_error
 from seqforge.errors import ExperimentError
 from seqforge.faults import FILE_SUFFIX
@@ -41,15 +42,19 @@ RunName = Annotated[
     typer.Argument(
         metavar="RUN",
         help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small.",
+        autocompletion=complete_run,
     ),
 ]
-RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.")]
+RunFolder = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.", autocompletion=complete_run)
+]
 Set = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
         help="Override a key of the experiment. Repeatable. Example: --set model.cells.0.hidden_size=256.",
+        autocompletion=complete_key,
     ),
 ]
 SetOfRun = Annotated[
@@ -58,13 +63,19 @@ SetOfRun = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Override a key of the run's experiment. Repeatable. Example: --set sampler.0.temperature=0.5.",
+        autocompletion=complete_key,
     ),
 ]
 
 
 def _component(name: str, meaning: str, default: str = "") -> Any:
     """Return the option that replaces a component of an experiment."""
-    return typer.Option(f"--{name}", metavar="NAME", help=f"{meaning}. Default: the experiment's{default}.")
+    return typer.Option(
+        f"--{name}",
+        metavar="NAME",
+        help=f"{meaning}. Default: the experiment's{default}.",
+        autocompletion=complete_component(name),
+    )
 
 
 CorpusName = Annotated[str | None, _component("corpus", "Corpus, such as linux-source")]
@@ -81,6 +92,7 @@ Samplers = Annotated[
         "--sampler",
         metavar="NAME",
         help="Sampler, such as top-p. Repeat the option for a chain. Default: the experiment's samplers.",
+        autocompletion=complete_component("sampler"),
     ),
 ]
 CheckpointName = Annotated[
@@ -89,6 +101,7 @@ CheckpointName = Annotated[
         "--checkpoint",
         metavar="CHECKPOINT",
         help="best, latest, a step such as 500, or initial for the weights before the first step.",
+        autocompletion=complete_checkpoint,
     ),
 ]
 Device = Annotated[

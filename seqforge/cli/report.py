@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from seqforge.cli.completion import complete_run
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.storage.files import check_output
@@ -14,7 +15,11 @@ def report(
     context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Run directories, such as runs/first-run, or models, such as linux-small."),
+        typer.Argument(
+            metavar="RUN",
+            help="Run directories, such as runs/first-run, or models, such as linux-small.",
+            autocompletion=complete_run,
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqforge.cli.completion import complete_run
 from seqforge.cli.options import (
     COMPONENTS,
     BackendName,
@@ -53,6 +54,7 @@ def run(
         typer.Option(
             metavar="RUN",
             help="Resume a run, such as runs/first-run, from its latest checkpoint, or from the given checkpoint.",
+            autocompletion=complete_run,
         ),
     ] = None,
     initial: Annotated[
@@ -61,6 +63,7 @@ def run(
             metavar="RUN",
             help="Fine-tune: start from the best weights of a run, such as runs/first-run, from a checkpoint, or from "
             "a model, such as linux-small.",
+            autocompletion=complete_run,
         ),
     ] = None,
     corpus: CorpusName = None,
