@@ -22,28 +22,28 @@ PREPARATION = {
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/how-to/evaluate-other-text.md": [FIRST_RUN],
-    "docs/how-to/fine-tune.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
     "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
     "docs/how-to/sample.md": [FIRST_RUN],
-    "docs/how-to/share-a-run.md": [FIRST_RUN],
-    "docs/how-to/report.md": [
+    "docs/how-to/see-and-compare.md": [
         f"{RUN}/first-run.toml",
         f"{RUN}/hello.toml --set experiment.name=lstm",
         f"{RUN}/hello.toml --set experiment.name=gru",
     ],
-    "docs/reference/pretrained.md": [f"{RUN}/hello.toml"],
+    "docs/how-to/trained-models.md": [FIRST_RUN, f"{RUN}/hello.toml"],
 }
 """Commands that create the runs to which the commands of a page refer."""
 
 MEANINGS = {
     "README.md": {"notes.txt": "experiments/input.txt"},
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
-    "docs/how-to/device.md": {"experiments/first-run.toml": "experiments/hello.toml"},
+    "docs/how-to/device.md": {
+        "experiments/first-run.toml": "experiments/hello.toml",
+        "experiment.toml": "experiments/hello.toml",
+    },
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
     "docs/how-to/sample.md": {"10000": "100"},
-    "docs/how-to/share-a-run.md": {"received/first-run": "runs/first-run"},
-    "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/first-run.toml"},
+    "docs/how-to/trained-models.md": {"received/first-run": "runs/first-run"},
     "docs/explanation/speed.md": {"100000": "100"},
     "docs/reference/code-structure.md": {"linux-source-6.12.tar.xz": "auto"},
     "docs/results/what-it-learns-details.md": {
@@ -105,7 +105,7 @@ OUTSIDE = {
 
 ONLY_PARSED = {
     "/shared/": "needs a folder that machines share",
-    "--output first-run.html": "docs/how-to/report.md writes reports",
+    "--output first-run.html": "docs/how-to/see-and-compare.md writes reports",
     "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes.md has one",
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",

@@ -26,8 +26,15 @@ def files_of(page: str) -> dict[str, str]:
 
 
 KINDS = "how-to/components"
-"""Folder of the pages that show a component of a kind."""
-FURTHER = {"corpus": "json_lines.py", "labelled-corpus": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
+"""Folder of the pages that show components."""
+SHOWN_IN = {
+    "cell": "how-to/plugins",  # The page of cells shows others.
+    **dict.fromkeys(("labelled-corpus", "prediction-metric", "attention"), f"{KINDS}/labelled-examples"),
+    **dict.fromkeys(("vocabulary", "loss", "optimizer", "schedule", "initializer"), f"{KINDS}/small-components"),
+    "tracker": "how-to/trackers",
+}
+"""Pages that show the example of a kind, if the page has not the name of the kind."""
+FURTHER = {"corpus": "json_lines.py", "labelled-examples": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
            "cell-of-a-paper": "qrnn.py", "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
 """Files of these pages besides the example of a new plugin."""
 
@@ -103,10 +110,8 @@ def test_the_plugins_page_shows_what_the_command_creates() -> None:
 
 @pytest.mark.parametrize("choice", INTERFACES)
 def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
-    page, name = f"{KINDS}/{choice}.md", f"{choice.replace('-', '_')}.py"
-    if choice == "cell":  # Its page shows other cells.
-        page, name = "how-to/plugins.md", "my_cell.py"
-    content = files_of(page)[name]
+    page = SHOWN_IN.get(choice, f"{KINDS}/{choice}") + ".md"
+    content = files_of(page)["my_cell.py" if choice == "cell" else f"{choice.replace('-', '_')}.py"]
     (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
     created = render_plugin("my", [choice])[f"seqforge_my/{choice.replace('-', '_')}.py"]
     (own_name,) = re.findall(r"^class (\w+)\(", created, flags=re.MULTILINE)
@@ -123,8 +128,9 @@ def test_the_other_examples_are_right(page: str, write: Callable, essentials: Re
 
 def test_every_file_of_a_component_is_tested() -> None:
     for path in (DOCS / KINDS).glob("*.md"):
-        known = {f"{path.stem.replace('-', '_')}.py", *FURTHER.get(path.stem, "").split(), "test_paper.py"}
-        assert {name for name in files_of(f"{KINDS}/{path.name}") if name.endswith(".py")} <= known
+        examples = {kind for kind in INTERFACES if SHOWN_IN.get(kind, f"{KINDS}/{kind}") == f"{KINDS}/{path.stem}"}
+        known = {f"{kind.replace('-', '_')}.py" for kind in examples} | {*FURTHER.get(path.stem, "").split()}
+        assert {name for name in files_of(f"{KINDS}/{path.name}") if name.endswith(".py")} <= known | {"test_paper.py"}
 
 
 def test_the_comparison_with_the_paper_succeeds(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

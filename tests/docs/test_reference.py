@@ -61,7 +61,7 @@ def test_the_page_of_the_package_lists_its_names() -> None:
 
 
 def test_the_page_of_events_names_the_methods_and_hooks_of_all_events() -> None:
-    page = (DOCS / "events.md").read_text("utf-8")
+    page = (DOCS / "run-directory.md").read_text("utf-8")
     rows = re.findall(r"^\| \[`(\w+)`\]\S+ \| `(on_(\w+))` \|", page, flags=re.MULTILINE)
     assert {event for event, _, _ in rows} == EVENTS
     for event, method, name in rows:
@@ -113,5 +113,5 @@ def test_the_lines_of_the_metrics_log_are_those_of_the_page(run: seqforge.Run) -
     values = lines["sample"] - {"step", "intervals", "checksums"}
     assert values
     assert all(re.fullmatch(r"distinct\.\w+(\.baseline)?", name) for name in values)
-    page = (DOCS / "events.md").read_text("utf-8").partition("## The lines")[2]
+    page = (DOCS / "run-directory.md").read_text("utf-8").partition("### The lines")[2]
     assert list(lines) == re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)[-3:]
