@@ -21,7 +21,7 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 
-from seqforge.data import hash_to_unit_interval
+from seqforge.data.splits import hash_to_unit_interval
 
 HELD_OUT = 0.05
 """Share of the files that are held out."""

@@ -29,7 +29,7 @@ from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
 
 from benchmarks.c_mutations import RETURNED, HeldOutFunction, Mutant, Mutations
-from seqforge.data import hash_to_unit_interval
+from seqforge.data.splits import hash_to_unit_interval
 
 FOLDERS = ("kernel/**", "mm/**", "lib/**", "fs/**", "drivers/net/**")
 HELD_OUT = 0.05

@@ -28,7 +28,7 @@ from seqforge_linux_source.corpus import LinuxSource
 
 from benchmarks.c_identifiers import FOLDERS, HELD_OUT, read_held_out_functions
 from benchmarks.c_mutations import HeldOutFunction, Mutations
-from seqforge.data import hash_to_unit_interval
+from seqforge.data.splits import hash_to_unit_interval
 
 FITTED, TESTED = 2 * HELD_OUT, 3 * HELD_OUT
 """Hashes of names at which the files for fitting and for the table end."""

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from seqforge.api import Run
 from seqforge.cli import collect_old_objects_rarely
-from seqforge.generation import encode_prompt, generate
+from seqforge.generation.generator import generate
+from seqforge.generation.text import encode_prompt
 from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
 

@@ -16,7 +16,8 @@ from seqforge_native.generation import NativeGenerationKernel
 from torch import Tensor
 
 from seqforge.api import Run
-from seqforge.data import evaluation_batches, prepare
+from seqforge.data.batches import evaluation_batches
+from seqforge.data.dataset import prepare
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import Precision, SequenceModel
 

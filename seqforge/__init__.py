@@ -13,7 +13,7 @@ from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
     from seqforge.api import Run, compare, examples, export, texts, train
-    from seqforge.experiment import Experiment
+    from seqforge.experiment.experiment import Experiment
     from seqforge.kinds.interfaces import *
     from seqforge.registry import Registry, use
     from seqforge.training.callbacks import Callback
@@ -37,7 +37,7 @@ __all__ = [
 
 _MODULES = {
     "Callback": "seqforge.training.callbacks",
-    "Experiment": "seqforge.experiment",
+    "Experiment": "seqforge.experiment.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
     **dict.fromkeys(("Run", "compare", "examples", "export", "texts", "train"), "seqforge.api"),

@@ -13,7 +13,7 @@ from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
-from seqforge.data import prepare
+from seqforge.data.dataset import prepare
 from seqforge.kinds import Vocabulary
 from seqforge.storage.files import write_atomically
 

@@ -43,7 +43,7 @@ def _read(archive: str, vocabulary: str) -> Callable[[], object]:
 
 def _prepare(archive: str, vocabulary: str) -> Callable[[], object]:
     """Return a function that encodes the archive into token files and syncs them to disk."""
-    from seqforge.data import prepare
+    from seqforge.data.dataset import prepare
 
     experiment = _experiment(archive, vocabulary)
     return lambda: prepare(experiment, lambda _: None)

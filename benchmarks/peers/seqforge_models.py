@@ -10,7 +10,7 @@ from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMB
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
 from seqforge.errors import ExperimentError, PluginError
-from seqforge.generation import generate
+from seqforge.generation.generator import generate
 from seqforge.kinds import Vocabulary
 from seqforge.model import BatchShape, Precision, build_model, choose_backends
 from seqforge.runs.training_state import new_training_state

@@ -13,8 +13,9 @@ import torch
 from benchmarks.peers.seqforge_models import SYMBOLS, experiment
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES
 from benchmarks.worker import Clock
-from seqforge.data import Batch
-from seqforge.distribution import ALONE, Replica, World, join_world
+from seqforge.data.batches import Batch
+from seqforge.distribution.replica import Replica
+from seqforge.distribution.world import ALONE, World, join_world
 from seqforge.model import BatchShape, choose_backends
 from seqforge.runs.training_state import new_training_state
 from seqforge.tasks import text_losses

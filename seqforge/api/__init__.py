@@ -5,7 +5,7 @@ from seqforge.api.export import export
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
 from seqforge.api.train import train
-from seqforge.generation import Prediction
+from seqforge.generation.predictions import Prediction
 from seqforge.report.inspection import Inspection, SymbolProbability
 
 __all__ = [

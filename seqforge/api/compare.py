@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.api.run import Run
-from seqforge.data import SplitName
+from seqforge.data.splits import SplitName
 from seqforge.errors import RunError
 from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.events import Report, no_report

@@ -9,7 +9,7 @@ import torch
 
 from seqforge.api.run import Run
 from seqforge.errors import RunError, did_you_mean
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
 from seqforge.kinds.table import OBSERVER_KEYS

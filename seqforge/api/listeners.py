@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from seqforge.api.progress import ProgressDisplay
-from seqforge.distribution import World
+from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
 from seqforge.registry import format_value

@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -44,13 +45,16 @@ class ProgressDisplay(Callback):
 
     Args:
         console: Console to print to; by default standard error, or the output of a notebook cell.
+        title: Function that returns what precedes the bar of each run. With it, only the bar is displayed.
 
     Attributes:
         started: Event of the start of the run; None before.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, title: Callable[[], str] | None = None) -> None:
         self.started: RunStarted | None = None
+        self._title = title
+        self._heading = ""
         self._notebook = console is None and Console().is_jupyter
         # In a notebook, lines are printed as plain text: rich would create a separate output for each line.
         self._console = console or Console(
@@ -171,6 +175,8 @@ class ProgressDisplay(Callback):
 
     def on_sampled(self, event: Sampled) -> None:
         """Print the first sample, and the scores of all samples."""
+        if self._title is not None:
+            return
         self._console.rule(f"{self._units.sample} at step {event.step:,}", style="dim")
         self._print(event.texts[0])
         self._console.rule(style="dim")
@@ -198,7 +204,8 @@ class ProgressDisplay(Callback):
 
     def _print(self, text: str) -> None:
         # A terminal breaks long lines inside words; rich breaks them between words.
-        self._console.print(Text(printable(text)), soft_wrap=not self._console.is_terminal)
+        if self._title is None:
+            self._console.print(Text(printable(text)), soft_wrap=not self._console.is_terminal)
 
     def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
         now, is_new = time.monotonic(), description != self._description
@@ -207,13 +214,16 @@ class ProgressDisplay(Callback):
             return
         self._updated, self._description = now, description
         if not self.has_bar:
-            self._console.print(f"{description}: {figures}" if figures else description)
+            if self._title is None:
+                self._console.print(f"{description}: {figures}" if figures else description)
             return
         total, completed = (None, 0.0) if fraction is None else (1.0, fraction)
         if self._task is None:
+            self._heading = "" if self._title is None else f"{self._title()}  "
             self._task = self._bar.add_task(description, total=total, figures=figures)
             if not self._notebook:
                 self._bar.start()
+        description = self._heading + description
         self._bar.update(self._task, description=description, completed=completed, total=total, figures=figures)
         if not self._notebook:
             self._bar.refresh()

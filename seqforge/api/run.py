@@ -9,25 +9,26 @@ from torch import Tensor
 
 from seqforge.api.display import summary_html, summary_line
 from seqforge.api.start_training import train_further
-from seqforge.data import SplitName
-from seqforge.distribution import join_world
-from seqforge.evaluation import ExampleScore, LikelihoodScore, TextScores
+from seqforge.data.splits import SplitName
+from seqforge.distribution.world import join_world
+from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report, no_report
-from seqforge.experiment import Experiment, override
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.tables import override
 from seqforge.faults import blame_components, blame_iteration
-from seqforge.generation import Prediction, sample_texts, stream_text
+from seqforge.generation.predictions import Prediction
+from seqforge.generation.text import sample_texts, stream_text
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry
 from seqforge.report import ReportPage, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
+from seqforge.runs import RunDirectory, find_run
 from seqforge.runs.checkpoints import Checkpoints
-from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import tabulate_losses
 from seqforge.runs.resume import sets_backend
-from seqforge.tasks import decoding_options, load_predictor, score_samples, task_of
+from seqforge.tasks import SplitScore, decoding_options, load_predictor, score_samples, task_of
 from seqforge.training.dynamic_evaluation import evaluate_dynamically
 
 
@@ -218,7 +219,7 @@ class Run:
             RunError: If the run is a language model.
             DataError: If an input does not fit the example spec of the run.
         """
-        chain = self._chain(samplers) if samplers else []
+        chain = self._chain(samplers)
         decoding = decoding_options(self.experiment, beam=beam, length=length, samplers=chain, seed=seed)
         return load_predictor(self.load(checkpoint, device), decoding)(inputs, report)
 
@@ -231,7 +232,7 @@ class Run:
         checkpoint: str | int = "best",
         device: str = "auto",
         report: Report = no_report,
-    ) -> LikelihoodScore | ExampleScore:
+    ) -> SplitScore:
         """Score a whole split; with a learning rate `dynamic`, learn from each sequence after it was scored.
 
         Returns:
@@ -338,13 +339,11 @@ class Run:
             RunError: If there is no such checkpoint, if it does not fit, if the run is at its end, or as in `train`.
         """
         experiment = self.experiment.with_tables(settings, self.path)
-        new_backends = self.new_backends or "backend" in settings.get("training", {})
+        new = self.new_backends or "backend" in settings.get("training", {})
         with join_world() as world:
-            train_further(self.directory, experiment, checkpoint, new_backends, callbacks, progress, world)
+            train_further(self.directory, experiment, checkpoint, new, callbacks, progress, world)
         return Run(self.directory, experiment)
 
     def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
-        chosen = self.experiment
-        if samplers is not None:
-            chosen = chosen.with_tables({"sampler": samplers}, self.path)
+        chosen = self.experiment if samplers is None else self.experiment.with_tables({"sampler": samplers}, self.path)
         return [sampler.build() for sampler in chosen.samplers]

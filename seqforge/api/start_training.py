@@ -12,19 +12,21 @@ import torch
 
 from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.listeners import open_listeners
-from seqforge.distribution import World
+from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.events import WorkProgressed
-from seqforge.experiment import AUTO_BACKEND, Experiment
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, RecordedBackends, choose_backends, map_states, precisions_to_measure
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
 from seqforge.runs.checkpoints import Checkpoints
+from seqforge.runs.comparison import find_differences
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import measure_history
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.resume import check_changes, find_differences, pinned_backends, remove_temporary_files
+from seqforge.runs.resume import check_changes, pinned_backends, remove_temporary_files
 from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import TrainingTask, task_of
@@ -202,7 +204,8 @@ def check_same_experiment(experiment: Experiment, world: World) -> None:
     """
     own: Any = json.loads(json.dumps({**experiment.table, "plugins": dict(experiment.plugins)}))
     differences = [
-        f"{key} is {ours!r:.60}, not {first!r:.60}" for key, first, ours in find_differences(world.broadcast(own), own)
+        f"{key} is {ours!r:.60}, not {first!r:.60}"
+        for key, (first, ours) in find_differences([world.broadcast(own), own]).items()
     ]
     if differences:
         raise ExperimentError(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from seqforge.api.run import Run
 from seqforge.api.start_training import train_further, train_new
-from seqforge.distribution import World, join_world
+from seqforge.distribution.world import World, join_world
 from seqforge.errors import ExperimentError
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.faults import blame_components
 from seqforge.registry import Registry, format_value
 from seqforge.runs.directory import RunDirectory

@@ -5,25 +5,11 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import (
-    BackendName,
-    CellName,
-    CorpusName,
-    HiddenSize,
-    Layers,
-    LearningRate,
-    LossName,
-    Minutes,
-    OptimizerName,
-    PluginFiles,
-    Samplers,
-    Set,
-    Steps,
-    compose_experiment,
-)
+from seqforge.cli.options import compose_experiment, with_experiment_options
 from seqforge.kinds.table import KINDS
 
 
+@with_experiment_options
 def check(
     context: typer.Context,
     experiment: Annotated[
@@ -32,19 +18,6 @@ def check(
             metavar="[EXPERIMENT.toml|TEXT|FOLDER]", help="Experiment file, or a text as for `seqforge run`."
         ),
     ] = None,
-    corpus: CorpusName = None,
-    cell: CellName = None,
-    loss: LossName = None,
-    optimizer: OptimizerName = None,
-    backend: BackendName = None,
-    sampler: Samplers = [],
-    steps: Steps = None,
-    minutes: Minutes = None,
-    learning_rate: LearningRate = None,
-    hidden_size: HiddenSize = None,
-    layers: Layers = None,
-    assignments: Set = [],
-    plugin: PluginFiles = [],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
     ] = False,

@@ -34,7 +34,7 @@ def complete_checkpoint(incomplete: str) -> list[str]:
 
 def complete_key(incomplete: str) -> list[str]:
     """Return the keys of an experiment, and after a point those of its table."""
-    from seqforge.experiment import Experiment
+    from seqforge.experiment.experiment import Experiment
 
     keys = list[str]()
     for name, field in Experiment.model_fields.items():

@@ -69,9 +69,9 @@ def doctor(
 
 def _print_backends(path: Path, assignments: list[str], registry: Registry, *, as_json: bool) -> None:
     """Measure every backend that can run the cells of an experiment, on its batch shape and without the cache."""
-    from seqforge.distribution import ALONE
+    from seqforge.distribution.world import ALONE
     from seqforge.events import no_report
-    from seqforge.experiment import Experiment
+    from seqforge.experiment.experiment import Experiment
     from seqforge.hardware.devices import choose_device
     from seqforge.model import measure_cells
     from seqforge.tasks import task_of

@@ -12,7 +12,7 @@ from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
     from seqforge.api import Run
-    from seqforge.evaluation import TextScores
+    from seqforge.evaluation.metrics import TextScores
     from seqforge.events import Report
 
 
@@ -69,7 +69,7 @@ def evaluate(
       seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.evaluation import with_baselines
+    from seqforge.evaluation.baseline import with_baselines
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     with ProgressDisplay(stderr()) as display:

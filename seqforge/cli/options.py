@@ -1,8 +1,10 @@
 """Arguments and options that several commands share."""
 
 import copy
+import functools
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,7 @@ from seqforge.registry import Registry, with_plugin_file
 
 if TYPE_CHECKING:
     from seqforge.api import Run
-    from seqforge.experiment import Experiment
+    from seqforge.experiment.experiment import Experiment
 
 
 def _load_plugin_files(context: typer.Context, paths: list[Path]) -> list[Path]:
@@ -78,14 +80,6 @@ def _component(name: str, meaning: str, default: str = "") -> Any:
     )
 
 
-CorpusName = Annotated[str | None, _component("corpus", "Corpus, such as linux-source")]
-CellName = Annotated[str | None, _component("cell", "Cell of every layer, such as gru", ", or lstm")]
-LossName = Annotated[str | None, _component("loss", "Loss, such as ctc", ", or cross-entropy")]
-OptimizerName = Annotated[str | None, _component("optimizer", "Optimizer, such as sgd", ", or adam")]
-BackendName = Annotated[
-    str | None,
-    _component("backend", "Backend that runs the cells, such as native", ", or auto for the fastest"),
-]
 Samplers = Annotated[
     list[str],
     typer.Option(
@@ -109,22 +103,50 @@ Device = Annotated[
 ]
 
 
-def _setting(name: str, meaning: str, metavar: str, *names: str) -> Any:
+def _setting(name: str, meaning: str, *names: str) -> Any:
     """Return the option that sets a key of an experiment."""
-    return typer.Option(f"--{name}", *names, metavar=metavar, help=f"{meaning}. Default: the experiment's.")
+    return typer.Option(f"--{name}", *names, metavar="NUMBER", help=f"{meaning}. Default: the experiment's.")
 
-
-Steps = Annotated[int | None, _setting("steps", "Number of optimizer steps, instead of other limits", "NUMBER")]
-Minutes = Annotated[float | None, _setting("minutes", "Minutes of training, instead of other limits", "NUMBER")]
-LearningRate = Annotated[float | None, _setting("learning-rate", "Learning rate of the optimizer", "NUMBER", "--lr")]
-HiddenSize = Annotated[int | None, _setting("hidden-size", "Number of units of every cell", "NUMBER")]
-Layers = Annotated[int | None, _setting("layers", "Number of layers, all with the first cell", "NUMBER")]
 
 LIMITS = ("steps", "epochs", "minutes")
 """Keys of `[training]` that end a run. An option for one replaces all that the file has."""
 
 COMPONENTS = ("corpus", "cell", "loss", "optimizer", "sampler")
 """Options that replace components of an experiment, by the names of their parameters."""
+
+
+def _declare_experiment_options(
+    corpus: Annotated[str | None, _component("corpus", "Corpus, such as linux-source")] = None,
+    cell: Annotated[str | None, _component("cell", "Cell of every layer, such as gru", ", or lstm")] = None,
+    loss: Annotated[str | None, _component("loss", "Loss, such as ctc", ", or cross-entropy")] = None,
+    optimizer: Annotated[str | None, _component("optimizer", "Optimizer, such as sgd", ", or adam")] = None,
+    backend: Annotated[
+        str | None,
+        _component("backend", "Backend that runs the cells, such as native", ", or auto for the fastest"),
+    ] = None,
+    sampler: Samplers = [],
+    steps: Annotated[int | None, _setting("steps", "Number of optimizer steps, instead of other limits")] = None,
+    minutes: Annotated[float | None, _setting("minutes", "Minutes of training, instead of other limits")] = None,
+    learning_rate: Annotated[float | None, _setting("learning-rate", "Learning rate of the optimizer", "--lr")] = None,
+    hidden_size: Annotated[int | None, _setting("hidden-size", "Number of units of every cell")] = None,
+    layers: Annotated[int | None, _setting("layers", "Number of layers, all with the first cell")] = None,
+    assignments: Set = [],
+    plugin: PluginFiles = [],
+) -> None:
+    """Declare the options from which `compose_experiment` composes an experiment."""
+
+
+def with_experiment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `_declare_experiment_options` to a command, which finds their values in its context."""
+    own = inspect.signature(command).parameters
+    added = inspect.signature(_declare_experiment_options).parameters
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        command(**{name: value for name, value in values.items() if name in own})
+
+    vars(call)["__signature__"] = inspect.Signature([*own.values(), *added.values()])
+    return call
 
 
 def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment":
@@ -137,7 +159,7 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
     Raises:
         ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
     """
-    from seqforge.experiment import Experiment, override, read_table, replace_components
+    from seqforge.experiment.tables import override, read_table, replace_components
 
     registry: Registry = context.obj
     table = {} if path is None else read_table(path) if is_experiment(path) else _text_table(path)
@@ -149,6 +171,8 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
             hint="Name a text, an experiment file such as experiments/first-run.toml, or a corpus with --corpus: "
             f"{', '.join(registry.names('corpus'))}.",
         )
+    from seqforge.experiment.experiment import Experiment  # imports torch, which is not needed for the errors above
+
     folder = path.parent if path is not None and is_experiment(path) else Path.cwd()
     return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
 
@@ -208,7 +232,8 @@ def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tu
         The run, and the name of the checkpoint.
     """
     from seqforge.api import Run
-    from seqforge.experiment import Experiment, override, replace_components
+    from seqforge.experiment.experiment import Experiment
+    from seqforge.experiment.tables import override, replace_components
     from seqforge.runs import RunDirectory, locate
     from seqforge.runs.resume import sets_backend
 

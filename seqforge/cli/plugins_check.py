@@ -109,7 +109,7 @@ def check_plugins(
 
       seqforge plugins check my_corpus.py --set my-corpus.file=notes.txt
     """
-    from seqforge.experiment import override
+    from seqforge.experiment.tables import override
 
     subject = find_subject(context.obj, name)
     entries = [entry for plugin in subject.plugins for entry in plugin.registrations]

@@ -11,34 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.completion import complete_run
-from seqforge.cli.options import (
-    COMPONENTS,
-    BackendName,
-    CellName,
-    CorpusName,
-    HiddenSize,
-    Layers,
-    LearningRate,
-    LossName,
-    Minutes,
-    OptimizerName,
-    PluginFiles,
-    Samplers,
-    Set,
-    Steps,
-    compose_experiment,
-    open_run,
-)
+from seqforge.cli.options import COMPONENTS, compose_experiment, open_run, with_experiment_options
 from seqforge.cli.terminal import print_error, stderr, stdout, typed_program
 from seqforge.errors import ExperimentError, SeqforgeError, quote_path
 from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
     from seqforge.api import Run
-    from seqforge.distribution import World
+    from seqforge.distribution.world import World
     from seqforge.events import RunStarted
 
 
+@with_experiment_options
 def run(
     context: typer.Context,
     experiment: Annotated[
@@ -66,19 +50,6 @@ def run(
             autocompletion=complete_run,
         ),
     ] = None,
-    corpus: CorpusName = None,
-    cell: CellName = None,
-    loss: LossName = None,
-    optimizer: OptimizerName = None,
-    backend: BackendName = None,
-    sampler: Samplers = [],
-    steps: Steps = None,
-    minutes: Minutes = None,
-    learning_rate: LearningRate = None,
-    hidden_size: HiddenSize = None,
-    layers: Layers = None,
-    assignments: Set = [],
-    plugin: PluginFiles = [],
     output: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder in which the run directory is created. Default: runs."),
@@ -111,7 +82,7 @@ def run(
     from seqforge.api.progress import ProgressDisplay
     from seqforge.api.start_training import train_further
     from seqforge.cli.contention import ContentionWarning
-    from seqforge.distribution import join_world
+    from seqforge.distribution.world import join_world
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
 
@@ -198,7 +169,7 @@ def reported_once(world: "World") -> Generator[None]:
         if isinstance(error, typer.Exit) or world.launch is None:
             raise
         failure = error
-        from seqforge.distribution import FailedElsewhereError
+        from seqforge.distribution.world import FailedElsewhereError
 
         world.launch.report(lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError))
         raise typer.Exit(1) from None

@@ -20,6 +20,6 @@ def schema(
     Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment file. An editor with Taplo
     (Even Better TOML) then completes and checks the file while you type.
     """
-    from seqforge.experiment import json_schema
+    from seqforge.experiment.schema import json_schema
 
     typer.echo(json.dumps(json_schema(context.obj), indent=2))

@@ -56,7 +56,7 @@ def _propose(option: str, context: Any) -> Iterator[str]:
     """Yield what an unknown option may mean: a key of the experiment, or the nearest option."""
     names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     if "--set" in names:
-        from seqforge.experiment import Experiment
+        from seqforge.experiment.experiment import Experiment
 
         key = option.removeprefix("--").replace("-", "_")
         for table, field in Experiment.model_fields.items():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqforge.data.splits import Spans
 from seqforge.data.token_file import MappedTokens, TokenFile
-from seqforge.distribution import ALONE, World
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET
 

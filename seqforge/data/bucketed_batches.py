@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.padded_batch import PaddedBatch, count_targets, read_batch
-from seqforge.distribution import ALONE, World
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError
 
 SPREAD = 1.2

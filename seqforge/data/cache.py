@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,12 @@ from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile, ExampleIndex
 from seqforge.data.token_file import VOCABULARY, TokenFile, TokenIndex
-from seqforge.errors import DataError, warn
 from seqforge.events import Report
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.kinds.corpus import read_fingerprint
-from seqforge.storage.cache import find_damage, hold_entry, load_or_write
+from seqforge.storage.cache import load_or_write
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
-from seqforge.storage.records import DamagedFileError
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
@@ -69,42 +66,17 @@ def _load(
     open_file: Callable[[Path], EncodedT],
     report: Report,
 ) -> EncodedT:
-    entry, damage = cache_folder() / name, ""
-
-    def load(folder: Path) -> EncodedT | None:
-        nonlocal damage
-        try:
-            return _open(folder, open_file, vocabulary, report)
-        except DamagedFileError as error:
-            damage = error.message if os.path.lexists(folder) else ""
-            return None
+    def open_entry(folder: Path) -> EncodedT:
+        encoded = open_file(folder)
+        read_vocabulary(vocabulary, folder / VOCABULARY)
+        return encoded
 
     def write(folder: Path) -> str:
-        if damage:
-            warn(f"{damage}; encoding the corpus again")
         encode(folder)
         description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
         return f"{description} ({type(vocabulary).__name__})"
 
+    entry = cache_folder() / name
     action = f"encoding the corpus into {entry.parent}"
     with reported_failures(action, f"Set {CACHE_VARIABLE} to use another cache folder."):
-        encoded = load_or_write(entry, load, write)
-    if encoded is None:
-        raise DataError(f"the corpus was encoded, and cannot be read: {damage}")
-    return encoded
-
-
-def _open(folder: Path, open_file: Callable[[Path], EncodedT], vocabulary: Vocabulary, report: Report) -> EncodedT:
-    """Verify and open an entry, and restore its vocabulary.
-
-    Raises:
-        DamagedFileError: If it is missing or damaged.
-    """
-    damage = find_damage(folder, report)
-    if damage is not None:
-        raise DamagedFileError(folder, damage)
-    encoded = open_file(folder)
-    read_vocabulary(vocabulary, folder / VOCABULARY)
-    if not hold_entry(folder, encoded):
-        raise DamagedFileError(folder, "another process is removing it")
-    return encoded
+        return load_or_write(entry, open_entry, write, report)

@@ -17,7 +17,7 @@ from seqforge.data.token_file import TokenFile
 from seqforge.data.token_writer import count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 LONGEST_PIECE = 1 << 20

@@ -1,11 +1,8 @@
-"""Writing of an encoded corpus: one thread encodes, a second one writes, and a third one computes the digest."""
+"""Writing of an encoded corpus, with a digest of its content."""
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,6 @@ from seqforge.component_state import checked_state
 from seqforge.data.token_file import TOKENS, TokenFile, Tokens
 from seqforge.errors import DataError
 from seqforge.kinds import Document, Vocabulary
-
-BATCH_SIZE = 1 << 20
-"""Approximate size in bytes to which small pieces are joined, since passing each to a thread would take longer."""
-
-LARGEST_QUEUE = 2 * BATCH_SIZE
-"""Maximum number of bytes that wait for a thread, which bounds memory if it is slow. A larger piece waits alone."""
-
-Piece = bytes | memoryview
 
 
 class TokenWriter:
@@ -60,11 +49,7 @@ class TokenWriter:
             DataError: If the corpus is empty or cannot be encoded.
         """
         stop = end = 0
-        with (
-            (self._folder / TOKENS).open("wb") as file,
-            consume_in_background(file.write) as write,
-            consume_in_background(self._digest.update) as update,
-        ):
+        with (self._folder / TOKENS).open("wb") as file:
             for document in documents:
                 self.documents += 1
                 self.size += len(document.content)
@@ -74,9 +59,11 @@ class TokenWriter:
                     raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
                 if tokens.size == 0:
                     continue
-                write(tokens.data)
-                update(tokens.data)
-                update(f"\0{document.name}\0{tokens.size} {tokens.itemsize}\0".encode("utf-8", "surrogateescape"))
+                file.write(tokens.data)
+                self._digest.update(tokens.data)
+                self._digest.update(
+                    f"\0{document.name}\0{tokens.size} {tokens.itemsize}\0".encode("utf-8", "surrogateescape")
+                )
                 stop += tokens.size
                 end += tokens.nbytes
                 self._names.append(document.name)
@@ -113,46 +100,6 @@ class TokenWriter:
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
     """Return the smallest unsigned integer type that holds every token id of a vocabulary after learning."""
     return np.min_scalar_type(max(vocabulary.size - 1, 0))
-
-
-@contextmanager
-def consume_in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
-    """Pass pieces of bytes to a function on another thread, in order and with small pieces joined.
-
-    This saves time if the function releases the interpreter lock, as hashing and writing do. All pieces are consumed
-    when the block ends. An exception of `consume` is raised in the block or at its end.
-
-    Yields:
-        A function that accepts a piece, whose content must not change afterwards. It blocks while more than
-        `LARGEST_QUEUE` bytes are waiting.
-    """
-    small: list[Piece] = []
-    size = 0
-    waiting: deque[tuple[Future[object], int]] = deque()
-
-    def accept(piece: Piece) -> None:
-        nonlocal size
-        length = memoryview(piece).nbytes
-        if size + length > BATCH_SIZE:
-            submit(b"".join(small), size)
-            small.clear()
-            size = 0
-        if length > BATCH_SIZE:
-            submit(piece, length)  # A large document is not copied.
-        else:
-            small.append(piece)
-            size += length
-
-    def submit(batch: Piece, length: int) -> None:
-        while waiting and sum(queued for _, queued in waiting) + length > LARGEST_QUEUE:
-            waiting.popleft()[0].result()
-        waiting.append((thread.submit(consume, batch), length))
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        yield accept
-        submit(b"".join(small), size)
-        for batch, _ in waiting:
-            batch.result()
 
 
 def count_characters(content: bytes) -> int:

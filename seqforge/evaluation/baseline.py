@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data import Dataset, TokenStream
-from seqforge.distribution import ALONE, World
+from seqforge.data.batches import TokenStream
+from seqforge.data.dataset import Dataset
+from seqforge.distribution.world import ALONE, World
 from seqforge.evaluation.bootstrap import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
-from seqforge.experiment import Experiment
-from seqforge.generation import encode_prompt
+from seqforge.experiment.experiment import Experiment
+from seqforge.generation.text import encode_prompt
 from seqforge.kinds import Metric
 
 WINDOWS = 64

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqforge.data import Dataset
+from seqforge.data.dataset import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.kinds import FittedMetric, IndexedMetric
 from seqforge.kinds.metric import state_fault
 from seqforge.registry import Component
-from seqforge.storage.cache import LARGEST_FILE, find_damage, hold_entry, load_or_write
+from seqforge.storage.cache import LARGEST_FILE, load_or_write
 from seqforge.storage.files import read_bounded, reported_failures
 from seqforge.storage.paths import cache_folder
+from seqforge.storage.records import DamagedFileError
 
 _STATE = "state"
 """File with the state of a `FittedMetric`."""
@@ -36,13 +37,12 @@ def fit_metric(
         PluginError: If the metric cannot be fitted.
     """
     with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
-        restored = load_or_write(
+        load_or_write(
             cache_folder() / "metrics" / _fingerprint(component, experiment, dataset),
-            lambda folder: True if _restore(metric, folder, report) else None,
+            lambda folder: _restore(metric, component, folder),
             lambda folder: _fit(metric, component, dataset, folder, report),
+            report,
         )
-        if restored is None:
-            raise plugin_fault("metric", component.name, "it cannot restore the state to which it was just fitted")
 
 
 def _fit(
@@ -70,18 +70,20 @@ def _fit(
     return f"{component.name}, {dataset.description}"
 
 
-def _restore(metric: FittedMetric | IndexedMetric, folder: Path, report: Report) -> bool:
-    """Restore a metric from the cache, and return whether an undamaged result was there."""
-    if find_damage(folder, report) is not None or not hold_entry(folder, metric):
-        return False
+def _restore(metric: FittedMetric | IndexedMetric, component: Component, folder: Path) -> FittedMetric | IndexedMetric:
+    """Restore a metric from an entry of the cache.
+
+    Raises:
+        DamagedFileError: If another version of the metric wrote the entry.
+    """
     try:
         if isinstance(metric, IndexedMetric):
             metric.open_index(folder)
         else:
             metric.restore(read_bounded(folder / _STATE, LARGEST_FILE))
-    except Exception:  # noqa: BLE001 - another version of the metric may have written the state
-        return False
-    return True
+    except Exception as error:
+        raise DamagedFileError(folder, f"the metric {component.name} cannot restore this state") from error
+    return metric
 
 
 def _report_progress(dataset: Dataset, report: Report) -> Iterator[str]:

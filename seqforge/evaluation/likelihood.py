@@ -11,8 +11,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seqforge.data import Batch
-from seqforge.distribution import ALONE, World
+from seqforge.data.batches import Batch
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from seqforge.data import Dataset
-from seqforge.distribution import ALONE, World
+from seqforge.data.dataset import Dataset
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report, no_report
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score

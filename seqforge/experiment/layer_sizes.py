@@ -1,11 +1,10 @@
 """The check that the cells of a model can be built for the sizes of their inputs, before the corpus is read."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from seqforge.experiment.model import Model
 from seqforge.kinds import Cell
@@ -39,7 +38,7 @@ def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
         problem: Problem | None = None
         for size in sizes:
             try:
-                with torch.random.fork_rng(devices=[]), _Uninitialized():
+                with torch.device("meta"):  # without memory and numbers, so that a large cell is built in a millisecond
                     cell: Cell[Any] = component.build(input_size=size)
                 outputs.add(cell.hidden_size)
             except UnfitOptionsError as error:
@@ -62,16 +61,3 @@ def _problem(layer: Component, error: UnfitOptionsError, index: int) -> Problem:
     """Return the problem at the first option that the message names, or at the component."""
     named = [word for word in re.findall(r"\w+", error.reason) if word in error.component.options]
     return Problem(join_key("model.cells", index, *(layer.path_to(error.component) or []), *named[:1]), error.reason)
-
-
-class _Uninitialized(TorchFunctionMode):
-    """Leave the memory of new tensors as it is, so that even a large cell is built in a millisecond."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        return args[0] if getattr(func, "__name__", "") in _FILLS else func(*args, **(kwargs or {}))
-
-
-_FILLS = {"uniform_", "normal_", "zero_", "fill_", "copy_", "exponential_", "trunc_normal_", "orthogonal_"}
-"""Functions that fill a tensor, which is their first argument."""

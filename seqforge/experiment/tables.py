@@ -134,15 +134,15 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def _suggest_experiments(folder: Path, name: str = "") -> str:
-    """Return a hint with the experiment file of the nearest name in a folder, or with all of them."""
+    """Return a hint with the file of the nearest name in a folder, or with all experiment files."""
     if not folder.is_dir():
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
+    texts = [] if name.endswith(".toml") else [file.name for file in sorted(folder.iterdir())[:1000] if file.is_file()]
+    if match := nearest(name, [*files, *texts]):
+        return f"Did you mean {folder / match}?"
     if not files:
         return f"The folder {folder.absolute()} has no experiment file."
-    match = nearest(name, files)
-    if match:
-        return f"Did you mean {folder / match}?"
     return f"Experiment files in {folder}: {', '.join(files[:MAXIMUM_SUGGESTIONS])}."
 
 
@@ -153,10 +153,10 @@ def _is_experiment(path: Path) -> bool:
         return False
 
 
-def override(table: Table, assignments: Iterable[str]) -> Table:
-    """Return a copy of a table with assignments such as `model.cells.0.hidden_size=256`.
+def override(table: Table, assignments: Iterable[str] | Mapping[str, Any]) -> Table:
+    """Return a copy of a table with assignments such as `model.cells.0.hidden_size=256`, or with values by key.
 
-    A value that is not TOML is taken as text.
+    A value of an assignment that is not TOML is taken as text.
 
     Raises:
         ExperimentError: If an assignment is not of the form `key=value`, if its key leads into a plain value or past
@@ -164,24 +164,32 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
     """
     result = copy.deepcopy(table)
     given: Any = assignments
-    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in cast("list[Any]", given)):
+    if isinstance(assignments, Mapping):
+        for key, value in cast("Mapping[str, Any]", assignments).items():
+            _assign(result, key.split("."), value, f"{key}={format_value(value)}")
+    elif not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in cast("list[Any]", given)):
         raise ExperimentError(
             f"overrides are a list of assignments, not {format_value(assignments)}",
             hint='For example: ["training.batch_size=32"].',
         )
-    for assignment in assignments:
-        if not is_utf8(assignment):
-            raise ExperimentError(f"override {assignment!r}: is not valid UTF-8")
-        key, equals, text = assignment.partition("=")
-        parts = [part.strip() for part in key.split(".")]
-        if not equals or not all(parts):
-            raise ExperimentError(
-                f"override {assignment}: is not of the form KEY=VALUE", hint="For example: training.batch_size=32"
-            )
-        _assign(result, parts, _value(text.strip()), assignment)
+    else:
+        for assignment in assignments:
+            _assign(result, *_parse_assignment(assignment), assignment)
     if excess := _find_excess(result):
         raise ExperimentError(f"overrides: {excess}")
     return result
+
+
+def _parse_assignment(assignment: str) -> tuple[list[str], Any]:
+    """Return the parts of the key, and the value."""
+    if not is_utf8(assignment):
+        raise ExperimentError(f"override {assignment!r}: is not valid UTF-8")
+    key, equals, text = assignment.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        hint = "For example: training.batch_size=32"
+        raise ExperimentError(f"override {assignment}: is not of the form KEY=VALUE", hint=hint)
+    return parts, _value(text.strip())
 
 
 def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> None:

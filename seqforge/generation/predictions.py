@@ -10,12 +10,13 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value, to_text
+from seqforge.data.padded_batch import pad_inputs
 from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.drawing import check_minimum
 from seqforge.kinds import ExampleSpec, Numbers, Sampler, Value, Vocabulary
+from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from seqforge.distribution import ALONE, World
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, describe_type
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.drawing import check_minimum

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from seqforge.distribution import ALONE, World
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import ExperimentError
 
 CPU_INFORMATION = Path("/proc/cpuinfo")

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqforge.experiment import AUTO_BACKEND, Experiment
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
 from seqforge.kinds.cell_contract import validate_cell
 from seqforge.kinds.initializer import initialize_parameter

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from seqforge.errors import ExperimentError, PluginError, RunError
-from seqforge.experiment import AUTO_BACKEND
+from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import BackendContext, Cell, Refusal
 from seqforge.model.input import SymbolInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends

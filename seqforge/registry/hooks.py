@@ -11,15 +11,6 @@ from seqforge.registry.register import Register
 if TYPE_CHECKING:
     import typer
 
-    from seqforge.events import (
-        DocumentsEncoded,
-        Evaluated,
-        RunFinished,
-        RunStarted,
-        Sampled,
-        StepFinished,
-        WorkProgressed,
-    )
     from seqforge.kinds.diagnosis import Diagnosis
 
 API_VERSION = 1
@@ -53,32 +44,9 @@ class PluginHooks:
         return []
 
     @hookspec
-    def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Receive the progress of encoding a corpus, a few times a second."""
-
-    @hookspec
-    def seqforge_run_started(self, event: RunStarted) -> None:
-        """Receive the start of a run, new or resumed."""
-
-    @hookspec
-    def seqforge_step_finished(self, event: StepFinished) -> None:
-        """Receive the figures of an optimizer step. The training loop waits for this hook."""
-
-    @hookspec
-    def seqforge_work_progressed(self, event: WorkProgressed) -> None:
-        """Receive the progress of work outside the steps, such as evaluating, sampling or saving."""
-
-    @hookspec
-    def seqforge_evaluated(self, event: Evaluated) -> None:
-        """Receive the scores of the validation split."""
-
-    @hookspec
-    def seqforge_sampled(self, event: Sampled) -> None:
-        """Receive samples and their scores."""
-
-    @hookspec
-    def seqforge_run_finished(self, event: RunFinished) -> None:
-        """Receive the end of a run."""
+    def seqforge_callbacks(self) -> list[object]:
+        """Return callbacks that observe every run: objects with some of the methods of `seqforge.Callback`."""
+        return []
 
 
 def new_plugin_manager() -> pluggy.PluginManager:

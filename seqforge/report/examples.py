@@ -9,12 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples, to_text
+from seqforge.data.bucketed_batches import evaluation_examples
+from seqforge.data.dataset import LabelledDataset
+from seqforge.data.padded_batch import PaddedBatch
 from seqforge.errors import SeqforgeError
 from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
-from seqforge.generation import RawPrediction, TargetVocabulary, predict_examples
+from seqforge.generation.decoding import TargetVocabulary
+from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
+from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks import decoding_options

@@ -11,7 +11,7 @@ from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class_for_filename
 from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tokentype
 
-from seqforge.distribution import ALONE
+from seqforge.distribution.world import ALONE
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each
 from seqforge.events import WorkProgressed

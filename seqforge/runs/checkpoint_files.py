@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqforge.component_state import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.errors import RunError
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Optimizer, State
 from seqforge.model import SequenceModel, States
 from seqforge.runs.metrics_log import describe_logs

@@ -80,14 +80,15 @@ def differing_settings(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[An
         The value in each experiment by dotted key, sorted by key. A value is None if the experiment does not have the
         key. The name of the run is left out.
     """
+    return {key: values for key, values in find_differences(tables).items() if not key.startswith(_IGNORED)}
+
+
+def find_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values that differ between tables, by dotted key; None stands for a missing key."""
     flat = [dict(_flatten(table, "")) for table in tables]
     keys = sorted({key for values in flat for key in values})
     columns = {key: [values.get(key) for values in flat] for key in keys}
-    return {
-        key: values
-        for key, values in columns.items()
-        if not key.startswith(_IGNORED) and any(value != values[0] for value in values)
-    }
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
 
 
 def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:

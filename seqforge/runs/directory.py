@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqforge.errors import RunError, nearest, quote_path
-from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.runs.metrics_log import HISTORY, METRICS
@@ -29,6 +29,9 @@ from seqforge.storage.folders import create_folder, remove_abandoned
 from seqforge.storage.locks import hold_lock
 from seqforge.storage.paths import is_utf8
 from seqforge.storage.records import LAST_LINE, Record, seal, unseal
+
+if TYPE_CHECKING:
+    from seqforge.experiment.experiment import Experiment
 
 _OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
 """Hint about a folder in which no run directory can be created, for the command line and for Python."""
@@ -205,7 +208,7 @@ class RunDirectory:
             )
         return parse_table(content, path)
 
-    def write_experiment(self, experiment: Experiment) -> None:
+    def write_experiment(self, experiment: "Experiment") -> None:
         """Write the experiment with every default.
 
         Raises:

@@ -4,17 +4,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seqforge.data import (
-    Dataset,
-    LabelledDataset,
-    prepare,
-    prepare_examples,
-    read_example_spec,
-    read_vocabulary,
-)
+from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_examples
+from seqforge.data.encoding import read_vocabulary
+from seqforge.data.example_file import read_example_spec
 from seqforge.errors import RunError, SeqforgeError, quote_path, warn
 from seqforge.events import Report, no_report
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.hardware.devices import choose_device
 from seqforge.kinds import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends

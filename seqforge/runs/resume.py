@@ -2,18 +2,19 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from seqforge.errors import ExperimentError
-from seqforge.registry import format_value, join_key
+from seqforge.registry import format_value
+from seqforge.runs.comparison import find_differences
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import delete
 
-FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
-         "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
-"""Keys on which the parameters, the order of the data or the carried state depend."""
+FIXED = ("experiment.seed.", "data.", "model.", "vocabulary.", "training.batch_size.", "training.sequence_length.",
+         "training.accumulation.", "training.batch_tokens.", "optimizer.use.", "schedule.use.")  # fmt: skip
+"""Keys, each with a dot at its end, on which the parameters, the order of the data or the carried state depend."""
 
 _BACKEND = re.compile(r"model\.cells\.\d+\.backend(\..*)?")
 
@@ -29,10 +30,9 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         ExperimentError: If there is such a setting; the message names all of them.
     """
     changes = [
-        _describe_change(*difference)
-        for key in FIXED
-        for difference in find_differences(_value_at(before, key), _value_at(now, key), key)
-        if not _BACKEND.fullmatch(difference[0])  # Checkpoints do not depend on it.
+        f"{key} was {_format(old)} and is now {_format(new)}"
+        for key, (old, new) in find_differences([before, now]).items()
+        if f"{key}.".startswith(FIXED) and not _BACKEND.fullmatch(key)  # Checkpoints do not depend on backends.
     ]
     if changes:
         advice = (
@@ -63,34 +63,6 @@ def remove_temporary_files(run: Path) -> None:
 
 def _is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
-
-
-def _value_at(table: Any, key: str) -> Any:
-    for part in key.split("."):
-        table = cast("Mapping[str, Any]", table).get(part) if isinstance(table, Mapping) else None
-    return table
-
-
-def find_differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the keys at which two values of a table differ, with both values; None stands for a missing key.
-
-    Lists of different lengths differ as a whole.
-    """
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", now)
-        for name in sorted(old.keys() | new.keys()):
-            yield from find_differences(old.get(name), new.get(name), join_key(key, name))
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):  # pyright: ignore[reportUnknownArgumentType]
-        for index, (old, new) in enumerate(zip(cast("list[Any]", before), cast("list[Any]", now), strict=True)):
-            yield from find_differences(old, new, join_key(key, index))
-    elif before != now:
-        yield key, before, now
-
-
-def _describe_change(key: str, before: Any, now: Any) -> str:
-    if isinstance(before, list) and isinstance(now, list):
-        return f"{key} had {len(cast('list[Any]', before))} entries and now has {len(cast('list[Any]', now))}"
-    return f"{key} was {_format(before)} and is now {_format(now)}"
 
 
 def _format(value: Any) -> str:

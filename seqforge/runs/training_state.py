@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seqforge.component_state import checked_state
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import ExampleSpec, Schedule
 from seqforge.kinds.optimizer import build_optimizer
 from seqforge.model import SequenceModel, States, build_model

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from seqforge.errors import RunError
-from seqforge.events import Report, WorkProgressed
+from seqforge.errors import RunError, warn
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import create_folder, delete, remove_abandoned, remove_unless_locked
 from seqforge.storage.locks import hold_lock, process_exists, try_lock
@@ -128,31 +128,45 @@ def lock_entry(path: Path, *, wait: bool = True) -> Generator[bool]:
         yield held
 
 
-def load_or_write(folder: Path, load: Callable[[Path], LoadedT | None], write: Callable[[Path], str]) -> LoadedT | None:
+def load_or_write(
+    folder: Path, open_entry: Callable[[Path], LoadedT], write: Callable[[Path], str], report: Report = no_report
+) -> LoadedT:
     """Return what an entry with a manifest contains, after writing the entry if it is missing or damaged.
+
+    No process removes the entry while the returned object exists.
 
     Args:
         folder: Folder of the entry.
-        load: Function that verifies and loads the entry; it returns None if the entry is missing or damaged.
+        open_entry: Function that opens an entry whose files match their checksums.
         write: Function that writes the files into a folder, and returns what they were made from.
-
-    Returns:
-        What `load` returns, which is None only if it does not accept what `write` has just written.
+        report: Function that receives the progress of the verification.
 
     Raises:
         OSError: If the entry cannot be written.
+        DamagedFileError: If `open_entry` does not accept what `write` has just written.
     """
     open_cache_folder(folder.parent.name)
     # A complete entry needs no lock, so that it can be used in a read-only cache.
-    loaded = load(folder)
-    if loaded is None:
-        with lock_entry(folder):
-            loaded = load(folder)  # Another process may have written the entry.
-            if loaded is None:
-                delete(folder)
-                create_folder(folder, lambda temporary: _fill(temporary, write))
-                loaded = load(folder)
-    return loaded
+    with contextlib.suppress(DamagedFileError):
+        return _open_entry(folder, open_entry, report)
+    with lock_entry(folder):
+        try:
+            return _open_entry(folder, open_entry, report)  # Another process may have written the entry.
+        except DamagedFileError as error:
+            if os.path.lexists(folder):
+                warn(f"{error.message}; making it again")
+        delete(folder)
+        create_folder(folder, lambda temporary: _fill(temporary, write))
+        return _open_entry(folder, open_entry, report)
+
+
+def _open_entry(folder: Path, open_entry: Callable[[Path], LoadedT], report: Report) -> LoadedT:
+    if damage := find_damage(folder, report):
+        raise DamagedFileError(folder, damage)
+    opened = open_entry(folder)
+    if not hold_entry(folder, opened):
+        raise DamagedFileError(folder, "another process is removing it")
+    return opened
 
 
 def _fill(folder: Path, write: Callable[[Path], str]) -> None:
@@ -160,7 +174,7 @@ def _fill(folder: Path, write: Callable[[Path], str]) -> None:
     EntryManifest(files=describe_files(sorted(folder.iterdir())), origin=origin).write(folder / MANIFEST)
 
 
-def find_damage(folder: Path, report: Report) -> str | None:
+def find_damage(folder: Path, report: Report = no_report) -> str | None:
     """Compare the files of an entry with its manifest.
 
     Returns:

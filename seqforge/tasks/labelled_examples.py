@@ -8,19 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import (
-    EXAMPLE_SPEC,
-    BucketedBatches,
-    LabelledDataset,
-    PaddedBatch,
-    SplitName,
-    check_split,
-    decode_target,
-    prepare_examples,
-    read_batch,
-    to_text,
-)
-from seqforge.distribution import World
+from seqforge.data.bucketed_batches import BucketedBatches
+from seqforge.data.dataset import LabelledDataset, prepare_examples
+from seqforge.data.example_file import EXAMPLE_SPEC
+from seqforge.data.padded_batch import PaddedBatch, read_batch
+from seqforge.data.splits import SplitName, check_split
+from seqforge.distribution.world import World
 from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import (
     ExampleScore,
@@ -32,10 +25,12 @@ from seqforge.evaluation.examples import (
 )
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, Units, no_report
-from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
+from seqforge.experiment.experiment import Experiment
+from seqforge.generation.decoding import TargetVocabulary
+from seqforge.generation.predictions import Decoding, Predictor, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.kinds import Progress
+from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model import BatchShape, SequenceModel, States
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state

@@ -8,8 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqforge.data import Batch, Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
-from seqforge.distribution import ALONE, World
+from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
+from seqforge.data.dataset import Dataset, prepare
+from seqforge.data.splits import SplitName, check_split
+from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.bootstrap import BlockLosses
@@ -22,8 +24,8 @@ from seqforge.evaluation.likelihood import (
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, summarize
 from seqforge.events import Report, Units, WorkProgressed, no_report
-from seqforge.experiment import Experiment
-from seqforge.generation import encode_prompt, sample_texts
+from seqforge.experiment.experiment import Experiment
+from seqforge.generation.text import encode_prompt, sample_texts
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
 from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
 from seqforge.registry import Component

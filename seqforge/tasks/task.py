@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqforge.data import SplitName
-from seqforge.distribution import World
+from seqforge.data.splits import SplitName
+from seqforge.distribution.world import World
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.bootstrap import BlockLosses
@@ -18,11 +18,14 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report, Sampled, Units, no_report
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Progress, Vocabulary
 from seqforge.model import BatchShape, SequenceModel, States
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState
+
+SplitScore = LikelihoodScore | ExampleScore
+"""The likelihood of text, or the loss and the metrics of labelled examples."""
 
 BatchLoss = Callable[[SequenceModel], tuple[Tensor, States]]
 """Function of a model that returns the loss of one batch, as a part of the loss of a step, and the recurrent state of
@@ -108,7 +111,7 @@ class TrainingTask(ABC):
         """Read the batches of the next optimizer step."""
 
     @abstractmethod
-    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore | ExampleScore:
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> SplitScore:
         """Score as much of the validation split as `evaluation.tokens` allows."""
 
     @abstractmethod
@@ -132,7 +135,7 @@ class Task(NamedTuple):
 
     units: Units
     prepare_training: Callable[[Experiment, torch.device, Report, World], TrainingTask]
-    evaluate: Callable[[LoadedRun, SplitName], LikelihoodScore | ExampleScore]
+    evaluate: Callable[[LoadedRun, SplitName], SplitScore]
     block_losses: Callable[[LoadedRun, SplitName], BlockLosses]
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from seqforge.api import Run, export, texts, train
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Cell
 from seqforge.registry import PluginState, Registry
 from seqforge.testing.cell_case import CellFactory

@@ -1,9 +1,8 @@
 """Callbacks: objects and plugins that receive the events of a run. Their exceptions do not end the run."""
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -19,7 +18,7 @@ _EVENTS: dict[type[object], str] = {
     Sampled: "sampled",
     RunFinished: "run_finished",
 }
-"""The name of every event: a callback receives it in `on_NAME`, a plugin in the hook `seqforge_NAME`."""
+"""The name of every event: a callback receives it in `on_NAME`."""
 
 
 class Callback:
@@ -59,10 +58,10 @@ class _Listener:
 
 
 class Callbacks:
-    """Passes events to plugins and callbacks, and drops those that raise an exception.
+    """Passes events to the callbacks of plugins and of the user, and drops those that raise an exception.
 
     Args:
-        hooks: Plugins, whose hooks are called before the callbacks.
+        hooks: Plugins, whose callbacks are called before the others.
         callbacks: Objects with some of the methods of `Callback`.
 
     Raises:
@@ -70,7 +69,8 @@ class Callbacks:
     """
 
     def __init__(self, hooks: pluggy.PluginManager, callbacks: Sequence[object] = ()) -> None:
-        self._listeners = [*_plugin_listeners(hooks), *map(_listener, callbacks)]
+        own = [_listener(callback, f"the callback {type(callback).__name__}") for callback in callbacks]
+        self._listeners = [*_plugin_listeners(hooks), *own]
 
     def notify(self, event: object) -> None:
         """Pass an event to every listener."""
@@ -83,38 +83,26 @@ class Callbacks:
             # rich raises SystemExit when the terminal is closed.
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a callback must not end a run
                 self._listeners.remove(listener)
-                warn(
-                    f"{listener.description} failed in {getattr(method, '__name__', method)!s} and is not called "
-                    f"again: {type(error).__name__}: {error}"
-                )
+                _warn(listener.description, getattr(method, "__name__", str(method)), error)
+
+
+def _warn(description: str, method: str, error: BaseException) -> None:
+    warn(f"{description} failed in {method} and is not called again: {type(error).__name__}: {error}")
 
 
 def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
-    for plugin_name, plugin in hooks.list_name_plugin():
-        callers = hooks.get_hookcallers(plugin) or []
-        methods = {
-            event: implementation.function if implementation.argnames else _accept_event(implementation.function)
-            for event, name in _EVENTS.items()
-            for caller in callers
-            if caller.name == f"seqforge_{name}"
-            for implementation in caller.get_hookimpls()
-            if implementation.plugin is plugin
-        }
-        if methods:
-            yield _Listener(f"the plugin {plugin_name!r}", methods)
+    for implementation in hooks.hook.seqforge_callbacks.get_hookimpls():
+        description = f"the plugin {implementation.plugin_name!r}"
+        try:
+            callbacks = cast("list[object]", implementation.function())
+            listeners = [_listener(callback, description) for callback in callbacks]
+        except Exception as error:  # noqa: BLE001 - a plugin must not prevent a run
+            _warn(description, "seqforge_callbacks", error)
+        else:
+            yield from listeners
 
 
-def _accept_event(function: Callable[[], object]) -> Callable[[object], object]:
-    """Return a function that ignores its argument. A hook of pluggy may leave out arguments that it does not need."""
-
-    @functools.wraps(function)
-    def call(event: object) -> object:
-        return function()
-
-    return call
-
-
-def _listener(callback: object) -> _Listener:
+def _listener(callback: object, description: str) -> _Listener:
     if isinstance(callback, type):
         raise ExperimentError(
             f"callback {callback.__name__}: a class, not an object", hint=f"Pass an object: {callback.__name__}()."
@@ -129,4 +117,4 @@ def _listener(callback: object) -> _Listener:
             f"callback {name}: has none of the methods of a callback", hint=f"Define one of {', '.join(sorted(known))}."
         )
     methods = {event: getattr(callback, f"on_{name}") for event, name in _EVENTS.items() if f"on_{name}" in own}
-    return _Listener(f"the callback {name}", methods)
+    return _Listener(description, methods)

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqforge.data import Batch, SplitName, evaluation_batches
+from seqforge.data.batches import Batch, evaluation_batches
+from seqforge.data.splits import SplitName
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation.likelihood import LikelihoodScore, score_batch, summarize_blocks
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.experiment import Training
+from seqforge.experiment.settings import Training
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, States, map_states
 from seqforge.registry import format_value

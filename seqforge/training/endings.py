@@ -3,7 +3,8 @@
 import math
 
 from seqforge.errors import NonFiniteError, open_in_python, quote_path
-from seqforge.experiment import Experiment, Training
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.settings import Training
 from seqforge.kinds import Progress
 from seqforge.registry import Registry, plugin_options
 from seqforge.runs.checkpoints import Checkpoints

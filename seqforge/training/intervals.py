@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.interval import parse_interval
 from seqforge.kinds import Progress
 

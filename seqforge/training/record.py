@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from seqforge.distribution import World
+from seqforge.distribution.world import World
 from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqforge.distribution import Replica, reported_lost_processes
+from seqforge.distribution.replica import Replica
+from seqforge.distribution.world import reported_lost_processes
 from seqforge.errors import NonFiniteError
 from seqforge.model import SequenceModel, States, map_states
 from seqforge.runs.training_state import TrainingState

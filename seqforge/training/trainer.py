@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-from seqforge.distribution import FailedElsewhereError, Replica
+from seqforge.distribution.replica import Replica
+from seqforge.distribution.world import FailedElsewhereError
 from seqforge.errors import (
     DataError,
     NonFiniteError,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train, use
-from seqforge.data import check_split
+from seqforge.data.splits import check_split
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.kinds import Cell

@@ -11,7 +11,7 @@ from benchmarks.bracket_distances.__main__ import main
 from benchmarks.bracket_distances.measure import Measurement, measure
 from benchmarks.bracket_distances.pairs import Pair, find_pairs
 from seqforge import Experiment, Run, train
-from seqforge.data import prepare
+from seqforge.data.dataset import prepare
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import held_out_windows
 

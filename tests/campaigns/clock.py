@@ -128,6 +128,6 @@ def _count(trial: _Trial, expected: _Trial | None) -> list[str]:
         expected is not None and trial.tensors() != expected.tensors(),
         times != sorted(times) or times[-1] > trial.seconds,
         is_bad_length,
-        trial.output.count("encoding the corpus again") > 0 or len(list(trial.folder.glob("cache/tokens/*"))) != 1,
+        trial.output.count("making it again") > 0 or len(list(trial.folder.glob("cache/tokens/*"))) != 1,
     ]
     return [str(int(fault)) for fault in faults]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from seqforge import Experiment, Run, SeqforgeError, train
-from seqforge.distribution import ALONE
+from seqforge.distribution.world import ALONE
 from seqforge.errors import DataError
 from seqforge.events import no_report
 from seqforge.registry import Registry

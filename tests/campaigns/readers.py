@@ -22,7 +22,7 @@ from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
 from seqforge.data.example_file import EXAMPLES, ExampleFile
 from seqforge.data.token_file import VOCABULARY, TokenFile
-from seqforge.distribution import ALONE
+from seqforge.distribution.world import ALONE
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.events import no_report
 from seqforge.registry import Registry

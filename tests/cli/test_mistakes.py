@@ -37,6 +37,7 @@ class Stateless(FactoredCell[HiddenState]):
 
 MISTAKES = {
     "no such file": (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+    "a mistyped text": (["run", "nots.txt"], "nots.txt: no such file\nDid you mean notes.txt?"),
     "a folder": (["run", "."], "is a folder, not an experiment file"),
     "not TOML": (["run", "broken.toml"], "broken.toml: not a TOML file"),
     "a wrong key": (["run", "fine.toml", "--set", "training.batchsize=3"], "Did you mean 'batch_size'?"),
@@ -131,6 +132,7 @@ MISTAKES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "fine.toml").write_text(FINE)
+    (tmp_path / "notes.txt").write_text("some text")
     (tmp_path / "unclosed.toml").write_text("files = [")
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from seqforge.data import TokenFile, encode_corpus
+from seqforge.data.encoding import encode_corpus
+from seqforge.data.token_file import TokenFile
 
 _NUMBERS = itertools.count()
 

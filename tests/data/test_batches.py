@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials.vocabularies import Characters
 
-from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
-from seqforge.data.batches import EVALUATION_ROW
+from seqforge.data.batches import EVALUATION_ROW, Batch, TrainingBatches, evaluation_batches
+from seqforge.data.splits import Spans, split
+from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET
 

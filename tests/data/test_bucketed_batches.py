@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import BucketedBatches, ExampleFile, evaluation_examples
-from seqforge.data.example_file import RaggedFile
+from seqforge.data.bucketed_batches import BucketedBatches, evaluation_examples
+from seqforge.data.example_file import ExampleFile, RaggedFile
 from seqforge.data.padded_batch import count_targets, read_batch
-from seqforge.distribution import ALONE
+from seqforge.distribution.world import ALONE
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Text
 

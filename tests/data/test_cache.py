@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqforge.data import TokenFile, encode_corpus, load_token_file
+from seqforge.data.cache import load_token_file
+from seqforge.data.encoding import encode_corpus
+from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError, RunError
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
 from seqforge.storage.records import DamagedFileError, parse_sealed_json, to_sealed_json

@@ -17,7 +17,8 @@ import filelock
 import numpy as np
 import pytest
 
-from seqforge.data import TokenFile, load_token_file
+from seqforge.data.cache import load_token_file
+from seqforge.data.token_file import TokenFile
 from seqforge.errors import RunError
 from seqforge.events import WorkProgressed
 from seqforge.storage.cache import (
@@ -61,8 +62,7 @@ def test_a_flipped_bit_in_the_tokens_is_detected_and_the_corpus_encoded_again(
     flip(file.folder / "tokens.bin", bit)
     assert load(made, made.TEXTS).map().read().tolist() == undamaged
     assert capfd.readouterr().err == (
-        f"seqforge: {file.folder}: tokens.bin: damaged: its content does not match its checksum; "
-        "encoding the corpus again\n"
+        f"seqforge: {file.folder}: tokens.bin: damaged: its content does not match its checksum; making it again\n"
     )
     assert load(made, made.TEXTS).map().read().tolist() == undamaged
     assert capfd.readouterr().err == ""
@@ -216,7 +216,7 @@ def test_a_file_in_the_place_of_an_entry_is_replaced(made: ModuleType, tokens: P
     shutil.rmtree(file.folder)
     file.folder.touch()
     assert load(made, made.TEXTS).length == file.length
-    assert "encoding the corpus again" in capfd.readouterr().err
+    assert "making it again" in capfd.readouterr().err
 
 
 def test_the_list_names_origin_size_and_last_use(made: ModuleType, tokens: Path):

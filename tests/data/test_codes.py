@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import TokenFile
+from seqforge.data.token_file import TokenFile
 from seqforge.errors import PluginError
 from seqforge.kinds import CodedVocabulary
 from seqforge.kinds.vocabulary import distinct_codes

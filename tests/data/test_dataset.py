@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqforge import Experiment, Registry
-from seqforge.data import Dataset, prepare
+from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import DataError
 from seqforge.registry import Plugin, PluginState, Register
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import ModuleType
 
-from seqforge.data import TokenFile
+from seqforge.data.token_file import TokenFile
 
 Encode = Callable[..., TokenFile]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import VOCABULARY, TokenFile, encode_corpus, read_vocabulary
-from seqforge.data.encoding import VocabularyRecord
+from seqforge.data.encoding import VocabularyRecord, encode_corpus, read_vocabulary
+from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.kinds import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed

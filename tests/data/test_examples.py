@@ -10,19 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqforge import Registry
-from seqforge.data import (
-    ExampleFile,
-    LabelledDataset,
-    decode_target,
-    encode_examples,
-    prepare_examples,
-    read_example_spec,
-    to_json_value,
-    to_text,
-)
-from seqforge.data.example_file import ExampleSpecRecord
+from seqforge.data.dataset import LabelledDataset, prepare_examples
+from seqforge.data.example_encoding import encode_examples
+from seqforge.data.example_file import ExampleFile, ExampleSpecRecord, read_example_spec
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.kinds.example_values import decode_target, to_json_value, to_text
 from seqforge.storage.records import DamagedFileError, parse_sealed_json, to_sealed_json
 
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")

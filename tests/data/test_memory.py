@@ -14,7 +14,8 @@ BOUND = 16 * MEGABYTE
 
 SCRIPT = """
 import resource, sys
-from seqforge.data import TrainingBatches, evaluation_batches, split
+from seqforge.data.batches import TrainingBatches, evaluation_batches
+from seqforge.data.splits import split
 from made_corpora import Generated, encode
 
 def peak():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import Spans, SplitName, TokenFile, split
+from seqforge.data.splits import Spans, SplitName, split
+from seqforge.data.token_file import TokenFile
 
 Encode = Callable[..., TokenFile]
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import Spans, TokenFile, TokenStream
+from seqforge.data.batches import TokenStream
+from seqforge.data.splits import Spans
+from seqforge.data.token_file import TokenFile
 
 Encode = Callable[..., TokenFile]
 

@@ -11,7 +11,8 @@ import typer
 from processes import run_world
 
 from seqforge.cli.run import reported_once
-from seqforge.distribution import join_world, launch
+from seqforge.distribution import launch
+from seqforge.distribution.world import join_world
 from seqforge.errors import RunError
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from processes import run_world
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from seqforge.distribution import ALONE, FailedElsewhereError, Launch, World, join_world
+from seqforge.distribution.launch import Launch
+from seqforge.distribution.world import ALONE, FailedElsewhereError, World, join_world
 from seqforge.errors import RunError
 
 

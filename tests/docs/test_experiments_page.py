@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
-from seqforge.experiment import Experiment
+from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import DEFAULT_STEPS, Section
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/experiments.md").read_text("utf-8")

@@ -9,12 +9,12 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.cli.evaluate import score_samples
-from seqforge.data import Dataset, prepare
+from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import ExperimentError
-from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
-from seqforge.evaluation.baseline import held_out_windows, score_baseline
+from seqforge.evaluation import baseline
+from seqforge.evaluation.baseline import held_out_windows, score_baseline, with_baselines
 from seqforge.evaluation.bootstrap import Interval
-from seqforge.evaluation.metrics import summarize
+from seqforge.evaluation.metrics import TextScores, score_texts, summarize
 from seqforge.events import no_report
 from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
 from seqforge.registry import Registry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seqforge.data import prepare
+from seqforge.data.dataset import prepare
 from seqforge.errors import DataError, PluginError
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.kinds import FittedMetric, IndexedMetric, Score, WorkProgressed

@@ -1,6 +1,6 @@
 """Scores as `seqforge evaluate` prints them."""
 
-from seqforge.evaluation import ExampleScore
+from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import seqforge
 from seqforge.errors import ExperimentError
-from seqforge.experiment import TOPOLOGIES, Experiment
+from seqforge.experiment.compatibility import TOPOLOGIES
+from seqforge.experiment.experiment import Experiment
 from seqforge.registry import Registry
 
 SMALLEST = {"corpus": {"use": "inline", "text": "hello"}}

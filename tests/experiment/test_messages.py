@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from seqforge.errors import ExperimentError, PluginError, SeqforgeError
-from seqforge.experiment import Experiment, override, read_table, replace_components
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.tables import override, read_table, replace_components
 from seqforge.registry import Registry
 
 MESSAGES = Path(__file__).with_name("messages.txt")

@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from seqforge.experiment import Experiment, json_schema
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.schema import json_schema
 from seqforge.kinds.table import KINDS
 from seqforge.registry import Registry
 

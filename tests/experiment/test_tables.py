@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.errors import ExperimentError
-from seqforge.experiment import Experiment, override, read_table, replace_components
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.tables import override, read_table, replace_components
 from seqforge.registry import Registry
 
 TABLE = {"training": {"steps": 3}, "model": {"cells": [{"use": "lstm"}, {"use": "gru"}]}}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.generation import TargetVocabulary, beam_search, draw_sequences
+from seqforge.generation.decoding import TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.predictions import collapse_alignment
 from seqforge.kinds import Classes, ExampleSpec, Text
 from seqforge.model import EncoderOutput, SequenceModel, build_model

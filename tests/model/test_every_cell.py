@@ -138,7 +138,7 @@ def test_dropout_draws_the_same_numbers_again() -> None:
 
 MEMORY = """
 import resource, torch, seqforge
-from seqforge.data import Batch
+from seqforge.data.batches import Batch
 from seqforge.runs.training_state import new_training_state
 from seqforge.tasks import text_losses
 from seqforge.training.step import train_step

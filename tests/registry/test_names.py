@@ -212,16 +212,17 @@ calls: list[str] = []
 
 
 @hookimpl
-def seqforge_run_finished(event: str) -> None:
-    calls.append(event)
+def seqforge_callbacks() -> list[object]:
+    calls.append("done")
+    return []
 
 
-def test_usable_plugins_receive_events_and_a_module_with_two_names_only_once():
+def test_usable_plugins_are_called_and_a_module_with_two_names_only_once():
     entries = [EntryPoint(name, __name__, "seqforge.plugins") for name in ("first", "second")]
     plugins = discover(entries, disabled=[])
     assert {found.state for found in plugins} == {PluginState.OK}
     hooks = Registry([*plugins, plugin("third", PluginState.BROKEN)]).new_hooks()
-    hooks.hook.seqforge_run_finished(event="done")
+    hooks.hook.seqforge_callbacks()
     assert calls == ["done"]
 
 

@@ -7,9 +7,8 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
-from seqforge_sweeps.page import write_page
+from seqforge_sweeps.results import tabulate_trials, write_page
 from seqforge_sweeps.study import ERROR, PLANNED
-from seqforge_sweeps.table import tabulate_trials
 
 DISTRIBUTIONS = {
     "model.cells.0.hidden_size": IntDistribution(8, 64),

@@ -30,7 +30,7 @@ def test_the_length_of_a_run_and_its_learning_rate_may_change() -> None:
     ("now", "message"),
     [
         ({"experiment": {"seed": 1}}, "experiment.seed was 0 and is now 1"),
-        ({"model": {"attention": {"use": "additive"}}}, "model.attention was not set and is now {'use': 'additive'}"),
+        ({"model": {"attention": {"use": "additive"}}}, "model.attention.use was not set and is now 'additive'"),
         ({"model": {"embedding_size": 5}}, "model.embedding_size was not set and is now 5"),
         ({"data": {"shuffle": None}}, "data.shuffle was true and is now not set"),
         (
@@ -41,8 +41,8 @@ def test_the_length_of_a_run_and_its_learning_rate_may_change() -> None:
             {"model": {"cells": [{"use": "other/lstm", "hidden_size": 8}]}},
             "model.cells.0.use was 'essentials/lstm' and is now 'other/lstm'",
         ),
-        ({"model": {"cells": []}}, "model.cells had 1 entries and now has 0"),
-        ({"training": {"accumulation": 2, "batch_size": 2}}, "training.batch_size was 4 and is now 2; training.accum"),
+        ({"model": {"cells": []}}, "model.cells.0.hidden_size was 8 and is now not set"),
+        ({"training": {"accumulation": 2, "batch_size": 2}}, "training.accumulation was not set and is now 2; tr"),
     ],
 )
 def test_a_setting_on_which_the_training_state_depends_cannot_be_changed_added_or_omitted(

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 import seqforge as sf
-from seqforge.data import prepare
-from seqforge.evaluation import LikelihoodScore
+from seqforge.data.dataset import prepare
+from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import no_report
 
 DOCUMENTS = ["the cat sat on the mat. " * (number + 2) + "and " * number for number in range(9)]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from seqforge import Run, train
-from seqforge.data import Batch
+from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.evaluation import LikelihoodScore, score_likelihood
+from seqforge.evaluation.likelihood import LikelihoodScore, score_likelihood
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, build_model
 from seqforge.training.dynamic_evaluation import check_learning_rate, score_dynamically

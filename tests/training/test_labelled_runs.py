@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
-from seqforge.evaluation import ExampleScore
+from seqforge.evaluation.examples import ExampleScore
 from seqforge.generation.predictions import Decoding, Predictor
 from seqforge.model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING

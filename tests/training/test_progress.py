@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.experiment import Training
+from seqforge.experiment.settings import Training
 from seqforge.training.endings import measure_progress
 
 

@@ -13,7 +13,7 @@ import torch
 
 from seqforge import Registry, Run, train
 from seqforge.api.start_training import lock_run
-from seqforge.distribution import World
+from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.events import RunStarted, StepFinished
 from seqforge.runs import RunDirectory

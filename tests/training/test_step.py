@@ -10,9 +10,9 @@ from seqforge_parallel_cells.ind_rnn import IndRNN
 from torch import nn
 
 from seqforge import use
-from seqforge.data import Batch
+from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation import score_likelihood
+from seqforge.evaluation.likelihood import score_likelihood
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
 from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks import text_losses

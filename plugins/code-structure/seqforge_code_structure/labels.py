@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from seqforge.data import hash_to_unit_interval
+from seqforge.data.splits import hash_to_unit_interval
 from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge_code_structure.structure import (
     CHARACTER,

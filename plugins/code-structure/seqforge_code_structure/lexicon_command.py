@@ -70,7 +70,7 @@ def c_lexicon(
 
       seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --fewest-files 2
     """
-    from seqforge.data import hash_to_unit_interval
+    from seqforge.data.splits import hash_to_unit_interval
     from seqforge.figures import describe_count
     from seqforge.kinds import Corpus
     from seqforge.storage.files import check_output, reported_failures, write_atomically
@@ -107,7 +107,7 @@ def c_lexicon(
 
 
 def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> "Component":
-    from seqforge.experiment import override, read_table, replace_components
+    from seqforge.experiment.tables import override, read_table, replace_components
     from seqforge.registry import resolve
 
     table = override(replace_components(read_table(path) if path else {}, registry, corpus=corpus), assignments)

@@ -81,7 +81,7 @@ def addresses(**fields: torch.Tensor | int | None) -> dict[str, int | None]:
     return {name: value.data_ptr() if isinstance(value, torch.Tensor) else value for name, value in fields.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Library:
     """Kernels compiled for one instruction set.
 

@@ -14,8 +14,8 @@ from seqforge_native.library import Library
 
 from seqforge import Experiment
 from seqforge.errors import RunError
-from seqforge.generation import generate
 from seqforge.generation.drawing import draw, uniforms_of
+from seqforge.generation.generator import generate
 from seqforge.kinds import GenerationModel, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 

@@ -20,7 +20,7 @@ from seqforge_native.library import Library
 from torch import Tensor
 
 from seqforge import Experiment
-from seqforge.generation import generate
+from seqforge.generation.generator import generate
 from seqforge.kinds import FactoredCell, GenerationModel, State
 from seqforge.model import build_model
 

@@ -97,15 +97,16 @@ def sweep(
 
 
 def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:
+    from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
-    from seqforge_sweeps.display import TrialDisplay
+    from seqforge_sweeps.results import count_trials
     from seqforge_sweeps.study import planned
     from seqforge_sweeps.trials import run_trials
 
     keep_freed_memory()
     ran = False
-    with TrialDisplay(study, stderr()) as display:
+    with ProgressDisplay(stderr(), title=lambda: count_trials(study)) as display:
         try:
             for trial in run_trials(study, settings, folder, registry, [display]):
                 ran = True
@@ -122,8 +123,8 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
 
 
 def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
+    from seqforge_sweeps.results import describe_value, word_of
     from seqforge_sweeps.study import ERROR, UNIT
-    from seqforge_sweeps.table import describe_value, word_of
 
     values = ", ".join(f"{key.rpartition('.')[2]} {describe_value(value)}" for key, value in trial.params.items())
     if word_of(trial.state) != "finished":
@@ -133,8 +134,7 @@ def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
 
 
 def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry, *, as_json: bool) -> None:
-    from seqforge_sweeps.page import write_page
-    from seqforge_sweeps.table import tabulate_trials
+    from seqforge_sweeps.results import tabulate_trials, write_page
 
     rows = tabulate_trials(study)
     page = write_page(study, rows, folder)
@@ -160,7 +160,7 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registr
 
 
 def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
-    from seqforge_sweeps.table import describe_value, name_trial
+    from seqforge_sweeps.results import describe_value, name_trial
 
     return [
         name_trial(row),

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +114,9 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
             repeat_trial(study, trial)
     existing = planned(study)
     if grid or sweep.is_exhaustive:
-        tried = {_rounded(known_values(trial)) for trial in existing}
+        tried = [known_values(trial) for trial in existing]
         for chosen in sweep.grid():
-            if _rounded(chosen) not in tried:
+            if chosen not in tried:
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
     else:
         for _ in range(sweep.settings.trials - len(existing)):
@@ -127,13 +126,6 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
 def known_values(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values with which a trial was queued, and those that were chosen for it since."""
     return {**trial.user_attrs.get(QUEUED, {}), **trial.params}
-
-
-def _rounded(values: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
-    # The last digits of a step of a range depend on how it is computed.
-    return frozenset(
-        (key, float(f"{value:.12g}") if isinstance(value, float) else value) for key, value in values.items()
-    )
 
 
 def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
-from seqforge.experiment import Experiment, override, read_table
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.tables import override, read_table
 from seqforge.registry import Problem, Registry, from_validation, join_key
 from seqforge.storage.paths import expand_home
-from seqforge_sweeps.ranges import Values, stored_to_toml
+from seqforge_sweeps.ranges import Values, restore
 
 PARAMETERS = "parameters"
 
@@ -88,13 +89,12 @@ class Sweep:
         Raises:
             ExperimentError: If the values do not fit together.
         """
-        texts = {key: stored_to_toml(chosen[key]) for key in self.parameters}
-        return self._experiment({**texts, NAME: f'"{run_name}"'}, registry)
+        return self._experiment({**{key: chosen[key] for key in self.parameters}, NAME: f'"{run_name}"'}, registry)
 
-    def _experiment(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
+    def _experiment(self, stored: Mapping[str, Any], registry: Registry) -> Experiment:
         # A component that is chosen as a whole comes before the options of the same component.
-        assignments = [f"{key}={texts[key]}" for key in sorted(texts, key=lambda key: key.count("."))]
-        return Experiment.from_dict(override(dict(self.table), assignments), self.folder, registry, origin=self.path)
+        values = {key: restore(stored[key]) for key in sorted(stored, key=lambda key: key.count("."))}
+        return Experiment.from_dict(override(dict(self.table), values), self.folder, registry, origin=self.path)
 
     @property
     def combinations(self) -> int | None:
@@ -116,7 +116,7 @@ class Sweep:
         for key, values in self.parameters.items():
             if values.count is None:
                 raise ExperimentError(
-                    f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range with a step",
+                    f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range of integers",
                     hint="Write a list such as [0.001, 0.01], or run the sweep without --grid.",
                 )
         if (self.combinations or 0) > MAXIMUM_TRIALS:
@@ -138,15 +138,15 @@ class Sweep:
         first = {key: values.values_to_check[0] for key, values in self.parameters.items()}
         self._check(first, registry)
         for key, values in self.parameters.items():
-            for text in values.values_to_check[1:]:
-                self._check({**first, key: text}, registry)
+            for value in values.values_to_check[1:]:
+                self._check({**first, key: value}, registry)
 
-    def _check(self, texts: Mapping[str, str], registry: Registry) -> None:
+    def _check(self, stored: Mapping[str, Any], registry: Registry) -> None:
         try:
-            experiment = self._experiment(texts, registry)
+            experiment = self._experiment(stored, registry)
         except ExperimentError as error:
             message = error.message.removeprefix(f"{self.path}: ").removeprefix("override ")
-            values = ", ".join(f"{key} = {text}" for key, text in texts.items())
+            values = ", ".join(f"{key} = {value}" for key, value in stored.items())
             raise ExperimentError(
                 f"{self.path}: {message}",
                 hint=" ".join(filter(None, [error.hint, f"The experiment {self.settings.base} with {values}."])),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 from rich.console import Console
-from seqforge_sweeps.display import TrialDisplay
+from seqforge_sweeps.results import count_trials
 from seqforge_sweeps.storage import reported_storage
 from seqforge_sweeps.study import RUN, open_study, plan_trials
 from seqforge_sweeps.sweep_file import Sweep
@@ -16,6 +16,7 @@ from seqforge_sweeps.trials import run_trials
 from typer.testing import CliRunner
 
 from seqforge import Registry
+from seqforge.api.progress import ProgressDisplay
 from seqforge.cli.app import build_app
 from seqforge.errors import RunError
 from seqforge.events import StepFinished, WorkProgressed
@@ -126,6 +127,7 @@ def test_the_bar_of_a_trial_is_displayed_without_the_storage(sweep: Sweep, tmp_p
     study = open_study(sweep, None, tmp_path)
     change("alter table trials rename column state to condition")(tmp_path / "study.db")
     output = io.StringIO()
-    with TrialDisplay(study, Console(file=output, force_terminal=True, width=80)) as display:
+    console = Console(file=output, force_terminal=True, width=80)
+    with ProgressDisplay(console, title=lambda: count_trials(study)) as display:
         display.on_work_progressed(WorkProgressed("evaluating", 0.5))
     assert "evaluating" in output.getvalue()

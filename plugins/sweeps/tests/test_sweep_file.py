@@ -4,12 +4,9 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from seqforge_sweeps.ranges import Values, to_toml
+from seqforge_sweeps.ranges import Values
 from seqforge_sweeps.sweep_file import read_sweep, validate_settings
 
 from seqforge import Registry
@@ -27,19 +24,6 @@ use = "adam"
 use = "gru"
 """
 
-PLAIN = (
-    st.booleans()
-    | st.integers(-(2**60), 2**60)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text('aé"\\\n\x00\x7f')
-)
-VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('ab." \x7f'), inner))
-
-
-@given(VALUES)
-def test_values_survive_toml(value: Any) -> None:
-    assert tomllib.loads(f"value = {to_toml(value)}") == {"value": value}
-
 
 def parse(text: str) -> Mapping[str, Values]:
     table = tomllib.loads(f'base = "base.toml"\n[parameters]\n{text}')
@@ -49,20 +33,20 @@ def parse(text: str) -> Mapping[str, Values]:
 def test_parameters_are_read_from_dotted_keys() -> None:
     parsed = parse(
         "model.cells.0.hidden_size = [16, 32]\noptimizer.learning_rate = { log = [1e-4, 1e-1] }\n"
-        'optimizer.use = ["adam", "sgd"]\nmodel.dropout = { range = [0.0, 0.5], step = 0.25 }\n"training.steps" = [5]'
+        'optimizer.use = ["adam", "sgd"]\nmodel.embedding_size = { range = [16, 64], step = 16 }\n'
+        '"training.steps" = [5]'
     )
     assert parsed == {
         "model.cells.0.hidden_size": Values(choices=[16, 32]),
         "optimizer.learning_rate": Values(log=[1e-4, 1e-1]),
         "optimizer.use": Values(choices=["adam", "sgd"]),
-        "model.dropout": Values(range=[0.0, 0.5], step=0.25),
+        "model.embedding_size": Values(range=[16, 64], step=16),
         "training.steps": Values(choices=[5]),
     }
-    assert parsed["model.dropout"].listed() == [0.0, 0.25, 0.5]
-    assert Values(range=[16, 64], step=16).listed() == [16, 32, 48, 64]
-    assert [parsed["optimizer.use"].count, parsed["model.dropout"].count] == [2, 3]
+    assert [*parsed["model.embedding_size"].listed()] == [16, 32, 48, 64]
+    assert [parsed["optimizer.use"].count, parsed["model.embedding_size"].count] == [2, 4]
     assert parsed["optimizer.learning_rate"].count is None
-    assert parse("experiment.seed = { range = [3, 5] }")["experiment.seed"].listed() == [3, 4, 5]
+    assert [*parse("experiment.seed = { range = [3, 5] }")["experiment.seed"].listed()] == [3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +62,14 @@ def test_parameters_are_read_from_dotted_keys() -> None:
         ("a = { range = [1, 2], log = [1, 2] }", "parameters.a: must have either range or log"),
         ("a = { range = [1, 2], step = 2 }", "parameters.a: the range has one value"),
         ("a = { range = [1, 2], step = 0 }", "parameters.a.step: should be greater than 0, not 0"),
-        ("a = { log = [1, 2], step = 0.5 }", "parameters.a: The parameter `step` is not supported when `log` is true"),
+        (
+            "a = { log = [1, 9], step = 2 }",
+            "step",
+        ),
+        ("a = { range = [0.0, 1.0], step = 1 }", "parameters.a: a step needs a range of integers"),
+        ("a = { range = [1, 2], step = 0.5 }", "parameters.a.step: should be a valid integer"),
         ("a = { log = [1, true] }", "parameters.a.log.1: should be a valid integer or be a valid number, not true"),
         (f"a = {{ range = [1, {10**400}] }}", "parameters.a.range.1: should be less than 9223372036854775808"),
-        ("a = { range = [0.0, 1.0], step = 1e-320 }", "parameters.a: the step is too small"),
         ("a = [1979-05-27]", "parameters.a: cannot hold such a value"),
     ],
 )
@@ -136,7 +124,7 @@ def test_a_component_is_chosen_before_its_options(tmp_path: Path) -> None:
     )
     sweep = read_sweep(tmp_path / "sweep.toml")
     experiment = sweep.experiment(
-        {"optimizer.learning_rate": 0.5, "optimizer": '{ use = "sgd" }'}, "a", Registry.installed()
+        {"optimizer.learning_rate": 0.5, "optimizer": '{"use": "sgd"}'}, "a", Registry.installed()
     )
     assert experiment.optimizer.name == "essentials/sgd"
     assert experiment.optimizer.options["learning_rate"] == 0.5
@@ -157,14 +145,9 @@ def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(tmp_path: P
         read_sweep(tmp_path / "sweep.toml").grid()
 
 
-@pytest.mark.parametrize(
-    ("text", "high"),
-    [("range = [4, 9], step = 2", 8), ("range = [0.1, 0.7], step = 0.2", 0.7), ("range = [0.0, 0.5], step = 0.2", 0.4)],
-)
-def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
+def test_a_range_ends_with_its_last_step() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
-        parsed = parse(f"a = {{ {text} }}")
-        assert parsed["a"].distribution.to_internal_repr(high) == high
-    assert parsed["a"].values_to_check[1] == to_toml(high)
-    assert parsed["a"].listed()[-1] == high
+        parsed = parse("a = { range = [4, 9], step = 2 }")
+        assert parsed["a"].distribution.to_internal_repr(8) == 8
+    assert parsed["a"].values_to_check[1] == parsed["a"].listed()[-1] == 8

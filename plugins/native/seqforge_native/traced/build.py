@@ -10,11 +10,11 @@ from typing import Any, cast
 import torch
 
 from seqforge.errors import PluginError, warn
-from seqforge.events import no_report
 from seqforge.storage.cache import find_damage, load_or_write
 from seqforge.storage.paths import cache_folder
+from seqforge.storage.records import DamagedFileError
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
-from seqforge_native.library import best_instruction_set, load_library
+from seqforge_native.library import Library, best_instruction_set, load_library
 from seqforge_native.sequence import SequenceKernel
 from seqforge_native.traced.program import Program, write_source
 from seqforge_native.traced.staged_sequence import StagedKernel
@@ -36,7 +36,7 @@ def is_compiled(program: Program | StagedProgram, dtype: torch.dtype) -> bool:
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
         return False
-    return _is_complete(_folder(_source(program, dtype), _command(compiler, instruction_set)))
+    return find_damage(_folder(_source(program, dtype), _command(compiler, instruction_set))) is None
 
 
 def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: str) -> SequenceKernel | StagedKernel:
@@ -65,16 +65,16 @@ def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: 
         _compile(source, command, temporary)
         return origin
 
+    def open_kernel(entry: Path) -> Library:
+        library = load_library(instruction_set, entry / LIBRARY)
+        if library is None:
+            raise DamagedFileError(entry / LIBRARY, "this kernel cannot be loaded")
+        return library
+
     try:
-        load_or_write(folder, lambda path: True if _is_complete(path) else None, compile_into)
-    except OSError as error:
+        library = load_or_write(folder, open_kernel, compile_into)
+    except (OSError, DamagedFileError) as error:
         raise PluginError(f"a kernel cannot be compiled: {error}") from error
-    path = folder / LIBRARY
-    library = load_library(instruction_set, path)
-    if library is None:
-        raise PluginError(
-            f"{path}: this kernel cannot be loaded", hint="Delete the file; the kernel is then compiled again."
-        )
     if isinstance(program, StagedProgram):
         return StagedKernel(library, program)
     return SequenceKernel(
@@ -97,11 +97,6 @@ def _command(compiler: str, instruction_set: str) -> list[str]:
 def _folder(source: str, command: list[str]) -> Path:
     digest = hashlib.blake2b(repr((command, source, digest_sources())).encode(), digest_size=16)
     return cache_folder() / "kernels" / digest.hexdigest()
-
-
-def _is_complete(folder: Path) -> bool:
-    """Return whether a kernel is in the cache and undamaged. A damaged one could compute wrong numbers."""
-    return find_damage(folder, no_report) is None
 
 
 def _compile(source: str, command: list[str], folder: Path) -> None:

@@ -1,5 +1,6 @@
-"""The page of a sweep: the table of its trials and Optuna's plots, in one HTML file without references to others."""
+"""The results of a sweep: a table of its trials, and a page of one file with the table and Optuna's plots."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,10 +10,12 @@ import jinja2
 import optuna
 import optuna.visualization as plots
 from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
+from seqforge.runs.summary import RunSummary, summarize_run
 from seqforge.storage.files import reported_failures, write_atomically
-from seqforge_sweeps.table import describe_value
+from seqforge_sweeps.storage import STORAGE_ERRORS
+from seqforge_sweeps.study import ERROR, RUN, UNIT, known_values, name_run, planned
 
 PAGE, TEMPLATE = "study.html", "page.html.jinja"
 
@@ -28,6 +31,69 @@ TITLES: dict[str, Callable[[optuna.Study], Any]] = {
 
 BROAD = ("Parameters and value", "Value for each parameter")
 """Plots that need more width than a phone has, and are scrolled there."""
+
+
+_WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+def word_of(state: TrialState) -> str:
+    """Return the state of a trial in a word: finished, pruned, failed, running or waiting."""
+    return _WORDS.get(state, state.name.lower())
+
+
+def describe_value(value: Any) -> str:
+    """Return a value as the table shows it: numbers with four digits, and "–" for None."""
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def name_trial(row: dict[str, Any]) -> str:
+    """Return the number of a trial, and its run directory if that has the number of the trial that was interrupted."""
+    number, folder = row["trial"], Path(row["run"] or "").name
+    return f"{number} in {folder}" if folder and folder != name_run(number) else str(number)
+
+
+def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:
+    """Return a row for each trial: the finished ones by their value, and then the others by their number.
+
+    Returns:
+        Rows with `trial` (its number), `state`, `value` and its `unit`, `parameters` by key, `run` (the run directory),
+        `steps`, `seconds`, and `reason`, why it was pruned or has failed. What is unknown is None.
+    """
+    rows = [_row(trial) for trial in planned(study)]
+    return sorted(rows, key=lambda row: (_rank(row), row["trial"]))
+
+
+def _rank(row: dict[str, Any]) -> float:
+    return row["value"] if row["state"] == "finished" else math.inf
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    path = trial.user_attrs.get(RUN)
+    summary: RunSummary | None = summarize_run(Path(path)) if path is not None and Path(path).exists() else None
+    reported = min(trial.intermediate_values.values(), default=None)
+    return {
+        "trial": trial.number,
+        "state": word_of(trial.state),
+        "value": trial.value if trial.state == TrialState.COMPLETE else reported,
+        "unit": summary.unit if summary else trial.user_attrs.get(UNIT, ""),
+        "parameters": known_values(trial),
+        "run": path,
+        "steps": summary.steps if summary else None,
+        "seconds": summary.seconds if summary else None,
+        "reason": trial.user_attrs.get(ERROR, ""),
+    }
+
+
+def count_trials(study: optuna.Study) -> str:
+    """Return the numbers of trials; empty if the storage cannot be used, about which the trial's reporter warns."""
+    try:
+        trials = planned(study)
+    except (*STORAGE_ERRORS, OSError):
+        return ""
+    done = sum(trial.state.is_finished() for trial in trials)
+    running = sum(trial.state == TrialState.RUNNING for trial in trials)
+    others = f", {running} running" if running > 1 else ""
+    return f"{done} of {len(trials)} trials done{others}"
 
 
 def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
