@@ -1,12 +1,12 @@
-"""Compare the indentation of lines with the depth of the braces around them.
+"""Compare the indentation of lines with that of the braces around them.
 
 A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
 directives, is `;`, `{`, `}` or the `:` of a label, it does not begin with `else`, and neither a round or square bracket
-nor the brace of an initializer is open. It agrees if its column is nearest to one unit for each open brace, or if it is
-one unit to the right of the statement of the innermost brace, which may itself be inside a loop without braces. A line
-that begins with `}` must have one unit less, or the column of that statement. A line with `case` or `default`, and a
-`break` that belongs to a `switch`, may have one unit less, and a `{` after a `case` need not count. Other labels are
-not checked. In the other style, `case` is indented, so that a `switch` counts twice for the statements in it.
+nor the brace of an initializer is open. It agrees if its column is nearest to that of the statement of the innermost
+brace and one unit more. If that statement is in a wrong column itself, its correct column counts. A line that begins
+with `}` must have the column of that statement. A line with `case` or `default`, and a `break` that belongs to a
+`switch`, may have it, too. In the other style, `case` is indented, so that the statements of a `switch` have two units
+more. Other labels are not checked.
 
 A block may have a style of its own: its statements also agree if they are all in one column, to the right of the
 statement of the brace; a single one, by at most two units. The same holds for the `case` lines of a `switch`. A macro
@@ -20,7 +20,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal, NamedTuple
 
 from seqforge_code_structure.conditions import ALL_TRUE, Conditions
@@ -43,6 +42,7 @@ _MACRO = re.compile(r"[A-Z][A-Z0-9_]++[ \t]*+[(\n]")
 _SWITCH = re.compile(r"[ \t]*+switch\b")
 _BREAK = re.compile(r"break[ \t]*+;")
 _INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
+_SPACES = re.compile(r"[ \t]*+")
 _TAB = 8
 """Columns of a tab."""
 _LONGEST_INDENTATION = 256
@@ -53,71 +53,21 @@ _TOKENS = (int(TokenKind.BRACKET), int(TokenKind.SEMICOLON))  # attributes of an
 _DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
 
 
-class Brace(Enum):
-    """What an open bracket means for the indentation."""
-
-    ROUND = "a round or square bracket"
-    BLOCK = "a brace that counts"
-    CASE = "a brace after `case` or `default`, or one that is a statement, which need not count"
-    SWITCH = "the brace of a `switch`"
-    INITIALIZER = "the brace of an initializer"
-
-
-_ROUND, _BLOCK, _CASE, _SWITCH_BRACE, _INITIALIZER_BRACE = Brace
-
-
-class OpenBrace(NamedTuple):
+class OpenBracket(NamedTuple):
     """An open bracket.
 
     Attributes:
-        kind: What it means for the indentation.
-        column: Column of the first character of its line, or 0 for a round or square bracket.
+        kind: "block"; "switch"; "statement" for a block that is a statement or follows a `case`; or "unchecked" for a
+            round or square bracket, the brace of an initializer, and any bracket inside of these.
         position: Position of the bracket.
-        unchecked: Number of the open brackets inside of which no line is checked, including this one.
-        cases: Number of the open brackets of the kind `CASE`, including this one.
-        switches: Number of the open brackets of the kind `SWITCH`, including this one.
+        line: Position of the line of its statement.
+        column: Column of the first character of this line.
     """
 
-    kind: Brace
-    column: int
+    kind: Literal["block", "switch", "statement", "unchecked"]
     position: int
-    unchecked: int
-    cases: int
-    switches: int
-
-
-class Depth(NamedTuple):
-    """The column of a line, and what it is compared with.
-
-    Attributes:
-        column: Column of its first character that is no space.
-        outer: Column of the line of the innermost open brace.
-        inside: Number of units that the line is inside of that line.
-        least: Smallest correct number of units of indentation.
-        most: Largest correct number of units of indentation.
-        shift: Number of units to add to both if `case` is indented.
-    """
-
+    line: int
     column: int
-    outer: int
-    inside: int
-    least: int
-    most: int
-    shift: int
-
-    def is_exact(self, unit: int, indented_cases: bool) -> bool:
-        """Return whether the column is a correct number of units."""
-        added = self.shift * indented_cases
-        return self.column % unit == 0 and self.least + added <= self.column // unit <= self.most + added
-
-    def agrees(self, unit: int, indented_cases: bool) -> bool:
-        """Return whether the column is nearest to a correct number of units, or correct in relation to the brace."""
-        column, outer, inside, least, most, shift = self
-        added = shift * indented_cases
-        # The statement with the innermost brace may be inside a statement without braces, such as a loop.
-        nested = column == outer + unit * inside and (outer > unit * (most - inside) or not inside)
-        nearest, rest = divmod(2 * column + unit, 2 * unit)
-        return nested or (rest > 0 and least + added <= nearest <= most + added)
 
 
 class Line(NamedTuple):
@@ -126,16 +76,29 @@ class Line(NamedTuple):
     Attributes:
         position: Position of its first character.
         length: Number of tabs and spaces at its beginning.
-        depth: Its column, and what it is compared with.
-        block: Position of the innermost open brace.
+        column: Column after these.
+        brace: Innermost open brace.
         role: Whether the line begins with `}`, a `case`, or another statement of the block.
+        least: Smallest correct number of units to the right of the statement of the brace, unless `case` is indented.
     """
 
     position: int
     length: int
-    depth: Depth
-    block: int
+    column: int
+    brace: OpenBracket
     role: Literal["end", "case", "statement"]
+    least: int
+
+    def bounds(self, indented_cases: bool) -> tuple[int, int]:
+        """Return the correct numbers of units to the right of the statement of the brace: smallest and largest."""
+        added = indented_cases and self.brace.kind == "switch" and self.role != "end"
+        return self.least + added, (self.role == "statement") + added
+
+    def is_exact(self, unit: int, indented_cases: bool) -> bool:
+        """Return whether the column is a correct number of units away from that of the brace."""
+        units, rest = divmod(self.column - self.brace.column, unit)
+        least, most = self.bounds(indented_cases)
+        return rest == 0 and least <= units <= most
 
 
 @dataclass(slots=True)
@@ -163,21 +126,24 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
     """
     lines = _LineFinder(text).find()
-    counts = Counter(line.depth for line in lines)
-    units = [unit for unit in range(_TAB, 0, -1) if unit == _TAB or any(depth.column == unit for depth in counts)]
+    units = [_TAB, *sorted({line.column - line.brace.column for line in lines} & set(range(1, _TAB)), reverse=True)]
     styles = [(unit, indented) for indented in (False, True) for unit in units]
-    style = max(styles, key=lambda style: sum(count for depth, count in counts.items() if depth.is_exact(*style)))
-    wrong = {depth for depth in counts if not depth.agrees(*style)}
-    analysis = IndentationAnalysis(*style, len(lines), len(lines))
-    aligned = _find_aligned_blocks(lines if wrong else [], style[0])
+    unit, indented = max(styles, key=lambda style: sum(line.is_exact(*style) for line in lines))
+    analysis = IndentationAnalysis(unit, indented, len(lines), len(lines))
+    aligned = _find_aligned_blocks(lines, unit)
+    corrected: dict[int, int] = {}
     for line in lines:
-        if line.depth not in wrong or (line.block, line.role) in aligned:
+        start = corrected.get(line.brace.line, line.brace.column)
+        units_inside, rest = divmod(2 * (line.column - start) + unit, 2 * unit)
+        least, most = line.bounds(indented)
+        agrees = rest > 0 and least <= units_inside <= most
+        if agrees or line.is_exact(unit, indented) or (line.brace.position, line.role) in aligned:
             continue
+        corrected[line.position] = start + most * unit
         analysis.agreeing -= 1
         if len(analysis.defects) < MOST_DEFECTS:
-            low, high = (bound + line.depth.shift * style[1] for bound in (line.depth.least, line.depth.most))
-            depth = f"{high} level{'s' * (high != 1)}" if low == high else f"{low} to {high} levels"
-            message = f"the indentation does not match the brace depth: expected {depth}"
+            level = round(start / unit) + most
+            message = f"the indentation does not match the brace depth: expected {level} level{'s' * (level != 1)}"
             stop = line.position + max(1, line.length)
             analysis.defects.append(Defect(line.position, stop, "indentation", message))
     return analysis
@@ -188,7 +154,7 @@ def _find_aligned_blocks(lines: Iterable[Line], unit: int) -> set[tuple[int, str
     added: dict[tuple[int, str], Counter[int]] = {}
     for line in lines:
         if line.role != "end":
-            added.setdefault((line.block, line.role), Counter())[line.depth.column - line.depth.outer] += 1
+            added.setdefault((line.brace.position, line.role), Counter())[line.column - line.brace.column] += 1
     return {
         block
         for block, found in added.items()
@@ -203,7 +169,7 @@ class _LineFinder:
         self._text = text
         self._lines: list[Line] = []
         self._conditions = Conditions()
-        self._open: list[OpenBrace] = []
+        self._open: list[OpenBracket] = []
         self._condition = 0
         """Position of the last bracket that is closed, such as that of an `if`."""
         self._condition_stop = 0
@@ -240,42 +206,40 @@ class _LineFinder:
                 if bracket == ")":
                     self._condition, self._condition_stop = closed.position, position + 1
         elif len(open_brackets) < DEEPEST_NESTING:
-            kind, column = self._describe_brace(position) if bracket == "{" else (_ROUND, 0)
-            unchecked, cases, switches = open_brackets[-1][3:] if open_brackets else (0, 0, 0)
-            unchecked += kind is _ROUND or kind is _INITIALIZER_BRACE
-            cases += kind is _CASE
-            switches += kind is _SWITCH_BRACE
-            open_brackets.append(OpenBrace(kind, column, position, unchecked, cases, switches))
+            open_brackets.append(self._describe_bracket(bracket, position))
 
-    def _describe_brace(self, position: int) -> tuple[Brace, int]:
-        """Return the kind of a brace and the column of its line."""
+    def _describe_bracket(self, bracket: str, position: int) -> OpenBracket:
+        """Return a bracket that is opened, with the line of its statement."""
         text = self._text
-        line = self._find_line(position)
-        after_condition = self._condition_stop == position - 1 and text[position - 1] == " "
-        column = self._find_column(self._condition if after_condition else position)
-        if not text[line:position].strip():
-            line = self._find_line(line - 1)
-        if self._open and self._open[-1].kind is _INITIALIZER_BRACE:
-            return _INITIALIZER_BRACE, column
-        if position == self._block or _AFTER_CASE.fullmatch(text, line, position):
-            return _CASE, column
-        if _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
-            return _INITIALIZER_BRACE, column
-        return (_SWITCH_BRACE if _SWITCH.match(text, line, position) else _BLOCK), column
-
-    def _find_column(self, position: int) -> int:
-        """Return the column of the first character of the line of a position."""
-        line = self._text[self._find_line(position) : position]
-        return _measure(line[: len(line) - len(line.lstrip(" \t"))])
+        line = before = self._find_line(position)
+        if bracket != "{" or (self._open and self._open[-1].kind == "unchecked"):
+            return OpenBracket("unchecked", position, line, 0)
+        if self._condition_stop == position - 1 and text[position - 1] == " ":
+            line = self._find_line(self._condition)
+        if not text[before:position].strip():
+            before = self._find_line(before - 1)
+        kind = "block"
+        if position == self._block or _AFTER_CASE.fullmatch(text, before, position):
+            kind = "statement"
+        elif _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
+            kind = "unchecked"
+        elif _SWITCH.match(text, before, position):
+            kind = "switch"
+        return OpenBracket(kind, position, line, self._measure(line))
 
     def _find_line(self, position: int) -> int:
         """Return the start of the line of a position, if it is not too far away."""
         return self._text.rfind("\n", max(0, position - _LONGEST_INDENTATION), max(0, position)) + 1
 
+    def _measure(self, line: int) -> int:
+        """Return the column of the first character of a line that is no space."""
+        spaces = _SPACES.match(self._text, line, line + _LONGEST_INDENTATION)
+        return len(spaces[0].expandtabs(_TAB)) if spaces else 0
+
     def _add_line(self, position: int) -> bool:
         """Add the line after the end of a statement, or return True if a directive precedes that line."""
         text, open_brackets = self._text, self._open
-        if not open_brackets or open_brackets[-1].unchecked or len(self._lines) >= MOST_LINES:
+        if not open_brackets or open_brackets[-1].kind == "unchecked" or len(self._lines) >= MOST_LINES:
             return False
         while match := _NEXT_LINE.match(text, position):
             if match["directive"] or not self._conditions.compiled & ALL_TRUE:
@@ -285,36 +249,22 @@ class _LineFinder:
                 self._block = start
             word = _LINE_START.match(text, start)
             kind = word.lastgroup if word else "statement"
-            innermost = open_brackets[-1]
-            if kind == "case" and innermost.kind is _BLOCK:
-                innermost = innermost._replace(kind=_SWITCH_BRACE, switches=innermost.switches + 1)
-                open_brackets[-1] = innermost
+            if kind == "case" and open_brackets[-1].kind == "block":
+                open_brackets[-1] = open_brackets[-1]._replace(kind="switch")
             # The statement of an `else` may be inside a statement without braces.
             if kind in ("case", "statement"):
-                self._lines.append(self._describe_line(match.start("indentation"), start, innermost, kind == "case"))
+                self._lines.append(self._describe_line(match.start("indentation"), start, kind == "case"))
             if word is None or kind == "else":
                 return False
             position = word.end()
         return False
 
-    def _describe_line(self, line: int, start: int, innermost: OpenBrace, case: bool) -> Line:
+    def _describe_line(self, line: int, start: int, case: bool) -> Line:
         """Describe a line from the beginning of its indentation and its first other character."""
-        text = self._text
-        closing = text[start] == "}"
-        most = len(self._open) - closing
-        optional = innermost.cases + (text[start] == "{")
-        in_switch = innermost.kind is _SWITCH_BRACE
-        if in_switch and (_BREAK.match(text, start) or _MACRO.match(text, start)):
-            optional += 1
-        shift = innermost.switches - (closing and in_switch)
-        indentation = text[line : min(start, line + _LONGEST_INDENTATION)]
-        inside = 0 if closing or case else 1
-        least = max(0, most - optional - case)
-        depth = Depth(_measure(indentation), innermost.column, inside, least, most, shift - case)
-        role = "end" if closing else "case" if case else "statement"
-        return Line(line, len(indentation), depth, innermost.position, role)
-
-
-def _measure(indentation: str) -> int:
-    """Return the column after tabs and spaces."""
-    return len(indentation.expandtabs(_TAB)) if "\t" in indentation else len(indentation)
+        text, brace = self._text, self._open[-1]
+        optional = text[start] == "{" or brace.kind == "statement"
+        if brace.kind == "switch":
+            optional |= _BREAK.match(text, start) is not None or _MACRO.match(text, start) is not None
+        role = "end" if text[start] == "}" else "case" if case else "statement"
+        least = 0 if optional or role != "statement" else 1
+        return Line(line, min(start - line, _LONGEST_INDENTATION), self._measure(line), brace, role, least)

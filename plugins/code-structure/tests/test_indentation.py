@@ -35,8 +35,9 @@ def test_wrong_indentation_of_a_line_is_found(line: str):
 
 
 def test_case_may_be_indented_as_its_switch_or_inside_of_it():
-    inside = "int f(void)\n{\n\tswitch (a) {\n\t\tcase 1: {\n\t\t\tg();\n\t\t}\n\t\tcase 2:\n\t\th();\n\t}\n}\n"
+    inside = "int f(void)\n{\n\tswitch (a) {\n\t\tcase 1: {\n\t\t\tg();\n\t\t}\n\t\tcase 2:\n\t\t\th();\n\t}\n}\n"
     assert lines(inside) == []
+    assert lines(inside.replace("\t\t\th();", "\t\th();")) == []
     assert lines(inside.replace("\t\t\tg();", "\tg();")) == ["\tg();"]
     assert lines(inside.replace("\t\tcase 2", "case 2")) == ["case 2:"]
 
