@@ -1,8 +1,7 @@
 """Match brackets under two assignments of the preprocessor's conditions at once (see `conditions`).
 
 In a complete unit every bracket must have a match. A unit that is cut at its end has open brackets even if it is
-correct, so `find_early_defect` looks for indirect signs of an extra or missing bracket. Each of these signs occurs in
-fewer than 0.2% of the units of Linux.
+correct, so `check_semicolon` looks for indirect signs of an extra or missing bracket.
 """
 
 from __future__ import annotations
@@ -170,34 +169,16 @@ _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
 _TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
 """Words before a round bracket that may contain semicolons: loops, macros, and operators on types."""
 _INDENTED_LINE = re.compile(r"\n(?:[ \t\r]*+\n)*+(?:\t|    )")
-# The searches before a position are limited, so that the time stays linear: these are numbers of characters.
 _LONGEST_WORD = 64
-_DEEPEST_INDENTATION = 64
-_LONGEST_LINE = 200
+"""Number of characters in which a word is searched for, so that the time stays linear."""
 
 
-def find_early_defect(text: str, position: int, stacks: Stacks, before: OpenBracket | None) -> Defect | None:
-    """Look for a sign that a bracket before a semicolon or brace is wrong.
+def check_semicolon(text: str, position: int, stacks: Stacks) -> Defect | None:
+    """Look for a sign that a bracket before a semicolon is wrong, in a unit that is cut at its end.
 
-    Args:
-        text: The text.
-        position: Position of the semicolon or brace. At any other character, there is no sign.
-        stacks: Open brackets after it.
-        before: Topmost open bracket before it, if every condition is true.
+    It is a round or square bracket around a statement, or an indented line outside of braces.
     """
-    match text[position]:
-        case ";":
-            return _check_semicolon(text, position, stacks.all_true or stacks.all_false)
-        case "{":
-            return _check_opening_brace(text, position, before)
-        case "}":
-            return _check_closing_brace(text, position, stacks, before)
-        case _:
-            return None
-
-
-def _check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defect | None:
-    """Look for a round or square bracket around a statement, or for an indented line outside of braces."""
+    top = stacks.all_true or stacks.all_false
     if top is None:
         indented = _INDENTED_LINE.match(text, position + 1)
         return report_bracket(position, "the line after ';' is indented, but no brace is open") if indented else None
@@ -209,29 +190,3 @@ def _check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defec
     if top.bracket == "(" and word and _TAKES_STATEMENTS.fullmatch(word[1]):
         return None
     return report_bracket(top.position, f"{top.bracket!r} is not closed before ';'")
-
-
-def _check_opening_brace(text: str, position: int, before: OpenBracket | None) -> Defect | None:
-    """Look for a `{` in column 0 inside a round or square bracket."""
-    if before is None or before.bracket == "{" or text[position - 1] != "\n":
-        return None
-    return report_bracket(before.position, f"{before.bracket!r} is not closed before '{{' in column 0")
-
-
-def _check_closing_brace(text: str, position: int, stacks: Stacks, before: OpenBracket | None) -> Defect | None:
-    """Compare the tabs before a `}` that begins its line with the open braces and with the line of its `{`.
-
-    The number of tabs is right if it equals the number of open braces, or if it is smaller than that and equals the
-    number of tabs before the line of the matching `{`.
-    """
-    tabs = position - text.rfind("\n", max(0, position - _DEEPEST_INDENTATION), position) - 1
-    if stacks.all_true is not stacks.all_false or text.count("\t", position - tabs, position) != tabs or before is None:
-        return None
-    depth, kinds = (top.depth, top.kinds) if (top := stacks.all_true) else (0, 0)
-    if kinds & ~BIT["{"]:
-        return None
-    line = text.rfind("\n", max(0, before.position - _LONGEST_LINE), before.position) + 1
-    same = text.count("\t", line, line + tabs) == tabs and text[line + tabs : line + tabs + 1] != "\t"
-    if tabs == depth or (tabs < depth and same):
-        return None
-    return report_bracket(position, f"{tabs} tabs before '}}', but {depth} open braces")

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, find_early_defect
+from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, check_semicolon
 from seqforge_code_structure.conditions import CONDITIONAL, Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
 from seqforge_code_structure.structure import (
@@ -194,11 +194,10 @@ class _Division:
     def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""
         text, stacks = self.text, self.stacks
-        character, before = text[position], stacks.all_true
+        character = text[position]
         if character != ";":
             self._process_bracket(character, position)
-        examined = self.end_missing and len(self.early_defects) < MOST_DEFECTS
-        if examined and (defect := find_early_defect(text, position, stacks, before)):
+        elif self.end_missing and (defect := check_semicolon(text, position, stacks)):
             self.early_defects[defect.start] = defect
         if stacks.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
             stacks.clear()

@@ -119,8 +119,6 @@ def test_early_signs_of_errors_in_a_cut_unit():
     assert positions(unfinished, end_missing=True) == []
     assert positions(unfinished.replace("x))", "x)") + "\tk();\n", end_missing=True) != []
     assert positions(unfinished.replace("h()", "h(") + "\tk();\n", end_missing=True) == [unfinished.index("h(") + 1]
-    assert positions(unfinished.replace(") {", ")") + "\tk(", end_missing=True) != []
-    assert positions("int f(int a\n{\n", end_missing=True) == [5]
     assert positions("int f(int a)\n\tint b;\n\n\treturn", end_missing=True) == [19]
 
 

@@ -15,6 +15,7 @@
 [(argument_list) (parenthesized_expression)] @brackets
 (call_expression function: (identifier) arguments: (argument_list) @arguments)
 (expression_statement (call_expression function: (identifier) arguments: (argument_list) @macro_arguments))
+(call_expression function: (call_expression function: (identifier) arguments: (argument_list) @macro_arguments))
 [(attribute_specifier) (attribute_declaration)] @ignored
 (gnu_asm_output_operand symbol: (identifier) @ignored)
 (gnu_asm_input_operand symbol: (identifier) @ignored)
