@@ -10,7 +10,7 @@ from pydantic import Field
 from seqforge_code_structure.identifiers.checks import find_repeated, find_undeclared
 from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-from seqforge_code_structure.identifiers.reading import UnitNames, parse_unit, read_units
+from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.units import split_units
 
 from seqforge_c_samplers.brackets import count_bracket_faults, count_indented_comments
@@ -64,8 +64,8 @@ class Scoped(CheckedSampler):
         if wrong := early + sum(not unit.parses for unit in names):
             return wrong
         for unit in names:
-            tree = parse_unit(whole, unit.start, unit.stop)[-1]
-            wrong += count_misplaced(tree, whole[unit.start : unit.stop]) + len(unit.statements.defects)
+            misplaced = count_misplaced(unit.tree, whole[unit.start : unit.stop]) if unit.tree else 0
+            wrong += misplaced + len(unit.statements.defects)
         if wrong:
             return wrong
         context = Context.of([*(units or ()), *names], self._lexicon)

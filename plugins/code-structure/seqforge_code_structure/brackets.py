@@ -7,6 +7,7 @@ correct, so `check_semicolon` looks for indirect signs of an extra or missing br
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH
@@ -43,61 +44,38 @@ class OpenBracket(NamedTuple):
     kinds: int
 
 
-def _push(top: OpenBracket | None, bracket: str, position: int) -> OpenBracket:
-    if top is None:
-        return OpenBracket(None, bracket, position, 1, BIT[bracket])
-    return OpenBracket(top, bracket, position, top.depth + 1, top.kinds | BIT[bracket])
-
-
 class Stacks:
     """The stacks of open brackets under the two assignments. They are the same object until conditions separate them.
 
     Attributes:
-        all_true: The stack if every condition is true.
-        all_false: The stack if every condition is false.
+        tops: The stack if every condition is true, and the stack if every condition is false.
         beginning_missing: Whether the text may lack the opening brackets of its first unit. `clear` resets it.
     """
 
-    __slots__ = ("all_false", "all_true", "beginning_missing")
+    __slots__ = ("beginning_missing", "tops")
 
     def __init__(self, beginning_missing: bool = False) -> None:
-        self.all_true: OpenBracket | None = None
-        self.all_false: OpenBracket | None = None
+        self.tops: tuple[OpenBracket | None, OpenBracket | None] = None, None
         self.beginning_missing = beginning_missing
-
-    @property
-    def tops(self) -> tuple[OpenBracket | None, OpenBracket | None]:
-        """The innermost open brackets under the two assignments."""
-        return self.all_true, self.all_false
-
-    @property
-    def empty(self) -> bool:
-        """Whether no bracket is open under either assignment."""
-        return self.all_true is None and self.all_false is None
 
     @property
     def full(self) -> bool:
         """Whether the nesting limit is reached."""
-        true, false = self.all_true, self.all_false
-        if true is not None and true.depth >= DEEPEST_NESTING:
-            return True
-        return false is not true and false is not None and false.depth >= DEEPEST_NESTING
+        return any(top is not None and top.depth >= DEEPEST_NESTING for top in self.tops)
 
     def clear(self) -> None:
         """Remove all open brackets."""
-        self.all_true = self.all_false = None
+        self.tops = None, None
         self.beginning_missing = False
 
     def open(self, bracket: str, position: int, compiled: int) -> None:
         """Push an opening bracket under the assignments in `compiled`."""
-        same = self.all_true is self.all_false
-        if compiled & ALL_TRUE:
-            self.all_true = _push(self.all_true, bracket, position)
-        if compiled & ALL_FALSE:
-            if same and compiled == BOTH:
-                self.all_false = self.all_true
-            else:
-                self.all_false = _push(self.all_false, bracket, position)
+
+        def push(top: OpenBracket | None) -> OpenBracket:
+            depth, kinds = (top.depth, top.kinds) if top else (0, 0)
+            return OpenBracket(top, bracket, position, depth + 1, kinds | BIT[bracket])
+
+        self._change(push, compiled)
 
     def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
         """Pop the match of a closing bracket under the assignments in `compiled`, and return any error.
@@ -105,17 +83,25 @@ class Stacks:
         A closing bracket whose match is not on top also closes all brackets above the match. One without a match
         changes nothing or, if the beginning is missing, closes all brackets.
         """
-        same = self.all_true is self.all_false
-        defect = None
-        if compiled & ALL_TRUE:
-            self.all_true, defect = self._pop(self.all_true, bracket, position)
-        if compiled & ALL_FALSE:
-            if same and compiled == BOTH:
-                self.all_false = self.all_true
-            else:
-                self.all_false, other = self._pop(self.all_false, bracket, position)
-                defect = defect or other
-        return defect
+        defects: list[Defect] = []
+
+        def pop(top: OpenBracket | None) -> OpenBracket | None:
+            rest, defect = self._pop(top, bracket, position)
+            if defect:
+                defects.append(defect)
+            return rest
+
+        self._change(pop, compiled)
+        return defects[0] if defects else None
+
+    def _change(self, change: Callable[[OpenBracket | None], OpenBracket | None], compiled: int) -> None:
+        """Change the stacks of some assignments, and both at once while they are the same."""
+        true, false = self.tops
+        changed = change(true) if compiled & ALL_TRUE else true
+        if not (compiled == BOTH and false is true):
+            self.tops = changed, change(false) if compiled & ALL_FALSE else false
+        else:
+            self.tops = changed, changed
 
     def _pop(self, top: OpenBracket | None, bracket: str, position: int) -> tuple[OpenBracket | None, Defect | None]:
         if top is None:
@@ -135,7 +121,7 @@ class Stacks:
     def unclosed(self) -> list[Defect]:
         """Return a defect for every bracket that is open under either assignment, in the order of the text."""
         positions: dict[int, str] = {}
-        for top in {id(top): top for top in (self.all_true, self.all_false)}.values():
+        for top in self.tops:
             while top is not None:
                 positions[top.position] = top.bracket
                 top = top.below
@@ -178,7 +164,7 @@ def check_semicolon(text: str, position: int, stacks: Stacks) -> Defect | None:
 
     It is a round or square bracket around a statement, or an indented line outside of braces.
     """
-    top = stacks.all_true or stacks.all_false
+    top = stacks.tops[0] or stacks.tops[1]
     if top is None:
         indented = _INDENTED_LINE.match(text, position + 1)
         return report_bracket(position, "the line after ';' is indented, but no brace is open") if indented else None

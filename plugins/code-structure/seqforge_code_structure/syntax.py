@@ -3,15 +3,25 @@
 from importlib import resources
 
 import tree_sitter_c
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node, Query, QueryCursor
 
 LANGUAGE = Language(tree_sitter_c.language())
 
 
 def read_query(name: str) -> Query:
     """Return a query that is a file of this package."""
-    content = resources.files("seqforge_code_structure.identifiers").joinpath(name).read_text("utf-8")
+    content = resources.files("seqforge_code_structure").joinpath(name).read_text("utf-8")
     return Query(LANGUAGE, content)
+
+
+def find_captures(query: Query, root: Node) -> list[tuple[Node, str]]:
+    """Return the nodes that a query captures in the order of the text, each with its last capture in the query."""
+    captures = QueryCursor(query).captures(root)
+    found: dict[int, tuple[Node, str]] = {}
+    for capture in map(query.capture_name, range(query.capture_count)):
+        for node in captures.get(capture, ()):
+            found[node.id] = node, capture
+    return sorted(found.values(), key=lambda each: (each[0].start_byte, -each[0].end_byte))
 
 
 def text_of(node: Node) -> str:

@@ -206,7 +206,7 @@ class _Division:
         if character == "}" and _DECLARATOR_FOLLOWS.match(text, end.end()):
             return None
         stop = end.end("end") if end["end"] else len(text)
-        closed = stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
+        closed = stacks.tops == (None, None) and not self.unit.too_deep and self.unit.kind != "head"
         resumed = self._line_begins_with_brace(position) and stacks.tops == self.after_brace
         if closed or resumed or _DECLARATION_FOLLOWS.match(text, stop):
             return self.finish(stop)

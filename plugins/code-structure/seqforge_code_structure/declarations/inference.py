@@ -10,15 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tree_sitter import Node, Tree
+from tree_sitter import Tree
 
 from seqforge_code_structure.compiler import CompilerError, blank_directives, diagnose
 from seqforge_code_structure.declarations.demands import Demands
 from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
 from seqforge_code_structure.identifiers.compiled_code import blank
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.identifiers.reading import parse_unit, read_unit
-from seqforge_code_structure.syntax import text_of, walk
+from seqforge_code_structure.identifiers.reading import read_unit
+from seqforge_code_structure.syntax import find_captures, read_query, text_of, walk
 
 ROUNDS = 15
 """Largest number of times that a unit is compiled."""
@@ -55,10 +55,10 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
     """
     if len(text) > LONGEST_UNIT:
         return Acceptance(False, "", f"not compiled: longer than {LONGEST_UNIT:,} characters")
-    if refusal := read_unit(text, 0, len(text)).refusal:
-        return Acceptance(False, "", refusal)
-    _, code, tree = parse_unit(text, 0, len(text))
-    code = blank_directives(_blank_assembly(code, tree))
+    unit = read_unit(text, 0, len(text))
+    if (tree := unit.tree) is None:
+        return Acceptance(False, "", unit.refusal)
+    code = blank_directives(_blank_assembly(unit.rewritten, tree))
     guesses, defined = _read_names(tree)
     if match := _TOP_LEVEL_CALL.fullmatch(code):  # Such a unit is a macro, whose arguments may be anything.
         guesses.texts[f"{match['name'].decode()}(...)"] = ""
@@ -97,6 +97,7 @@ def _blank_assembly(code: bytes, tree: Tree) -> bytes:
     return code
 
 
+_NAMES = read_query("declarations/names.scm")
 _PREDEFINED = {"true": "1", "false": "0", "NULL": "((void *)0)"}
 _TOP_LEVEL_CALL = re.compile(rb"\s*(?:static\s+)?(?P<name>(?!asm\b)[A-Za-z_]\w*)\s*\([^{}]*\)\s*;?\s*")
 _TYPES_OF_GCC = ("__auto_type", "_Bool", "__builtin_va_list", "__int128")
@@ -105,53 +106,17 @@ _TYPES_OF_GCC = ("__auto_type", "_Bool", "__builtin_va_list", "__int128")
 
 def _read_names(tree: Tree) -> tuple[Guesses, set[str]]:
     """Return the first guesses, of types, records and macros, and the names that the unit defines."""
-    guesses, defined = Guesses(texts=dict(_PREDEFINED)), set[str]()
-    own: set[str] = set()
-    for node in walk(tree.root_node):
-        if node.type == "type_identifier":
-            _read_type(node, guesses, own)
-        elif node.type == "concatenated_string":
-            guesses.texts.update({text_of(child): '""' for child in node.named_children if child.type == "identifier"})
-        elif node.type == "function_declarator":
-            name, parent = node.child_by_field_name("declarator"), node.parent
-            if name is not None and name.type == "identifier" and parent and parent.type != "parameter_declaration":
-                defined.add(text_of(name))
-        elif node.type == "enumerator" and (name := node.child_by_field_name("name")) is not None:
-            defined.add(text_of(name))
-    for name in own.union(_TYPES_OF_GCC):
-        guesses.types.pop(name, None)
-    for name in own:
-        guesses.records.pop(name, None)
-        guesses.enumerations.pop(name, None)
-    return guesses, defined
-
-
-def _read_type(node: Node, guesses: Guesses, own: set[str]) -> None:
-    """Add the name of a type to the guesses, or to the unit's `own` types if this node defines it."""
-    parent, name = node.parent, text_of(node)
-    if parent is None:
-        return
-    keyword = {"struct_specifier": "struct", "union_specifier": "union", "enum_specifier": "enum"}.get(parent.type)
-    if keyword and parent.child_by_field_name("name") == node:
-        full = f"{keyword} {name}" if keyword != "enum" else name
-        if parent.child_by_field_name("body") is not None:
-            own.add(full)
-        elif keyword == "enum":
-            guesses.enumerations[full] = None
-        else:
-            guesses.records[full] = {}
-    elif _is_typedef(node):
-        own.add(name)
-    else:
-        guesses.types[name] = Shape()
-
-
-def _is_typedef(node: Node) -> bool:
-    """Return whether a `typedef` defines the type at a node."""
-    while node.parent is not None and node.parent.type.endswith("declarator"):
-        node = node.parent
-    parent = node.parent
-    return parent is not None and parent.type == "type_definition" and parent.child_by_field_name("type") != node
+    found: dict[str, dict[str, None]] = {}
+    for node, capture in find_captures(_NAMES, tree.root_node):
+        found.setdefault(capture, {})[text_of(node)] = None
+    own = {*_TYPES_OF_GCC, *found.get("typedef", {})}
+    guesses = Guesses(texts=_PREDEFINED | dict.fromkeys(found.get("string", {}), '""'))
+    guesses.types = {name: Shape() for name in found.get("type", {}) if name not in own}
+    for keyword in ("struct", "union"):
+        names = found.get(keyword, {}).keys() - found.get(f"own_{keyword}", {}).keys()
+        guesses.records |= {f"{keyword} {name}": {} for name in sorted(names)}
+    guesses.enumerations = dict.fromkeys(sorted(found.get("enum", {}).keys() - found.get("own_enum", {}).keys()))
+    return guesses, set(found.get("defined", {}))
 
 
 _Change = Callable[[Demands, re.Match[str], int], bool]

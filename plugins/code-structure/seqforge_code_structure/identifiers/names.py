@@ -129,14 +129,14 @@ class Scopes:
         self.declared: set[str] = set()
         self.function: Function | None = None
         self.visible: dict[str, Declaration] = {}
-        self._hidden: list[list[tuple[str, Declaration | None]]] = []
-        """For each open scope, the names that it declares and the declarations that they hide."""
+        self._hidden: list[tuple[int, list[tuple[str, Declaration | None]]]] = []
+        """For each open scope, its end, and the names that it declares with the declarations that they hide."""
         self._around = 0
         """Number of scopes around the open function. It is positive in malformed text only."""
 
-    def open(self) -> None:
-        """Open a scope."""
-        self._hidden.append([])
+    def open(self, stop: int) -> None:
+        """Open a scope that ends at a position."""
+        self._hidden.append((stop, []))
 
     def open_function(self, start: int, stop: int) -> None:
         """Open the scope of a function. A nested function belongs to the function around it."""
@@ -144,17 +144,18 @@ class Scopes:
             self._around = len(self._hidden)
             self.function = Function(start, stop)
             self.functions.append(self.function)
-        self._hidden.append([])
+        self.open(stop)
 
-    def close(self) -> None:
-        """Close the innermost scope, and the open function if this is its outermost scope."""
-        for name, before in reversed(self._hidden.pop()):
-            if before is None:
-                del self.visible[name]
-            else:
-                self.visible[name] = before
-        if len(self._hidden) == self._around:
-            self.function = None
+    def move(self, position: int) -> None:
+        """Close the scopes, and the function, that end at or before a position."""
+        while self._hidden and self._hidden[-1][0] <= position:
+            for name, before in reversed(self._hidden.pop()[1]):
+                if before is None:
+                    del self.visible[name]
+                else:
+                    self.visible[name] = before
+            if len(self._hidden) == self._around:
+                self.function = None
 
     def use(self, name: str) -> bool:
         """Mark the variable of a name as used, and return whether there is one."""
@@ -181,5 +182,5 @@ class Scopes:
         outermost = self._around + 2
         if earlier and variable and depth >= outermost and (earlier.depth == depth or depth == outermost):
             self.function.repeated.append(Repetition(name, earlier.start, start))
-        self._hidden[-1].append((name, earlier))
+        self._hidden[-1][1].append((name, earlier))
         self.visible[name] = declaration

@@ -55,6 +55,8 @@ class UnitNames:
         possibly_used: Names that these, or the macros of the unit, may use.
         macros: Macros that the unit defines.
         code: Compiled code of the unit, or nothing if it is too long.
+        rewritten: Code after the rewriting of macros.
+        tree: Syntax tree of it, or None if the unit is refused.
     """
 
     start: int
@@ -75,6 +77,8 @@ class UnitNames:
     possibly_used: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
     code: bytes = b""
+    rewritten: bytes = b""
+    tree: Tree | None = None
 
     @property
     def parses(self) -> bool:
@@ -112,6 +116,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     except TooMuchWorkError:
         unit.refusal = TOO_MUCH_WORK
         return unit
+    unit.rewritten, unit.tree = rewritten, tree
     unit.functions = names.scopes.functions
     unit.declared = names.scopes.declared | compiled.macros.by_name.keys()
     unit.possibly_declared = dead.declared | names.uncertain
@@ -135,16 +140,6 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
             ]
         _mark_rewritten_used(unit.functions, code, rewritten)
     return unit
-
-
-def parse_unit(text: str, start: int, stop: int) -> tuple[bytes, bytes, Tree]:
-    """Parse a unit that `read_unit` does not refuse.
-
-    Returns:
-        The code of the unit, its code as it is parsed, of the same length, and the syntax tree.
-    """
-    code = extract_compiled_code(text[start:stop]).code
-    return code, *rewrite_and_parse(text, code)
 
 
 def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:

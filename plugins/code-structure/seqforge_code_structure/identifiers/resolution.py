@@ -10,16 +10,13 @@ import re
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from tree_sitter import Node, QueryCursor, Tree
+from tree_sitter import Node, Tree
 
 from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.identifiers.names import KEYWORDS, NameUse, Scopes, declares_arguments
-from seqforge_code_structure.syntax import follow_declarator, read_query
+from seqforge_code_structure.syntax import find_captures, follow_declarator, read_query
 
-_QUERY = read_query("names.scm")
-_CAPTURES = [_QUERY.capture_name(index) for index in range(_QUERY.capture_count)]
-"""Captures in the order of the patterns. A node that matches several has the last one."""
-
+_QUERY = read_query("identifiers/names.scm")
 _NAMES = ("identifier", "type_identifier", "statement_identifier")
 _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expression")
 """Kinds of arguments that may begin with a name which a macro takes."""
@@ -60,8 +57,6 @@ class Resolution:
         self.unread: list[tuple[int, int]] = []
         self._text, self._code, self._offset = text, code, offset
         self._has_error = False
-        self._blocks: list[int] = []
-        """End of each open scope."""
         self._stops: dict[str, int] = {}
         """End of the last node of each capture. A position before it is inside of that node."""
         self._callee = ""
@@ -79,11 +74,9 @@ class Resolution:
         """Visit the names in the syntax tree of the unit."""
         self._has_error = tree.root_node.has_error
         self.error = _find_error(tree.root_node)
-        for node, capture in _find_captures(tree.root_node):
+        for node, capture in find_captures(_QUERY, tree.root_node):
             start, stop = node.start_byte, node.end_byte
-            while self._blocks and self._blocks[-1] <= start:
-                self._blocks.pop()
-                self.scopes.close()
+            self.scopes.move(start + self._offset)
             if (visit_node := self.VISITS_OF_NODES.get(capture)) is not None:
                 visit_node(self, node)
             elif (visit_name := self.VISITS_OF_NAMES.get(capture)) is None:
@@ -122,8 +115,7 @@ class Resolution:
                 self.uncertain.add(name)
 
     def _visit_block(self, node: Node) -> None:
-        self.scopes.open()
-        self._blocks.append(node.end_byte)
+        self.scopes.open(node.end_byte + self._offset)
 
     def _visit_function(self, node: Node) -> None:
         self._open_function(node, node.child_by_field_name("declarator"), node.end_byte)
@@ -136,7 +128,6 @@ class Resolution:
 
     def _open_function(self, node: Node, declarator: Node | None, stop: int) -> None:
         self.scopes.open_function(node.start_byte + self._offset, stop + self._offset)
-        self._blocks.append(stop)
         capture = "own_parameters"
         for each in reversed(follow_declarator(declarator)):
             if each.type == "identifier":
@@ -289,16 +280,6 @@ def resolve_names(text: str, code: bytes, offset: int, tree: Tree) -> Resolution
     resolution = Resolution(text, code, offset)
     resolution.resolve(tree)
     return resolution
-
-
-def _find_captures(root: Node) -> list[tuple[Node, str]]:
-    """Return the nodes that matter in the order of the text, each with its most special capture."""
-    captures = QueryCursor(_QUERY).captures(root)
-    found: dict[int, tuple[Node, str]] = {}
-    for capture in _CAPTURES:
-        for node in captures.get(capture, ()):
-            found[node.id] = node, capture
-    return sorted(found.values(), key=lambda each: (each[0].start_byte, -each[0].end_byte))
 
 
 def _find_error(root: Node) -> int | None:

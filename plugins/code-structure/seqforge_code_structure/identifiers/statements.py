@@ -14,7 +14,7 @@ from tree_sitter import Node, QueryCursor, Tree
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
 from seqforge_code_structure.syntax import follow_declarator, read_query, text_of
 
-_QUERY = read_query("statements.scm")
+_QUERY = read_query("identifiers/statements.scm")
 _LOOPS = ("while_statement", "do_statement", "for_statement")
 _VALUE_OF_CALL = ("call_expression", "conditional_expression", "comma_expression", "cast_expression", "ERROR")
 """Kinds of expressions that may have the type void, since they may be calls."""
