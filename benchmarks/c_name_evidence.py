@@ -8,7 +8,6 @@ that of the last third. Right names are the undeclared names of unchanged functi
 """
 
 import argparse
-import operator
 import os
 import random
 from collections import Counter
@@ -19,7 +18,7 @@ from typing import NamedTuple, cast
 import torch
 from seqforge_code_structure.identifiers.checks import find_candidates
 from seqforge_code_structure.identifiers.context import Context
-from seqforge_code_structure.identifiers.evidence import Evidence, collect_evidence
+from seqforge_code_structure.identifiers.evidence import WEIGHTS, Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
@@ -91,13 +90,13 @@ def find_evidence(unit: UnitNames, lexicon: Lexicon) -> dict[str, Evidence]:
     return collect_evidence(candidates, unit.functions[0], unit, context.free, lexicon) if unit.functions else {}
 
 
-def fit_weights(cases: list[Case]) -> list[float]:
+def fit_weights(cases: list[Case]) -> dict[str, float]:
     """Return the weights of a logistic regression, with a penalty on the weights of standardized evidence."""
-    values = torch.tensor([case.evidence for case in cases], dtype=torch.float64)
+    values = torch.tensor([[case.evidence[kind] for kind in WEIGHTS] for case in cases], dtype=torch.float64)
     wrong = torch.tensor([case.kind != "real" for case in cases], dtype=torch.float64)
     scale = values.std(0)
     scale[0] = 1
-    weights = torch.zeros(len(Evidence._fields), dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(len(WEIGHTS), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
 
     def compute_loss() -> torch.Tensor:
@@ -109,12 +108,14 @@ def fit_weights(cases: list[Case]) -> list[float]:
         return loss
 
     optimizer.step(compute_loss)  # pyright: ignore[reportArgumentType]
-    return cast("list[float]", (weights.detach() / scale).tolist())
+    return dict(zip(WEIGHTS, cast("list[float]", (weights.detach() / scale).tolist()), strict=True))
 
 
-def print_table(cases: list[Case], made: Counter[str], weights: list[float]) -> None:
+def print_table(cases: list[Case], made: Counter[str], weights: dict[str, float]) -> None:
     """Print the shares of mutants that are found at several shares of real functions that are reported."""
-    log_odds = [sum(map(operator.mul, weights, case.evidence)) for case in cases]
+    log_odds = [
+        sum(weight * case.evidence[kind] for kind, weight in zip(WEIGHTS, weights, strict=True)) for case in cases
+    ]
     highest: dict[int, float] = {}
     for case, value in zip(cases, log_odds, strict=True):
         if case.kind == "real":
@@ -156,7 +157,7 @@ def main() -> None:
     cases, made = find_cases(texts[True], lexicon, generator)
     weights = fit_weights(cases)
     print(f"{len(texts[True]):,} files, {made['real']:,} functions, {len(cases):,} undeclared names")
-    for name, weight in zip(Evidence._fields, weights, strict=True):
+    for name, weight in weights.items():
         print(f"  {name:18} {weight:6.2f}")
     cases, made = find_cases(texts[False], lexicon, generator)
     print_table(cases, made, weights)

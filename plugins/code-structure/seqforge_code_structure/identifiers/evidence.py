@@ -7,8 +7,7 @@ of these functions.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Sequence
 
 from seqforge_code_structure.identifiers.lexicon import GLOBAL_LOCALITY, Flag, Lexicon
 from seqforge_code_structure.identifiers.names import Declaration, Function, NameUse
@@ -20,66 +19,28 @@ LONGEST_NAME = 20
 _BEFORE_STATEMENT = (b"", b";", b"{", b"}", b")", b":")
 
 
-class Evidence(NamedTuple):
-    """The evidence about an undeclared name of a function, or the weight of each kind of evidence.
+WEIGHTS = {
+    "always": 1.65,  # the log-odds of a known name without other evidence
+    "locality": 0.43,  # of a name that the lexicon contains as a variable
+    "novel": 1.0,  # the lexicon does not contain the name
+    "first_word": 0.14,  # locality of the first of several words of the name
+    "last_word": 0.3,
+    "length": -0.23,  # in characters, at most `LONGEST_NAME`
+    "capitals": -1.33,  # the name contains capital letters
+    "address": -0.28,  # its address is taken
+    "element": -1.69,  # an element of it is used
+    "pointer": 1.25,  # a member of the structure to which it points is used
+    "assigned": 2.55,  # it is assigned
+    "sibling": -4.09,  # another undeclared name, but no called function, begins with the same word
+    "called_sibling": -2.37,  # a called function begins with the same word
+    "declared_sibling": -1.66,  # only a function of the text, a structure or a constant begins with the same word
+    "unused": 3.53,  # the function has a variable that is never used, of which the name may be a wrong spelling
+    "only_assigned": 4.59,  # it has a variable that is assigned and never read
+}
+"""Weight of each kind of evidence, as the benchmark prints them."""
 
-    Attributes:
-        always: 1, whose weight is the log-odds of a known name without other evidence.
-        locality: Locality of a name that the lexicon contains as a variable.
-        novel: Whether it does not contain the name.
-        first_word: Locality of the first of several words of the name.
-        last_word: Locality of the last one.
-        length: Number of characters, at most `LONGEST_NAME`.
-        capitals: Whether the name contains capital letters.
-        address: Whether its address is taken.
-        element: Whether an element of it is used.
-        pointer: Whether it points to a structure of which a member is used.
-        assigned: Whether it is assigned.
-        sibling: Whether another undeclared name, but no called function, begins with the same word.
-        called_sibling: Whether a called function begins with the same word.
-        declared_sibling: Whether a function of the text, a structure, or a constant in capitals begins with the word,
-            and no undeclared name does.
-        unused: Whether the function has a variable that is never used, of which the name may be a wrong spelling.
-        only_assigned: Whether it has a variable that is assigned and never read.
-    """
-
-    always: float
-    locality: float
-    novel: float
-    first_word: float
-    last_word: float
-    length: float
-    capitals: float
-    address: float
-    element: float
-    pointer: float
-    assigned: float
-    sibling: float = 0
-    called_sibling: float = 0
-    declared_sibling: float = 0
-    unused: float = 0
-    only_assigned: float = 0
-
-
-WEIGHTS = Evidence(
-    always=1.65,
-    locality=0.43,
-    novel=1.0,
-    first_word=0.14,
-    last_word=0.3,
-    length=-0.23,
-    capitals=-1.33,
-    address=-0.28,
-    element=-1.69,
-    pointer=1.25,
-    assigned=2.55,
-    sibling=-4.09,
-    called_sibling=-2.37,
-    declared_sibling=-1.66,
-    unused=3.53,
-    only_assigned=4.59,
-)
-"""Weights of the evidence, as the benchmark prints them."""
+Evidence = dict[str, float]
+"""The value of each kind of evidence about an undeclared name of a function."""
 
 LEAST_LOG_ODDS = 2.0
 """Smallest weighted sum of the evidence for a name that is reported."""
@@ -104,7 +65,7 @@ def find_local_names(
 
 def weigh(evidence: Evidence) -> float:
     """Return the log-odds that a name with this evidence is a local variable."""
-    return sum(weight * value for weight, value in zip(WEIGHTS, evidence, strict=True))
+    return sum(weight * evidence[kind] for kind, weight in WEIGHTS.items())
 
 
 def collect_evidence(
@@ -121,32 +82,28 @@ def collect_evidence(
     called = {_first_word(use.name) for use in function.free if use.called}
     others = [(_first_word(name), name) for name in free]
     defined = {_first_word(name) for name in unit.declared}
+    function_evidence = {"always": 1, "unused": unused, "only_assigned": only_assigned}
     return {
-        name: _describe(name, found, lexicon)._replace(
-            **_find_siblings(name, unit, called, others, defined), unused=unused, only_assigned=only_assigned
-        )
+        name: function_evidence
+        | _describe(name, {use.access for use in found}, lexicon)
+        | _find_siblings(name, unit, called, others, defined)
         for name, found in uses.items()
     }
 
 
-def _describe(name: str, uses: Sequence[NameUse], lexicon: Lexicon) -> Evidence:
+def _describe(name: str, accesses: Container[str], lexicon: Lexicon) -> Evidence:
     """Return the evidence of a name and its uses alone, without that of other names."""
-    novel = not lexicon.flags(name) & Flag.VARIABLE
+    novel = not lexicon.has(name, Flag.VARIABLE)
     first_word, last_word = lexicon.word_localities(name)
-    accesses = {use.access for use in uses}
-    return Evidence(
-        always=1,
-        locality=0 if novel else lexicon.locality(name),
-        novel=novel,
-        first_word=first_word,
-        last_word=last_word,
-        length=min(len(name), LONGEST_NAME),
-        capitals=name != name.lower(),
-        address="address" in accesses,
-        element="element" in accesses,
-        pointer="pointer" in accesses,
-        assigned="assigned" in accesses,
-    )
+    return {
+        "locality": 0 if novel else lexicon.locality(name),
+        "novel": novel,
+        "first_word": first_word,
+        "last_word": last_word,
+        "length": min(len(name), LONGEST_NAME),
+        "capitals": name != name.lower(),
+        **{access: access in accesses for access in ("address", "element", "pointer", "assigned")},
+    }
 
 
 def _first_word(name: str) -> str:
@@ -155,7 +112,7 @@ def _first_word(name: str) -> str:
 
 def _find_siblings(
     name: str, unit: UnitNames, called: set[str], others: Sequence[tuple[str, str]], defined: set[str]
-) -> dict[str, bool]:
+) -> Evidence:
     """Return which other names begin with the first word of a name, as those of one driver or file do."""
     word = _first_word(name)
     undeclared = any(word == first and other != name for first, other in others)

@@ -5,7 +5,7 @@ from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import find_candidates
 from seqforge_code_structure.identifiers.context import Context
-from seqforge_code_structure.identifiers.evidence import Evidence, collect_evidence
+from seqforge_code_structure.identifiers.evidence import WEIGHTS, Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.identifiers.reading import read_unit
 
@@ -28,7 +28,7 @@ def find_evidence(statements: str) -> dict[str, Evidence]:
 def test_names_of_the_lexicon_have_its_locality_and_others_that_of_their_words():
     found = find_evidence("\treturn often + rarely + my_size + your_ops + size;")
     assert [
-        (item.locality, item.novel, item.first_word, item.last_word)
+        tuple(item[kind] for kind in ("locality", "novel", "first_word", "last_word"))
         for item in (found[name] for name in ("often", "rarely", "my_size", "your_ops", "size"))
     ] == [(12, False, 0, 0), (-9, False, 0, 0), (0, True, 3, 5), (0, True, 0, -8), (0, True, 0, 0)]
 
@@ -62,13 +62,12 @@ def test_names_of_the_lexicon_have_its_locality_and_others_that_of_their_words()
 )
 def test_evidence_of_the_uses_and_of_the_function(statement: str, expected: set[str]):
     found = next(iter(find_evidence(f"\t{statement}").values()))
-    kinds = Evidence._fields[Evidence._fields.index("capitals") :]
-    assert {kind for kind in kinds if getattr(found, kind)} == expected
+    assert {kind for kind in list(WEIGHTS)[6:] if found[kind]} == expected
 
 
 def test_positions_of_characters_outside_of_ascii_do_not_matter():
     found = find_evidence('\tint i;\n\tg("größe→→→→→→→→→→→→→→→→");\n\ti = 1;\n\tg(new);')
-    assert found["new"].only_assigned
+    assert found["new"]["only_assigned"]
 
 
 def find_undefined(statement: str) -> list[str]:
