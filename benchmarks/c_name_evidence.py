@@ -113,9 +113,7 @@ def fit_weights(cases: list[Case]) -> dict[str, float]:
 
 def print_table(cases: list[Case], made: Counter[str], weights: dict[str, float]) -> None:
     """Print the shares of mutants that are found at several shares of real functions that are reported."""
-    log_odds = [
-        sum(weight * case.evidence[kind] for kind, weight in zip(WEIGHTS, weights, strict=True)) for case in cases
-    ]
+    log_odds = [sum(weight * case.evidence[kind] for kind, weight in weights.items()) for case in cases]
     highest: dict[int, float] = {}
     for case, value in zip(cases, log_odds, strict=True):
         if case.kind == "real":

@@ -13,8 +13,8 @@ These are numbers of operations, so the limits are the same on every machine.
 
 Code that does not parse is parsed again without what belongs to a macro and is no expression. The rules of `rewriting`
 know which arguments the macros of the kernel take. `remove_opaque_code` needs no such knowledge: it removes the
-arguments of macros that the text itself defines, those of macros in capital letters that cannot be expressions, those
-of calls at the top level, and elements of an initializer that is in another file, which includes this one.
+arguments of macros that the text itself defines, those of calls at the top level, and elements of an initializer that
+is in another file, which includes this one.
 """
 
 import re
@@ -22,9 +22,8 @@ from functools import cache, lru_cache
 
 from tree_sitter import LogType, Parser, Point, Tree
 
-from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.identifiers.compiled_code import blank
-from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
+from seqforge_code_structure.identifiers.rewriting import ARGUMENTS, RULES_FOR_ALL_CODE, rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 
 FEWEST_REPORTS = 1_000
@@ -140,73 +139,46 @@ def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[
 
 
 _DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)\(", re.MULTILINE)
-_WORD = re.compile(rb"\b[A-Za-z_]\w*+")
-_OPENING = re.compile(rb"[ \t]*+\(")
-_BRACKET = re.compile(rb"[()]")
 _ELEMENTS = re.compile(rb"\s*+(?:\{|[A-Z_]\w*+\()[\s\S]*,\s*+\Z")
-_NO_EXPRESSION = re.compile(rb",\s*+\)|[;{}]|[(,]\s*+\.\w++\s*+=|\)\s*+\"|\b(?:goto|return|if|for|while)\b")
+_ALONE = re.compile(rb"\s*+[A-Za-z_]\w*+[ \t]*+(?P<arguments>" + ARGUMENTS + rb")[;\s]*+")
+_NEXT = re.compile(rb"\s*+[\w{}!~\"]")
 _LONGEST_LINE = 80
 """Number of characters in which the end of a statement is searched for, so that the time stays linear."""
-_NEXT = re.compile(rb"\s*+[\w{}!~\"]")
 
 
 @lru_cache(maxsize=1)  # All units of a text need the same macros.
-def find_text_macros(text: str) -> frozenset[bytes]:
-    """Return the names of the macros with parameters that a text defines."""
-    return frozenset(name.encode("ascii", "replace") for name in _DEFINITION.findall(text))
+def find_text_macros(text: str) -> re.Pattern[bytes] | None:
+    """Return a pattern of the calls of the macros that a text defines, or None if it defines none with parameters."""
+    names = sorted({name.encode() for name in _DEFINITION.findall(text) if name.isascii()})
+    if not names:
+        return None
+    return re.compile(rb"\b(?:" + b"|".join(names) + rb")\b[ \t]*+(?P<arguments>" + ARGUMENTS + rb")")
 
 
-def remove_opaque_code(code: bytes, macros: frozenset[bytes]) -> bytes:
+def remove_opaque_code(code: bytes, macros: re.Pattern[bytes] | None) -> bytes:
     """Return the code of a unit in which what belongs to macros and is no expression is replaced by spaces.
 
     Args:
         code: The code of a unit.
-        macros: Names of the macros with parameters that its text defines.
+        macros: Pattern of the calls of the macros that its text defines, if it defines some.
     """
     if _ELEMENTS.match(code):
         return blank(code)
-    ends = _match_brackets(code)
-    parts: list[bytes] = []
-    position = 0
-    for word in _WORD.finditer(code):
-        if word.start() >= position:
-            start, stop = _find_opaque(code, word, macros, ends)
-            if start < stop:
-                parts += code[position:start], _replace(code, start, stop)
-                position = stop
-    return b"".join([*parts, code[position:]])
+    if alone := _ALONE.fullmatch(code):
+        return _remove_arguments(alone)
+    return macros.sub(_remove_call, code) if macros else code
 
 
-def _find_opaque(code: bytes, word: re.Match[bytes], macros: frozenset[bytes], ends: dict[int, int]) -> tuple[int, int]:
-    """Return the start and the end of what to remove of the macro at a word, or an empty range."""
-    name, start, stop = word[0], *word.span()
-    opening = _OPENING.match(code, stop)
-    end = ends.get(opening.end()) if opening else None
-    if opening is None or end is None:
-        return stop, stop
-    if name in macros:
-        # Before another word, it is a statement without a semicolon, or an annotation.
-        return (start, end) if _NEXT.match(code, end) else (opening.end(), end - 1)
-    alone = not code[:start].strip() and not code[end:].strip(b"; \t\r\n")
-    opaque = alone or (name.isupper() and _NO_EXPRESSION.search(code, opening.start(), end))
-    return (opening.end(), end - 1) if opaque else (stop, stop)
-
-
-def _replace(code: bytes, start: int, stop: int) -> bytes:
-    """Return spaces, with a semicolon if this is the statement of a loop or condition."""
+def _remove_call(call: re.Match[bytes]) -> bytes:
+    """Return spaces for the arguments, and for the whole call before another word: it is a statement or annotation."""
+    code, start = call.string, call.start()
+    if not _NEXT.match(code, call.end()):
+        return _remove_arguments(call)
+    # The statement of a loop or condition needs a semicolon.
     controlled = code[max(0, start - _LONGEST_LINE) : start].rstrip().endswith((b")", b"else"))
-    return b";" * controlled + blank(code[start + controlled : stop])
+    return b";" * controlled + blank(call[0][controlled:])
 
 
-def _match_brackets(code: bytes) -> dict[int, int]:
-    """Return the position after each round bracket that is opened, and the position after the one that closes it."""
-    ends: dict[int, int] = {}
-    opened: list[int] = []
-    for bracket in _BRACKET.finditer(code):
-        if bracket[0] == b"(":
-            opened.append(bracket.end())
-        elif opened:
-            start = opened.pop()
-            if len(opened) < DEEPEST_NESTING:
-                ends[start] = bracket.end()
-    return ends
+def _remove_arguments(call: re.Match[bytes]) -> bytes:
+    start, stop = (place - call.start() for place in call.span("arguments"))
+    return call[0][: start + 1] + blank(call[0][start + 1 : stop - 1]) + call[0][stop - 1 :]
