@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from seqforge.errors import PluginError, warn
 from seqforge.kinds import Finding, Metric, Quantity, Score
@@ -49,38 +49,19 @@ class CompilesDeclared(Metric):
         """
         if self._compiler is None:
             return _score(0, 0)
-        units = _find_units(texts)
+        units = [
+            (number, unit.start, text[unit.start : unit.stop])
+            for number, text in enumerate(texts)
+            for unit in split_excerpt(text)
+            if unit.kind == "complete" and unit.brackets
+        ][:MOST_UNITS]
         findings: list[Finding] = []
-        for unit in units:
-            found: Acceptance = _compile(unit.content, self._compiler)
+        for number, start, content in units:
+            found: Acceptance = _compile(content, self._compiler)
             if not found.accepted:
-                place = unit.start + min(found.start, len(unit.content) - 1)
-                findings.append(Finding(unit.text, place, place + 1, found.error))
+                place = start + min(found.start, len(content) - 1)
+                findings.append(Finding(number, place, place + 1, found.error))
         return _score(len(units), len(units) - len(findings), findings)
-
-
-class _Unit(NamedTuple):
-    """A unit to compile.
-
-    Attributes:
-        text: Index of its text.
-        start: Position in the text.
-        content: Its characters.
-    """
-
-    text: int
-    start: int
-    content: str
-
-
-def _find_units(texts: Sequence[str]) -> list[_Unit]:
-    """Return the complete units with a bracket, at most `MOST_UNITS`."""
-    return [
-        _Unit(number, unit.start, text[unit.start : unit.stop])
-        for number, text in enumerate(texts)
-        for unit in split_excerpt(text)
-        if unit.kind == "complete" and unit.brackets
-    ][:MOST_UNITS]
 
 
 def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:

@@ -101,7 +101,7 @@ def find_repeated(function: Function, unit: UnitNames, _context: Context) -> Ite
     """Find names that are declared twice in one scope, and labels that are defined twice."""
     if not unit.parses:
         return
-    for found in function.repeated:
+    for _, found in function.repeated:
         yield Defect(found.start, found.start + len(found.name), "redeclared-name", f"{found.name!r} is declared twice")
     seen: set[str] = set()
     for name, start in function.label_places:

@@ -50,20 +50,6 @@ class NameUse(NamedTuple):
     access: str = ""
 
 
-class Repetition(NamedTuple):
-    """A declaration of a name that the same scope declares before.
-
-    Attributes:
-        name: The name.
-        first: Position of the first declaration in the text.
-        start: Position of this declaration.
-    """
-
-    name: str
-    first: int
-    start: int
-
-
 @dataclass(slots=True)
 class Declaration:
     """A name that a function declares.
@@ -94,7 +80,7 @@ class Function:
         stop: Position after its last character.
         free: Uses of names that the function does not declare, in the order of the text.
         declarations: Parameters and local names, in the order of the text.
-        repeated: Second declarations of names in one scope.
+        repeated: Pairs of declarations of one name in one scope.
         labels: Labels that the function defines.
         label_places: Position of each definition of a label.
         jumps: Target label of each jump, with its position in the text.
@@ -105,7 +91,7 @@ class Function:
     stop: int
     free: list[NameUse] = field(default_factory=list[NameUse])
     declarations: list[Declaration] = field(default_factory=list[Declaration])
-    repeated: list[Repetition] = field(default_factory=list[Repetition])
+    repeated: list[tuple[Declaration, Declaration]] = field(default_factory=list[tuple[Declaration, Declaration]])
     labels: set[str] = field(default_factory=set[str])
     label_places: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
@@ -181,6 +167,6 @@ class Scopes:
         # The outermost block of a function is the scope of its parameters.
         outermost = self._around + 2
         if earlier and variable and depth >= outermost and (earlier.depth == depth or depth == outermost):
-            self.function.repeated.append(Repetition(name, earlier.start, start))
+            self.function.repeated.append((earlier, declaration))
         self._hidden[-1][1].append((name, earlier))
         self.visible[name] = declaration

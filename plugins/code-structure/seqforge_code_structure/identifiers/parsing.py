@@ -13,8 +13,8 @@ These are numbers of operations, so the limits are the same on every machine.
 
 Code that does not parse is parsed again without what belongs to a macro and is no expression. The rules of `rewriting`
 know which arguments the macros of the kernel take. `remove_opaque_code` needs no such knowledge: it removes the
-arguments of macros that the text itself defines, those of calls at the top level, and elements of an initializer that
-is in another file, which includes this one.
+arguments of macros that the text itself defines, those of macros in capital letters that cannot be expressions, those
+of calls at the top level, and elements of an initializer that is in another file, which includes this one.
 """
 
 import re
@@ -130,7 +130,7 @@ def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[
     if repaired != rewritten:
         tree = parse_code(repaired)
     if tree is None or tree.root_node.has_error:
-        simpler = remove_opaque_code(repaired, find_text_macros(text))
+        simpler = remove_opaque_code(repaired, find_macros(text))
         if simpler != repaired and (other := parse_code(simpler)) and not other.root_node.has_error:
             return simpler, other
     if tree is None:
@@ -146,32 +146,36 @@ _LONGEST_LINE = 80
 """Number of characters in which the end of a statement is searched for, so that the time stays linear."""
 
 
+_NO_EXPRESSION = re.compile(rb",\s*+\)|[;{}]|[(,]\s*+\.\w++\s*+=|\)\s*+\"|\b(?:goto|return|if|for|while)\b")
+
+
 @lru_cache(maxsize=1)  # All units of a text need the same macros.
-def find_text_macros(text: str) -> re.Pattern[bytes] | None:
-    """Return a pattern of the calls of the macros that a text defines, or None if it defines none with parameters."""
-    names = sorted({name.encode() for name in _DEFINITION.findall(text) if name.isascii()})
-    if not names:
-        return None
-    return re.compile(rb"\b(?:" + b"|".join(names) + rb")\b[ \t]*+(?P<arguments>" + ARGUMENTS + rb")")
+def find_macros(text: str) -> re.Pattern[bytes]:
+    """Return a pattern of the calls of macros: those that a text defines, and names in capital letters."""
+    own = sorted({name.encode() for name in _DEFINITION.findall(text) if name.isascii()})
+    names = rb"(?P<own>" + (b"|".join(own) or b"(?!)") + rb")\b|[A-Z_][A-Z0-9_]++\b"
+    return re.compile(rb"\b(?:" + names + rb")[ \t]*+(?P<arguments>" + ARGUMENTS + rb")")
 
 
-def remove_opaque_code(code: bytes, macros: re.Pattern[bytes] | None) -> bytes:
+def remove_opaque_code(code: bytes, macros: re.Pattern[bytes]) -> bytes:
     """Return the code of a unit in which what belongs to macros and is no expression is replaced by spaces.
 
     Args:
         code: The code of a unit.
-        macros: Pattern of the calls of the macros that its text defines, if it defines some.
+        macros: Pattern of the calls of macros, from `find_macros`.
     """
     if _ELEMENTS.match(code):
         return blank(code)
     if alone := _ALONE.fullmatch(code):
         return _remove_arguments(alone)
-    return macros.sub(_remove_call, code) if macros else code
+    return macros.sub(_remove_call, code)
 
 
 def _remove_call(call: re.Match[bytes]) -> bytes:
     """Return spaces for the arguments, and for the whole call before another word: it is a statement or annotation."""
     code, start = call.string, call.start()
+    if not call["own"]:
+        return _remove_arguments(call) if _NO_EXPRESSION.search(call["arguments"]) else call[0]
     if not _NEXT.match(code, call.end()):
         return _remove_arguments(call)
     # The statement of a loop or condition needs a semicolon.

@@ -13,7 +13,6 @@ from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import resolve_names
-from seqforge_code_structure.identifiers.rewriting import find_label_addresses
 from seqforge_code_structure.identifiers.statements import CONDITIONAL, Statements, read_statements
 from seqforge_code_structure.units import Unit
 
@@ -121,8 +120,6 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     unit.declared = names.scopes.declared | compiled.macros.by_name.keys()
     unit.possibly_declared = dead.declared | names.uncertain
     unit.possibly_used = dead.words | names.uncertain
-    for begin, end in find_label_addresses(code):
-        add_label_address(unit.functions, text[start + begin : start + end], start + begin)
     for function in unit.functions:
         function.labels |= dead.labels
     _mark_annotated_used(text, unit.functions)
@@ -136,17 +133,12 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         unit.statements = read_statements(tree, code, rewritten, own, start)
         for function in unit.functions:
             function.repeated = [
-                found for found in function.repeated if not CONDITIONAL.search(text, found.first, found.start)
+                (first, again)
+                for first, again in function.repeated
+                if not CONDITIONAL.search(text, first.start, again.start)
             ]
         _mark_rewritten_used(unit.functions, code, rewritten)
     return unit
-
-
-def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:
-    """Add a jump to a label whose address is taken, to the function around it."""
-    for function in functions:
-        if function.start <= position < function.stop:
-            function.jumps.append((name, position))
 
 
 def _forgive_errors(unit: UnitNames, code: bytes, text: str, start: int) -> None:

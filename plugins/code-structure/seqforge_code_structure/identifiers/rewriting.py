@@ -6,7 +6,7 @@ in the code remain valid. It also keeps the positions of names, since these are 
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -47,8 +47,6 @@ _DECLARATION = re.compile(
 )
 """A part of a unit up to the next `}` in column 0, or to a function on one line. Directives may join several functions
 to one unit."""
-_ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
-_BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:]|(?<!-)-|\breturn)\s*+\Z")
 _BRACKET = re.compile(rb"[()]")
 _TYPE_WORD = re.compile(rb"\**(?:[A-Za-z_]\w*+\**)?")
 _NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")
@@ -191,10 +189,3 @@ def _find_opening(code: bytes, start: int, position: int) -> int | None:
         if depth > 0:
             return match.start()
     return None
-
-
-def find_label_addresses(code: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each label whose address is taken in compiled code, as in `&&label`."""
-    for match in _ADDRESS.finditer(code):
-        if _BEFORE_ADDRESS.search(code, max(0, match.start() - _LONGEST_NAME), match.start()):
-            yield match.span("name")

@@ -193,12 +193,9 @@ def _check_declaration(node: Node, _around: Sequence[Node]) -> _Found:
             yield name, f"variable {text_of(name)!r} of type void", kind
 
 
-def _check_target(node: Node, _around: Sequence[Node]) -> _Found:
-    yield node, "assignment to a value", node
-
-
-def _check_callee(node: Node, _around: Sequence[Node]) -> _Found:
-    yield node, "call of a value", node
+def _report(message: str) -> Callable[[Node, Sequence[Node]], _Found]:
+    """Return a check that no node passes."""
+    return lambda node, _: iter([(node, message, node)])
 
 
 RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] = {
@@ -209,7 +206,7 @@ RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] 
     "members": ("duplicate-name", _check_members),
     "return": ("type-mismatch", _check_return),
     "declaration": ("type-mismatch", _check_declaration),
-    "target": ("type-mismatch", _check_target),
-    "called_value": ("type-mismatch", _check_callee),
+    "target": ("type-mismatch", _report("assignment to a value")),
+    "called_value": ("type-mismatch", _report("call of a value")),
 }
 """For each capture of the query, the rule of the error and the check of a node."""
