@@ -22,7 +22,6 @@ def seqforge_register(register: Register) -> None:
     register.add("metric", "indentation", "seqforge_code_structure.metrics:Indentation")
     register.add("metric", "compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
     register.add("metric", "identifiers", "seqforge_code_structure.metrics:Identifiers")
-    register.add("metric", "name-causes", "seqforge_code_structure.metrics:NameCauses")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The metrics `brackets`, `terminators`, `indentation`, `identifiers` and `name-causes`.
+"""The metrics `brackets`, `terminators`, `indentation` and `identifiers`.
 
 Each scores samples that may be cut at both ends, and reports the positions of the errors that it counts.
 """
@@ -11,7 +11,6 @@ from seqforge.errors import DataError
 from seqforge.kinds import Finding, FittedMetric, Metric, Quantity, Score
 from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import report_names
-from seqforge_code_structure.identifiers.causes import CAUSES, explain_names
 from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
@@ -201,35 +200,6 @@ class Identifiers(FittedMetric):
             **cases,
         }
         return Score(values, tuple(findings), weights)
-
-
-class NameCauses(Identifiers):
-    """Shares of functions with an undefined name of each cause.
-
-    Fitting counts names as `identifiers` does. A name without a declaration is undefined if functions of the training
-    text always declare it, or if the training text does not contain it. `CAUSES` lists the causes.
-    """
-
-    quantities: ClassVar[Mapping[str, Quantity]] = {}
-
-    def fit(self, documents: Iterator[str]) -> None:
-        """Count names as `identifiers` does, and keep the names of functions that are only called."""
-        self.lexicon = build_lexicon(documents, with_functions=True)
-
-    def score(self, texts: Sequence[str]) -> Score:
-        """Explain the names of each text by itself. `functions` is the number of functions."""
-        counts: Counter[str] = Counter()
-        findings: list[Finding] = []
-        functions = 0
-        for number, text in enumerate(map(normalize_spelling, texts)):
-            units = read_units(text, split_excerpt(text))
-            functions += sum(len(unit.functions) for unit in units)
-            explained = explain_names(units, self.lexicon)
-            counts.update(cause for cause, _ in {(found.cause, found.function) for found in explained})
-            findings += [Finding(number, found.start, found.stop, found.message) for found in explained]
-        values = {cause: counts[cause] / functions if functions else 0.0 for cause in CAUSES}
-        weights = dict.fromkeys(CAUSES, float(functions))
-        return Score({"functions": float(functions), **values}, tuple(findings), weights)
 
 
 def _convert(text: int, defects: Iterable[Defect]) -> list[Finding]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.labels import LabelledCharacters
-from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, NameCauses, Terminators
+from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
 
 from seqforge.api import texts
 from seqforge.testing import CorpusSuite, MetricSuite
@@ -23,6 +23,5 @@ class TestMetrics(MetricSuite):
         "terminators": Terminators,
         "indentation": Indentation,
         "identifiers": Identifiers,
-        "name-causes": NameCauses,
         "compiles-declared": CompilesDeclared,
     }

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from seqforge.errors import nearest
 from seqforge_code_structure.defects import Defect
-from seqforge_code_structure.identifiers.context import Context, Judgement
+from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.names import Function, NameUse
 from seqforge_code_structure.identifiers.reading import UnitNames
@@ -23,13 +24,12 @@ FEWEST_MACRO_ARGUMENTS = 3
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
 
-UNDECLARED_RULES: dict[str, tuple[Callable[[Judgement, NameUse], bool], str]] = {
-    "undefined-name": (Judgement.is_undefined, "undefined identifier {!r}"),
-    "novel-name": (Judgement.is_novel, "undefined identifier {!r}, which the training text does not contain"),
-    "undefined-return": (Judgement.is_undefined_return, "return of the undefined identifier {!r}"),
+UNDECLARED_RULES = {
+    "undefined-name": "undefined identifier {!r}",
+    "novel-name": "undefined identifier {!r}, which the training text does not contain",
+    "undefined-return": "return of the undefined identifier {!r}",
 }
-"""For each rule, the condition on the use of an undeclared name, and the message."""
-
+"""Rules of the use of an undeclared name, with their messages."""
 
 _WRONG_CALL = "{!r} is called with {} arguments, but has {} parameters"
 _WORD = re.compile(rb"[A-Za-z_]\w*+")
@@ -41,12 +41,30 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
         return
     seen: set[tuple[str, str]] = set()
     candidates = list(find_candidates(function, unit, context))
-    judgement = context.judge(function, unit, candidates)
+    local = context.find_local(function, unit, candidates)
     for use in candidates:
-        for rule, (applies, message) in UNDECLARED_RULES.items():
-            if (rule, use.name) not in seen and applies(judgement, use):
-                seen.add((rule, use.name))
-                yield Defect(use.start, use.start + len(use.name), rule, message.format(use.name))
+        undefined = context.is_undefined(use, local)
+        broken = {
+            "undefined-name": undefined,
+            "novel-name": context.is_novel(use),
+            "undefined-return": use.returned and (undefined or context.is_no_known_global(use)),
+        }
+        for rule in (rule for rule, holds in broken.items() if holds and (rule, use.name) not in seen):
+            seen.add((rule, use.name))
+            message = UNDECLARED_RULES[rule].format(use.name) + _explain(use, function, context)
+            yield Defect(use.start, use.start + len(use.name), rule, message)
+
+
+def _explain(use: NameUse, function: Function, context: Context) -> str:
+    """Return what the author of a text may have meant by an undeclared name, for the message."""
+    places = [found.start for found in function.declarations if found.name == use.name]
+    if places:
+        return ", which another block declares" if min(places) < use.start else ", which is declared later"
+    if use.name in context.locals:
+        return ", which another function declares"
+    visible = [found.name for found in function.declarations if found.start < use.start]
+    similar = nearest(use.name, visible)
+    return f"; did you mean {similar!r}?" if similar else ""
 
 
 def _has_more_parameters(function: Function) -> bool:

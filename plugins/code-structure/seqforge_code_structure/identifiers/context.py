@@ -83,14 +83,15 @@ class Context:
                 }
             )
 
-    def judge(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> "Judgement":
-        """Judge the uses of names that no declaration is found for.
+    def find_local(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> set[str] | None:
+        """Return the undeclared names that the evidence of an excerpt shows to be local.
 
-        In a unit with syntax errors, which may hide a declaration, a name must also be one that is always declared.
+        In a unit with syntax errors, which may hide a declaration, a name must also be one that is always declared. In
+        a whole file, the lexicon alone decides, and the result is None.
         """
         lexicon = self.lexicon
         if lexicon is None or lexicon.files < FEWEST_FILES or self.whole or self.strict:
-            return Judgement(self, None)
+            return None
         local = find_local_names(candidates, function, unit, self.free, lexicon)
         if not unit.parses:
             local &= {
@@ -98,7 +99,32 @@ class Context:
                 for use in candidates
                 if lexicon.must_be_declared(use.name, argument=bool(use.callee), whole=False)
             }
-        return Judgement(self, local)
+        return local
+
+    def is_undefined(self, use: NameUse, local: set[str] | None) -> bool:
+        """Return whether the use of an undeclared name is an error. `local` is from `find_local`."""
+        name, lexicon = use.name, self.lexicon
+        if self.strict or lexicon is None:
+            return self.strict
+        if name in self.locals and lexicon.is_mostly_local(name):
+            return True
+        if local is not None:
+            return name in local
+        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=self.whole):
+            return True
+        return self.complete and self.is_novel(use)
+
+    def is_novel(self, use: NameUse) -> bool:
+        """Return whether the training text does not contain a name. Correct code has such names, too."""
+        return self.lexicon is not None and not self.lexicon.has(use.name, Flag.VARIABLE)
+
+    def is_no_known_global(self, use: NameUse) -> bool:
+        """Return whether a name that is returned alone cannot be a global one: it is local, or short and unknown."""
+        name, lexicon = use.name, self.lexicon
+        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
+        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
+            return False
+        return bool(lexicon.flags(name)) or name.count("_") < GLOBAL_UNDERSCORES
 
     def is_from_header(self, name: str) -> bool:
         """Return whether a header may declare a name: several functions of a file use it, and none declares it."""
@@ -135,47 +161,3 @@ class Context:
             return True
         name = declaration.name
         return name in self.macros.used or (self.whole and self.unused[declaration.statement] > 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The judgement of the undeclared names of a function.
-
-    Attributes:
-        context: The text around the function.
-        local: Names that the evidence of an excerpt shows to be local. If it is None, the lexicon alone decides.
-    """
-
-    context: Context
-    local: set[str] | None
-
-    def is_undefined(self, use: NameUse) -> bool:
-        """Return whether the use of an undeclared name is an error."""
-        context, name, lexicon = self.context, use.name, self.context.lexicon
-        if context.strict:
-            return True
-        if lexicon is None:
-            return False
-        if name in context.locals and lexicon.is_mostly_local(name):
-            return True
-        if self.local is not None:
-            return name in self.local
-        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=context.whole):
-            return True
-        return context.complete and not lexicon.has(name, Flag.VARIABLE)
-
-    def is_novel(self, use: NameUse) -> bool:
-        """Return whether the training text does not contain a name. Correct code has such names, too."""
-        return self.context.lexicon is not None and not self.context.lexicon.has(use.name, Flag.VARIABLE)
-
-    def is_undefined_return(self, use: NameUse) -> bool:
-        """Return whether a function returns an undefined name, or a single name that is no known global."""
-        if not use.returned:
-            return False
-        if self.is_undefined(use):
-            return True
-        name, lexicon = use.name, self.context.lexicon
-        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
-        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
-            return False
-        return bool(lexicon.flags(name)) or name.count("_") < GLOBAL_UNDERSCORES

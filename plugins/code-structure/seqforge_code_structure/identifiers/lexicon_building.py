@@ -140,14 +140,13 @@ class LexiconBuilder:
             self.counts[kind].update(names)
         self._arguments.update(arguments)
 
-    def build(self, source: str = "", fewest_files: int = 1, *, with_functions: bool = False) -> Lexicon:
+    def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
         """Return the lexicon.
 
         Args:
             source: Description of the training text.
             fewest_files: Smallest number of files that must contain a name. Rarer names are left out, except those
                 that functions of the training text only declare.
-            with_functions: Whether to keep the names of functions that are only called.
         """
         counts = self.counts | {"pasted": self._count_pasted()}
         flags: dict[str, Flag] = {}
@@ -162,7 +161,7 @@ class LexiconBuilder:
                 elif not flag & Flag.MAY_BE_LOCAL:
                     other.update(word_keys(name))
             # Most checks need no names of functions, since a call of an unknown function is no error.
-            needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+            needed = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
             only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
             if needed and (max(count) >= fewest_files or only_local):
                 flags[name] = flag
@@ -199,18 +198,17 @@ def _compare_words(local: Counter[str], other: Counter[str]) -> dict[str, int]:
     return {word: value for word, value in localities.items() if value and numbers[word] >= FEWEST_NAMES}
 
 
-def build_lexicon(documents: Iterable[str], source: str = "", *, with_functions: bool = False) -> Lexicon:
+def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
     """Count the names of a training text. The lexicon of a text without C functions is empty.
 
     Args:
         documents: The training text.
         source: Description of the training text.
-        with_functions: Whether to keep the names of functions that are only called.
     """
     builder = LexiconBuilder()
     for text in documents:
         builder.add_file(text)
-    return builder.build(source, with_functions=with_functions)
+    return builder.build(source)
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:

@@ -51,7 +51,7 @@ def test_values_match_a_hand_computation(metric: Identifiers):
     }
     assert [(finding.text, finding.message) for finding in score.findings] == [
         (0, "'i' is declared twice"),
-        (0, "return of the undefined identifier 'i'"),
+        (0, "return of the undefined identifier 'i', which another function declares"),
         (1, "unused variable 'i'"),
         (1, "goto to the undefined label 'out'"),
         (1, "does not parse"),
