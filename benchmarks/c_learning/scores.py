@@ -71,14 +71,14 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     parts = list(split_units(text, end_missing=True))
     units = [unit for unit in parts if unit.brackets and unit.kind == "complete"]
     ends = analyze_terminators(text, end_missing=True)
-    closed = ends.total["comments"] - ends.wrong["comments"]
+    closed = ends.total["comment"] - ends.wrong["comment"]
     lines = analyze_indentation(text)
     checked, _ = check_names(read_units(text, parts), lexicon)
     return {
         "brackets": (sum(not unit.balanced for unit in units), len(units)),
         "bracket": (sum(unit.defect_count for unit in units), sum(unit.brackets for unit in units)),
-        **{name: (ends.wrong[name], ends.total[name]) for name in ("comments", "strings", "characters")},
-        "comment_ends": (ends.wrong["comment_ends"], ends.wrong["comment_ends"] + closed),
+        **{f"{rule}s": (ends.wrong[rule], ends.total[rule]) for rule in ("comment", "string", "character")},
+        "comment_ends": (ends.wrong["comment-end"], ends.wrong["comment-end"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
         "parsed": (checked["units"] - checked["parsed"], checked["units"]),
         **{rule: (checked[rule], count_cases(checked, rule)) for rule in NAME_RULES},

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,19 +53,8 @@ CLASSES = tuple(label.name.lower() for label in Class)
 """Names of the classes, by number."""
 
 
-class Token(NamedTuple):
-    """A token of a text.
-
-    Attributes:
-        kind: Class of its characters.
-        start: Position of its first character.
-        stop: Position after its last character.
-    """
-
-    kind: Class
-    start: int
-    stop: int
-
+Token = tuple[Class, int, int]
+"""A token of a text: the class of its characters, the position of the first one, and that after the last one."""
 
 _TOKEN = re.compile(
     rf"(?:(?P<first>\A{DIRECTIVE})|(?P<directive>(?<=\n){DIRECTIVE})"
@@ -111,12 +100,12 @@ def tokenize(text: str) -> Iterator[Token]:
         if name == "word":
             kind = _classify_word(match[0], after_tag)
             after_tag = match[0] in _TAGS
-            yield Token(kind, start, stop)
+            yield kind, start, stop
         elif name in ("first", "directive"):
             yield from _tokenize_directive(text, start, stop)
         else:
             after_tag &= name == "comment" or match[0].isspace()
-            yield Token(_CLASS_OF_GROUP[name], start, stop)
+            yield _CLASS_OF_GROUP[name], start, stop
 
 
 def _classify_word(word: str, after_tag: bool) -> Class:
@@ -133,11 +122,11 @@ def _tokenize_directive(text: str, start: int, stop: int) -> Iterator[Token]:
         kind = match.lastindex
         if kind in _COMMENTS and kind is not None:
             if position < match.start(kind):
-                yield Token(Class.PREPROCESSOR, position, match.start(kind))
+                yield Class.PREPROCESSOR, position, match.start(kind)
             position = match.end()
-            yield Token(Class.COMMENT, match.start(kind), position)
+            yield Class.COMMENT, match.start(kind), position
     if position < stop:
-        yield Token(Class.PREPROCESSOR, position, stop)
+        yield Class.PREPROCESSOR, position, stop
 
 
 class LabelledCharacters(LabelledCorpus):

@@ -92,11 +92,11 @@ class Terminators(Metric):
             total.update(analysis.total)
             wrong.update(analysis.wrong)
             findings += _convert(number, analysis.defects)
-        names = ("comments", "strings", "characters")
-        values = {f"unterminated_{name}": _divide(wrong[name], total[name]) for name in names}
-        weights = {f"unterminated_{name}": total[name] for name in names}
-        strays = wrong["comment_ends"]
-        ends = weights["stray_comment_ends"] = strays + total["comments"] - wrong["comments"]
+        rules = ("comment", "string", "character")
+        values = {f"unterminated_{rule}s": _divide(wrong[rule], total[rule]) for rule in rules}
+        weights = {f"unterminated_{rule}s": total[rule] for rule in rules}
+        strays = wrong["comment-end"]
+        ends = weights["stray_comment_ends"] = strays + total["comment"] - wrong["comment"]
         values["stray_comment_ends"] = _divide(strays, ends)
         return Score(values, tuple(findings), weights)
 

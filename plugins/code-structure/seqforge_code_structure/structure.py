@@ -58,9 +58,7 @@ class TokenKind(IntEnum):
 
 
 @cache
-def _pattern(
-    directives: bool = True, pairs: bool = False, brackets: bool = True, statements: bool = True
-) -> re.Pattern[str]:
+def _pattern(directives: bool = True, pairs: bool = False, brackets: bool = True) -> re.Pattern[str]:
     """Compile the pattern of some tokens when it is first needed."""
     tokens = r"()\[\]{};" if brackets else ""
     between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
@@ -68,8 +66,6 @@ def _pattern(
         between += r"(?![ \t]*+\#)"
     if pairs:
         between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]|(?<!\n)\{{{_SIMPLE}\}}(?=,)"
-    if not statements:
-        between += r"|;(?=\n[\t ]++[^\s])"
     between += ")*+"
     never = r"(?!)"
     return re.compile(
@@ -95,11 +91,6 @@ def scan_outline(text: str) -> Iterator[re.Match[str]]:
     them and the first one is not in column 0, as in tables. No unit, and no line of a statement, begins or ends there.
     """
     return _pattern(pairs=True).finditer(text)
-
-
-def scan_units(text: str) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_outline` does, but skip semicolons before an indented line, where no unit ends."""
-    return _pattern(pairs=True, statements=False).finditer(text)
 
 
 def scan_literals(text: str) -> Iterator[re.Match[str]]:

@@ -6,7 +6,8 @@ preprocessor's conditions (see `conditions`) is ignored.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections import Counter
+from typing import NamedTuple
 
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
@@ -17,36 +18,35 @@ _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
 _PROSE = frozenset({"error", "warning", "pragma", "include"})
 """Directives whose text is not C."""
 
-_COUNTED = {
-    TokenKind.COMMENT: "comments",
-    TokenKind.UNTERMINATED_COMMENT: "comments",
-    TokenKind.STRING: "strings",
-    TokenKind.UNTERMINATED_STRING: "strings",
-    TokenKind.CHARACTER: "characters",
-    TokenKind.UNTERMINATED_CHARACTER: "characters",
-    TokenKind.STRAY_COMMENT_END: "comment_ends",
+_RULES = {
+    TokenKind.COMMENT: "comment",
+    TokenKind.UNTERMINATED_COMMENT: "comment",
+    TokenKind.STRING: "string",
+    TokenKind.UNTERMINATED_STRING: "string",
+    TokenKind.CHARACTER: "character",
+    TokenKind.UNTERMINATED_CHARACTER: "character",
+    TokenKind.STRAY_COMMENT_END: "comment-end",
 }
-_RULES = {"comments": "comment", "strings": "string", "characters": "character", "comment_ends": "comment-end"}
+"""The rule that each kind of token may break."""
 
 
-@dataclass(slots=True)
-class TerminatorAnalysis:
+class TerminatorAnalysis(NamedTuple):
     """Result of `analyze_terminators`.
 
     Attributes:
-        total: Numbers of `comments` (`/* */`), `strings`, `characters` (literals), and `comment_ends` (stray `*/`).
-        wrong: Number of errors among each of these.
+        total: Number of tokens for each rule that they may break.
+        wrong: Number of errors for each rule.
         defects: Errors in the order of the text, at most `MOST_DEFECTS`.
     """
 
-    total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
-    wrong: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
-    defects: list[Defect] = field(default_factory=list[Defect])
+    total: Counter[str]
+    wrong: Counter[str]
+    defects: list[Defect]
 
 
 def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAnalysis:
     """Find comments and literals that are not closed, in linear time. A missing end of the text may cut the last."""
-    analysis = TerminatorAnalysis()
+    analysis = TerminatorAnalysis(Counter(), Counter(), [])
     conditions = Conditions()
     for match in scan_literals(text):
         kind = TokenKind(match.lastindex or TokenKind.END)
@@ -65,15 +65,15 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
 
 def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_missing: bool) -> None:
     kind = TokenKind(match.lastindex or TokenKind.END)
-    if not (name := _COUNTED.get(kind)):
+    if not (rule := _RULES.get(kind)):
         return
-    analysis.total[name] += 1
+    analysis.total[rule] += 1
     start, stop = match.span(kind)
     if message := _describe_error(text, kind, start, stop, end_missing):
-        analysis.wrong[name] += 1
+        analysis.wrong[rule] += 1
         if len(analysis.defects) < MOST_DEFECTS:
-            length = 1 if kind is TokenKind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
-            analysis.defects.append(Defect(start, start + length, _RULES[name], message))
+            length = 1 if kind is TokenKind.UNTERMINATED_CHARACTER else 2 if rule != "string" else stop - start
+            analysis.defects.append(Defect(start, start + length, rule, message))
 
 
 def _describe_error(text: str, kind: TokenKind, start: int, stop: int, end_missing: bool) -> str:

@@ -39,7 +39,6 @@ from seqforge_code_structure.structure import (
     TokenKind,
     may_be_cut,
     scan_outline,
-    scan_units,
 )
 
 _LINE_END = re.compile(
@@ -111,9 +110,7 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     """
     division = _Division(text, beginning_missing, end_missing)
     conditions = division.conditions
-    # Signs of an error before a semicolon count in a text that is cut only.
-    scan = scan_outline if beginning_missing or end_missing else scan_units
-    for match in scan(text):
+    for match in scan_outline(text):
         kind = match.lastindex
         start, stop = match.span()
         if conditions.compiled and stop - start > 1:  # A match of one character is a token without text before it.

@@ -34,8 +34,8 @@ def test_names_of_the_classes():
 @given(TEXTS | st.text())
 def test_tokens_cover_the_text_and_every_character_has_a_label(text: str):
     found = list(tokenize(text))
-    assert [token.start for token in found] == [0, *(token.stop for token in found)][: len(found)]
-    assert "".join(text[token.start : token.stop] for token in found) == text
+    assert [start for _, start, _ in found] == [0, *(stop for *_, stop in found)][: len(found)]
+    assert "".join(text[start:stop] for _, start, stop in found) == text
     assert label_characters(text).shape == (len(text),)
     assert label_characters(text).dtype == np.uint8
 

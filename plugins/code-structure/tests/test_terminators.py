@@ -27,7 +27,7 @@ def wrong(text: str, **options: bool) -> list[tuple[str, str]]:
 def test_correct_code_has_no_error():
     found = analyze_terminators(CORRECT)
     assert found.defects == []
-    assert found.total == {"comments": 3, "strings": 4, "characters": 3, "comment_ends": 0}
+    assert found.total == {"comment": 3, "string": 4, "character": 3}
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,11 @@ from dataclasses import dataclass, field
 
 from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, Conditions
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
-from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
+from seqforge_code_structure.structure import TokenKind, scan_literals
 
-_COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3  # groups of the pattern
-# Literals have a limited length, so that the time stays linear for texts with many quotation marks.
-_CHARACTER = r"'(?:[^'\\\n]|\\(?:\r\n|[\s\S])){1,12}+'"
-# The pattern begins with the code before the next match, since the search for a match at every character is slow.
-_CODE = rf"""(?:[^\n/"']++|/(?![/*])|\n(?![ \t]*+\#)|(?!{_CHARACTER})')*+"""
-_NOT_CODE = re.compile(
-    rf"(?:\A(?=[ \t]*+\#)|{_CODE})"
-    rf"(?:({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{_CHARACTER}|{UNTERMINATED_STRING})|\n?+({DIRECTIVE})|\Z)"
-)
+_DIRECTIVES = (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE)
+_COMMENTS = (TokenKind.COMMENT, TokenKind.LINE_COMMENT, TokenKind.UNTERMINATED_COMMENT)
+_LITERALS = (TokenKind.STRING, TokenKind.CHARACTER, TokenKind.UNTERMINATED_STRING)
 _WORD = re.compile(r"[A-Za-z_]\w*+")
 _LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -75,11 +69,10 @@ def extract_compiled_code(text: str) -> CompiledCode:
     parts: list[bytes] = []
     position = 0
     live = True
-    for match in _NOT_CODE.finditer(text):
-        if (kind := match.lastindex) is None:
-            break
+    for match in scan_literals(text):
+        kind = match.lastindex or TokenKind.END
         start, stop = match.span(kind)
-        if kind == _DIRECTIVE:
+        if kind in _DIRECTIVES:
             compiled = conditions.compiled
             if conditions.follow(text, start, stop) == "define":
                 macros.read(text, start, stop)
@@ -90,12 +83,11 @@ def extract_compiled_code(text: str) -> CompiledCode:
                 parts.append(blank(code[position:stop]))
             position = stop
             live = bool(conditions.compiled & ALL_TRUE)
-        elif live:
-            inside = start + 1, max(start + 1, stop - 1)
-            if kind == _COMMENT:
-                inside = start, stop
-            parts += code[position : inside[0]], blank(code[inside[0] : inside[1]])
-            position = inside[1]
+        elif live and (kind in _COMMENTS or kind in _LITERALS):
+            quotes = int(kind in _LITERALS)
+            start, stop = start + quotes, max(start + quotes, stop - quotes)
+            parts += code[position:start], blank(code[start:stop])
+            position = stop
     if live:
         parts.append(code[position:])
     else:
