@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqforge.kinds.cell import Cell, State
 
@@ -38,6 +38,7 @@ class GenerationModel:
         head_bias: Bias of the head.
         rules: Changes to the logits before a draw, in order.
         dtype: Type of the matrix products: float32, bfloat16 or int8.
+        norm: Norm of the output of the highest layer, which the head reads, or None.
     """
 
     cells: Sequence[Cell[Any]]
@@ -46,6 +47,7 @@ class GenerationModel:
     head_bias: Float[Tensor, " symbols"]
     rules: Sequence[LogitRule]
     dtype: torch.dtype
+    norm: nn.Module | None = None
 
 
 @runtime_checkable

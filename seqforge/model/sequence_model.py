@@ -204,13 +204,11 @@ class SequenceModel(nn.Module):
             rules: Changes to the logits before a draw, in order.
             int8: Whether to multiply in 8-bit integers.
         """
-        if self.norm is not None:
-            return None  # No kernel has a norm before the head.
         embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
         head = self.head
         with products_in(self.precision, head.weight.device):
             dtype = torch.int8 if int8 else product_dtype(head.weight)
-        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, rules, dtype)
+        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, rules, dtype, self.norm)
         return next(filter(None, (backend.generation_kernel(model) for backend in self.backends)), None)
 
     def encode(

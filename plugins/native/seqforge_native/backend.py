@@ -19,7 +19,7 @@ from seqforge.kinds import (
     SequenceFunction,
 )
 from seqforge_native.cell_reader import read_cell
-from seqforge_native.generation import NativeGenerationKernel, can_generate
+from seqforge_native.generation import find_kernel
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import Library, best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
@@ -98,9 +98,9 @@ class NativeBackend(Backend):
         return partial(linear, result=torch.float32)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
-        """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
+        """Return a kernel if a program can compute the steps of all layers, in float32 on the CPU."""
         library = best_library()
-        return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
+        return None if library is None else find_kernel(library, model)
 
 
 def _equations(cell: Cell[Any]) -> Equations | None:

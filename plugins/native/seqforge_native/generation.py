@@ -1,6 +1,5 @@
-"""Generation on the compiled kernels, for models of RNN, GRU and LSTM layers."""
+"""Generation on the compiled kernels, for models of any cells whose steps can be recorded."""
 
-import ctypes
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,11 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.kinds import FactoredCell, GenerationModel, State
+from seqforge.kinds import GenerationModel, State
 from seqforge_native.generation_weights import GenerationWeights
-from seqforge_native.layout import padded
-from seqforge_native.library import Decode, HeldTensors, Layer, Library
+from seqforge_native.library import Decode, Library
+from seqforge_native.row_programs.model_program import Place, compile_model
 from seqforge_native.sequence import checked
+from seqforge_native.traced.values import UntraceableError
 
 _SHARED_BYTES = 1 << 20
 """Size of weights above which reading them takes longer than synchronizing the threads after each layer."""
@@ -25,24 +25,19 @@ _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
 
 
-def can_generate(library: Library, model: GenerationModel) -> bool:
-    """Return whether the kernels can generate with a model: RNN, GRU and LSTM layers in float32 on the CPU."""
+def find_kernel(library: Library, model: GenerationModel) -> "NativeGenerationKernel | None":
+    """Return the kernel of a model in float32 on the CPU, or None if no program can compute a step of a layer."""
     if not library.generates(model.dtype):
-        return False
-    tensors = [model.head_weight]
-    for cell in model.cells:
-        if not isinstance(cell, FactoredCell) or cell.equations is None:
-            return False
-        tensors += cell.parameters()
+        return None
+    tensors = [model.head_weight, model.head_bias, *(each for cell in model.cells for each in cell.parameters())]
     if not all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors):
-        return False
-    return model.dtype != torch.int8 or _fits_int8(model)
-
-
-def _fits_int8(model: GenerationModel) -> bool:
-    """Return whether the weights are finite, so that they have a scale, and sums of products fit in 32 bits."""
-    weights = [parameter for cell in model.cells for parameter in cell.parameters()] + [model.head_weight]
-    return all(weight.shape[-1] <= _INT8_DEPTH and bool(weight.isfinite().all()) for weight in weights)
+        return None
+    if model.dtype == torch.int8 and not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        return None  # they have no scale
+    try:
+        return NativeGenerationKernel(library, model)
+    except UntraceableError:
+        return None
 
 
 class NativeGenerationKernel:
@@ -53,12 +48,18 @@ class NativeGenerationKernel:
 
     Args:
         library: Kernels for this processor.
-        model: Language model that `can_generate` accepts.
+        model: Language model in float32 on the CPU.
+
+    Raises:
+        UntraceableError: If no program can compute a step of a layer.
     """
 
     def __init__(self, library: Library, model: GenerationModel) -> None:
         self._library, self._dtype = library, model.dtype
-        self._weights = GenerationWeights(library, model)
+        program = compile_model(model)
+        if model.dtype == torch.int8 and any(len(product.weight) > _INT8_DEPTH for product in program.products):
+            raise UntraceableError("a sum that exceeds 32 bits")
+        self._weights = GenerationWeights(library, model, program)
         self._parts: list[_Rows] = []
 
     def __call__(
@@ -85,32 +86,29 @@ class NativeGenerationKernel:
             with ThreadPoolExecutor(count) as pool:
                 drawn = min(pool.map(_Rows.draw, self._parts))
         tokens = torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
-        layers = zip(*(part.states for part in self._parts), strict=True)
-        return tokens, tuple(_join(state, layer) for state, layer in zip(states, layers, strict=True))
+        after = [
+            type(state)(*(self._gathered(place) for place in places))
+            for places, state in zip(self._weights.program.states, states, strict=True)
+        ]
+        return tokens, after
+
+    def _gathered(self, place: Place) -> Tensor:
+        """Return a tensor of all rows."""
+        return torch.cat([place.of(part.memory) for part in self._parts])
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
         """Probabilities of the last draw; those below 2⁻¹²⁶ times the largest are 0."""
-        weights = torch.cat([part.logits for part in self._parts])[:, : self._weights.call.symbols]
+        weights = self._gathered(self._weights.program.logits)
         return weights / weights.sum(-1, keepdim=True)
 
 
-_LayerState = list[Tensor]
-"""Parts of the state of a layer, padded to whole registers: the hidden state, and the cell state of an LSTM."""
-
-
-def _join(state: State, parts: Sequence[_LayerState]) -> State:
-    """Return the state of a layer from those of its rows, without the padding."""
-    pairs = zip(zip(*parts, strict=True), state, strict=True)
-    return type(state)(*(torch.cat(rows)[:, : before.shape[1]] for rows, before in pairs))
-
-
 class _Rows:
-    """Some rows of the batch: their states, and the call that draws their symbols.
+    """Some rows of the batch: their memory, and the call that draws their symbols.
 
     Args:
         library: Kernels for this processor.
-        weights: Weights of the model.
+        weights: The model.
         dtype: Type of the products.
         threads: Number of threads that share the products.
         rows: The rows.
@@ -119,9 +117,8 @@ class _Rows:
         uniforms: Uniform random numbers for all rows.
 
     Attributes:
-        states: State of every layer, which `draw` updates.
+        memory: Memory of the rows, which contains the states and, after a draw, the weights of the symbols.
         tokens: The last symbols, and then the drawn ones.
-        logits: Weights of the symbols in the last draw.
     """
 
     def __init__(
@@ -135,33 +132,18 @@ class _Rows:
         states: Sequence[State],
         uniforms: Tensor,
     ) -> None:
-        self._library, self._dtype, self._held = library, dtype, HeldTensors()
-        self.states: list[_LayerState] = []
-        self._layers = (Layer * len(weights.layers))(*weights.layers)
-        for layer, gates, state in zip(self._layers, weights.gates, states, strict=True):
-            self._place(
-                layer, gates, weights.state_dtype, [padded(part[rows].float(), library.lanes) for part in state]
-            )
+        self._library, self._dtype = library, dtype
         self._uniforms = uniforms[:, rows].float().contiguous()
         self.tokens = torch.empty(len(uniforms) + 1, rows.stop - rows.start, dtype=torch.int64)
         self.tokens[0] = last[rows]
-        self.logits = torch.empty(len(self.tokens[0]), weights.call.symbol_vectors * library.lanes)
+        self.memory = torch.zeros(len(self.tokens[0]), weights.program.row_size)
+        for places, state in zip(weights.program.states, states, strict=True):
+            for place, part in zip(places, state, strict=True):
+                place.of(self.memory).copy_(part[rows])
         self._call = call = Decode.from_buffer_copy(weights.call)
         call.rows, call.threads, call.steps = len(self.tokens[0]), threads, len(uniforms)
-        call.layers = ctypes.addressof(self._layers)
         call.uniforms, call.tokens = self._uniforms.data_ptr(), self.tokens.data_ptr()
-        call.logits = self.logits.data_ptr()
-
-    def _place(self, layer: Layer, gates: int, dtype: torch.dtype, state: _LayerState) -> None:
-        """Put the state of a layer into the memory of the call, which also has space for the state after a step."""
-        hidden, *others = state
-        address = self._held.address
-        carried, twice = hidden.clone(), [torch.stack([other, other]) for other in others]
-        layer.gates = address(torch.empty(len(hidden), gates * hidden.shape[1], dtype=dtype))
-        layer.hidden = address(torch.stack([hidden, hidden]).to(dtype))
-        layer.carried = address(carried)
-        layer.others = address(twice[0]) if twice else None
-        self.states.append([carried, *(other[0] for other in twice)])
+        call.memory = self.memory.data_ptr()
 
     def draw(self) -> int:
         """Draw the symbols, and return the number of steps: fewer than requested if the kernel stopped."""

@@ -1,17 +1,17 @@
-"""The weights of a model in the layout of the generation kernels."""
+"""A model in the layout of the generation kernels: its program, and its packed weights."""
 
+import ctypes
 import math
 import mmap
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from seqforge.kinds import FactoredCell, GenerationModel
-from seqforge_native.cell_tensors import stacked_parameters
-from seqforge_native.layout import interleaved, padded, registers
-from seqforge_native.library import Decode, HeldTensors, Layer, Library
-from seqforge_native.sequence import SequenceKernel, built_in_kernel
+from seqforge.kinds import GenerationModel
+from seqforge_native.layout import padded, registers
+from seqforge_native.library import Decode, HeldTensors, Library, Product
+from seqforge_native.row_programs.memory import Product as ProgramProduct
+from seqforge_native.row_programs.model_program import ModelProgram
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
 
@@ -23,91 +23,66 @@ _LARGE_PAGE = 2 << 20
 
 
 class GenerationWeights:
-    """A copy of the weights of a model in the layout of the kernels.
+    """A copy of a model in the layout of the kernels.
 
     Args:
         library: Kernels for this processor.
-        model: Language model that the kernels can generate with.
+        model: The model.
+        program: Its program.
 
     Attributes:
-        layers: Structures of the layers, without the state.
-        gates: Number of gates of each layer.
-        call: Structure of the call, without rows and layers.
-        held: The tensors of the structures.
+        program: The program.
+        call: Structure of the call, without rows.
+        held: The tensors of the structure.
     """
 
-    def __init__(self, library: Library, model: GenerationModel) -> None:
+    def __init__(self, library: Library, model: GenerationModel, program: ModelProgram) -> None:
         self._library, self._dtype = library, model.dtype
-        self.held = HeldTensors()
-        cells = [cell for cell in model.cells if isinstance(cell, FactoredCell)]
-        kernels = [built_in_kernel(library, cell.equations) for cell in cells if cell.equations is not None]
-        self.gates = [kernel.gates for kernel in kernels]
-        self.layers = [self._layer(cell, kernel) for cell, kernel in zip(cells, kernels, strict=True)]
-        self._read_symbols(cells[0], kernels[0], model.embedding, self.layers[0])
-        for layer, kernel, below, cell in zip(self.layers[1:], kernels[1:], cells, cells[1:], strict=False):
-            self._read_layer(below, cell, kernel, layer)
-        head_bias = padded(model.head_bias, library.lanes)
+        self.program, self.held = program, HeldTensors()
+        self._products = (Product * len(program.products))(*map(self._product, program.products))
+        symbols, address = len(model.head_bias), self.held.address
         self.call = Decode(
-            layer_count=len(cells),
-            symbols=len(model.head_bias),
-            symbol_vectors=len(head_bias) // library.lanes,
+            phase_count=len(program.phases),
+            symbols=symbols,
+            symbol_vectors=registers(symbols, library.lanes),
             rule_count=len(model.rules),
-            head_weight=self._packed_head(model.head_weight),
-            head_bias=self.held.address(head_bias),
-            rules=self.held.address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
-            rule_values=self.held.address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
+            row_size=program.row_size,
+            temporary_size=program.temporary_size,
+            input=program.input.offset,
+            input_size=program.table.shape[1],
+            logits=program.logits.offset,
+            phases=address(program.phases),
+            instructions=address(program.instructions),
+            products=ctypes.addressof(self._products),
+            parameters=address(program.parameters),
+            table=address(program.table),
+            rules=address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
+            rule_values=address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
         )
 
-    @property
-    def state_dtype(self) -> torch.dtype:
-        """Type of the hidden states and of the input side of the gates."""
-        return torch.float32 if self._dtype == torch.int8 else self._dtype
-
-    def _layer(self, cell: FactoredCell[Any], kernel: SequenceKernel) -> Layer:
-        lanes = self._library.lanes
-        return Layer(
-            cell=kernel.index,
-            units=registers(cell.hidden_size, lanes),
-            recurrent_weight=self._packed(kernel, cell.recurrent_weight),
-            parameters=self.held.address(padded(stacked_parameters(cell), lanes)),
+    def _product(self, product: ProgramProduct) -> Product:
+        (result, _), (read, _) = product.operands
+        inputs, outputs = product.weight.shape
+        bias = torch.zeros(outputs) if product.bias is None else product.bias.detach().float()
+        return Product(
+            weight=self.held.address(self._packed(product.weight)),
+            bias=self.held.address(padded(bias, self._library.lanes)),
+            input=read.buffer.offset + read.offset,
+            depth=self._depth(inputs),
+            result=result.buffer.offset + result.offset,
+            vectors=registers(outputs, self._library.lanes),
         )
 
-    def _read_symbols(
-        self, cell: FactoredCell[Any], kernel: SequenceKernel, embedding: Tensor | None, layer: Layer
-    ) -> None:
-        """Make the table of the lowest layer, with the input side of the gates of every symbol."""
-        weight = cell.input_weight.t()
-        rows = (weight if embedding is None else embedding @ weight) + cell.bias
-        layer.table = self.held.address(interleaved(rows, kernel.gates, self._library.lanes).to(self.state_dtype))
-
-    def _read_layer(
-        self, below: FactoredCell[Any], cell: FactoredCell[Any], kernel: SequenceKernel, layer: Layer
-    ) -> None:
-        """Connect a layer to the one below."""
-        lanes = self._library.lanes
-        layer.input_units = registers(below.hidden_size, lanes)
-        layer.input_weight = self._packed(kernel, cell.input_weight)
-        layer.input_bias = self.held.address(interleaved(cell.bias, kernel.gates, lanes))
-
-    def _packed(self, kernel: SequenceKernel, weight: Tensor) -> int:
-        hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
-        lanes = self._library.lanes
-        rows = registers(hidden_size, lanes) * kernel.gates * lanes
-        packed = in_large_pages(rows, self._depth(inputs), dtype=self._dtype)
-        source = weight.contiguous()
-        self._library.call("pack", self._dtype, kernel.index, source, hidden_size, inputs, 1, packed, None)
-        return self.held.address(packed)
-
-    def _packed_head(self, weight: Tensor) -> int:
-        (symbols, hidden_size), lanes = weight.shape, self._library.lanes
-        packed = torch.empty(registers(symbols, lanes) * lanes, self._depth(hidden_size), dtype=self._dtype)
-        self._library.call("pack_head", self._dtype, weight.contiguous(), symbols, hidden_size, packed)
-        return self.held.address(packed)
+    def _packed(self, weight: Tensor) -> Tensor:
+        (inputs, outputs), lanes = weight.shape, self._library.lanes
+        column = self._depth(inputs) + (_INT8_SCALE_AND_OFFSET if self._dtype == torch.int8 else 0)
+        packed = in_large_pages(registers(outputs, lanes) * lanes, column, dtype=self._dtype)
+        self._library.call("pack_product", self._dtype, weight.t().float().contiguous(), outputs, inputs, packed)
+        return packed
 
     def _depth(self, inputs: int) -> int:
-        """Return the size of one column of packed weights."""
-        depth = registers(inputs, self._library.lanes) * self._library.lanes
-        return depth + _INT8_SCALE_AND_OFFSET if self._dtype == torch.int8 else depth
+        """Return the number of inputs in whole registers."""
+        return registers(inputs, self._library.lanes) * self._library.lanes
 
 
 def in_large_pages(*shape: int, dtype: torch.dtype) -> Tensor:

@@ -58,21 +58,19 @@ class Stages(ctypes.Structure):
     )
 
 
-class Layer(ctypes.Structure):
-    """`Layer` of kernels/decode.hpp."""
+class Product(ctypes.Structure):
+    """`Product` of kernels/decode.hpp."""
 
-    _fields_ = fields(
-        "cell units input_units",
-        "table input_weight input_bias recurrent_weight parameters gates hidden carried others",
-    )
+    _fields_ = fields("", "weight bias", "input depth result vectors")
 
 
 class Decode(ctypes.Structure):
     """`Decode` of kernels/decode.hpp."""
 
     _fields_ = fields(
-        "rows steps layer_count symbols symbol_vectors rule_count threads",
-        "layers head_weight head_bias rules rule_values uniforms logits tokens",
+        "rows steps phase_count symbols symbol_vectors rule_count threads "
+        "row_size temporary_size input input_size logits",
+        "phases instructions products parameters table rules rule_values uniforms memory tokens",
     )
 
 
@@ -205,7 +203,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "pack_matrix": [pointer, integer, integer, integer, integer, integer, pointer],
         "linear": linear,
         "linear_to_float32": linear,
-        "pack_head": [pointer, integer, integer, pointer],
+        "pack_product": [pointer, integer, integer, pointer],
         "decode": [ctypes.POINTER(Decode)],
     }
     functions: dict[tuple[str, torch.dtype], Any] = {}

@@ -30,11 +30,11 @@ template <> class Inputs<std::int8_t> {
   public:
     using Element = float;
 
-    void read(const float *numbers, std::int64_t rows, std::int64_t depth) {
+    void read_float32(const float *numbers, std::int64_t rows, std::int64_t depth, std::int64_t distance) {
         depth_ = depth;
         bytes_.resize(rows * depth);
         scales_.resize(rows);
-        for (std::int64_t row = 0; row < rows; row++) read_row(row, numbers + row * depth);
+        for (std::int64_t row = 0; row < rows; row++) read_row(row, numbers + row * distance);
     }
 
     template <int vectors>

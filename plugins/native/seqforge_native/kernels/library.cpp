@@ -1,17 +1,21 @@
 // C functions that Python calls. They take plain memory, so that the library depends on no version of torch or Python.
-//
-// The index of a cell: 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu.
 
 #include "cell_weights.hpp"
 #include "decode.hpp"
+#include "gru.hpp"
 #include "linear.hpp"
+#include "lstm.hpp"
 #include "matrix_cell.hpp"
+#include "rnn.hpp"
 #include "rows.hpp"
 #include "weight_gradient.hpp"
 
 using namespace seqforge;
 
 namespace {
+
+// Index of a cell, as `built_in_kernel` in sequence.py passes it.
+enum CellIndex : std::int64_t { lstm, gru, rnn_tanh, rnn_relu };
 
 // Calls `use.operator()<Cell>()` for the cell with an index.
 template <class Use> void with_cell(std::int64_t cell, Use use) {
@@ -23,27 +27,22 @@ template <class Use> void with_cell(std::int64_t cell, Use use) {
     }
 }
 
-template <class Element>
-void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs, std::int64_t threads,
-                   Element *for_forward, Element *for_backward) {
-    with_cell(cell, [&]<class Cell>() { pack_for<Cell>(weight, hidden, inputs, threads, for_forward, for_backward); });
-}
-
 } // namespace
 
 #define GENERATION(Weight, suffix)                                                                                      \
-    void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs,       \
-                                std::int64_t threads, Weight *for_forward, Weight *for_backward) {                      \
-        pack_for_cell(cell, weight, hidden, inputs, threads, for_forward, for_backward);                                \
-    }                                                                                                                   \
-    void seqforge_pack_head_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs, Weight *packed) {  \
+    void seqforge_pack_product_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs,                 \
+                                        Weight *packed) {                                                               \
         pack_forward(weight, outputs, inputs, 1, 1, packed);                                                            \
     }                                                                                                                   \
-    std::int64_t seqforge_decode_##suffix(const Decode<Weight> *call) {                                                 \
-        return decode(*call, [](std::int64_t cell, auto use) { with_cell(cell, use); });                                \
-    }
+    std::int64_t seqforge_decode_##suffix(const Decode<Weight> *call) { return decode(*call); }
 
 #define SEQUENCES(Element, suffix)                                                                                      \
+    void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs,       \
+                                std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
+        with_cell(cell, [&]<class Cell>() {                                                                             \
+            pack_for<Cell>(weight, hidden, inputs, threads, for_forward, for_backward);                                 \
+        });                                                                                                             \
+    }                                                                                                                   \
     void seqforge_forward_##suffix(std::int64_t cell, const Forward<Element> *call) {                                   \
         with_cell(cell, [&]<class Cell>() { run_forward<Element, Cell>(*call); });                                      \
     }                                                                                                                   \

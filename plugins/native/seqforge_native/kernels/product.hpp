@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
+#include <vector>
 
 #include "tile_product.hpp"
 #include "vector.hpp"
@@ -92,7 +94,22 @@ template <class Weight> class Inputs {
 
     void read(const Element *numbers, std::int64_t, std::int64_t depth) {
         numbers_ = numbers;
-        depth_ = depth;
+        depth_ = distance_ = depth;
+    }
+
+    // The same for rows of float32 that are a distance apart.
+    void read_float32(const float *numbers, std::int64_t rows, std::int64_t depth, std::int64_t distance) {
+        if constexpr (std::same_as<Weight, float>) {
+            numbers_ = numbers;
+            depth_ = depth;
+            distance_ = distance;
+        } else {
+            rounded_.resize(rows * depth);
+            for (std::int64_t row = 0; row < rows; row++)
+                for (std::int64_t k = 0; k < depth; k += lanes)
+                    store(rounded_.data() + row * depth + k, load(numbers + row * distance + k));
+            read(rounded_.data(), rows, depth);
+        }
     }
 
     // To be called before `multiply` with rows of a range and a block of columns of packed weights.
@@ -110,22 +127,23 @@ template <class Weight> class Inputs {
                 const float *from = static_cast<const float *>(tiles_.template row<vectors>(row + r));
                 for (int v = 0; v < vectors; v++) sums[r][v] = sums[r][v] + load(from + v * lanes);
             }
-        const Element *inputs = numbers_ + row * depth_ + done;
+        const Element *inputs = numbers_ + row * distance_ + done;
         const Weight *block = weights + (first * depth_ + done * vectors) * lanes;
-        accumulate<rows, vectors>(sums, inputs, depth_, block, depth_ - done);
+        accumulate<rows, vectors>(sums, inputs, distance_, block, depth_ - done);
     }
 
     // The same for weights that are read from memory.
     template <int rows, int vectors>
     void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
         if constexpr (rows == 1)
-            accumulate_row<vectors>(sums, numbers_ + row * depth_, weights + first * depth_ * lanes, depth_);
+            accumulate_row<vectors>(sums, numbers_ + row * distance_, weights + first * depth_ * lanes, depth_);
         else multiply<rows, vectors>(sums, row, weights, first);
     }
 
   private:
     const Element *numbers_ = nullptr;
-    std::int64_t depth_ = 0;
+    std::int64_t depth_ = 0, distance_ = 0; // between two rows
+    std::vector<Element> rounded_;
     TileSums<Weight> tiles_;
 };
 

@@ -10,9 +10,9 @@ namespace seqforge {
 
 // The order is that of `_OPERATIONS` in row_programs/program.py.
 enum class Operation : std::int64_t {
-    copy, negate, exponential, logarithm, logarithm_of_one_plus, sigmoid, tangent, root, softplus,
+    copy, negate, exponential, logarithm, logarithm_of_one_plus, sigmoid, tangent, root, softplus, error_function,
     add, subtract, multiply, divide, maximum, minimum, greater, at_least_as_great, where,
-    sum, largest, sum_of_products, accumulate, accumulate_products
+    sum, largest, sum_of_products, accumulate, accumulate_products, decay_and_add_products
 };
 
 // Memory of a row: temporary numbers, numbers that later phases read, parameters, and gradients of parameters.
@@ -130,6 +130,17 @@ inline Vector softplus(Vector x) {
     return greater_of(x, zero()) + logarithm_of_one_plus(exponential_of_any(zero() - size));
 }
 
+// Replaces results by a times the result plus b c.
+inline void decay_and_add_products(const Instruction &step, const RowMemory &memory) {
+    for_each_axis(step, memory, [&](float *to, const float *a, const float *b, const float *c) {
+        for (std::int64_t k = 0; k < step.inner; k += lanes) {
+            const Vector added = load_from(b, k, step.b.inner) * load_part(c, k, step.inner, step.c.inner);
+            const Vector before = load_part(to, k, step.inner, true);
+            store_part(to, k, step.inner, multiply_add(load_from(a, k, step.a.inner), before, added));
+        }
+    });
+}
+
 inline void run_instruction(const Instruction &step, const RowMemory &memory) {
     const auto one = [&](auto compute) { compute_one(step, memory, compute); };
     const auto two = [&](auto compute) { compute_two(step, memory, compute); };
@@ -143,6 +154,7 @@ inline void run_instruction(const Instruction &step, const RowMemory &memory) {
     case Operation::tangent: one([](Vector x) { return hyperbolic_tangent(x); }); break;
     case Operation::root: one([](Vector x) { return square_root(x); }); break;
     case Operation::softplus: one([](Vector x) { return softplus(x); }); break;
+    case Operation::error_function: one([](Vector x) { return error_function(x); }); break;
     case Operation::add: two([](Vector x, Vector y) { return x + y; }); break;
     case Operation::subtract: two([](Vector x, Vector y) { return x - y; }); break;
     case Operation::multiply: two([](Vector x, Vector y) { return x * y; }); break;
@@ -175,6 +187,7 @@ inline void run_instruction(const Instruction &step, const RowMemory &memory) {
             return load_from(a, k, step.a.inner) * load_from(b, k, step.b.inner);
         });
         break;
+    case Operation::decay_and_add_products: decay_and_add_products(step, memory); break;
     }
 }
 

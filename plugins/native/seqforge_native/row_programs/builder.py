@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from seqforge_native.row_programs.memory import (
+    REGISTER,
     Assembly,
     Buffer,
     Instruction,
+    Product,
     Value,
     View,
     contiguous_layout,
@@ -27,11 +29,13 @@ class Builder:
     Attributes:
         instructions: The instructions, in an order in which each follows those that compute its operands.
         constants: Numbers that the program uses, with their buffers.
+        tensors: Other constant tensors that it uses, with their buffers.
     """
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.constants: dict[float, Buffer] = {}
+        self.tensors: list[tuple[Tensor, Buffer]] = []
         self._known: dict[Any, View] = {}
 
     def new_view(self, shape: Sequence[int], phase: int) -> View:
@@ -45,14 +49,26 @@ class Builder:
         buffer = self.constants.setdefault(number, Buffer(1, space="parameters"))
         return View(buffer, torch.empty(1, device="meta").as_strided(tuple(shape), (0,) * len(shape)), number)
 
-    def as_value(self, value: Value | float | int) -> Value:
-        """Return a value unchanged, or a number as a constant."""
-        return value if isinstance(value, View | Assembly) else self.constant(value)
+    def _constant_tensor(self, tensor: Tensor) -> View:
+        numbers = tensor.detach().float().flatten()
+        if tensor.numel() and bool((numbers == numbers[0]).all()):
+            return self.constant(float(numbers[0]), tensor.shape)
+        buffer = next((buffer for other, buffer in self.tensors if other is tensor), None)
+        if buffer is None:
+            buffer = Buffer(tensor.numel(), space="parameters")
+            self.tensors.append((tensor, buffer))
+        return View(buffer, contiguous_layout(tensor.shape))
 
-    def as_view(self, value: Value | float | int) -> View:
+    def as_value(self, value: Value | Tensor | float | int) -> Value:
+        """Return a value unchanged, or a constant tensor or number as one."""
+        return value if isinstance(value, View | Assembly) else self.as_view(value)
+
+    def as_view(self, value: Value | Tensor | float | int) -> View:
         """Return a value as a view; an assembly is computed."""
         if isinstance(value, View):
             return value
+        if isinstance(value, Tensor):
+            return self._constant_tensor(value)
         if not isinstance(value, Assembly):
             return self.constant(value)
         key = ("assembly", value.layout.shape, tuple((_key(part), _key_of(source)) for part, source in value.pieces))
@@ -61,7 +77,7 @@ class Builder:
             whole = self.new_view(value.shape, phase)
             tiles = value.tiles()
             if not tiles:
-                self._emit("copy", whole, whole.layout, self.constant(0.0, value.shape))
+                self.emit("copy", whole, whole.layout, self.constant(0.0, value.shape))
             self.add_pieces(value, whole, "copy" if tiles else "accumulate")
             self._known[key] = whole
         return self._known[key]
@@ -71,7 +87,7 @@ class Builder:
         start = whole.offset
         for part, source in value.pieces:
             target = layout_at(part, start)
-            self._emit(operation, View(whole.buffer, target), target, source)
+            self.emit(operation, View(whole.buffer, target), target, source)
 
     def apply(self, operation: str, *operands: Any) -> View:
         """Return the result of an elementwise operation on tensors, which are broadcast, and numbers."""
@@ -84,7 +100,7 @@ class Builder:
         key = (operation, shape, *map(_key_of, views))
         if key not in self._known:
             result = self.new_view(shape, max(view.buffer.phase for view in views))
-            self._emit(operation, result, result.layout, *views)
+            self.emit(operation, result, result.layout, *views)
             self._known[key] = result
         return self._known[key]
 
@@ -128,10 +144,35 @@ class Builder:
             last = (view.shape[-1], (0, source.layout.stride()[-1]))
             self.instructions.append(with_axes(operation, [*axes, last], [result, source]))
         else:
-            self._emit("copy", result, result.layout, self.constant(0.0, shape))
-            self._emit("accumulate", result, result.layout.expand(view.shape), view)
+            self.emit("copy", result, result.layout, self.constant(0.0, shape))
+            self.emit("accumulate", result, result.layout.expand(view.shape), view)
         self._known[key] = result
         return result
+
+    def multiply_by_weight(self, vector: Value, weight: Tensor, bias: Tensor | None) -> View:
+        """Return the product of a vector `[1, inputs]` with a constant weight `[inputs, outputs]`, plus a bias."""
+        view, (inputs, outputs) = self.as_view(vector), weight.shape
+        if view.buffer.space == "parameters" or inputs % REGISTER or not view.layout.is_contiguous():
+            # What is read must fill whole registers, the last one with zeros.
+            whole = self.new_view((1, inputs + -inputs % REGISTER), view.buffer.phase)
+            self.emit("copy", whole, whole.layout, self.constant(0.0, whole.shape))
+            self.emit("copy", whole, whole.layout[:, :inputs], view)
+            view = whole
+        result = self.new_view((1, outputs), view.buffer.phase + 1)
+        product = Product("product", (), [(result, ()), (view, ())], 0, weight.detach(), bias)
+        self.instructions.append(product)
+        return result
+
+    def replace(self, targets: Sequence[View], values: Sequence[Value | Tensor], phase: int) -> None:
+        """Copy values to tensors in a phase after which nothing reads these tensors."""
+        buffers = {target.buffer for target in targets}
+        pairs = [(target, self.as_view(value)) for target, value in zip(targets, values, strict=True)]
+        pairs = [(target, value) for target, value in pairs if _key_of(target) != _key_of(value)]
+        # A value may be in the memory of another target.
+        apart = [self.copy(value, phase) if value.buffer in buffers else value for _, value in pairs]
+        for (target, _), value in zip(pairs, apart, strict=True):
+            self.emit("copy", target, target.layout, value)
+            self.instructions[-1].least_phase = phase
 
     def multiply_by_matrix(self, vector: Value, matrix: Value) -> View:
         """Return the product of a vector `[1, depth]` and a matrix `[depth, columns]`, or of a column and a row."""
@@ -143,7 +184,7 @@ class Builder:
         result = self.new_view((rows, columns), phase)
         (row, along), (down, across) = left.layout.stride(), right.layout.stride()
         if across == 1 and down != 1:
-            self._emit("copy", result, result.layout, self.constant(0.0, result.shape))
+            self.emit("copy", result, result.layout, self.constant(0.0, result.shape))
             axes = [(rows, (columns, row, 0)), (depth, (0, along, down)), (columns, (1, 0, across))]
             self.instructions.append(with_axes("accumulate_products", axes, [result, left, right]))
         else:
@@ -156,10 +197,12 @@ class Builder:
 
     def copied(self, view: View) -> View:
         """Return a contiguous view of the same numbers: the same one, or a copy."""
-        if view.layout.is_contiguous():
-            return view
-        result = self.new_view(view.shape, view.buffer.phase)
-        self._emit("copy", result, result.layout, view)
+        return view if view.layout.is_contiguous() else self.copy(view, view.buffer.phase)
+
+    def copy(self, view: View, phase: int) -> View:
+        """Return a copy that is made in a phase."""
+        result = self.new_view(view.shape, phase)
+        self.emit("copy", result, result.layout, view)
         return result
 
     def straight(self, view: View) -> View:
@@ -167,7 +210,8 @@ class Builder:
         strides = view.layout.stride()
         return view if not strides or view.shape[-1] == 1 or strides[-1] in (0, 1) else self.copied(view)
 
-    def _emit(self, operation: str, result: View, layout: Tensor, *operands: View) -> None:
+    def emit(self, operation: str, result: View, layout: Tensor, *operands: View) -> None:
+        """Add an elementwise instruction that writes to a layout of a buffer."""
         shape = tuple(layout.shape)
         if operation != "copy":
             operands = tuple(map(self.straight, operands))

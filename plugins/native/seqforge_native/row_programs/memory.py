@@ -17,6 +17,9 @@ SPACES: tuple[Space, ...] = ("temporary", "kept", "parameters", "gradients")
 AXES = 3
 """Axes of an instruction."""
 
+REGISTER = 16
+"""The largest number of lanes. An operation may write whole registers beyond the end of its result."""
+
 
 @dataclass(eq=False, slots=True)
 class Buffer:
@@ -127,16 +130,36 @@ class Instruction:
         operation: Its name.
         sizes: Length of each of the three axes.
         operands: The result and up to three operands, each with the strides of its axes.
+        least_phase: Phase before which it must not run, although its operands are known.
     """
 
     operation: str
     sizes: tuple[int, ...]
     operands: list[tuple[View, tuple[int, ...]]] = field(default_factory=list[tuple[View, tuple[int, ...]]])
+    least_phase: int = 0
 
     @property
     def result(self) -> Buffer:
         """Buffer that the instruction writes to."""
         return self.operands[0][0].buffer
+
+    @property
+    def phase(self) -> int:
+        """Phase in which it runs: the first one in which its operands are known."""
+        return max(self.least_phase, *(view.buffer.phase for view, _ in self.operands))
+
+
+@dataclass(slots=True, eq=False)
+class Product(Instruction):
+    """A product of a vector with a weight, which runs between two phases: the second one reads the result.
+
+    Attributes:
+        weight: Weight `[inputs, outputs]`.
+        bias: What is added to the product, `[outputs]`, or None.
+    """
+
+    weight: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+    bias: Tensor | None = None
 
 
 def new_instruction(

@@ -1,5 +1,6 @@
 """The aten operations that a row program can compute, as functions on values."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -45,11 +46,11 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
 def _first(builder: Builder, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:
     if dtype not in (None, torch.float32):
         raise UntraceableError(f"numbers of {dtype}")
-    return value if isinstance(value, View | Assembly) else builder.constant(value)
+    return builder.as_value(value)
 
 
 def _filled(builder: Builder, shape: Any, number: Any, **_: Any) -> View:
-    return builder.constant(number, shape.shape if isinstance(shape, View | Assembly) else shape)
+    return builder.constant(number, getattr(shape, "shape", shape))
 
 
 def _empty(builder: Builder, shape: Any, *_: Any, **__: Any) -> View:
@@ -136,6 +137,10 @@ def _scattered(operation: Any, builder: Builder, value: Any, sizes: Sequence[int
     return Assembly(layout, () if view.constant == 0 else ((operation(layout, *arguments), view),))
 
 
+def _elementwise(operation: str, builder: Builder, *values: Any) -> View:
+    return builder.apply(operation, *values)
+
+
 def _silu(builder: Builder, value: Any) -> View:
     return builder.apply("mul", value, builder.apply("sigmoid", value))
 
@@ -157,6 +162,28 @@ def _tanh_gradient(builder: Builder, gradient: Any, result: Any) -> View:
     return builder.apply("mul", gradient, slope)
 
 
+def _gelu(builder: Builder, value: Any, *, approximate: str = "none") -> View:
+    if approximate == "tanh":
+        cube = builder.apply("mul", builder.apply("mul", value, value), value)
+        inner = builder.apply("add", value, builder.apply("mul", cube, 0.044715))
+        scaled = builder.apply("tanh", builder.apply("mul", inner, math.sqrt(2 / math.pi)))
+    else:
+        scaled = builder.apply("erf", builder.apply("mul", value, math.sqrt(0.5)))
+    return builder.apply("mul", builder.apply("mul", value, 0.5), builder.apply("add", scaled, 1.0))
+
+
+def _along_one(builder: Builder, value: Any, dim: int) -> Value:
+    """Return the running sum of one number."""
+    value = builder.as_value(value)
+    if value.shape and value.shape[dim] != 1:
+        raise UntraceableError("a sum of numbers before others")
+    return value
+
+
+def _largest_along_one(builder: Builder, value: Any, dim: int) -> tuple[Value, View]:
+    return _along_one(builder, value, dim), builder.constant(0.0, value.shape)
+
+
 def _softplus(builder: Builder, value: Any, beta: float | int = 1, threshold: float | int = 20) -> View:
     del threshold  # beyond it, torch returns the number itself, which is equal in float32
     return builder.apply("div", builder.apply("softplus", builder.apply("mul", value, beta)), beta)
@@ -176,13 +203,17 @@ def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -
     return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
 
 
-def _product(builder: Builder, left: Any, right: Any) -> View:
-    return builder.multiply_by_matrix(left, right)
+def _product(builder: Builder, left: Any, right: Any, bias: torch.Tensor | None = None) -> View:
+    if isinstance(right, torch.Tensor) and left.shape[0] == 1:
+        return builder.multiply_by_weight(left, right, bias)
+    return builder.multiply_by_matrix(left, builder.as_view(right))
 
 
 def _added_product(
     builder: Builder, added: Any, left: Any, right: Any, *, beta: float | int = 1, alpha: float | int = 1
 ) -> View:
+    if isinstance(added, torch.Tensor) and isinstance(right, torch.Tensor) and left.shape[0] == alpha == beta == 1:
+        return _product(builder, left, right, added)
     scaled = builder.apply("mul", _product(builder, left, right), alpha)
     return builder.apply("add", builder.apply("mul", added, beta), scaled)
 
@@ -213,6 +244,10 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.select_backward.default: partial(_scattered, _aten.select.int),
     _aten.slice_backward.default: partial(_scattered, _aten.slice.Tensor),
     _aten.clamp.Tensor: ELEMENTWISE[_aten.clamp.default],
+    _aten.erf.default: partial(_elementwise, "erf"),
+    _aten.gelu.default: _gelu,
+    _aten.cumsum.default: _along_one,
+    _aten.cummax.default: _largest_along_one,
     _aten.silu.default: _silu,
     _aten.silu_backward.default: _silu_gradient,
     _aten.sigmoid_backward.default: _sigmoid_gradient,

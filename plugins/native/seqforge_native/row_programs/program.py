@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from seqforge.kinds import MatrixStateCell
+from seqforge_native.row_programs.arrangement import NUMBERS, arranged, assign_memory, encoded
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
     SPACES,
     Assembly,
     Buffer,
-    Instruction,
     View,
     contiguous_layout,
     layout_at,
@@ -29,36 +29,6 @@ from seqforge_native.traced.values import UntraceableError
 
 PORTS = ("input", "mixed", "query", "key", "value", "decay", "read", "write", "reads", "output")
 """What the recurrence and the program exchange, in the order of `Ports` of kernels/matrix_cell.hpp."""
-
-_OPERATIONS = (
-    "copy",
-    "neg",
-    "exp",
-    "log",
-    "log1p",
-    "sigmoid",
-    "tanh",
-    "sqrt",
-    "softplus",
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "maximum",
-    "minimum",
-    "greater",
-    "at_least_as_great",
-    "where",
-    "sum",
-    "largest",
-    "sum_of_products",
-    "accumulate",
-    "accumulate_products",
-)
-"""Operations in the order of `Operation` of kernels/row_program.hpp."""
-
-_REGISTER = 16
-"""The largest number of lanes. An operation may write whole registers beyond the end of its result."""
 
 _PHASES = 3
 
@@ -228,13 +198,12 @@ def _arranged(
         {**one, **{f"{name}'": view for name, view in other.items()}}
         for one, other in zip(values, gradients, strict=True)
     )
-    instructions = _needed(builder.instructions, {view.buffer for view in read.values()})
-    instructions.sort(key=_phase)
+    instructions = arranged(builder.instructions, {view.buffer for view in read.values()})
     used = {view.buffer for each in instructions for view, _ in each.operands[1:]}
     used |= {view.buffer for view in read.values()}
-    kept = {view.buffer for view in written.values()}
-    kept |= {view.buffer for name, view in read.items() if view.buffer.phase != _AT_END.get(name)}
-    kept_size, temporary_size = _assign(instructions, kept, {view.buffer for view in read.values()} - kept)
+    pinned = [view.buffer for view in written.values()]
+    pinned += [view.buffer for name, view in read.items() if view.buffer.phase != _AT_END.get(name)]
+    temporary_size, kept_size = assign_memory(instructions, pinned, {view.buffer for view in read.values()})
     names = [name for name, view in parameters.items() if view.buffer in used]
     offset = 0
     for buffer in [*(parameters[name].buffer for name in names), *builder.constants.values()]:
@@ -245,8 +214,8 @@ def _arranged(
         places = {**{name: view for name, view in by_kernel.items() if view.buffer in used}, **by_program}
         ports.append([_port(places.get(name)) for name in PORTS])
     return Program(
-        torch.tensor([_encoded(each) for each in instructions] or [[0] * 24]),
-        tuple(sum(_phase(each) <= phase for each in instructions) for phase in range(_PHASES)),
+        torch.tensor([encoded(each) for each in instructions] or [[0] * NUMBERS]),
+        tuple(sum(each.phase <= phase for each in instructions) for phase in range(_PHASES)),
         torch.tensor(ports[0]),
         torch.tensor(ports[1]),
         kept_size,
@@ -255,69 +224,6 @@ def _arranged(
         tuple(builder.constants),
         dict(of_parameters),
     )
-
-
-def _phase(instruction: Instruction) -> int:
-    return max(view.buffer.phase for view, _ in instruction.operands)
-
-
-def _needed(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[Instruction]:
-    """Return the instructions on which some buffers or the gradients of parameters depend, in order."""
-    needed, buffers = list[Instruction](), set(buffers)
-    for instruction in reversed(instructions):
-        if instruction.result in buffers or instruction.result.space == "gradients":
-            buffers |= {view.buffer for view, _ in instruction.operands}
-            needed.append(instruction)
-    return needed[::-1]
-
-
-def _assign(instructions: Sequence[Instruction], kept: set[Buffer], until_end: set[Buffer]) -> tuple[int, int]:
-    """Assign memory to the buffers of a row, and return the size of the kept and of the temporary ones.
-
-    Args:
-        instructions: The instructions in order.
-        kept: Buffers that the kernel reads or writes between phases.
-        until_end: Buffers that it reads at the end of a phase.
-    """
-    last_use: dict[Buffer, int] = {}
-    for index, each in enumerate(instructions):
-        for view, _ in each.operands:
-            buffer = view.buffer
-            if buffer.space == "temporary":
-                if _phase(each) != buffer.phase:
-                    kept = kept | {buffer}
-                last_use[buffer] = index
-    sizes, free = [0, 0], dict[int, list[int]]()
-
-    def place(buffer: Buffer, space: int) -> None:
-        size = -(-buffer.size // _REGISTER) * _REGISTER + _REGISTER
-        if space == 0 and free.get(size):
-            buffer.offset = free[size].pop()
-        else:
-            buffer.offset = sizes[space]
-            sizes[space] += size
-
-    for buffer in kept:
-        if buffer.space == "temporary":
-            buffer.space = "kept"
-            place(buffer, 1)
-    placed = set[Buffer]()
-    for index, each in enumerate(instructions):
-        if each.result.space == "temporary" and each.result not in placed:
-            placed.add(each.result)
-            place(each.result, 0)
-        for buffer in {view.buffer for view, _ in each.operands}:
-            if buffer.space == "temporary" and last_use[buffer] == index and buffer not in until_end:
-                size = -(-buffer.size // _REGISTER) * _REGISTER + _REGISTER
-                free.setdefault(size, []).append(buffer.offset)
-    return sizes[1], sizes[0]
-
-
-def _encoded(instruction: Instruction) -> list[int]:
-    numbers = [_OPERATIONS.index(instruction.operation), *instruction.sizes]
-    for view, strides in instruction.operands:
-        numbers += [SPACES.index(view.buffer.space), view.buffer.offset + view.offset, *strides]
-    return [*numbers, *[0] * (24 - len(numbers))]
 
 
 def _port(view: View | None) -> list[int]:

@@ -1,0 +1,149 @@
+"""The order of the instructions of a program, the memory of its tensors, and the numbers that the kernel reads."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from seqforge_native.row_programs.memory import REGISTER, SPACES, Buffer, Instruction, Product, Space
+
+_OPERATIONS = (
+    "copy",
+    "neg",
+    "exp",
+    "log",
+    "log1p",
+    "sigmoid",
+    "tanh",
+    "sqrt",
+    "softplus",
+    "erf",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "maximum",
+    "minimum",
+    "greater",
+    "at_least_as_great",
+    "where",
+    "sum",
+    "largest",
+    "sum_of_products",
+    "accumulate",
+    "accumulate_products",
+    "decay_and_add_products",
+)
+"""Operations in the order of `Operation` of kernels/row_program.hpp."""
+
+NUMBERS = 24
+"""Numbers of an `Instruction` of kernels/row_program.hpp."""
+
+
+def arranged(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[Instruction]:
+    """Return the instructions on which some buffers or the gradients of parameters depend, by phases.
+
+    The products whose results a phase reads come before its other instructions.
+    """
+    needed, buffers = list[Instruction](), set(buffers)
+    for instruction in reversed(instructions):
+        if instruction.result in buffers or instruction.result.space == "gradients":
+            buffers |= {view.buffer for view, _ in instruction.operands}
+            needed.append(instruction)
+    needed.reverse()
+    return sorted(needed, key=lambda each: (each.phase, not isinstance(each, Product)))
+
+
+def in_place(instructions: Sequence[Instruction], states: Sequence[Buffer]) -> list[Instruction]:
+    """Return instructions that change states in their own memory, where they changed a copy that they copied back.
+
+    Args:
+        instructions: The instructions, of which each has an effect.
+        states: Buffers that keep their numbers for the next run.
+    """
+    left = list(instructions)
+    for state in states:
+        reading = [each for each in left if any(view.buffer is state for view, _ in each.operands[1:])]
+        writing = [each for each in left if each.result is state]
+        if [len(reading), len(writing)] != [1, 1] or not all(map(_copies_whole, (reading[0], writing[0]))):
+            continue
+        copy = reading[0].result
+        if writing[0].operands[1][0].buffer is not copy:
+            continue
+        left = [each for each in left if each not in (reading[0], writing[0])]
+        state.phase = copy.phase
+        for each in left:
+            each.operands = [
+                (replace(view, buffer=state) if view.buffer is copy else view, strides)
+                for view, strides in each.operands
+            ]
+    return left
+
+
+def _copies_whole(instruction: Instruction) -> bool:
+    return instruction.operation == "copy" and all(
+        view.layout.is_contiguous() and view.layout.numel() == view.buffer.size for view, _ in instruction.operands
+    )
+
+
+def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer], until_end: set[Buffer]) -> list[int]:
+    """Assign memory to the buffers of a row, and return the size of the temporary and of the kept ones.
+
+    Args:
+        instructions: The instructions in order.
+        pinned: Buffers that the kernel reads or writes between phases. They are kept, in this order, and share their
+            memory with no others.
+        until_end: Buffers that it reads at the end of a phase.
+    """
+    # The products between two phases run at the same time.
+    times = [list(group) for _, group in groupby(instructions, _time)]
+    last_use = dict[Buffer, int]()
+    kept = set(pinned)
+    for time, group in enumerate(times):
+        for each in group:
+            for view, _ in each.operands:
+                last_use[view.buffer] = time
+                if each.phase != view.buffer.phase or isinstance(each, Product):
+                    kept.add(view.buffer)
+    sizes, free = [0, 0], dict[tuple[Space, int], list[int]]()
+
+    def place(buffer: Buffer) -> None:
+        buffer.space = "kept" if buffer in kept else "temporary"
+        size = _padded(buffer)
+        if free.get((buffer.space, size)):
+            buffer.offset = free[buffer.space, size].pop()
+        else:
+            space = SPACES.index(buffer.space)
+            buffer.offset = sizes[space]
+            sizes[space] += size
+
+    placed = set[Buffer]()
+    for buffer in pinned:
+        if buffer.space == "temporary":
+            placed.add(buffer)
+            place(buffer)
+    for time, group in enumerate(times):
+        for each in group:
+            if each.result.space == "temporary" and each.result not in placed:
+                placed.add(each.result)
+                place(each.result)
+        for buffer in dict.fromkeys(view.buffer for each in group for view, _ in each.operands):
+            own = buffer in placed and buffer not in until_end and buffer not in pinned
+            if own and last_use[buffer] == time:
+                free.setdefault((buffer.space, _padded(buffer)), []).append(buffer.offset)
+    return sizes
+
+
+def _time(instruction: Instruction) -> int:
+    return instruction.phase if isinstance(instruction, Product) else id(instruction)
+
+
+def _padded(buffer: Buffer) -> int:
+    return -(-buffer.size // REGISTER) * REGISTER + REGISTER
+
+
+def encoded(instruction: Instruction) -> list[int]:
+    """Return the numbers of an instruction."""
+    numbers = [_OPERATIONS.index(instruction.operation), *instruction.sizes]
+    for view, strides in instruction.operands:
+        numbers += [SPACES.index(view.buffer.space), view.buffer.offset + view.offset, *strides]
+    return [*numbers, *[0] * (NUMBERS - len(numbers))]

@@ -1,0 +1,146 @@
+"""The program of a whole model, which computes the logits from a symbol and the states."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqforge.kinds import Cell, GenerationModel
+from seqforge_native.row_programs.arrangement import NUMBERS, arranged, assign_memory, encoded, in_place
+from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.memory import Product, View
+from seqforge_native.row_programs.step_recorder import StepRecorder
+from seqforge_native.traced.values import UntraceableError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tensor of a row.
+
+    Attributes:
+        offset: Place of its first number in the memory of the row.
+        shape: Its shape.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+
+    def of(self, memory: Float[Tensor, "rows numbers"]) -> Float[Tensor, "rows ..."]:
+        """Return the tensors of all rows, as a view of their memory."""
+        flat = memory[:, self.offset : self.offset + torch.Size(self.shape).numel()]
+        return flat.view(len(memory), *self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProgram:
+    """A model in the layout of kernels/decode.hpp.
+
+    Attributes:
+        instructions: Numbers of the instructions.
+        phases: Number of instructions and of products up to the end of each phase.
+        products: The products.
+        parameters: Constant numbers that the instructions read.
+        table: What the lowest layer reads of each symbol.
+        row_size: Size of the memory of a row.
+        temporary_size: Size of the memory of a thread.
+        input: Place of what the lowest layer reads.
+        logits: Place of the logits.
+        states: Places of the states of each layer.
+    """
+
+    instructions: Int[Tensor, "instructions 24"]
+    phases: Int[Tensor, "phases 2"]
+    products: Sequence[Product]
+    parameters: Float[Tensor, " numbers"]
+    table: Float[Tensor, "symbols features"]
+    row_size: int
+    temporary_size: int
+    input: Place
+    logits: Place
+    states: Sequence[Sequence[Place]]
+
+
+def compile_model(model: GenerationModel) -> ModelProgram:
+    """Return the program of a model whose tensors are in float32 on the CPU.
+
+    Raises:
+        UntraceableError: If a program cannot compute a step of a layer.
+    """
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        return _compile(model)
+
+
+def _compile(model: GenerationModel) -> ModelProgram:
+    builder, states = Builder(), list[list[View]]()
+    recorder = StepRecorder(builder)
+    table = _table(model.cells[0], model.embedding, len(model.head_bias))
+    symbol = builder.new_view((1, table.shape[1]), 0)
+    hidden, after = recorder.tensor_of(symbol), list[Tensor]()
+    for index, cell in enumerate(model.cells):
+        initial = cell.initial_state(1)
+        if any(part.dtype != torch.float32 for part in initial):
+            raise UntraceableError("a state that is not in float32")
+        states.append([builder.new_view(part.shape, 0) for part in initial])
+        state = type(initial)(*map(recorder.tensor_of, states[-1]))
+        with recorder.recording(cell):
+            hidden, changed = cell.step(cell.project(hidden[None])[0] if index else hidden, state)
+        after += changed
+    if model.norm is not None:
+        with recorder.recording(model.norm):
+            hidden = model.norm(hidden)
+    highest = builder.as_view(recorder.value_of(hidden))
+    logits = builder.multiply_by_weight(highest, model.head_weight.t(), model.head_bias)
+    targets = [view for state in states for view in state]
+    builder.replace(targets, [recorder.value_of(part) for part in after], logits.buffer.phase)
+    return _arranged(builder, table, symbol, logits, states)
+
+
+def _table(cell: Cell[Any], embedding: Tensor | None, symbols: int) -> Float[Tensor, "symbols features"]:
+    """Return what the lowest layer reads of each symbol: the products of its input."""
+    if embedding is not None:
+        inputs = embedding.detach()
+    else:
+        inputs = torch.arange(symbols) if cell.reads_symbols else torch.eye(symbols)
+    return cell.project(inputs[None])[0].float().contiguous()
+
+
+def _arranged(
+    builder: Builder, table: Tensor, symbol: View, logits: View, states: Sequence[Sequence[View]]
+) -> ModelProgram:
+    """Order the instructions by phases, leave out those without effect, and assign memory."""
+    read = [logits.buffer, *(view.buffer for state in states for view in state)]
+    steps = in_place(arranged(builder.instructions, set(read)), read[1:])
+    temporary_size, row_size = assign_memory(steps, [symbol.buffer, *read], set())
+    products = [step for step in steps if isinstance(step, Product)]
+    plain = [step for step in steps if not isinstance(step, Product)]
+    used = {view.buffer for step in plain for view, _ in step.operands}
+    parameters, offset = list[Tensor](), 0
+    constants = [(torch.tensor([number]), buffer) for number, buffer in builder.constants.items()]
+    for tensor, buffer in [*builder.tensors, *constants]:
+        if buffer in used:
+            buffer.offset = offset
+            offset += buffer.size
+            parameters.append(tensor.detach().float().flatten())
+    ends = [
+        [sum(step.phase <= phase for step in plain), sum(product.phase <= phase + 1 for product in products)]
+        for phase in range(logits.buffer.phase + 1)
+    ]
+    return ModelProgram(
+        torch.tensor([encoded(step) for step in plain] or [[0] * NUMBERS]),
+        torch.tensor(ends),
+        products,
+        torch.cat([*parameters, torch.zeros(4 * 16)]),
+        table,
+        row_size,
+        temporary_size,
+        _place(symbol),
+        _place(logits),
+        [[_place(view) for view in state] for state in states],
+    )
+
+
+def _place(view: View) -> Place:
+    return Place(view.buffer.offset, view.shape[1:])
