@@ -200,19 +200,9 @@ def test_logits_that_are_not_finite_are_an_error(
     assert torch.equal(*generated)
 
 
-@pytest.mark.parametrize(
-    ("cells", "samplers"),
-    [
-        ([{"use": "essentials/lstm"}, {"use": "essentials/lstm", "peepholes": True}], SAMPLERS["temperature"]),
-        ([{"use": "essentials/lstm"}], [{"use": "repetition-penalty"}]),
-    ],
-    ids=["a variant", "a sampler with a memory"],
-)
-def test_without_a_kernel_the_loop_generates(
-    cells: list[dict[str, Any]], samplers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    experiment = make([cell | {"hidden_size": 6} for cell in cells], samplers)
-    monkeypatch.setattr(native_backend, "NativeGenerationKernel", None)  # so that a call fails
+def test_a_sampler_with_a_memory_draws_symbol_by_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 6}], [{"use": "repetition-penalty"}])
+    monkeypatch.setattr(native_backend, "find_kernel", None)  # so that a call fails
     assert sample(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)
 
 

@@ -40,6 +40,10 @@ class StepRecorder(TorchDispatchMode):
         self._builder = builder
         self._values: dict[int, tuple[Tensor, Value]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip it, torch would import its compiler, which takes a second
+
     def tensor_of(self, value: Value) -> Tensor:
         """Return a new recorded tensor that stands for a value."""
         tensor = torch.zeros(value.shape)
