@@ -163,7 +163,7 @@ class Written(Cell[Any]):
         self.norm = nn.LayerNorm(SIZE)
 
     def initial_state(self, batch_size: int) -> Any:
-        return TwoStates(torch.zeros(batch_size, SIZE), torch.ones(batch_size, SIZE))
+        return TwoStates(self.matrix.new_zeros(batch_size, SIZE), self.matrix.new_ones(batch_size, SIZE))
 
     def step(self, projected: Tensor, state: Any) -> Any:
         output, after = self.function(self, projected, *state)
@@ -185,7 +185,10 @@ WRITTEN: dict[str, Callable[..., Any]] = {
     "a weight from two": lambda cell, x, a, b: (x @ (cell.matrix @ cell.matrix.t()), (x @ cell.matrix, b)),
     "a constant": lambda cell, x, a, b: (x * torch.arange(SIZE) + torch.linspace(0, 1, SIZE), (a, b)),
     "a norm of a product": lambda cell, x, a, b: (cell.norm(a @ cell.matrix.exp()), (x, a[:, :1] + b)),
-    "heads": lambda cell, x, a, b: ((x.view(-1, 3, 8) @ cell.matrix[:8, :8]).flatten(1), (torch.roll(x, 1, -1), b)),
+    "heads": lambda cell, x, a, b: (
+        (x.view(-1, 3, 8) @ cell.matrix[:8, :8]).flatten(1),
+        (torch.cat([x[:, 1:], x[:, :1]], -1), b),
+    ),
 }
 
 

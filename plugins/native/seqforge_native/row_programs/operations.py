@@ -176,7 +176,7 @@ def _along_one(builder: Builder, value: Any, dim: int) -> Value:
     """Return the running sum of one number."""
     value = builder.as_value(value)
     if value.shape and value.shape[dim] != 1:
-        raise UntraceableError("a sum of numbers before others")
+        raise UntraceableError("the operation cumsum")
     return value
 
 

@@ -172,6 +172,8 @@ def _evaluate(graph: torch.fx.GraphModule, builder: Builder, inputs: Sequence[Vi
                 raise UntraceableError(f"the operation {operation_name(node.target)}{location_of_node(node)}")
             try:
                 known[node] = function(builder, *arguments, **options)
+            except UntraceableError as error:
+                raise UntraceableError(f"{error}{location_of_node(node)}") from error
             except (TypeError, RuntimeError, IndexError) as error:
                 name = operation_name(node.target)
                 raise UntraceableError(f"the operation {name} with these options: {error}") from error
