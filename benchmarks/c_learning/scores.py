@@ -1,4 +1,4 @@
-"""Compute the error rates of C texts, with bootstrap confidence intervals over the texts."""
+"""Compute the error rates of C texts, with confidence intervals over the texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
+
+from seqforge.evaluation.shares import share_interval
 
 ERRORS = {
     "brackets": "units with a wrong bracket",
@@ -32,9 +34,6 @@ ERRORS = {
 FEWEST = 30
 """Smallest number of cases of a share that is reported."""
 
-RESAMPLES = 1_000
-"""Number of bootstrap samples."""
-
 Pair = tuple[int, int]
 """Number of errors, and number of cases."""
 
@@ -45,8 +44,8 @@ class Share(NamedTuple):
     Attributes:
         wrong: Number of errors.
         total: Number of cases.
-        low: Lower end of the 95% bootstrap interval, for which the texts are resampled with replacement.
-        high: Upper end of this interval.
+        low: Lower end of the 95% interval, or 0 for few texts.
+        high: Upper end of it, or 1 for few texts.
     """
 
     wrong: int
@@ -93,12 +92,9 @@ def score_texts(texts: Sequence[str], lexicon: Lexicon) -> Mapping[str, Share]:
         lexicon: Lexicon of the training text.
     """
     counts = [count_errors(text, lexicon) for text in texts]
-    resamples = np.random.default_rng(0).integers(len(texts), size=(RESAMPLES, len(texts)))
     shares: dict[str, Share] = {}
     for name in ERRORS:
         wrong, total = np.array([counted[name] for counted in counts]).T
-        totals = total[resamples].sum(axis=1)
-        rates = wrong[resamples].sum(axis=1)[totals > 0] / totals[totals > 0]
-        low, high = np.quantile(rates, (0.025, 0.975)) if len(rates) else (0.0, 1.0)
-        shares[name] = Share(int(wrong.sum()), int(total.sum()), float(low), float(high))
+        low, high = share_interval(wrong, total) or (0.0, 1.0)
+        shares[name] = Share(int(wrong.sum()), int(total.sum()), low, high)
     return shares

@@ -48,8 +48,8 @@ def evaluate(
     """Score a trained model on held-out data, and by the metrics of its experiment.
 
     Sentences say what the samples get wrong, and how often held-out text of the same length has the same. `--details`
-    and `--temperature` show a table of every value instead. 95 % bootstrap intervals are shown in brackets: those of
-    the loss are over blocks of text, those of metrics over samples, of which they need at least 20.
+    and `--temperature` show a table of every value instead. 95 % intervals are shown in brackets: those of the loss are
+    over blocks of text, those of metrics over samples, of which they need at least 20.
 
     The corpus must be the one of the run. `Run.probabilities` in Python scores any other text with a language model,
     and `seqforge report RUN --text TEXT` shows it.
@@ -132,14 +132,28 @@ def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temp
     for name in dict.fromkeys(name for each in samples for name in each.values):
         row = [name, *(_format(each, name) for each in (*samples, baseline))]
         if not temperatures:
-            known = name in baseline.values
-            row.append(f"{samples[0].values[name] - baseline.values[name]:+.4f}" if known else "–")
+            row.append(_format_excess(samples[0], baseline, name))
         rows.append(row)
     print_table(columns, rows)
     if not any(each.intervals for each in samples):
         typer.echo(
             "\nIntervals of metrics need at least 20 samples. To draw so many: --set sampling.count=20", err=True
         )
+
+
+def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> str:
+    """Return the value of samples less that of held-out text, with its interval if both have one."""
+    from seqforge.evaluation.bootstrap import format_interval
+    from seqforge.evaluation.shares import difference_interval
+
+    if name not in scores.values or name not in baseline.values:
+        return "–"
+    value, other = scores.values[name], baseline.values[name]
+    shown = f"{value - other:+.4f}"
+    if name not in scores.intervals or name not in baseline.intervals:
+        return shown
+    found = difference_interval(value, scores.intervals[name], other, baseline.intervals[name])
+    return f"{shown} {format_interval(found)}"
 
 
 def _format(scores: "TextScores", name: str) -> str:

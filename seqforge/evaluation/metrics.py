@@ -10,11 +10,12 @@ from seqforge.distribution.world import ALONE, World
 from seqforge.errors import warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
+from seqforge.evaluation.shares import share_interval
 from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
-from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Score
+from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Quantity, Score
 from seqforge.kinds.metric import validate_score
 
 MetricT = TypeVar("MetricT")
@@ -44,7 +45,7 @@ class TextScores(NamedTuple):
 
     Attributes:
         values: Values by `metric.value`.
-        intervals: Bootstrap intervals of the values that are means, over the texts; empty for few texts.
+        intervals: 95% intervals of the values that are means, over the texts; empty for few texts.
         sizes: Sample sizes of the values that have one, such as the number of functions of a share of functions.
         summary: Sentences that compare the most important values with a baseline; see `summarize`.
     """
@@ -60,8 +61,8 @@ def score_texts(
 ) -> TextScores:
     """Score each group of texts by every metric, and return the weighted means of the values over the groups.
 
-    For the intervals, each text is also scored alone, and a value with a weight is averaged over resampled texts. The
-    metrics are divided over the processes of `world`, all of which return the same values.
+    For the intervals, each text is also scored alone. The metrics are divided over the processes of `world`, all of
+    which return the same values.
 
     With a prompt, each metric has a further value `new_errors`: the number of findings of severity "error" that the
     prompt alone does not have, per 1,000 characters after it. It is a value of the model only, not of the prompt.
@@ -83,7 +84,8 @@ def score_texts(
         means, sizes = _average(scores), _add_sizes(scores)
         if len(texts) < FEWEST_PARTS:
             return means, {}, sizes
-        return means, _bootstrap([_score(metric, [text], prompt, known) for text in texts]), sizes
+        alone = [_score(metric, [text], prompt, known) for text in texts]
+        return means, _find_intervals(alone, metric.quantities), sizes
 
     scores = score_by_each(metrics, score, world)
     return TextScores(
@@ -192,12 +194,24 @@ def _add_sizes(scores: Sequence[Score]) -> dict[str, float]:
     return {key: float(sum(score.weights.get(key, 0.0) for score in scores)) for key in scores[0].weights}
 
 
-def _bootstrap(scores: Sequence[Score]) -> dict[str, Interval]:
-    """Return the intervals of the values with a weight, from the scores of single texts."""
+_SCALES = {"share": 1.0, "per 1,000": 1000.0}
+"""For each unit of a share, the value of all cases."""
+
+
+def _find_intervals(scores: Sequence[Score], quantities: Mapping[str, Quantity]) -> dict[str, Interval]:
+    """Return the intervals of the values with a weight, from the scores of single texts.
+
+    A share has the interval of Wilson, and any other mean a bootstrap interval.
+    """
     intervals: dict[str, Interval] = {}
     for key in scores[0].weights:
         sizes = [score.weights.get(key, 1.0) for score in scores]
-        interval = bootstrap_mean([score.values[key] * size for score, size in zip(scores, sizes, strict=True)], sizes)
+        totals = [score.values[key] * size for score, size in zip(scores, sizes, strict=True)]
+        scale = _SCALES.get(quantities[key].unit) if key in quantities else None
+        if scale is None:
+            interval = bootstrap_mean(totals, sizes)
+        elif interval := share_interval([total / scale for total in totals], sizes):
+            interval = Interval(interval.low * scale, interval.high * scale)
         if interval is not None:
             intervals[key] = interval
     return intervals
