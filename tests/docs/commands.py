@@ -21,7 +21,7 @@ PREPARATION = {
     "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
-    "docs/how-to/evaluate-other-text.md": [FIRST_RUN],
+    "docs/how-to/evaluate.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
     "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
     "docs/how-to/sample.md": [FIRST_RUN],
@@ -40,6 +40,7 @@ MEANINGS = {
     "docs/how-to/device.md": {
         "experiments/first-run.toml": "experiments/hello.toml",
         "experiment.toml": "experiments/hello.toml",
+        "runs/first-run": "runs/hello",
     },
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
     "docs/how-to/sample.md": {"10000": "100"},
@@ -73,7 +74,6 @@ SMALLER = {
     "experiments/linux-small-5.toml": LINUX_SMALL,
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
-    "my_c.toml": "--set corpus.files=experiments/input.txt",
     "experiments/pronunciation.toml": "--set prediction.length=4",
     "my_code.toml": "--set model.cells.0.hidden_size=8 --set sampling.length=10",
 }

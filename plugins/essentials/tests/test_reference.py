@@ -28,14 +28,13 @@ KIND_OF_TABLE = {"metrics": "metric"}
 """Kinds of the tables whose name differs from the kind."""
 
 
-def sections() -> dict[tuple[str, str], str]:
-    """Return the section of each component, by kind and name."""
-    by_component: dict[tuple[str, str], str] = {}
+def rows() -> set[tuple[str, str]]:
+    """Return the kind and the name of each component in the tables."""
+    found: set[tuple[str, str]] = set()
     for chapter in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
-        title = chapter.partition("\n")[0]
-        for section in re.split(r"^### `", chapter, flags=re.MULTILINE)[1:]:
-            by_component[KINDS[title], section.partition("`")[0]] = section
-    return by_component
+        names = re.findall(r"^\| `([^`]+)` \|", chapter, flags=re.MULTILINE)
+        found |= {(KINDS[chapter.partition("\n")[0]], name) for name in names}
+    return found
 
 
 def examples(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,8 +49,7 @@ def examples(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             )
 
 
-SECTIONS = sections()
-every_section = pytest.mark.parametrize(("kind", "name"), SECTIONS)
+EXAMPLES = list(examples(PAGE))
 
 
 def test_the_page_has_every_component_except_the_cells():
@@ -61,18 +59,15 @@ def test_the_page_has_every_component_except_the_cells():
         for registration in REGISTRY.registrations(kind)
         if registration.plugin == "essentials"
     }
-    assert set(SECTIONS) == registered
+    assert rows() == registered
 
 
-@every_section
-def test_the_example_of_a_section_is_valid(kind: str, name: str, tmp_path: Path):
-    ((example_kind, table),) = examples(SECTIONS[kind, name])
-    assert (example_kind, table["use"]) == (kind, name)
+def test_every_kind_has_an_example():
+    assert {kind for kind, _ in EXAMPLES} == set(KINDS.values())
+
+
+@pytest.mark.parametrize(("kind", "table"), EXAMPLES)
+def test_every_example_of_the_page_is_valid(kind: str, table: dict[str, Any], tmp_path: Path):
     component = resolve(REGISTRY, kind, table, kind, tmp_path)
     assert isinstance(component, Component), component
     component.build(**dict.fromkeys(REGISTRY_KINDS[kind].supplied, 4))
-
-
-def test_every_example_of_the_page_is_valid(tmp_path: Path):
-    for kind, table in examples(PAGE):
-        assert isinstance(resolve(REGISTRY, kind, table, kind, tmp_path), Component)
