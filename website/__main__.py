@@ -8,7 +8,8 @@ from website import DOCS, ROOT, SITE
 from website.check import check_site
 from website.commands import command_pages
 from website.components import component_pages
-from website.contents import add_options_to_search, write_contents
+from website.contents import write_contents
+from website.search import arrange_search
 
 
 def write_generated_pages() -> None:
@@ -24,7 +25,7 @@ def build_site() -> None:
     """Build the site into `site/`. A broken link is an error."""
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)
     write_contents(SITE)
-    add_options_to_search(SITE)
+    arrange_search(SITE)
 
 
 def main() -> int:

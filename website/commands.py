@@ -21,7 +21,7 @@ def command_pages() -> dict[str, str]:
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Yield every command, such as `seqforge plugins list`, with its typer command."""
+    """Yield every command, such as `seqforge plugins list`, with its typer command, except hidden ones."""
     yield from _commands("seqforge", get_command(build_app(Registry.installed())))
 
 
@@ -29,7 +29,7 @@ def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     children: dict[str, Any] = getattr(command, "commands", {})
     for child, subcommand in children.items():
         yield from _commands(f"{name} {child}", subcommand)
-    if not children:
+    if not children and not command.hidden:
         yield name, command
 
 

@@ -1,7 +1,5 @@
-"""Additions to the built site: `llms.txt`, the Markdown of every page, and the options of commands in the search."""
+"""Additions to the built site: `llms.txt`, and the Markdown of every page."""
 
-import html
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,6 @@ from typing import Any, cast
 import yaml
 
 from website import DOCS, ROOT
-from website.commands import commands, options
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,20 +64,3 @@ def write_contents(site: Path) -> None:
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(DOCS / name, site / name)
     (site / "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def add_options_to_search(site: Path) -> None:
-    """Add an entry for each option of a command to the search, which by itself has only entries for headings."""
-    index = json.loads((site / "search.json").read_text("utf-8"))
-    for name, command in commands():
-        for anchor, spelling, meaning in options(name, command):
-            entry = {
-                "location": f"reference/commands/#{anchor}",
-                "level": 3,
-                "title": f"<code>{html.escape(spelling)}</code> of <code>{name}</code>",
-                "text": f"<p>{html.escape(meaning)}</p>",
-                "path": ["Reference", "Command line"],
-                "tags": [],
-            }
-            index["items"].append(entry)
-    (site / "search.json").write_text(json.dumps(index), "utf-8")

@@ -27,8 +27,8 @@ PREPARATION = {
     "docs/how-to/sample.md": [FIRST_RUN],
     "docs/how-to/see-and-compare.md": [
         f"{RUN}/first-run.toml",
-        f"{RUN}/hello.toml --set experiment.name=lstm",
-        f"{RUN}/hello.toml --set experiment.name=gru",
+        f"{RUN}/name-origins.toml --cell lstm --set experiment.name=lstm",
+        f"{RUN}/name-origins.toml --cell gru --set experiment.name=gru",
     ],
     "docs/how-to/trained-models.md": [FIRST_RUN, f"{RUN}/hello.toml"],
 }
@@ -37,11 +37,7 @@ PREPARATION = {
 MEANINGS = {
     "README.md": {"notes.txt": "experiments/input.txt"},
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
-    "docs/how-to/device.md": {
-        "experiments/first-run.toml": "experiments/hello.toml",
-        "experiment.toml": "experiments/hello.toml",
-        "runs/first-run": "runs/hello",
-    },
+    "docs/how-to/device.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
     "docs/how-to/sample.md": {"10000": "100"},
     "docs/how-to/trained-models.md": {"received/first-run": "runs/first-run"},

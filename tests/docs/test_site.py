@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -98,7 +99,60 @@ def test_the_copy_button_copies_only_the_command(chromium: Any, address: str) ->
     assert copied.strip() == "seqforge inspect runs/hello hello --checkpoint initial"
 
 
-def test_the_search_finds_an_option_of_a_command(chromium: Any, address: str) -> None:
+FIRST_RESULTS = {
+    "custom cell": "get-started/your-cell/",
+    "early stopping": "how-to/lower-the-loss/",
+    "cuda": "how-to/device/",
+    "gpu": "how-to/device/",
+    "resume": "how-to/resume/",
+    "fine-tune": "how-to/resume/",
+    "prompt": "how-to/sample/",
+    "temperature": "how-to/sample/",
+    "sample": "how-to/sample/",
+    "batch size": "how-to/lower-the-loss/",
+    "loss": "how-to/lower-the-loss/",
+    "export": "how-to/trained-models/",
+    "notebook": "get-started/python/",
+}
+"""Words that a reader searches for, and the page that answers."""
+
+SEARCH = """async ([address, index, queries]) => {
+  const worker = new Worker(address);
+  const send = message => new Promise(resolve => {
+    worker.onmessage = event => resolve(event.data);
+    worker.postMessage(message);
+  });
+  await send({type: 0, data: index});
+  const found = {};
+  for (const input of queries) {
+    const filter = {input: {type: "operator", data: {operator: "and", operands: []}}, aggregation: {input: []}};
+    const result = await send({type: 2, data: {input, filter}});
+    found[input] = result.data.items.map(item => index.items[item.id].location.split("#")[0]);
+  }
+  return found;
+}"""
+"""What the search dialog does: it passes the index to a worker, and then each query."""
+
+
+def test_the_search_finds_the_right_page_first(chromium: Any, site: Path, address: str) -> None:
+    (worker,) = (site / "assets/javascripts/workers").glob("search.*.js")
+    index = json.loads((site / "search.json").read_text("utf-8"))
+    page = chromium.new_page()
+    page.goto(address)
+    found = page.evaluate(SEARCH, [address + worker.relative_to(site).as_posix(), index, list(FIRST_RESULTS)])
+    page.close()
+    assert {query: pages[:1] for query, pages in found.items()} == {
+        query: [page] for query, page in FIRST_RESULTS.items()
+    }
+
+
+def test_the_search_has_no_test_methods_and_no_sections_of_appendices(site: Path) -> None:
+    locations = [entry["location"] for entry in json.loads((site / "search.json").read_text("utf-8"))["items"]]
+    assert not [location for location in locations if ".test_" in location]
+    assert [location for location in locations if location.startswith("results/benchmarks/")] == ["results/benchmarks/"]
+
+
+def test_the_search_shows_an_option_of_a_command_and_no_hidden_words(chromium: Any, address: str) -> None:
     context = chromium.new_context()
     page = context.new_page()
     page.goto(address)
@@ -108,4 +162,7 @@ def test_the_search_finds_an_option_of_a_command(chromium: Any, address: str) ->
     page.keyboard.type("--prompt")
     result = page.locator("a[href*='#seqforge-sample-prompt']").first
     result.wait_for(timeout=60_000)
+    shown = result.inner_text()
     context.close()
+    assert "--prompt TEXT of seqforge sample" in shown
+    assert "·" not in shown
