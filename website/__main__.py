@@ -41,6 +41,7 @@ def main() -> int:
     for problem in problems:
         print(f"website: {problem}", file=sys.stderr)
     print(summary)
+    print(f"Open {SITE / 'index.html'} in a browser, or serve the site: {sys.executable} -m http.server -d {SITE}")
     return 1 if problems else 0
 
 

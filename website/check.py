@@ -54,8 +54,7 @@ def check_site(site: Path) -> tuple[list[str], str]:
 
 def _address(name: str) -> str:
     """Return the path of the HTML of a page of `docs/`."""
-    path = name.removesuffix(".md")
-    return "index.html" if path == "index" else f"{path.removesuffix('/index')}/index.html"
+    return f"{name.removesuffix('.md')}.html"
 
 
 def _missing_pages(found: dict[str, Page]) -> Iterator[str]:
