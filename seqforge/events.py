@@ -143,6 +143,20 @@ class Evaluated:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
 
 
+class Mark(NamedTuple):
+    """An error in a text.
+
+    Attributes:
+        start: Index of its first character.
+        stop: Index after its last character.
+        message: Explanation for the user.
+    """
+
+    start: int
+    stop: int
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """Samples have been drawn.
@@ -154,6 +168,7 @@ class Sampled:
         baseline: The same values for held-out text of the same length. Some values have no baseline.
         intervals: Bootstrap intervals of `scores` by their names, and of `baseline` as `NAME.baseline`.
         summary: Sentences about the most important scores.
+        marks: Errors that the metrics find in the first text.
     """
 
     step: int
@@ -162,6 +177,7 @@ class Sampled:
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     summary: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

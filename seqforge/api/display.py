@@ -1,9 +1,10 @@
 """The display of a run: one line of text, or HTML with the loss curve and the last sample."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from seqforge.events import Mark
 from seqforge.figures import describe_count
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
@@ -38,10 +39,28 @@ def summary_html(run: RunDirectory) -> str:
     sampled = [record for record in records if record["event"] == SAMPLE][-1:]
     for path in [path for record in sampled for path in find_samples(run.samples, record)][-1:]:
         with reported_failures(f"reading {path}"):
-            sample = read_bounded(path).decode(errors="replace")
-        style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
-        parts.append(f'<pre style="{style}">{html.escape(sample)}</pre>')
+            parts.append(sample_html(read_bounded(path).decode(errors="replace")))
     return "\n".join(parts)
+
+
+def sample_html(text: str, marks: Iterable[Mark] = ()) -> str:
+    """Return a sample as HTML, with errors marked.
+
+    Args:
+        text: The sample, which is escaped: it may contain any text.
+        marks: Errors. Of those that overlap, the first is marked.
+    """
+    parts: list[str] = []
+    end = 0
+    for start, stop, message in sorted(marks):
+        if end <= start < len(text):
+            title, style = html.escape(message), "background: #c522; border-bottom: 2px solid #c52"
+            marked = html.escape(text[start:stop])
+            parts += [html.escape(text[end:start]), f'<mark title="{title}" style="{style}">{marked}</mark>']
+            end = max(stop, start)
+    parts.append(html.escape(text[end:]))
+    style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
+    return f'<pre style="{style}">{"".join(parts)}</pre>'
 
 
 def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:

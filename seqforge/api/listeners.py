@@ -9,6 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rich.console import Console
+
+from seqforge.api.notebook import NotebookDisplay
 from seqforge.api.progress import ProgressDisplay
 from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError, warn
@@ -62,7 +65,8 @@ def open_listeners(
     if not world.is_first:
         yield lambda event: None
         return
-    with ProgressDisplay() as display, Trackers(experiment) as trackers:
+    display = NotebookDisplay() if Console().is_jupyter else ProgressDisplay()
+    with display, Trackers(experiment) as trackers:
         visible = display.has_bar if progress is None else progress
         listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
         yield Callbacks(experiment.registry.new_hooks(), listeners).notify

@@ -1,10 +1,8 @@
-"""The callback that displays the progress of a run on a terminal, in a notebook, or as lines of text."""
+"""The callback that displays the progress of a run on a terminal, or as lines of text."""
 
-import importlib
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -28,7 +26,7 @@ from seqforge.training.callbacks import Callback
 LINE_SECONDS = 10.0
 """Seconds between two lines if there is no bar."""
 
-TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
+TERMINAL_SECONDS = 0.1
 """Seconds between two updates of the bar."""
 
 NARROW = 75
@@ -38,13 +36,84 @@ SMOOTHING = 0.98
 """Weight of the previous value in the moving averages of speed and loss. The first 50 steps have a plain average."""
 
 
+class RunningFigures:
+    """Moving averages of the loss and the speed, and the time left.
+
+    Attributes:
+        loss: Moving average of the loss, in bits per character if the events have them.
+    """
+
+    def __init__(self) -> None:
+        self.loss = 0.0
+        self._speed = self._first_fraction = self._first_seconds = 0.0
+        self._first_step = 0
+        self._previous_seconds: float | None = None
+
+    def update(self, event: StepFinished) -> None:
+        """Add the figures of a step."""
+        loss = event.loss if event.bits_per_character is None else event.bits_per_character
+        if self._previous_seconds is None:
+            self._first_step, self._first_fraction, self._first_seconds = event.step, event.fraction, event.seconds
+            self.loss, self._speed = loss, 0.0
+        else:
+            speed = event.characters / max(event.seconds - self._previous_seconds, 1e-9)
+            # The first step has a loss, but no speed: its start is not known.
+            steps = event.step - self._first_step
+            self.loss += max(1 - SMOOTHING, 1 / (steps + 1)) * (loss - self.loss)
+            self._speed += max(1 - SMOOTHING, 1 / steps) * (speed - self._speed)
+        self._previous_seconds = event.seconds
+
+    def describe(self, event: StepFinished, speed_unit: str | None) -> str:
+        """Return the figures as text, without the speed if it has no unit."""
+        unit = "loss" if event.bits_per_character is None else "bits/char"
+        figures = [f"step {event.step:,}", f"{self.loss:.3f} {unit}"]
+        if speed_unit:
+            figures.append(f"{self._speed:,.0f} {speed_unit}/s")
+        return "  ".join([*figures, self._time_left(event)])
+
+    def _time_left(self, event: StepFinished) -> str:
+        done = event.fraction - self._first_fraction
+        if done <= 0:
+            return "-:-- left"
+        left = (event.seconds - self._first_seconds) / done * (1 - event.fraction)
+        return f"{format_duration(left)} left"
+
+
+def describe_start(event: RunStarted) -> tuple[str, ...]:
+    """Return lines about the corpus, the model, the backends and the run directory."""
+    sizes = f"{event.training_size:,} training and {event.validation_size:,} validation {event.units.size}"
+    return (
+        f"Corpus: {event.corpus}",
+        f"Model: {event.parameters:,} parameters, {sizes}",
+        *(f"Backend: {line}" for line in event.backends),
+        *([f"Initial weights: {event.initial}"] if event.initial else []),
+        f"{f'Resuming at step {event.step:,}' if event.resumed else 'Run'}: {event.directory}",
+    )
+
+
+def describe_evaluation(event: Evaluated) -> str:
+    """Return the scores of the validation split as a line."""
+    best = ", the best so far" if event.best else ""
+    if event.bits_per_character is None:
+        scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
+        return f"step {event.step:,}: validation loss {event.loss:.4f}{scores}{best}"
+    figures = f"{event.bits_per_character:.3f} bits/char (loss {event.loss:.4f} nats)"
+    return f"step {event.step:,}: validation {figures}{best}"
+
+
+def describe_end(event: RunFinished) -> str:
+    """Return how a complete run ended."""
+    duration = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
+    return f"{describe_count(event.step, 'step')} and {duration}: {event.reason}"
+
+
 class ProgressDisplay(Callback):
     """A bar with loss, speed and remaining time, and a line for every evaluation and sample.
 
-    Without a terminal or a notebook, it prints a line every 10 seconds instead of the bar.
+    Without a terminal, it prints a line every 10 seconds instead of the bar.
 
     Args:
-        console: Console to print to; by default standard error, or the output of a notebook cell.
+        console: Console to print to; by default standard error.
         title: Function that returns what precedes the bar of each run. With it, only the bar is displayed.
 
     Attributes:
@@ -55,16 +124,7 @@ class ProgressDisplay(Callback):
         self.started: RunStarted | None = None
         self._title = title
         self._heading = ""
-        self._notebook = console is None and Console().is_jupyter
-        # In a notebook, lines are printed as plain text: rich would create a separate output for each line.
-        self._console = console or Console(
-            stderr=not self._notebook,
-            force_jupyter=False,
-            force_terminal=False if self._notebook else None,
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        self._console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             # The bar fills the width that the text leaves.
@@ -76,13 +136,11 @@ class ProgressDisplay(Callback):
             expand=True,
         )
         self._task: TaskID | None = None
-        self._notebook_output: Any = None
         self._description = ""
         self._updated = time.monotonic()
         self._units = Units("tokens", "chars", "sample", "sample {run}")
-        self._step = self._first_step = 0
-        self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
-        self._previous_seconds: float | None = None
+        self._step = 0
+        self._figures = RunningFigures()
 
     def __enter__(self) -> "ProgressDisplay":
         return self
@@ -94,12 +152,12 @@ class ProgressDisplay(Callback):
 
     @property
     def has_bar(self) -> bool:
-        """Whether the console is a terminal or a notebook."""
-        return self._console.is_terminal or self._notebook
+        """Whether the console is a terminal."""
+        return self._console.is_terminal
 
     def close(self) -> None:
-        """Remove the bar from the terminal. In a notebook, the bar remains."""
-        if self._task is not None and not self._notebook:
+        """Remove the bar from the terminal."""
+        if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
             self._bar.stop()
@@ -124,35 +182,16 @@ class ProgressDisplay(Callback):
         """Print the corpus, the model, the backends and the run directory."""
         self.started = event
         self._units = event.units
-        self._previous_seconds = None
-        self._print(f"Corpus: {event.corpus}")
-        sizes = f"{event.training_size:,} training and {event.validation_size:,} validation {self._units.size}"
-        self._print(f"Model: {event.parameters:,} parameters, {sizes}")
-        for line in event.backends:
-            self._print(f"Backend: {line}")
-        if event.initial:
-            self._print(f"Initial weights: {event.initial}")
-        self._print(f"{f'Resuming at step {event.step:,}' if event.resumed else 'Run'}: {event.directory}")
+        self._figures = RunningFigures()
+        for line in describe_start(event):
+            self._print(line)
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Advance the bar."""
         self._step = event.step
-        loss = event.loss if event.bits_per_character is None else event.bits_per_character
-        if self._previous_seconds is None:
-            self._first_step, self._first_fraction, self._first_seconds = event.step, event.fraction, event.seconds
-            self._loss, self._speed = loss, 0.0
-        else:
-            speed = event.characters / max(event.seconds - self._previous_seconds, 1e-9)
-            # The first step has a loss, but no speed: its start is not known.
-            steps = event.step - self._first_step
-            self._loss += max(1 - SMOOTHING, 1 / (steps + 1)) * (loss - self._loss)
-            self._speed += max(1 - SMOOTHING, 1 / steps) * (speed - self._speed)
-        self._previous_seconds = event.seconds
-        unit = "loss" if event.bits_per_character is None else "bits/char"
-        figures = [f"step {event.step:,}", f"{self._loss:.3f} {unit}"]
-        if not self._console.is_terminal or self._console.width >= NARROW:
-            figures.append(f"{self._speed:,.0f} {self._units.speed}/s")
-        self._show("training", "  ".join([*figures, self._time_left(event)]), event.fraction)
+        self._figures.update(event)
+        is_narrow = self.has_bar and self._console.width < NARROW
+        self._show("training", self._figures.describe(event, None if is_narrow else self._units.speed), event.fraction)
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
         """Display the progress of work outside the training steps."""
@@ -163,15 +202,7 @@ class ProgressDisplay(Callback):
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Print the scores of the validation split."""
-        best = ", the best so far" if event.best else ""
-        if event.bits_per_character is None:
-            scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
-            self._print(f"step {event.step:,}: validation loss {event.loss:.4f}{scores}{best}")
-            return
-        self._print(
-            f"step {event.step:,}: validation {event.bits_per_character:.3f} bits/char "
-            f"(loss {event.loss:.4f} nats){best}"
-        )
+        self._print(describe_evaluation(event))
 
     def on_sampled(self, event: Sampled) -> None:
         """Print the first sample, and the scores of all samples."""
@@ -188,19 +219,8 @@ class ProgressDisplay(Callback):
     def on_run_finished(self, event: RunFinished) -> None:
         """Print how the run ended."""
         self.close()
-        if not event.complete:
-            return
-        if self._notebook:
-            self._show("done", f"step {event.step:,}", 1.0)
-        duration = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
-        self._print(f"Done after {describe_count(event.step, 'step')} and {duration}: {event.reason}.")
-
-    def _time_left(self, event: StepFinished) -> str:
-        done = event.fraction - self._first_fraction
-        if done <= 0:
-            return "-:-- left"
-        left = (event.seconds - self._first_seconds) / done * (1 - event.fraction)
-        return f"{format_duration(left)} left"
+        if event.complete:
+            self._print(f"Done after {describe_end(event)}.")
 
     def _print(self, text: str) -> None:
         # A terminal breaks long lines inside words; rich breaks them between words.
@@ -209,7 +229,7 @@ class ProgressDisplay(Callback):
 
     def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
         now, is_new = time.monotonic(), description != self._description
-        interval = NOTEBOOK_SECONDS if self._notebook else TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
+        interval = TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
         if now - self._updated < interval and not (is_new and self.has_bar):
             return
         self._updated, self._description = now, description
@@ -221,14 +241,7 @@ class ProgressDisplay(Callback):
         if self._task is None:
             self._heading = "" if self._title is None else f"{self._title()}  "
             self._task = self._bar.add_task(description, total=total, figures=figures)
-            if not self._notebook:
-                self._bar.start()
+            self._bar.start()
         description = self._heading + description
         self._bar.update(self._task, description=description, completed=completed, total=total, figures=figures)
-        if not self._notebook:
-            self._bar.refresh()
-        elif self._notebook_output is None:
-            # The live display of rich needs ipywidgets, and its output is missing from a saved notebook.
-            self._notebook_output = importlib.import_module("IPython.display").display(self._bar, display_id=True)
-        else:
-            self._notebook_output.update(self._bar)
+        self._bar.refresh()

@@ -11,7 +11,7 @@ from seqforge.errors import warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.evaluation.shares import share_interval
-from seqforge.events import Report, no_report
+from seqforge.events import Mark, Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
@@ -48,12 +48,14 @@ class TextScores(NamedTuple):
         intervals: 95% intervals of the values that are means, over the texts; empty for few texts.
         sizes: Sample sizes of the values that have one, such as the number of functions of a share of functions.
         summary: Sentences that compare the most important values with a baseline; see `summarize`.
+        marks: Errors in the first text.
     """
 
     values: Mapping[str, float] = {}
     intervals: Mapping[str, Interval] = {}
     sizes: Mapping[str, float] = {}
     summary: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 def score_texts(
@@ -78,20 +80,24 @@ def score_texts(
     """
     texts = [text for group in groups for text in group]
 
-    def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval], dict[str, float]]:
+    def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval], dict[str, float], list[Mark]]:
         known = _find_errors(validate_score(metric.score([prompt]))) if prompt else Counter[_Error]()
         scores = [_score(metric, group, prompt, known) for group in groups]
-        means, sizes = _average(scores), _add_sizes(scores)
-        if len(texts) < FEWEST_PARTS:
-            return means, {}, sizes
-        alone = [_score(metric, [text], prompt, known) for text in texts]
-        return means, _find_intervals(alone, metric.quantities), sizes
+        alone = [] if len(texts) < FEWEST_PARTS else [_score(metric, [text], prompt, known) for text in texts]
+        intervals = _find_intervals(alone, metric.quantities) if alone else {}
+        marks = [
+            Mark(found.start, found.stop, found.message)
+            for found in scores[0].findings
+            if found.text == 0 and found.severity == "error"
+        ]
+        return _average(scores), intervals, _add_sizes(scores), marks
 
     scores = score_by_each(metrics, score, world)
     return TextScores(
-        {f"{name}.{key}": value for name, (means, _, _) in scores.items() for key, value in means.items()},
-        {f"{name}.{key}": Interval(*pair) for name, (_, pairs, _) in scores.items() for key, pair in pairs.items()},
-        {f"{name}.{key}": size for name, (_, _, sizes) in scores.items() for key, size in sizes.items()},
+        {f"{name}.{key}": value for name, (means, *_) in scores.items() for key, value in means.items()},
+        {f"{name}.{key}": Interval(*pair) for name, (_, pairs, *_) in scores.items() for key, pair in pairs.items()},
+        {f"{name}.{key}": size for name, (_, _, sizes, _) in scores.items() for key, size in sizes.items()},
+        marks=tuple(Mark(*mark) for *_, marks in scores.values() for mark in marks),
     )
 
 

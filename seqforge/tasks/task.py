@@ -61,7 +61,7 @@ class TaskSample(NamedTuple):
         """Return the event for callbacks."""
         intervals = join_intervals(self.scores, self.baseline)
         values = self.scores.values, self.baseline.values
-        return Sampled(step, tuple(self.texts), *values, intervals, self.scores.summary)
+        return Sampled(step, tuple(self.texts), *values, intervals, self.scores.summary, self.scores.marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
