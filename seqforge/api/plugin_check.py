@@ -18,7 +18,7 @@ from seqforge.experiment.compatibility import example_spec_of
 from seqforge.faults import author_hint, blame_plugin, plugin_fault
 from seqforge.figures import format_milliseconds
 from seqforge.kinds import BackendContext, Cell, Vocabulary
-from seqforge.kinds.backend import COMPILATION_SECONDS
+from seqforge.kinds.backend_contract import COMPILATION_SECONDS
 from seqforge.kinds.cell_contract import STEPS
 from seqforge.kinds.table import KINDS
 from seqforge.model import load_backends

@@ -1,16 +1,14 @@
 """Backends, which run a cell over a sequence on a device."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from seqforge.errors import DataError
-from seqforge.faults import component_fault
-from seqforge.kinds.cell import Cell, scan
+from seqforge.kinds.cell import Cell
 from seqforge.kinds.generation_kernel import GenerationKernel, GenerationModel
 
 __all__ = ["Backend", "BackendContext", "OutputLayer", "Refusal", "SequenceFunction"]
@@ -96,40 +94,3 @@ class Backend(ABC):
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a function that draws many symbols in one call, or None if the backend has none for this model."""
         return None
-
-
-COMPILATION_SECONDS = 30.0
-"""Longest compilation for which a backend is tried."""
-
-
-def trial(build: Callable[[], Backend], cells: Iterable[tuple[str, Cell[Any]]]) -> str:
-    """Run the cells that the backend supports, and compare each with the scan of its step.
-
-    Args:
-        build: Function that returns the backend.
-        cells: Cells with their names.
-
-    Raises:
-        PluginError: If the outputs differ, or the backend fails.
-        DataError: If it supports none of the cells on a CPU.
-    """
-    backend, context = build(), BackendContext(torch.device("cpu"), torch.float32)
-    if backend.device_types and "cpu" not in backend.device_types:
-        raise DataError(f"imported and built; it runs on {' or '.join(backend.device_types)} only")
-    run: list[str] = []
-    refused = 0
-    for name, cell in cells:
-        if backend.refusal(cell, context) is not None:
-            refused += 1
-            continue
-        if backend.preparation_seconds(cell, context) > COMPILATION_SECONDS:
-            continue
-        inputs, state = torch.randn(4, 3, cell.input_size), cell.initial_state(3)
-        expected, _ = scan(cell.step, cell.project(inputs), state)
-        outputs: Tensor = backend.sequence_function(cell, context)(inputs, state)[0]
-        if outputs.shape != expected.shape or not torch.allclose(outputs, expected, atol=1e-3):
-            raise component_fault(backend, f"the outputs of {name} differ from those of the scan of its step")
-        run.append(name)
-    if not run:
-        raise DataError(f"imported and built; it supports none of {refused} installed cells on this CPU in float32")
-    return f"runs {', '.join(run)}, as the scan of step does"

@@ -127,6 +127,16 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         del batch_size
         return lambda inputs, state: self.step(self.project(inputs.unsqueeze(0)).squeeze(0), state)
 
+    def auxiliary_loss(self, state: StateT) -> Float[Tensor, ""] | None:
+        """Return what a language model adds to the loss of each sequence in training; by default None, for nothing.
+
+        What it depends on is in the state, such as a moving average of a penalty.
+
+        Args:
+            state: State after the last step of a sequence, of all rows.
+        """
+        return None
+
     def set_initial_biases(self) -> None:
         """Set biases that must not depend on the initializer, such as an LSTM's forget bias. The default sets none."""
 

@@ -93,11 +93,11 @@ def training_randomness_fault(cell: Cell[Any], inputs: Tensor, state: State) -> 
 
 def kept_tensor_fault(cell: Cell[Any], inputs: Tensor, state: State) -> str | None:
     """Return in which attribute a cell keeps a tensor of a sequence that it read, or None."""
-    before = {name for name, _ in unregistered_tensors(cell)}
+    before = dict(unregistered_tensors(cell))
     for _ in range(2):
         cell(inputs, state)
     for name, tensor in unregistered_tensors(cell):
-        if name not in before:
+        if tensor is not before.get(name):
             return (
                 f"a call keeps a tensor {list(tensor.shape)} in the attribute `{name}`, outside of the state: it needs "
                 "memory in every step, and is in no checkpoint"

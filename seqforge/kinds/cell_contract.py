@@ -11,7 +11,7 @@ from torch.nn import functional
 from seqforge.errors import describe_type
 from seqforge.faults import blame_plugin, component_fault, describe_error, owner_of
 from seqforge.kinds.cell import Cell, map_state, named_state, scan
-from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
+from seqforge.kinds.cell_tensors import REAL_NUMBERS, device_fault, registration_fault, type_fault
 
 STEPS, FEATURES = 32, 64
 """Steps and input features with which a cell is tried."""
@@ -43,6 +43,8 @@ def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:
         if not isinstance(part, Tensor) or part.shape[:1] != (batch_size,):
             expected = f"expected a tensor [{batch_size}, …], got {_describe(part)}"
             return f"the batch is not the first axis of {name} in `initial_state({batch_size})`: {expected}"
+        if part.is_complex():
+            return f"{name} is complex: {REAL_NUMBERS}"
     return None
 
 

@@ -18,12 +18,20 @@ from seqforge.kinds.cell import Cell, named_state
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""
 
+REAL_NUMBERS = (
+    "expected its real and its imaginary part as two tensors, since casts, learned initial states and compiled "
+    "backends know real numbers only"
+)
+
 _DEPTH = 4
 """Number of lists, tables and objects inside one another in which tensors are looked for."""
 
 
 def registration_fault(module: nn.Module) -> str | None:
-    """Return a sentence about the first tensor of a module that is neither a parameter nor a buffer, or None."""
+    """Return a sentence about the first tensor of a module that is complex or not registered, or None."""
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if tensor.is_complex():
+            return f"`{name}` is complex: {REAL_NUMBERS}"
     for name, tensor in unregistered_tensors(module):
         return (
             f"tensor `{name}` is not registered as a parameter or buffer, so that checkpoints, `.to(device)` and "

@@ -152,7 +152,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 supplied=frozenset({"query_size", "memory_size"}),
                 interfaces=(Interface("attention", "sequences"),),
             ),
-            Kind("backend", None),
+            Kind("backend", None, interfaces=(Interface("backend", contract="backend_contract"),)),
             Kind("initializer", "model.initializer", default="essentials/default"),
             Kind("loss", "loss", default="essentials/cross-entropy", irregular_plural="losses"),
             Kind("optimizer", "optimizer", default="essentials/adam"),

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
@@ -25,6 +26,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
 
     Raises:
         PluginError: If a component cannot be built, or a cell does not implement its interface.
+        ExperimentError: If a cell has an auxiliary loss, and the examples are labelled.
     """
     initializer: Initializer = experiment.model.initializer.build()
     # The random state is restored, so that building a model again does not change the random numbers of a run.
@@ -46,6 +48,14 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         norm = _final_norm(experiment, (decoder.stack if decoder else stack).hidden_size)
         backends = _generation_backends(experiment)
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
+        if spec is not None:
+            for cell in model.cells:
+                if cell.auxiliary_loss(cell.initial_state(1)) is not None:
+                    # The state after padding says nothing about an example.
+                    raise ExperimentError(
+                        f"model.cells: {type(cell).__name__} has an auxiliary loss, which only a language model adds",
+                        hint="Switch it off by an option of the cell, or train on text.",
+                    )
         if experiment.model.tied_weights:
             model.tie_weights()
         with torch.no_grad():

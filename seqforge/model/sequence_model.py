@@ -161,6 +161,11 @@ class SequenceModel(nn.Module):
             for cell in self.cells:
                 cell.constrain_parameters()
 
+    def auxiliary_loss(self, states: States) -> Tensor | float:
+        """Return the sum of the auxiliary losses of all layers, from their states after a sequence."""
+        losses = [cell.auxiliary_loss(state) for cell, state in zip(self.stack.layers, states, strict=True)]
+        return sum((loss for loss in losses if loss is not None), 0.0)
+
     def initial_states(self, batch_size: int) -> States:
         """Return the state of every layer before the first symbol."""
         return self.stack.initial_states(batch_size)

@@ -239,7 +239,7 @@ def text_losses(
         def compute(steps: slice, states: States) -> tuple[Tensor, States]:
             starts = None if batch.starts is None else batch.starts[steps]
             outputs, after = model(inputs[steps], states, starts)
-            value = loss(outputs, targets[steps])
+            value = loss(outputs, targets[steps]) + model.auxiliary_loss(after)
             weight = len(outputs) / len(inputs) / len(batches)  # Every target counts.
             return value if weight == 1 else value * weight, after
 

@@ -2,9 +2,8 @@
 
 try:
     from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
-    from seqforge.testing.backend_case import BackendCase
     from seqforge.testing.backend_suite import BackendSuite
-    from seqforge.testing.cell_case import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
+    from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, cell_cases
     from seqforge.testing.cell_suite import CellSuite
     from seqforge.testing.conformance import ConformanceError
     from seqforge.testing.corpus_suite import CorpusSuite
@@ -27,9 +26,8 @@ except ModuleNotFoundError as error:
 __all__ = [
     "AttentionFactory",
     "AttentionSuite",
-    "BackendCase",
     "BackendSuite",
-    "CellCase",
+    "CaseSizes",
     "CellFactory",
     "CellSuite",
     "ConformanceError",
@@ -43,8 +41,6 @@ __all__ = [
     "ScheduleSuite",
     "TrackerSuite",
     "VocabularySuite",
+    "build_case",
     "cell_cases",
-    "seeds",
-    "sequences",
-    "sizes",
 ]

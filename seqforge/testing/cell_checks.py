@@ -8,21 +8,22 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqforge.kinds import Cell, State, map_state
+from seqforge.kinds import Cell, map_state
 from seqforge.kinds.cell import named_state
 from seqforge.kinds.cell_behaviour import detached_place
 from seqforge.kinds.cell_contract import state_change
-from seqforge.testing.cell_case import (
+from seqforge.kinds.cell_results import (
     CellCase,
-    CellFactory,
-    gradients_of,
-    new_cell,
+    CellResult,
+    Parts,
     results_of,
-    rows_of,
+    results_with_gradients,
     weighted_sum,
     with_gradients,
 )
-from seqforge.testing.conformance import GLOBAL_SEED, fail, require_equal, require_no_fault
+from seqforge.model.initial_states import read_documents
+from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, new_cell, require_same, rows_of
+from seqforge.testing.conformance import GLOBAL_SEED, ConformanceError, fail, require_equal, require_no_fault
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -31,6 +32,8 @@ _STEPS = 10_000
 _FEW_STEPS = 2_000
 _CHUNK = 100
 _ROWS = 32
+_LENGTHS = (1, 15, 63, 64, 65, 129, 300)
+_LONG = CaseSizes(300, 2, 5, 32)
 
 
 def require_sizes(make_cell: CellFactory) -> None:
@@ -104,6 +107,27 @@ def require_float32(case: CellCase) -> None:
                     )
 
 
+def require_bfloat16(case: CellCase) -> None:
+    """Check that under autocast the state keeps its type, and the outputs are close to those in float32.
+
+    How close depends on the cell: rounding its parameters and inputs to bfloat16, without autocast, shows how far a
+    correct cell may be off.
+    """
+    cell, inputs = case.cell.float(), case.inputs.float()
+    state = map_state(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor, case.state)
+    expected, _ = cell(inputs, state)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, after = cell(inputs, state)
+    require_no_fault(cell, state_change(state, after, "under autocast"))
+    rounded, _ = copy.deepcopy(cell).bfloat16().float()(inputs.bfloat16().float(), state)
+    largest = expected.abs().max().clamp(min=1)
+    error, allowed = ((result.float() - expected).abs().max() / largest for result in (outputs, rounded))
+    allowed = 4 * allowed + 0.1
+    if not error <= allowed:
+        problem = "under autocast to bfloat16 the outputs differ too much from those in float32"
+        fail(cell, problem, expected=f"at most {allowed.item():.0%}", got=f"{error.item():.0%}")
+
+
 def require_constraints(make_cell: CellFactory) -> None:
     """Constrain the parameters of a cell, from large ones and from zeros."""
     for factor in (100.0, 0.0):
@@ -124,13 +148,13 @@ def require_constraints(make_cell: CellFactory) -> None:
                 fail(cell, f"{problem} by another shape", expected=shapes[name], got=list(parameter.shape))
             if not parameter.isfinite().all():
                 fail(cell, f"`constrain_parameters` leaves numbers in `{name}` that are not finite")
-        twice = {f"`{name}`": parameter for name, parameter in cell.named_parameters()}
+        twice = {f"`{name}`": parameter.detach() for name, parameter in cell.named_parameters()}
         require_equal(cell, "a second call of `constrain_parameters` changes {part}", twice, once, tolerance=0.0)
 
 
 def require_gradients(case: CellCase) -> None:
     """Check the gradient of each leaf in a random direction against central differences."""
-    gradients = gradients_of(case, lambda cell, inputs, state: cell(inputs, state))
+    results = results_with_gradients(case)
     _, leaves = with_gradients(case)
     generator = torch.Generator().manual_seed(5)
     wrong: dict[str, tuple[float, float]] = {}
@@ -138,7 +162,7 @@ def require_gradients(case: CellCase) -> None:
         direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
         above, below = (_sum_at(case, name, leaf.detach() + sign * _DIFFERENCE * direction) for sign in (1, -1))
         expected = (above - below) / (2 * _DIFFERENCE)
-        got = (gradients[f"the gradient of {name}"] * direction).sum().item()
+        got = (results[f"the gradient of {name}"] * direction).sum().item()
         if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
             wrong[name] = expected, got
     for expected, got in wrong.values():
@@ -157,7 +181,59 @@ def _sum_at(case: CellCase, name: str, value: Tensor) -> float:
     parameters = {name.strip("`"): value} if name.strip("`") in dict(case.cell.named_parameters()) else {}
     with torch.no_grad():
         result = torch.func.functional_call(case.cell, parameters, (inputs, state))
-    return weighted_sum(cast("tuple[Tensor, State]", result)).item()
+    return weighted_sum(cast("CellResult", result)).item()
+
+
+def require_lengths(make_cell: CellFactory) -> None:
+    """Check sequences of many lengths against one scan, whose results are compared where each sequence ends.
+
+    If all of them differ, another test describes the difference.
+    """
+    cell, inputs, state = build_case(make_cell, _LONG)
+    outputs: list[Tensor] = []
+    wrong: dict[int, ConformanceError] = {}
+    with torch.no_grad():
+        before = state
+        for steps, projected in enumerate(cell.project(inputs), start=1):
+            output, before = cell.step(projected, before)
+            outputs.append(output)
+            if steps in _LENGTHS:
+                actual = results_of(cell(inputs[:steps], state))
+                try:
+                    problem = "{part} of `forward` differs from the scan of `step` at some lengths only"
+                    require_equal(cell, problem, actual, results_of((torch.stack(outputs), before)), 1e-6)
+                except ConformanceError as error:
+                    wrong[steps] = error
+    right = [steps for steps in _LENGTHS if steps not in wrong]
+    if wrong and right:
+        longer = max(right) < min(wrong)
+        where = f"right up to {max(right)}" if longer else f"right after {', '.join(map(str, right))}"
+        why = "a block of steps" if longer else "padding, or the rest of a block of steps"
+        lengths = ", ".join(map(str, wrong))
+        raise ConformanceError(f"{next(iter(wrong.values()))} (wrong after {lengths} steps, {where}: look for {why})")
+
+
+def require_documents(case: CellCase) -> None:
+    """Check that a row is right if a document starts within it, before which its state is reset."""
+    cell, inputs, state = case
+    steps, rows, _ = inputs.shape
+    cuts = [1 + row * (steps - 1) // rows for row in range(rows)]
+    starts = torch.zeros(steps, rows, dtype=torch.bool)
+    starts[cuts, range(rows)] = True
+    outputs, after = read_documents(cell, inputs, state, starts, cell.initial_state(1))
+    for row in {0, rows - 1}:
+        one, cut = slice(row, row + 1), cuts[row]
+
+        def read_apart(case: CellCase, one: slice = one, cut: int = cut) -> Parts:
+            first, _ = cell(case.inputs[:cut, one], rows_of(case.state, one))
+            second, after = cell(case.inputs[cut:, one], cell.initial_state(1))
+            return results_of((torch.cat([first, second]), after))
+
+        problem = (
+            f"{{part}} of row {row}, in which a document starts at step {cut}, differs from that of the document "
+            "alone: the cell uses a part of the state of one row, such as its number of steps, for other rows"
+        )
+        require_same(case, problem, results_of((outputs[:, one], rows_of(after, one))), read_apart)
 
 
 def require_pure(case: CellCase) -> None:
@@ -198,9 +274,7 @@ def require_reproducible(case: CellCase) -> None:
     def read() -> dict[str, Tensor]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            result = results_of(cell(case.inputs, case.state))
-            torch.manual_seed(0)
-            return {**result, **gradients_of(case, lambda cell, inputs, state: cell(inputs, state))}
+            return results_with_gradients(case)
 
     problem = "{part} differs in a second call in training mode with the same seed, so that a run cannot be resumed"
     first = read()

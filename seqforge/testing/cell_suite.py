@@ -1,14 +1,13 @@
 """The conformance suite of cells, for subclasses in the tests of a plugin."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import safetensors.torch
 import torch
-from hypothesis import strategies
 
 from seqforge.kinds import map_state, scan
+from seqforge.kinds.backend_contract import sliced
 from seqforge.kinds.cell_behaviour import (
     detached_place,
     kept_tensor_fault,
@@ -16,24 +15,15 @@ from seqforge.kinds.cell_behaviour import (
     order_fault,
     training_randomness_fault,
 )
-from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault, state_change, symbol_fault
+from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault, symbol_fault
+from seqforge.kinds.cell_results import CellCase, Parts, read_forward, read_steps, results_of, results_with_gradients
 from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 from seqforge.testing import cell_checks as checks
-from seqforge.testing.backend_case import require_equal_backends
-from seqforge.testing.cell_case import (
-    CaseSizes,
-    CellCase,
-    CellFactory,
-    build_case,
-    gradients_of,
-    new_cell,
-    results_of,
-    rows_of,
-    sizes,
-)
+from seqforge.testing.backend_suite import require_equal_backends
+from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, new_cell, require_same, rows_of
 from seqforge.testing.cell_run import require_run
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
-from seqforge.testing.each_case import LARGE, TYPICAL, each_case
+from seqforge.testing.each_case import LARGE, SMALL, TYPICAL, each_case
 
 
 class CellSuite(Suite, kind="cell"):
@@ -44,7 +34,6 @@ class CellSuite(Suite, kind="cell"):
     from typing import Any, ClassVar
 
     from seqforge.testing import CellSuite
-
 
     class TestLSTM(CellSuite):
         cells: ClassVar = {"plain": LSTM, "peepholes": partial(LSTM, peepholes=True)}
@@ -95,14 +84,13 @@ class CellSuite(Suite, kind="cell"):
         """`constrain_parameters` changes parameters in place, to finite numbers, and a second call changes nothing."""
         checks.require_constraints(make)
 
-    @each_case(time=sizes(9), batch=sizes(9), features=sizes(70))
+    @each_case(*SMALL, CaseSizes(9, 7, 70, 33))
     def test_any_size_is_read(self, case: CellCase) -> None:
-        """Outputs and states have the right shape and type for any length, batch size and number of features."""
-        cell, inputs, state = case
-        batch = inputs.shape[1]
+        """Outputs and states have the right shape and type for any size, and a call keeps no tensor in an attribute."""
+        batch = case.inputs.shape[1]
         for rows in (batch, batch + 70):  # A tensor without a batch can have as many units as there are rows.
-            require_no_fault(cell, initial_state_fault(cell, rows))
-        require_no_fault(cell, sequence_fault(cell, inputs, state))
+            require_no_fault(case.cell, initial_state_fault(case.cell, rows))
+        require_no_fault(case.cell, sequence_fault(*case) or kept_tensor_fault(*case))
 
     @each_case()
     def test_reading_again_gives_the_same_bits(self, case: CellCase) -> None:
@@ -110,32 +98,42 @@ class CellSuite(Suite, kind="cell"):
         checks.require_pure(case)
         checks.require_reproducible(case)
 
+    @each_case()
+    def test_the_initial_state_depends_on_the_batch_size_alone(self, case: CellCase) -> None:
+        """The initial state depends on neither earlier sequences nor random numbers, and is the same for every row."""
+        checks.require_same_initial_state(case)
+
     def test_only_the_state_and_earlier_steps_matter(self, make: CellFactory) -> None:
-        """Outputs depend on the given state, and not on later steps. A call keeps no tensor in an attribute."""
+        """Outputs depend on the given state, and not on later steps."""
         case = build_case(make, CaseSizes(6, 3, 4, 16))
-        require_no_fault(case.cell, kept_tensor_fault(*case) or order_fault(*case))
+        require_no_fault(case.cell, order_fault(*case))
 
-    @each_case(large=LARGE, time=sizes(9), batch=sizes(9), features=sizes(70))
+    def test_every_length_is_the_scan_of_step(self, make: CellFactory) -> None:
+        """`forward` agrees with the scan of `step` after 1, 15, 63, 64, 65, 129 and 300 steps."""
+        checks.require_lengths(make)
+
+    @each_case(*SMALL, *LARGE)
     def test_forward_is_the_scan_of_step(self, case: CellCase) -> None:
-        """`forward` agrees with the scan of `step`, with and without gradients."""
-        cell, inputs, state = case
-        expected = results_of(scan(cell.step, cell.project(inputs), state))
-        require_equal(
-            cell, "{part} of `forward` differs from the scan of `step`", results_of(cell(inputs, state)), expected
-        )
+        """`forward` agrees with the scan of `step`, with and without gradients, and so do its gradients."""
+
+        def read(case: CellCase) -> Parts:
+            return results_of(read_steps(*case))
+
+        def read_with_gradients(case: CellCase) -> Parts:
+            return results_with_gradients(case, read_steps)
+
+        problem = "{part} of `forward`%s differs from the scan of `step`%s"
+        require_same(case, problem % ("", detached_place(*case)), results_with_gradients(case), read_with_gradients)
         with torch.no_grad():
-            actual = results_of(cell(inputs, state))
-        require_equal(cell, "{part} of `forward` without gradients differs from the scan of `step`", actual, expected)
+            actual = results_of(read_forward(*case))
+            require_same(case, problem % (" without gradients", ""), actual, read)
 
-    @each_case(large=LARGE)
-    def test_forward_has_the_gradients_of_the_scan(self, case: CellCase) -> None:
-        """The gradients of `forward` agree with those of the scan of `step`."""
-        actual = gradients_of(case, lambda cell, inputs, state: cell(inputs, state))
-        expected = gradients_of(case, lambda cell, inputs, state: scan(cell.step, cell.project(inputs), state))
-        problem = f"{{part}} of `forward` differs from that of the scan of `step`{detached_place(*case)}"
-        require_equal(case.cell, problem, actual, expected)
+    @each_case(*SMALL[:2])
+    def test_forward_and_step_draw_the_same_in_training(self, case: CellCase) -> None:
+        """In training mode, `forward` and `step` agree, or both draw random numbers, such as those of dropout."""
+        require_no_fault(case.cell, training_randomness_fault(case.cell.train(), case.inputs, case.state))
 
-    @each_case(time=sizes(3), batch=sizes(3))
+    @each_case()
     def test_gradients_are_right(self, case: CellCase) -> None:
         """Gradients of parameters, inputs and state agree with finite differences."""
         checks.require_gradients(case)
@@ -150,66 +148,46 @@ class CellSuite(Suite, kind="cell"):
         """The stepper, which generation uses, agrees with `step`."""
         cell, inputs, state = case
         with torch.no_grad():
-            actual = scan(cell.stepper(inputs.shape[1]), inputs, state)
-            expected = scan(cell.step, cell.project(inputs), state)
+            actual = results_of(scan(cell.stepper(inputs.shape[1]), inputs, state))
         problem = "{part} of the function that `stepper` returns differs from that of `step`"
-        require_equal(cell, problem, results_of(actual), results_of(expected))
+        require_same(case, problem, actual, lambda case: results_of(read_steps(*case)))
 
     @each_case()
     def test_products_in_bfloat16_leave_the_state_its_type(self, case: CellCase) -> None:
-        """Under autocast the state keeps its dtype, and the outputs are close to those in float32.
+        """Under autocast the state keeps its dtype, and the outputs are close to those in float32."""
+        checks.require_bfloat16(case)
 
-        How close depends on the cell: rounding its parameters and inputs to bfloat16, without autocast, shows how far a
-        correct cell may be off.
-        """
-        cell, inputs = case.cell.float(), case.inputs.float()
-        state = map_state(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor, case.state)
-        expected, _ = cell(inputs, state)
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs, after = cell(inputs, state)
-        require_no_fault(cell, state_change(state, after, "under autocast"))
-        rounded, _ = copy.deepcopy(cell).bfloat16().float()(inputs.bfloat16().float(), state)
-        largest = expected.abs().max().clamp(min=1)
-        error, allowed = ((result.float() - expected).abs().max() / largest for result in (outputs, rounded))
-        allowed = 4 * allowed + 0.1
-        if not error <= allowed:
-            fail(
-                cell,
-                "under autocast to bfloat16 the outputs differ too much from those in float32",
-                expected=f"at most {allowed.item():.0%}",
-                got=f"{error.item():.0%}",
-            )
-
-    @each_case(time=strategies.integers(2, 9), large=LARGE)
+    @each_case(*SMALL, *LARGE)
     def test_chunks_with_the_state_carried_give_the_whole(self, case: CellCase) -> None:
         """A sequence in two chunks, with the state carried, gives the same result as the whole sequence."""
         cell, inputs, state = case
-        expected = results_of(cell(inputs, state))
-        for cut in {1, len(inputs) // 2}:
+        for cut in {1, len(inputs) // 2} if len(inputs) > 1 else ():
             first, between = cell(inputs[:cut], state)
-            # Every other row of a larger batch is not contiguous.
-            sliced = map_state(lambda part: torch.stack([part, part], dim=1).flatten(0, 1)[::2], between)
-            for kind, start in {"": between, " with a state that is not contiguous": sliced}.items():
+            for kind, start in {"": between, " with a state that is not contiguous": sliced(between)}.items():
                 second, after = cell(inputs[cut:], start)
                 actual = results_of((torch.cat([first, second]), after))
-                require_equal(cell, f"{{part}} differs after chunking{kind}", actual, expected)
+                problem = f"{{part}} differs after chunking{kind}"
+                require_same(case, problem, actual, lambda case: results_of(read_forward(*case)))
 
-    @each_case(batch=strategies.integers(2, 5), large=LARGE)
+    @each_case(*SMALL, *LARGE)
     def test_rows_do_not_mix(self, case: CellCase) -> None:
         """The result of a row depends neither on the other rows nor on its position in the batch."""
         cell, inputs, state = case
-        outputs, after = cell(inputs, state)
         batch = inputs.shape[1]
-        for row in sorted({0, 1, batch // 2, batch - 1}):
+        outputs, after = cell(inputs, state)
+        for row in sorted({0, batch // 2, batch - 1}):
             rows = slice(row, row + 1)
-            alone = results_of(cell(inputs[:, rows], rows_of(state, rows)))
-            together = results_of((outputs[:, rows], rows_of(after, rows)))
-            require_equal(cell, f"{{part}} of row {row} depends on the other rows of the batch", together, alone)
 
-    @each_case()
-    def test_the_initial_state_depends_on_the_batch_size_alone(self, case: CellCase) -> None:
-        """The initial state depends on neither earlier sequences nor random numbers, and is the same for every row."""
-        checks.require_same_initial_state(case)
+            def read_alone(case: CellCase, rows: slice = rows) -> Parts:
+                return results_of(cell(case.inputs[:, rows], rows_of(case.state, rows)))
+
+            problem = f"{{part}} of row {row} depends on the other rows of the batch"
+            require_same(case, problem, results_of((outputs[:, rows], rows_of(after, rows))), read_alone)
+
+    @each_case(TYPICAL, LARGE[2])
+    def test_documents_may_start_inside_a_sequence(self, case: CellCase) -> None:
+        """A row is right if its state is reset within a sequence, at another step than that of other rows."""
+        checks.require_documents(case)
 
     def test_the_state_stays_bounded(self, make: CellFactory) -> None:
         """The state does not grow without bound in 10,000 steps. Integers, such as a number of steps, may grow."""
@@ -227,7 +205,7 @@ class CellSuite(Suite, kind="cell"):
         expected = results_of(cell(inputs, state))
         require_equal(cell, problem, results_of(other(inputs, state)), expected, tolerance=0.0)
 
-    @each_case(examples=3, large=(CaseSizes(65, 3, 9, 65),))
+    @each_case(*SMALL[:3], LARGE[2])
     def test_a_cast_to_another_type_is_followed(self, case: CellCase) -> None:
         """A cell that is cast to float32 computes in float32, as nearly as its equations allow."""
         checks.require_cast(case)
@@ -238,12 +216,7 @@ class CellSuite(Suite, kind="cell"):
         cell = new_cell(make, 3, 4, seed=0).float()
         require_no_fault(cell, large_input_fault(cell))
 
-    @each_case(examples=2)
-    def test_forward_and_step_draw_the_same_in_training(self, case: CellCase) -> None:
-        """In training mode, `forward` and `step` agree, or both draw random numbers, such as those of dropout."""
-        require_no_fault(case.cell, training_randomness_fault(case.cell.train(), case.inputs, case.state))
-
-    @each_case(examples=3)
+    @each_case(TYPICAL)
     def test_a_detached_state_cuts_the_gradient(self, case: CellCase) -> None:
         """No gradient flows through a state detached by `map_state`, as truncated backpropagation requires."""
         cell, inputs, state = case

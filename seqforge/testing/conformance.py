@@ -6,7 +6,7 @@ import inspect
 import logging
 import reprlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
@@ -17,16 +17,13 @@ from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import is_authors_code, place_of
+from seqforge.kinds.cell_results import Parts
 from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
 # torch logs each tensor that it compiles, and pytest would print all of it above the message of a failure.
 logging.getLogger("torch.__trace").propagate = False
-
-Parts = Mapping[str, Tensor]
-"""Results of a component by the name that a message gives them, such as "`state.hidden`"."""
-
 
 ComponentT = TypeVar("ComponentT")
 
@@ -131,7 +128,14 @@ def require_no_fault(component: Any, fault: str | None) -> None:
         fail(component, fault)
 
 
-def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, tolerance: float = 1e-9) -> None:
+def require_equal(
+    component: Any,
+    problem: str,
+    actual: Parts,
+    expected: Parts,
+    tolerance: float = 1e-9,
+    slack: Mapping[str, Tensor] | None = None,
+) -> None:
     """Check that results are equal up to a tolerance, relative and absolute; with 0, that their bits are.
 
     Args:
@@ -140,17 +144,18 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
         actual: Results of the component.
         expected: Results that the interface requires.
         tolerance: Largest difference.
+        slack: What is allowed in addition, for each number of a result.
 
     Raises:
         ConformanceError: If a result differs.
     """
     for part, wanted in expected.items():
-        result, found = _describe_difference(actual[part], wanted, tolerance)
+        result, found = _describe_difference(actual[part], wanted, tolerance, slack[part] if slack else 0.0)
         if result:
             fail(component, problem.format(part=part), expected=result, got=found)
 
 
-def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tuple[str, str]:
+def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float, slack: Tensor | float) -> tuple[str, str]:
     """Return the expected and the actual result as texts for a message; both are empty if they are equal."""
     actual, expected = actual.detach(), expected.detach()
     if actual.shape != expected.shape:
@@ -160,7 +165,7 @@ def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float) -> 
     one, other = actual.to("cpu", torch.float64), expected.to("cpu", torch.float64)
     wrong = (one != other) & ~(one.isnan() & other.isnan())
     if tolerance:
-        wrong &= ~((one - other).abs() <= tolerance * (1 + other.abs()))
+        wrong &= ~((one - other).abs() <= tolerance * (1 + other.abs()) + slack)
     if not wrong.any():
         return "", ""
     position = cast("list[int]", wrong.nonzero()[0].tolist())
@@ -230,8 +235,10 @@ class _Short(reprlib.Repr):
         if isinstance(x, Tensor | np.ndarray):
             shape = list(cast("tuple[int, ...]", x.shape))
             return f"{'a tensor' if isinstance(x, Tensor) else 'an array'} {shape}"
+        names: Sequence[str] = getattr(x, "_fields", ())
         if dataclasses.is_dataclass(x):
             names = [field.name for field in dataclasses.fields(x)]
+        if names:
             parts = [f"{name}={self.repr1(getattr(x, name), level - 1)}" for name in names]
             return f"{type(x).__name__}({', '.join(parts)})"
         return super().repr_instance(x, level)

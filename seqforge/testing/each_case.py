@@ -1,4 +1,4 @@
-"""Random cases of a cell for a check, and a description of the sizes at which it fails."""
+"""Cases of many sizes of a cell for a check, and a description of the sizes at which it fails."""
 
 import functools
 import time as clock
@@ -6,35 +6,43 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.strategies import SearchStrategy
-
 from seqforge.kinds.cell_contract import initial_state_fault
+from seqforge.kinds.cell_results import CellCase
 from seqforge.kinds.cell_tensors import registration_fault, type_fault
-from seqforge.testing.cell_case import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
+from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, new_cell
 from seqforge.testing.conformance import ConformanceError, describe_error, name_like, name_of
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
-Check = Callable[[CellCase], None]
-"""Function that raises `ConformanceError` if a case is wrong."""
-
-LARGE = (CaseSizes(129, 2, 5, 33, scale=10.0), CaseSizes(3, 40, 33, 160, scale=0.1), CaseSizes(64, 3, 9, 65))
-"""Sizes at which a faster implementation may take another path: chunks of steps, blocks of units, full vectors."""
-
 TYPICAL = CaseSizes(5, 3, 4, 6)
 """Sizes that are tried first. They differ, so that a message about a shape shows which axis is wrong."""
+
+SMALL = (
+    TYPICAL,
+    CaseSizes(1, 1, 1, 1, seed=1),
+    CaseSizes(2, 1, 3, 2, seed=2),
+    CaseSizes(9, 5, 2, 1, seed=3),
+    CaseSizes(3, 2, 1, 5, seed=4),
+)
+"""Small sizes, with each of them 1."""
+
+LARGE = (
+    CaseSizes(129, 2, 5, 32, scale=10.0),
+    CaseSizes(3, 40, 33, 256, scale=0.1),
+    CaseSizes(65, 3, 9, 65),
+)
+"""Sizes at which a faster implementation may take another path: chunks of steps, blocks of units, full vectors."""
 
 _SECONDS = 15.0
 """Time after which no further cases are tried to describe a failure."""
 
 
-def each_case(**options: Any) -> Callable[[Callable[[Any, CellCase], None]], Callable[..., None]]:
-    """Convert a method that checks one case to a test of a cell. The options are those of `for_each_case`."""
+def each_case(*sizes: CaseSizes) -> Callable[[Callable[[Any, CellCase], None]], Callable[..., None]]:
+    """Convert a method that checks one case to a test of a cell at these sizes, or at small ones if there are none."""
 
     def decorate(check: Callable[[Any, CellCase], None]) -> Callable[..., None]:
         def test(suite: Any, make: CellFactory) -> None:
-            for_each_case(make, functools.partial(check, suite), **options)
+            for_each_case(make, functools.partial(check, suite), sizes or SMALL)
 
         return name_like(test, check)
 
@@ -42,68 +50,34 @@ def each_case(**options: Any) -> Callable[[Callable[[Any, CellCase], None]], Cal
 
 
 def for_each_case(
-    make_cell: CellFactory,
-    check: Check,
-    *,
-    subject: Any = None,
-    examples: int = 5,
-    first: Sequence[CaseSizes] = (TYPICAL,),
-    large: Sequence[CaseSizes] = (),
-    time: SearchStrategy[int] | None = None,
-    batch: SearchStrategy[int] | None = None,
-    features: SearchStrategy[int] | None = None,
+    make_cell: CellFactory, check: Callable[[CellCase], None], sizes: Sequence[CaseSizes], subject: Any = None
 ) -> None:
-    """Run a check on random cases of a cell, and describe the first failure in the terms of the cell's author.
-
-    hypothesis draws the sizes, and does not shrink them, which can take minutes. Instead, some more cases show at which
-    batch sizes and lengths the check fails.
+    """Run a check on cases of a cell, and describe the first failure in the terms of the cell's author.
 
     Args:
         make_cell: Function that returns a cell.
         check: Function that raises `ConformanceError` if a case is wrong.
+        sizes: Sizes of the cases.
         subject: Component that is tested; the cell by default.
-        examples: Number of random cases.
-        first: Sizes of cases before the random ones.
-        large: Sizes of further cases.
-        time: Strategy for the number of steps; `sizes()` by default, as for the other two.
-        batch: Strategy for the number of rows.
-        features: Strategy for the input size and the hidden size.
 
     Raises:
         ConformanceError: If the check fails.
     """
-    failures: list[tuple[CaseSizes, ConformanceError]] = []
 
-    def failure(sizes: CaseSizes) -> ConformanceError | None:
-        return _failure(make_cell, check, sizes, subject or make_cell)
+    def failure_at(one: CaseSizes) -> ConformanceError | None:
+        return _failure(make_cell, check, one, subject or make_cell)
 
-    def run(sizes: CaseSizes) -> None:
-        if not failures and (error := failure(sizes)):
-            failures.append((sizes, error))
-
-    @settings(
-        deadline=None,
-        max_examples=examples,
-        phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    @given(sizes=case_sizes(time=time, batch=batch, features=features))
-    def run_random(sizes: CaseSizes) -> None:
-        run(sizes)
-
-    for sizes in first:
-        run(sizes)
-    run_random()
-    for sizes in large:
-        run(sizes)
-    for sizes, error in failures:
-        where = "but not in every call: the cell may be random"
-        if failure(sizes):
-            where = _failing_sizes(lambda other: failure(other) is not None, sizes)
-        raise ConformanceError(f"{error}{where and f' ({where})'}, with {sizes}") from None
+    for one in sizes:
+        if error := failure_at(one):
+            where = "but not in every call: the cell may be random"
+            if failure_at(one):
+                where = _failing_sizes(lambda other: failure_at(other) is not None, one)
+            raise ConformanceError(f"{error}{where and f' ({where})'}, with {one}") from None
 
 
-def _failure(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: Any) -> ConformanceError | None:
+def _failure(
+    make_cell: CellFactory, check: Callable[[CellCase], None], sizes: CaseSizes, subject: Any
+) -> ConformanceError | None:
     """Return the failure of one case, or None. An exception is described by a more basic mistake, if there is one."""
     try:
         check(build_case(make_cell, sizes))

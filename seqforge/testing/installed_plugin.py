@@ -11,9 +11,10 @@ import torch
 from seqforge import testing
 from seqforge.errors import SeqforgeError
 from seqforge.kinds import Backend, BackendContext
+from seqforge.kinds.backend_contract import TOLERANCES, parameter_dtype
 from seqforge.kinds.table import KINDS
 from seqforge.registry import Plugin, Registration, Registry, options_of
-from seqforge.testing.backend_case import TOLERANCES, parameter_dtype
+from seqforge.testing.each_case import SMALL
 
 
 def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
@@ -111,7 +112,7 @@ def _backend_attributes(registry: Registry, backend: type[Backend]) -> dict[str,
             if backend().refusal(make_cell(3, 4).to(device, parameter_dtype(dtype)), context) is None:
                 cells[name] = make_cell
                 dtypes += [dtype] if dtype not in dtypes else []
-    return {"backend": backend, "cells": cells, "dtypes": dtypes, "device": device, "examples": 1}
+    return {"backend": backend, "cells": cells, "dtypes": dtypes, "device": device, "sizes": SMALL[:1]}
 
 
 def _build_rounded_cell(component: type[Any], unit: int, input_size: int, hidden_size: int) -> Any:

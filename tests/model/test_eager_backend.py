@@ -9,6 +9,7 @@ from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.model.install_backend import EagerBackend
 from seqforge.testing import BackendSuite
+from seqforge.testing.backend_suite import SIZES
 
 
 class TestEager(BackendSuite):
@@ -21,4 +22,4 @@ class TestEager(BackendSuite):
         "lstm, peepholes": partial(LSTM, peepholes=True),
         "lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True),
     }
-    examples: ClassVar = 4
+    sizes: ClassVar = SIZES[:4]

@@ -1,11 +1,14 @@
 from typing import NamedTuple
 
+import pytest
 import torch
 from hypothesis import given, settings, strategies
 from torch import nn
 
 from seqforge.kinds import Cell
-from seqforge.testing import cell_cases, sequences, sizes
+from seqforge.kinds.cell_results import read_steps, results_of
+from seqforge.testing import CaseSizes, ConformanceError, build_case, cell_cases
+from seqforge.testing.cell_case import require_same
 
 
 class Sum(NamedTuple):
@@ -25,16 +28,34 @@ class Adder(Cell[Sum]):
         return total, Sum(total)
 
 
-@given(size=sizes(3))
-def test_sizes_start_at_1(size):
-    assert size in (1, 2, 3)
+class Logistic(Adder):
+    """A chaotic cell: the logistic map, which ignores its input."""
+
+    def initial_state(self, batch_size):
+        return Sum(super().initial_state(batch_size).total + 0.3)
+
+    def step(self, projected, state):
+        total = 4 * state.total * (1 - state.total)
+        return total, Sum(total)
 
 
-@given(data=strategies.data(), dtype=strategies.sampled_from([torch.float32, torch.float64]))
-def test_sequences_have_the_given_shape_and_dtype(data, dtype):
-    sequence = data.draw(sequences(4, time=strategies.just(2), batch=strategies.just(3), dtype=dtype))
-    assert sequence.shape == (2, 3, 4)
-    assert sequence.dtype == dtype
+@settings(deadline=None)
+@given(case=cell_cases(Adder, time=strategies.just(7)))
+def test_a_strategy_draws_small_cases_with_the_given_number_of_steps(case):
+    steps, rows, features = case.inputs.shape
+    assert steps == 7
+    assert {rows, features} <= set(range(1, 6))
+
+
+def test_a_chaotic_cell_may_differ_by_rounding_and_not_by_more():
+    case = build_case(Logistic, CaseSizes(60, 2, 3, 4))
+    outputs, after = read_steps(*case)
+    _, again = read_steps(case.cell, case.inputs, Sum(case.state.total * (1 + 1e-16) + 1e-16))
+    assert (after.total - again.total).abs().max() > 1e-6  # A difference of one rounding grows that much.
+    require_same(case, "{part} differs", results_of((outputs, again)), lambda case: results_of(read_steps(*case)))
+    wrong = results_of((torch.cat([outputs[:3], outputs[3:] * 1.01]), after))
+    with pytest.raises(ConformanceError, match=r"the output differs: expected .* at \[3, 0, 0\]"):
+        require_same(case, "{part} differs", wrong, lambda case: results_of(read_steps(*case)))
 
 
 @settings(deadline=None)

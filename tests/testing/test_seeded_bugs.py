@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from seeded_bugs import BUGS
+from seeded_bugs import BUGS, cell_memory, cell_sizes, cell_types, cells
 from seeded_bugs.cell_types import Rounding
 
 from seqforge import Registry, testing
+from seqforge.testing import CellSuite
 
 PAGE = Path(__file__).parents[2] / "docs/reference/conformance-suites.md"
 
@@ -21,6 +22,32 @@ def _wrong_backend(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> None:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.suite.__name__}, {bug.description}")
 def test_a_bug_is_named(bug):
     failure = bug.failure()
+    assert bug.is_named_by(failure), failure
+
+
+CAUSES = (
+    cells.StartsAnew,
+    cells.NotRecurrent,
+    cells.ReversesTime,
+    cells.NormalizesOverTime,
+    cells.DetachesAGate,
+    cells.DetachesBetweenBlocks,
+    cell_memory.DropsOutInEvaluation,
+    cell_memory.DropsOutInStepOnly,
+    cell_memory.KeepsItsOutputs,
+    cell_memory.StartsWhereItStopped,
+    cell_sizes.WrongAtStep64,
+    cell_sizes.StepsOfTheFirstRow,
+    cell_types.NaiveSigmoid,
+    cell_types.RoundsEachState,
+)
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.component in CAUSES], ids=lambda bug: bug.description)
+def test_the_first_failure_names_the_cause(bug):
+    """As `pytest -x` shows it, which runs the tests in their order."""
+    tests = [name for name in vars(CellSuite) if name.startswith("test_")]
+    failure = next(filter(None, (bug._replace(check=name).failure() for name in tests)))
     assert bug.is_named_by(failure), failure
 
 

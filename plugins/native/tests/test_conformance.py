@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pytest
 import torch
-from hypothesis import strategies
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
@@ -14,7 +13,8 @@ from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 
 from seqforge.kinds import BackendContext
-from seqforge.testing import BackendSuite
+from seqforge.testing import BackendSuite, CaseSizes
+from seqforge.testing.backend_suite import SIZES
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,7 +41,7 @@ class TestTraced(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True)}
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
-    examples: ClassVar = 3
+    sizes: ClassVar = SIZES[:3]
 
 
 class TestNativeRelu(BackendSuite):
@@ -60,10 +60,7 @@ class TestInductor(BackendSuite):
     backend: ClassVar = InductorBackend
     cells: ClassVar = {"rnn": RNN, "gru": GRU, "lstm, peepholes": partial(LSTM, peepholes=True)}
     dtypes: ClassVar = (torch.float64,)
-    examples: ClassVar = 1
-    time: ClassVar = strategies.just(4)
-    batch: ClassVar = strategies.just(3)
-    features: ClassVar = strategies.just(5)
+    sizes: ClassVar = (CaseSizes(4, 3, 5, 5),)
 
 
 class TestInductorInBfloat16(TestInductor):

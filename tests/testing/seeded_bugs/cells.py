@@ -73,8 +73,8 @@ class OtherForwardWithoutGradients(OtherForward):
 
 @bug(
     CellSuite,
-    "test_forward_has_the_gradients_of_the_scan",
-    "the gradient of `state.hidden` of `forward` differs from that of the scan of `step`",
+    "test_forward_is_the_scan_of_step",
+    "the gradient of `state.hidden` of `forward` differs from the scan of `step`",
 )
 class ForwardCutsTheGradient(Sound):
     """`forward` detaches the state that it receives."""
@@ -309,8 +309,8 @@ class DetachesAGate(Sound):
 
 @bug(
     CellSuite,
-    "test_forward_has_the_gradients_of_the_scan",
-    "differs from that of the scan of `step` (`detach` in cells.py, line …wrong above length 64",
+    "test_forward_is_the_scan_of_step",
+    "differs from the scan of `step` (`detach` in cells.py, line …wrong above length 64",
 )
 class DetachesBetweenBlocks(Sound):
     """`forward` detaches the state after every 64 steps."""

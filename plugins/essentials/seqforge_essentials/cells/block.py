@@ -138,6 +138,14 @@ class Block(Cell[Any]):
         """Return the output of every step, and the state after the last step."""
         return self._advance(self.project(inputs), state, self.inner)
 
+    def auxiliary_loss(self, state: Any) -> Tensor | None:
+        """Return the auxiliary loss of the inner cell."""
+        return self.inner.auxiliary_loss(self._inner_state(state))
+
+    def _inner_state(self, state: Any) -> Any:
+        inner = self.inner.initial_state(1)
+        return type(inner)(*state[len(state) - len(inner) :])
+
     def _advance(self, projected: Tensor, state: Any, run: Recurrence) -> tuple[Tensor, Any]:
         """Compute some steps, with the recurrence of the inner cell."""
         size, inner_size = self.input_size, self.inner.input_size
@@ -146,7 +154,7 @@ class Block(Cell[Any]):
         if self.convolution is not None:
             u, window = _convolve(u, state[0], self.convolution, cast("Tensor", self.convolution_bias))
             carried = (window,)
-        outputs, inner = run(u, type(self.inner.initial_state(1))(*state[len(carried) :]))
+        outputs, inner = run(u, self._inner_state(state))
         outputs = outputs if self.gate is None else outputs * gate
         x = x + self.dropout(self.down(outputs).to(x.dtype))
         if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:

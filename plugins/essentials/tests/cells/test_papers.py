@@ -10,7 +10,7 @@ from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.kinds import HiddenState
-from seqforge.testing import cell_cases, sequences
+from seqforge.testing import cell_cases
 
 
 def sigmoid(x):
@@ -83,9 +83,10 @@ def test_every_lstm_variant_equals_the_paper(peepholes, coupled_gates):
 
 
 @settings(deadline=None, max_examples=20)
-@given(inputs=sequences(3))
-def test_coupled_gates_equal_an_input_gate_with_the_negated_weights_of_the_forget_gate(inputs):
-    coupled, plain = LSTM(3, 4, coupled_gates=True).double(), LSTM(3, 4).double()
+@given(case=cell_cases(lambda *_: LSTM(3, 4)))
+def test_coupled_gates_equal_an_input_gate_with_the_negated_weights_of_the_forget_gate(case):
+    plain, inputs, _ = case
+    coupled = LSTM(3, 4, coupled_gates=True).double()
     with torch.no_grad():
         for name, parameter in plain.named_parameters():
             f, g, o = coupled.get_parameter(name).chunk(3)
@@ -95,9 +96,10 @@ def test_coupled_gates_equal_an_input_gate_with_the_negated_weights_of_the_forge
 
 
 @settings(deadline=None, max_examples=20)
-@given(inputs=sequences(3))
-def test_both_placements_of_the_reset_gate_are_equal_if_the_recurrent_weight_of_the_candidate_is_diagonal(inputs):
-    after, before = GRU(3, 4).double(), ResetBeforeGRU(3, 4).double()
+@given(case=cell_cases(lambda *_: GRU(3, 4)))
+def test_both_placements_of_the_reset_gate_are_equal_if_the_recurrent_weight_of_the_candidate_is_diagonal(case):
+    after, inputs, _ = case
+    before = ResetBeforeGRU(3, 4).double()
     with torch.no_grad():
         after.recurrent_bias.zero_()
         after.recurrent_weight[8:].copy_(torch.diag(torch.randn(4)))

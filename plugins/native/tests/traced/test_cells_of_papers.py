@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from seqforge.kinds import BackendContext, ElementwiseCell, FactoredCell, scan
 from seqforge.testing import BackendSuite, CellSuite
+from seqforge.testing.backend_suite import SIZES
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 
@@ -121,7 +122,7 @@ class TestSmooth(BackendSuite):
         "two outputs": TwoOutputs,
     }
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
-    examples: ClassVar = 2
+    sizes: ClassVar = SIZES[:2]
 
 
 class TestNotSmooth(BackendSuite):
@@ -136,7 +137,7 @@ class TestNotSmooth(BackendSuite):
         "slstm, heads": heads_of_three,
     }
     dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 2
+    sizes: ClassVar = SIZES[:2]
 
 
 def test_the_number_of_heads_needs_no_kernel_of_its_own() -> None:

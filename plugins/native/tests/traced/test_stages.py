@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import pytest
 import torch
-from hypothesis import strategies
 from seqforge_essentials.cells.gru import ResetBeforeGRU
 from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
 from seqforge_native.backend import NativeBackend
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import BackendContext, Cell, ElementwiseCell, FactoredCell, HiddenState
-from seqforge.testing import BackendSuite
+from seqforge.testing import BackendSuite, CaseSizes
+from seqforge.testing.backend_suite import SIZES
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 
@@ -92,15 +92,14 @@ class TestProducts(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"reset-before-gru": ResetBeforeGRU}
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
-    examples: ClassVar = 2
+    sizes: ClassVar = SIZES[:2]
 
 
 class TestPlainCell(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"mgu": MGU}
     dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 1
-    features: ClassVar = strategies.integers(2, 40)
+    sizes: ClassVar = (CaseSizes(9, 20, 7, 40),)
 
 
 class TestReductions(BackendSuite):
@@ -109,13 +108,12 @@ class TestReductions(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"layer-norm lstm": LayerNormLSTM}
     dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 1
-    features: ClassVar = strategies.just(37)
+    sizes: ClassVar = (CaseSizes(9, 20, 37, 37),)
 
 
 class TestFurtherReductions(TestReductions):
     cells: ClassVar = {"normalized heads": NormalizedHeads, "many reductions": ManyReductions}
-    features: ClassVar = strategies.just(4)
+    sizes: ClassVar = (CaseSizes(9, 20, 4, 4),)
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
