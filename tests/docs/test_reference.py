@@ -1,5 +1,6 @@
 """The reference describes every public name, every event, and every file and line that a run writes."""
 
+import difflib
 import inspect
 import json
 import re
@@ -16,11 +17,11 @@ import seqforge.kinds
 import seqforge.testing
 from seqforge.runs.directory import FILES, FOLDERS
 from seqforge.training.callbacks import Callback
+from website.reference import reference_pages
 
 DOCS = Path(__file__).parents[2] / "docs/reference"
-DESCRIBED = set(
-    re.findall(r"^::: (\S+)$", "".join(page.read_text("utf-8") for page in DOCS.glob("*.md")), re.MULTILINE)
-)
+TEXT = "".join(page.read_text("utf-8") for page in DOCS.glob("*.md"))
+DESCRIBED = set(re.findall(r"^(?:::: |<!-- )(\S+)(?: -->)?$", TEXT, re.MULTILINE))
 WHOLE_MODULES = {
     "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text", "Value"},
     "seqforge.kinds.generation_kernel": {
@@ -53,6 +54,14 @@ def test_every_public_name_is_described(names: list[str]) -> None:
     described |= {name for module, members in WHOLE_MODULES.items() if module in DESCRIBED for name in members}
     assert len(names) > 5
     assert set(names) - described == set()
+
+
+def test_the_pages_in_the_checkout_describe_the_code() -> None:
+    """After a change of a docstring or a signature, `python -m website.reference` writes them."""
+    for page, content in reference_pages().items():
+        written = (DOCS.parent / page).read_text("utf-8")
+        difference = difflib.unified_diff(written.splitlines(), content.splitlines(), page, "code", lineterm="", n=0)
+        assert not (changes := list(difference)), "\n".join(changes)
 
 
 def test_the_page_of_the_package_lists_its_names() -> None:
