@@ -1,10 +1,9 @@
-"""The check of a plugin: every component is imported, built with its defaults, and tried once."""
+"""The check of a plugin: every component is imported, built with its defaults, and tested."""
 
 import enum
-import string
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,9 @@ from pydantic import BaseModel
 
 from seqforge.api.run import Run
 from seqforge.errors import DataError, PluginError, SeqforgeError
-from seqforge.experiment.compatibility import example_spec_of
 from seqforge.faults import author_hint, blame_plugin, plugin_fault
 from seqforge.figures import format_milliseconds
-from seqforge.kinds import BackendContext, Cell, Vocabulary
-from seqforge.kinds.backend_contract import COMPILATION_SECONDS
-from seqforge.kinds.cell_contract import STEPS
+from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
@@ -27,8 +23,15 @@ from seqforge.registry import CARD, Component, PretrainedModel, Registration, Re
 from seqforge.registry.options import Part
 from seqforge.runs.checkpoint_files import is_exported
 
-ROWS = 16
-"""Rows of the batch for which a cell is timed."""
+STEPS, ROWS, FEATURES = 32, 16, 64
+"""Steps, rows and input features of the batch for which a cell is timed."""
+
+COMPILATION_SECONDS = 30.0
+"""Longest compilation for which a backend is timed."""
+
+Trial = Callable[[Component, Registry], str]
+"""Function that tests a component and returns what it did, as `seqforge.testing.component_trial.try_component` does. It
+raises a `PluginError` if the component is wrong, and a `DataError` if it cannot be tested on this machine."""
 
 
 class Verdict(enum.StrEnum):
@@ -58,8 +61,10 @@ class ComponentReport:
     advice: str = ""
 
 
-def check_component(registry: Registry, registration: Registration, chosen: Mapping[str, Any]) -> ComponentReport:
-    """Import a component, check its interface and its options, build it, and try it once.
+def check_component(
+    registry: Registry, registration: Registration, chosen: Mapping[str, Any], trial: Trial
+) -> ComponentReport:
+    """Import a component, check its interface and its options, build it, and test it. Cells are also timed.
 
     A component that needs more options, or whose data is not on this machine, is not tried.
 
@@ -67,6 +72,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         registry: Registered components.
         registration: The component.
         chosen: Options to build it with, as in an experiment file; the others have their defaults.
+        trial: Function that tests the component.
     """
     kind, name = registration.kind, registration.qualified_name
     try:
@@ -92,7 +98,9 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
             return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
-            finding = _try(resolved, registry)
+            finding = trial(resolved, registry)
+            if kind == "cell":
+                finding = f"{finding}; {_time_on_backends(resolved, registry)}"
     except DataError as error:
         return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
     except SeqforgeError as error:
@@ -101,34 +109,13 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
     return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(registry, registration, options))
 
 
-def _try(component: Component, registry: Registry) -> str:
-    """Try a component once, and return what was done and found.
-
-    Raises:
-        PluginError: If the component is wrong.
-        DataError: If something that the trial needs is not on this machine.
-    """
-    interface = KINDS[component.registration.kind].interface_of(component.component)
-    trial = interface.load_trial()
-    match interface.name:
-        case "cell":
-            return _time_on_backends(trial(component.build), component, registry)
-        case "backend":
-            return trial(component.build, _small_cells(registry))
-        case "sampler":
-            return trial(component.build, _vocabulary(registry))
-        case "labelled-corpus":
-            return trial(component.build, example_spec_of(component))
-        case _:
-            return trial(component.build)
-
-
-def _time_on_backends(cell: Cell[Any], component: Component, registry: Registry) -> str:
+def _time_on_backends(component: Component, registry: Registry) -> str:
     """Time a cell on every backend.
 
     Raises:
         PluginError: If a backend that supports the cell fails.
     """
+    cell = component.build(input_size=FEATURES)
     context = BackendContext(torch.device("cpu"), torch.float32)
     backends = load_backends(registry)
     batch_shape = BatchShape(STEPS, ROWS, seconds=COMPILATION_SECONDS / PREPARATION_SHARE)
@@ -141,37 +128,6 @@ def _time_on_backends(cell: Cell[Any], component: Component, registry: Registry)
     shown = ", ".join(f"{name} {format_milliseconds(seconds)}" for name, seconds in times)
     refused = [f"{name}: {why.reason}" for name, why in measured.refused.items() if why.about in ("cell", "run")]
     return "\n".join([f"{STEPS} steps × {ROWS} rows: {shown}", *refused])
-
-
-def _small_cells(registry: Registry) -> Iterator[tuple[str, Cell[Any]]]:
-    """Yield every cell that can be built with its defaults, with few units if it has the option `hidden_size`."""
-    for registration in registry.registrations("cell"):
-        if registration.backends:
-            continue
-        try:
-            options = options_of(registry.load(registration), "cell", registration.qualified_name)
-            size = {"hidden_size": 8} if "hidden_size" in options.model_fields else {}
-            resolved = resolve(registry, "cell", {"use": registration.qualified_name, **size}, "", Path.cwd())
-            if isinstance(resolved, Component):
-                yield registry.names_of(registration)[0], resolved.build(input_size=5)
-        except PluginError:
-            continue  # The cell has its own report.
-
-
-def _vocabulary(registry: Registry) -> Vocabulary:
-    """Return the default vocabulary with the printable characters of ASCII.
-
-    Raises:
-        DataError: If it is not installed.
-    """
-    name = KINDS["vocabulary"].default
-    found = resolve(registry, "vocabulary", {"use": name}, "", Path.cwd())
-    if not isinstance(found, Component):
-        raise DataError(f"imported and built; to draw symbols, the vocabulary {name!r} is needed")
-    vocabulary: Vocabulary = found.build()
-    # Samplers of code need all of its characters.
-    vocabulary.learn([string.printable.encode()])
-    return vocabulary
 
 
 def check_model(registry: Registry, model: PretrainedModel) -> ComponentReport:

@@ -95,11 +95,10 @@ def check_plugins(
     ] = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
-    """Import, build and try every component of a plugin, and show which work, which do not, and what to do.
+    """Import, build and test every component of a plugin, and show which work, which do not, and what to do.
 
-    The check builds each component with its defaults and tries it once, such as a cell on one sequence, a corpus on
-    one document, and a sampler on one draw. It times cells on every backend, and loads each model. The exit status is 1
-    if anything is wrong.
+    The check builds each component with its defaults, and runs the tests of the conformance suite of its kind on it. It
+    times cells on every backend, and loads each model. The exit status is 1 if anything is wrong.
 
     [bold]Examples[/]
 
@@ -140,6 +139,7 @@ def check_plugins(
 
 def _reports(subject: Subject, entries: list[Registration], options: dict[str, Any]) -> Iterator["ComponentReport"]:
     from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, check_model, imports_torch
+    from seqforge.testing.component_trial import try_component
 
     for plugin in subject.plugins:
         if plugin.state is not PluginState.OK:
@@ -156,7 +156,7 @@ def _reports(subject: Subject, entries: list[Registration], options: dict[str, A
         yield check_model(subject.registry, model)
     for entry in entries:
         with stderr().status(f"trying {entry.kind} {entry.qualified_name}"):
-            report = check_component(subject.registry, entry, options.get(entry.name, {}))
+            report = check_component(subject.registry, entry, options.get(entry.name, {}), try_component)
         yield report
 
 

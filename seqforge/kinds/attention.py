@@ -1,13 +1,10 @@
 """Attention: a weighted average of the encoder outputs for each step of a decoder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-
-from seqforge.faults import component_fault
 
 __all__ = ["Attention"]
 
@@ -91,16 +88,3 @@ def weights_fault(
     if furthest > 1e-4:
         return f"the sum of the weights of a decoder step is not 1: got a difference of {furthest:.6g}"
     return None
-
-
-def trial(build: Callable[..., Attention]) -> str:
-    """Compute the weights of padded encoder outputs.
-
-    Raises:
-        PluginError: If they are not those of a softmax over the steps that are not padding.
-    """
-    attention = build(query_size=6, memory_size=4)
-    memory, queries, lengths = torch.randn(5, 2, 4), torch.randn(3, 2, 6), torch.tensor([5, 2])
-    if fault := weights_fault(attention, queries, memory, lengths):
-        raise component_fault(attention, fault)
-    return "weights of 3 queries over 5 encoder steps"

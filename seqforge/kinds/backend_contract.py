@@ -1,7 +1,7 @@
 """The contract of a backend: a cell on it computes what the scan of its step in float64 does."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.errors import DataError
-from seqforge.faults import component_fault
 from seqforge.kinds.backend import Backend, BackendContext, SequenceFunction
 from seqforge.kinds.cell import Cell, State, map_state
 from seqforge.kinds.cell_results import (
@@ -25,9 +23,6 @@ from seqforge.kinds.cell_results import (
 
 TOLERANCES = MappingProxyType({torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 0.05})
 """Maximum distance between a result and the reference, relative to the norm, for each type of the products."""
-
-COMPILATION_SECONDS = 30.0
-"""Longest compilation for which a backend is tried."""
 
 Results = Callable[[CellCase, Read], Parts]
 """Function that computes results of a case with a function that reads its sequence."""
@@ -54,16 +49,15 @@ class BackendCase(NamedTuple):
 
     def read(self, cell: Cell[Any], inputs: Tensor, state: State) -> CellResult:
         """Return the outputs and the last state of the cell on the backend."""
-        with self._products():
-            return self.function(inputs, state)
+        return self._read(self.function, inputs, state)
 
     def read_eagerly(self, cell: Cell[Any], inputs: Tensor, state: State) -> CellResult:
         """Return the outputs and the last state of the cell by its own `forward`, in the same precision."""
-        with self._products():
-            return cell(inputs, state)
+        return self._read(cell, inputs, state)
 
-    def _products(self) -> torch.autocast:
-        return torch.autocast(self.inputs.device.type, torch.bfloat16, enabled=self.context.dtype == torch.bfloat16)
+    def _read(self, function: SequenceFunction, inputs: Tensor, state: State) -> CellResult:
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.context.dtype == torch.bfloat16):
+            return function(inputs, state)
 
     @property
     def subject(self) -> str:
@@ -223,49 +217,3 @@ def repetition_fault(case: BackendCase) -> str | None:
     first, again = (results_with_gradients(case.cell_case, case.read) for _ in range(2))
     wrong = [part for part, tensor in first.items() if not torch.equal(tensor, again[part])]
     return f"{wrong[0]} has other bits in a second call, so that a run cannot be resumed" if wrong else None
-
-
-RULES: Mapping[str, Callable[[BackendCase], str | None]] = MappingProxyType(
-    {
-        "sequence": sequence_fault,
-        "symbols": symbol_fault,
-        "inference": inference_fault,
-        "chunks": chunk_fault,
-        "copy": copy_fault,
-        "repetition": repetition_fault,
-        "parameters": parameter_fault,
-    }
-)
-"""What a backend must do with every cell that it supports. The last rule changes the parameters of the cell."""
-
-
-def trial(build: Callable[[], Backend], cells: Iterable[tuple[str, Cell[Any]]]) -> str:
-    """Run the cells that the backend supports, and compare each with the scan of its step by every rule.
-
-    Args:
-        build: Function that returns the backend.
-        cells: Cells with their names.
-
-    Raises:
-        PluginError: If a result differs, or the backend fails.
-        DataError: If it supports none of the cells on a CPU.
-    """
-    backend, context = build(), BackendContext(torch.device("cpu"), torch.float32)
-    if backend.device_types and "cpu" not in backend.device_types:
-        raise DataError(f"imported and built; it runs on {' or '.join(backend.device_types)} only")
-    run: list[str] = []
-    refused = 0
-    for name, cell in cells:
-        if backend.refusal(cell, context) is not None:
-            refused += 1
-        elif backend.preparation_seconds(cell, context) <= COMPILATION_SECONDS:
-            inputs = torch.randn(4, 3, cell.input_size, generator=torch.Generator().manual_seed(0))
-            with torch.no_grad():
-                _, state = read_steps(cell, inputs, cell.initial_state(3))
-            case = backend_case(backend, CellCase(cell, inputs, state), context)
-            if fault := next(filter(None, (rule(case) for rule in RULES.values())), None):
-                raise component_fault(backend, f"with the cell {name}, {fault}")
-            run.append(name)
-    if not run:
-        raise DataError(f"imported and built; it supports none of {refused} installed cells on this CPU in float32")
-    return f"runs {', '.join(run)}, as the scan of step does"

@@ -1,7 +1,5 @@
-"""The contract of a cell: its state, its step, its sequences, and the trial that the check of plugins does."""
+"""The contract of a cell: its state, its step and its sequences."""
 
-import copy
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -10,11 +8,8 @@ from torch.nn import functional
 
 from seqforge.errors import describe_type
 from seqforge.faults import blame_plugin, component_fault, describe_error, owner_of
-from seqforge.kinds.cell import Cell, map_state, named_state, scan
-from seqforge.kinds.cell_tensors import REAL_NUMBERS, device_fault, registration_fault, type_fault
-
-STEPS, FEATURES = 32, 64
-"""Steps and input features with which a cell is tried."""
+from seqforge.kinds.cell import Cell, map_state, named_state
+from seqforge.kinds.cell_tensors import REAL_NUMBERS
 
 
 def validate_cell(cell: Cell[Any]) -> None:
@@ -59,7 +54,16 @@ def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
     time, batch, _ = inputs.shape
     start, given = cell.initial_state(batch), map_state(torch.clone, state)
     method = "pointwise" if hasattr(cell, "pointwise") else "step"
+
+    def modified_part() -> str | None:
+        pairs = zip(named_state(state).items(), given, strict=True)
+        wrong = [name for (name, part), old in pairs if not torch.allclose(part, old, rtol=0, atol=0, equal_nan=True)]
+        problem = f"the given state was modified in place: {', '.join(wrong)}: expected a new tensor for the next state"
+        return problem if wrong else None
+
     result: Any = cell.step(cell.project(inputs)[0], state)
+    if fault := modified_part():
+        return fault
     is_pair = type(result) is tuple and len(cast("tuple[Any, ...]", result)) == 2
     output, after_step = cast("tuple[Any, Any]", result) if is_pair else (None, None)
     if not isinstance(output, Tensor) or type(after_step) is not type(start):
@@ -70,9 +74,8 @@ def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
         method: (output, [batch, cell.hidden_size], "after a step", after_step),
         "forward": (outputs, [time, batch, cell.hidden_size], "after a sequence", after_sequence),
     }
-    for name, part in named_state(state).items():
-        if not torch.equal(part, named_state(given)[name]):
-            return f"the given state was modified in place: {name}: expected a new tensor for the next state"
+    if fault := modified_part():
+        return fault
     for name, (output, shape, when, after) in results.items():
         if list(output.shape) != shape:
             return f"`{name}` returns an output of another shape: expected {shape}, got {list(output.shape)}"
@@ -115,46 +118,6 @@ def state_change(before: Any, after: Any, when: str) -> str | None:
             if was != now:
                 return f"{when} the {what} of {name} changes: expected {was}, got {now}"
     return None
-
-
-def training_fault(cell: Cell[Any]) -> str | None:
-    """Compute a sequence with a cell and its gradients, and return what is wrong with them, or None."""
-    inputs = torch.randn(STEPS, 2, cell.input_size, generator=torch.Generator().manual_seed(0))
-    outputs, _ = cell(inputs, cell.initial_state(2))
-    if not outputs.isfinite().all():
-        return f"its outputs on {STEPS} random steps are not finite"
-    expected, _ = scan(cell.step, cell.project(inputs), cell.initial_state(2))
-    if not torch.allclose(outputs, expected, atol=1e-3):
-        return "the outputs of forward differ from those of the scan of step"
-    if fault := symbol_fault(cell, torch.arange(cell.input_size).reshape(-1, 2), cell.initial_state(2)):
-        return fault
-    expected.square().sum().backward()
-    gradients = {name: parameter.grad for name, parameter in cell.named_parameters()}
-    cell.zero_grad(set_to_none=True)
-    unused = [name for name, gradient in gradients.items() if gradient is None]
-    if unused:
-        return f"its parameters {', '.join(unused)} have no gradient: nothing uses them"
-    for name, gradient in gradients.items():
-        if gradient is not None and not gradient.isfinite().all():
-            return f"the gradient of its parameter {name!r} is not finite"
-    return None
-
-
-def trial(build: Callable[..., Cell[Any]]) -> Cell[Any]:
-    """Compute a sequence and its gradients, and return the cell.
-
-    Raises:
-        PluginError: If a tensor of the cell, its state, an output or a gradient is wrong.
-    """
-    cell = build(input_size=FEATURES)
-    validate_cell(cell)
-    in_float64 = copy.deepcopy(cell).double()
-    fault = (
-        registration_fault(cell) or type_fault(in_float64) or device_fault(in_float64, "meta") or training_fault(cell)
-    )
-    if fault is not None:
-        raise component_fault(cell, fault)
-    return cell
 
 
 def _describe(value: Any) -> str:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import AfterValidator, ValidationInfo
 
 from seqforge.errors import DataError, describe_type, with_article
-from seqforge.events import Report, no_report
-from seqforge.faults import component_fault, require_right, wrong_result
+from seqforge.events import Report
+from seqforge.faults import require_right, wrong_result
 from seqforge.storage.paths import expand_home
 
 __all__ = ["Corpus", "Document", "ExperimentPath"]
@@ -160,35 +160,3 @@ def encoding_fault(document: Document) -> str | None:
     except UnicodeDecodeError as error:
         return f"the document {document.name!r} is not UTF-8 ({error.reason} at byte {error.start})"
     return None
-
-
-def try_source(corpus: Any, items: Iterator[ItemT]) -> ItemT:
-    """Check the fingerprint and the description of a corpus, labelled or not, and return its first item.
-
-    Raises:
-        PluginError: If one of them is wrong.
-        DataError: If the data is not on this machine.
-    """
-    if read_fingerprint(corpus) != corpus.fingerprint():
-        raise component_fault(corpus, "fingerprint must return the same text in every call")
-    require_right(corpus.describe, description_fault(corpus.describe()))
-    item: Any = next(items, None)
-    if item is None:
-        raise component_fault(corpus, "it has no document or example")
-    if fault := name_fault(item.name):
-        raise component_fault(corpus, fault)
-    return item
-
-
-def trial(build: Callable[[], Corpus]) -> str:
-    """Read the first document.
-
-    Raises:
-        PluginError: If it is wrong.
-        DataError: If the data is not on this machine.
-    """
-    corpus = build()
-    document = try_source(corpus, read_items(corpus.read(no_report), Document, corpus.documents))
-    if fault := encoding_fault(document):
-        raise component_fault(corpus, fault)
-    return f"document {document.name!r}, {len(document.content):,} bytes"

@@ -1,7 +1,6 @@
 """Initializers, which fill the parameters of a new model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,17 +43,3 @@ def filling_fault(returned: Any, name: str, parameter: Tensor) -> str | None:
     if not bool(torch.isfinite(parameter).all()):
         return f"wrote NaN or infinity to {name}"
     return None
-
-
-def trial(build: Callable[[], Initializer]) -> str:
-    """Fill a recurrent weight, an input weight and a bias.
-
-    Raises:
-        PluginError: If the initializer returns other values, or a number is not finite.
-    """
-    initializer = build()
-    parameters = {"recurrent_weight": torch.zeros(16, 4), "input_weight": torch.zeros(16, 3), "bias": torch.zeros(16)}
-    with torch.random.fork_rng(), torch.no_grad():
-        for name, parameter in parameters.items():
-            initialize_parameter(initializer, f"stack.cells.0.{name}", parameter)
-    return "filled a recurrent weight, an input weight and a bias"

@@ -1,13 +1,11 @@
 """Labelled corpora: sources of examples, each with an input and a target."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from seqforge.errors import DataError
-from seqforge.faults import component_fault
-from seqforge.kinds.corpus import read_items, try_source
 from seqforge.kinds.example_spec import ExampleSpec, Text, Value
 from seqforge.kinds.example_values import convert_input, convert_target
 
@@ -98,21 +96,3 @@ def example_fault(spec: ExampleSpec, example: Example) -> str | None:
     if example.split not in (None, *get_args(SplitName)):
         return f"{example.name!r} is in an unknown split, {example.split!r}"
     return None
-
-
-def trial(build: Callable[[], LabelledCorpus], spec: ExampleSpec) -> str:
-    """Read the first example.
-
-    Args:
-        build: Function that returns the corpus.
-        spec: Example spec of the corpus.
-
-    Raises:
-        PluginError: If it is wrong.
-        DataError: If the data is not on this machine.
-    """
-    corpus = build()
-    example = try_source(corpus, read_items(corpus.examples(), Example, corpus.examples))
-    if fault := example_fault(spec, example):
-        raise component_fault(corpus, fault)
-    return f"example {example.name!r}: {type(spec.input).__name__} to {type(spec.target).__name__}, {spec.output_mode}"

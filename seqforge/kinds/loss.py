@@ -1,14 +1,13 @@
 """Losses, which training minimizes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqforge.faults import component_fault, require_right
+from seqforge.faults import require_right
 
 __all__ = ["IGNORED_TARGET", "Loss"]
 
@@ -63,28 +62,3 @@ def value_fault(value: Any, outputs: Tensor) -> str | None:
     if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
         return "returned a constant, not a function of the outputs with a gradient"
     return None
-
-
-def trial(build: Callable[[], Loss]) -> str:
-    """Compute the loss of random outputs, with a target that is ignored, and its gradient.
-
-    Raises:
-        PluginError: If the loss is not a finite scalar, or an ignored target changes it.
-    """
-    loss = build()
-    outputs = torch.randn(6, 2, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    targets: Tensor = torch.arange(12).reshape(6, 2) % 5
-    ignored: float = IGNORED_TARGET
-    if loss.aligns:
-        targets = torch.tensor([[1, 2], [3, IGNORED_TARGET]])
-    elif loss.compares == "numbers":
-        targets, ignored = torch.ones(6, 2, 5), torch.nan
-    if not loss.aligns:
-        targets[-1, -1] = ignored
-    value = loss(outputs, targets)
-    (gradient,) = torch.autograd.grad(value, outputs)
-    if not value.isfinite() or not gradient.isfinite().all():
-        raise component_fault(loss, f"its value is {value.item()}, or its gradient is not finite")
-    if not loss.aligns and gradient[-1, -1].any():
-        raise component_fault(loss, f"a target that is ignored ({ignored}) has a gradient")
-    return f"{value.item():.3g} for random outputs, with its gradient"

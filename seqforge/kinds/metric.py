@@ -1,17 +1,14 @@
 """Metrics: scores of generated text."""
 
 import math
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from seqforge.errors import describe_type
-from seqforge.faults import component_fault, require_right
 from seqforge.figures import format_figure
-from seqforge.kinds.vocabulary import EXAMPLE_TEXT
 
 __all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Quantity", "Score"]
 
@@ -186,41 +183,3 @@ def validate_score(score: Any) -> Score:
     if fault := score_fault(score):
         raise ValueError(fault)
     return replace(score, values={name: float(value) for name, value in score.values.items()})
-
-
-def describe_score(metric: object, score: Any) -> str:
-    """Describe the values of a score.
-
-    Raises:
-        PluginError: If the score of the metric is wrong.
-    """
-    if fault := score_fault(score):
-        raise component_fault(metric, fault)
-    values = (f"{name} {format_figure(value)}" for name, value in validate_score(score).values.items())
-    return f"scored {', '.join(values) or 'no values'}"
-
-
-def trial(build: Callable[[], Metric]) -> str:
-    """Score texts, one of which is empty, after fitting the metric if it depends on the training text.
-
-    Raises:
-        PluginError: If the result is not a `Score` of finite values with findings inside the texts.
-    """
-    metric = build()
-    texts = [EXAMPLE_TEXT, "", "\x00}{\n"]
-    with tempfile.TemporaryDirectory() as folder:
-        if isinstance(metric, FittedMetric):
-            metric.fit(iter([EXAMPLE_TEXT, ""]))
-            state = metric.state()
-            require_right(metric.state, state_fault(state))
-            metric = cast("FittedMetric", build())
-            metric.restore(state)
-        elif isinstance(metric, IndexedMetric):
-            metric.write_index(iter([EXAMPLE_TEXT, ""]), Path(folder))
-            metric.open_index(Path(folder))
-        score = metric.score(texts)
-    shown = describe_score(metric, score)
-    for finding in score.findings:
-        if fault := finding_fault(finding, texts):
-            raise component_fault(metric, fault)
-    return shown

@@ -1,7 +1,7 @@
 """Optimizers, which change the parameters of a model in each step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import describe_type
-from seqforge.faults import component_fault, require_right
+from seqforge.faults import require_right
 
 __all__ = ["Optimizer"]
 
@@ -65,26 +65,3 @@ STORABLE = (
     "or use another one."
 )
 """Hint about a `state_fault`."""
-
-
-def trial(build: Callable[[], Optimizer]) -> str:
-    """Take one step on a quadratic.
-
-    Raises:
-        PluginError: If `build` returns no torch optimizer, a step changes nothing, or no checkpoint can hold the state.
-    """
-    builder, model = build(), nn.Linear(4, 3)
-    before = [parameter.detach().clone() for parameter in model.parameters()]
-    optimizer = build_optimizer(builder, model.named_parameters())
-    model(torch.ones(2, 4)).square().sum().backward()
-    optimizer.step()
-    after = list(model.parameters())
-    if not all(parameter.isfinite().all() for parameter in after):
-        raise component_fault(builder, "a parameter is not finite after a step")
-    if all(torch.equal(old, new) for old, new in zip(before, after, strict=True)):
-        raise component_fault(builder, "a step with a gradient changes no parameter")
-    if fault := state_fault(optimizer):
-        raise component_fault(builder, f"{fault}. {STORABLE}")
-    states: list[Mapping[str, Any]] = list(optimizer.state_dict()["state"].values())
-    names = {name for moments in states for name, value in moments.items() if isinstance(value, Tensor)}
-    return f"one step; its state holds {', '.join(sorted(names)) or 'nothing'}"

@@ -1,14 +1,13 @@
 """Metrics of predictions, which compare the predictions for labelled examples with their targets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from seqforge.errors import DataError
 from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
-from seqforge.kinds.metric import Score, describe_score
+from seqforge.kinds.metric import Score
 
 __all__ = ["ExamplePrediction", "PredictionMetric"]
 
@@ -82,21 +81,3 @@ def _value(spec: ExampleSpec, seed: int, steps: int) -> Value:
         case Numbers(size):
             numbers = np.linspace(seed, seed + 1, steps * size, dtype=np.float32).reshape(steps, size)
             return numbers[0] if spec.output_mode == "once" else numbers
-
-
-def trial(build: Callable[[], PredictionMetric]) -> str:
-    """Score a prediction of every shape that the metric fits.
-
-    Raises:
-        PluginError: If a result is not a `Score` of finite values.
-        DataError: If it fits no shape of examples that is tried.
-    """
-    metric = build()
-    shown = [
-        describe_score(metric, metric.score(spec, example_predictions(spec, right=False)))
-        for spec in SPECS.values()
-        if type(metric).fits(spec)
-    ]
-    if not shown:
-        raise DataError("imported and built; it fits none of the shapes of examples that are tried")
-    return shown[-1]

@@ -1,16 +1,14 @@
 """The contract of a sampler: its logits."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.faults import require_right, wrong_result
-from seqforge.kinds.sampler import RedrawingSampler, Review, Sampler, SamplingContext
-from seqforge.kinds.vocabulary import Vocabulary
+from seqforge.faults import wrong_result
+from seqforge.kinds.sampler import RedrawingSampler, Review, Sampler
 
 
 def transform_logits(sampler: Sampler, logits: Tensor, memory: object) -> Tensor:
@@ -60,32 +58,3 @@ def finish_symbols(sampler: RedrawingSampler, memory: object, tokens: Sequence[i
     if len(last) > room:
         raise wrong_result(sampler.finish, f"returned {len(last)} symbols, more than the {room} that are left")
     return last
-
-
-def trial(build: Callable[[], Sampler], vocabulary: Vocabulary) -> str:
-    """Choose two symbols for two samples.
-
-    Args:
-        build: Function that returns the sampler.
-        vocabulary: Vocabulary that can encode "The ".
-
-    Raises:
-        PluginError: If the result is not logits, or every symbol is forbidden.
-    """
-    sampler = build()
-    prompt = torch.as_tensor(vocabulary.encode("The ").astype("int64"))
-    generator = torch.Generator().manual_seed(0)
-    with torch.inference_mode():
-        memory = sampler.start(SamplingContext(prompt, 2, 8, vocabulary))
-        for _ in range(2):
-            given = torch.randn(2, vocabulary.size, generator=generator)
-            logits = transform_logits(sampler, given, memory)
-            require_right(sampler.transform, drawing_fault(logits))
-            memory = sampler.advance(memory, logits.argmax(-1), given)
-        if isinstance(sampler, RedrawingSampler):
-            tokens = vocabulary.encode("The The ").tolist()
-            memory = sampler.start(SamplingContext(prompt, 1, 8, vocabulary))
-            kept, _ = review_symbols(sampler, memory, tokens, len(tokens))
-            finish_symbols(sampler, memory, tokens[:kept], len(tokens))
-            return "2 draws, and a review"
-    return "2 draws" + (", and a rule for compiled code" if sampler.logit_rule() else "")

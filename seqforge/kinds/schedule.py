@@ -2,13 +2,11 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seqforge.component_state import checked_state
-from seqforge.faults import component_fault, require_right
+from seqforge.faults import require_right
 
 __all__ = ["Progress", "Schedule"]
 
@@ -70,23 +68,3 @@ def factor_fault(value: Any) -> str | None:
         if 0 <= float(value) < math.inf:
             return None
     return f"returned {value!r:.60}, not a finite number that is at least 0"
-
-
-def trial(build: Callable[[], Schedule]) -> str:
-    """Compute the factors of a run of 100 steps, and restore the state.
-
-    Raises:
-        PluginError: If a factor is negative or not finite, or the state is not plain JSON.
-    """
-    schedule = build()
-    factors: list[float] = []
-    for step in range(101):
-        factors.append(learning_rate_factor(schedule, Progress(step, step / 50, step / 100)))
-        if step % 25 == 0:
-            schedule.observe(2.0)
-    restored = build()
-    restored.restore(checked_state(schedule.state))
-    end = Progress(100, 2.0, 1.0)
-    if learning_rate_factor(restored, end) != learning_rate_factor(schedule, end):
-        raise component_fault(schedule, "its factor differs after its state is restored")
-    return f"factors {factors[0]:.3g}, {factors[50]:.3g} and {factors[100]:.3g} at 0%, 50% and 100%"

@@ -4,7 +4,7 @@ A new kind is one row here, and one file of the same name in this folder. Neithe
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -21,13 +21,11 @@ class Interface:
             `LabelledCorpus`, and the template of `seqforge plugins new`.
         data: Data for which it is: streams of text, labelled examples, those whose target is a sequence, or any.
         suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
-        contract: Module with the contract, if it is a file of its own.
     """
 
     name: str
     data: Literal["text", "labelled", "sequences", "any"] = "any"
     suite: str = ""
-    contract: str = ""
 
     @property
     def module(self) -> str:
@@ -52,14 +50,6 @@ class Interface:
     def load(self) -> type[Any]:
         """Import and return the class."""
         return getattr(importlib.import_module(f"seqforge.kinds.{self.module}"), self.class_name)
-
-    def load_trial(self) -> Callable[..., Any]:
-        """Import and return the function `trial`, which builds a component and tries it once.
-
-        It raises a `PluginError` if the component is wrong, and a `DataError` if something that the trial needs is not
-        on this machine.
-        """
-        return importlib.import_module(f"seqforge.kinds.{self.contract or self.module}").trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +134,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 many=True,
                 default="essentials/lstm",
                 supplied=frozenset({"input_size"}),
-                interfaces=(Interface("cell", contract="cell_contract"),),
             ),
             Kind(
                 "attention",
@@ -152,7 +141,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 supplied=frozenset({"query_size", "memory_size"}),
                 interfaces=(Interface("attention", "sequences"),),
             ),
-            Kind("backend", None, interfaces=(Interface("backend", contract="backend_contract"),)),
+            Kind("backend", None),
             Kind("initializer", "model.initializer", default="essentials/default"),
             Kind("loss", "loss", default="essentials/cross-entropy", irregular_plural="losses"),
             Kind("optimizer", "optimizer", default="essentials/adam"),
@@ -162,7 +151,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "sampler",
                 many=True,
                 default="essentials/temperature",
-                interfaces=(Interface("sampler", "text", contract="sampler_contract"),),
+                interfaces=(Interface("sampler", "text"),),
             ),
             Kind(
                 "metric",

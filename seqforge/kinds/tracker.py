@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,3 @@ def identifier_fault(value: Any) -> str | None:
         return None
     required = "an identifier of up to 200 letters, digits, hyphens, dots and underscores"
     return f"returned {value!r:.60}, which is not {required}"
-
-
-def trial(build: Callable[[], Tracker]) -> str:
-    """Build a tracker. It is not started, because it may connect to a server."""
-    build()
-    return "built, but not started, because it may connect to a server"

@@ -2,15 +2,14 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.component_state import checked_state
 from seqforge.errors import DataError, describe_type
-from seqforge.faults import component_fault, require_right
+from seqforge.faults import require_right
 
 __all__ = ["CodedVocabulary", "UnknownSymbolError", "Vocabulary"]
 
@@ -193,23 +192,3 @@ def round_trip_fault(vocabulary: Vocabulary, text: str) -> str | None:
     if (decoded := vocabulary.decode(iter(tokens.tolist()))) != text.encode():
         return f"the text {text[:40]!r} is decoded as {decoded[:40]!r}"
     return None
-
-
-EXAMPLE_TEXT = "def area(width, height):\n    return width * height  # in m²\n"
-"""Text on which components are tried."""
-
-
-def trial(build: Callable[[], Vocabulary]) -> str:
-    """Encode a text and decode it, also with a second vocabulary that has the restored state.
-
-    Raises:
-        PluginError: If the text is not the same afterwards.
-    """
-    vocabulary, restored = build(), build()
-    if vocabulary.learns:
-        vocabulary.learn([EXAMPLE_TEXT.encode()])
-    restored.restore(checked_state(vocabulary.state))
-    for which, one in (("", vocabulary), (" after its state is restored", restored)):
-        if fault := round_trip_fault(one, EXAMPLE_TEXT):
-            raise component_fault(one, f"{fault}{which}")
-    return f"{len(EXAMPLE_TEXT)} characters as {len(vocabulary.encode(EXAMPLE_TEXT))} tokens, and back"

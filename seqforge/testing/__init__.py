@@ -1,27 +1,20 @@
-"""Conformance suites and hypothesis strategies for plugin authors. They need the extra `seqforge-core[testing]`."""
+"""Conformance suites for plugin authors. `seqforge plugins check` and pytest run them."""
 
-try:
-    from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
-    from seqforge.testing.backend_suite import BackendSuite
-    from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, cell_cases
-    from seqforge.testing.cell_suite import CellSuite
-    from seqforge.testing.conformance import ConformanceError
-    from seqforge.testing.corpus_suite import CorpusSuite
-    from seqforge.testing.initializer_suite import InitializerSuite
-    from seqforge.testing.loss_suite import LossSuite
-    from seqforge.testing.metric_suite import MetricSuite
-    from seqforge.testing.optimizer_suite import OptimizerSuite
-    from seqforge.testing.prediction_metric_suite import PredictionMetricSuite
-    from seqforge.testing.sampler_suite import SamplerSuite
-    from seqforge.testing.schedule_suite import ScheduleSuite
-    from seqforge.testing.tracker_suite import TrackerSuite
-    from seqforge.testing.vocabulary_suite import VocabularySuite
-except ModuleNotFoundError as error:
-    if error.name not in {"hypothesis", "pytest"}:
-        raise
-    raise ImportError(
-        f"seqforge.testing needs {error.name}, which the extra `testing` installs: pip install 'seqforge-core[testing]'"
-    ) from error
+from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
+from seqforge.testing.backend_suite import BackendSuite
+from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case
+from seqforge.testing.cell_suite import CellSuite
+from seqforge.testing.conformance import ConformanceError
+from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.initializer_suite import InitializerSuite
+from seqforge.testing.loss_suite import LossSuite
+from seqforge.testing.metric_suite import MetricSuite
+from seqforge.testing.optimizer_suite import OptimizerSuite
+from seqforge.testing.prediction_metric_suite import PredictionMetricSuite
+from seqforge.testing.sampler_suite import SamplerSuite
+from seqforge.testing.schedule_suite import ScheduleSuite
+from seqforge.testing.tracker_suite import TrackerSuite
+from seqforge.testing.vocabulary_suite import VocabularySuite
 
 __all__ = [
     "AttentionFactory",
@@ -42,5 +35,4 @@ __all__ = [
     "TrackerSuite",
     "VocabularySuite",
     "build_case",
-    "cell_cases",
 ]

@@ -1,9 +1,9 @@
 """The conformance suite of backends, for subclasses in the tests of a plugin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+from unittest import SkipTest
 
-import pytest
 import torch
 
 from seqforge.kinds import Backend, BackendContext
@@ -59,17 +59,19 @@ class BackendSuite(Suite, kind="cell"):
     device: ClassVar[str] = "cpu"
     sizes: ClassVar[Sequence[CaseSizes]] = SIZES
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+    def pytest_generate_tests(self, metafunc: Any) -> None:
         """Run every test on every cell and type. pytest calls this.
 
         Raises:
             UsageError: If the subclass names no backend or lists no cell.
         """
+        import pytest
+
         if not hasattr(self, "backend"):
             raise pytest.UsageError(f"{type(self).__name__} must name its backend: backend = MyBackend")
         super().pytest_generate_tests(metafunc)
         if "dtype" in metafunc.fixturenames:
-            metafunc.parametrize("dtype", self.dtypes, ids=lambda dtype: str(dtype).removeprefix("torch."))
+            metafunc.parametrize("dtype", self.dtypes, ids=[str(dtype).removeprefix("torch.") for dtype in self.dtypes])
 
     def test_a_sequence_is_the_scan_of_step(self, make: CellFactory, dtype: torch.dtype) -> None:
         """Outputs, last state and all gradients agree with the scan of `step`, and the state keeps its type."""
@@ -105,7 +107,7 @@ class BackendSuite(Suite, kind="cell"):
         context = BackendContext(torch.device(self.device), dtype)
         cell = make(3, 4).to(context.device, parameter_dtype(dtype))
         if (refusal := backend.refusal(cell, context)) is not None:
-            pytest.skip(f"{type(backend).__name__} cannot run it: {refusal.reason}")
+            raise SkipTest(f"{type(backend).__name__} cannot run it: {refusal.reason}")
 
         def check(case: CellCase) -> None:
             on_backend = backend_case(backend, case, context)

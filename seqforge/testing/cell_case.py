@@ -1,11 +1,10 @@
 """A cell of some sizes with a random sequence, and the comparison of its results with others up to rounding."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from hypothesis import strategies
-from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
 from seqforge.kinds import Cell, State, map_state
@@ -18,7 +17,7 @@ CellFactory = Callable[[int, int], Cell[Any]]
 """Function that returns a cell for an input size and a hidden size: a class or `functools.partial(Class, option=…)`."""
 
 _ROUNDING = 1e-15
-"""Relative change of inputs and states that shows how much rounding changes the results of a cell in float64."""
+"""Relative error of numbers that shows how much rounding changes the results of a cell in float64."""
 
 
 class CaseSizes(NamedTuple):
@@ -73,18 +72,6 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
     return cell
 
 
-def cell_cases(make_cell: CellFactory, *, time: SearchStrategy[int] | None = None) -> SearchStrategy[CellCase]:
-    """Return a hypothesis strategy for cases of small sizes of a cell, for tests of your own.
-
-    Args:
-        make_cell: Function that returns a cell.
-        time: Strategy for the number of steps; from 1 to 5 by default.
-    """
-    size, seed = strategies.integers(1, 5), strategies.integers(0, 2**16)
-    sizes = strategies.builds(CaseSizes, size if time is None else time, size, size, size, seed)
-    return sizes.map(lambda found: build_case(make_cell, found))
-
-
 def rows_of(state: State, rows: slice) -> State:
     """Return some rows of a state."""
     return map_state(lambda tensor: tensor[rows], state)
@@ -93,8 +80,8 @@ def rows_of(state: State, rows: slice) -> State:
 def require_same(case: CellCase, problem: str, actual: Parts, compute: Callable[[CellCase], Parts]) -> None:
     """Check that results are those of a function of the case, up to rounding.
 
-    If they are not, the function computes them again with inputs and a state that are changed by a few roundings. So
-    the bound is wide for a cell that is ill-conditioned, such as a chaotic one after many steps.
+    If they are not, the function computes them again with errors of a few roundings in all numbers. So the bound is
+    wide for a cell that is ill-conditioned, such as a chaotic one after many steps.
 
     Args:
         case: The case.
@@ -109,20 +96,25 @@ def require_same(case: CellCase, problem: str, actual: Parts, compute: Callable[
     try:
         require_equal(case.cell, problem, actual, expected)
     except ConformanceError:
-        changed = compute(_with_rounding(case))
+        changed = compute(perturbed(case, _ROUNDING))
         slack = {part: _spread(changed[part], wanted) for part, wanted in expected.items()}
         require_equal(case.cell, problem, actual, expected, slack=slack)
 
 
-def _with_rounding(case: CellCase) -> CellCase:
+def perturbed(case: CellCase, size: float) -> CellCase:
+    """Return a case in which each number of the parameters, the inputs and the state has a small relative error."""
     generator = torch.Generator().manual_seed(7)
 
     def change(tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
             return tensor
-        return tensor * (1 + _ROUNDING * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype))
+        return tensor * (1 + size * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype))
 
-    return CellCase(case.cell, change(case.inputs), map_state(change, case.state))
+    cell = copy.deepcopy(case.cell)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.copy_(change(parameter))
+    return CellCase(cell, change(case.inputs), map_state(change, case.state))
 
 
 def _spread(changed: Tensor, expected: Tensor) -> Tensor:

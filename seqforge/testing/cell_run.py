@@ -1,12 +1,10 @@
 """A short run with a cell by the public interface: train, resume, sample and export."""
 
+import os
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
-
-import pytest
+from unittest import SkipTest, mock
 
 from seqforge.api import Run, export, texts, train
 from seqforge.experiment.experiment import Experiment
@@ -29,8 +27,9 @@ def require_run(make_cell: CellFactory) -> None:
     """
     registry = Registry.installed()
     if not any(plugin.name == "essentials" and plugin.state is PluginState.OK for plugin in registry.plugins):
-        pytest.skip("a run needs the default vocabulary and loss: pip install seqforge-essentials")
-    with _temporary_folder() as folder:
+        raise SkipTest("a run needs the default vocabulary and loss: pip install seqforge-essentials")
+    with tempfile.TemporaryDirectory() as name, mock.patch.dict(os.environ, SEQFORGE_CACHE=f"{name}/cache"):
+        folder = Path(name)
         run = train(_experiment(make_cell, registry), folder / "runs", progress=False)
         model = run.model("latest", device="cpu")
         _require_separate_layers(make_cell, list(cast("Any", model).stack.cells))
@@ -88,11 +87,3 @@ def _sample(run: Run, registry: Registry) -> str:
 
 def _named(parameters: dict[str, Any]) -> dict[str, Any]:
     return {f"`{name}`": value for name, value in parameters.items()}
-
-
-@contextmanager
-def _temporary_folder() -> Generator[Path]:
-    """Create a folder for the files of a run and its cache, which is deleted at the end."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQFORGE_CACHE", f"{folder}/cache")
-        yield Path(folder)

@@ -55,7 +55,7 @@ class CorpusSuite(Suite, kind="corpus"):
         corpus = make()
         names: dict[str, None] = {}
         spec = example_spec(make, corpus) if isinstance(corpus, LabelledCorpus) else None
-        for item in _items(corpus, self.limit):
+        for item in items_of(corpus, self.limit):
             is_document = isinstance(item, Document)
             fault = encoding_fault(item) if is_document else example_fault(cast("ExampleSpec", spec), item)
             require_no_fault(make, fault or name_fault(item.name))
@@ -71,25 +71,23 @@ class CorpusSuite(Suite, kind="corpus"):
     def test_documents_are_the_same_in_every_pass(self, make: Factory[AnyCorpus]) -> None:
         """A second pass, and another corpus with the same options, yield the same in the same order."""
         corpus = make()
-        first = [_comparable(item) for item in _items(corpus, self.limit)]
-        again = [_comparable(item) for item in _items(corpus, self.limit)]
-        if len(again) != len(first):
-            fail(make, "a second pass does not yield the same", expected=f"{len(first)} documents", got=len(again))
-        other = [_comparable(item) for item in _items(make(), self.limit)]
-        for problem, found in (("a second pass", again), ("another corpus with the same options", other)):
+        first, again, other = (list(map(_comparable, items_of(each, self.limit))) for each in (corpus, corpus, make()))
+        for when, found in (("a second pass", again), ("another corpus with the same options", other)):
             for index, (one, two) in enumerate(itertools.zip_longest(first, found)):
+                if one is None or two is None:
+                    counts = {"expected": f"{len(first)} documents", "got": len(found)}
+                    fail(make, f"{when} does not yield the same", **counts)
+                if one[0] != two[0]:
+                    problem = f"the name or order of document {index} differs in {when}"
+                    fail(make, problem, expected=repr(one[0]), got=repr(two[0]))
                 if one != two:
-                    names = [repr(each[0]) if each else "nothing" for each in (one, two)]
-                    if names[0] == names[1]:
-                        fail(make, f"the content of document {index} ({names[0]}) differs in {problem}")
-                    what = f"the name or order of document {index} differs in {problem}"
-                    fail(make, what, expected=names[0], got=names[1])
+                    fail(make, f"the content of document {index} ({one[0]!r}) differs in {when}")
 
     def test_the_fingerprint_is_stable(self, make: Factory[AnyCorpus]) -> None:
         """Two corpora with the same options have the same fingerprint, also after one was read."""
         corpus = make()
         before = read_fingerprint(corpus)
-        for _ in _items(corpus, self.limit):
+        for _ in items_of(corpus, self.limit):
             pass
         found = {"after reading": read_fingerprint(corpus), "of another corpus": read_fingerprint(make())}
         for when, fingerprint in found.items():
@@ -103,7 +101,7 @@ class CorpusSuite(Suite, kind="corpus"):
         largest = total = 0
         tracemalloc.start()
         try:
-            for item in _items(corpus, self.limit):
+            for item in items_of(corpus, self.limit):
                 size = len(item.content) if isinstance(item, Document) else 0
                 largest, total = max(largest, size), total + size
                 del item
@@ -132,7 +130,7 @@ class CorpusSuite(Suite, kind="corpus"):
                 )
 
         read = [document.name for document in itertools.islice(corpus.read(report), self.limit)]
-        names = [item.name for item in _items(corpus, self.limit)]
+        names = [item.name for item in items_of(corpus, self.limit)]
         if read != names:
             fail(make, "`read` yields other documents than `documents`", expected=names[:5], got=read[:5])
 
@@ -175,7 +173,7 @@ def example_spec(make: Factory[AnyCorpus], corpus: LabelledCorpus) -> ExampleSpe
     return spec
 
 
-def _items(corpus: AnyCorpus, limit: int) -> Iterator[Any]:
+def items_of(corpus: AnyCorpus, limit: int | None = None) -> Iterator[Any]:
     """Yield documents or examples as the engine reads them."""
     if isinstance(corpus, LabelledCorpus):
         return itertools.islice(read_items(corpus.examples(), Example, corpus.examples), limit)

@@ -1,11 +1,11 @@
 """The conformance suite of metrics of generated text, for subclasses in the tests of a plugin."""
 
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, cast
-
-import pytest
 
 from seqforge.errors import DataError
 from seqforge.faults import require_right
@@ -41,84 +41,85 @@ class MetricSuite(Suite, kind="metric"):
     metrics: ClassVar[Mapping[str, Factory[Metric]]]
     texts: ClassVar[Sequence[str]] = TEXTS
 
-    @pytest.fixture(autouse=True)
-    def _choose_folder(self, tmp_path: Path) -> None:
-        self._folder = tmp_path / "index"
-
     def test_any_text_is_scored(self, make: Factory[Metric]) -> None:
         """Any text, also an empty one and none at all, has finite values with the same names."""
-        metric = self._fitted(make)
-        names = set(score_of(make, metric, self.texts).values)
-        for texts in ([], list(HOSTILE), *([text] for text in HOSTILE)):
-            shown = f"{texts[0][:10]!r}" if len(texts) == 1 else f"{len(texts)} texts"
-            found = set(score_of(make, metric, texts).values)
-            if found != names:
-                problem = f"the names of the values differ for {shown}"
-                fail(make, problem, expected=sorted(names), got=sorted(found))
+        with self._fitted(make) as metric:
+            names = set(score_of(make, metric, self.texts).values)
+            for texts in ([], list(HOSTILE), *([text] for text in HOSTILE)):
+                shown = f"{texts[0][:10]!r}" if len(texts) == 1 else f"{len(texts)} texts"
+                found = set(score_of(make, metric, texts).values)
+                if found != names:
+                    problem = f"the names of the values differ for {shown}"
+                    fail(make, problem, expected=sorted(names), got=sorted(found))
 
     def test_findings_are_inside_the_texts(self, make: Factory[Metric]) -> None:
         """Each finding has the index of a text, a part of it, and a message."""
-        metric = self._fitted(make)
-        for texts in (list(self.texts), list(HOSTILE)):
-            for finding in score_of(make, metric, texts).findings:
-                require_no_fault(make, finding_fault(finding, texts))
+        with self._fitted(make) as metric:
+            for texts in (list(self.texts), list(HOSTILE)):
+                for finding in score_of(make, metric, texts).findings:
+                    require_no_fault(make, finding_fault(finding, texts))
 
     def test_the_order_of_texts_does_not_matter(self, make: Factory[Metric]) -> None:
         """Texts in another order, or scored again, have the same values."""
-        metric = self._fitted(make)
-        first = score_of(make, metric, self.texts)
-        for problem, texts in (
-            ("when the texts are scored again", self.texts),
-            ("when the texts are in another order", self.texts[::-1]),
-        ):
-            _require_values(make, problem, score_of(make, metric, texts), first.values)
+        with self._fitted(make) as metric:
+            first = score_of(make, metric, self.texts)
+            for problem, texts in (
+                ("when the texts are scored again", self.texts),
+                ("when the texts are in another order", self.texts[::-1]),
+            ):
+                _require_values(make, problem, score_of(make, metric, texts), first.values)
 
     def test_weights_are_sample_sizes(self, make: Factory[Metric]) -> None:
         """A weight is the sample size of its value, so that the weighted mean over groups is the value of all texts."""
-        metric = self._fitted(make)
-        whole = score_of(make, metric, self.texts)
-        parts = [score_of(make, metric, [text]) for text in self.texts]
-        for name, weight in whole.weights.items():
-            if name not in whole.values:
-                problem = f"the weight {name!r} belongs to no value"
-                fail(make, problem, expected=f"one of {sorted(whole.values)}")
-            weights = [part.weights.get(name, 1.0) for part in parts]
-            if not all(0 <= each < math.inf for each in (weight, *weights)):
-                fail(make, f"the weight of {name!r} is not finite and at least 0", got=weight)
-            if not math.isclose(sum(weights), weight, rel_tol=1e-6, abs_tol=1e-9):
-                problem = f"the weight of {name!r} is not a sample size: those of single texts do not add up"
-                fail(make, problem, expected=weight, got=sum(weights))
-            if weight:
-                total = sum(part.values[name] * each for part, each in zip(parts, weights, strict=True))
-                _require_values(make, "when averaged by its weight over single texts", whole, {name: total / weight})
+        with self._fitted(make) as metric:
+            whole = score_of(make, metric, self.texts)
+            parts = [score_of(make, metric, [text]) for text in self.texts]
+            for name, weight in whole.weights.items():
+                if name not in whole.values:
+                    problem = f"the weight {name!r} belongs to no value"
+                    fail(make, problem, expected=f"one of {sorted(whole.values)}")
+                weights = [part.weights.get(name, 1.0) for part in parts]
+                if not all(0 <= each < math.inf for each in (weight, *weights)):
+                    fail(make, f"the weight of {name!r} is not finite and at least 0", got=weight)
+                if not math.isclose(sum(weights), weight, rel_tol=1e-6, abs_tol=1e-9):
+                    problem = f"the weight of {name!r} is not a sample size: those of single texts do not add up"
+                    fail(make, problem, expected=weight, got=sum(weights))
+                if weight:
+                    total = sum(part.values[name] * each for part, each in zip(parts, weights, strict=True))
+                    _require_values(
+                        make, "when averaged by its weight over single texts", whole, {name: total / weight}
+                    )
 
     def test_a_fitted_state_can_be_restored(self, make: Factory[Metric]) -> None:
         """A metric that restores a fitted state gives the same scores, and refuses a damaged state."""
-        metric = self._fitted(make)
-        if not isinstance(metric, FittedMetric):
-            return
-        restored, damaged = cast("FittedMetric", make()), cast("FittedMetric", make())
-        state: Any = metric.state()
-        require_right(metric.state, state_fault(state))
-        restored.restore(state)
-        expected = score_of(make, metric, self.texts).values
-        _require_values(make, "after `restore`", score_of(make, restored, self.texts), expected)
-        try:
-            damaged.restore(b"\xff\x00 not a state")
-        except DataError:
-            return
-        fail(make, "`restore` accepts a damaged state", expected="a DataError, after which the engine calls `fit`")
+        with self._fitted(make) as metric:
+            if not isinstance(metric, FittedMetric):
+                return
+            restored, damaged = cast("FittedMetric", make()), cast("FittedMetric", make())
+            state: Any = metric.state()
+            require_right(metric.state, state_fault(state))
+            restored.restore(state)
+            expected = score_of(make, metric, self.texts).values
+            _require_values(make, "after `restore`", score_of(make, restored, self.texts), expected)
+            try:
+                damaged.restore(b"\xff\x00 not a state")
+            except DataError:
+                return
+            fail(make, "`restore` accepts a damaged state", expected="a DataError, after which the engine calls `fit`")
 
-    def _fitted(self, make: Factory[Metric]) -> Metric:
+    @contextmanager
+    def _fitted(self, make: Factory[Metric]) -> Generator[Metric]:
+        """Fit a metric to the texts, if it depends on the training text."""
         metric = make()
-        if isinstance(metric, FittedMetric):
-            metric.fit(iter([*self.texts, *HOSTILE]))
-        if isinstance(metric, IndexedMetric):
-            self._folder.mkdir()
-            metric.write_index(iter([*self.texts, *HOSTILE]), self._folder)
-            metric = cast("IndexedMetric", make())
-            metric.open_index(self._folder)
-        return metric
+        documents = iter([*self.texts, *HOSTILE])
+        with tempfile.TemporaryDirectory() as folder:
+            if isinstance(metric, FittedMetric):
+                metric.fit(documents)
+            if isinstance(metric, IndexedMetric):
+                metric.write_index(documents, Path(folder))
+                metric = cast("IndexedMetric", make())
+                metric.open_index(Path(folder))
+            yield metric
 
 
 def score_of(make: Any, metric: Metric, texts: Sequence[str]) -> Score:

@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.faults import require_right
-from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import LogitRule, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.kinds.sampler_contract import drawing_fault, finish_symbols, review_symbols, transform_logits
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
-from seqforge.testing.logit_rules import apply_rule
 
 
 class _Step(NamedTuple):
@@ -145,7 +144,7 @@ class SamplerSuite(Suite, kind="sampler"):
         if rule is None:
             return
         for number, step in enumerate(self._generate(make)):
-            expected = apply_rule(rule, step.logits).softmax(-1)
+            expected = _apply_rule(rule, step.logits).softmax(-1)
             problem = f"`logit_rule` returns the rule {rule.kind!r}, which differs from `transform`"
             actual = {"": step.result.softmax(-1)}
             require_equal(make, f"{problem} (draw {number})", actual, {"": expected}, tolerance=1e-5)
@@ -227,3 +226,25 @@ def _random_logits(size: int, number: int, generator: torch.Generator, forbid: b
     best = functional.one_hot(logits.argmax(-1), size).bool()
     share = (0.3, 0.99)[number % 2]
     return logits.masked_fill(~best & (torch.rand(3, size, generator=generator) < share), -torch.inf)
+
+
+def _apply_rule(rule: LogitRule, logits: Tensor) -> Tensor:
+    """Return logits `[batch, symbols]` after a rule, as a generation kernel computes them."""
+    probabilities = logits.double().softmax(-1)
+    match rule.kind:
+        case "temperature":
+            return logits / rule.value
+        case "greedy":
+            first = functional.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
+            return logits.masked_fill(~first, -torch.inf)
+        case "top-k":
+            least = logits.topk(min(int(rule.value), logits.shape[-1]), dim=-1).values[:, -1:]
+            return logits.masked_fill(logits < least, -torch.inf)
+        case "min-p":
+            least = rule.value * probabilities.amax(-1, keepdim=True)
+            return logits.masked_fill(probabilities < least, -torch.inf)
+        case "top-p":
+            ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
+            before = ordered.cumsum(-1) - ordered
+            kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < rule.value)
+            return logits.masked_fill(~kept, -torch.inf)

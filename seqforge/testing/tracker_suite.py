@@ -7,8 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
-
-import pytest
+from unittest import SkipTest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import TrackedRun, Tracker
@@ -140,7 +139,7 @@ class TrackerSuite(Suite, kind="tracker"):
             for name, (run, losses) in expected.items():
                 recorded = self.recorded(run)
                 if recorded is None:
-                    pytest.skip("no method `recorded`, which reads what the program stores")
+                    raise SkipTest("no method `recorded`, which reads what the program stores")
                 found = [(step, values["training/loss"]) for step, values in recorded if "training/loss" in values]
                 if [(step, round(value, 3)) for step, value in found] != losses:
                     fail(make, f"the values of {name} do not arrive", expected=losses, got=found)
@@ -165,7 +164,7 @@ def _started(make: Factory[Tracker], run: TrackedRun, *, complete: bool = True) 
         identifier = tracker.start(run)
     except PluginError as error:
         if isinstance(error.__cause__, ImportError):
-            pytest.skip(error.message)
+            raise SkipTest(error.message) from error
         raise
     try:
         yield tracker, identifier

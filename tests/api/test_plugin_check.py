@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from seqforge.api.plugin_check import ComponentReport, check_component
 from seqforge.cli.app import build_app
 from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
+from seqforge.testing.component_trial import try_component
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     vocabularies = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
     registry = with_plugin_file(Registry([vocabularies]), WRONG)
     entries = registry.plugins[-1].registrations
-    yield {entry.name: check_component(registry, entry, {}) for entry in entries}
+    yield {entry.name: check_component(registry, entry, {}, try_component) for entry in entries}
     del sys.modules["plugin_file_wrong_components"]
 
 
@@ -36,7 +37,7 @@ def test_a_name_that_a_first_party_component_has_is_named():
     own.add("schedule", "cosine", "seqforge_essentials.schedules:Cosine")
     own.add("schedule", "my-cosine", "seqforge_essentials.schedules:Cosine")
     registry = Registry([essentials, Plugin("mine", "", "", "1", PluginState.OK, registrations=(*own.registrations,))])
-    advice = [check_component(registry, entry, {}).advice for entry in own.registrations]
+    advice = [check_component(registry, entry, {}, try_component).advice for entry in own.registrations]
     assert advice == [
         "The name 'cosine' is that of essentials/cosine: choose another one, or write 'mine/cosine'.",
         "",
@@ -46,30 +47,30 @@ def test_a_name_that_a_first_party_component_has_is_named():
 @pytest.mark.parametrize(
     ("name", "finding"),
     [
-        ("unused", "its parameters peephole have no gradient: nothing uses them"),
+        ("unused", "the parameter `peephole` never gets a gradient"),
         ("in-place", "the given state was modified in place: `state.average`"),
         ("plain-tensor", "tensor `scale` is not registered as a parameter or buffer"),
         ("in-float32", "float32 inside a float64 cell (wrong_components.py, line "),
         ("on-the-processor", "a tensor on the CPU inside a cell on another device (wrong_components.py, line "),
         ("vectors-only", "it cannot read symbols, integers [time, batch], as the first layer does: RuntimeError"),
-        ("infinite", "its outputs on 32 random steps are not finite"),
+        ("infinite", "the output is not finite for normally distributed inputs"),
         ("wrong-default", "hidden_size: the default should be greater than 0, not 0"),
         ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),
-        ("changing", "fingerprint must return the same text in every call"),
+        ("changing", "the fingerprint after reading differs, so that the corpus is encoded again in every run"),
         ("numbered", "fingerprint returned an int, not text"),
         ("misfit", "of 'one' does not fit the example spec: "),
-        ("lower-case", "is decoded as b'DEF AREA"),
-        ("unmasked", "a target that is ignored (-100) has a gradient"),
-        ("frozen", "a step with a gradient changes no parameter"),
-        ("negative", "factor returned -0.01"),
+        ("lower-case", "is decoded as b'THE CAT SAT"),
+        ("unmasked", "an output for an ignored target changes the loss"),
+        ("frozen", "the learning rate of a group is not positive: got 0.0"),
+        ("negative", "factor returned -0.25"),
         ("forbidding", "transform forbids every symbol; at least one must stay allowed"),
         ("outside", "is outside of the texts"),
         ("not-a-number", "its value 'mean' is nan"),
-        ("dividing", "it fails: ZeroDivisionError: division by zero (wrong_components.py, line "),
+        ("dividing", "raises ZeroDivisionError: division by zero (wrong_components.py, line "),
         ("table", "it returned a dict, not a Score"),
-        ("wild", "initialize wrote NaN or infinity to stack.cells.0.recurrent_weight"),
-        ("transposed", "it fails: RuntimeError"),
-        ("shifted", "the outputs of on-shifted differ from those of the scan of its step"),
+        ("wild", "initialize wrote NaN or infinity to input.embedding.weight"),
+        ("transposed", "a call raises RuntimeError: The size of tensor a (6) must match"),
+        ("shifted", "Shifted on OnShifted in float64: the output differs from the scan of `step`"),
         ("on-shifted", "on the backend shifted, its outputs differ from those of the eager backend"),
     ],
 )
@@ -81,7 +82,7 @@ def test_what_is_wrong_is_named(name: str, finding: str, reports: dict[str, Comp
 
 def test_a_cell_that_is_right_has_times_and_advice(reports: dict[str, ComponentReport]) -> None:
     assert reports["good"].verdict == "right"
-    assert "32 steps × 16 rows: eager " in reports["good"].finding
+    assert "25 tests; 32 steps × 16 rows: eager " in reports["good"].finding
     assert reports["good"].advice == 'Describe hidden_size: Annotated[type, Field(description="…")].'
 
 
@@ -89,7 +90,7 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     kept = tuple(entry for entry in essentials.registrations if entry.kind != "cell")
     plugin = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
-    found = [check_component(Registry([plugin]), entry, {}) for entry in kept]
+    found = [check_component(Registry([plugin]), entry, {}, try_component) for entry in kept]
     verdicts = {report.name: report.verdict.value for report in found if report.verdict != "right"}
     assert verdicts == {"essentials/text": "not tried", "essentials/inline": "not tried"}
     assert [report.advice for report in found if report.verdict == "right" and report.advice] == []

@@ -17,6 +17,7 @@ from seqforge.cli.plugins_new import check_name
 from seqforge.errors import PluginError
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Plugin, PluginState, Registry, with_project
+from seqforge.testing.component_trial import try_component
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -49,7 +50,7 @@ def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, wri
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     (registration,) = plugin.registrations
     # Without the backends of other plugins, nothing is compiled.
-    report = check_component(Registry([essentials, plugin]), registration, {})
+    report = check_component(Registry([essentials, plugin]), registration, {}, try_component)
     kind, interface = INTERFACES[choice]
     assert (report.kind, report.name, report.verdict) == (kind.name, f"one-{choice}/one-{choice}", "right")
     assert report.advice == ""

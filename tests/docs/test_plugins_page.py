@@ -15,6 +15,7 @@ from seqforge.cli.new_plugin import render_plugin
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Registry, with_plugin_file
 from seqforge.registry.local_plugins import component_name
+from seqforge.testing.component_trial import try_component
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,7 +36,8 @@ SHOWN_IN = {
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
 FURTHER = {"corpus": "json_lines.py", "labelled-examples": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
-           "cell-of-a-paper": "qrnn.py", "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
+           "cell-of-a-paper": "qrnn.py value_residual.py steady_rnn.py lru.py",
+           "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
 """Files of these pages besides the example of a new plugin."""
 
 
@@ -70,7 +72,7 @@ def require_right(file: Path, registry: Registry) -> Registry:
     """Check that every component of a file is right, or needs options that have no default."""
     found = with_plugin_file(registry, file)
     for registration in found.plugins[-1].registrations:
-        report = check_component(found, registration, {})
+        report = check_component(found, registration, {}, try_component)
         assert report.verdict == "right" or "it has no default for" in report.finding, report
     return found
 

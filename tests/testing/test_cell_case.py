@@ -2,12 +2,13 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings, strategies
 from torch import nn
 
 from seqforge.kinds import Cell
 from seqforge.kinds.cell_results import read_steps, results_of
-from seqforge.testing import CaseSizes, ConformanceError, build_case, cell_cases
+from seqforge.testing import CaseSizes, ConformanceError, build_case
 from seqforge.testing.cell_case import require_same
 
 

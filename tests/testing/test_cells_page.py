@@ -86,7 +86,8 @@ def test_an_auxiliary_loss_does_not_depend_on_recomputation(tmp_path: Path) -> N
 
 
 def test_an_auxiliary_loss_with_labelled_examples_is_an_error() -> None:
-    examples = sf.examples([("ab", 0), ("ba", 1)] * 10, target=sf.Classes(("a", "b")))
+    spec = sf.ExampleSpec(sf.Text(), "sequence", sf.Classes(("a", "b")), "once")
+    examples = sf.examples([("ab", 0), ("ba", 1)] * 10, spec)
     experiment = sf.Experiment(corpus=examples, model={"cells": [sf.use(SteadyRNN)]}, training={"steps": 1})
     with pytest.raises(ExperimentError, match="SteadyRNN has an auxiliary loss, which only a language model adds"):
         sf.train(experiment, progress=False)

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import FactoredCell, HiddenState
-from seqforge.registry import Registration
+from seqforge.registry import Component, Registration
 from seqforge.testing import CellSuite
-from seqforge.testing.installed_plugin import factory_of
+from seqforge.testing.component_trial import factory_of
 
 pytest_plugins = ["pytester"]
 
@@ -102,5 +102,6 @@ class WithHeads(FactoredCell[HiddenState]):
 
 
 def test_hidden_sizes_that_a_cell_refuses_are_rounded_up():
-    make_cell = factory_of(Registration("cell", "mine", "with-heads", "mine:WithHeads", False), WithHeads)
+    registration = Registration("cell", "mine", "with-heads", "mine:WithHeads", False)
+    make_cell = factory_of(Component(registration, WithHeads, {"hidden_size": 128}, {}))
     assert [make_cell(3, size).hidden_size for size in (1, 4, 5, 70)] == [4, 4, 8, 72]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
@@ -11,7 +12,6 @@ from seqforge_parallel_cells.linear_recurrence import linear_recurrence, paralle
 
 from seqforge.kinds import scan
 from seqforge.registry import Registry, resolve
-from seqforge.testing import cell_cases
 
 every_cell = pytest.mark.parametrize("cell_class", [MinGRU, MinLSTM])
 

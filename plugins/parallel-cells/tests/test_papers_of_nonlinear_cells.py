@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_parallel_cells.ind_rnn import IndRNN
 from seqforge_parallel_cells.sru import SRU
-
-from seqforge.testing import cell_cases
 
 PHI = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_parallel_cells.rg_lru import RGLRU
 
 from seqforge.kinds import HiddenState
-from seqforge.testing import cell_cases
 
 
 def sigmoid(x):

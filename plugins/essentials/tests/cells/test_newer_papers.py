@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings
 from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
 from seqforge_essentials.cells.slstm import SLSTM
-
-from seqforge.testing import cell_cases
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

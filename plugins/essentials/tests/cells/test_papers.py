@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+from cell_cases import cell_cases
 from hypothesis import given, settings
 from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.kinds import HiddenState
-from seqforge.testing import cell_cases
 
 
 def sigmoid(x):
