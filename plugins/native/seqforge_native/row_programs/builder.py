@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -221,7 +222,7 @@ class Builder:
 
 def broadcast_shape(views: Sequence[View]) -> tuple[int, ...]:
     """Return the shape to which tensors are broadcast."""
-    return tuple(cast("Any", torch).broadcast_shapes(*(view.shape for view in views)))
+    return np.broadcast_shapes(*(view.shape for view in views))
 
 
 def _simplified(operation: str, views: Sequence[View]) -> View | None:

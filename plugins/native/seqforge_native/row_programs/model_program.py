@@ -76,7 +76,7 @@ def compile_model(model: GenerationModel) -> ModelProgram:
 def _compile(model: GenerationModel) -> ModelProgram:
     builder, states = Builder(), list[list[View]]()
     recorder = StepRecorder(builder)
-    table = _table(model.cells[0], model.embedding, len(model.head_bias))
+    table = _table(model.cells[0], model.embedding)
     symbol = builder.new_view((1, table.shape[1]), 0)
     hidden, after = recorder.tensor_of(symbol), list[Tensor]()
     for index, cell in enumerate(model.cells):
@@ -98,12 +98,12 @@ def _compile(model: GenerationModel) -> ModelProgram:
     return _arranged(builder, table, symbol, logits, states)
 
 
-def _table(cell: Cell[Any], embedding: Tensor | None, symbols: int) -> Float[Tensor, "symbols features"]:
+def _table(cell: Cell[Any], embedding: Tensor | None) -> Float[Tensor, "symbols features"]:
     """Return what the lowest layer reads of each symbol: the products of its input."""
     if embedding is not None:
         inputs = embedding.detach()
     else:
-        inputs = torch.arange(symbols) if cell.reads_symbols else torch.eye(symbols)
+        inputs = torch.arange(cell.input_size) if cell.reads_symbols else torch.eye(cell.input_size)
     return cell.project(inputs[None])[0].float().contiguous()
 
 

@@ -163,12 +163,9 @@ def _tanh_gradient(builder: Builder, gradient: Any, result: Any) -> View:
 
 
 def _gelu(builder: Builder, value: Any, *, approximate: str = "none") -> View:
-    if approximate == "tanh":
-        cube = builder.apply("mul", builder.apply("mul", value, value), value)
-        inner = builder.apply("add", value, builder.apply("mul", cube, 0.044715))
-        scaled = builder.apply("tanh", builder.apply("mul", inner, math.sqrt(2 / math.pi)))
-    else:
-        scaled = builder.apply("erf", builder.apply("mul", value, math.sqrt(0.5)))
+    if approximate != "none":
+        raise UntraceableError("an approximate gelu")
+    scaled = builder.apply("erf", builder.apply("mul", value, math.sqrt(0.5)))
     return builder.apply("mul", builder.apply("mul", value, 0.5), builder.apply("add", scaled, 1.0))
 
 
@@ -203,18 +200,33 @@ def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -
     return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
 
 
-def _product(builder: Builder, left: Any, right: Any, bias: torch.Tensor | None = None) -> View:
-    if isinstance(right, torch.Tensor) and left.shape[0] == 1:
-        return builder.multiply_by_weight(left, right, bias)
-    return builder.multiply_by_matrix(left, builder.as_view(right))
+def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -> View:
+    """Multiply the last axis of a tensor by a matrix. A constant matrix is a weight, if the tensor has one row."""
+    *rows, depth = left.shape
+    if len(right.shape) != 2 or not rows:
+        raise UntraceableError("a product of these shapes")
+    flat = _viewed(_aten.view.default, builder, left, [math.prod(rows), depth])
+    if isinstance(right, torch.Tensor) and math.prod(rows) == 1 and (bias is None or isinstance(bias, torch.Tensor)):
+        product = builder.multiply_by_weight(flat, right, bias)
+    else:
+        product = builder.multiply_by_matrix(flat, builder.as_view(right))
+        product = product if bias is None else builder.apply("add", product, bias)
+    return product.relaid(product.layout.view(*rows, right.shape[1]))
+
+
+def _linear(builder: Builder, value: Any, weight: Any, bias: Any = None) -> View:
+    transposed = (
+        weight.t() if isinstance(weight, torch.Tensor) else _viewed(_aten.permute.default, builder, weight, [1, 0])
+    )
+    return _matrix_product(builder, value, transposed, bias)
 
 
 def _added_product(
     builder: Builder, added: Any, left: Any, right: Any, *, beta: float | int = 1, alpha: float | int = 1
 ) -> View:
-    if isinstance(added, torch.Tensor) and isinstance(right, torch.Tensor) and left.shape[0] == alpha == beta == 1:
-        return _product(builder, left, right, added)
-    scaled = builder.apply("mul", _product(builder, left, right), alpha)
+    if alpha == beta == 1:
+        return _matrix_product(builder, left, right, added)
+    scaled = builder.apply("mul", _matrix_product(builder, left, right), alpha)
     return builder.apply("add", builder.apply("mul", added, beta), scaled)
 
 
@@ -224,6 +236,7 @@ _VIEWS = (
     _aten.permute.default,
     _aten.select.int,
     _aten.slice.Tensor,
+    _aten.split.Tensor,
     _aten.split_with_sizes.default,
     _aten.squeeze.dims,
     _aten.unsqueeze.default,
@@ -246,6 +259,8 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.clamp.Tensor: ELEMENTWISE[_aten.clamp.default],
     _aten.erf.default: partial(_elementwise, "erf"),
     _aten.gelu.default: _gelu,
+    _aten.linear.default: _linear,
+    _aten.matmul.default: _matrix_product,
     _aten.cumsum.default: _along_one,
     _aten.cummax.default: _largest_along_one,
     _aten.silu.default: _silu,
@@ -256,7 +271,7 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.softplus_backward.default: _softplus_gradient,
     _aten.log_sigmoid_forward.default: _log_sigmoid,
     _aten.log_sigmoid_backward.default: _log_sigmoid_gradient,
-    _aten.mm.default: _product,
+    _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_product,
 }
 """Function of every operation. torch decomposes others into these if it can."""

@@ -1,14 +1,12 @@
 """Programs of a cell with matrix states, in the layout of the kernel."""
 
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.utils import _pytree
 
 from seqforge.kinds import MatrixStateCell
 from seqforge_native.row_programs.arrangement import NUMBERS, arranged, assign_memory, encoded
@@ -24,7 +22,7 @@ from seqforge_native.row_programs.memory import (
 )
 from seqforge_native.row_programs.operations import FUNCTIONS
 from seqforge_native.row_programs.recording import RowFunction, record
-from seqforge_native.traced.recording import location_of_node, operation_name
+from seqforge_native.traced.evaluation import evaluate
 from seqforge_native.traced.values import UntraceableError
 
 PORTS = ("input", "mixed", "query", "key", "value", "decay", "read", "write", "reads", "output")
@@ -124,7 +122,7 @@ def _compile(
         name: builder.new_view(shape, 1 if name == "output" else 2)
         for name, shape in zip(results, shapes[len(inputs) + len(tensors) :], strict=True)
     }
-    found = iter(_evaluate(graph, builder, [*inputs.values(), *parameters.values(), *cotangents.values()]))
+    found = iter(evaluate(graph, builder, [*inputs.values(), *parameters.values(), *cotangents.values()], FUNCTIONS))
     exchanged = {name: builder.straight(builder.as_view(next(found))) for name in results}
     gradients, of_parameters = dict[str, View](), dict[str, int]()
     memory = Buffer(0, space="gradients")
@@ -144,40 +142,6 @@ def _compile(
         exchanged["output"] = builder.copied(exchanged["output"])
         cotangents = dict[str, View]()
     return _arranged(builder, parameters, (inputs, exchanged), (cotangents, gradients), of_parameters)
-
-
-def _evaluate(graph: torch.fx.GraphModule, builder: Builder, inputs: Sequence[View]) -> list[Any]:
-    """Return the results of a graph of aten operations, with 0 for None."""
-    known: dict[torch.fx.Node, Any] = {}
-    waiting = iter(inputs)
-    results: list[Any] = []
-    for node in graph.graph.nodes:
-        if node.op == "placeholder":
-            known[node] = next(waiting)
-        elif node.op == "get_attr":
-            tensor = getattr(graph, cast("str", node.target))
-            if tensor.numel() != 1:
-                raise UntraceableError("a tensor that is neither a parameter nor a buffer")
-            known[node] = builder.constant(float(tensor), tensor.shape)
-        elif node.op == "output":
-            flat = _pytree.tree_flatten(node.args[0])[0]
-            results = [builder.constant(0.0) if each is None else known[each] for each in flat]
-        else:
-            arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
-            if node.target is operator.getitem:
-                known[node] = arguments[0][arguments[1]]
-                continue
-            function = FUNCTIONS.get(node.target)
-            if function is None:
-                raise UntraceableError(f"the operation {operation_name(node.target)}{location_of_node(node)}")
-            try:
-                known[node] = function(builder, *arguments, **options)
-            except UntraceableError as error:
-                raise UntraceableError(f"{error}{location_of_node(node)}") from error
-            except (TypeError, RuntimeError, IndexError) as error:
-                name = operation_name(node.target)
-                raise UntraceableError(f"the operation {name} with these options: {error}") from error
-    return results
 
 
 def _arranged(

@@ -16,6 +16,7 @@ from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import Value
 from seqforge_native.row_programs.operations import FUNCTIONS
 from seqforge_native.row_programs.state_changes import emit_change
+from seqforge_native.traced.evaluation import compute
 from seqforge_native.traced.recording import operation_name
 from seqforge_native.traced.values import UntraceableError
 
@@ -89,16 +90,11 @@ class StepRecorder(TorchDispatchMode):
         operation = _without_effect(func)
         if operation is not func:
             self._require_alone(tensors[0])
-        if operation not in FUNCTIONS:
-            if func not in _DECOMPOSITIONS:
-                raise UntraceableError(f"the operation {operation_name(func)}")
+        if operation not in FUNCTIONS and func in _DECOMPOSITIONS:
             with self:
                 return _DECOMPOSITIONS[func](*args, **kwargs)
         arguments, options = _pytree.tree_map(self.value_of, (args, kwargs))
-        try:
-            value = FUNCTIONS[operation](self._builder, *arguments, **options)
-        except (TypeError, RuntimeError, IndexError) as error:
-            raise UntraceableError(f"the operation {operation_name(func)} with these options: {error}") from error
+        value = compute(operation, self._builder, arguments, options, FUNCTIONS)
         return self._recorded(func(*args, **kwargs), value)
 
     def _recorded(self, result: Any, value: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqforge.kinds import Cell
 from seqforge_native.cell_tensors import heads_of, why_not_elementwise
-from seqforge_native.traced.evaluation import evaluate
+from seqforge_native.traced.evaluation import evaluate_units
 from seqforge_native.traced.graph import REDUCTIONS, Graph, Node, Product, needed_by
 from seqforge_native.traced.recording import Step, record
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
@@ -115,10 +115,10 @@ def _trace(step: Step) -> Trace:
         *(Value(nodes, "shared", shape=(len(nodes) * hidden_size,)) for nodes in vectors),
     ]
     state_gradients = [per_row("state_gradient", index) for index in range(state_count)]
-    results = evaluate(recorded, arithmetic, [*inputs, per_row("output_gradient"), *state_gradients])
+    results = evaluate_units(recorded, arithmetic, [*inputs, per_row("output_gradient"), *state_gradients])
     if not step.whole and results[0].blocks == results[1].blocks:
         # The output is the hidden state: the kernel adds the gradients of both before this computation.
-        results = evaluate(recorded, arithmetic, [*inputs, arithmetic.as_value(0.0), *state_gradients])
+        results = evaluate_units(recorded, arithmetic, [*inputs, arithmetic.as_value(0.0), *state_gradients])
     outputs, gradients = results[: 1 + state_count], iter(results[1 + state_count :])
     of_sides, of_state = list(islice(gradients, step.sides)), list(islice(gradients, state_count))
     of_weights = list(islice(gradients, len(weights)))
