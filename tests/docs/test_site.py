@@ -113,6 +113,9 @@ FIRST_RESULTS = {
     "loss": "how-to/lower-the-loss.html",
     "export": "how-to/trained-models.html",
     "notebook": "get-started/python.html",
+    "save model": "how-to/trained-models.html",
+    "hyperparameter": "how-to/sweeps.html",
+    "stop training": "how-to/resume.html",
 }
 """Words that a reader searches for, and the page that answers."""
 
