@@ -18,7 +18,9 @@ from benchmarks.c_learning.ngram import fit
 from benchmarks.c_learning.scores import ERRORS, FEWEST, Share, score_texts
 from benchmarks.c_learning.texts import load_or_compute, read_run, sample_ngram, sample_run
 from benchmarks.report import Table
-from seqforge import Run, evaluation
+from seqforge import Run
+from seqforge.evaluation import metrics
+from seqforge.evaluation.likelihood import LikelihoodScore
 
 ORDERS = (10, 20)
 SHORTEST_COPY = 50
@@ -106,7 +108,7 @@ def draw_chart(temperature: float, read: Mapping[float, Mapping[str, Share]], re
 def measure_bits(run: Run, step: int) -> float:
     """Return the bits per held-out character of a checkpoint."""
     score = run.evaluate(checkpoint=str(step))
-    assert isinstance(score, evaluation.LikelihoodScore)
+    assert isinstance(score, LikelihoodScore)
     return score.bits_per_character
 
 
@@ -122,7 +124,7 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
         metric.write_index(iter(documents), Path(folder))
         metric.open_index(Path(folder))
         return {
-            name: dict(evaluation.score_texts({"memorization": metric}, [[text] for text in column]).values)
+            name: dict(metrics.score_texts({"memorization": metric}, [[text] for text in column]).values)
             for name, column in texts.items()
         }
 

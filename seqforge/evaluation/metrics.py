@@ -84,13 +84,13 @@ def score_texts(
         known = _find_errors(validate_score(metric.score([prompt]))) if prompt else Counter[_Error]()
         scores = [_score(metric, group, prompt, known) for group in groups]
         alone = [] if len(texts) < FEWEST_PARTS else [_score(metric, [text], prompt, known) for text in texts]
-        intervals = _find_intervals(alone, metric.quantities) if alone else {}
+        intervals = find_intervals(alone, metric.quantities) if alone else {}
         marks = [
             Mark(found.start, found.stop, found.message)
             for found in scores[0].findings
             if found.text == 0 and found.severity == "error"
         ]
-        return _average(scores), intervals, _add_sizes(scores), marks
+        return average_scores(scores), intervals, add_sizes(scores), marks
 
     scores = score_by_each(metrics, score, world)
     return TextScores(
@@ -186,7 +186,8 @@ def score_by_each(
     return {name: found[name] for name in names if name in found}
 
 
-def _average(scores: Sequence[Score]) -> dict[str, float]:
+def average_scores(scores: Sequence[Score]) -> dict[str, float]:
+    """Return the weighted means of the values of scores by a metric, without those whose weights are all 0."""
     means: dict[str, float] = {}
     for key in scores[0].values:
         weights = [score.weights.get(key, 1.0) for score in scores]
@@ -196,7 +197,8 @@ def _average(scores: Sequence[Score]) -> dict[str, float]:
     return means
 
 
-def _add_sizes(scores: Sequence[Score]) -> dict[str, float]:
+def add_sizes(scores: Sequence[Score]) -> dict[str, float]:
+    """Return the sample sizes of the values that have one."""
     return {key: float(sum(score.weights.get(key, 0.0) for score in scores)) for key in scores[0].weights}
 
 
@@ -204,7 +206,7 @@ _SCALES = {"share": 1.0, "per 1,000": 1000.0}
 """For each unit of a share, the value of all cases."""
 
 
-def _find_intervals(scores: Sequence[Score], quantities: Mapping[str, Quantity]) -> dict[str, Interval]:
+def find_intervals(scores: Sequence[Score], quantities: Mapping[str, Quantity]) -> dict[str, Interval]:
     """Return the intervals of the values with a weight, from the scores of single texts.
 
     A share has the interval of Wilson, and any other mean a bootstrap interval.

@@ -36,6 +36,7 @@ PREPARATION = {
 
 MEANINGS = {
     "README.md": {"notes.txt": "experiments/input.txt"},
+    "docs/how-to/evaluate.md": {"samples.txt": "experiments/input.txt", "held-out": "experiments/input.txt"},
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
     "docs/how-to/device.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},

@@ -4,12 +4,15 @@ Every command of seqforge imports this module, so it imports all else inside fun
 """
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from seqforge.errors import DataError, did_you_mean
+
+_Result = TypeVar("_Result")
 
 
 def c_structure(
@@ -49,7 +52,15 @@ def c_structure(
     no_lexicon: Annotated[
         bool, typer.Option("--no-lexicon", help="Use no lexicon, so that undefined names need --strict.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as a JSON array.")] = False,
+    rates: Annotated[
+        bool,
+        typer.Option("--rates", help="Print the rate of each error instead, with its interval. Each file is a text."),
+    ] = False,
+    reference: Annotated[
+        list[str],
+        typer.Option(metavar="PATH", help="With --rates: file or folder of real code to compare with. Repeatable."),
+    ] = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find structural errors in C, for example in samples of a model, and print them in the format of a compiler.
 
@@ -70,6 +81,8 @@ def c_structure(
       seqforge c-structure runs/first-run/samples/*.txt --cut --ignore indentation
 
       seqforge sample runs/first-run | seqforge c-structure - --select names
+
+      seqforge c-structure my-samples/ --rates --reference linux/kernel/
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
     from seqforge_code_structure.report import Report
@@ -78,27 +91,57 @@ def c_structure(
     try:
         if lexicon and no_lexicon:
             raise DataError("--lexicon and --no-lexicon exclude each other", hint="Leave one of them out.")
+        if rates:
+            if no_lexicon or strict or select or ignore:
+                raise DataError("--rates always uses all rules and a lexicon", hint="Leave the other option out.")
+            _show_rates(files, reference, lexicon, as_json)
+            return
+        if reference:
+            raise DataError("--reference needs --rates", hint="Add --rates.")
         report = Report(_select_rules(select, ignore), as_json=as_json)
         settings = Settings(read_lexicon(lexicon) if lexicon else None, no_lexicon, cut, strict)
         names = find_files(files)
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
-    shows_progress = sys.stderr.isatty() and len(names) > 1
     unread = 0
-    for number, found in enumerate(analyze_files(names, settings), start=1):
+    for found in _show_progress(analyze_files(names, settings), len(names)):
         if found.problem:
             typer.echo(f"error: {found.problem}", err=True)
             unread += 1
         else:
             report.add(found)
-        if shows_progress:
-            typer.echo(f"\r\033[K{number:,} of {len(names):,} files", err=True, nl=False)
-    if shows_progress:
-        typer.echo("\r\033[K", err=True, nl=False)
     report.finish(explicit=no_lexicon)
     if report.findings or unread:
         raise typer.Exit(2 if unread else 1)
+
+
+def _show_rates(files: list[str], reference: list[str], lexicon: "Path | None", as_json: bool) -> None:
+    """Print the rates of errors in files, compared with those in a reference."""
+    from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
+    from seqforge_code_structure.rates import find_rates, print_rates, score_files
+    from seqforge_code_structure.sources import find_files
+
+    names = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
+    groups = [find_files(files), find_files(reference)]
+    scores = [
+        [scored for texts in _show_progress(score_files(group, names), len(group)) for scored in texts]
+        for group in groups
+        if group
+    ]
+    rates = [find_rates(texts) for texts in scores]
+    print_rates(rates[0], len(scores[0]), *((rates[1], len(scores[1])) if reference else (None, 0)), as_json=as_json)
+
+
+def _show_progress(results: "Iterable[_Result]", files: int) -> "Iterator[_Result]":
+    """Yield the result of each file, and show their number on a terminal."""
+    shown = sys.stderr.isatty() and files > 1
+    for number, result in enumerate(results, start=1):
+        yield result
+        if shown:
+            typer.echo(f"\r\033[K{number:,} of {files:,} files", err=True, nl=False)
+    if shown:
+        typer.echo("\r\033[K", err=True, nl=False)
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:

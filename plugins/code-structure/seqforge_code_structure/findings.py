@@ -61,17 +61,20 @@ def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bo
         cut: Whether the text lacks its end, and may lack its beginning.
         strict: Whether every name must be declared by the text, except names of called functions and constants.
     """
-    headers = list(_SAMPLE.finditer(text))
-    if not headers:
-        return _analyze_text(text, lexicon, cut, strict)
     defects: list[Defect] = []
     counts: Counter[str] = Counter()
-    starts, stops = [match.end() for match in headers], [match.start() for match in headers[1:]]
-    for start, stop in zip(starts, [*stops, len(text)], strict=True):
+    for start, stop in find_samples(text):
         found = _analyze_text(text[start:stop], lexicon, cut, strict)
         defects += [defect._replace(start=defect.start + start, stop=defect.stop + start) for defect in found.defects]
         counts += found.counts
     return Analysis(defects, counts)
+
+
+def find_samples(text: str) -> list[tuple[int, int]]:
+    """Return the start and the end of each sample that `seqforge sample --count 2` prints, or of the whole text."""
+    headers = list(_SAMPLE.finditer(text))
+    starts = [match.end() for match in headers] or [0]
+    return list(zip(starts, [*(match.start() for match in headers[1:]), len(text)], strict=True))
 
 
 def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> Analysis:

@@ -237,3 +237,59 @@ def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
 def test_errors_of_the_command_line_are_reported(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-lexicon", *arguments) == 1
     assert message in capsys.readouterr().err
+
+
+WRONG = "int g(int dev)\n{\n\treturn dev + ret;\n}\n\nint h(void)\n{\n\treturn (1;\n}\n"
+
+
+def write_texts(folder: Path, name: str, texts: list[str]) -> None:
+    (folder / name).mkdir()
+    for number, text in enumerate(texts):
+        (folder / name / f"{number}.c").write_text(text)
+
+
+def test_rates_of_files_are_compared_with_those_of_a_reference(folder: Path, monkeypatch, capsys):
+    write_texts(folder, "samples", [WRONG, TRAINING] * 12)
+    write_texts(folder, "real", [TRAINING] * 25)
+    assert run(monkeypatch, "c-structure", "samples", "--rates", "--reference", "real", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["texts"], found["reference"]["texts"]) == (24, 25)
+    brackets = found["rates"]["brackets.balanced"]
+    assert (brackets["value"], brackets["cases"]) == (pytest.approx(2 / 3), 36)
+    undefined = found["rates"]["identifiers.returns_undeclared"]
+    assert undefined["value"] > 0
+    assert undefined["interval"][0] < undefined["value"] < undefined["interval"][1]
+    real = found["reference"]["rates"]["identifiers.returns_undeclared"]
+    assert real["value"] == 0
+    assert real["interval"][1] > 0
+    excess = found["excess"]["identifiers.returns_undeclared"]
+    assert excess["value"] == undefined["value"]
+    assert excess["interval"][0] > 0
+    assert found["rates"]["terminators.unterminated_characters"]["value"] is None
+
+
+def test_rates_are_a_table_with_what_compilers_accept_first(folder: Path, monkeypatch, capsys):
+    samples = "".join(f"--- sample {number} of 2\n{text}" for number, text in enumerate((WRONG, TRAINING), start=1))
+    (folder / "samples.txt").write_text(samples)
+    assert run(monkeypatch, "c-structure", "samples.txt", "--rates") == 0
+    captured = capsys.readouterr()
+    heading, first, *rows = captured.out.splitlines()
+    assert heading.split() == ["of", "the", "rate", "cases"]
+    assert first.startswith("units that gcc accepts")
+    assert any(
+        re.fullmatch(r"functions that declare a name twice in one scope +0\.00% +\d", row.strip()) for row in rows
+    )
+    assert "2 texts; 95% intervals in parentheses" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "text"], "--reference needs --rates"),
+        (["--rates", "--strict"], "--rates always uses all rules and a lexicon"),
+        (["--rates", "--reference", "missing.c"], "missing.c: cannot be read"),
+    ],
+)
+def test_wrong_options_of_rates_are_reported(folder: Path, monkeypatch, capsys, options: list[str], message: str):
+    assert run(monkeypatch, "c-structure", "good.c", *options) == 2
+    assert message in capsys.readouterr().err
