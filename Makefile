@@ -51,7 +51,7 @@ clean:
 	@$(PYTHON) -m venv $(@:/bin/pip=) || \
 		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
-# Without isolation, pip makes no environment of its own for each of the 13 packages.
+# Without isolation, pip makes no environment of its own for each package.
 INSTALL := $(BIN)/pip install -q --no-build-isolation
 
 .venv/installed: $(PROJECTS) | .venv/bin/pip

@@ -49,6 +49,7 @@ install_import_hook(
         "seqforge_linux_source",
         "seqforge_native",
         "seqforge_parallel_cells",
+        "seqforge_subwords",
     ],
     "beartype.beartype",
 )

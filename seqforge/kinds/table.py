@@ -185,6 +185,7 @@ FIRST_PARTY = frozenset(
         "native",
         "parallel-cells",
         "pretrained",
+        "subwords",
         "sweeps",
         "tasks",
         "trackers",

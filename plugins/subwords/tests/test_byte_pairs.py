@@ -1,0 +1,146 @@
+"""The vocabulary `bpe`: exact texts, merges that do not depend on the order, files of the library, and a run."""
+
+import json
+import math
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from seqforge_subwords import byte_pairs
+from seqforge_subwords.byte_pairs import BytePairs
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+import seqforge as sf
+from seqforge.errors import DataError
+from seqforge.testing import VocabularySuite
+
+DOCUMENTS = [
+    "".join(f"the number {n} is {'odd' if n % 2 else 'even'}, and {n * n} its square\n" for n in part).encode()
+    for part in (range(100), range(100, 300), range(1000, 1200))
+]
+
+
+class TestVocabulary(VocabularySuite):
+    vocabularies: ClassVar = {"bpe": BytePairs, "bpe, small": partial(BytePairs, size=300)}
+
+
+@pytest.fixture(scope="module")
+def learned() -> BytePairs:
+    vocabulary = BytePairs(size=400)
+    vocabulary.learn(DOCUMENTS)
+    return vocabulary
+
+
+@given(st.text().map(str.encode) | st.binary())
+@example("the number 1 ä".encode()[:-1] + b"\xff is")
+def test_every_text_is_decoded_as_it_was(learned: BytePairs, content: bytes) -> None:
+    assert learned.decode(learned.encode(content)) == content
+
+
+def test_frequent_sequences_are_symbols_and_rare_ones_are_bytes(learned: BytePairs) -> None:
+    small = BytePairs(size=259)
+    small.learn([b"a low low", b"a lower"])
+    assert [small.decode([token]) for token in small.encode(" lower")] == [b" low", b"e", b"r"]
+    assert learned.size == 400
+    assert [learned.decode([token]) for token in learned.encode("дa")] == ["д".encode()[:1], "д".encode()[1:], b"a"]
+    whole = b"".join(DOCUMENTS)
+    assert len(learned.encode(whole)) < len(whole) / 3
+
+
+def test_merges_do_not_depend_on_the_order_of_the_documents(learned: BytePairs) -> None:
+    lines = [line + b"\n" for content in DOCUMENTS for line in content.splitlines()]
+    states = []
+    for seed in range(3):
+        random.Random(seed).shuffle(lines)
+        other = BytePairs(size=400)
+        other.learn(lines)
+        states.append(other.state())
+    assert states[0] == states[1] == states[2]
+
+
+def test_a_long_document_is_encoded_in_pieces(learned: BytePairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(DOCUMENTS)
+    whole = learned.encode(text)
+    monkeypatch.setattr(byte_pairs, "_PIECE", 50)
+    pieces = learned.encode(text)
+    assert learned.decode(pieces) == text
+    assert len(whole) <= len(pieces) < 1.2 * len(whole)
+
+
+def write_tokenizer(path: Path, **parts: Any) -> Tokenizer:
+    """Write a file of the library, learned from the documents."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    for name, part in parts.items():
+        setattr(tokenizer, name, part)
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|end|>"]
+    )
+    tokenizer.train_from_iterator([content.decode() for content in DOCUMENTS], trainer)
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def test_a_file_of_the_library_divides_texts_as_the_library_does(tmp_path: Path) -> None:
+    tokenizer = write_tokenizer(tmp_path / "tokenizer.json")
+    vocabulary = BytePairs(file=tmp_path / "tokenizer.json")
+    vocabulary.learn([b"other text"])
+    text = DOCUMENTS[0].decode()
+    expected = [tokenizer.decode([token]) for token in tokenizer.encode(text).ids]
+    assert [vocabulary.decode([token]).decode() for token in vocabulary.encode(text)] == expected
+    assert vocabulary.size == 499  # without the special token
+    small = BytePairs(size=300, file=tmp_path / "tokenizer.json")
+    small.learn([])
+    assert small.size == 300
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a file of the library tokenizers"),
+        ("[]", "not a file of the library tokenizers"),
+        (json.dumps({"model": {"type": "WordPiece", "vocab": {}}}), "not a file of the library tokenizers"),
+    ],
+)
+def test_another_file_is_an_error(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        BytePairs(file=path)
+    with pytest.raises(DataError, match="No such file"):
+        BytePairs(file=tmp_path / "missing.json")
+
+
+def test_a_file_that_changes_texts_is_an_error(tmp_path: Path) -> None:
+    for parts in ({"normalizer": normalizers.Lowercase()}, {"pre_tokenizer": pre_tokenizers.Whitespace()}):
+        write_tokenizer(tmp_path / "tokenizer.json", **parts)
+        with pytest.raises(DataError, match="in another way than GPT-2"):
+            BytePairs(file=tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("merges", ["ab", "a b c", "ab c", "a b\nabc d", 3])
+def test_damaged_merges_are_an_error(merges: Any) -> None:
+    with pytest.raises(ValueError, match=r"merge|unpack"):
+        BytePairs().restore({"merges": merges})
+
+
+def test_a_run_states_bits_per_character_whatever_its_symbols(tmp_path: Path) -> None:
+    experiment = sf.Experiment(
+        corpus=sf.use("inline", text="".join(f"the number {number} is a number\n" for number in range(300))),
+        vocabulary=sf.use("bpe", size=300),
+        model={"cells": [sf.use("gru", hidden_size=16)]},
+        data={"validation_fraction": 0.2},
+        training={"steps": 30, "batch_size": 4, "sequence_length": 16},
+        sampling={"interval": 30, "length": 20},
+    )
+    run = sf.train(experiment, output=tmp_path, progress=False)
+    score = run.evaluate()
+    tokens, characters = score.tokens, score.tokens * run.load().dataset.characters_per_token("validation")
+    assert characters > 2 * tokens
+    assert score.bits_per_character == pytest.approx(score.loss * tokens / math.log(2) / characters)
+    assert run.sample("the number 1", length=5)[0].startswith("the number 1")
