@@ -6,7 +6,6 @@ its brackets balance under these two, whatever the names mean.
 
 import re
 from functools import lru_cache, reduce
-from typing import NamedTuple
 
 from seqforge_code_structure.defects import DEEPEST_NESTING
 
@@ -31,18 +30,6 @@ _KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITH
 """Assignments under which numbers, and names that no C compiler defines, are true."""
 
 
-class Level(NamedTuple):
-    """An open `#if`.
-
-    Attributes:
-        outside: Assignments under which the text around it is compiled.
-        taken: Assignments under which one of its branches so far is compiled.
-    """
-
-    outside: int
-    taken: int
-
-
 class Conditions:
     """The open conditions at the current position, which moves through a text.
 
@@ -54,7 +41,8 @@ class Conditions:
 
     def __init__(self) -> None:
         self.compiled = BOTH
-        self._levels: list[Level] = []
+        self._levels: list[tuple[int, int]] = []
+        """For each open `#if`, the assignments that compile the text around it, and those of its branches so far."""
         self._deeper = 0
 
     @property
@@ -77,19 +65,19 @@ class Conditions:
                 return
             guard = name == "ifndef" and _defines_next(text, stop, condition)
             true = BOTH if guard else evaluate_condition(name, condition)
-            self._levels.append(Level(self.compiled, true))
+            self._levels.append((self.compiled, true))
             self.compiled &= true
         elif self._deeper:
             self._deeper -= name == "endif"
         elif not self._levels:
             return
         elif name == "endif":
-            self.compiled = self._levels.pop().outside
+            self.compiled, _ = self._levels.pop()
         else:
-            level = self._levels[-1]
-            true = (BOTH if name == "else" else evaluate_condition(name.removeprefix("el"), condition)) & ~level.taken
-            self._levels[-1] = Level(level.outside, level.taken | true)
-            self.compiled = level.outside & true
+            outside, taken = self._levels[-1]
+            true = (BOTH if name == "else" else evaluate_condition(name.removeprefix("el"), condition)) & ~taken
+            self._levels[-1] = outside, taken | true
+            self.compiled = outside & true
 
 
 def _defines_next(text: str, position: int, condition: str) -> bool:

@@ -1,7 +1,6 @@
 """Demands on the types of expressions: change the guess of the name that an expression gets its type from."""
 
 import re
-from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
@@ -19,21 +18,13 @@ _CONSTANT_PLACES = frozenset(
 _DECLARATIONS = frozenset({"declaration", "parameter_declaration", "field_declaration"})
 
 
-class Local(NamedTuple):
-    """A variable that the unit declares.
+def find_locals(root: Node) -> dict[str, tuple[str, int]]:
+    """Return the variables and parameters that a tree declares, by name. The first one of a name counts.
 
-    Attributes:
-        type: Name of its type if the unit does not declare it, or "".
-        pointers: Number of times that its declaration dereferences this type.
+    Each has the name of its type if the unit does not declare it, or "", and the number of times that its declaration
+    dereferences this type.
     """
-
-    type: str
-    pointers: int
-
-
-def find_locals(root: Node) -> dict[str, Local]:
-    """Return the variables and parameters that a tree declares, by name. The first one of a name counts."""
-    found: dict[str, Local] = {}
+    found: dict[str, tuple[str, int]] = {}
     for node in walk(root):
         if node.type in _DECLARATIONS:
             kind = node.child_by_field_name("type")
@@ -42,7 +33,7 @@ def find_locals(root: Node) -> dict[str, Local]:
                 *around, declared = follow_declarator(declarator)
                 pointers = sum(each.type in ("pointer_declarator", "array_declarator") for each in around)
                 if declared.type == "identifier":
-                    found.setdefault(text_of(declared), Local(name, pointers))
+                    found.setdefault(text_of(declared), (name, pointers))
     return found
 
 
@@ -137,7 +128,7 @@ class Demands:
         name = text_of(node)
         if node.type == "identifier":
             if name in self._locals:
-                kind = self._locals[name].type
+                kind, _ = self._locals[name]
                 return (self.guesses.types, kind) if kind in self.guesses.types else (None, "")
             if name in self.guesses.texts or name in self.defined:
                 return None, ""
@@ -194,7 +185,7 @@ class Demands:
         if shapes is None:
             return False
         if shapes is self.guesses.types:
-            pointers -= self._locals[text_of(node)].pointers
+            pointers -= self._locals[text_of(node)][1]
         elif shapes is self.guesses.variables and is_constant(name):
             self.guesses.constants.pop(name, None)
         return self._change(shapes, name, pointers, base)

@@ -74,13 +74,15 @@ class Resolution:
         """Visit the names in the syntax tree of the unit."""
         self._has_error = tree.root_node.has_error
         self.error = _find_error(tree.root_node)
+        scopes, names, nodes = self.scopes, self.VISITS_OF_NAMES, self.VISITS_OF_NODES
         for node, capture in find_captures(_QUERY, tree.root_node):
             start, stop = node.start_byte, node.end_byte
-            self.scopes.move(start + self._offset)
-            if (visit_node := self.VISITS_OF_NODES.get(capture)) is not None:
-                visit_node(self, node)
-            elif (visit_name := self.VISITS_OF_NAMES.get(capture)) is None:
-                self._enter(capture, stop)
+            scopes.move(start + self._offset)
+            if (visit_name := names.get(capture)) is None:
+                if (visit_node := nodes.get(capture)) is not None:
+                    visit_node(self, node)
+                else:
+                    self._enter(capture, stop)
             # The parser inserts names of length 0 for those that are missing.
             elif start < stop and not self._is_inside("ignored", start):
                 name = self._text[start:stop]
