@@ -163,8 +163,6 @@ def imports_torch(module: str) -> bool:
 
 
 def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
-    for backend in preset.backends:
-        registry.load(registry.find("backend", backend))
     unknown = dict(preset.options).keys() - options_of(registry.load(preset), preset.kind, preset.target).model_fields
     if unknown:
         raise PluginError(f"{preset.target} has no option {min(unknown)!r}")

@@ -19,12 +19,10 @@ from seqforge.registry import (
     Component,
     Part,
     Problem,
-    Registry,
     as_list,
     default,
     from_validation,
     raise_problems,
-    registry_of,
 )
 
 MAXIMUM_REPEAT = 1000
@@ -45,8 +43,7 @@ def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: Valida
     """Return the cell of a table once for each layer."""
     keys: dict[str, Any] = {}
     if isinstance(table, Mapping | str):
-        cell = {"use": table} if isinstance(table, str) else dict(cast("Mapping[str, Any]", table))
-        table = _expand_preset(cell, registry_of(info))
+        table = {"use": table} if isinstance(table, str) else dict(cast("Mapping[str, Any]", table))
         keys = {name: table.pop(name) for name in Layer.model_fields if name in table}
     problems: list[Problem] = []
     layer, component = Layer(), None
@@ -63,14 +60,6 @@ def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: Valida
     backends = tuple(name for name in layer.backend if name != AUTO_BACKEND)
     pin = {"backend": backends[0] if len(backends) == 1 else list(backends)} if backends else {}
     return [replace(component, table={**component.table, **pin}, backends=backends)] * layer.repeat
-
-
-def _expand_preset(options: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """Replace the name of a preset by its cell and its backends."""
-    for preset in registry.registrations("cell"):
-        if preset.backends and preset.qualified_name == options.get("use"):
-            return {"backend": list(preset.backends), **options, "use": preset.target}
-    return options
 
 
 def _join(layers: list[list[Component]]) -> list[Component]:

@@ -79,9 +79,6 @@ class Part:
             model = options_of(component, self.kind, registration.qualified_name)
         except PluginError as error:
             raise_problems([Problem(place, error.message, error.hint or "", error.python_hint or "")])
-        if self.interface is not None and registration.backends:
-            message = f"{registration.qualified_name} pins a layer to a backend, but this is a part of a layer"
-            raise_problems([Problem(place, message, f"Use {registration.target}.")])
         if self.interface is not None and not issubclass(component, self.interface):
             needed = self.interface.__name__
             message = f"{registration.qualified_name} is not of the type {needed}, which this option needs"

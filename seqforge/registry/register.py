@@ -1,7 +1,7 @@
 """The registration of a plugin's components and models. This module does not import torch."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ class Registration:
         target: Class of the component, as `module:Class`.
         qualified_only: Whether the component is found only by `plugin/name`.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
-        backends: For a preset, the backends to which it pins the cell named in `target`, in order of preference.
         options: For a preset, values of options of the cell named in `target`.
     """
 
@@ -38,16 +37,13 @@ class Registration:
     target: str
     qualified_only: bool
     component: type[Any] | None = field(default=None, repr=False)
-    backends: tuple[str, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
 
     @property
     def preset_of(self) -> str:
         """Description of a preset, such as "block with gate = 'gelu'"; empty for a component."""
         settings = ", ".join(f"{name} = {value!r}" for name, value in self.options)
-        parts = [f" on the backend {' or '.join(self.backends)}"] if self.backends else []
-        parts += [f" with {settings}"] if settings else []
-        return f"{self.target}{''.join(parts)}" if parts else ""
+        return f"{self.target} with {settings}" if settings else ""
 
     @property
     def qualified_name(self) -> str:
@@ -111,24 +107,20 @@ class Register:
             raise ValueError(f"{name!r}: no kind of component is called {kind!r}; the kinds are {', '.join(KINDS)}")
         self._add(kind, name, target, qualified_only)
 
-    def preset(
-        self, name: str, *, cell: str, backend: str | Sequence[str] = (), options: Mapping[str, Any] | None = None
-    ) -> None:
-        """Register a preset: another name for a cell of any plugin, with options of it, or pinned to a backend.
+    def preset(self, name: str, *, cell: str, options: Mapping[str, Any]) -> None:
+        """Register a preset: another name for a cell of any plugin with options of it.
 
         Args:
-            name: Name of the preset. A preset with a backend is found only by `plugin/name`.
+            name: Name of the preset.
             cell: Name of the cell.
-            backend: Backend, or several, of which the first that can run the cell is used.
             options: Values of options, which an experiment may change.
 
         Raises:
-            ValueError: If the name is malformed or taken, or if there is neither a backend nor an option.
+            ValueError: If the name is malformed or taken, or if there is no option.
         """
-        backends = (backend,) if isinstance(backend, str) else tuple(backend)
-        if not backends and not options:
-            raise ValueError(f"preset {name!r} names no backend and no option")
-        self._add("cell", name, cell, bool(backends), backends, tuple((options or {}).items()))
+        if not options:
+            raise ValueError(f"preset {name!r} names no option")
+        self._add("cell", name, cell, False, tuple(options.items()))
 
     def model(self, name: str, folder: Path) -> None:
         """Register a trained model: a folder of the plugin's package that `seqforge export` wrote.
@@ -146,17 +138,14 @@ class Register:
         name: str,
         target: str,
         qualified_only: bool,
-        backends: tuple[str, ...] = (),
         options: tuple[tuple[str, Any], ...] = (),
     ) -> None:
         _check_name(kind, name)
-        if not backends and not options and not _TARGET.fullmatch(target):
+        if not options and not _TARGET.fullmatch(target):
             raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
         if any((other.kind, other.name) == (kind, name) for other in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
-        self.registrations.append(
-            Registration(kind, self._plugin, name, target, qualified_only, None, backends, options)
-        )
+        self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, None, options))
 
 
 def _check_name(kind: str, name: str) -> None:

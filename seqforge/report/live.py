@@ -13,7 +13,7 @@ from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
 from seqforge.report.samples import SampleReader
-from seqforge.runs.history import HISTORY, read_activity, read_state
+from seqforge.runs.history import HISTORY, read_state
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
 from seqforge.storage.files import describe_failure
@@ -53,8 +53,9 @@ class LiveRun:
         """Return what changes whenever the run writes something or ends."""
         directory = self._run.directory
         logs = [directory.metrics, directory.path / HISTORY]
-        state = read_state(directory.path), read_activity(directory.path)
-        return state, [(path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()]
+        return read_state(directory.path), [
+            (path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()
+        ]
 
     def _collect(self) -> bytes:
         self._run.refresh()
@@ -67,8 +68,6 @@ class LiveRun:
             if (value := number_of(last, key)) is not None:
                 status += f" · {value:.3f} {unit}"
                 break
-        if activity := read_activity(self._run.directory.path):
-            status = f"{activity} · {status}"
         news = {
             "state": facts.state,
             "ended": facts.state != "running",

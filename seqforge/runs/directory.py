@@ -54,7 +54,6 @@ FILES = (
     *(f"{key}.json" for key in OBSERVER_KEYS),
     LOCK,
     CRASH,
-    ".activity",
 )
 FOLDERS = ("samples", "initial", "checkpoints")
 

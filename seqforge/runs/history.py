@@ -2,9 +2,6 @@
 
 A record of a start describes what the metrics log does not contain: the command, the machine, the versions, the corpus
 and the size of the model. A run that was resumed has several.
-
-What the process does between two steps, such as "evaluating", is in the file `.activity`. It exists only during this
-work, or if the process was killed then. So it has a meaning only while a process holds the lock of the run.
 """
 
 import contextlib
@@ -14,7 +11,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,15 +20,10 @@ from typing import Any, Literal
 from seqforge.errors import RunError
 from seqforge.runs.directory import CRASH, LOCK
 from seqforge.runs.metrics_log import HISTORY, MetricsLog, read_metrics
-from seqforge.storage.files import open_regular, read_bounded
+from seqforge.storage.files import read_bounded
 from seqforge.storage.locks import try_lock
 
 STARTED, ENDED = "started", "ended"
-
-ACTIVITY = ".activity"
-
-LONGEST_ACTIVITY = 100
-"""Largest size of the file `.activity` that is read, in bytes."""
 
 RunState = Literal["running", "finished", "interrupted", "failed"]
 
@@ -120,35 +112,6 @@ def _is_locked(path: Path) -> bool:
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None
-
-
-@contextlib.contextmanager
-def recorded_activity(folder: Path, work: str) -> Generator[None]:
-    """Record what this process does inside the block. If the file cannot be written, training goes on.
-
-    Args:
-        folder: Run directory.
-        work: Name of the work.
-    """
-    path = folder / ACTIVITY
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-        # The file is not synced to disk, since it matters only to processes of this machine.
-        with open_regular(path, "xb") as file:
-            file.write(work.encode())
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-
-
-def read_activity(folder: Path) -> str:
-    """Return what the process that trains a run is doing; empty while it takes steps."""
-    try:
-        return read_bounded(folder / ACTIVITY, LONGEST_ACTIVITY).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
 
 
 def _now() -> str:

@@ -15,7 +15,7 @@ from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
 from seqforge.model import map_states
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.history import record_end, record_start, recorded_activity
+from seqforge.runs.history import record_end, record_start
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.runs.samples import CHECKSUMS, SAMPLE, write_samples
 from seqforge.runs.training_state import TrainingState
@@ -45,10 +45,6 @@ class RunRecord:
         self._log = MetricsLog(directory.metrics)
         with reported_failures(f"reading {directory.path}"):
             self._folder = directory.path.stat() if world.is_first else None
-
-    def activity(self, work: str) -> contextlib.AbstractContextManager[None]:
-        """Return a context in which other processes can read what this run is doing, such as "evaluating"."""
-        return recorded_activity(self._directory.path, work) if self._world.is_first else contextlib.nullcontext()
 
     def find(self, event: str, step: int) -> dict[str, Any] | None:
         """Return the line of an event at a step in the metrics log, or None if there is none; in every process."""

@@ -1,8 +1,8 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from seqforge.distribution.replica import Replica
 from seqforge.distribution.world import FailedElsewhereError
@@ -290,20 +290,13 @@ class Trainer:
         if self._sampled != step:
             self._sample()
 
-    @contextmanager
-    def _work(self, work: str) -> Generator[None]:
-        """Announce the work inside the block, to callbacks and to processes that follow the run."""
-        self._notify(WorkProgressed(work))
-        with self._record.activity(work):
-            yield
-
     def _evaluate(self) -> bool:
         """Score the validation split if there is one, and return whether the loss is the lowest so far."""
         state = self._state
         if not self._task.has_validation:
             return False
-        with self._work("evaluating"):
-            score = self._task.evaluate(state.model, report=self._notify)
+        self._notify(WorkProgressed("evaluating"))
+        score = self._task.evaluate(state.model, report=self._notify)
         best = score.loss < state.best_loss
         state.best_loss = min(score.loss, state.best_loss)
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
@@ -320,8 +313,8 @@ class Trainer:
         if not self._task.has_samples:
             return
         try:
-            with self._work("sampling"):
-                sample = self._task.sample(state.model, state.step, report=self._notify)
+            self._notify(WorkProgressed("sampling"))
+            sample = self._task.sample(state.model, state.step, report=self._notify)
         except (RunError, DataError):
             raise
         except FailedElsewhereError:  # The other process prints the warning.
@@ -340,5 +333,5 @@ class Trainer:
         """Save the state, and the loss if the step was evaluated."""
         state = self._state
         loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
-        with self._work("saving"):
-            self._record.save(state, loss)
+        self._notify(WorkProgressed("saving"))
+        self._record.save(state, loss)

@@ -124,13 +124,13 @@ def test_plugins_are_listed_and_described(seqforge: Callable) -> None:
     as_json = json.loads(seqforge("plugins", "list", "--json").stdout)
     assert {plugin["state"] for plugin in as_json if plugin["name"] == "essentials"} == {"ok"}
     shown = seqforge("plugins", "show", "cudnn")
-    assert "cudnn/lstm" in shown.stdout
+    assert "onednn" in shown.stdout
     component = seqforge("plugins", "show", "min-gru").stdout
     assert component.startswith("parallel-cells/min-gru: cell\n")
     assert "    hidden_size  integer > 0, default 128\n                 Size of the state" in component
-    preset = seqforge("plugins", "show", "cudnn/lstm").stdout
-    assert "  preset of     lstm on the backend cudnn" in preset
-    assert "  class         seqforge_essentials.cells.lstm:LSTM\n" in preset
+    preset = seqforge("plugins", "show", "xlstm-block").stdout
+    assert "  preset of     essentials/block with norm = 'layer'" in preset
+    assert "  class         seqforge_essentials.cells.block:Block\n" in preset
     qualified = seqforge("plugins", "show", "code-structure/c-characters").stdout
     assert "number ≥ 0 and < 1, default 0.1" in qualified
     assert "source               corpus, required" in qualified

@@ -242,19 +242,9 @@ def test_a_plugin_can_register_components_of_every_kind(kind: str):
     ]
 
 
-def test_a_preset_is_a_qualified_name_for_a_cell_with_pinned_backends(make_registry: MakeRegistry):
-    register = Register("fused")
-    register.preset("lstm", cell="alpha/lstm", backend=("first", "second"))
-    register.preset("gru", cell="gru", backend="first")
-    assert [(found.target, found.backends) for found in register.registrations] == [
-        ("alpha/lstm", ("first", "second")),
-        ("gru", ("first",)),
-    ]
-    registry = Registry([*REGISTRY.plugins, replace(plugin("fused"), registrations=tuple(register.registrations))])
-    assert registry.find("cell", "fused/lstm").backends == ("first", "second")
-    assert registry.find("cell", "lstm").qualified_name == "alpha/lstm"
-    with pytest.raises(ValueError, match="preset 'rnn' names no backend and no option"):
-        register.preset("rnn", cell="rnn", backend=())
+def test_a_preset_names_options(make_registry: MakeRegistry):
+    with pytest.raises(ValueError, match="preset 'rnn' names no option"):
+        Register("fused").preset("rnn", cell="rnn", options={})
 
 
 def test_the_core_has_a_backend_without_any_plugin():

@@ -83,15 +83,11 @@ def test_a_component_may_build_those_within_it_for_another_size(registry: Regist
     ]
 
 
-def test_a_preset_is_neither_a_part_of_a_layer_nor_the_cell_of_a_preset(registry: Registry):
+def test_a_preset_is_not_the_cell_of_a_preset(registry: Registry):
     register = Register("fused")
-    register.preset("layer", cell="sample/layer", backend="eager")
-    register.preset("circle", cell="fused/circle", backend="eager")
+    register.preset("circle", cell="fused/circle", options={"hidden_size": 3})
     fused = replace(registry.plugins[0], name="fused", registrations=tuple(register.registrations))
     both = Registry([*registry.plugins, fused])
-    assert problems(both, 'use = "layer"\ninner = { use = "fused/layer" }', "cell") == [
-        "key.inner.use: fused/layer pins a layer to a backend, but this is a part of a layer. Use sample/layer."
-    ]
     (problem,) = resolve(both, "cell", "fused/circle", "key", Path())
     assert "is a preset of 'fused/circle', which is a preset too" in str(problem)
 

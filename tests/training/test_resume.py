@@ -25,9 +25,9 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "lstm, peepholes, coupled": [
         {"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "coupled_gates": True}
     ],
-    "onednn rnn": [{"use": "cudnn/rnn", "hidden_size": 8, "repeat": 2}],
-    "onednn gru": [{"use": "cudnn/gru", "hidden_size": 8, "repeat": 2}],
-    "onednn lstm": [{"use": "cudnn/lstm", "hidden_size": 8, "repeat": 2}],
+    "onednn rnn": [{"use": "rnn", "backend": ["cudnn", "onednn"], "hidden_size": 8, "repeat": 2}],
+    "onednn gru": [{"use": "gru", "backend": ["cudnn", "onednn"], "hidden_size": 8, "repeat": 2}],
+    "onednn lstm": [{"use": "lstm", "backend": ["cudnn", "onednn"], "hidden_size": 8, "repeat": 2}],
     "native lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2, "backend": "native"}],
     "native gru": [{"use": "essentials/gru", "hidden_size": 20, "backend": "native"}],
     "native rnn": [{"use": "essentials/rnn", "hidden_size": 20, "backend": "native"}],
@@ -35,7 +35,10 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "inductor lstm": [{"use": "essentials/lstm", "hidden_size": 12, "backend": "inductor"}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
-    "different layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
+    "different layers": [
+        {"use": "essentials/gru", "hidden_size": 6},
+        {"use": "lstm", "backend": ["cudnn", "onednn"], "hidden_size": 10},
+    ],
 }
 
 

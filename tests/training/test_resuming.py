@@ -61,7 +61,7 @@ def test_a_new_learning_rate_takes_effect(run: Run, registry: Registry) -> None:
 
 
 def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    cells = [{"use": "cudnn/lstm", "hidden_size": 7}]
+    cells = [{"use": "lstm", "backend": ["cudnn", "onednn"], "hidden_size": 7}]
     fused = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
     assert read_backends(fused.path).cells == {"stack.cells.0": "onednn"}
     changed(fused, registry, "model.cells.0={use='lstm', hidden_size=7}", "training.backend=eager").resume()

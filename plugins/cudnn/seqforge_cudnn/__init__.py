@@ -7,8 +7,6 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Register the backends, and each cell pinned to them as a preset."""
+    """Register the backends."""
     register.add("backend", "cudnn", "seqforge_cudnn.backend:CudnnBackend")
     register.add("backend", "onednn", "seqforge_cudnn.backend:OnednnBackend")
-    for name in ("rnn", "gru", "lstm"):
-        register.preset(name, cell=name, backend=("cudnn", "onednn"))

@@ -26,9 +26,6 @@ STYLES = {"finished": "green", "pruned": "yellow", "failed": "red", "running": "
 def sweep(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="Sweep file.")],
-    grid: Annotated[
-        bool, typer.Option("--grid", help="Try all combinations of the values, instead of a number of trials.")
-    ] = False,
     trials: Annotated[
         int | None, typer.Option(metavar="NUMBER", min=1, help="Number of trials. Default: that of the sweep file.")
     ] = None,
@@ -68,7 +65,7 @@ def sweep(
 
       seqforge sweep sweep.toml
 
-      seqforge sweep sweep.toml --grid --set training.steps=500
+      seqforge sweep sweep.toml --trials 100 --set training.steps=500
 
       seqforge sweep sweep.toml --storage postgresql+psycopg://user@host/sweeps
     """
@@ -90,7 +87,7 @@ def sweep(
         with lock_folder(folder):
             study = open_study(settings, storage, folder)
             if not show:
-                plan_trials(study, settings, grid=grid)
+                plan_trials(study, settings)
         if not show:
             _run(study, settings, folder, registry)
         _print_study(study, settings, folder, registry, as_json=as_json)

@@ -95,7 +95,7 @@ def planned(study: optuna.Study) -> list[FrozenTrial]:
     ]
 
 
-def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
+def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
     """Queue the trials that are missing or have failed. A worker takes each from the queue, so that none runs twice.
 
     If there are no more combinations of values than trials, each combination is queued once.
@@ -103,7 +103,6 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
     Args:
         study: The study.
         sweep: The sweep.
-        grid: Whether all combinations of values are tried, instead of values that the sampler chooses.
 
     Raises:
         ExperimentError: If the study has trials with other parameters or another base experiment.
@@ -113,9 +112,9 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    if grid or sweep.is_exhaustive:
+    if sweep.is_exhaustive:
         tried = [known_values(trial) for trial in existing]
-        for chosen in sweep.grid():
+        for chosen in sweep.list_combinations():
             if chosen not in tried:
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
     else:

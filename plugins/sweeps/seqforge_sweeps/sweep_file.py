@@ -107,20 +107,8 @@ class Sweep:
         """Whether there are no more combinations of the values than trials."""
         return self.combinations is not None and self.combinations <= self.settings.trials
 
-    def grid(self) -> list[dict[str, Any]]:
-        """Return all combinations of the values, as Optuna stores them.
-
-        Raises:
-            ExperimentError: If a parameter may have any number of a range, or if there are too many combinations.
-        """
-        for key, values in self.parameters.items():
-            if values.count is None:
-                raise ExperimentError(
-                    f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range of integers",
-                    hint="Write a list such as [0.001, 0.01], or run the sweep without --grid.",
-                )
-        if (self.combinations or 0) > MAXIMUM_TRIALS:
-            raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
+    def list_combinations(self) -> list[dict[str, Any]]:
+        """Return all combinations of the values, as Optuna stores them, of a sweep that is exhaustive."""
         listed = (values.listed() for values in self.parameters.values())
         return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 

@@ -86,7 +86,7 @@ def test_a_locked_database_is_reported(sweep: Sweep, tmp_path: Path, monkeypatch
         pytest.raises(RunError, match="cannot be used: OperationalError: database is locked"),
         reported_storage(None, tmp_path),
     ):
-        plan_trials(study, sweep, grid=False)
+        plan_trials(study, sweep)
     other.close()
 
 
@@ -106,7 +106,7 @@ def test_a_trial_outlasts_an_outage_of_the_storage(
 ) -> None:
     monkeypatch.setattr("seqforge_sweeps.trials.SIGN_OF_LIFE_SECONDS", -1.0)
     study = open_study(sweep, None, tmp_path)
-    plan_trials(study, sweep, grid=False)
+    plan_trials(study, sweep)
     fails = "begin select abs(-9223372036854775808); end"  # no constraint, whose error Optuna may ignore
     change(
         f"create trigger run_fails before insert on trial_user_attributes when new.key = '{RUN}' {fails};"

@@ -137,14 +137,6 @@ def test_an_experiment_in_the_place_of_a_sweep_file_is_one_error(tmp_path: Path)
     assert 'base = "base.toml"' in (caught.value.hint or "")
 
 
-def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(tmp_path: Path) -> None:
-    (tmp_path / "base.toml").write_text(BASE)
-    parameter = "training.steps = { range = [0, 1000000000], step = 1 }"
-    (tmp_path / "sweep.toml").write_text(f'base = "base.toml"\n[parameters]\n{parameter}\n')
-    with pytest.raises(ExperimentError, match="the grid has more than 100,000 combinations"):
-        read_sweep(tmp_path / "sweep.toml").grid()
-
-
 def test_a_range_ends_with_its_last_step() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.

@@ -45,11 +45,11 @@ from seqforge.runs.history import read_state
 from seqforge.runs.summary import find_runs, summarize_run
 
 
-def planned_study(sweep: Sweep, *, grid: bool = False) -> optuna.Study:
+def planned_study(sweep: Sweep) -> optuna.Study:
     folder = sweep.path.parent / "small"
     with lock_folder(folder):
         study = open_study(sweep, None, folder)
-        plan_trials(study, sweep, grid=grid)
+        plan_trials(study, sweep)
     return study
 
 
@@ -133,7 +133,7 @@ def test_an_interrupted_trial_continues_in_its_run_directory(sweep: Sweep, tmp_p
 @pytest.mark.parametrize("name", ["what?x=1", "{x}", "50%25", "a#b"])
 def test_the_path_of_the_folder_is_no_url(name: str, sweep: Sweep, tmp_path: Path) -> None:
     with lock_folder(tmp_path / name):
-        plan_trials(open_study(sweep, None, tmp_path / name), sweep, grid=False)
+        plan_trials(open_study(sweep, None, tmp_path / name), sweep)
     assert (tmp_path / name / "study.db").is_file()
     assert len(open_study(sweep, None, tmp_path / name).trials) == 3
 
@@ -196,7 +196,7 @@ def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
 
 def test_a_trial_that_is_killed_at_its_start_keeps_its_values(sweep: Sweep) -> None:
     sweep.path.write_text(sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.01]"))
-    study = planned_study(grid := read_sweep(sweep.path), grid=True)
+    study = planned_study(grid := read_sweep(sweep.path))
     # Three workers are killed before they choose the values: the first size is repeated twice, the second one once.
     for _ in range(3):
         take_trial(study, grid)
@@ -286,8 +286,8 @@ def test_a_grid_has_every_combination(sweep: Sweep) -> None:
         sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.01, 1e20]").replace("[4, 6]", "[4]")
     )
     (grid := read_sweep(sweep.path)).check(Registry.installed())
-    study = planned_study(grid, grid=True)
-    plan_trials(study, grid, grid=True)
+    study = planned_study(grid)
+    plan_trials(study, grid)
     assert [row["parameters"]["optimizer.learning_rate"] for row in tabulate_trials(study)] == [0.01, 1e20]
     first, second = run(study, grid)
     assert [trial.params["optimizer.learning_rate"] for trial in (first, second)] == [0.01, 1e20]
@@ -295,14 +295,13 @@ def test_a_grid_has_every_combination(sweep: Sweep) -> None:
     assert [row["state"] for row in tabulate_trials(study)] == ["finished", "pruned"]
 
 
-@pytest.mark.parametrize("grid", [False, True])
-def test_enough_trials_try_every_combination_once(grid: bool, sweep: Sweep) -> None:
+def test_enough_trials_try_every_combination_once(sweep: Sweep) -> None:
     sweep.path.write_text(sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.1, 0.7]"))
     sampled = read_sweep(sweep.path, trials=1)
     run(planned_study(sampled), sampled)
-    all_trials = read_sweep(sweep.path, trials=2 if grid else 9)
-    assert len(run(planned_study(all_trials, grid=grid), all_trials)) == 3
-    study = planned_study(all_trials, grid=grid)
+    all_trials = read_sweep(sweep.path, trials=9)
+    assert len(run(planned_study(all_trials), all_trials)) == 3
+    study = planned_study(all_trials)
     chosen = {
         (trial.params["model.cells.0.hidden_size"], trial.params["optimizer.learning_rate"]) for trial in study.trials
     }
@@ -323,8 +322,7 @@ def test_a_sweep_ends_when_every_trial_fails_and_repeats_them_when_it_is_continu
 
 
 def test_other_parameters_need_another_name(sweep: Sweep) -> None:
-    with pytest.raises(ExperimentError, match="a grid needs a list of values"):
-        planned_study(sweep, grid=True)
+    planned_study(sweep)
     sweep.path.write_text(sweep.path.read_text().replace("[4, 6]", "[4, 5]"))  # There is no trial yet.
     planned_study(read_sweep(sweep.path))
     sweep.path.write_text(sweep.path.read_text().replace("[4, 5]", "[4, 8]"))
