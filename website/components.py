@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from seqforge.cli.option_rows import option_rows
 from seqforge.kinds.table import KINDS, Kind
-from seqforge.registry import Registration, Registry, options_of
+from seqforge.registry import Registration, Registry
+from seqforge.registry.options import options_of
 from website import ROOT
 
 FOLDER = "reference/options"

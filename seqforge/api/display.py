@@ -4,6 +4,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
 from seqforge.events import Mark
 from seqforge.figures import describe_count
 from seqforge.runs.checkpoints import Checkpoints
@@ -76,30 +78,24 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
         x = MARGIN + width * (step - left) / max(right - left, 1)
         return f"{x:.1f},{8 + height * (high - value) / max(high - low, 1e-12):.1f}"
 
-    lines = [
-        f'<polyline fill="none" stroke="{COLORS[name]}" stroke-width="1.5" stroke-linecap="round" '
-        f'points="{" ".join(place(*point) for point in (curve if len(curve) > 1 else curve * 2))}"/>'
-        for name, curve in curves.items()
-        if curve
-    ]
-    labels = [
-        (MARGIN - 4, 14, "end", f"{high:.3g}", "currentColor"),
-        (MARGIN - 4, 8 + height, "end", f"{low:.3g}", "currentColor"),
-        (MARGIN, HEIGHT - 18, "start", f"step {left:,}", "currentColor"),
-        (WIDTH - MARGIN, HEIGHT - 18, "end", f"{right:,}", "currentColor"),
-        (MARGIN, HEIGHT - 3, "start", unit, "currentColor"),
-        *(
-            (WIDTH - MARGIN, 14 + 13 * row, "end", name, COLORS[name])
-            for row, name in enumerate(curves)
-            if curves[name]
-        ),
-    ]
-    texts = [
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}">{text}</text>'
-        for x, y, anchor, text, color in labels
-    ]
-    opening = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-size="11">'
-    return "".join([opening, *lines, *texts, "</svg>"])
+    # A line of one point has no length, and is drawn as a dot if the point is there twice.
+    drawn = {name: [*curve, *curve[-1:]] for name, curve in curves.items() if curve}
+    lines = {name: " ".join(place(*point) for point in curve) for name, curve in drawn.items()}
+    ends = {"left": left, "right": right, "low": low, "high": high}
+    sizes = {"width": WIDTH, "height": HEIGHT, "margin": MARGIN}
+    return render("curve.svg.jinja", unit=unit, lines=lines, colors=COLORS, **ends, **sizes)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a rendered template of this package."""
+    environment = Environment(
+        loader=PackageLoader("seqforge.api"),
+        autoescape=select_autoescape(("svg.jinja",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
 
 
 def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:

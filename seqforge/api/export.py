@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from seqforge.api.display import render
 from seqforge.api.run import Run
 from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment.experiment import Experiment
@@ -165,27 +166,11 @@ def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str
     value, unit, interval = best_evaluation(evaluation)
     spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
     seconds = max((number_of(record, "seconds") or 0.0 for record in records), default=0.0)
-    rows = {
+    facts = {
         "Model": describe_layers(table["model"]["cells"]),
         "Parameters": parameters,
         "Corpus": f"`{table['corpus']['use']}`",
         "Training": f"{max((record['step'] for record in records), default=0):,} steps, {format_duration(seconds)}",
         "Validation": f"{value:.3f}{spread} {unit}" if value is not None else "not evaluated",
     }
-    lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    return f"""# {name}
-
-A model for seqforge. Its whole experiment is in `experiment.toml`.
-
-| | |
-|---|---|
-{lines}
-
-## Data and license
-
-Describe the text, where it comes from, and its license.
-
-## Uses and limits
-
-Describe what the model is good for, and what not.
-"""
+    return render("card.md.jinja", name=name, facts=facts)

@@ -19,8 +19,8 @@ from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
 from seqforge.model import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
-from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry, options_of, resolve
-from seqforge.registry.options import Part
+from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry
+from seqforge.registry.options import Part, options_of, resolve
 from seqforge.runs.checkpoint_files import is_exported
 
 STEPS, ROWS, FEATURES = 32, 16, 64

@@ -11,9 +11,7 @@ from seqforge.cli.terminal import Column, print_table, stderr
 from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
-    from seqforge.api import Run
     from seqforge.evaluation.metrics import TextScores
-    from seqforge.events import Report
 
 
 def evaluate(
@@ -70,11 +68,15 @@ def evaluate(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.evaluation.baseline import with_baselines
+    from seqforge.tasks import score_samples
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     with ProgressDisplay(stderr()) as display:
         score = opened_run.evaluate(split, dynamic=dynamic, checkpoint=checkpoint, device=device, report=display.report)
-        samples, baseline = score_samples(opened_run, temperature, checkpoint, device, display.report)
+        heated = [opened_run.experiment.with_temperature(one, opened_run.path) for one in temperature]
+        chains = [experiment.samplers for experiment in heated or [opened_run.experiment]]
+        loaded = opened_run.load(checkpoint, device, report=display.report)
+        samples, baseline = score_samples(loaded, chains, 0)
     if as_json:
         record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, "dynamic": dynamic}
         record |= score.record()
@@ -99,27 +101,6 @@ def evaluate(
     elif samples[0].values:
         typer.echo()
         _print_samples(samples, baseline, temperature)
-
-
-def score_samples(
-    run: "Run", temperatures: Sequence[float], checkpoint: str, device: str, report: "Report"
-) -> "tuple[list[TextScores], TextScores]":
-    """Draw samples, and score them and held-out text by the metrics of the experiment.
-
-    Every sampler of the experiment with an option `temperature` uses each of the temperatures; without temperatures,
-    the samplers are those of the experiment.
-
-    Returns:
-        Scores of the samples at each temperature, and the baseline.
-
-    Raises:
-        ExperimentError: If no sampler has an option `temperature`, or a temperature is not valid.
-    """
-    from seqforge.tasks import score_samples
-
-    experiments = [run.experiment.with_temperature(one, run.path) for one in temperatures] or [run.experiment]
-    chains = [experiment.samplers for experiment in experiments]
-    return score_samples(run.load(checkpoint, device, report=report), chains, 0)
 
 
 def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temperatures: Sequence[float]) -> None:

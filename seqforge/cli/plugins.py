@@ -128,7 +128,7 @@ def _show_model(model: PretrainedModel) -> None:
 
 def _fault(registry: Registry, registration: Registration) -> str:
     """Return why a component cannot be used; empty if its class can be imported and its options are valid."""
-    from seqforge.registry import options_of
+    from seqforge.registry.options import options_of
 
     try:
         options_of(registry.load(registration), registration.kind, registration.qualified_name)
@@ -138,7 +138,7 @@ def _fault(registry: Registry, registration: Registration) -> str:
 
 
 def _show_component(registry: Registry, registration: Registration) -> None:
-    from seqforge.registry import options_of
+    from seqforge.registry.options import options_of
 
     component = registry.load(registration)
     options = options_of(component, registration.kind, registration.qualified_name)

@@ -15,15 +15,9 @@ from pydantic import (
 )
 
 from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Fraction, Section
-from seqforge.registry import (
-    Component,
-    Part,
-    Problem,
-    as_list,
-    default,
-    from_validation,
-    raise_problems,
-)
+from seqforge.registry import Component, Problem
+from seqforge.registry.options import Part, as_list, default
+from seqforge.registry.validation import from_validation, raise_problems
 
 MAXIMUM_REPEAT = 1000
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 from seqforge.errors import ExperimentError, did_you_mean
 from seqforge.experiment.settings import Section
 from seqforge.kinds.table import KINDS
-from seqforge.registry import SHOW_COMPONENTS, Problem, from_validation
+from seqforge.registry import SHOW_COMPONENTS, Problem
+from seqforge.registry.validation import from_validation
 
 
 def problems_of(

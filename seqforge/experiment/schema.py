@@ -9,7 +9,8 @@ from seqforge.errors import PluginError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.model import Layer
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Registration, Registry, options_of
+from seqforge.registry import Registration, Registry
+from seqforge.registry.options import options_of
 
 Schema = dict[str, Any]
 

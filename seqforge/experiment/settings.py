@@ -20,7 +20,9 @@ from pydantic import (
 
 from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.experiment.interval import Interval
-from seqforge.registry import Problem, format_value, from_validation, raise_problems, registry_of
+from seqforge.registry import Problem, format_value
+from seqforge.registry.options import registry_of
+from seqforge.registry.validation import from_validation, raise_problems
 
 AUTO_BACKEND = "auto"
 """Value of `training.backend` for the backend that is measured to be the fastest."""

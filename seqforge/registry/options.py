@@ -274,20 +274,12 @@ def _arguments(
 
 
 def _type_name(parameter: inspect.Parameter) -> str:
-    """Return the type that an argument probably has, from its default or else from its name."""
+    """Return the type that an argument may have: that of its default."""
     default: Any = parameter.default
-    ends = {
-        "int": ("size", "steps", "layers", "heads", "count"),
-        "Path": ("file", "folder", "path"),
-        "str": ("text", "name"),
-    }
-    by_name = next((kind for kind, suffixes in ends.items() if parameter.name.endswith(suffixes)), "float")
-    if isinstance(default, bool | int | float | str):
-        return type(default).__name__
     if isinstance(default, list | tuple):
         items = cast("Sequence[Any]", default)
         return f"list[{type(items[0]).__name__ if items else 'str'}]"
-    return f"{by_name} | None" if default is None else by_name
+    return "int" if default in (parameter.empty, None) else type(default).__name__
 
 
 def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.experiment.tables import Table
@@ -29,29 +30,20 @@ MAXIMUM_FOLDERS = 100_000
 """Number of folders after which the search ends."""
 
 
-class _Named(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    name: str
-
-
-class _Used(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Used(TypedDict):
     use: str
-    hidden_size: int | None = None
+    hidden_size: NotRequired[int]
 
 
-class _Cells(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    cells: list[_Used] = Field(min_length=1)
+class _Model(TypedDict):
+    cells: Annotated[list[_Used], Field(min_length=1)]
 
 
-class _Experiment(BaseModel):
+class _Experiment(TypedDict):
     """The keys of an experiment that a summary shows."""
 
-    model_config = ConfigDict(extra="ignore")
-    experiment: _Named
     corpus: _Used
-    model: _Cells
+    model: _Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +144,7 @@ def summarize_run(path: Path) -> RunSummary:
 
 
 def _summarize(directory: RunDirectory) -> RunSummary:
-    table, experiment = _read_experiment(directory)
+    table = _read_experiment(directory)
     records = read_metrics(directory.metrics, summary=True)
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
@@ -164,7 +156,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         state=state,
         reason=reason.partition("\n")[0],
         changed=newest.stat().st_mtime,
-        corpus=experiment.corpus.use.rpartition("/")[2],
+        corpus=table["corpus"]["use"].rpartition("/")[2],
         model=describe_layers(table["model"]["cells"]),
         parameters=_count_parameters(directory.path),
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
@@ -177,13 +169,14 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     )
 
 
-def _read_experiment(directory: RunDirectory) -> tuple[Table, _Experiment]:
+def _read_experiment(directory: RunDirectory) -> Table:
     table = directory.read_experiment()
     try:
-        return table, _Experiment.model_validate(table)
+        TypeAdapter(_Experiment).validate_python(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RunError(f"{directory.experiment}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return table
 
 
 def best_evaluation(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str, tuple[float, float] | None]:

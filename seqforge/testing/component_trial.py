@@ -15,7 +15,8 @@ from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
 from seqforge.kinds.backend_contract import TOLERANCES, parameter_dtype
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Registration, Registry, options_of, resolve
+from seqforge.registry import Component, Registration, Registry
+from seqforge.registry.options import options_of, resolve
 from seqforge.testing.conformance import ConformanceError, Suite, name_of
 from seqforge.testing.corpus_suite import items_of
 from seqforge.testing.each_case import SMALL
@@ -135,7 +136,7 @@ def _attributes_of_backend(backend: Component, registry: Registry) -> dict[str, 
 def _cells(registry: Registry) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every installed cell that can be built without options."""
     for registration in registry.registrations("cell"):
-        found = "" if registration.backends else with_defaults(registry, registration)
+        found = with_defaults(registry, registration)
         if isinstance(found, Component):  # Another cell has its own report.
             yield registration.qualified_name, factory_of(found)
 

@@ -8,7 +8,8 @@ import torch
 
 from seqforge.kinds import BackendContext
 from seqforge.model import load_backend
-from seqforge.registry import Registry, options_of
+from seqforge.registry import Registry
+from seqforge.registry.options import options_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cells.md"
 ROWS = {

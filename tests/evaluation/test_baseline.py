@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge import Run, train
-from seqforge.cli.evaluate import score_samples
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import ExperimentError
 from seqforge.evaluation import baseline
 from seqforge.evaluation.baseline import held_out_windows, score_baseline, with_baselines
 from seqforge.evaluation.bootstrap import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts, summarize
-from seqforge.events import no_report
 from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
 from seqforge.registry import Registry
+from seqforge.tasks import score_samples
 
 
 @pytest.fixture
@@ -204,7 +203,8 @@ def test_samples_at_several_temperatures_are_compared(
 ) -> None:
     sampling = {"count": 20, "length": 30}
     run = train(experiment(metrics=[{"use": "memorization", "length": 2}], sampling=sampling), tmp_path / "runs")
-    (cold, hot), baseline = score_samples(run, (0.1, 5.0), "best", "cpu", no_report)
+    chains = [run.experiment.with_temperature(one, run.path).samplers for one in (0.1, 5.0)]
+    (cold, hot), baseline = score_samples(run.load(device="cpu"), chains, 0)
     name = "memorization.copied"
     assert hot.values[name] < cold.values[name]
     assert cold.intervals[name].low <= cold.values[name] <= cold.intervals[name].high
@@ -218,4 +218,4 @@ def test_samples_at_several_temperatures_are_compared(
 
     greedy = Run.open(run.path, ['sampler=[{use="greedy"}]'], registry)
     with pytest.raises(ExperimentError, match="no sampler of the run has an option 'temperature': essentials/greedy"):
-        score_samples(greedy, (0.1,), "best", "cpu", no_report)
+        greedy.experiment.with_temperature(0.1, greedy.path)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from seqforge.errors import DataError
 from seqforge.kinds import Cell, ExperimentPath, Initializer, Loss, Sampler
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 
 FOLDER = Path("/experiments")
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.errors import DataError, PluginError
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 from tests.registry.sample_components import COMPONENTS, FOLDER, Configured, PlainLoss, problems, resolved_component
 
 MakeRegistry = Callable[..., Registry]

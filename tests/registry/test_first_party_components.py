@@ -12,7 +12,8 @@ import torch
 
 from seqforge.kinds import Initializer, Progress, Schedule
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Registration, Registry, options_of, resolve
+from seqforge.registry import Component, Registration, Registry
+from seqforge.registry.options import options_of, resolve
 
 REGISTRY = Registry.installed()
 REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.registrations(kind)]

@@ -12,7 +12,16 @@ import pytest
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
 from seqforge.kinds.table import FIRST_PARTY, KINDS
-from seqforge.registry import GROUP, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
+from seqforge.registry import (
+    GROUP,
+    Plugin,
+    PluginState,
+    Register,
+    Registration,
+    Registry,
+    discover,
+    hookimpl,
+)
 
 SEQFORGE_API = 1
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from seqforge.kinds import Cell
-from seqforge.registry import Register, Registry, resolve
+from seqforge.registry import Register, Registry
+from seqforge.registry.options import resolve
 from tests.registry.sample_components import (
     COMPONENTS,
     Configured,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell, Sampler
-from seqforge.registry import Registry, resolve
+from seqforge.registry import Registry
+from seqforge.registry.options import resolve
 
 MakeRegistry = Callable[..., Registry]
 

@@ -108,7 +108,7 @@ def c_lexicon(
 
 def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> "Component":
     from seqforge.experiment.tables import override, read_table, replace_components
-    from seqforge.registry import resolve
+    from seqforge.registry.options import resolve
 
     table = override(replace_components(read_table(path) if path else {}, registry, corpus=corpus), assignments)
     if "corpus" not in table:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from seqforge_code_structure.labels import CLASSES, LabelledCharacters, divide_lines, label_characters
 
 from seqforge.kinds import Classes, Corpus, Document
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 
 
 class Documents(Corpus):

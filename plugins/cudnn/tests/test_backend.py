@@ -14,7 +14,8 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.errors import PluginError
 from seqforge.kinds import BackendContext, FactoredCell, Refusal
-from seqforge.registry import Registry, resolve
+from seqforge.registry import Registry
+from seqforge.registry.options import resolve
 
 CPU = BackendContext(torch.device("cpu"), torch.float32)
 GPU = BackendContext(torch.device("cuda"), torch.float32)

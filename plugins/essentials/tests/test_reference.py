@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from seqforge.kinds.table import KINDS as REGISTRY_KINDS
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/components.md").read_text(encoding="utf-8")
 REGISTRY = Registry.installed()

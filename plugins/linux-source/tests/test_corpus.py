@@ -9,7 +9,8 @@ from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.locate import Places
 
 from seqforge.errors import DataError
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 
 
 def documents(corpus):

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override, read_table
-from seqforge.registry import Problem, Registry, from_validation, join_key
+from seqforge.registry import Problem, Registry, join_key
+from seqforge.registry.validation import from_validation
 from seqforge.storage.paths import expand_home
 from seqforge_sweeps.ranges import Values, restore
 

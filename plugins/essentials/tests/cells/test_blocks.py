@@ -12,7 +12,8 @@ from seqforge_essentials.cells.lstm import LSTM
 
 import seqforge as sf
 from seqforge.errors import ExperimentError
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 from seqforge.testing import CellSuite
 
 

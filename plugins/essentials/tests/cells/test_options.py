@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import Component, Registry, resolve
+from seqforge.registry import Component, Registry
+from seqforge.registry.options import resolve
 
 REGISTRY = Registry.installed()
 
