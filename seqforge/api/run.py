@@ -197,8 +197,6 @@ class Run:
         *,
         beam: int | None = None,
         length: int | None = None,
-        samplers: Sequence[Choice] = (),
-        seed: int = 0,
         checkpoint: str | int = "best",
         device: str = "auto",
         report: Report = no_report,
@@ -209,8 +207,6 @@ class Run:
             inputs: Inputs of new examples: texts, or arrays of numbers, `[size]` or `[steps, size]`.
             beam: Width of the beam search if sequences are decoded; by default, that of the experiment.
             length: Maximum number of symbols to decode; by default, that of the experiment.
-            samplers: Chain of samplers, each a name, a class or `use(…)`, that draws instead of the beam search.
-            seed: Seed of the draws.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device that computes the predictions.
             report: Function that receives the progress.
@@ -219,8 +215,7 @@ class Run:
             RunError: If the run is a language model.
             DataError: If an input does not fit the example spec of the run.
         """
-        chain = self._chain(samplers)
-        decoding = decoding_options(self.experiment, beam=beam, length=length, samplers=chain, seed=seed)
+        decoding = decoding_options(self.experiment, beam=beam, length=length)
         return load_predictor(self.load(checkpoint, device), decoding)(inputs, report)
 
     @blame_components()

@@ -45,15 +45,6 @@ def predict(
         int | None,
         typer.Option(min=1, max=10**12, help="Maximum number of symbols to decode, such as 50. Default: the run's."),
     ] = None,
-    sampler: Annotated[
-        list[str],
-        typer.Option(
-            "--sampler",
-            metavar="NAME",
-            help="Draw sequences with this sampler, such as temperature, instead of the beam search. Repeatable.",
-        ),
-    ] = [],
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samplers.")] = 0,
     assignments: SetOfRun = [],
     plugin: PluginFiles = [],
     checkpoint: CheckpointName = "best",
@@ -61,7 +52,7 @@ def predict(
 ) -> None:
     """Predict the targets of new inputs with a model that was trained on labelled examples.
 
-    Lines from a pipe are answered as they arrive; with --sampler, after the last one.
+    Lines from a pipe are answered as they arrive.
     Write an input of numbers as a JSON list such as [0, 0.5, 1], and a sequence of vectors as a list of such lists.
 
     [bold]Examples[/]
@@ -77,19 +68,13 @@ def predict(
     from seqforge.tasks import decoding_options, load_predictor
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
-    chain = [component.build() for component in opened_run.experiment.samplers] if sampler else []
-    decoding = decoding_options(opened_run.experiment, beam=beam, length=length, samplers=chain, seed=seed)
+    decoding = decoding_options(opened_run.experiment, beam=beam, length=length)
     predictor = load_predictor(opened_run.load(checkpoint, device), decoding)
     spec = opened_run.example_spec()
     reads_numbers = spec is not None and isinstance(spec.input, Numbers)
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str
-    batches = _read_batches(file)
-    if examples:
-        batches = iter([examples])
-    elif chain:
-        # Draws depend on the batches, and those of a pipe depend on the time.
-        batches = iter([[line for batch in batches for line in batch]])
+    batches = iter([examples]) if examples else _read_batches(file)
     count = 0
     for lines in batches:
         with ProgressDisplay(stderr()) as progress:

@@ -21,7 +21,6 @@ from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_int
 from seqforge.evaluation.metrics import score_by_each
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
-from seqforge.generation.decoding import TargetVocabulary
 from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.kinds.example_values import decode_target
@@ -144,8 +143,7 @@ def _score_batches(
 ) -> Iterator[_BatchScore]:
     """Yield the score of every batch of this process."""
     file, device = dataset.file, next(model.parameters()).device
-    symbols = TargetVocabulary(file.spec, dataset.vocabulary)
-    end = symbols.end if model.decoder is not None else None
+    end = file.spec.output_size(dataset.vocabulary.size) if model.decoder is not None else None
     own = evaluation_examples(file, examples, scoring.rows, scoring.tokens, end, scoring.limit, world)
     scored, steps = 0, 0
     with torch.inference_mode():
@@ -155,7 +153,7 @@ def _score_batches(
             value = example_loss(model, file.spec, encoded, batch, scoring.loss).item()
             predicted: list[RawPrediction] = []
             if scoring.metrics:
-                predicted = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
+                predicted = predict_examples(model, file.spec, encoded, scoring.decoding)
             yield value, batch.target_count, indices.tolist(), [prediction.values.tolist() for prediction in predicted]
             scored += len(indices) * world.size
             steps += int(batch.lengths.sum()) * world.size

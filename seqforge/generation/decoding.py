@@ -1,66 +1,16 @@
-"""Decoding of a new sequence for each row of an encoder output, by beam search or with a chain of samplers."""
+"""Decoding of a new sequence for each row of an encoder output, by beam search."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.errors import DataError
-from seqforge.generation.drawing import check_finite, draw, uniforms_of
-from seqforge.kinds import Classes, ExampleSpec, RedrawingSampler, Sampler, SamplingContext, Vocabulary, map_state
+from seqforge.generation.drawing import check_finite
+from seqforge.kinds import map_state
 from seqforge.model import EncoderOutput, SequenceModel
-
-
-class TargetVocabulary(Vocabulary):
-    """The symbols that a decoder predicts: those of the text vocabulary, or the classes, followed by the end symbol.
-
-    The end symbol is decoded to empty text.
-
-    Args:
-        spec: Shape of the examples.
-        vocabulary: Vocabulary of text.
-    """
-
-    def __init__(self, spec: ExampleSpec, vocabulary: Vocabulary) -> None:
-        self._names = spec.target.names if isinstance(spec.target, Classes) else None
-        self._vocabulary = vocabulary
-        self.end = spec.output_size(vocabulary.size)
-
-    @property
-    def size(self) -> int:
-        """Number of symbols, the end symbol included."""
-        return self.end + 1
-
-    def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
-        """Encode text, or class names separated by spaces.
-
-        Raises:
-            ValueError: If there is no class with a name.
-        """
-        if self._names is None:
-            return self._vocabulary.encode(content)
-        return np.array([self._names.index(name) for name in content.decode().split()], dtype=np.int64)
-
-    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
-        """Decode symbols to text, or to class names separated by spaces. End symbols are skipped."""
-        symbols = [token for token in tokens if token != self.end]
-        if self._names is None:
-            return self._vocabulary.decode(symbols)
-        return " ".join(self._names[symbol] for symbol in symbols).encode()
-
-    def state(self) -> dict[str, Any]:
-        """Return the state of the text vocabulary."""
-        return self._vocabulary.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore the state of the text vocabulary."""
-        self._vocabulary.restore(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,56 +75,6 @@ def beam_search(
         states = tuple(map_state(lambda part: part[sources], state) for state in states)  # noqa: B023
         symbols = symbols.flatten()
     return best
-
-
-def draw_sequences(
-    model: SequenceModel,
-    symbols: TargetVocabulary,
-    samplers: Sequence[Sampler],
-    encoded: EncoderOutput,
-    *,
-    length: int,
-    seed: int,
-) -> list[DecodedSequence]:
-    """Draw a sequence for each row with a chain of samplers. A sequence of `length` symbols is forced to end.
-
-    Raises:
-        DataError: If a sampler redraws.
-        RunError: If the logits are not finite.
-        PluginError: If a sampler forbids every symbol.
-    """
-    for sampler in samplers:
-        if isinstance(sampler, RedrawingSampler):
-            raise DataError(f"{type(sampler).__name__} is for models of running text", hint="Remove this sampler.")
-    rows, device = len(encoded.lengths), encoded.lengths.device
-    uniforms = uniforms_of(seed, rows)
-    decoder_context = model.decoder_context(encoded)
-    step, states = model.decoder_stepper(rows), model.decoder_states(rows)
-    drawn = torch.full((rows,), symbols.end)
-    # The prompt is empty: the end symbol also starts a sequence, but a sampler must not count it as one that was drawn.
-    context = SamplingContext(drawn[:0], rows, length, symbols)
-    memories = [sampler.start(context) for sampler in samplers]
-    ended = torch.zeros(rows, dtype=torch.bool)
-    totals = torch.zeros(rows)
-    sequences: list[list[int]] = [[] for _ in range(rows)]
-    for _ in range(length):
-        logits, states = step(drawn.to(device), decoder_context, states)
-        logits = logits.float().cpu()
-        drawn = draw(logits, samplers, memories, uniforms(1)[0])
-        memories = [sampler.advance(memory, drawn, logits) for sampler, memory in zip(samplers, memories, strict=True)]
-        likelihoods = logits.log_softmax(-1).gather(1, drawn.unsqueeze(1)).squeeze(1)
-        totals += likelihoods.masked_fill(ended, 0.0)
-        ended |= drawn == symbols.end
-        if bool(ended.all()):
-            break
-        for row in cast("list[int]", (~ended).nonzero().flatten().tolist()):
-            sequences[row].append(int(drawn[row]))
-    else:
-        # The probability of the forced end is included, as in a beam search.
-        logits, _ = step(drawn.to(device), decoder_context, states)
-        ends = _log_probabilities(logits).cpu()[:, symbols.end]
-        totals += ends.masked_fill(ended, 0.0)
-    return [DecodedSequence(row, float(total)) for row, total in zip(sequences, totals, strict=True)]
 
 
 def _log_probabilities(logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, "batch symbols"]:

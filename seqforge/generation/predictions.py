@@ -1,7 +1,7 @@
 """Predictions for examples: a class, numbers, labels of steps, or a new sequence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch import Tensor
 from seqforge.data.padded_batch import pad_inputs
 from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
+from seqforge.generation.decoding import beam_search
 from seqforge.generation.drawing import check_minimum
-from seqforge.kinds import ExampleSpec, Numbers, Sampler, Value, Vocabulary
+from seqforge.kinds import ExampleSpec, Numbers, Value, Vocabulary
 from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 
@@ -28,22 +28,18 @@ class Decoding:
         beam: Width of the beam search; 1 is greedy decoding.
         length_normalization: Exponent α of the length normalization in a beam search; see `beam_search`.
         length: Maximum number of symbols.
-        samplers: Chain of samplers to draw with; if it is empty, a beam search is used.
-        seed: Seed of the draws.
 
     Raises:
-        DataError: If the width or the length is below 1, or the seed is negative.
+        DataError: If the width or the length is below 1.
     """
 
     beam: int = 1
     length_normalization: float = 0.0
     length: int = 200
-    samplers: Sequence[Sampler] = field(default=())
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, minimum in (("beam", 1), ("length", 1), ("seed", 0)):
-            check_minimum(name, getattr(self, name), minimum)
+        for name in ("beam", "length"):
+            check_minimum(name, getattr(self, name), 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,10 +97,8 @@ class Predictor:
         self._model = model.eval()
         self._spec = spec
         self._vocabulary = vocabulary
-        self._symbols = TargetVocabulary(spec, vocabulary)
         self._decoding = decoding
         self._limits = rows, tokens
-        self._seeds = np.random.default_rng(decoding.seed)
         self._count = 0
 
     def __call__(self, inputs: Sequence[Value], report: Report = no_report) -> list[Prediction]:
@@ -130,22 +124,22 @@ class Predictor:
             with torch.inference_mode():
                 batch = pad_inputs([encoded[index] for index in selected]).to(device)
                 lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
-                # Each batch has its own seed, so that equal examples in two batches get different draws.
-                options = replace(self._decoding, seed=self._seeds.integers(2**63).item())
-                found = predict_examples(model, spec, self._symbols, model.encode(batch, lengths), options)
+                found = predict_examples(model, spec, model.encode(batch, lengths), self._decoding)
             predictions |= dict(zip(selected, found, strict=True))
             report(WorkProgressed("predicting", len(predictions) / len(encoded)))
         return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
 def predict_examples(
-    model: SequenceModel, spec: ExampleSpec, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
+    model: SequenceModel, spec: ExampleSpec, encoded: EncoderOutput, decoding: Decoding
 ) -> list[RawPrediction]:
     """Return the prediction for each row of an encoder output."""
     if model.decoder is not None:
         return [
             RawPrediction(np.array(sequence.symbols, dtype=np.int64), float(np.exp(sequence.log_probability)))
-            for sequence in _decode_sequences(model, symbols, encoded, decoding)
+            for sequence in beam_search(
+                model, encoded, width=decoding.beam, normalization=decoding.length_normalization, length=decoding.length
+            )
         ]
     if spec.output_mode == "once":
         return _predict_once(model.predict_once(encoded), isinstance(spec.target, Numbers))
@@ -164,16 +158,6 @@ def collapse_alignment(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " 
     """Return the sequence of a CTC alignment: merge repeated symbols, then remove blanks (Graves et al. 2006)."""
     merged = cast("Tensor", torch.unique_consecutive(path))
     return merged[merged != blank]
-
-
-def _decode_sequences(
-    model: SequenceModel, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
-) -> list[DecodedSequence]:
-    if decoding.samplers:
-        return draw_sequences(model, symbols, decoding.samplers, encoded, length=decoding.length, seed=decoding.seed)
-    return beam_search(
-        model, encoded, width=decoding.beam, normalization=decoding.length_normalization, length=decoding.length
-    )
 
 
 def _predict_once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawPrediction]:

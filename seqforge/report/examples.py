@@ -15,7 +15,6 @@ from seqforge.data.padded_batch import PaddedBatch
 from seqforge.errors import SeqforgeError
 from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
-from seqforge.generation.decoding import TargetVocabulary
 from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
 from seqforge.kinds.example_values import decode_target, to_text
@@ -58,7 +57,7 @@ class _Predictions:
         self._spec: ExampleSpec = dataset.file.spec
         self._model = model
         self._device = next(model.parameters()).device
-        self._symbols = TargetVocabulary(self._spec, dataset.vocabulary)
+        self._end = self._spec.output_size(dataset.vocabulary.size)
         self._loss: Loss = run.experiment.loss.build().to(self._device)
         self._decoding = decoding_options(run.experiment)
 
@@ -66,14 +65,14 @@ class _Predictions:
     def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:
         """Predict examples of a split, and return what `collect_examples` describes."""
         training, model = self._run.experiment.training, self._model
-        end = self._symbols.end if model.decoder is not None else None
+        end = self._end if model.decoder is not None else None
         losses: dict[int, float] = {}
         predictions: dict[int, RawPrediction] = {}
         limits = training.batch_size, training.batch_tokens, end, MOST_STEPS
         for indices, loaded in evaluation_examples(self._dataset.file, examples, *limits):
             batch = loaded.to(self._device)
             encoded = model.encode(batch.inputs, batch.lengths)
-            found = predict_examples(model, self._spec, self._symbols, encoded, self._decoding)
+            found = predict_examples(model, self._spec, encoded, self._decoding)
             for row, (index, prediction) in enumerate(zip(indices.tolist(), found, strict=True)):
                 predictions[index] = prediction
                 losses[index] = self._row_loss(encoded, batch, row)
@@ -152,7 +151,7 @@ class _Predictions:
             inputs = torch.as_tensor(tokens, device=self._device).unsqueeze(1)
             encoded = self._model.encode(inputs, torch.tensor([len(tokens)], device=self._device))
             predicted = predictions[index].values.astype(np.int64)
-            symbols = torch.as_tensor(np.append(self._symbols.end, predicted), device=self._device).unsqueeze(1)
+            symbols = torch.as_tensor(np.append(self._end, predicted), device=self._device).unsqueeze(1)
             weights: list[Tensor] = []
             handle = decoder.attention.register_forward_hook(partial(_keep_weights, weights))
             try:
@@ -164,7 +163,7 @@ class _Predictions:
                 {
                     "name": self._dataset.file.names[index],
                     "source": [decode([token]).decode("utf-8", "backslashreplace") for token in tokens.tolist()],
-                    "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._symbols.end]],
+                    "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._end]],
                     "weights": [
                         [round(value, 3) for value in row] for row in cast("list[list[float]]", weights[0][0].tolist())
                     ],
@@ -173,7 +172,11 @@ class _Predictions:
         return matrices
 
     def _output_symbol(self, symbol: int) -> str:
-        return "end" if symbol == self._symbols.end else self._symbols.decode([symbol]).decode("utf-8", "replace")
+        if symbol == self._end:
+            return "end"
+        if isinstance(self._spec.target, Classes):
+            return self._spec.target.names[symbol]
+        return self._dataset.vocabulary.decode([symbol]).decode("utf-8", "replace")
 
 
 def _keep_weights(

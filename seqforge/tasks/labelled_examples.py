@@ -26,7 +26,6 @@ from seqforge.evaluation.examples import (
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, Units, no_report
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.decoding import TargetVocabulary
 from seqforge.generation.predictions import Decoding, Predictor, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.kinds import Progress
@@ -63,7 +62,7 @@ def prepare_training(
         training.batch_tokens,
         experiment.identity.seed,
         experiment.data.shuffle,
-        TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
+        file.spec.output_size(dataset.vocabulary.size) if has_end else None,
     )
     return LabelledExamplesTraining(
         experiment=experiment,
@@ -207,8 +206,7 @@ class LabelledExamplesTraining(TrainingTask):
         model.eval()
         with torch.inference_mode():
             encoded = model.encode(batch.inputs, batch.lengths)
-            symbols = TargetVocabulary(file.spec, vocabulary)
-            predictions = predict_examples(model, file.spec, symbols, encoded, self.scoring.decoding)
+            predictions = predict_examples(model, file.spec, encoded, self.scoring.decoding)
         lines: list[str] = []
         for index, prediction in zip(examples.tolist(), predictions, strict=True):
             predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))

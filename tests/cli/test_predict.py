@@ -85,16 +85,3 @@ def test_lines_of_a_pipe_are_answered_as_they_arrive(path: str, seqforge: Callab
     from_file = seqforge("predict", "runs/small", "--file", "lines.txt", "--json", PYTHONPATH=path)
     outputs = [json.loads(line)["output"] for line in from_file.stdout.splitlines()]
     assert outputs == [json.loads(answer)["output"] for answer in answers]
-
-
-def test_samples_do_not_depend_on_how_the_lines_arrive(path: str, tmp_path: Path) -> None:
-    results: list[str] = []
-    for pieces in (["ab\ncd\nab\n"], ["ab\n", "cd\nab\n"]):
-        process = start(tmp_path, path, "--sampler", "temperature")
-        assert process.stdin is not None
-        for piece in pieces:
-            process.stdin.write(piece)
-            process.stdin.flush()
-        results.append(process.communicate()[0])
-    assert results[0] == results[1]
-    assert results[0].count("\n") == 3

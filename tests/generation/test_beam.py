@@ -1,7 +1,6 @@
 """Decoding sequences for examples: beam search against brute force and greedy decoding, and sampling."""
 
 import itertools
-import math
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.generation.decoding import TargetVocabulary, beam_search, draw_sequences
+from seqforge.generation.decoding import beam_search
 from seqforge.generation.predictions import collapse_alignment
 from seqforge.kinds import Classes, ExampleSpec, Text
 from seqforge.model import EncoderOutput, SequenceModel, build_model
@@ -70,24 +69,6 @@ def test_a_beam_that_holds_every_sequence_equals_brute_force(
             assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**20), lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_a_beam_of_one_equals_greedy_decoding(
-    labelled_experiment: Any, labelled: Any, seed: int, lengths: list[int]
-) -> None:
-    model = made_model(labelled_experiment, seed)
-    greedy = labelled_experiment(sampler=[{"use": "greedy"}]).samplers[0].build()
-    vocabulary = labelled_experiment().vocabulary.build()
-    with torch.no_grad():
-        encoded = encode(model, lengths, seed)
-        one = beam_search(model, encoded, width=1, normalization=0.0, length=6)
-        drawn = draw_sequences(model, TargetVocabulary(EXAMPLE_SPEC, vocabulary), [greedy], encoded, length=6, seed=1)
-    assert [decoded.symbols for decoded in one] == [decoded.symbols for decoded in drawn]
-    # They include the end symbol, also if the limit cut the sequence.
-    probabilities = [[decoded.log_probability for decoded in found] for found in (one, drawn)]
-    assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-4)
-
-
 def test_a_beam_that_holds_every_sequence_is_never_worse_than_a_beam_of_one(labelled_experiment: Any) -> None:
     with torch.no_grad():
         for seed in range(5):
@@ -114,33 +95,6 @@ def test_rows_of_a_batch_are_decoded_as_they_are_alone(labelled_experiment: Any)
         for row, decoded in enumerate(together):
             (alone,) = beam_search(model, encoded.rows(torch.tensor([row])), width=3, normalization=0.6, length=5)
             assert alone.symbols == decoded.symbols
-
-
-def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
-    model = made_model(labelled_experiment, 11)
-    chain = [labelled_experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
-    symbols = TargetVocabulary(EXAMPLE_SPEC, labelled_experiment().vocabulary.build())
-    with torch.no_grad():
-        encoded = encode(model, [3], 2)
-        many = encoded.rows(torch.zeros(4000, dtype=torch.int64))
-        drawn = draw_sequences(model, symbols, chain, many, length=3, seed=5)
-        empty = sum(not decoded.symbols for decoded in drawn) / len(drawn)
-        assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
-        for decoded in drawn[:50]:
-            expected = log_probability(model, encoded, 0, tuple(decoded.symbols))
-            assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
-
-
-def test_the_end_symbol_at_the_start_is_no_repetition(labelled_experiment: Any) -> None:
-    sampler = {"use": "repetition-penalty", "penalty": 1000.0, "window": 1}
-    chain = [labelled_experiment(sampler=[sampler]).samplers[0].build()]
-    symbols = TargetVocabulary(EXAMPLE_SPEC, labelled_experiment().vocabulary.build())
-    model = made_model(labelled_experiment, 11)
-    with torch.no_grad():
-        encoded = encode(model, [3], 2).rows(torch.zeros(4000, dtype=torch.int64))
-        drawn = draw_sequences(model, symbols, chain, encoded, length=1, seed=5)
-        empty = sum(not decoded.symbols for decoded in drawn) / len(drawn)
-        assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
 
 
 def test_collapsing_an_alignment_removes_repetitions_and_blanks() -> None:

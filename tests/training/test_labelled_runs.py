@@ -167,15 +167,6 @@ def test_a_run_predicts_without_its_corpus(trained: Any, labelled: Registry, mon
     assert two.confidence >= one.confidence - 1e-6
 
 
-def test_each_batch_draws_with_its_own_random_numbers(trained: Any) -> None:
-    run = trained("many-to-many")
-    inputs = ["ab"] * 2 * run.experiment.training.batch_size
-    predictions = [prediction.text for prediction in run.predict(inputs, samplers=["temperature"], seed=3)]
-    half = len(predictions) // 2
-    assert predictions[:half] != predictions[half:]
-    assert predictions == [prediction.text for prediction in run.predict(inputs, samplers=["temperature"], seed=3)]
-
-
 def test_a_prediction_is_not_longer_than_the_limit(trained: Any) -> None:
     run = trained("many-to-many")
     assert all(len(prediction.output) <= 2 for prediction in run.predict(["ab", "cde"], length=2))

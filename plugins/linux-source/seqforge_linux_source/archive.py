@@ -33,7 +33,7 @@ _SILENT_SIZE = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A tar archive, plain or compressed with xz, gzip, bzip2 or zstandard, which its first bytes determine.
+    """A tar archive, plain or compressed with xz, gzip or bzip2, which its first bytes determine.
 
     Files are in the order of the archive. If a name occurs twice, the first file is used.
 
@@ -107,7 +107,7 @@ class Archive:
     def _unreadable_error(self, reason: str) -> DataError:
         return DataError(
             f"{self.path} cannot be read as a tar archive: {reason}",
-            hint="Use a .tar, .tar.xz, .tar.gz, .tar.zst or .tar.bz2. If it is one, it is damaged: download it again.",
+            hint="Use a .tar, .tar.xz, .tar.gz or .tar.bz2. If it is one, it is damaged: download it again.",
         )
 
 

@@ -13,7 +13,6 @@ from pydantic import Field
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.kinds import Corpus, Document, ExperimentPath
-from seqforge_linux_source.download import LINUX_MIRROR, Release
 from seqforge_linux_source.locate import Places, find_source, open_source
 from seqforge_linux_source.source import SIZE_LIMIT, Reading, Selection, Source
 
@@ -25,22 +24,22 @@ _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 
 
 class LinuxSource(Corpus):
-    """The C source of Linux, from a tree, a tar archive or a download.
+    """The C source of Linux, from a tree or a tar archive.
 
     Each file is one document, with a name relative to the kernel's root, such as `kernel/fork.c`. Empty files are
     skipped. A file that is not UTF-8 is decoded as Latin-1.
 
     Raises:
-        ExperimentError: If a pattern is invalid, or if the release to download has no known hash.
+        ExperimentError: If a pattern is invalid.
     """
 
     def __init__(
         self,
         source: Annotated[
-            Literal["auto", "download"] | ExperimentPath,
+            Literal["auto"] | ExperimentPath,
             Field(
-                description="Path of a source tree, or of a tar archive (plain, .xz, .gz, .zst or .bz2). "
-                "`auto` searches the machine for one of these, and `download` downloads a release.",
+                description="Path of a source tree, or of a tar archive (plain, .xz, .gz or .bz2). "
+                "`auto` searches the machine for one of these.",
                 union_mode="left_to_right",
             ),
         ] = "auto",
@@ -56,20 +55,6 @@ class LinuxSource(Corpus):
             ".c",
             ".h",
         ),
-        release: Annotated[
-            str, Field(description="Release to download, such as `6.12`.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
-        ] = "6.12",
-        sha256: Annotated[
-            str | None,
-            Field(
-                description="SHA-256 of the .tar.xz of the release. It is known for the default release.",
-                pattern="^[0-9a-f]{64}$",
-            ),
-        ] = None,
-        mirror: Annotated[
-            str,
-            Field(description="URL of the folder on the download server that contains `v6.x/`.", pattern="^https?://"),
-        ] = LINUX_MIRROR,
         size_limit: Annotated[
             int,
             Field(
@@ -79,10 +64,9 @@ class LinuxSource(Corpus):
         ] = SIZE_LIMIT,
     ) -> None:
         # In a call from Python, a path may be a string.
-        self._where = source if source in ("auto", "download") else Path(source)
+        self._where = None if source == "auto" else Path(source)
         self._size_limit = size_limit
         self._selection = Selection(include, exclude, suffixes)
-        self._release = Release.choose(release, sha256, mirror) if source == "download" else None
 
     def documents(self) -> Iterator[Document]:
         """Yield every selected file that is not empty."""
@@ -117,12 +101,8 @@ class LinuxSource(Corpus):
 
     @cached_property
     def _source(self) -> Source:
-        if self._release is not None:
-            return self._release
         try:
-            if isinstance(self._where, str):
-                return find_source(Places.of_this_machine())
-            return open_source(self._where)
+            return find_source(Places.of_this_machine()) if self._where is None else open_source(self._where)
         except OSError as error:
             raise DataError(
                 f"{error.filename}: {error.strerror}", hint="Check the path and its permissions."

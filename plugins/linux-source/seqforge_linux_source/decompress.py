@@ -11,8 +11,6 @@ from collections.abc import Callable, Generator, Iterator
 from io import FileIO
 from typing import IO, cast
 
-import zstandard
-
 from seqforge_linux_source.byte_stream import DamagedArchiveError
 
 CHUNK_SIZE = 1 << 20
@@ -23,7 +21,7 @@ _MEMORY_LIMIT = 1 << 28
 
 
 def decompress_file(file: FileIO) -> Generator[bytes]:
-    """Yield the content of a file, decompressed if it is in the xz, gzip, bzip2 or zstandard format.
+    """Yield the content of a file, decompressed if it is in the xz, gzip or bzip2 format.
 
     A chunk has 1 to `CHUNK_SIZE` bytes, and one is in memory at a time. Files of several streams, which parallel
     compressors write, are supported.
@@ -36,7 +34,7 @@ def decompress_file(file: FileIO) -> Generator[bytes]:
     decompress = next((function for magic, function in _FORMATS.items() if start.startswith(magic)), _read_uncompressed)
     try:
         yield from decompress(file)
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise DamagedArchiveError(f"it cannot be decompressed: {error}") from error
 
 
@@ -100,14 +98,8 @@ def _decompress_bzip2(file: FileIO) -> Iterator[bytes]:
         raise error if error.errno else EOFError(error) from error
 
 
-def _decompress_zstandard(file: FileIO) -> Iterator[bytes]:
-    decoder = zstandard.ZstdDecompressor(max_window_size=_MEMORY_LIMIT)
-    return _read_chunks(decoder.stream_reader(file, read_across_frames=True, closefd=False).read)
-
-
 _FORMATS: dict[bytes, Callable[[FileIO], Iterator[bytes]]] = {
     b"\xfd7zXZ\x00": _decompress_xz,
     b"\x1f\x8b": _decompress_gzip,
     b"BZh": _decompress_bzip2,
-    b"\x28\xb5\x2f\xfd": _decompress_zstandard,
 }

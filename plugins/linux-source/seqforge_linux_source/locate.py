@@ -22,7 +22,7 @@ _TREES = "linux-*"
 INCLUDED = Archive(
     Path(__file__).parent / "linux-6.12-core.tar.xz",
     "No Linux source is installed, so this is the part of Linux 6.12 that comes with seqforge: kernel/ and "
-    'include/uapi/linux/. For all of it, run `apt-get install linux-source` or set `source = "download"`.',
+    "include/uapi/linux/. For all of it, run `apt-get install linux-source`, or set `source`.",
 )
 """The core of the kernel and its headers for user space: the text of the first run, on every machine."""
 

@@ -11,7 +11,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import zstandard
 
 FILES = {
     "COPYING": b"not C\n",
@@ -30,7 +29,6 @@ COMPRESSORS = {
     ".gz": gzip.compress,
     ".xz": lzma.compress,
     ".bz2": bz2.compress,
-    ".zst": lambda content: zstandard.ZstdCompressor().compress(content),
 }
 
 
