@@ -20,7 +20,6 @@ install_import_hook(
         "seqforge.cells",
         "seqforge.runs.checkpoint_files",
         "seqforge.runs.checkpoints",
-        "seqforge.runs.optimizer_state",
         "seqforge.runs.training_state",
         "seqforge.data",
         "seqforge.evaluation",

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator
 
-from seqforge.cli.option_rows import option_rows
+from seqforge.cli.plugins import option_rows
 from seqforge.kinds.table import KINDS, Kind
 from seqforge.registry import Registration, Registry
 from seqforge.registry.options import options_of

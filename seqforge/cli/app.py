@@ -9,7 +9,7 @@ from typer.models import CommandInfo, TyperInfo
 
 import seqforge
 from seqforge.cli.cache import cache_app
-from seqforge.cli.check import check
+from seqforge.cli.check import check, schema
 from seqforge.cli.compare import compare
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
@@ -17,14 +17,12 @@ from seqforge.cli.export import export
 from seqforge.cli.inspect import inspect
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
-from seqforge.cli.report import report
+from seqforge.cli.report import report, watch
 from seqforge.cli.run import run
 from seqforge.cli.runs import runs
 from seqforge.cli.sample import sample
-from seqforge.cli.schema import schema
 from seqforge.cli.terminal import print_error
 from seqforge.cli.usage import Command, Group
-from seqforge.cli.watch import watch
 from seqforge.registry import Registry
 
 WRITE_PLUGINS, MAINTAIN, OF_PLUGINS = "Write experiments and plugins", "Maintain", "Commands of plugins"

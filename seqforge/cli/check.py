@@ -1,11 +1,12 @@
-"""`seqforge check`."""
+"""`seqforge check` and `seqforge schema`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import compose_experiment, with_experiment_options
+from seqforge.cli.options import PluginFiles, compose_experiment, with_experiment_options
 from seqforge.kinds.table import KINDS
 
 
@@ -44,3 +45,21 @@ def check(
         counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
         if names:
             typer.echo(f"  {KINDS[kind].attribute:<12} {', '.join(counted)}")
+
+
+def schema(
+    context: typer.Context,
+    plugin: PluginFiles = [],
+) -> None:
+    """Print the JSON Schema of experiment files, for your editor. It includes the components of installed plugins.
+
+    [bold]Example[/]
+
+      seqforge schema > experiment.schema.json
+
+    Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment file. An editor with Taplo
+    (Even Better TOML) then completes and checks the file while you type.
+    """
+    from seqforge.experiment.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(context.obj), indent=2))

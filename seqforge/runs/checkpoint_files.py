@@ -19,8 +19,7 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Optimizer, State
 from seqforge.model import SequenceModel, States
 from seqforge.runs.metrics_log import describe_logs
-from seqforge.runs.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
-from seqforge.runs.training_state import TrainingState
+from seqforge.runs.training_state import Scalars, TrainingState, join_optimizer_state, split_optimizer_state
 from seqforge.runs.verification import (
     CheckpointManifest,
     damaged,

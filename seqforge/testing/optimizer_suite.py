@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqforge.kinds import Optimizer
 from seqforge.kinds.optimizer import build_optimizer
-from seqforge.runs.optimizer_state import join_optimizer_state, split_optimizer_state
+from seqforge.runs.training_state import join_optimizer_state, split_optimizer_state
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
 _STEPS = 100

@@ -23,8 +23,7 @@ from seqforge.kinds import Progress
 from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.optimizer_state import split_optimizer_state
-from seqforge.runs.training_state import TrainingState
+from seqforge.runs.training_state import TrainingState, split_optimizer_state
 from seqforge.tasks import TrainingTask
 from seqforge.training.endings import (
     advise_longer_training,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqforge.data.cache import load_token_file
+from seqforge.data.dataset import load_token_file
 from seqforge.data.encoding import encode_corpus
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError, RunError
@@ -227,7 +227,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_entry(
 
     documents = {f"document-{number}": "text" * 1000 for number in range(20)}
     with monkeypatch.context() as patch:
-        patch.setattr("seqforge.data.cache.encode_corpus", encode_on_a_full_disk)
+        patch.setattr("seqforge.data.dataset.encode_corpus", encode_on_a_full_disk)
         with pytest.raises(RunError) as caught:
             load_token_file(made.Documents(documents), made.VOCABULARIES[name](), {}, lambda _: None)
     assert caught.value.message == f"encoding the corpus into {tokens}: the disk is full"

@@ -17,7 +17,7 @@ import filelock
 import numpy as np
 import pytest
 
-from seqforge.data.cache import load_token_file
+from seqforge.data.dataset import load_token_file
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import RunError
 from seqforge.events import WorkProgressed

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seqforge.data.cache import load_token_file
+from seqforge.data.dataset import load_token_file
 
 OPERATIONS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime", "fcntl.flock", "shutil.rmtree"}
 

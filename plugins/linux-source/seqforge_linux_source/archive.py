@@ -10,8 +10,7 @@ from typing import IO, cast
 
 from seqforge.errors import DataError
 from seqforge.events import WorkProgressed
-from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError, LargeArchiveError
-from seqforge_linux_source.decompress import decompress_file
+from seqforge_linux_source.decompress import ByteStream, DamagedArchiveError, LargeArchiveError, decompress_file
 from seqforge_linux_source.source import (
     DEFAULT_READING,
     LARGEST_FILE,

@@ -8,8 +8,7 @@ import zlib
 
 import pytest
 from seqforge_linux_source import decompress
-from seqforge_linux_source.byte_stream import DamagedArchiveError
-from seqforge_linux_source.decompress import decompress_file
+from seqforge_linux_source.decompress import DamagedArchiveError, decompress_file
 
 COMPRESSORS = {
     "xz": lzma.compress,

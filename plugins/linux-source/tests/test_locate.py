@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.locate import INCLUDED, Places, find_source, open_source
-from seqforge_linux_source.tree import Tree
+from seqforge_linux_source.locate import INCLUDED, Places, Tree, find_source, open_source
 
 from seqforge.errors import DataError
 

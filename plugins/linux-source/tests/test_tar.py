@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_linux_source.archive import read_regular_files
-from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
+from seqforge_linux_source.decompress import ByteStream, DamagedArchiveError
 
 names = st.text(st.sampled_from("ab/é. "), min_size=1, max_size=300).filter(lambda name: not name.endswith("/"))
 contents = st.one_of(st.binary(max_size=20), st.integers(0, 2000).map(bytes))

@@ -4,8 +4,8 @@ import os
 
 import pytest
 from seqforge_linux_source import tree as tree_module
+from seqforge_linux_source.locate import Tree
 from seqforge_linux_source.source import Reading, Selection
-from seqforge_linux_source.tree import Tree
 
 from seqforge.errors import DataError
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from seqforge_essentials.vocabularies import Bytes, Characters
 
-from seqforge.data.cache import load_token_file
+from seqforge.data.dataset import load_token_file
 from seqforge.data.token_file import TokenFile
 from seqforge.kinds import Corpus, Document, Vocabulary
 
