@@ -322,7 +322,7 @@ def test_a_sweep_ends_when_every_trial_fails_and_repeats_them_when_it_is_continu
 
 
 def test_other_parameters_need_another_name(sweep: Sweep) -> None:
-    planned_study(sweep)
+    open_study(sweep, None, sweep.path.parent)
     sweep.path.write_text(sweep.path.read_text().replace("[4, 6]", "[4, 5]"))  # There is no trial yet.
     planned_study(read_sweep(sweep.path))
     sweep.path.write_text(sweep.path.read_text().replace("[4, 5]", "[4, 8]"))
