@@ -105,7 +105,7 @@ def check_component(
         return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
     except SeqforgeError as error:
         finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
-        return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or author_hint(name))
+        return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or _correction(registration))
     return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(registry, registration, options))
 
 
@@ -167,6 +167,12 @@ def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
     if unknown:
         raise PluginError(f"{preset.target} has no option {min(unknown)!r}")
     return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, preset.preset_of)
+
+
+def _correction(registration: Registration) -> str:
+    """Return who has to correct a component: probably the author of an installed plugin checks it."""
+    hint = author_hint(registration.qualified_name)
+    return f"Correct {registration.target}, or r{hint[1:]}" if hint.startswith("Report") else hint
 
 
 def _advise(registry: Registry, registration: Registration, options: type[BaseModel]) -> str:

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from packaging.requirements import Requirement
 
 from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.plugins_new import new_plugin
@@ -60,8 +60,8 @@ def list_plugins(
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        missing = missing_requirements(plugin.distribution)
-        needs = f" (needs {', '.join(missing)}, not installed)" if missing else ""
+        unmet = unmet_requirements(plugin.distribution)
+        needs = f" (needs {'; '.join(unmet)})" if unmet else ""
         stdout().print(f"  {plugin.reason or ', '.join(contents)}{needs}")
 
 
@@ -169,14 +169,24 @@ def _show_component(registry: Registry, registration: Registration) -> None:
         typer.echo(f"    {name:<{width}}  {quantity.title} ({quantity.unit}{better})")
 
 
-def missing_requirements(distribution: str) -> list[str]:
-    """Return the distributions that a distribution needs on every system, and that are not installed."""
+def unmet_requirements(distribution: str) -> list[str]:
+    """Return what a distribution needs on this system and does not find, such as "torch>=99, found 2.9"."""
     try:
-        requirements = metadata.requires(distribution) or [] if distribution else []
+        texts = metadata.requires(distribution) or [] if distribution else []
     except metadata.PackageNotFoundError:
         return []
-    names = [re.split(r"[^A-Za-z0-9._-]", text.strip())[0] for text in requirements if ";" not in text]
-    return [name for name in names if not list(metadata.distributions(name=name))]
+    unmet: list[str] = []
+    for requirement in map(Requirement, texts):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            wanted = f"{requirement.name}{requirement.specifier}"
+            try:
+                version = metadata.version(requirement.name)
+            except metadata.PackageNotFoundError:
+                unmet.append(f"{wanted}, not installed")
+                continue
+            if not requirement.specifier.contains(version, prereleases=True):
+                unmet.append(f"{wanted}, found {version}")
+    return unmet
 
 
 def _as_json(plugin: Plugin) -> dict[str, object]:

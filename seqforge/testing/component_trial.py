@@ -36,10 +36,6 @@ def try_component(component: Component, registry: Registry) -> str:
 
     A tracker is only built, because it may connect to a server.
 
-    Args:
-        component: The component.
-        registry: Registered components.
-
     Raises:
         PluginError: If a test fails, with the sentence of the suite.
         DataError: If the data of a corpus is not on this machine, or no installed cell runs on a backend.

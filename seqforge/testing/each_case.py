@@ -34,7 +34,7 @@ LARGE = (
 """Sizes at which a faster implementation may take another path: chunks of steps, blocks of units, full vectors."""
 
 _SECONDS = 15.0
-"""Time after which no further cases are tried to describe a failure."""
+"""Processor time after which no further cases are tried to describe a failure."""
 
 
 def each_case(*sizes: CaseSizes) -> Callable[[Callable[[Any, CellCase], None]], Callable[..., None]]:
@@ -96,7 +96,7 @@ def _failure(
 def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:
     """Return at which batch sizes and lengths a check fails, such as "wrong above batch 16", or "" if at all."""
     found: list[str] = []
-    stop = clock.monotonic() + _SECONDS
+    stop = clock.process_time() + _SECONDS
     # Few units say nothing about blocks of units.
     for name, field, least in (("batch", "rows", 1), ("length", "steps", 2), ("hidden size", "hidden_size", 6)):
         largest: int = getattr(sizes, field)
@@ -108,7 +108,7 @@ def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:
             found.append(f"wrong at {name} 1")
         elif largest > max(least, 2) and not fails_at(least):
             works, wrong = least, largest
-            while wrong - works > 1 and clock.monotonic() < stop:
+            while wrong - works > 1 and clock.process_time() < stop:
                 middle = (works + wrong) // 2
                 works, wrong = (works, middle) if fails_at(middle) else (middle, wrong)
             found.append(f"wrong above {name} {works}" if wrong - works == 1 else f"wrong at {name} {wrong}")
