@@ -61,7 +61,7 @@ class GenerationWeights:
         )
 
     def _product(self, product: ProgramProduct) -> Product:
-        (result, _), (read, _) = product.operands
+        result, read, *added = [view for view, _ in product.operands]
         inputs, outputs = product.weight.shape
         bias = torch.zeros(outputs) if product.bias is None else product.bias.detach().float()
         return Product(
@@ -71,6 +71,7 @@ class GenerationWeights:
             depth=self._depth(inputs),
             result=result.buffer.offset + result.offset,
             vectors=registers(outputs, self._library.lanes),
+            added=added[0].buffer.offset + added[0].offset if added else -1,
         )
 
     def _packed(self, weight: Tensor) -> Tensor:

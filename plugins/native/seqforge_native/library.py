@@ -61,7 +61,7 @@ class Stages(ctypes.Structure):
 class Product(ctypes.Structure):
     """`Product` of kernels/decode.hpp."""
 
-    _fields_ = fields("", "weight bias", "input depth result vectors")
+    _fields_ = fields("", "weight bias", "input depth result vectors added")
 
 
 class Decode(ctypes.Structure):

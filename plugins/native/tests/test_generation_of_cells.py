@@ -209,7 +209,7 @@ def test_the_kernel_computes_the_steps_of_any_author(name: str) -> None:
         (lambda cell, x, a, b: (x + torch.rand_like(x), (a, b)), "the operation rand_like"),
         (lambda cell, x, a, b: (x.sort().values, (a, b)), "the operation sort"),
         (lambda cell, x, a, b: (a[:, :1].add_(x[:, :1]) + a, (a, b)), "changes a part"),
-        (lambda cell, x, a, b: (x @ torch.ones(3), (a, b)), "RuntimeError"),
+        (lambda cell, x, a, b: (x @ torch.ones(3), (a, b)), "a product of these shapes"),
     ],
 )
 def test_a_step_that_no_program_can_compute_has_no_kernel(function: Callable[..., Any], reason: str) -> None:

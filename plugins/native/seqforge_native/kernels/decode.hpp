@@ -22,6 +22,7 @@ template <class Weight> struct Product {
     const Weight *weight; // packed
     const float *bias;    // [vectors · lanes]
     std::int64_t input, depth, result, vectors; // the depth fills whole registers
+    std::int64_t added; // place of what is added to the product, or -1
 };
 
 // The instructions and the products of a phase, by the number of those before its end.
@@ -62,8 +63,13 @@ void multiply(const Decode<Weight> &call, const Product<Weight> &product, Inputs
         inputs.template prepare<vectors>(product.weight, first, 0, call.rows);
         for_row_groups<rows_at_once<1>>(0, call.rows, [&]<int rows>(std::int64_t row) {
             Tile<rows, vectors> sums;
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < vectors; v++) sums[r][v] = load(product.bias + (first + v) * lanes);
+            for (int r = 0; r < rows; r++) {
+                const float *added = call.memory + (row + r) * call.row_size + product.added + first * lanes;
+                for (int v = 0; v < vectors; v++) {
+                    sums[r][v] = load(product.bias + (first + v) * lanes);
+                    if (product.added >= 0) sums[r][v] = sums[r][v] + load(added + v * lanes);
+                }
+            }
             inputs.template multiply_streamed<rows, vectors>(sums, row, product.weight, first);
             for (int r = 0; r < rows; r++) {
                 float *to = call.memory + (row + r) * call.row_size + product.result + first * lanes;

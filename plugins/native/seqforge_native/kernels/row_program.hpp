@@ -12,7 +12,7 @@ namespace seqforge {
 enum class Operation : std::int64_t {
     copy, negate, exponential, logarithm, logarithm_of_one_plus, sigmoid, tangent, root, softplus, error_function,
     add, subtract, multiply, divide, maximum, minimum, greater, at_least_as_great, where,
-    sum, largest, sum_of_products, accumulate, accumulate_products, decay_and_add_products
+    sum, largest, sum_of_products, accumulate, accumulate_products, change_state
 };
 
 // Memory of a row: temporary numbers, numbers that later phases read, parameters, and gradients of parameters.
@@ -130,15 +130,56 @@ inline Vector softplus(Vector x) {
     return greater_of(x, zero()) + logarithm_of_one_plus(exponential_of_any(zero() - size));
 }
 
-// Replaces results by a times the result plus b c.
-inline void decay_and_add_products(const Instruction &step, const RowMemory &memory) {
-    for_each_axis(step, memory, [&](float *to, const float *a, const float *b, const float *c) {
-        for (std::int64_t k = 0; k < step.inner; k += lanes) {
-            const Vector added = load_from(b, k, step.b.inner) * load_part(c, k, step.inner, step.c.inner);
-            const Vector before = load_part(to, k, step.inner, true);
-            store_part(to, k, step.inner, multiply_add(load_from(a, k, step.a.inner), before, added));
+// The numbers of one head in a step of a matrix state, as in matrix_states.hpp: those of keys are some numbers apart.
+struct HeadStep {
+    float *state, *reads;
+    const float *decay, *key, *value, *query, *read, *write; // the last two are null for a rule without u
+    std::int64_t keys, state_stride, decay_stride, key_stride, query_stride, read_stride, write_stride;
+
+    // Computes some registers of values, the last of which may hold fewer than a whole register, up to `end`.
+    template <int vectors, bool whole> void compute(std::int64_t column, std::int64_t end) const {
+        const auto load_at = [&](const float *from, std::int64_t v) {
+            if constexpr (whole) return load(from + column + v * lanes);
+            else return load_part(from, column + v * lanes, end, true);
+        };
+        Vector u[vectors], v[vectors], o[vectors];
+        for (int j = 0; j < vectors; j++) u[j] = o[j] = zero(), v[j] = load_at(value, j);
+        if (read)
+            for (std::int64_t i = 0; i < keys; i++) {
+                const Vector a = broadcast(read[i * read_stride]);
+                for (int j = 0; j < vectors; j++) u[j] = multiply_add(load_at(state + i * state_stride, j), a, u[j]);
+            }
+        for (std::int64_t i = 0; i < keys; i++) {
+            float *row = state + i * state_stride;
+            const Vector w = broadcast(decay[i * decay_stride]), k = broadcast(key[i * key_stride]);
+            const Vector q = broadcast(query[i * query_stride]), b = write ? broadcast(write[i * write_stride]) : zero();
+            for (int j = 0; j < vectors; j++) {
+                const Vector s = multiply_add(b, u[j], multiply_add(k, v[j], w * load_at(row, j)));
+                if constexpr (whole) store(row + column + j * lanes, s);
+                else store_part(row, column + j * lanes, end, s);
+                o[j] = multiply_add(q, s, o[j]);
+            }
         }
-    });
+        for (int j = 0; j < vectors; j++)
+            if constexpr (whole) store(reads + column + j * lanes, o[j]);
+            else store_part(reads, column + j * lanes, end, o[j]);
+    }
+};
+
+// Computes a step of the matrix states of all heads. The operands continue in the place of the next instruction.
+inline void change_state(const Instruction &step, const Instruction &more, const RowMemory &memory) {
+    const bool is_delta = more.b.space >= 0;
+    for (std::int64_t head = 0; head < step.outer; head++) {
+        const auto of_head = [&](const Operand &operand) { return place_in(memory, operand, head, 0); };
+        const HeadStep own{of_head(step.result), of_head(more.result), of_head(step.a), of_head(step.b), of_head(step.c),
+                           of_head(more.a), is_delta ? of_head(more.b) : nullptr, is_delta ? of_head(more.c) : nullptr,
+                           step.middle, step.result.middle, step.a.middle, step.b.middle, more.a.middle, more.b.middle,
+                           more.c.middle};
+        std::int64_t column = 0;
+        for (; column + 4 * lanes <= step.inner; column += 4 * lanes) own.compute<4, true>(column, step.inner);
+        for (; column + lanes <= step.inner; column += lanes) own.compute<1, true>(column, step.inner);
+        if (column < step.inner) own.compute<1, false>(column, step.inner);
+    }
 }
 
 inline void run_instruction(const Instruction &step, const RowMemory &memory) {
@@ -187,12 +228,16 @@ inline void run_instruction(const Instruction &step, const RowMemory &memory) {
             return load_from(a, k, step.a.inner) * load_from(b, k, step.b.inner);
         });
         break;
-    case Operation::decay_and_add_products: decay_and_add_products(step, memory); break;
+    case Operation::change_state: break; // has two places
     }
 }
 
 inline void run_program(const Instruction *first, const Instruction *last, const RowMemory &memory) {
-    for (; first != last; first++) run_instruction(*first, memory);
+    for (; first != last; first++)
+        if (static_cast<Operation>(first->operation) == Operation::change_state) {
+            change_state(first[0], first[1], memory);
+            first++;
+        } else run_instruction(*first, memory);
 }
 
 } // namespace seqforge

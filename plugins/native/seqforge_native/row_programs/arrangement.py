@@ -1,10 +1,14 @@
 """The order of the instructions of a program, the memory of its tensors, and the numbers that the kernel reads."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from seqforge_native.row_programs.memory import REGISTER, SPACES, Buffer, Instruction, Product, Space
+import torch
+from torch import Tensor
+
+from seqforge_native.row_programs.memory import REGISTER, SPACES, Buffer, Instruction, Product, Space, View
 
 _OPERATIONS = (
     "copy",
@@ -31,11 +35,11 @@ _OPERATIONS = (
     "sum_of_products",
     "accumulate",
     "accumulate_products",
-    "decay_and_add_products",
+    "change_state",
 )
 """Operations in the order of `Operation` of kernels/row_program.hpp."""
 
-NUMBERS = 24
+_NUMBERS = 24
 """Numbers of an `Instruction` of kernels/row_program.hpp."""
 
 
@@ -46,11 +50,36 @@ def arranged(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[
     """
     needed, buffers = list[Instruction](), set(buffers)
     for instruction in reversed(instructions):
-        if instruction.result in buffers or instruction.result.space == "gradients":
+        if any(result in buffers or result.space == "gradients" for result in instruction.results):
             buffers |= {view.buffer for view, _ in instruction.operands}
             needed.append(instruction)
     needed.reverse()
     return sorted(needed, key=lambda each: (each.phase, not isinstance(each, Product)))
+
+
+def with_sums(instructions: Sequence[Instruction]) -> list[Instruction]:
+    """Return instructions in which a product adds its result to a tensor, instead of another instruction."""
+    products = {each.results[0]: each for each in instructions if isinstance(each, Product)}
+    uses = Counter(view.buffer for each in instructions for view, _ in each.operands[1:])
+
+    def product_of(result: View, own: View, other: View) -> Product | None:
+        """Return the product that computes one of two numbers which are added, and can add the other one."""
+        if uses[own.buffer] > 1 or other.constant is not None or other.buffer.phase >= own.buffer.phase:
+            return None
+        whole = all(view.layout.is_contiguous() and view.layout.numel() == own.buffer.size for view in (own, other))
+        return products.get(own.buffer) if whole and result.buffer.size == own.buffer.size else None
+
+    left = list[Instruction]()
+    for each in instructions:
+        views = [view for view, _ in each.operands]
+        orders = [(1, 2), (2, 1)] if each.operation == "add" else []
+        known = ((product_of(views[0], views[own], views[other]), views[other]) for own, other in orders)
+        product, other = next((pair for pair in known if pair[0] is not None), (None, None))
+        if product is None or other is None:
+            left.append(each)
+        else:
+            product.operands = [(views[0], ()), product.operands[1], (other, ())]
+    return left
 
 
 def in_place(instructions: Sequence[Instruction], states: Sequence[Buffer]) -> list[Instruction]:
@@ -63,10 +92,10 @@ def in_place(instructions: Sequence[Instruction], states: Sequence[Buffer]) -> l
     left = list(instructions)
     for state in states:
         reading = [each for each in left if any(view.buffer is state for view, _ in each.operands[1:])]
-        writing = [each for each in left if each.result is state]
+        writing = [each for each in left if state in each.results]
         if [len(reading), len(writing)] != [1, 1] or not all(map(_copies_whole, (reading[0], writing[0]))):
             continue
-        copy = reading[0].result
+        (copy,) = reading[0].results
         if writing[0].operands[1][0].buffer is not copy:
             continue
         left = [each for each in left if each not in (reading[0], writing[0])]
@@ -123,9 +152,10 @@ def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer],
             place(buffer)
     for time, group in enumerate(times):
         for each in group:
-            if each.result.space == "temporary" and each.result not in placed:
-                placed.add(each.result)
-                place(each.result)
+            for result in each.results:
+                if result.space == "temporary" and result not in placed:
+                    placed.add(result)
+                    place(result)
         for buffer in dict.fromkeys(view.buffer for each in group for view, _ in each.operands):
             own = buffer in placed and buffer not in until_end and buffer not in pinned
             if own and last_use[buffer] == time:
@@ -141,9 +171,22 @@ def _padded(buffer: Buffer) -> int:
     return -(-buffer.size // REGISTER) * REGISTER + REGISTER
 
 
-def encoded(instruction: Instruction) -> list[int]:
-    """Return the numbers of an instruction."""
-    numbers = [_OPERATIONS.index(instruction.operation), *instruction.sizes]
-    for view, strides in instruction.operands:
-        numbers += [SPACES.index(view.buffer.space), view.buffer.offset + view.offset, *strides]
-    return [*numbers, *[0] * (NUMBERS - len(numbers))]
+def _encoded(instruction: Instruction) -> list[list[int]]:
+    """Return the numbers of an instruction, which has two places if it has more than four operands."""
+    operands = [
+        [SPACES.index(view.buffer.space), view.buffer.offset + view.offset, *strides]
+        for view, strides in instruction.operands
+    ]
+    places = list[list[int]]()
+    for first in range(0, len(operands), 4):
+        numbers = [_OPERATIONS.index(instruction.operation), *instruction.sizes]
+        numbers += [number for operand in operands[first : first + 4] for number in operand]
+        places.append([*numbers, *[-1] * (_NUMBERS - len(numbers))])
+    return places
+
+
+def encode_all(instructions: Sequence[Instruction], phases: int) -> tuple[Tensor, list[int]]:
+    """Return the numbers of instructions, `[places, 24]`, and the number of places up to the end of each phase."""
+    places = [(each.phase, place) for each in instructions for place in _encoded(each)]
+    ends = [sum(each <= phase for each, _ in places) for phase in range(phases)]
+    return torch.tensor([place for _, place in places] or [[0] * _NUMBERS]), ends

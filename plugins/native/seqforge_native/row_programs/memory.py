@@ -129,7 +129,7 @@ class Instruction:
     Attributes:
         operation: Its name.
         sizes: Length of each of the three axes.
-        operands: The result and up to three operands, each with the strides of its axes.
+        operands: The result and up to three operands, each with the strides of its axes; or twice as many of both.
         least_phase: Phase before which it must not run, although its operands are known.
     """
 
@@ -139,9 +139,9 @@ class Instruction:
     least_phase: int = 0
 
     @property
-    def result(self) -> Buffer:
-        """Buffer that the instruction writes to."""
-        return self.operands[0][0].buffer
+    def results(self) -> list[Buffer]:
+        """Buffers that the instruction writes to."""
+        return [view.buffer for view, _ in self.operands[::4]]
 
     @property
     def phase(self) -> int:
@@ -152,6 +152,8 @@ class Instruction:
 @dataclass(slots=True, eq=False)
 class Product(Instruction):
     """A product of a vector with a weight, which runs between two phases: the second one reads the result.
+
+    Its operands are the result, the vector, and a tensor that is added to the result, if there is one.
 
     Attributes:
         weight: Weight `[inputs, outputs]`.

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.kinds import Cell, GenerationModel
-from seqforge_native.row_programs.arrangement import NUMBERS, arranged, assign_memory, encoded, in_place
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all, in_place, with_sums
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import Product, View
 from seqforge_native.row_programs.step_recorder import StepRecorder
@@ -112,7 +112,7 @@ def _arranged(
 ) -> ModelProgram:
     """Order the instructions by phases, leave out those without effect, and assign memory."""
     read = [logits.buffer, *(view.buffer for state in states for view in state)]
-    steps = in_place(arranged(builder.instructions, set(read)), read[1:])
+    steps = in_place(with_sums(arranged(builder.instructions, set(read))), read[1:])
     temporary_size, row_size = assign_memory(steps, [symbol.buffer, *read], set())
     products = [step for step in steps if isinstance(step, Product)]
     plain = [step for step in steps if not isinstance(step, Product)]
@@ -124,13 +124,11 @@ def _arranged(
             buffer.offset = offset
             offset += buffer.size
             parameters.append(tensor.detach().float().flatten())
-    ends = [
-        [sum(step.phase <= phase for step in plain), sum(product.phase <= phase + 1 for product in products)]
-        for phase in range(logits.buffer.phase + 1)
-    ]
+    instructions, ends = encode_all(plain, logits.buffer.phase + 1)
+    ends_of_products = [sum(product.phase <= phase + 1 for product in products) for phase in range(len(ends))]
     return ModelProgram(
-        torch.tensor([encoded(step) for step in plain] or [[0] * NUMBERS]),
-        torch.tensor(ends),
+        instructions,
+        torch.tensor([*zip(ends, ends_of_products, strict=True)]),
         products,
         torch.cat([*parameters, torch.zeros(4 * 16)]),
         table,

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seqforge.kinds import MatrixStateCell
-from seqforge_native.row_programs.arrangement import NUMBERS, arranged, assign_memory, encoded
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
     SPACES,
@@ -179,9 +179,10 @@ def _arranged(
     for by_kernel, by_program in (values, gradients):
         places = {**{name: view for name, view in by_kernel.items() if view.buffer in used}, **by_program}
         ports.append([_port(places.get(name)) for name in PORTS])
+    encoded, ends = encode_all(instructions, _PHASES)
     return Program(
-        torch.tensor([encoded(each) for each in instructions] or [[0] * NUMBERS]),
-        tuple(sum(each.phase <= phase for each in instructions) for phase in range(_PHASES)),
+        encoded,
+        tuple(ends),
         torch.tensor(ports[0]),
         torch.tensor(ports[1]),
         kept_size,

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import Value, View, with_axes
+from seqforge_native.row_programs.memory import Instruction, Value, View
 
 
 def emit_change(
@@ -28,36 +28,24 @@ def emit_change(
         read: a, or None.
         write: b, or None.
     """
-    decay = None if log_decay is None else builder.apply("exp", log_decay)
-    given = [None if part is None else builder.straight(builder.as_view(part)) for part in (decay, read, write)]
-    memory, q, k, v = (builder.straight(builder.as_view(part)) for part in (state, query, key, value))
-    phase = max(view.buffer.phase for view in (memory, q, k, v, *given) if view is not None)
-    w, a, b = given
+    memory, q, k = (builder.as_view(part) for part in (state, query, key))
     _, heads, keys, values = memory.shape
-    memory = builder.copy(memory, phase)
-    w = builder.constant(1.0, (1, heads)) if w is None else w
-    by_key = "k" if len(w.shape) == 3 else ""
-    outputs, held = (builder.new_view((1, heads, values), phase) for _ in range(2))
-    for sums in (outputs, held):
-        builder.emit("copy", sums, sums.layout, builder.constant(0.0, sums.shape))
-
-    def emit(operation: str, head: int, *operands: tuple[View, str]) -> None:
-        """Emit an operation on tensors of one head, whose axes are keys and values, as far as they have them."""
-        views = [view.relaid(view.layout[0, head]) for view, _ in operands]
-        strides = [dict(zip(axes, view.strides, strict=True)) for view, (_, axes) in zip(views, operands, strict=True)]
-        lengths = [
-            (length, tuple(own.get(axis, 0) for own in strides)) for axis, length in (("k", keys), ("v", values))
-        ]
-        instruction = with_axes(operation, lengths, views)
-        instruction.least_phase = phase
-        builder.instructions.append(instruction)
-
-    # One head after another, so that its state stays in the cache.
-    for head in range(heads):
-        if a is not None:
-            emit("accumulate_products", head, (held, "v"), (a, "k"), (memory, "kv"))
-        emit("decay_and_add_products", head, (memory, "kv"), (w, by_key), (k, "k"), (v, "v"))
-        if b is not None:
-            emit("accumulate_products", head, (memory, "kv"), (b, "k"), (held, "v"))
-        emit("accumulate_products", head, (outputs, "v"), (q, "k"), (memory, "kv"))
-    return outputs, memory
+    decay = builder.constant(1.0, (1, heads)) if log_decay is None else builder.apply("exp", log_decay)
+    v = builder.copied(builder.as_view(value))
+    of_keys = [k, q, *(builder.as_view(part) for part in (read, write) if part is not None)]
+    phase = max(view.buffer.phase for view in (memory, decay, v, *of_keys))
+    memory, reads = builder.copy(memory, phase), builder.new_view((1, heads, values), phase)
+    operands = [
+        (memory, "hkv"),
+        (decay, "hk"),
+        (k, "hk"),
+        (v, "hv"),
+        (reads, "hv"),
+        *((part, "hk") for part in of_keys[1:]),
+    ]
+    instruction = Instruction("change_state", (heads, keys, values), least_phase=phase)
+    for view, axes in operands:
+        strides = dict(zip(axes, view.strides[1:], strict=False))  # a decay may have no axis for keys
+        instruction.operands.append((view, tuple(strides.get(axis, 0) for axis in "hkv")))
+    builder.instructions.append(instruction)
+    return reads, memory
