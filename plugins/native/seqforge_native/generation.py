@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from seqforge.kinds import GenerationModel, State
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.library import Decode, Library
-from seqforge_native.row_programs.model_program import Place, compile_model
+from seqforge_native.row_programs.model_program import compile_model
 from seqforge_native.sequence import checked
 from seqforge_native.traced.values import UntraceableError
 
@@ -60,7 +61,7 @@ class NativeGenerationKernel:
         if model.dtype == torch.int8 and any(len(product.weight) > _INT8_DEPTH for product in program.products):
             raise UntraceableError("a sum that exceeds 32 bits")
         self._weights = GenerationWeights(library, model, program)
-        self._parts: list[_Rows] = []
+        self._memory = torch.zeros(0, program.row_size)
 
     def __call__(
         self, last: Int[Tensor, " batch"], states: Sequence[State], uniforms: Float[Tensor, "steps batch"]
@@ -70,81 +71,47 @@ class NativeGenerationKernel:
         Raises:
             IndexError: If a symbol of `last` is out of range.
         """
-        last = checked(last, self._weights.call.symbols)
-        batch, threads = len(last), torch.get_num_threads()
-        count = max(1, min(threads, batch // _FEWEST_ROWS))
+        program = self._weights.program
+        last, threads = checked(last, self._weights.call.symbols), torch.get_num_threads()
+        count = max(1, min(threads, len(last) // _FEWEST_ROWS))
         if count > 1 or self._weights.held.nbytes < _SHARED_BYTES:
             threads = 1
-        starts = [batch * index // count for index in range(count + 1)]
-        self._parts = [
-            _Rows(self._library, self._weights, self._dtype, threads, slice(*part), last, states, uniforms)
-            for part in pairwise(starts)
-        ]
+        self._memory = torch.zeros(len(last), program.row_size)
+        for places, state in zip(program.states, states, strict=True):
+            for place, part in zip(places, state, strict=True):
+                place.of(self._memory).copy_(part)
+        starts = [len(last) * index // count for index in range(count + 1)]
+        parts = [slice(*part) for part in pairwise(starts)]
+        draw = partial(self._draw, threads, last, uniforms)
         if count == 1:
-            drawn = self._parts[0].draw()
+            drawn = [draw(parts[0])]
         else:
             with ThreadPoolExecutor(count) as pool:
-                drawn = min(pool.map(_Rows.draw, self._parts))
-        tokens = torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
+                drawn = [*pool.map(draw, parts)]
+        steps = min(steps for steps, _ in drawn)
         after = [
-            type(state)(*(self._gathered(place) for place in places))
-            for places, state in zip(self._weights.program.states, states, strict=True)
+            type(state)(*(place.of(self._memory).clone() for place in places))
+            for places, state in zip(program.states, states, strict=True)
         ]
-        return tokens, after
+        return torch.cat([tokens[1 : 1 + steps] for _, tokens in drawn], dim=1), after
 
-    def _gathered(self, place: Place) -> Tensor:
-        """Return a tensor of all rows."""
-        return torch.cat([place.of(part.memory) for part in self._parts])
+    def _draw(self, threads: int, last: Tensor, uniforms: Tensor, rows: slice) -> tuple[int, Tensor]:
+        """Draw the symbols of some rows with a number of threads.
+
+        Returns:
+            The number of steps, fewer than requested if the kernel stopped; and the last symbols, then the drawn ones.
+        """
+        numbers = uniforms[:, rows].float().contiguous()
+        tokens = torch.empty(len(uniforms) + 1, rows.stop - rows.start, dtype=torch.int64)
+        tokens[0] = last[rows]
+        call = Decode.from_buffer_copy(self._weights.call)
+        call.rows, call.threads, call.steps = tokens.shape[1], threads, len(uniforms)
+        call.uniforms, call.tokens = numbers.data_ptr(), tokens.data_ptr()
+        call.memory = self._memory[rows].data_ptr()
+        return self._library.call("decode", self._dtype, call), tokens
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
         """Probabilities of the last draw; those below 2⁻¹²⁶ times the largest are 0."""
-        weights = self._gathered(self._weights.program.logits)
+        weights = self._weights.program.logits.of(self._memory)
         return weights / weights.sum(-1, keepdim=True)
-
-
-class _Rows:
-    """Some rows of the batch: their memory, and the call that draws their symbols.
-
-    Args:
-        library: Kernels for this processor.
-        weights: The model.
-        dtype: Type of the products.
-        threads: Number of threads that share the products.
-        rows: The rows.
-        last: Last symbol of all rows.
-        states: State of every layer, for all rows.
-        uniforms: Uniform random numbers for all rows.
-
-    Attributes:
-        memory: Memory of the rows, which contains the states and, after a draw, the weights of the symbols.
-        tokens: The last symbols, and then the drawn ones.
-    """
-
-    def __init__(
-        self,
-        library: Library,
-        weights: GenerationWeights,
-        dtype: torch.dtype,
-        threads: int,
-        rows: slice,
-        last: Tensor,
-        states: Sequence[State],
-        uniforms: Tensor,
-    ) -> None:
-        self._library, self._dtype = library, dtype
-        self._uniforms = uniforms[:, rows].float().contiguous()
-        self.tokens = torch.empty(len(uniforms) + 1, rows.stop - rows.start, dtype=torch.int64)
-        self.tokens[0] = last[rows]
-        self.memory = torch.zeros(len(self.tokens[0]), weights.program.row_size)
-        for places, state in zip(weights.program.states, states, strict=True):
-            for place, part in zip(places, state, strict=True):
-                place.of(self.memory).copy_(part[rows])
-        self._call = call = Decode.from_buffer_copy(weights.call)
-        call.rows, call.threads, call.steps = len(self.tokens[0]), threads, len(uniforms)
-        call.uniforms, call.tokens = self._uniforms.data_ptr(), self.tokens.data_ptr()
-        call.memory = self.memory.data_ptr()
-
-    def draw(self) -> int:
-        """Draw the symbols, and return the number of steps: fewer than requested if the kernel stopped."""
-        return self._library.call("decode", self._dtype, self._call)
