@@ -185,10 +185,11 @@ def is_experiment(path: Path) -> bool:
 
 
 def _text_table(path: Path) -> dict[str, Any]:
-    """Return the tables of an experiment that trains on a text file, or on all text files of a folder."""
+    """Return the tables of an experiment that trains on a text, on JSON Lines, or on all text files of a folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem).strip("-._") or "text"
     files = [str(path / "**") if path.is_dir() else str(path)]
-    return {"experiment": {"name": name[:100]}, "corpus": {"use": "text", "files": files}}
+    corpus = "json-lines" if {".jsonl", ".ndjson"} & {*path.suffixes} else "text"
+    return {"experiment": {"name": name[:100]}, "corpus": {"use": corpus, "files": files}}
 
 
 def _with_settings(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

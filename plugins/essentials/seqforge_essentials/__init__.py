@@ -26,6 +26,7 @@ _BLOCKS = {
 def seqforge_register(register: Register) -> None:
     """Register every component by name and import path."""
     register.add("corpus", "text", "seqforge_essentials.corpora:TextFiles")
+    register.add("corpus", "json-lines", "seqforge_essentials.json_lines:JsonLines")
     register.add("corpus", "inline", "seqforge_essentials.corpora:InlineText")
 
     register.add("vocabulary", "bytes", "seqforge_essentials.vocabularies:Bytes")

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from seqforge.errors import DataError
 from seqforge.kinds import Corpus, Document, ExperimentPath
+from seqforge_essentials.compressed_files import read_file
 
 
 class InlineText(Corpus):
@@ -42,10 +43,68 @@ class InlineText(Corpus):
         return f"{len(self._content):,} bytes of text in the experiment"
 
 
-class TextFiles(Corpus):
+class FileCorpus(Corpus):
+    """A corpus in files that glob patterns select.
+
+    Args:
+        files: Paths and patterns.
+    """
+
+    def __init__(self, files: list[ExperimentPath]) -> None:
+        self._patterns = files
+
+    def fingerprint(self) -> str:
+        """Return a digest of the name, size and content of every file.
+
+        Raises:
+            DataError: If a pattern matches no file, or a file cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for name, path in self.files.items():
+            try:
+                with path.open("rb") as file:
+                    content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+                    size = file.tell()
+            except OSError as error:
+                raise DataError(
+                    f"{path}: {error.strerror}", hint="Check that the file exists and that you may read it."
+                ) from error
+            digest.update(json.dumps([name, size, content]).encode())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Return the number, folder and size of the files, for the user.
+
+        Raises:
+            DataError: If a pattern matches no file.
+        """
+        paths = list(self.files.values())
+        size = sum(path.stat().st_size for path in paths)
+        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_find_common_folder(paths)}"
+        return f"{place}, {size:,} bytes"
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The files in the order of their paths, by their names relative to their common folder.
+
+        Raises:
+            DataError: If a pattern matches no file.
+        """
+        paths = sorted({path for pattern in self._patterns for path in _match(pattern)})
+        if not any(path.stat().st_size for path in paths):
+            raise DataError(
+                f"corpus.files: every file is empty: {', '.join(map(str, self._patterns))}",
+                hint="Choose files that contain text.",
+            )
+        folder = _find_common_folder(paths)
+        return {_name_document(path.relative_to(folder)): path for path in paths}
+
+
+class TextFiles(FileCorpus):
     """Text files selected by glob patterns, one document each, in any encoding that Python supports.
 
-    Line ends stay as they are. A byte order mark at the start of a file is not part of its text.
+    Line ends stay as they are. A byte order mark at the start of a file is not part of its text. A file that is
+    compressed with gzip, bzip2 or xz is decompressed.
 
     A pattern may contain `*`, `?`, `[…]`, and `**`, which matches any number of folders. `**` at the end of a pattern
     matches every file below. Only a pattern that contains a name with a leading dot matches such names. The
@@ -69,7 +128,7 @@ class TextFiles(Corpus):
             str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
         ] = "utf-8",
     ) -> None:
-        self._patterns = files
+        super().__init__(files)
         self._encoding = _find_encoding(encoding)
 
     def documents(self) -> Iterator[Document]:
@@ -78,51 +137,16 @@ class TextFiles(Corpus):
         Raises:
             DataError: If a pattern matches no file, or a file cannot be read or decoded.
         """
-        for name, path in self._files.items():
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise _unreadable(path, error) from error
-            yield Document(name, _to_utf8(content, self._encoding, path))
+        for name, path in self.files.items():
+            yield Document(name, _to_utf8(read_file(path), self._encoding, path))
 
     def fingerprint(self) -> str:
-        """Return a digest of the encoding, and of the name, size and undecoded content of every file.
+        """Return a digest of the encoding, and of the files.
 
         Raises:
             DataError: If a pattern matches no file, or a file cannot be read.
         """
-        digest = hashlib.blake2b(self._encoding.encode(), digest_size=16)
-        for name, path in self._files.items():
-            try:
-                with path.open("rb") as file:
-                    content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
-                    size = file.tell()
-            except OSError as error:
-                raise _unreadable(path, error) from error
-            digest.update(json.dumps([name, size, content]).encode())
-        return digest.hexdigest()
-
-    def describe(self) -> str:
-        """Return the number, folder and size of the files, for the user.
-
-        Raises:
-            DataError: If a pattern matches no file.
-        """
-        paths = list(self._files.values())
-        size = sum(path.stat().st_size for path in paths)
-        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_find_common_folder(paths)}"
-        return f"{place}, {size:,} bytes"
-
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        paths = sorted({path for pattern in self._patterns for path in _match(pattern)})
-        if not any(path.stat().st_size for path in paths):
-            raise DataError(
-                f"corpus.files: every file is empty: {', '.join(map(str, self._patterns))}",
-                hint="Choose files that contain text.",
-            )
-        folder = _find_common_folder(paths)
-        return {_name_document(path.relative_to(folder)): path for path in paths}
+        return f"{self._encoding} {super().fingerprint()}"
 
 
 def _find_encoding(encoding: str) -> str:
@@ -204,7 +228,3 @@ def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
     else:
         hint = 'Set corpus.encoding to the encoding of the files, such as "latin-1".'
     raise DataError(f"{path}: {reason}", hint=hint)
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: {error.strerror}", hint="Check that the file exists and that you may read it.")

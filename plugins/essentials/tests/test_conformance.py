@@ -7,6 +7,7 @@ from typing import ClassVar
 from seqforge_essentials.attentions import Additive, Multiplicative
 from seqforge_essentials.corpora import InlineText, TextFiles
 from seqforge_essentials.initializers import Default, Normal, Orthogonal, Uniform
+from seqforge_essentials.json_lines import JsonLines
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
@@ -35,8 +36,12 @@ class TestCorpora(CorpusSuite):
     corpora: ClassVar = {
         "inline": partial(InlineText, "Grüße\r\n"),
         "text": partial(TextFiles, [FILES / "**/*.py"]),
+        "json-lines": partial(JsonLines, [FILES / "posts.jsonl"]),
     }
-    unreadable: ClassVar = {"text": partial(TextFiles, [FILES / "missing/*.txt"])}
+    unreadable: ClassVar = {
+        "text": partial(TextFiles, [FILES / "missing/*.txt"]),
+        "json-lines": partial(JsonLines, [FILES / "posts.jsonl"], field="missing"),
+    }
 
 
 class TestVocabularies(VocabularySuite):
