@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-import zstandard
 
 from seqforge import Experiment, Run, train
 from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
@@ -79,7 +78,6 @@ _COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
     ".tar.gz": lambda content: gzip.compress(content, 1),
     ".tar.xz": lambda content: lzma.compress(content, preset=0),
     ".tar.bz2": bz2.compress,
-    ".tar.zst": lambda content: zstandard.ZstdCompressor().compress(content),
 }
 
 
