@@ -134,7 +134,7 @@ def test_the_html_of_a_run_shows_its_curve_and_an_escaped_sample(run: Run) -> No
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in shown
     root = ElementTree.fromstring(f"<div>{shown}</div>")
     curves = root.findall(".//{http://www.w3.org/2000/svg}polyline")
-    assert [len(curve.attrib["points"].split()) for curve in curves] == [3, 3]
+    assert [len(set(curve.attrib["points"].split())) for curve in curves] == [3, 3]
     for file in (run.directory.metrics, *run.directory.samples.iterdir()):
         file.unlink()
     assert "svg" not in run._repr_html_()

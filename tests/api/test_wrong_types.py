@@ -32,7 +32,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda run: sf.Run.open(run.path, "training.steps=3"),
         "overrides are a list of assignments, not 'training.steps=3'",
     ),
-    "overrides as a table": (lambda run: sf.Run.open(run.path, cast("Any", {"training": 1})), "overrides are a list"),
+    "overrides as text": (lambda run: sf.Run.open(run.path, cast("Any", "training.steps=1")), "overrides are a list"),
     "a number as a run": (lambda run: sf.Run.open(NUMBER), "or the name of a model, not by 5"),
     "an open run": (lambda run: sf.Run.open(run), 'For example: "runs/first-run"'),
     "one class": (lambda run: sf.Run.open(run.path, components=cast("Any", Cell)), "components are a list of classes"),

@@ -178,7 +178,6 @@ def test_a_prediction_is_not_longer_than_the_limit(trained: Any) -> None:
         ({"inputs": "ab"}, "the inputs are a list, not 'ab'"),
         ({"beam": 0}, "beam is 0"),
         ({"length": 0}, "length is 0"),
-        ({"samplers": ["temperature"], "seed": -1}, "seed is -1"),
     ],
 )
 def test_a_wrong_argument_of_a_prediction_is_an_error(trained: Any, arguments: dict[str, Any], message: str) -> None:

@@ -1,6 +1,5 @@
-"""The cells that the fused layers run, the presets, and checks that are not in the conformance suite."""
+"""The cells that the fused layers run, and checks that are not in the conformance suite."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +10,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from torch import Tensor
 
-from seqforge import Experiment
-from seqforge.errors import PluginError
 from seqforge.kinds import BackendContext, FactoredCell, Refusal
-from seqforge.registry import Registry
-from seqforge.registry.options import resolve
 
 CPU = BackendContext(torch.device("cpu"), torch.float32)
 GPU = BackendContext(torch.device("cuda"), torch.float32)
@@ -60,36 +55,6 @@ def test_each_backend_supports_one_device(cell_class: Any) -> None:
 def test_the_fused_layer_allocates_no_parameters(cell_class: Any) -> None:
     reader: Any = OnednnBackend().sequence_function(cell_class(3, 4), CPU)
     assert all(parameter.is_meta for parameter in reader.args[1].parameters())
-
-
-@pytest.mark.parametrize(
-    ("name", "cell"), [("rnn", "essentials/rnn"), ("gru", "essentials/gru"), ("lstm", "essentials/lstm")]
-)
-def test_a_preset_is_the_cell_pinned_to_the_fused_backends(name: str, cell: str) -> None:
-    experiment = Experiment.from_dict(
-        {
-            "experiment": {"name": "preset"},
-            "corpus": {"use": "inline", "text": "hello"},
-            "model": {"cells": [{"use": f"cudnn/{name}", "hidden_size": 5}]},
-        }
-    )
-    assert experiment.model.cells[0].name == cell
-    assert experiment.backend_pins == (("cudnn", "onednn"),)
-    assert type(experiment.model.cells[0].build(input_size=3)).__module__.startswith("seqforge_essentials")
-
-
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
-def test_a_preset_has_the_options_of_its_cell(name: str) -> None:
-    registry = Registry.installed()
-    preset = resolve(registry, "cell", {"use": f"cudnn/{name}"}, "model.cells.0", Path())
-    cell = resolve(registry, "cell", {"use": f"essentials/{name}"}, "model.cells.0", Path())
-    assert preset.component is cell.component
-    assert preset.table.keys() == cell.table.keys()
-
-
-def test_the_presets_have_no_short_names() -> None:
-    with pytest.raises(PluginError):
-        Registry([plugin for plugin in Registry.installed().plugins if plugin.name == "cudnn"]).find("cell", "lstm")
 
 
 @needs_a_gpu

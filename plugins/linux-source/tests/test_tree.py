@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from seqforge_linux_source import tree as tree_module
+from seqforge_linux_source import locate
 from seqforge_linux_source.locate import Tree
 from seqforge_linux_source.source import Reading, Selection
 
@@ -66,7 +66,7 @@ def test_fingerprint_depends_on_changes_that_keep_the_modification_time(tree):
 
 
 def test_large_file_is_an_error(tree, monkeypatch):
-    monkeypatch.setattr(tree_module, "LARGEST_FILE", 2000)
+    monkeypatch.setattr(locate, "LARGEST_FILE", 2000)
 
     with pytest.raises(DataError, match=r"drivers/char/echo\.c: it is larger than 2,000 bytes"):
         list(tree.files(EVERYTHING))
