@@ -35,7 +35,7 @@ SHOWN_IN = {
     "tracker": "how-to/trackers",
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
-FURTHER = {"corpus": "json_lines.py", "labelled-examples": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
+FURTHER = {"corpus": "json_values.py", "labelled-examples": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
            "cell-of-a-paper": "qrnn.py value_residual.py steady_rnn.py lru.py",
            "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
 """Files of these pages besides the example of a new plugin."""

@@ -8,5 +8,5 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the components, by the import path of their classes."""
-    register.add("corpus", "json-lines", "seqforge_json.corpus:JsonLines")
+    register.add("corpus", "json-values", "seqforge_json.corpus:JsonValues")
     register.add("metric", "valid-json", "seqforge_json.metric:ValidJson")

@@ -10,7 +10,7 @@ from seqforge.errors import DataError
 from seqforge.kinds import Corpus, Document, ExperimentPath
 
 
-class JsonLines(Corpus):
+class JsonValues(Corpus):
     """A file of JSON Lines. Each line is a document: the JSON itself, or the text in one of its fields."""
 
     def __init__(

@@ -8,18 +8,18 @@ import pytest
 from seqforge.errors import DataError
 from seqforge.testing import CorpusSuite
 
-from seqforge_json.corpus import JsonLines
+from seqforge_json.corpus import JsonValues
 
 CITIES = Path(__file__).parents[1] / "cities.jsonl"
 
 
-class TestJsonLines(CorpusSuite):
-    corpora: ClassVar = {"json": partial(JsonLines, CITIES), "field": partial(JsonLines, CITIES, "name")}
-    unreadable: ClassVar = {"missing": partial(JsonLines, CITIES.with_name("missing.jsonl"))}
+class TestJsonValues(CorpusSuite):
+    corpora: ClassVar = {"json": partial(JsonValues, CITIES), "field": partial(JsonValues, CITIES, "name")}
+    unreadable: ClassVar = {"missing": partial(JsonValues, CITIES.with_name("missing.jsonl"))}
 
 
 def test_a_field_is_the_text() -> None:
-    documents = JsonLines(CITIES, "name").documents()
+    documents = JsonValues(CITIES, "name").documents()
     assert next(documents).content == b"Oslo\n"
 
 
@@ -35,4 +35,4 @@ def test_errors_name_the_line(content: str, message: str, tmp_path: Path) -> Non
     file = tmp_path / "lines.jsonl"
     file.write_text(content)
     with pytest.raises(DataError, match=message):
-        list(JsonLines(file, "name").documents())
+        list(JsonValues(file, "name").documents())
