@@ -19,6 +19,7 @@ REGISTRY = Registry.installed()
 REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.registrations(kind)]
 REQUIRED: dict[str, dict[str, Any]] = {
     "essentials/text": {"files": ["*.txt"]},
+    "essentials/json-lines": {"files": ["*.jsonl"]},
     "essentials/inline": {"text": "hello"},
     **{
         f"essentials/{name}": {"cell": {"use": "lstm", "hidden_size": 4}}
