@@ -15,6 +15,16 @@ from seqforge.errors import DataError
 from seqforge.kinds import Corpus, Document, ExperimentPath
 from seqforge_essentials.compressed_files import read_file
 
+Files = Annotated[
+    list[ExperimentPath],
+    Field(
+        min_length=1,
+        description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file.",
+        examples=["notes.txt"],
+    ),
+]
+"""Option of a corpus in files."""
+
 
 class InlineText(Corpus):
     """One document whose text is in the experiment file.
@@ -116,14 +126,7 @@ class TextFiles(FileCorpus):
 
     def __init__(
         self,
-        files: Annotated[
-            list[ExperimentPath],
-            Field(
-                min_length=1,
-                description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file.",
-                examples=["notes.txt"],
-            ),
-        ],
+        files: Files,
         encoding: Annotated[
             str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
         ] = "utf-8",

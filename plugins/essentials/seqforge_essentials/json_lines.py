@@ -1,6 +1,5 @@
 """The corpus `json-lines`: a document in each line of files in the format JSON Lines."""
 
-import io
 import json
 from collections.abc import Iterator
 from typing import Annotated, Any, cast
@@ -8,9 +7,9 @@ from typing import Annotated, Any, cast
 from pydantic import Field
 
 from seqforge.errors import DataError, describe_type, nearest
-from seqforge.kinds import Document, ExperimentPath
+from seqforge.kinds import Document
 from seqforge_essentials.compressed_files import open_file
-from seqforge_essentials.corpora import FileCorpus
+from seqforge_essentials.corpora import FileCorpus, Files
 
 _LONGEST_LINE = 1 << 28
 """Size limit of a line in bytes."""
@@ -25,14 +24,7 @@ class JsonLines(FileCorpus):
 
     def __init__(
         self,
-        files: Annotated[
-            list[ExperimentPath],
-            Field(
-                min_length=1,
-                description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file.",
-                examples=["posts.jsonl"],
-            ),
-        ],
+        files: Files,
         field: Annotated[str, Field(description="Key of the text, with points for nested objects.")] = "text",
         where: Annotated[
             dict[str, str | bool | int | float] | None,
@@ -52,7 +44,7 @@ class JsonLines(FileCorpus):
         found = False
         for name, path in self.files.items():
             with open_file(path) as file:
-                for number, line in enumerate(_lines(file, str(path)), start=1):
+                for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
                     if text := self._read(line, f"{path}, line {number}"):
                         found = True
                         yield Document(f"{name}:{number}", text)
@@ -64,6 +56,11 @@ class JsonLines(FileCorpus):
 
     def _read(self, line: bytes, place: str) -> bytes | None:
         """Return the text of a line in UTF-8, or None if the line is skipped."""
+        if len(line) > _LONGEST_LINE:
+            raise DataError(
+                f"{place}: it has more than {_LONGEST_LINE >> 20} MiB",
+                hint="Is this a file in the format JSON Lines?",
+            )
         if not line.strip():
             return None
         try:
@@ -80,18 +77,6 @@ class JsonLines(FileCorpus):
                 f"{place}: {self._field!r} is {describe_type(text)}, not text", hint="Name another key in corpus.field."
             )
         return text.encode("utf-8", "replace")  # JSON may contain half of a surrogate pair
-
-
-def _lines(file: io.BufferedIOBase, place: str) -> Iterator[bytes]:
-    number = 0
-    while line := file.readline(_LONGEST_LINE + 1):
-        number += 1
-        if len(line) > _LONGEST_LINE:
-            raise DataError(
-                f"{place}, line {number}: it has more than {_LONGEST_LINE >> 20} MiB",
-                hint="Is this a file in the format JSON Lines?",
-            )
-        yield line
 
 
 def _value(record: Any, key: str, place: str) -> Any:
