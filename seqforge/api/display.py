@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -86,16 +87,21 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
     return render("curve.svg.jinja", unit=unit, lines=lines, colors=COLORS, **ends, **sizes)
 
 
-def render(template: str, **values: Any) -> str:
-    """Return a rendered template of this package."""
-    environment = Environment(
+@cache
+def _environment() -> Environment:
+    """Return the templates of this package. A notebook renders one several times a second."""
+    return Environment(
         loader=PackageLoader("seqforge.api"),
         autoescape=select_autoescape(("svg.jinja",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(values)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a rendered template of this package."""
+    return _environment().get_template(template).render(values)
 
 
 def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:
