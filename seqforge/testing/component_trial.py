@@ -34,16 +34,16 @@ _DOCUMENTS = 20
 def try_component(component: Component, registry: Registry) -> str:
     """Run the tests of the suite of its kind on a component, and return what was tried.
 
-    A tracker is only built, because it may connect to a server.
+    It is only built if its suite says why.
 
     Raises:
         PluginError: If a test fails, with the sentence of the suite.
         DataError: If the data of a corpus is not on this machine, or no installed cell runs on a backend.
     """
     kind = component.registration.kind
-    if kind == "tracker":
+    if reason := _general_suite(component).only_built:
         component.build()
-        return "built, but not started, because it may connect to a server"
+        return f"built, but not started, because {reason}"
     if kind == "corpus":
         next(items_of(component.build()), None)  # Without its data, it cannot be tested.
     suite: Any = suite_of(component, registry)()
@@ -70,14 +70,18 @@ def try_component(component: Component, registry: Registry) -> str:
 
 def suite_of(component: Component, registry: Registry) -> type[Suite]:
     """Return the suite of the kind of a component, which lists the component."""
-    interface = KINDS[component.registration.kind].interface_of(component.component)
-    suite: type[Suite] = getattr(testing, interface.suite_name)
+    suite = _general_suite(component)
     attributes: dict[str, Any] = {suite.table: {component.registration.name: factory_of(component)}}
-    if interface.name == "backend":
+    if component.registration.kind == "backend":
         attributes = _attributes_of_backend(component, registry)
     elif component.registration.kind == "corpus":
         attributes["limit"] = _DOCUMENTS
     return type(suite.__name__, (suite,), attributes)
+
+
+def _general_suite(component: Component) -> type[Suite]:
+    """Return the suite of the interface from which a component derives."""
+    return getattr(testing, KINDS[component.registration.kind].interface_of(component.component).suite_name)
 
 
 def factory_of(component: Component) -> Callable[..., Any]:

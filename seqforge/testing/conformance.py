@@ -53,9 +53,11 @@ class Suite:
         table: Name of the attribute that contains the table: the plural of the kind of component.
         expected_failures: Reasons why tests fail, by `test_name` or `test_name[component]`. pytest reports such a test
             as an expected failure, and as a failure if it passes.
+        only_built: Why `seqforge plugins check` builds a component, but does not run the tests; "" if it runs them.
     """
 
     table: ClassVar[str]
+    only_built: ClassVar[str] = ""
     expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, kind: str = "") -> None:

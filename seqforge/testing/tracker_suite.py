@@ -62,6 +62,7 @@ class TrackerSuite(Suite, kind="tracker"):
         trackers: Functions that return a tracker, by name.
     """
 
+    only_built: ClassVar = "it may connect to a server"
     trackers: ClassVar[Mapping[str, Factory[Tracker]]]
 
     def recorded(self, run: TrackedRun) -> Sequence[tuple[int, Mapping[str, float]]] | None:
