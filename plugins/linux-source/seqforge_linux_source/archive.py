@@ -10,7 +10,8 @@ from typing import IO, cast
 
 from seqforge.errors import DataError
 from seqforge.events import WorkProgressed
-from seqforge_linux_source.decompress import ByteStream, DamagedArchiveError, LargeArchiveError, decompress_file
+from seqforge.storage.decompression import DamagedFileError, decompress_file
+from seqforge_linux_source.byte_stream import ByteStream, LargeArchiveError
 from seqforge_linux_source.source import (
     DEFAULT_READING,
     LARGEST_FILE,
@@ -61,7 +62,7 @@ class Archive:
                     found = stream.tell()
         except LargeArchiveError as error:
             reading.check_size(error.args[0], self.path)
-        except DamagedArchiveError as error:
+        except DamagedFileError as error:
             raise self._unreadable_error(str(error)) from error
         except OSError as error:
             raise self._unreadable_error(error.strerror or str(error)) from error
@@ -117,7 +118,7 @@ def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
     content of the file. The caller may read any part of it, and the rest is skipped.
 
     Raises:
-        DamagedArchiveError: If a header is invalid or too large, or the archive ends too soon.
+        DamagedFileError: If a header is invalid or too large, or the archive ends too soon.
     """
     headers = _Headers(stream)
     try:
@@ -132,7 +133,7 @@ def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
             archive.pax_headers = {}
             member = _read_member(archive, headers)
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise DamagedArchiveError(f"a header is damaged: {error}") from error
+        raise DamagedFileError(f"a header is damaged: {error}") from error
     stream.drain()
 
 
@@ -151,7 +152,7 @@ class _Headers:
 
     def read(self, size: int) -> bytes:
         if self.tell() + size > self.end:
-            raise DamagedArchiveError(f"the headers of a file have more than {_LARGEST_HEADER:,} bytes")
+            raise DamagedFileError(f"the headers of a file have more than {_LARGEST_HEADER:,} bytes")
         self.last = self._stream.read(size)
         return self.last
 

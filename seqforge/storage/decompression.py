@@ -1,4 +1,4 @@
-"""Decompress a file in chunks, and read the chunks as a stream. The first bytes of the file determine the format."""
+"""Decompress a file in chunks. The first bytes of the file determine the format."""
 
 import bz2
 import gzip
@@ -18,6 +18,10 @@ _MEMORY_LIMIT = 1 << 28
 """Memory limit of a decoder in bytes. This is four times what `xz -9` needs."""
 
 
+class DamagedFileError(Exception):
+    """A file whose content contradicts its format, or ends too soon."""
+
+
 def decompress_file(file: FileIO) -> Generator[bytes]:
     """Yield the content of a file, decompressed if it is in the xz, gzip or bzip2 format.
 
@@ -25,7 +29,7 @@ def decompress_file(file: FileIO) -> Generator[bytes]:
     compressors write, are supported.
 
     Raises:
-        DamagedArchiveError: If the compressed data are corrupt, end too soon, or need too much memory.
+        DamagedFileError: If the compressed data are corrupt, end too soon, or need too much memory.
     """
     start = file.read(8)
     file.seek(0)
@@ -33,7 +37,7 @@ def decompress_file(file: FileIO) -> Generator[bytes]:
     try:
         yield from decompress(file)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise DamagedArchiveError(f"it cannot be decompressed: {error}") from error
+        raise DamagedFileError(f"it cannot be decompressed: {error}") from error
 
 
 def _read_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -101,94 +105,3 @@ _FORMATS: dict[bytes, Callable[[FileIO], Iterator[bytes]]] = {
     b"\x1f\x8b": _decompress_gzip,
     b"BZh": _decompress_bzip2,
 }
-
-
-class DamagedArchiveError(Exception):
-    """An archive that ends too soon or contradicts its own headers."""
-
-
-class LargeArchiveError(Exception):
-    """An archive with more bytes than the limit. The argument is their number as far as it is known."""
-
-
-class ByteStream:
-    """A file object that reads pieces of any size from chunks of any other size. It seeks forward only.
-
-    Args:
-        chunks: The content. No chunk may be empty.
-        limit: Largest number of bytes to read, or None.
-        on_chunk: Function that is called before each chunk is read.
-    """
-
-    def __init__(
-        self, chunks: Iterator[bytes], limit: int | None = None, on_chunk: Callable[[], None] = lambda: None
-    ) -> None:
-        self._chunks = chunks
-        self._limit = limit
-        self._on_chunk = on_chunk
-        self._chunk: bytes = b""
-        self._offset = 0  # in the chunk
-        self._chunk_start = 0
-
-    def tell(self) -> int:
-        """Return the number of bytes that were read or skipped so far."""
-        return self._chunk_start + self._offset
-
-    def read(self, size: int) -> bytes:
-        """Return the next `size` bytes. All of them are in memory, so the caller must limit their number.
-
-        Raises:
-            DamagedArchiveError: If fewer bytes are left.
-            LargeArchiveError: If they exceed the limit.
-        """
-        start, end = self._offset, self._offset + size
-        if start <= end <= len(self._chunk):
-            self._offset = end
-            return self._chunk[start:end]
-        position = self._check(self.tell() + size)
-        pieces: list[bytes] = []
-        while left := position - self.tell():
-            self._fill()
-            pieces.append(self._chunk[self._offset : self._offset + left])
-            self._offset += len(pieces[-1])
-        return b"".join(pieces)
-
-    def seek(self, position: int) -> None:
-        """Skip all bytes before a position, with at most one chunk in memory.
-
-        Raises:
-            DamagedArchiveError: If fewer bytes are left, or the position is before the current one.
-            LargeArchiveError: If they exceed the limit.
-        """
-        self._check(position)
-        while left := position - self.tell():
-            self._fill()
-            self._offset = min(self._offset + left, len(self._chunk))
-
-    def drain(self) -> None:
-        """Read to the end, so that the decompressor verifies every checksum.
-
-        Raises:
-            LargeArchiveError: If the rest exceeds the limit.
-        """
-        while self._next_chunk():
-            pass
-
-    def _check(self, position: int) -> int:
-        if position < self.tell():
-            raise DamagedArchiveError("a header states a negative size")
-        if self._limit is not None and position > self._limit:
-            raise LargeArchiveError(position)
-        return position
-
-    def _fill(self) -> None:
-        """Read the next chunk if no byte of this one is left."""
-        if self._offset == len(self._chunk) and not self._next_chunk():
-            raise DamagedArchiveError("it ends too soon")
-
-    def _next_chunk(self) -> bytes:
-        self._on_chunk()
-        self._chunk_start += len(self._chunk)
-        self._chunk, self._offset = next(self._chunks, b""), 0
-        self._check(self._chunk_start + len(self._chunk))
-        return self._chunk

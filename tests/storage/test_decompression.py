@@ -7,8 +7,9 @@ import random
 import zlib
 
 import pytest
-from seqforge_linux_source import decompress
-from seqforge_linux_source.decompress import DamagedArchiveError, decompress_file
+
+from seqforge.storage import decompression
+from seqforge.storage.decompression import DamagedFileError, decompress_file
 
 COMPRESSORS = {
     "xz": lzma.compress,
@@ -36,7 +37,7 @@ def decompress_bytes(request, tmp_path, monkeypatch):
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Use buffers that are so small that every loop has several iterations."""
-    monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
+    monkeypatch.setattr(decompression, "CHUNK_SIZE", 1000)
 
 
 @pytest.fixture(scope="module")
@@ -83,27 +84,27 @@ def test_corrupt_data_is_an_error(decompress_bytes, compress, text):
     packed = bytearray(compress(text))
     packed[len(packed) // 2] ^= 0x55
 
-    with pytest.raises(DamagedArchiveError, match=r"cannot be decompressed|ends too soon"):
+    with pytest.raises(DamagedFileError, match=r"cannot be decompressed|ends too soon"):
         list(decompress_bytes(bytes(packed)))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
 def test_truncated_data_is_an_error(decompress_bytes, name, text):
-    with pytest.raises(DamagedArchiveError, match=r"end of input|ended before"):
+    with pytest.raises(DamagedFileError, match=r"end of input|ended before"):
         list(decompress_bytes(COMPRESSORS[name](text)[:-3]))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip"])
 def test_garbage_after_the_data_is_an_error(decompress_bytes, name, text):
-    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+    with pytest.raises(DamagedFileError, match="cannot be decompressed"):
         list(decompress_bytes(COMPRESSORS[name](text) + b"garbage of some length"))
 
 
 def test_dictionary_beyond_the_memory_limit_is_rejected(decompress_bytes, monkeypatch, text):
     packed = lzma.compress(text, preset=9)
-    monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 20)
+    monkeypatch.setattr(decompression, "_MEMORY_LIMIT", 1 << 20)
 
-    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+    with pytest.raises(DamagedFileError, match="cannot be decompressed"):
         list(decompress_bytes(packed))
 
 
@@ -115,4 +116,4 @@ def test_chunks_of_a_decompression_bomb_are_bounded(decompress_bytes):
     for chunk in decompress_bytes(packed):
         largest, total = max(largest, len(chunk)), total + len(chunk)
     assert total == 64 << 20
-    assert largest <= decompress.CHUNK_SIZE
+    assert largest <= decompression.CHUNK_SIZE
