@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from seqforge.generation.beginning import BeginsWith
 from seqforge.generation.drawing import StepByStep, check_minimum, find_kernel, require_all_drawn, uniforms_of
 from seqforge.generation.redrawing import redraw
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, Vocabulary
@@ -25,6 +26,7 @@ def generate(
     length: int,
     seed: int,
     own: range | None = None,
+    beginning: bytes = b"",
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     """Draw samples in one batch.
 
@@ -40,6 +42,7 @@ def generate(
         length: Number of symbols to draw for each sample.
         seed: Seed of the draws.
         own: Indices of the samples to draw, if other processes draw the others; by default all.
+        beginning: What the text of the first drawn symbol must begin with.
 
     Yields:
         The drawn symbols on the CPU: one step at a time, or many if a backend has a generation kernel, or if a sampler
@@ -66,12 +69,13 @@ def generate(
         return
     context = SamplingContext(prompt, count, length, vocabulary)
     states = map_states(lambda part: part.expand(count, *part.shape[1:]).contiguous(), states)
+    chain = [BeginsWith(beginning), *samplers] if beginning else samplers
     kernel = find_kernel(model, samplers)
-    steps = _KERNEL_STEPS if kernel else 1
-    draw_symbols = kernel or StepByStep(model, samplers, [sampler.start(context) for sampler in samplers])
+    step_by_step = StepByStep(model, chain, [sampler.start(context) for sampler in chain])
+    draw_symbols = step_by_step if beginning else kernel or step_by_step
     last = prompt[-1:].expand(count)
     while length:
-        numbers = uniforms(min(length, steps))
+        numbers = uniforms(min(length, 1 if draw_symbols is step_by_step else _KERNEL_STEPS))
         length -= len(numbers)
         with torch.inference_mode():
             drawn, states = draw_symbols(last, states, numbers)
@@ -80,3 +84,4 @@ def generate(
             yield drawn
         require_all_drawn(drawn, numbers)
         last = drawn[-1]
+        draw_symbols = kernel or step_by_step

@@ -11,6 +11,7 @@ from torch import Tensor
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, describe_type
 from seqforge.events import Report, WorkProgressed, no_report
+from seqforge.generation.beginning import split_prompt
 from seqforge.generation.drawing import check_minimum
 from seqforge.generation.generator import generate
 from seqforge.generation.redrawing import NO_SYMBOL
@@ -33,9 +34,11 @@ def stream_text(
         Pieces of text. A character that consists of several tokens is never split.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    tokens = encode_prompt(vocabulary, prompt)
-    for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed):
-        piece = decoder.decode(_decode(vocabulary, drawn[:, 0]))
+    tokens, beginning = split_prompt(vocabulary, samplers, encode_prompt(vocabulary, prompt))
+    known = len(beginning)
+    for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed, beginning=beginning):
+        piece = decoder.decode(_decode(vocabulary, drawn[:, 0])[known:])
+        known = 0
         if piece:
             yield piece
     if rest := decoder.decode(b"", final=True):
@@ -65,13 +68,24 @@ def sample_texts(
     def draw_own() -> list[str]:
         chunks: list[Tensor] = []
         steps = 0
-        tokens = encode_prompt(vocabulary, prompt)
-        for chunk in generate(model, vocabulary, samplers, tokens, count=count, length=length, seed=seed, own=own):
+        tokens, beginning = split_prompt(vocabulary, samplers, encode_prompt(vocabulary, prompt))
+        for chunk in generate(
+            model,
+            vocabulary,
+            samplers,
+            tokens,
+            count=count,
+            length=length,
+            seed=seed,
+            own=own,
+            beginning=beginning,
+        ):
             chunks.append(chunk)
             steps += len(chunk)
             report(WorkProgressed("sampling", steps / length))
         rows = torch.cat(chunks).unbind(1)
-        return [(prompt or "") + _decode(vocabulary, row).decode("utf-8", "replace") for row in rows]
+        texts = [_decode(vocabulary, row)[len(beginning) :].decode("utf-8", "replace") for row in rows]
+        return [(prompt or "") + text for text in texts]
 
     return [text for texts in world.collect(draw_own if own else list) for text in texts]
 

@@ -67,7 +67,10 @@ class VocabularySuite(Suite, kind="vocabulary"):
         fail(make, "`restore` accepts the state of another vocabulary", expected="a ValueError")
 
     def test_an_unknown_symbol_is_an_error(self, make: Factory[Vocabulary]) -> None:
-        """`encode` raises an `UnknownSymbolError` for a symbol that was not learned, or encodes it without loss."""
+        """`encode` raises an `UnknownSymbolError` for a symbol that was not learned, or encodes it without loss.
+
+        A vocabulary with a text for unknown symbols must replace it by this text.
+        """
         vocabulary = _learn(make, self.texts)
         try:
             tokens = vocabulary.encode(self.unknown)
@@ -79,7 +82,11 @@ class VocabularySuite(Suite, kind="vocabulary"):
                 place = f"{error.symbol!r} at position {error.position}"
                 fail(make, f"the UnknownSymbolError names no symbol of {self.unknown!r}", got=place)
             return
-        if decoded != self.unknown.encode():
+        if vocabulary.unknown is not None:
+            if vocabulary.unknown.encode() not in decoded:
+                problem = f"an unknown symbol in {self.unknown!r} is not replaced by {vocabulary.unknown!r}"
+                fail(make, problem, got=repr(decoded))
+        elif decoded != self.unknown.encode():
             wanted = "an UnknownSymbolError, or ids that decode to the text"
             fail(
                 make, f"an unknown symbol in {self.unknown!r} is replaced silently", expected=wanted, got=repr(decoded)

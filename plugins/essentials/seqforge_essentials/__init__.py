@@ -31,6 +31,7 @@ def seqforge_register(register: Register) -> None:
 
     register.add("vocabulary", "bytes", "seqforge_essentials.vocabularies:Bytes")
     register.add("vocabulary", "characters", "seqforge_essentials.vocabularies:Characters")
+    register.add("vocabulary", "words", "seqforge_essentials.words:Words")
 
     register.add("cell", "rnn", "seqforge_essentials.cells.rnn:RNN")
     register.add("cell", "gru", "seqforge_essentials.cells.gru:GRU")

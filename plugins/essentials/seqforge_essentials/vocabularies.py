@@ -2,10 +2,11 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from seqforge.errors import DataError
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
@@ -16,7 +17,7 @@ _PIECE_SIZE = 1 << 20
 _CODE_POINTS = 0x110000
 _ASCII = 0x80
 _UNKNOWN = 0xFF
-"""Marks an ASCII character outside of the vocabulary. Token ids of ASCII characters are smaller: they are below 128."""
+"""Marks an ASCII character outside of the vocabulary, or one with a larger token id, that of the unknown character."""
 
 
 class Bytes(Vocabulary):
@@ -50,19 +51,41 @@ class Bytes(Vocabulary):
 
 
 class Characters(CodedVocabulary):
-    """The Unicode code points of a corpus in ascending order, which does not depend on the order of the documents."""
+    """The Unicode code points of a corpus in ascending order, which does not depend on the order of the documents.
 
-    def __init__(self) -> None:
+    Raises:
+        ValueError: If `unknown` is given without `characters`.
+    """
+
+    def __init__(
+        self,
+        characters: Annotated[
+            str | None, Field(description="Characters that are symbols; by default all of the corpus.", min_length=1)
+        ] = None,
+        unknown: Annotated[
+            str | None,
+            Field(description="Character that replaces all others than `characters`.", min_length=1, max_length=1),
+        ] = None,
+    ) -> None:
+        if unknown is not None and characters is None:
+            raise ValueError("unknown needs the characters that are known, in `characters`")
+        self.unknown = unknown
+        listed = _code_points_of("".join(sorted({*(characters or ""), *(unknown or "")})))
+        self._listed = None if characters is None else _table(listed, listed, unknown)
         self.adopt(np.empty(0, dtype=np.uint32))
 
     def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
         """Return the code points of a text, `[length]`, in the smallest unsigned integer type that holds them.
 
-        For ASCII this is a read-only view of the bytes.
+        For ASCII this is a read-only view of the bytes, unless the experiment lists the characters.
 
         Raises:
             DataError: If the content is not UTF-8.
+            UnknownSymbolError: If the experiment lists the characters, without `unknown`, and the text has another one.
         """
+        if self._listed is not None:
+            codes = _look_up(self._listed, content, "Add it to `characters`, or set `unknown`.")
+            return codes.astype(np.min_scalar_type(int(codes.max(initial=0))))
         if content.isascii():
             return np.frombuffer(content, dtype=np.uint8)
         pieces = [piece.astype(np.min_scalar_type(int(piece.max(initial=0)))) for piece in _code_points(content)]
@@ -71,11 +94,11 @@ class Characters(CodedVocabulary):
     def adopt(self, codes: NDArray[np.uint32]) -> None:
         """Set the characters of the vocabulary to ascending code points, `[size]`."""
         self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
-        # The token id of each code point, or -1. A table is many times faster than a binary search.
-        self._tokens = np.full(_CODE_POINTS, -1, dtype=np.int32)
-        self._tokens[codes] = np.arange(len(codes), dtype=np.int32)
+        self._tokens = _table(codes, np.arange(len(codes)), self.unknown)
         # The same for ASCII, for `bytes.translate`, which is even faster.
-        self._ascii = self._tokens[:_ASCII].astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
+        low = self._tokens[:_ASCII]
+        known = (low >= 0) & (low < _UNKNOWN)
+        self._ascii = np.where(known, low, _UNKNOWN).astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
         self._dtype = np.min_scalar_type(max(len(codes) - 1, 0))
 
     @property
@@ -92,22 +115,11 @@ class Characters(CodedVocabulary):
         """
         if content.isascii() and _UNKNOWN not in (translated := content.translate(self._ascii)):
             return np.frombuffer(translated, dtype=np.uint8).astype(self._dtype, copy=False)
-        parts = [np.empty(0, dtype=self._dtype)]
-        position = 0
-        for codes in _code_points(content):
-            tokens = self._tokens.take(codes)
-            unknown = tokens < 0
-            if unknown.any():
-                first = int(unknown.argmax())
-                raise UnknownSymbolError(
-                    chr(codes[first]),
-                    position + first,
-                    hint=f"The vocabulary has the {self.size} characters of the corpus from which it was built. "
-                    "Remove other characters, or use the vocabulary `bytes`.",
-                )
-            parts.append(tokens.astype(self._dtype))
-            position += len(codes)
-        return np.concatenate(parts)
+        hint = (
+            f"The vocabulary has the {self.size} characters of the corpus from which it was built. Remove other "
+            "characters, or use the vocabulary `bytes`."
+        )
+        return _look_up(self._tokens, content, hint).astype(self._dtype)
 
     def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Return the UTF-8 text of token ids."""
@@ -127,10 +139,44 @@ class Characters(CodedVocabulary):
         if not isinstance(characters, str) or set(state) != {"characters"}:
             raise ValueError('the state of the vocabulary `characters` must be {"characters": "…"}')
         # A lone surrogate raises a ValueError here.
-        codes = np.frombuffer(characters.encode("utf-32-le"), dtype="<u4")
+        codes = _code_points_of(characters)
         if (codes[1:] <= codes[:-1]).any():
             raise ValueError("the characters of the vocabulary must be distinct and in ascending order")
-        self.adopt(codes.astype(np.uint32))
+        self.adopt(codes)
+
+
+def _code_points_of(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint32, copy=False)
+
+
+def _table(codes: NDArray[np.uint32], numbers: NDArray[Any], unknown: str | None) -> NDArray[np.int32]:
+    """Return the number of each code point: -1, or that of the unknown character, if it is not in `codes`.
+
+    A table is many times faster than a binary search.
+    """
+    table = np.full(_CODE_POINTS, -1, dtype=np.int32)
+    table[codes] = numbers
+    if unknown is not None:
+        table[table < 0] = table[ord(unknown)]
+    return table
+
+
+def _look_up(table: NDArray[np.int32], content: bytes, hint: str) -> NDArray[np.int32]:
+    """Return the number of each character of a text, `[length]`.
+
+    Raises:
+        UnknownSymbolError: If a number is negative.
+        DataError: If the content is not UTF-8.
+    """
+    parts, position = [np.empty(0, dtype=np.int32)], 0
+    for codes in _code_points(content):
+        numbers = table.take(codes)
+        if (unknown := numbers < 0).any():
+            first = int(unknown.argmax())
+            raise UnknownSymbolError(chr(codes[first]), position + first, hint=hint)
+        parts.append(numbers)
+        position += len(codes)
+    return np.concatenate(parts)
 
 
 def _code_points(content: bytes) -> Iterator[NDArray[np.uint8] | NDArray[np.uint32]]:
@@ -150,4 +196,4 @@ def _code_points(content: bytes) -> Iterator[NDArray[np.uint8] | NDArray[np.uint
                 f"byte 0x{content[offset]:02x} at offset {offset} is not UTF-8 ({error.reason})",
                 hint="Convert the text to UTF-8, or use the vocabulary `bytes`.",
             ) from error
-        yield np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint32, copy=False)
+        yield _code_points_of(text)

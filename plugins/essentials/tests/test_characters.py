@@ -110,3 +110,23 @@ def test_learn_replaces_the_characters_of_an_earlier_call():
 def test_an_invalid_state_is_an_error(state: dict[str, object]):
     with pytest.raises(ValueError, match=r"vocabulary|surrogates"):
         Characters().restore(state)
+
+
+def test_listed_characters_replace_others_or_refuse_them() -> None:
+    vocabulary = Characters("abc ", "?")
+    vocabulary.learn([b"a cab", "bü".encode()])
+    assert vocabulary.state() == {"characters": " ?abc"}
+    for text in ("a ünö", "a xyz"):
+        assert vocabulary.decode(vocabulary.encode(text)) == b"a ???"
+    with pytest.raises(UnknownSymbolError, match="'x' at position 2") as caught:
+        Characters("abc ").learn([b"a x"])
+    assert "Add it to `characters`" in str(caught.value.hint)
+    with pytest.raises(ValueError, match="`characters`"):
+        Characters(unknown="?")
+
+
+def test_the_unknown_character_may_have_a_large_id() -> None:
+    listed = "".join(map(chr, range(0x100, 0x300))) + "a"
+    vocabulary = Characters(listed, "\ufffd")
+    vocabulary.learn([(listed + "b").encode()])
+    assert vocabulary.encode("ab").tolist() == [0, len(listed)]

@@ -16,6 +16,7 @@ from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, NA
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
 from seqforge_essentials.vocabularies import Bytes, Characters
+from seqforge_essentials.words import Words
 
 from seqforge.testing import (
     AttentionSuite,
@@ -45,7 +46,13 @@ class TestCorpora(CorpusSuite):
 
 
 class TestVocabularies(VocabularySuite):
-    vocabularies: ClassVar = {"bytes": Bytes, "characters": Characters}
+    vocabularies: ClassVar = {
+        "bytes": Bytes,
+        "characters": Characters,
+        "characters, listed": partial(Characters, "the cat\n", "\ufffd"),
+        "words": Words,
+        "words, unknown": partial(Words, 300, "<unk>"),
+    }
 
 
 class TestAttentions(AttentionSuite):

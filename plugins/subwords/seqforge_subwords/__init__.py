@@ -7,5 +7,6 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Register the vocabulary."""
+    """Register the vocabularies."""
     register.add("vocabulary", "bpe", "seqforge_subwords.byte_pairs:BytePairs")
+    register.add("vocabulary", "unigram", "seqforge_subwords.unigram:Unigram")

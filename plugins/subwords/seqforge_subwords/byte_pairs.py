@@ -1,49 +1,30 @@
 """The vocabulary `bpe`: bytes, and sequences of bytes that are frequent in a corpus."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import models, trainers
 
 from seqforge.errors import DataError
-from seqforge.kinds import ExperimentPath, Vocabulary
+from seqforge.kinds import ExperimentPath
 from seqforge.storage.files import read_bounded
-
-_PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
-_OTHERS = [byte for byte in range(256) if byte not in _PRINTED]
-_BYTES = {chr(byte): byte for byte in _PRINTED} | {chr(256 + index): byte for index, byte in enumerate(_OTHERS)}
-"""The byte that each character of the library stands for: a printable character for itself, and others in order."""
-
-_PIECE = 1 << 20
-"""Number of characters after which a long document is cut at the end of a line."""
-
-_NO_TEXT = re.compile("([\udc80-\udcff]+)")
-"""What `surrogateescape` makes of bytes that are not UTF-8."""
+from seqforge_subwords.subwords import BYTES, Subwords, train
 
 _LARGEST_FILE = 1 << 26
 """Size limit of a file of the library, in bytes. That of a vocabulary of 128,000 symbols has 9 million."""
 
-_SPLIT = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-"""Divides a text into words with the space before them, numbers, and other characters, as GPT-2 does."""
 
-
-class BytePairs(Vocabulary):
+class BytePairs(Subwords):
     """Byte pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) of bytes, as in GPT-2.
 
-    The symbols are the 256 bytes, and what the merges of two symbols yield. Every text can be encoded, and its symbols
-    are decoded to exactly this text. A merge never crosses the boundaries of words, numbers and other characters.
+    The symbols are the 256 bytes, and what the merges of two symbols yield.
 
     Raises:
         DataError: If the file is not one of the library `tokenizers` with byte pairs as in GPT-2.
     """
-
-    learns = True
 
     def __init__(
         self,
@@ -59,7 +40,7 @@ class BytePairs(Vocabulary):
         ] = None,
     ) -> None:
         self._size = size
-        self._given = None if file is None else _read_merges(Path(file))[: size - len(_BYTES)]
+        self._given = None if file is None else _read_merges(Path(file))[: size - len(BYTES)]
         self._adopt([])
 
     def learn(self, contents: Iterable[bytes]) -> None:
@@ -67,33 +48,8 @@ class BytePairs(Vocabulary):
         if self._given is not None:
             self._adopt(self._given)
             return
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = _SPLIT
-        trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(_BYTES), show_progress=False)
-        pieces = (piece for content in contents for piece in _pieces(content) if isinstance(piece, str))
-        cast("Any", tokenizer).train_from_iterator(pieces, trainer)
-        self._adopt(_merges_of(tokenizer.to_str()))
-
-    @property
-    def size(self) -> int:
-        """Number of symbols."""
-        return len(self._symbols)
-
-    def encode_bytes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
-        """Return the token ids of a text, `[length]`, in the smallest unsigned integer type that holds every id.
-
-        Bytes that are not UTF-8 are symbols of their own.
-        """
-        dtype = np.min_scalar_type(self.size - 1)
-        encode = cast("Any", self._tokenizer).encode
-        parts = (
-            np.array(encode(piece).ids if isinstance(piece, str) else [*piece], dtype) for piece in _pieces(content)
-        )
-        return np.concatenate([np.empty(0, dtype), *parts])
-
-    def decode_tokens(self, tokens: Sequence[int]) -> bytes:
-        """Return the bytes of token ids. They may end within a UTF-8 character."""
-        return b"".join(map(self._symbols.__getitem__, tokens))
+        trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
+        self._adopt(_merges_of(train(models.BPE(), trainer, contents)))
 
     def state(self) -> dict[str, Any]:
         """Return the merges in their order, one in each line."""
@@ -112,31 +68,13 @@ class BytePairs(Vocabulary):
 
     def _adopt(self, merges: Sequence[tuple[str, str]]) -> None:
         """Set the merges. Token ids are those of the bytes, and then those of the results of the merges in order."""
-        ids = dict(sorted(_BYTES.items(), key=lambda item: item[1]))
+        ids = dict(sorted(BYTES.items(), key=lambda item: item[1]))
         for first, second in merges:
             if first not in ids or second not in ids:
                 raise ValueError(f"the merge of {first!r} and {second!r} precedes one of them")
             ids.setdefault(first + second, len(ids))
         self._merges = merges
-        self._symbols = [bytes(map(_BYTES.__getitem__, symbol)) for symbol in ids]
-        self._tokenizer = Tokenizer(models.BPE(vocab=ids, merges=list(merges)))
-        self._tokenizer.pre_tokenizer = _SPLIT
-
-
-def _pieces(content: bytes) -> Iterator[str | bytes]:
-    """Yield a text in pieces, each of which ends with a line, so that memory is bounded; and bytes that are not UTF-8.
-
-    A model may write such bytes.
-    """
-    for number, part in enumerate(_NO_TEXT.split(content.decode(errors="surrogateescape"))):
-        if number % 2:
-            yield part.encode(errors="surrogateescape")
-            continue
-        start = 0
-        while start < len(part):
-            end = part.find("\n", start + _PIECE) + 1 or len(part)
-            yield part[start:end]
-            start = end
+        self._use(models.BPE(vocab=ids, merges=list(merges)), ids)
 
 
 def _pair(line: str) -> tuple[str, str]:

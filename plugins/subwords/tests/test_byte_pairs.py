@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from seqforge_subwords import byte_pairs
+from seqforge_subwords import subwords
 from seqforge_subwords.byte_pairs import BytePairs
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -65,7 +65,7 @@ def test_merges_do_not_depend_on_the_order_of_the_documents(learned: BytePairs) 
 def test_a_long_document_is_encoded_in_pieces(learned: BytePairs, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"".join(DOCUMENTS)
     whole = learned.encode(text)
-    monkeypatch.setattr(byte_pairs, "_PIECE", 50)
+    monkeypatch.setattr(subwords, "_PIECE", 50)
     pieces = learned.encode(text)
     assert learned.decode(pieces) == text
     assert len(whole) <= len(pieces) < 1.2 * len(whole)
