@@ -19,9 +19,9 @@ from website.commands import commands, options
 
 FILLING = {"get-started/": 0, "how-to/": 0, "tutorials/": 10, "explanation/": 10, "reference/": 20, "results/": 30}
 """Number of words that are put before the titles of the pages in a folder."""
-FROM_CODE = re.compile(r"reference/(seqforge|interfaces|errors|conformance-suites|commands|options/.*)\.html")
+FROM_CODE = re.compile(r"reference/(seqforge|interfaces|errors|commands|options/.*)\.html")
 """Pages that are written from the code, which come after the others of the reference."""
-ONLY_THE_PAGE = ("results/benchmarks.html", "results/what-it-learns-details.html")
+ONLY_THE_PAGE = ("results/benchmarks.html",)
 """Appendices, whose sections are not found."""
 
 FROM_A_DISK = """

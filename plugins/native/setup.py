@@ -1,7 +1,7 @@
 """Builds the kernels; without a compiler, installs none.
 
-An installation in place builds them for this processor, and those of AVX2 for others that share the folder. A wheel has
-those of every instruction set, and so has an installation in place with SEQFORGE_KERNELS=all, for the tests.
+They are built for this processor, and for AVX2, which others that share the folder have. With SEQFORGE_KERNELS=all, they are
+built for every instruction set: for tests, and for a wheel that is used on other machines.
 """
 
 import copy
@@ -37,11 +37,11 @@ class BuildSets(build_ext):
         self.parallel = os.cpu_count()
 
     def run(self) -> None:
-        """Build the sets that are needed, and remove the kernels of the others, which may be of older sources."""
-        if self.editable_mode and os.environ.get("SEQFORGE_KERNELS") != "all":
+        """Build the sets that are needed. In place, remove the kernels of the others, which may be of older sources."""
+        if os.environ.get("SEQFORGE_KERNELS") != "all":
             needed = {f"{FOLDER}._{name}" for name in sets_of_this_processor()}
             self.extensions = [extension for extension in self.extensions if extension.name in needed]
-        for library in FOLDER.glob("_*.so"):
+        for library in FOLDER.glob("_*.so") if self.editable_mode else ():
             library.unlink()
         super().run()
 

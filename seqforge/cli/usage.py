@@ -41,7 +41,7 @@ def report_usage(error: typer.TyperException) -> None:
         error: The mistake. Its message is empty if the help was printed instead.
     """
     context: Any = getattr(error, "ctx", None)
-    message = error.format_message().rstrip(".")
+    message = re.sub("Value error, |Input (?=should)|, unable to parse .*", "", error.format_message()).rstrip(".")
     if not message:
         return
     hints: list[str] = []

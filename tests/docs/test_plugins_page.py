@@ -31,12 +31,12 @@ KINDS = "how-to/components"
 SHOWN_IN = {
     "cell": "how-to/plugins",  # The page of cells shows others.
     **dict.fromkeys(("labelled-corpus", "prediction-metric", "attention"), f"{KINDS}/labelled-examples"),
-    **dict.fromkeys(("vocabulary", "loss", "optimizer", "schedule", "initializer"), f"{KINDS}/small-components"),
+    **dict.fromkeys(("vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"),
     "tracker": "how-to/trackers",
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
-FURTHER = {"corpus": "json_values.py", "labelled-examples": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
-           "cell-of-a-paper": "qrnn.py value_residual.py steady_rnn.py lru.py",
+FURTHER = {"labelled-examples": "reviews.py", "metric": "novel_words.py",
+           "cell": "mgu.py qrnn.py value_residual.py steady_rnn.py lru.py",
            "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
 """Files of these pages besides the example of a new plugin."""
 
@@ -136,7 +136,7 @@ def test_every_file_of_a_component_is_tested() -> None:
 
 
 def test_the_comparison_with_the_paper_succeeds(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write(f"{KINDS}/cell-of-a-paper.md")
+    folder = write(f"{KINDS}/cell.md")
     monkeypatch.syspath_prepend(folder)
     names: dict[str, Any] = {}
     exec((folder / "test_paper.py").read_text(), names)

@@ -12,33 +12,32 @@ from seqforge.errors import ExperimentError
 from seqforge.testing import CellSuite
 from seqforge.training.callbacks import Callback
 
-PAGES = Path(__file__).parents[2] / "docs/how-to/components"
+PAGE = (Path(__file__).parents[2] / "docs/how-to/components/cell.md").read_text("utf-8")
 
 
-def names_in(page: str, title: str) -> dict[str, Any]:
-    """Run a Python block of a page, and return its names."""
-    blocks = re.findall(rf'^```python title="{title}"\n(.*?)^```$', (PAGES / page).read_text("utf-8"), re.M | re.S)
+def names_in(title: str) -> dict[str, Any]:
+    """Run a Python block of the page about cells, and return its names."""
+    blocks = re.findall(rf'^```python title="{title}"\n(.*?)^```$', PAGE, re.M | re.S)
     names: dict[str, Any] = {"__name__": title.removesuffix(".py")}
     exec(compile(blocks[0], title, "exec"), names)
     return names
 
 
-PAPER = "cell-of-a-paper.md"
-SteadyRNN = names_in(PAPER, "steady_rnn.py")["SteadyRNN"]
+SteadyRNN = names_in("steady_rnn.py")["SteadyRNN"]
 
 
 class TestCells(CellSuite):
     cells: ClassVar = {
-        "mgu": names_in("cell.md", "mgu.py")["MGU"],
-        "qrnn": names_in(PAPER, "qrnn.py")["QRNN"],
-        "value residual": names_in(PAPER, "value_residual.py")["ValueResidual"],
+        "mgu": names_in("mgu.py")["MGU"],
+        "qrnn": names_in("qrnn.py")["QRNN"],
+        "value residual": names_in("value_residual.py")["ValueResidual"],
         "steady": SteadyRNN,
-        "lru": names_in(PAPER, "lru.py")["LRU"],
+        "lru": names_in("lru.py")["LRU"],
     }
 
 
 def test_the_layers_of_the_value_residual_use_the_values_of_the_first() -> None:
-    cell = names_in(PAPER, "value_residual.py")["ValueResidual"](3, 4, layers=2)
+    cell = names_in("value_residual.py")["ValueResidual"](3, 4, layers=2)
     with torch.no_grad():
         cell.mix.fill_(100.0)
         cell.layers[1].weight[4:].zero_()  # The values of the second layer have no effect.

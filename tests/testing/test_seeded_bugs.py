@@ -1,16 +1,11 @@
 """Every suite names the bug of a wrong component. Right ones are in the tests of the plugins."""
 
-import re
-from pathlib import Path
-
 import pytest
 from seeded_bugs import BUGS, cell_memory, cell_sizes, cell_types, cells
 from seeded_bugs.cell_types import Rounding
 
 from seqforge import Registry, testing
 from seqforge.testing import CellSuite
-
-PAGE = Path(__file__).parents[2] / "docs/reference/conformance-suites.md"
 
 
 @pytest.fixture(autouse=True)
@@ -55,13 +50,3 @@ def test_every_test_of_a_suite_finds_a_bug():
     suites = [suite for name, suite in vars(testing).items() if name.endswith("Suite")]
     checks = {f"{suite.__name__}.{name}" for suite in suites for name in dir(suite) if name.startswith("test_")}
     assert checks == {getattr(bug.suite, bug.check).__qualname__ for bug in BUGS}
-
-
-def test_the_documentation_lists_every_bug():
-    tables: dict[str, list[str]] = {}
-    for bug in BUGS:
-        suite = getattr(bug.suite, bug.check).__qualname__.partition(".")[0]
-        tables.setdefault(suite, []).append(f"| {bug.description} | {bug.message} |")
-    page = PAGE.read_text("utf-8").partition("<!-- bugs -->")[2]
-    rows = [line for line in page.splitlines() if re.match(r"\| (?!bug )", line)]
-    assert rows == [row for table in tables.values() for row in table]

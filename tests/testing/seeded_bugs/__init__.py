@@ -16,7 +16,6 @@ from seeded_bugs import (
 )
 from seeded_bugs.bug import BUGS as ALL_BUGS
 
-# The order of the tables in docs/reference/conformance-suites.md.
 MODULES = (
     cells,
     cell_sizes,
