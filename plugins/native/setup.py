@@ -1,7 +1,7 @@
 """Builds the kernels; without a compiler, installs none.
 
-They are built for this processor, and for AVX2, which others that share the folder have. With SEQFORGE_KERNELS=all, they are
-built for every instruction set: for tests, and for a wheel that is used on other machines.
+They are built for this processor, and for AVX2, which others that share the folder have. With SEQFORGE_KERNELS=all,
+they are built for every instruction set: for tests, and for a wheel that is used on other machines.
 """
 
 import copy

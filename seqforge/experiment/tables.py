@@ -138,7 +138,7 @@ def _suggest_experiments(folder: Path, name: str = "") -> str:
     """Return a hint with the file of the nearest name in a folder, or with all experiment files."""
     if not folder.is_dir():
         if folder.name == "experiments":
-            return "The folder experiments is in the repository of seqforge. Without it: seqforge run --corpus linux-source"
+            return "That folder is in the repository of seqforge. Without it: seqforge run --corpus linux-source"
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
     texts = [] if name.endswith(".toml") else [file.name for file in sorted(folder.iterdir())[:1000] if file.is_file()]

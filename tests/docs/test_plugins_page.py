@@ -31,7 +31,9 @@ KINDS = "how-to/components"
 SHOWN_IN = {
     "cell": "how-to/plugins",  # The page of cells shows others.
     **dict.fromkeys(("labelled-corpus", "prediction-metric", "attention"), f"{KINDS}/labelled-examples"),
-    **dict.fromkeys(("vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"),
+    **dict.fromkeys(
+        ("vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"
+    ),
     "tracker": "how-to/trackers",
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
