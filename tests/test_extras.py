@@ -1,4 +1,4 @@
-"""The extra `all` of the core, which pip resolves to the plugins beside it, has the plugins of an installation in place."""
+"""The extra `all` of the core, for pip, has the plugins of an installation in place."""
 
 import re
 import shutil
