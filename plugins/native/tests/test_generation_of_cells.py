@@ -26,6 +26,7 @@ CELLS: dict[str, dict[str, Any]] = {
     "essentials/rnn": {"nonlinearity": "relu"},
     "essentials/slstm": {"heads": 2},
     "essentials/layer-norm-lstm": {},
+    "essentials/mgu": {},
     "matrix-cells/gated-deltanet": {"key_size": 7},
     "matrix-cells/gla": {"key_size": 16},
     "matrix-cells/hgrn-2": {},
@@ -35,6 +36,7 @@ CELLS: dict[str, dict[str, Any]] = {
     "parallel-cells/ind-rnn": {},
     "parallel-cells/min-gru": {},
     "parallel-cells/min-lstm": {},
+    "parallel-cells/qrnn": {},
     "parallel-cells/rg-lru": {},
     "parallel-cells/sru": {},
 }

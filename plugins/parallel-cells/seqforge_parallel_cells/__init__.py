@@ -11,5 +11,6 @@ def seqforge_register(register: Register) -> None:
     register.add("cell", "ind-rnn", "seqforge_parallel_cells.ind_rnn:IndRNN")
     register.add("cell", "min-gru", "seqforge_parallel_cells.cells:MinGRU")
     register.add("cell", "min-lstm", "seqforge_parallel_cells.cells:MinLSTM")
+    register.add("cell", "qrnn", "seqforge_parallel_cells.qrnn:QRNN")
     register.add("cell", "rg-lru", "seqforge_parallel_cells.rg_lru:RGLRU")
     register.add("cell", "sru", "seqforge_parallel_cells.sru:SRU")

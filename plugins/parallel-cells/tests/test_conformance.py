@@ -3,6 +3,7 @@ from typing import ClassVar
 
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.qrnn import QRNN
 from seqforge_parallel_cells.rg_lru import RGLRU
 from seqforge_parallel_cells.sru import SRU
 
@@ -19,6 +20,10 @@ class TestMinLSTM(CellSuite):
 
 class TestIndRNN(CellSuite):
     cells: ClassVar = {"ind-rnn": partial(IndRNN, nonlinearity="tanh"), "ind-rnn, relu": IndRNN}
+
+
+class TestQRNN(CellSuite):
+    cells: ClassVar = {"qrnn": QRNN}
 
 
 class TestSRU(CellSuite):

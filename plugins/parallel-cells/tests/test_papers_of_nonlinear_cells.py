@@ -1,4 +1,4 @@
-"""IndRNN and SRU against the equations of their papers, in float64 with numpy."""
+"""IndRNN, QRNN and SRU against the equations of their papers, in float64 with numpy."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.qrnn import QRNN
 from seqforge_parallel_cells.sru import SRU
 
 PHI = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
@@ -85,3 +86,19 @@ def test_the_initial_weights_of_sru_keep_the_variance_of_the_input(input_size, h
     variances = [weight.var().item() * input_size for weight in cell.input_weight.detach().split(256)]
     np.testing.assert_allclose(variances, [0.5, 0.5, 1.0, 1.0][: len(variances)], rtol=0.05)
     assert 0.4 < cell.peephole.var().item() < 0.6
+
+
+@settings(max_examples=20)
+@given(case=cell_cases(QRNN))
+def test_qrnn_equals_its_paper(case):
+    cell, inputs, _ = case
+    p, size = numbers(cell), cell.hidden_size
+    now, before = np.split(p["input_weight"], 2)
+    windows = np.concatenate([np.zeros_like(inputs[:1]), inputs])
+    c = np.zeros((inputs.shape[1], size))
+    for output, earlier, x in zip(
+        cell(inputs, cell.initial_state(inputs.shape[1]))[0].detach().numpy(), windows, windows[1:], strict=False
+    ):
+        z, f, o = np.split(x @ now.T + earlier @ before.T + p["gate_bias"], 3, axis=1)
+        c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
+        np.testing.assert_allclose(output, sigmoid(o) * c, rtol=1e-9, atol=1e-12)

@@ -4,6 +4,7 @@ from typing import ClassVar
 from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
 from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.mgu import MGU
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.cells.slstm import SLSTM
 
@@ -15,7 +16,7 @@ class TestRNN(CellSuite):
 
 
 class TestGRU(CellSuite):
-    cells: ClassVar = {"after": GRU, "before": ResetBeforeGRU}
+    cells: ClassVar = {"after": GRU, "before": ResetBeforeGRU, "minimal": MGU}
 
 
 class TestLSTM(CellSuite):

@@ -1,4 +1,4 @@
-"""sLSTM and the LSTM with layer normalization against loops in numpy that follow the equations of their papers."""
+"""MGU, sLSTM and the LSTM with layer normalization against loops in numpy that follow the equations of their papers."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import torch
 from cell_cases import cell_cases
 from hypothesis import given, settings
 from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
+from seqforge_essentials.cells.mgu import MGU
 from seqforge_essentials.cells.slstm import SLSTM
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -79,3 +80,18 @@ def test_the_lstm_with_layer_norm_equals_the_paper(case):
         expected.append(h)
     outputs, _ = cell(inputs, state)
     torch.testing.assert_close(outputs, torch.from_numpy(np.stack(expected)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(case=cell_cases(MGU))
+def test_the_mgu_equals_the_paper(case):
+    cell, inputs, state = case
+    w, h, size = weights_of(cell), state.hidden.numpy(), cell.hidden_size
+    expected: list[Array] = []
+    for x in inputs.numpy():
+        from_input = x @ w["input_weight"].T + w["bias"]
+        f = sigmoid(from_input[:, :size] + h @ w["recurrent_weight"][:size].T)
+        candidate = np.tanh(from_input[:, size:] + (f * h) @ w["recurrent_weight"][size:].T)
+        h = h - f * h + f * candidate
+        expected.append(h)
+    torch.testing.assert_close(cell(inputs, state)[0], torch.from_numpy(np.stack(expected)))
