@@ -221,7 +221,6 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
 _STREAM_SETTINGS = (
     "data.reset_state",
     "training.sequence_length",
-    "training.recompute_every",
     "sampling.length",
     "sampling.prompt",
 )

@@ -153,7 +153,7 @@ class Training(Section, title="[training]"):
     """Number of steps of truncated backpropagation through time. The state is carried over to the next sequence."""
     recompute_every: Count | None = None
     """Number of steps after which a sequence is cut to save memory: the backward pass computes each part again. By
-    default, the activations of all steps are stored."""
+    default, the activations of all steps are stored. A decoder reads its targets at once."""
     accumulation: Count = 1
     """Number of batches whose gradients are averaged in one optimizer step."""
     batch_tokens: Count = 32_768

@@ -12,9 +12,9 @@ from seqforge.model.input import OneHotInput
 from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, BatchShape
 from seqforge.model.precision import Precision, precisions_to_measure
-from seqforge.model.recomputation import add_recomputed
+from seqforge.model.recomputation import States, add_recomputed
 from seqforge.model.sequence_model import DecoderContext, SequenceModel
-from seqforge.model.stack import EncoderOutput, RecurrentStack, States, map_states
+from seqforge.model.stack import EncoderOutput, RecurrentStack, map_states
 
 __all__ = [
     "EAGER",

@@ -7,10 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seqforge.model.stack import States
+from seqforge.kinds import State
+
+States = tuple[State, ...]
+"""State of every layer, the lowest first."""
 
 Part = Callable[[States], tuple[Tensor, States]]
 """Function that computes a part of a sequence from the states before it: a scalar, and the states after it."""
+
+Reader = Callable[[Tensor, States], tuple[Tensor, States]]
+"""Function that reads inputs `[time, …]` from the states before them: the outputs, and the states after them."""
 
 
 def add_recomputed(parts: Iterable[Part], states: States, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, States]:
@@ -31,18 +37,48 @@ def add_recomputed(parts: Iterable[Part], states: States, parameters: Sequence[n
     return torch.stack(values).sum(), states
 
 
-def _recompute(part: Part, states: States, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, States]:
+def read_recomputed(
+    read: Reader, inputs: Tensor, states: States, every: int | None, parameters: Sequence[nn.Parameter]
+) -> Tensor:
+    """Return the outputs of a sequence, which is read in parts that the backward pass computes again.
+
+    Only the inputs, the outputs and the states between the parts are stored; see `add_recomputed`.
+
+    Args:
+        read: Function that reads a part.
+        inputs: Inputs of the sequence.
+        states: States before the first step.
+        every: Number of steps of a part; None to read the whole sequence at once, and to store everything.
+        parameters: Parameters on which the outputs depend.
+    """
+    if every is None or every >= len(inputs):
+        return read(inputs, states)[0]
+
+    def part(before: States, steps: Tensor) -> tuple[Tensor, States]:
+        return read(steps, before)
+
+    outputs: list[Tensor] = []
+    for first in range(0, len(inputs), every):
+        value, states = _recompute(part, states, parameters, inputs[first : first + every])
+        outputs.append(value)
+    return torch.cat(outputs)
+
+
+def _recompute(
+    part: Callable[..., tuple[Tensor, States]], states: States, parameters: Sequence[nn.Parameter], *inputs: Tensor
+) -> tuple[Tensor, States]:
     types, sizes = [type(state) for state in states], [len(state) for state in states]
+    count = sum(sizes)
 
     def compute(*tensors: Tensor) -> tuple[Tensor, ...]:
-        value, after = part(joined(tensors))
+        value, after = part(joined(tensors[:count]), *tensors[count:])
         return value, *(tensor for state in after for tensor in state)
 
     def joined(tensors: Sequence[Tensor]) -> States:
         rest = iter(tensors)
         return tuple(kind(*(next(rest) for _ in range(size))) for kind, size in zip(types, sizes, strict=True))
 
-    tensors = [tensor for state in states for tensor in state]
+    tensors = [*(tensor for state in states for tensor in state), *inputs]
     results = cast("Any", _Recomputed).apply(compute, len(tensors), *tensors, *parameters)
     return results[0], joined(results[1:])
 
@@ -59,6 +95,7 @@ class _Recomputed(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         device = tensors[-1].device
         ctx.compute, ctx.count, ctx.device = compute, count, device
+        ctx.autocast = torch.is_autocast_enabled(device.type), torch.get_autocast_dtype(device.type)
         ctx.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         ctx.save_for_backward(*tensors)
         # A state may be a view of the activations of all steps, which a copy does not keep.
@@ -76,7 +113,9 @@ class _Recomputed(torch.autograd.Function):
             for tensor, needed in zip(given[: ctx.count], wanted[: ctx.count], strict=True)
         ]
         on_cpu, on_gpu = ctx.random
-        with torch.enable_grad(), torch.random.fork_rng(devices=[] if on_gpu is None else [ctx.device]):
+        enabled, dtype = ctx.autocast
+        autocast = torch.autocast(ctx.device.type, dtype, enabled)
+        with torch.enable_grad(), autocast, torch.random.fork_rng(devices=[] if on_gpu is None else [ctx.device]):
             torch.set_rng_state(on_cpu)
             if on_gpu is not None:
                 torch.cuda.set_rng_state(on_gpu, ctx.device)

@@ -19,7 +19,8 @@ from seqforge.kinds import (
 )
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
-from seqforge.model.stack import EncoderOutput, RecurrentStack, States
+from seqforge.model.recomputation import States
+from seqforge.model.stack import EncoderOutput, RecurrentStack
 
 
 class DecoderContext(NamedTuple):
@@ -217,11 +218,14 @@ class SequenceModel(nn.Module):
         return next(filter(None, (backend.generation_kernel(model) for backend in self.backends)), None)
 
     def encode(
-        self, inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"], lengths: Int[Tensor, " batch"]
+        self,
+        inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"],
+        lengths: Int[Tensor, " batch"],
+        recompute_every: int | None = None,
     ) -> EncoderOutput:
-        """Return the encoder output for whole examples. Inputs beyond the length of a row are padding."""
+        """Return the encoder output for whole examples; see `RecurrentStack.encode`."""
         with products_in(self.precision, inputs.device):
-            return self.stack.encode(self.input(inputs), lengths)
+            return self.stack.encode(self.input(inputs), lengths, recompute_every)
 
     def predict_once(self, encoded: EncoderOutput) -> Float[Tensor, "batch outputs"]:
         """Return one output for each example."""

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from seqforge.dropout import Dropout
 from seqforge.kinds import Cell, State, map_state
 from seqforge.model.initial_states import LearnedStates, read_documents
-
-States = tuple[State, ...]
-"""State of every layer, the lowest first."""
+from seqforge.model.recomputation import Reader, States, read_recomputed
 
 
 def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
@@ -116,18 +114,36 @@ class RecurrentStack(nn.Module):
         return outputs, tuple(after)
 
     def encode(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], lengths: Int[Tensor, " batch"]
+        self,
+        inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
+        lengths: Int[Tensor, " batch"],
+        recompute_every: int | None = None,
     ) -> EncoderOutput:
-        """Return the encoder output of whole examples; beyond a row's length, inputs and outputs are padding."""
+        """Return the encoder output of whole examples; beyond a row's length, inputs and outputs are padding.
+
+        Args:
+            inputs: Inputs of the lowest layer.
+            lengths: Number of steps of each row.
+            recompute_every: Number of steps of the parts that the backward pass computes again; None to store the
+                activations of all steps. With backward cells, each layer is divided into parts, and its inputs and
+                outputs are stored.
+        """
+        parameters = list(self.parameters())
         if not self.backward_cells:
-            outputs, _ = self(inputs, self.initial_states(len(lengths)))
+            states = self.initial_states(len(lengths))
+            outputs = read_recomputed(self, inputs, states, recompute_every, parameters)
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = inputs
         ahead_states = self.initial_states(len(lengths))
         reverse_states = self._start(self.backward_layers, len(lengths), len(self.cells))
         for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
-            ahead, _ = cell(outputs, ahead_states[index])
-            reverse, _ = backward(reverse_rows(outputs, lengths), reverse_states[index])
+            ahead, reverse = (
+                read_recomputed(_reader(one), steps, (states[index],), recompute_every, parameters)
+                for one, steps, states in (
+                    (cell, outputs, ahead_states),
+                    (backward, reverse_rows(outputs, lengths), reverse_states),
+                )
+            )
             outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
@@ -145,6 +161,16 @@ class RecurrentStack(nn.Module):
             return outputs, tuple(after)
 
         return step
+
+
+def _reader(cell: Cell[Any]) -> Reader:
+    """Return a function that reads a sequence with one cell."""
+
+    def read(inputs: Tensor, states: States) -> tuple[Tensor, States]:
+        outputs, after = cell(inputs, states[0])
+        return outputs, (after,)
+
+    return read
 
 
 def last_outputs(outputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"]) -> Tensor:

@@ -64,6 +64,7 @@ def prepare_training(
         experiment.data.shuffle,
         file.spec.output_size(dataset.vocabulary.size) if has_end else None,
     )
+    steps, rows = batches.part(0, world)[0].inputs.shape[:2]
     return LabelledExamplesTraining(
         experiment=experiment,
         units=UNITS,
@@ -78,7 +79,7 @@ def prepare_training(
         has_validation=has_validation,
         has_samples=has_validation,
         steps_per_epoch=batches.batches_per_epoch / training.accumulation,
-        batch_shape=BatchShape(*batches.part(0, world)[0].inputs.shape[:2]),
+        batch_shape=BatchShape(min(steps, training.recompute_every or steps), rows),
         dataset=dataset,
         scoring=_scoring(experiment, device, experiment.evaluation.tokens),
         batches=batches,
@@ -180,7 +181,7 @@ class LabelledExamplesTraining(TrainingTask):
         self, batch: PaddedBatch, weight: float, sampling_probability: float, model: SequenceModel
     ) -> tuple[Tensor, States]:
         batch = batch.to(self.device)
-        encoded = model.encode(batch.inputs, batch.lengths)
+        encoded = model.encode(batch.inputs, batch.lengths, self.experiment.training.recompute_every)
         spec = self.dataset.file.spec
         loss = example_loss(model, spec, encoded, batch, self.scoring.loss, sampling_probability)
         return loss * weight, ()

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.kinds import BackendContext, HiddenState
-from seqforge.model import EAGER, SequenceModel, States, add_recomputed, build_model, install_backend, load_backend
+from seqforge.model import (
+    EAGER,
+    RecurrentStack,
+    SequenceModel,
+    States,
+    add_recomputed,
+    build_model,
+    install_backend,
+    load_backend,
+)
 from seqforge.model.choose_backend import leaf_cells
 from seqforge.registry import Registry
 
@@ -125,6 +134,29 @@ def test_recomputed_activations_have_the_same_gradients(cell: str, backend: str,
     found = gradients_of(add_recomputed(parts, before, list(model.parameters())))
     for one, other in zip(found, expected, strict=True):
         assert are_close(one, other)
+
+
+@every_backend
+@every_cell
+@pytest.mark.parametrize("both_directions", [False, True])
+def test_recomputed_examples_have_the_same_gradients(cell: str, backend: str, both_directions: bool) -> None:
+    torch.manual_seed(0)
+    dtype = torch.float64 if backend == EAGER else torch.float32
+    stack = new_model(cell, backend, dtype).stack
+    if both_directions:
+        stack = RecurrentStack(stack.layers[:1], 0.0, new_model(cell, backend, dtype).stack.layers[:1])
+    inputs, lengths = torch.randn(12, 2, 8, dtype=dtype, requires_grad=True), torch.tensor([12, 7])
+    leaves = [inputs, *stack.parameters()]
+
+    def gradients_of(every: int | None) -> list[Tensor]:
+        encoded = stack.encode(inputs, lengths, every)
+        weights = torch.linspace(0.5, 1.5, encoded.outputs.numel(), dtype=dtype).view_as(encoded.outputs)
+        return [encoded.outputs, *torch.autograd.grad((encoded.outputs * weights).sum() + encoded.last.sum(), leaves)]
+
+    expected = gradients_of(None)
+    for every in (1, 5, 12):
+        for one, other in zip(gradients_of(every), expected, strict=True):
+            assert are_close(one, other)
 
 
 def test_dropout_draws_the_same_numbers_again() -> None:
