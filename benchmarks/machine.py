@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 
-from seqforge.hardware.devices import instruction_sets, processor_field
+from seqforge.hardware import instruction_sets, processor_field
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Instruction sets for matrix products, as named in /proc/cpuinfo."""

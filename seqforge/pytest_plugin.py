@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 _OPTION = "--seqforge-plugin"
-_TESTS = """from seqforge.testing.installed_plugin import suites_of
+_TESTS = """from seqforge.testing.component_trial import suites_of
 globals().update(suites_of({names!r}))
 """
 

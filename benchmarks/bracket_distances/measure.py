@@ -14,7 +14,7 @@ from seqforge.api import Run
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import held_out_windows
-from seqforge.evaluation.bootstrap import Interval, bootstrap_mean
+from seqforge.evaluation.intervals import Interval, bootstrap_mean
 from seqforge.events import Report, WorkProgressed
 from seqforge.kinds import Vocabulary
 from seqforge.model import SequenceModel

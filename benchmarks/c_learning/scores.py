@@ -12,7 +12,7 @@ from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
-from seqforge.evaluation.shares import share_interval
+from seqforge.evaluation.intervals import share_interval
 
 ERRORS = {
     "brackets": "units with a wrong bracket",

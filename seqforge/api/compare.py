@@ -8,7 +8,7 @@ from typing import Any
 from seqforge.api.run import Run
 from seqforge.data.splits import SplitName
 from seqforge.errors import RunError
-from seqforge.evaluation.bootstrap import BlockLosses
+from seqforge.evaluation.intervals import BlockLosses
 from seqforge.events import Report, no_report
 from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run

@@ -17,7 +17,8 @@ from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.events import WorkProgressed
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
-from seqforge.hardware.devices import choose_device
+from seqforge.hardware import choose_device
+from seqforge.interrupts import InterruptGuard
 from seqforge.model import CellBackend, RecordedBackends, choose_backends, map_states, precisions_to_measure
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
@@ -31,7 +32,6 @@ from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import TrainingTask, task_of
 from seqforge.training.endings import run_limits
-from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.trainer import Trainer
 
 

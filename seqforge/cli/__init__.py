@@ -3,19 +3,17 @@
 import gc
 import io
 import os
-import signal
 import sys
-import threading
 import warnings
 from pathlib import Path
 
 import typer
 
-from seqforge.cli.app import build_app
+from seqforge.cli.app import build_app, report_usage
 from seqforge.cli.terminal import print_error
-from seqforge.cli.usage import report_usage
 from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.faults import blame_components
+from seqforge.interrupts import keep_interrupts
 from seqforge.registry import Registry
 from seqforge.storage.files import describe_failure
 
@@ -82,19 +80,6 @@ def collect_old_objects_rarely() -> None:
     """
     youngest, young, _ = gc.get_threshold()
     gc.set_threshold(youngest, young, 100)
-
-
-def keep_interrupts() -> None:
-    """Deliver an interrupt again that arrives within a finalizer, where Python prints it and goes on."""
-
-    def handle(unraisable: "sys.UnraisableHookArgs") -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            # Later, since an interrupt within this function would be dropped too, in which a busy machine may stop.
-            threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
-        else:
-            sys.__unraisablehook__(unraisable)
-
-    sys.unraisablehook = handle
 
 
 def _run() -> int:

@@ -43,7 +43,7 @@ def doctor(
     if experiment is not None:
         _print_backends(experiment, assignments, registry, as_json=as_json)
         return
-    from seqforge.hardware.machine import diagnose_machine
+    from seqforge.hardware import diagnose_machine
     from seqforge.kinds import Diagnosis
 
     found = diagnose_machine()
@@ -72,7 +72,7 @@ def _print_backends(path: Path, assignments: list[str], registry: Registry, *, a
     from seqforge.distribution.world import ALONE
     from seqforge.events import no_report
     from seqforge.experiment.experiment import Experiment
-    from seqforge.hardware.devices import choose_device
+    from seqforge.hardware import choose_device
     from seqforge.model import measure_cells
     from seqforge.tasks import task_of
 

@@ -124,8 +124,7 @@ def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temp
 
 def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> str:
     """Return the value of samples less that of held-out text, with its interval if both have one."""
-    from seqforge.evaluation.bootstrap import format_interval
-    from seqforge.evaluation.shares import difference_interval
+    from seqforge.evaluation.intervals import difference_interval, format_interval
 
     if name not in scores.values or name not in baseline.values:
         return "–"
@@ -138,7 +137,7 @@ def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> s
 
 
 def _format(scores: "TextScores", name: str) -> str:
-    from seqforge.evaluation.bootstrap import format_interval
+    from seqforge.evaluation.intervals import format_interval
 
     if name not in scores.values:
         return "–"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from packaging.requirements import Requirement
 
+from seqforge.cli.new_plugin import new_plugin
 from seqforge.cli.plugins_check import check_plugins, find_subject
-from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
 from seqforge.kinds.table import KINDS

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.completion import complete_run
-from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunFolder, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunFolder, SetOfRun, complete_run, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import RunError, quote_path
 from seqforge.storage.files import check_output
@@ -57,7 +56,7 @@ def report(
       seqforge report runs/lstm runs/gru --output comparison.html
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.hardware.memory import keep_freed_memory
+    from seqforge.hardware import keep_freed_memory
     from seqforge.report import write_report
     from seqforge.runs.loaded_run import LoadedRun
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
-from seqforge.data.example_file import ExampleFile, ExampleIndex
+from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
-from seqforge.data.token_file import VOCABULARY, TokenFile, TokenIndex
-from seqforge.data.token_writer import count_characters
+from seqforge.data.token_file import VOCABULARY, TokenFile, count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.experiment.experiment import Experiment
@@ -202,7 +201,7 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = f"tokens/{_name(TokenIndex.VERSION, corpus, key)}"
+    name = f"tokens/{_name(TokenFile.VERSION, corpus, key)}"
     encode = partial(encode_corpus, corpus, vocabulary, report=report)
     return _load(name, corpus, vocabulary, encode, TokenFile.open, report)
 
@@ -216,7 +215,7 @@ def load_example_file(
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = f"examples/{_name(ExampleIndex.VERSION, corpus, key)}"
+    name = f"examples/{_name(ExampleFile.VERSION, corpus, key)}"
     encode = partial(encode_examples, corpus, spec, vocabulary, report=report)
     return _load(name, corpus, vocabulary, encode, ExampleFile.open, report)
 

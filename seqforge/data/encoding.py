@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.component_state import checked_state
-from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
-from seqforge.data.token_writer import TokenWriter, token_type
+from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens, TokenWriter, token_type
 from seqforge.events import Report
 from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.encoding import REPORT_SECONDS, write_vocabulary
-from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, ExampleSpecRecord, RaggedFile
+from seqforge.data.example_file import (
+    EXAMPLE_SPEC,
+    EXAMPLES,
+    INPUTS,
+    TARGETS,
+    ExampleFile,
+    ExampleSpecRecord,
+    RaggedFile,
+)
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.events import Report
@@ -29,7 +37,7 @@ from seqforge.kinds import (
     Vocabulary,
 )
 from seqforge.kinds.corpus import read_items
-from seqforge.kinds.example_values import convert_input, convert_target
+from seqforge.kinds.example_spec import convert_input, convert_target
 
 _TEXTS_AT_ONCE = 1000
 """Number of texts that are read into memory at once to be encoded."""
@@ -68,19 +76,20 @@ def encode_examples(
     ExampleSpecRecord.of(spec).write(folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
     owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
+    target_names = [index.names[owner] for owner in owners]
     file = ExampleFile(
-        folder,
-        spec,
-        index.names,
-        index.splits,
-        _encode_file(folder / INPUTS, spec.input, inputs, vocabulary, index.names),
-        _encode_file(folder / TARGETS, spec.target, targets, vocabulary, [index.names[owner] for owner in owners]),
-        stops,
+        folder=folder,
+        spec=spec,
+        names=index.names,
+        splits=index.splits,
+        inputs=_encode_file(folder / INPUTS, spec.input, inputs, vocabulary, index.names),
+        targets=_encode_file(folder / TARGETS, spec.target, targets, vocabulary, target_names),
+        target_stops=stops,
         digest="",
     )
     _check_lengths(file, owners)
-    file = replace(file, digest=_digest(file, vocabulary))
-    file.write_index()
+    file = file.model_copy(update={"digest": _digest(file, vocabulary)})
+    file.write(folder / EXAMPLES)
     report(DocumentsEncoded(len(index.names), inputs.size, done=True))
     return file
 
@@ -104,6 +113,9 @@ class _Writer:
         self.file.write(content)
         self.size += len(content)
         self.stops.append((self.stops[-1] if self.stops else 0) + len(values))
+
+    def file_at(self, path: Path, width: int = 0) -> RaggedFile:
+        return RaggedFile(path=path, dtype=self.dtype, width=width, stops=np.asarray(self.stops, dtype=np.int64))
 
 
 def _write_examples(
@@ -136,12 +148,11 @@ def _write_examples(
 def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, owners: list[str]) -> RaggedFile:
     """Return the file of the inputs or the targets, after texts in it are replaced by tokens."""
     width = part.size if isinstance(part, Numbers) else 0
-    file = RaggedFile(path, raw.dtype, width, np.asarray(raw.stops, dtype=np.int64))
     if not isinstance(part, Text):
-        return file
+        return raw.file_at(path, width)
     raw_path = path.with_suffix(".tmp")
     path.rename(raw_path)
-    file = replace(file, path=raw_path)
+    file = raw.file_at(raw_path)
     with path.open("wb") as token_file:
         tokens = _Writer(token_file, np.min_scalar_type(max(vocabulary.size - 1, 0)))
         for start in range(0, len(owners), _TEXTS_AT_ONCE):
@@ -152,7 +163,7 @@ def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary,
                 except DataError as error:
                     raise DataError(f"{owner}: {error.message}", hint=error.hint) from error
     raw_path.unlink()
-    return RaggedFile(path, tokens.dtype, 0, np.asarray(tokens.stops, dtype=np.int64))
+    return tokens.file_at(path)
 
 
 def _check_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:

@@ -1,16 +1,15 @@
 """The format of encoded examples on disk: inputs, targets, an index, and the example spec."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqforge.data.splits import SplitName, hash_to_unit_interval
-from seqforge.data.token_file import VOCABULARY, IndexRecord, Position, measure_file
+from seqforge.data.token_file import VOCABULARY, IndexRecord, Positions, measure_file, type_field
 from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
 from seqforge.kinds.example_spec import InputKind, OutputMode
 from seqforge.storage.records import DamagedFileError, Record
@@ -20,21 +19,22 @@ EXAMPLE_SPEC = "example_spec.json"
 """File with the example spec. Every run keeps a copy, so that it can predict without the corpus."""
 
 
-@dataclass(frozen=True, slots=True)
-class RaggedFile:
+class RaggedFile(BaseModel):
     """Sequences of different lengths in one file, which is mapped into memory for each read.
 
     Attributes:
         path: Path of the file.
         dtype: Type of the numbers in the file.
         width: Numbers per step, or 0 if each step is one integer.
-        stops: For each sequence, the index after its last step; ascending, int64. A sequence may be empty.
+        stops: For each sequence, the index after its last step; ascending. A sequence may be empty.
     """
 
-    path: Path
-    dtype: np.dtype[Any]
-    width: int
-    stops: NDArray[np.int64]
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    path: Annotated[Path, Field(exclude=True)]
+    dtype: Annotated[np.dtype[Any], *type_field("uint8", "uint16", "uint32", "uint64", "float32")]
+    width: Annotated[int, Field(ge=0, lt=2**31)]
+    stops: Positions
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -54,51 +54,20 @@ class RaggedFile:
         steps = np.memmap(self.path, dtype=self.dtype, mode="r", shape=shape)
         return [np.array(steps[self.stops[index - 1] if index else 0 : self.stops[index]]) for index in indices]
 
-
-class RaggedIndex(BaseModel):
-    """What `examples.json` states about a file of sequences; see `RaggedFile`."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    dtype: Literal["uint8", "uint16", "uint32", "uint64", "float32"]
-    width: Annotated[int, Field(ge=0, lt=2**31)]
-    stops: list[Position]
-
-    @classmethod
-    def of(cls, file: RaggedFile) -> "RaggedIndex":
-        """Return the index of a file."""
-        return cls.model_validate({"dtype": file.dtype.name, "width": file.width, "stops": file.stops.tolist()})
-
-    def open(self, path: Path) -> RaggedFile:
-        """Return the file that this index describes.
+    def verify(self) -> None:
+        """Check that the file has the size that follows from the index.
 
         Raises:
-            DamagedFileError: If the index is invalid or does not fit the file.
+            DamagedFileError: If it has not.
         """
-        file = RaggedFile(path, np.dtype(self.dtype), self.width, np.asarray(self.stops, dtype=np.int64))
         # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
-        fits = file.dtype.kind == ("f" if self.width else "u") and bool((file.lengths >= 0).all())
-        if not fits or measure_file(path) != file.steps * max(self.width, 1) * file.dtype.itemsize:
-            raise DamagedFileError(path, f"damaged: it does not fit {EXAMPLES}")
-        return file
+        fits = self.dtype.kind == ("f" if self.width else "u") and bool((self.lengths >= 0).all())
+        if not fits or measure_file(self.path) != self.steps * max(self.width, 1) * self.dtype.itemsize:
+            raise DamagedFileError(self.path, f"damaged: it does not fit {EXAMPLES}")
 
 
-class ExampleIndex(IndexRecord):
-    """The content of `examples.json`; see `ExampleFile`."""
-
-    VERSION = 2
-
-    names: list[str]
-    splits: list[SplitName | None]
-    inputs: RaggedIndex
-    targets: RaggedIndex
-    target_stops: list[Position]
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class ExampleFile:
-    """An encoded labelled corpus.
+class ExampleFile(IndexRecord):
+    """An encoded labelled corpus, and the content of its `examples.json`.
 
     Attributes:
         folder: Folder of `inputs.bin`, `targets.bin`, `examples.json`, `example_spec.json` and `vocabulary.json`.
@@ -107,18 +76,28 @@ class ExampleFile:
         splits: Split that the corpus sets for each example, or None.
         inputs: One sequence for each example.
         targets: One sequence for each target of each example.
-        target_stops: For each example, the index after its last target; ascending, int64.
+        target_stops: For each example, the index after its last target; ascending.
         digest: Digest of all content. Two files with the same digest train the same model.
     """
 
-    folder: Path
-    spec: ExampleSpec
+    VERSION = 2
+
+    folder: Annotated[Path, Field(exclude=True)]
+    spec: Annotated[ExampleSpec, Field(exclude=True)]
     names: list[str]
     splits: list[SplitName | None]
     inputs: RaggedFile
     targets: RaggedFile
-    target_stops: NDArray[np.int64]
+    target_stops: Positions
     digest: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_paths(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Add the paths of the sequences, which the file does not contain."""
+        paths = {name: values["folder"] / file for name, file in (("inputs", INPUTS), ("targets", TARGETS))}
+        indices = {name: values[name] for name in paths if isinstance(values.get(name), dict)}
+        return values | {name: {**index, "path": paths[name]} for name, index in indices.items()}
 
     @property
     def vocabulary(self) -> Path:
@@ -147,17 +126,6 @@ class ExampleFile:
         )
         return {name: np.flatnonzero(splits == name) for name in get_args(SplitName)}
 
-    def write_index(self) -> None:
-        """Write `examples.json`."""
-        ExampleIndex(
-            names=self.names,
-            splits=self.splits,
-            inputs=RaggedIndex.of(self.inputs),
-            targets=RaggedIndex.of(self.targets),
-            target_stops=self.target_stops.tolist(),
-            digest=self.digest,
-        ).write(self.folder / EXAMPLES)
-
     @classmethod
     def open(cls, folder: Path) -> "ExampleFile":
         """Open an encoded labelled corpus.
@@ -165,15 +133,15 @@ class ExampleFile:
         Raises:
             DamagedFileError: If it is damaged, or its format version is unknown.
         """
-        index = ExampleIndex.read(folder / EXAMPLES)
-        inputs, targets = index.inputs.open(folder / INPUTS), index.targets.open(folder / TARGETS)
-        stops = np.asarray(index.target_stops, dtype=np.int64)
-        counts = {len(index.names), len(index.splits), len(inputs.stops), len(stops)}
-        fits = counts == {len(stops)} and len(stops) > 0 and stops[-1] == len(targets.stops)
+        file = cls.read(folder / EXAMPLES, folder=folder, spec=read_example_spec(folder / EXAMPLE_SPEC))
+        for sequences in (file.inputs, file.targets):
+            sequences.verify()
+        stops = file.target_stops
+        counts = {len(file.names), len(file.splits), len(file.inputs.stops)}
+        fits = counts == {len(stops)} and len(stops) > 0 and stops[-1] == len(file.targets.stops)
         if not fits or not (np.diff(stops, prepend=0) > 0).all():
             raise DamagedFileError(folder / EXAMPLES, "damaged: its entries do not fit together")
-        spec = read_example_spec(folder / EXAMPLE_SPEC)
-        return cls(folder, spec, index.names, index.splits, inputs, targets, stops, index.digest)
+        return file
 
 
 class ExampleSpecRecord(Record):

@@ -1,14 +1,20 @@
-"""The format of an encoded corpus on disk: the tokens of all documents, and an index of the documents."""
+"""An encoded corpus on disk, its reading and its writing: the tokens of all documents, and an index of them."""
 
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
 
+from seqforge.component_state import checked_state
+from seqforge.errors import DataError
+from seqforge.kinds import Document, Vocabulary
 from seqforge.storage.records import DamagedFileError, Record
 
 TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
@@ -18,8 +24,35 @@ _WIDTHS = (1, 2, 4, 8)
 Tokens = NDArray[np.unsignedinteger[Any]]
 
 
-Position = Annotated[int, Field(ge=0, lt=2**63)]
-"""Number of tokens, steps or bytes before a place in a file."""
+def array_field(largest: int, dtype: type[np.integer[Any]]) -> tuple[PlainValidator, PlainSerializer]:
+    """Return how a record holds an array of numbers from 0 to below `largest`: as a list in its file."""
+    numbers = TypeAdapter(list[Annotated[int, Field(ge=0, lt=largest)]], config=ConfigDict(strict=True))
+
+    def validate(values: Any) -> NDArray[Any]:
+        is_array = isinstance(values, np.ndarray)
+        return cast("Any", values) if is_array else np.asarray(numbers.validate_python(values), dtype=dtype)
+
+    return PlainValidator(validate), PlainSerializer(np.ndarray.tolist)
+
+
+def type_field(*names: str) -> tuple[PlainValidator, PlainSerializer]:
+    """Return how a record holds the type of an array: as one of these names."""
+
+    def validate(value: Any) -> np.dtype[Any]:
+        name = value.name if isinstance(value, np.dtype) else value
+        if name not in names:
+            raise ValueError(f"it must be one of {', '.join(names)}")
+        return np.dtype(name)
+
+    return PlainValidator(validate), PlainSerializer(lambda dtype: dtype.name)
+
+
+Positions = Annotated[NDArray[np.int64], *array_field(2**63, np.int64)]
+"""For each entry, the number of tokens, steps or bytes before a place in a file."""
+
+Codes = Annotated[NDArray[np.uint32], *array_field(2**32, np.uint32)]
+
+TokenType = Annotated[np.dtype[np.unsignedinteger[Any]], *type_field("uint8", "uint16", "uint32", "uint64")]
 
 
 class IndexRecord(Record):
@@ -39,20 +72,6 @@ def measure_file(path: Path) -> int:
         return path.stat().st_size
     except OSError as error:
         raise DamagedFileError(path, error.strerror or str(error)) from error
-
-
-class TokenIndex(IndexRecord):
-    """The content of `documents.json`; see `TokenFile`."""
-
-    VERSION = 3
-
-    dtype: Literal["uint8", "uint16", "uint32", "uint64"]
-    names: list[str]
-    stops: list[Position]
-    ends: list[Position]
-    characters: list[Position]
-    codes: list[Annotated[int, Field(ge=0, lt=2**32)]] | None
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +112,30 @@ class MappedTokens:
         return codes if self.ids is None else self.ids[codes]
 
 
-@dataclass(frozen=True)
-class TokenFile:
-    """An encoded corpus. The tokens stay on disk and are mapped into memory for each read.
+class TokenFile(IndexRecord):
+    """An encoded corpus, and the content of its `documents.json`. The tokens stay on disk.
 
     Attributes:
         folder: Folder of `tokens.bin`, `documents.json` and `vocabulary.json`.
         dtype: Smallest unsigned integer type that holds every token id.
         names: Names of the documents, in order.
-        stops: For each document, the index after its last token; ascending, int64.
-        ends: For each document, the index after its last byte in `tokens.bin`; ascending, int64. Each document has its
-            own integer width.
-        characters: Length of each document in characters, int64.
-        codes: Code of each token id in `tokens.bin`, ascending, uint32; None if the file contains token ids.
+        stops: For each document, the index after its last token; ascending.
+        ends: For each document, the index after its last byte in `tokens.bin`; ascending. Each document has its own
+            integer width.
+        characters: Length of each document in characters.
+        codes: Code of each token id in `tokens.bin`, ascending; None if the file contains token ids.
         digest: Digest of tokens, names and vocabulary. Two files with the same digest train the same model.
     """
 
-    folder: Path
-    dtype: np.dtype[np.unsignedinteger[Any]]
+    VERSION = 3
+
+    folder: Annotated[Path, Field(exclude=True)]
+    dtype: TokenType
     names: list[str]
-    stops: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    characters: NDArray[np.int64]
-    codes: NDArray[np.uint32] | None
+    stops: Positions
+    ends: Positions
+    characters: Positions
+    codes: Codes | None
     digest: str
 
     @property
@@ -145,18 +165,6 @@ class TokenFile:
         ids[self.codes] = np.arange(len(self.codes), dtype=self.dtype)
         return ids
 
-    def write_index(self) -> None:
-        """Write `documents.json`."""
-        TokenIndex(
-            dtype=self.dtype.name,  # pyright: ignore[reportArgumentType] - pydantic checks it
-            names=self.names,
-            stops=self.stops.tolist(),
-            ends=self.ends.tolist(),
-            characters=self.characters.tolist(),
-            codes=None if self.codes is None else self.codes.tolist(),
-            digest=self.digest,
-        ).write(self.folder / INDEX)
-
     @classmethod
     def open(cls, folder: Path) -> "TokenFile":
         """Open an encoded corpus.
@@ -164,12 +172,7 @@ class TokenFile:
         Raises:
             DamagedFileError: If it is damaged, or its format version is unknown.
         """
-        index = TokenIndex.read(folder / INDEX)
-        stops, ends, characters = (
-            np.asarray(values, dtype=np.int64) for values in (index.stops, index.ends, index.characters)
-        )
-        codes = None if index.codes is None else np.asarray(index.codes, dtype=np.uint32)
-        file = cls(folder, np.dtype(index.dtype), index.names, stops, ends, characters, codes, index.digest)
+        file = cls.read(folder / INDEX, folder=folder)
         if not file._is_consistent():
             raise DamagedFileError(folder / INDEX, "damaged: its entries do not fit together, or not the tokens")
         return file
@@ -189,3 +192,99 @@ class TokenFile:
         if len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
             return False
         return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, _WIDTHS).all())
+
+
+class TokenWriter:
+    """Writes the tokens of a corpus to `tokens.bin`, and then its index.
+
+    Args:
+        folder: Empty folder for the files.
+
+    Attributes:
+        documents: Number of encoded documents, including empty ones.
+        size: Size of the text of these documents in bytes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.documents = self.size = 0
+        self._folder = folder
+        self._names: list[str] = []
+        self._stops: list[int] = []
+        self._ends: list[int] = []
+        self._characters: list[int] = []
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
+        """Encode and write the documents, one in each step of the generator.
+
+        Args:
+            documents: Documents of the corpus.
+            encode: Function from the content of a document to its tokens or codes `[length]`.
+
+        Yields:
+            The tokens or codes of each document that is not empty.
+
+        Raises:
+            DataError: If the corpus is empty or cannot be encoded.
+        """
+        stop = end = 0
+        with (self._folder / TOKENS).open("wb") as file:
+            for document in documents:
+                self.documents += 1
+                self.size += len(document.content)
+                try:
+                    tokens = np.ascontiguousarray(encode(document.content))
+                except DataError as error:
+                    raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
+                if tokens.size == 0:
+                    continue
+                file.write(tokens.data)
+                self._digest.update(tokens.data)
+                self._digest.update(
+                    f"\0{document.name}\0{tokens.size} {tokens.itemsize}\0".encode("utf-8", "surrogateescape")
+                )
+                stop += tokens.size
+                end += tokens.nbytes
+                self._names.append(document.name)
+                self._stops.append(stop)
+                self._ends.append(end)
+                self._characters.append(count_characters(document.content))
+                yield tokens
+        if not self._names:
+            raise DataError("the corpus is empty", hint="None of its documents contains a symbol.")
+
+    def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
+        """Write the index, and return the token file.
+
+        Args:
+            vocabulary: Vocabulary, after learning. Its size determines the integer type of token ids.
+            codes: Code of each token id if codes were written, or None.
+        """
+        metadata = [checked_state(vocabulary.state), None if codes is None else codes.tolist()]
+        self._digest.update(json.dumps(metadata, sort_keys=True).encode())
+        token_file = TokenFile(
+            folder=self._folder,
+            dtype=token_type(vocabulary),
+            names=self._names,
+            stops=np.asarray(self._stops, dtype=np.int64),
+            ends=np.asarray(self._ends, dtype=np.int64),
+            characters=np.asarray(self._characters, dtype=np.int64),
+            codes=codes,
+            digest=self._digest.hexdigest(),
+        )
+        token_file.write(self._folder / INDEX)
+        return token_file
+
+
+def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
+    """Return the smallest unsigned integer type that holds every token id of a vocabulary after learning."""
+    return np.min_scalar_type(max(vocabulary.size - 1, 0))
+
+
+def count_characters(content: bytes) -> int:
+    """Count the characters that begin in UTF-8 text, which may be cut inside of a character."""
+    # Every UTF-8 character has exactly one byte that is not a continuation byte (0b10xxxxxx).
+    if content.isascii():
+        return len(content)
+    codes = np.frombuffer(content, dtype=np.uint8)
+    return int(np.count_nonzero((codes & 0xC0) != 0x80))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seqforge.data.batches import TokenStream
 from seqforge.data.dataset import Dataset
 from seqforge.distribution.world import ALONE, World
-from seqforge.evaluation.bootstrap import Interval
+from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment.experiment import Experiment
 from seqforge.generation.text import encode_prompt

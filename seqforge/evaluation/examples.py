@@ -12,18 +12,17 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data.bucketed_batches import evaluation_examples
 from seqforge.data.dataset import LabelledDataset
-from seqforge.data.padded_batch import PaddedBatch
+from seqforge.data.padded_batches import PaddedBatch, evaluation_examples
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_intervals, format_interval
+from seqforge.evaluation.intervals import Interval, bootstrap_values, finite_intervals, format_interval
 from seqforge.evaluation.metrics import score_by_each
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
-from seqforge.kinds.example_values import decode_target
+from seqforge.kinds.example_spec import decode_target
 from seqforge.kinds.metric import validate_score
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seqforge.data.batches import Batch
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
+from seqforge.evaluation.intervals import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.kinds import IGNORED_TARGET, Evaluated

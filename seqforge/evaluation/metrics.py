@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from seqforge.data.dataset import Dataset
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import warn
-from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
-from seqforge.evaluation.shares import share_interval
+from seqforge.evaluation.intervals import FEWEST_PARTS, Interval, bootstrap_mean, share_interval
 from seqforge.events import Mark, Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error

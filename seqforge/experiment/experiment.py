@@ -38,12 +38,11 @@ from seqforge.kinds import ExampleSpec
 from seqforge.kinds.table import KINDS
 from seqforge.registry import Component, Problem, Registry, format_value, plain_tables
 from seqforge.registry.options import Part, default, registry_of
-from seqforge.registry.validation import raise_problems
+from seqforge.registry.problems import raise_problems
 from seqforge.storage.paths import is_utf8
 
 SHOWN_EXAMPLES = 5
 """Default of `sampling.count` for labelled examples."""
-
 
 DEFAULTS: Any = {}
 """A table that is absent: every key has its default."""

@@ -11,7 +11,7 @@ from seqforge.errors import ExperimentError, did_you_mean
 from seqforge.experiment.settings import Section
 from seqforge.kinds.table import KINDS
 from seqforge.registry import SHOW_COMPONENTS, Problem
-from seqforge.registry.validation import from_validation
+from seqforge.registry.problems import from_validation
 
 
 def problems_of(

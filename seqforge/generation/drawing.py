@@ -14,7 +14,7 @@ from torch import Tensor
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
 from seqforge.kinds import GenerationKernel, Sampler, State
-from seqforge.kinds.sampler_contract import drawing_fault, transform_logits
+from seqforge.kinds.sampler import drawing_fault, transform_logits
 from seqforge.model import SequenceModel
 
 

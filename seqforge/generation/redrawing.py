@@ -11,7 +11,7 @@ from torch import Tensor
 from seqforge.errors import DataError
 from seqforge.generation.drawing import StepByStep, find_kernel, require_all_drawn
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, State
-from seqforge.kinds.sampler_contract import finish_symbols, review_symbols
+from seqforge.kinds.sampler import finish_symbols, review_symbols
 from seqforge.model import SequenceModel, States, map_states
 
 NO_SYMBOL = -1

@@ -6,7 +6,6 @@ from seqforge.kinds.backend import *
 from seqforge.kinds.cell import *
 from seqforge.kinds.corpus import *
 from seqforge.kinds.diagnosis import *
-from seqforge.kinds.elementwise_cell import *
 from seqforge.kinds.example_spec import *
 from seqforge.kinds.factored_cell import *
 from seqforge.kinds.generation_kernel import *

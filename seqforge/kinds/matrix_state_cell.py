@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqforge.cells import require_steps
 from seqforge.kinds.cell import Stepper
-from seqforge.kinds.elementwise_cell import ProjectedCell
+from seqforge.kinds.factored_cell import ProjectedCell
 from seqforge.matrix_states import Memory, Parts, Reads, Recurrence, read_chunk, read_steps
 
 __all__ = ["MatrixState", "MatrixStateCell", "Parts", "UpdateRule"]

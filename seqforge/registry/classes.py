@@ -9,8 +9,8 @@ from typing import Any
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
 from seqforge.kinds.table import KINDS
+from seqforge.registry.hooks import Registration
 from seqforge.registry.problems import format_value
-from seqforge.registry.register import Registration
 
 
 def import_target(registration: Registration) -> Any:

@@ -13,8 +13,15 @@ from types import ModuleType
 
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.registry.classes import describe_missing
-from seqforge.registry.hooks import API_VERSION, PluginHooks, new_plugin_manager
-from seqforge.registry.register import CORE, PretrainedModel, Register, Registration
+from seqforge.registry.hooks import (
+    API_VERSION,
+    CORE,
+    PluginHooks,
+    PretrainedModel,
+    Register,
+    Registration,
+    new_plugin_manager,
+)
 
 GROUP = "seqforge.plugins"
 DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"

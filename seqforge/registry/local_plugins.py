@@ -16,7 +16,7 @@ from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
 from seqforge.registry.classes import kind_of
 from seqforge.registry.discovery import GROUP, Plugin, PluginState, discover
-from seqforge.registry.register import Registration
+from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 from seqforge.storage.files import read_bounded
 

@@ -21,9 +21,8 @@ from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
 from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component
-from seqforge.registry.problems import Problem, format_value
+from seqforge.registry.problems import Hints, Problem, format_value, from_validation, raise_problems
 from seqforge.registry.registry import SHOW_COMPONENTS, Registry
-from seqforge.registry.validation import Hints, from_validation, raise_problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,15 @@
-"""Problems in an experiment, each with its key."""
+"""Problems in an experiment, each with its key: raised in a validator of pydantic, and made from its errors."""
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, NoReturn, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from seqforge.errors import did_you_mean, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +48,121 @@ def format_value(value: Any) -> str:
     """Format a value for a message: as in TOML, and shortened to 60 characters."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+Hints = Mapping[str, tuple[str, str]]
+"""A hint for a file or the command line, and one for Python, by the name of the option that is missing."""
+
+
+def raise_problems(problems: Iterable[Problem]) -> NoReturn:
+    """Raise problems in a validator of pydantic. Their keys are relative to the value that it validates.
+
+    Raises:
+        ValidationError: Always. Pydantic collects it, with those of other tables.
+    """
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("problem", "{message}", {"message": problem.message, "problem": problem}),
+            loc=(problem.key,) if problem.key else (),
+            input=None,
+        )
+        for problem in problems
+    ]
+    raise ValidationError.from_exception_data("experiment", details)
+
+
+def from_validation(
+    error: ValidationError,
+    table: Mapping[str, Any],
+    key: str,
+    known: list[str],
+    owner: str,
+    hints: Hints = MappingProxyType({}),
+) -> list[Problem]:
+    """Convert the errors of pydantic to problems, one for each key.
+
+    Args:
+        error: Errors of pydantic.
+        table: The table that was validated.
+        key: Key of the table.
+        known: Keys that the table may have.
+        owner: Owner of the table, such as a component or `[training]`.
+        hints: How to write an option that is missing, or that is no list.
+    """
+    by_key: dict[str, list[ErrorDetails]] = {}
+    problems: list[Problem] = []
+    for detail in error.errors(include_url=False):
+        place = join_key(key, *_path(detail, table))
+        if detail["type"] == "problem":
+            problems.append(replace(detail.get("ctx", {})["problem"], key=place))
+        else:
+            by_key.setdefault(place, []).append(detail)
+    return problems + [_problem(place, details, known, owner, hints) for place, details in by_key.items()]
+
+
+def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
+    """Return the keys and indices in the location of a pydantic error, without the branches of unions."""
+    location = detail["loc"]
+    path: list[str | int] = []
+    value: Any = table
+    for depth, part in enumerate(location):
+        if isinstance(value, dict) and part in value:
+            value = cast("dict[str | int, Any]", value)[part]
+        elif isinstance(value, list) and isinstance(part, int):
+            value = cast("list[Any]", value)[part]
+        elif isinstance(value, str) and isinstance(part, int):
+            continue  # a text that stands for a list of it
+        elif depth and not (depth == len(location) - 1 and detail["type"] in ("missing", "problem")):
+            continue
+        path.append(part)
+    return path
+
+
+def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: str, hints: Hints) -> Problem:
+    first = details[0]
+    kind, value, name = first["type"], first["input"], str(first["loc"][-1]) if first["loc"] else ""
+    noun = "option" if owner != "an experiment" else "table"
+    if kind == "extra_forbidden":
+        command = f"plugins show {owner}" if "/" in owner else "schema"
+        hint = did_you_mean(name, known, f"`seqforge {command}` shows all.") if known else f"{owner} takes no options."
+        return Problem(place, f"{owner} has no {noun} {name!r}", hint, unknown=name)
+    if kind == "missing":
+        return Problem(place, f"{owner} needs this {noun}", *hints.get(name, ()))
+    if kind == "value_error":
+        return Problem(place, first["msg"].removeprefix("Value error, "))
+    # Several errors at one key are the branches of a union: "should be 'auto' or be greater than 0".
+    wanted, *others = [_wanted(detail["msg"]) for detail in details]
+    message = (
+        f"{' or '.join([wanted, *(other.removeprefix('should ') for other in others)])}, not {format_value(value)}"
+    )
+    if any(detail["type"] in {"int_type", "float_type"} for detail in details) and _is_number(value):
+        return Problem(place, message, "Write a number without quotation marks.")
+    choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
+    if isinstance(value, str) and (meant := nearest(value, choices)):
+        return Problem(place, message, f"Did you mean {meant!r}?")
+    return Problem(place, message, *(hints.get(name, ()) if kind == "list_type" else ()))
+
+
+def _is_number(text: object) -> bool:
+    return (
+        isinstance(text, str)
+        and re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
+    )
+
+
+def _wanted(message: str) -> str:
+    """Shorten "List should have at least 1 item after validation, not 0" to "should have at least 1 item"."""
+    wanted = re.sub(r"^\w+ (?=should )| after validation, not \d+$", "", message)
+    for term, replacement in _TERMS.items():
+        wanted = wanted.replace(term, replacement)
+    return wanted
+
+
+_TERMS = {
+    "an object": "a table",
+    "a valid dictionary": "a table",
+    "a valid array": "a list",
+    "a valid list": "a list",
+    "a valid boolean": "true or false",
+}
+"""Terms of TOML for those of pydantic."""

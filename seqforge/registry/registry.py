@@ -14,8 +14,7 @@ from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.kinds.table import FIRST_PARTY, KINDS
 from seqforge.registry.classes import import_target, kind_of, load_class
 from seqforge.registry.discovery import Plugin, PluginState, discover
-from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.register import CORE, PretrainedModel, Registration
+from seqforge.registry.hooks import CORE, PretrainedModel, Registration, new_plugin_manager
 
 EAGER_BACKEND = Registration(
     "backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False

@@ -9,15 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data.bucketed_batches import evaluation_examples
 from seqforge.data.dataset import LabelledDataset
-from seqforge.data.padded_batch import PaddedBatch
+from seqforge.data.padded_batches import PaddedBatch, evaluation_examples
 from seqforge.errors import SeqforgeError
 from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
 from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
-from seqforge.kinds.example_values import decode_target, to_text
+from seqforge.kinds.example_spec import decode_target, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks import decoding_options

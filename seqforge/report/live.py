@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from seqforge.errors import SeqforgeError
 from seqforge.report.facts import collect_facts
-from seqforge.report.page import render_page
-from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
+from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged, render_page
 from seqforge.report.samples import SampleReader
 from seqforge.runs.history import HISTORY, read_state
 from seqforge.runs.loaded_run import LoadedRun

@@ -121,7 +121,7 @@ def _now() -> str:
 def _describe_process() -> dict[str, Any]:
     import torch  # not needed to read a history
 
-    from seqforge.hardware.devices import processor_field
+    from seqforge.hardware import processor_field
 
     return {
         "command": _command(),

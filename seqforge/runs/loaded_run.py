@@ -10,7 +10,7 @@ from seqforge.data.example_file import read_example_spec
 from seqforge.errors import RunError, SeqforgeError, quote_path, warn
 from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
-from seqforge.hardware.devices import choose_device
+from seqforge.hardware import choose_device
 from seqforge.kinds import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
 from seqforge.model.precision import check_precision

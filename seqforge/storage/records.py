@@ -170,8 +170,12 @@ class Record(BaseModel):
         write_atomically(path, self.to_bytes())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, **others: Any) -> Self:
         """Read the file.
+
+        Args:
+            path: The file.
+            others: Values of the attributes that it does not contain.
 
         Raises:
             DamagedFileError: If it is missing, damaged, too large, not a regular file, or of another version.
@@ -186,7 +190,7 @@ class Record(BaseModel):
                     f"format version {str(version)[:20]}; this program reads version {cls.VERSION}",
                     hint="Open it with the version of seqforge that wrote it.",
                 )
-            return cls.model_validate(values)
+            return cls.model_validate(values | others)
         except FileNotFoundError as error:
             raise DamagedFileError(path, "the file is missing") from error
         except PermissionError as error:

@@ -8,13 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data.bucketed_batches import BucketedBatches
 from seqforge.data.dataset import LabelledDataset, prepare_examples
 from seqforge.data.example_file import EXAMPLE_SPEC
-from seqforge.data.padded_batch import PaddedBatch, read_batch
+from seqforge.data.padded_batches import BucketedBatches, PaddedBatch, read_batch
 from seqforge.data.splits import SplitName, check_split
 from seqforge.distribution.world import World
-from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import (
     ExampleScore,
     ExampleScoring,
@@ -23,13 +21,14 @@ from seqforge.evaluation.examples import (
     score_each_example,
     score_examples,
 )
+from seqforge.evaluation.intervals import BlockLosses
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, Units, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.generation.predictions import Decoding, Predictor, predict_examples
-from seqforge.hardware.devices import choose_device
+from seqforge.hardware import choose_device
 from seqforge.kinds import Progress
-from seqforge.kinds.example_values import decode_target, to_text
+from seqforge.kinds.example_spec import decode_target, to_text
 from seqforge.model import BatchShape, SequenceModel, States
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
@@ -40,7 +39,6 @@ RESAMPLES = 200
 
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
-
 
 UNITS = Units("examples", "steps", "predictions", "predict {run} EXAMPLE")
 

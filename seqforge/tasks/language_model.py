@@ -14,7 +14,7 @@ from seqforge.data.splits import SplitName, check_split
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError
 from seqforge.evaluation.baseline import score_baseline
-from seqforge.evaluation.bootstrap import BlockLosses
+from seqforge.evaluation.intervals import BlockLosses
 from seqforge.evaluation.likelihood import (
     BLOCK,
     FEWEST_BLOCKS,
@@ -46,7 +46,6 @@ SAMPLE_SEED_STRIDE = 1_000_003
 
 SHORTEST_BLOCK, BLOCK_ROWS = 50, 32
 """Smallest number of tokens in a block of held-out text, and number of blocks that are scored at once."""
-
 
 UNITS = Units("tokens", "chars", "sample", "sample {run}")
 

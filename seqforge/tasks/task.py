@@ -13,8 +13,8 @@ from seqforge.data.splits import SplitName
 from seqforge.distribution.world import World
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import join_intervals
-from seqforge.evaluation.bootstrap import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
+from seqforge.evaluation.intervals import BlockLosses
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report, Sampled, Units, no_report

@@ -8,9 +8,8 @@ from seqforge.testing.conformance import ConformanceError
 from seqforge.testing.corpus_suite import CorpusSuite
 from seqforge.testing.initializer_suite import InitializerSuite
 from seqforge.testing.loss_suite import LossSuite
-from seqforge.testing.metric_suite import MetricSuite
+from seqforge.testing.metric_suite import MetricSuite, PredictionMetricSuite
 from seqforge.testing.optimizer_suite import OptimizerSuite
-from seqforge.testing.prediction_metric_suite import PredictionMetricSuite
 from seqforge.testing.sampler_suite import SamplerSuite
 from seqforge.testing.schedule_suite import ScheduleSuite
 from seqforge.testing.tracker_suite import TrackerSuite

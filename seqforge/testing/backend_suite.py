@@ -7,14 +7,13 @@ from unittest import SkipTest
 import torch
 
 from seqforge.kinds import Backend, BackendContext
-from seqforge.kinds import backend_contract as contract
-from seqforge.kinds.backend_contract import TOLERANCES, BackendCase, backend_case, parameter_dtype
+from seqforge.kinds import backend as contract
+from seqforge.kinds.backend import TOLERANCES, BackendCase, backend_case, parameter_dtype
 from seqforge.kinds.cell_results import CellCase
 from seqforge.model import EAGER, load_backends
 from seqforge.registry import Registry
-from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case
+from seqforge.testing.cell_case import LARGE, SMALL, CaseSizes, CellFactory, build_case, for_each_case
 from seqforge.testing.conformance import ConformanceError, Suite, describe_error, require_no_fault
-from seqforge.testing.each_case import LARGE, SMALL, for_each_case
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from seqforge.kinds import Cell, map_state
 from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_behaviour import detached_place
-from seqforge.kinds.cell_contract import state_change
+from seqforge.kinds.cell_contract import detached_place, state_change
 from seqforge.kinds.cell_results import (
     CellCase,
     CellResult,

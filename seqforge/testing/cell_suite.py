@@ -7,23 +7,36 @@ import safetensors.torch
 import torch
 
 from seqforge.kinds import scan
-from seqforge.kinds.backend_contract import sliced
-from seqforge.kinds.cell_behaviour import (
+from seqforge.kinds.backend import sliced
+from seqforge.kinds.cell_contract import (
     detached_place,
+    initial_state_fault,
     kept_tensor_fault,
     large_input_fault,
     order_fault,
+    sequence_fault,
+    state_change,
+    symbol_fault,
     training_randomness_fault,
 )
-from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault, state_change, symbol_fault
 from seqforge.kinds.cell_results import CellCase, Parts, read_forward, read_steps, results_of, results_with_gradients
 from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 from seqforge.testing import cell_checks as checks
 from seqforge.testing.backend_suite import require_equal_backends
-from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, new_cell, require_same, rows_of
+from seqforge.testing.cell_case import (
+    LARGE,
+    SMALL,
+    TYPICAL,
+    CaseSizes,
+    CellFactory,
+    build_case,
+    each_case,
+    new_cell,
+    require_same,
+    rows_of,
+)
 from seqforge.testing.cell_run import require_run
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
-from seqforge.testing.each_case import LARGE, SMALL, TYPICAL, each_case
 
 
 class CellSuite(Suite, kind="cell"):

@@ -1,7 +1,7 @@
-"""A component with the suite of its kind, and a trial of it by the tests of the suite."""
+"""A component with the suite of its kind: a trial of it, and test classes for `pytest --seqforge-plugin NAME`."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,13 @@ import torch
 from seqforge import testing
 from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
-from seqforge.kinds.backend_contract import TOLERANCES, parameter_dtype
+from seqforge.kinds.backend import TOLERANCES, parameter_dtype
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Registration, Registry
+from seqforge.registry import Component, Plugin, Registration, Registry
 from seqforge.registry.options import options_of, resolve
+from seqforge.testing.cell_case import SMALL
 from seqforge.testing.conformance import ConformanceError, Suite, name_of
 from seqforge.testing.corpus_suite import items_of
-from seqforge.testing.each_case import SMALL
 
 _SIZES = {"cell": ("input_size",), "attention": ("query_size", "memory_size")}
 """Arguments of the functions in the table of a suite."""
@@ -154,3 +154,56 @@ def with_defaults(registry: Registry, registration: Registration) -> Component |
         return f"needs options: write a test with the suite of its kind and partial({component.__name__}, {values})"
     found = resolve(registry, registration.kind, {"use": registration.qualified_name}, "", Path.cwd())
     return found if isinstance(found, Component) else "; ".join(map(str, found))
+
+
+def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
+    """Return a test class for each kind of component of installed plugins, and one for each of their backends."""
+    registry = Registry.installed()
+    found: dict[str, type[Any]] = {}
+    for plugin in registry.plugins:
+        if plugin.name in names:
+            found |= _suites_of_plugin(registry, plugin)
+    return found
+
+
+def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]]:
+    prefix = f"Test{_camel(plugin.name)}"
+    classes: dict[str, type[Any]] = {}
+    problems: dict[str, str] = {}
+    for registration in plugin.registrations:
+        if registration.preset_of:
+            continue  # A preset has no class of its own.
+        component = with_defaults(registry, registration)
+        if isinstance(component, str):
+            problems[f"{registration.kind} {registration.name}"] = component
+            continue
+        suite: Any = suite_of(component, registry)
+        if not getattr(suite, suite.table):
+            reason = "needs another machine or other cells: it runs none of the installed cells here"
+            problems[f"backend {registration.name}"] = reason
+            continue
+        own = f"{_camel(registration.name)}Backend" if registration.kind == "backend" else suite.__name__
+        name = f"{prefix}{own.removesuffix('Suite')}"
+        table = getattr(classes.get(name), suite.table, {}) | getattr(suite, suite.table)
+        classes[name] = type(name, (suite,), {suite.table: table})
+    if problems:
+        classes[f"{prefix}Components"] = type(f"{prefix}Components", (_Unbuilt,), {"problems": problems})
+    return classes
+
+
+class _Unbuilt:
+    """Components that the suites cannot build, with the reason: skipped if options are missing, otherwise failed."""
+
+    problems: Mapping[str, str] = {}
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        metafunc.parametrize("reason", list(self.problems.values()), ids=list(self.problems))
+
+    def test_can_be_built(self, reason: str) -> None:
+        import pytest  # `seqforge plugins check` tries components without pytest.
+
+        (pytest.skip if reason.startswith("needs ") else pytest.fail)(reason)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("-"))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from seqforge.faults import require_right
 from seqforge.kinds import LogitRule, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
-from seqforge.kinds.sampler_contract import drawing_fault, finish_symbols, review_symbols, transform_logits
+from seqforge.kinds.sampler import drawing_fault, finish_symbols, review_symbols, transform_logits
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
 

@@ -19,6 +19,7 @@ from seqforge.errors import (
 from seqforge.evaluation.likelihood import bits_per_character
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.faults import find_fault, in_parameter_update
+from seqforge.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
 from seqforge.kinds import Progress
 from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
@@ -26,14 +27,13 @@ from seqforge.runs.directory import RunDirectory
 from seqforge.runs.training_state import TrainingState, split_optimizer_state
 from seqforge.tasks import TrainingTask
 from seqforge.training.endings import (
+    Intervals,
     advise_longer_training,
     advise_resuming,
     describe_divergence,
     find_end,
     measure_progress,
 )
-from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
-from seqforge.training.intervals import Intervals
 from seqforge.training.record import RunRecord
 from seqforge.training.step import StepResult, train_step
 

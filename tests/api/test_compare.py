@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from seqforge import Experiment, Registry, Run, compare, train
 from seqforge.cli.app import build_app
-from seqforge.evaluation.bootstrap import FEWEST_PARTS
+from seqforge.evaluation.intervals import FEWEST_PARTS
 
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} dogs;\n" for number in range(150))
 

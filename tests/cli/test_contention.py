@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from seqforge.cli.contention import MEASURED_SECONDS, ContentionWarning
+from seqforge.cli.run import MEASURED_SECONDS, ContentionWarning
 from seqforge.events import StepFinished
 
 STEP = StepFinished(1, 0.1, 0.1, 1.0, None, 1.0, 0.1, 100.0, 1.0)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from seqforge import hardware
 from seqforge.cli.app import build_app
-from seqforge.hardware import instruction_sets, machine
+from seqforge.hardware import instruction_sets
 from seqforge.kinds import Diagnosis
 from seqforge.registry import Registry, hookimpl
 
@@ -48,9 +49,9 @@ def test_too_many_threads_or_a_busy_machine_give_advice(
     threads: int, cores: int, busy: float, finding: str, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(machine, "_own_cores", lambda: cores)
-    monkeypatch.setattr(machine.os, "getloadavg", lambda: (busy, 0.0, 0.0))
-    found = {diagnosis.subject: diagnosis for diagnosis in machine.diagnose_machine()}["threads"]
+    monkeypatch.setattr(hardware, "_own_cores", lambda: cores)
+    monkeypatch.setattr(hardware.os, "getloadavg", lambda: (busy, 0.0, 0.0))
+    found = {diagnosis.subject: diagnosis for diagnosis in hardware.diagnose_machine()}["threads"]
     assert found.finding == finding
     assert (found.advice is None) == (advice is None)
     assert advice is None or advice in str(found.advice)

@@ -12,8 +12,7 @@ import seqforge.testing
 from seqforge import Experiment
 from seqforge.api.plugin_check import check_component
 from seqforge.cli.app import build_app
-from seqforge.cli.new_plugin import render_plugin
-from seqforge.cli.plugins_new import check_name
+from seqforge.cli.new_plugin import check_name, render_plugin
 from seqforge.errors import PluginError
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Plugin, PluginState, Registry, with_project

@@ -78,7 +78,7 @@ def test_an_interrupt_within_a_finalizer_is_not_lost():
     program = """
 import signal
 import time
-from seqforge.cli import keep_interrupts
+from seqforge.interrupts import keep_interrupts
 
 # A shell ignores interrupts of what it starts in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)

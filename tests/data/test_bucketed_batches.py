@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.data.bucketed_batches import BucketedBatches, evaluation_examples
 from seqforge.data.example_file import ExampleFile, RaggedFile
-from seqforge.data.padded_batch import count_targets, read_batch
+from seqforge.data.padded_batches import BucketedBatches, count_targets, evaluation_examples, read_batch
 from seqforge.distribution.world import ALONE
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Text
@@ -31,7 +30,9 @@ def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
     def ragged(path: Path, rows: list[Any]) -> RaggedFile:
         whole = np.concatenate([np.asarray(row, dtype=np.uint16) for row in rows])
         path.write_bytes(whole.tobytes())
-        return RaggedFile(path, np.dtype(np.uint16), 0, np.cumsum([len(row) for row in rows]).astype(np.int64))
+        return RaggedFile(
+            path=path, dtype=np.dtype(np.uint16), width=0, stops=np.cumsum([len(row) for row in rows]).astype(np.int64)
+        )
 
     def make(lengths: list[tuple[int, list[int]]]) -> ExampleFile:
         number = next(_NUMBERS)
@@ -41,7 +42,16 @@ def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
         names = [str(index) for index in range(len(lengths))]
         splits: list[Any] = [None] * len(lengths)
         target_file = ragged(tmp_path / f"{number}.targets", targets)
-        return ExampleFile(tmp_path, EXAMPLE_SPEC, names, splits, inputs, target_file, stops, "")
+        return ExampleFile(
+            folder=tmp_path,
+            spec=EXAMPLE_SPEC,
+            names=names,
+            splits=splits,
+            inputs=inputs,
+            targets=target_file,
+            target_stops=stops,
+            digest="",
+        )
 
     return make
 

@@ -1,7 +1,6 @@
 """A token file has the same tokens whether it stores codes or token ids."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.data.token_file import TokenFile
+from seqforge.data.token_file import INDEX, TokenFile
 from seqforge.errors import PluginError
 from seqforge.kinds import CodedVocabulary
 from seqforge.kinds.vocabulary import distinct_codes
@@ -113,7 +112,7 @@ def test_each_document_is_stored_in_the_smallest_integers_that_hold_its_codes(
 
 def test_a_document_that_ends_inside_a_token_is_an_error(encoded: Encode, made: ModuleType):
     token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
-    replace(token_file, ends=token_file.ends - [1, 0]).write_index()
+    token_file.model_copy(update={"ends": token_file.ends - [1, 0]}).write(token_file.folder / INDEX)
     with pytest.raises(DamagedFileError, match="do not fit together"):
         TokenFile.open(token_file.folder)
 

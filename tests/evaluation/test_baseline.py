@@ -12,7 +12,7 @@ from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import ExperimentError
 from seqforge.evaluation import baseline
 from seqforge.evaluation.baseline import held_out_windows, score_baseline, with_baselines
-from seqforge.evaluation.bootstrap import Interval
+from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts, summarize
 from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
 from seqforge.registry import Registry

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqforge.evaluation.bootstrap import FEWEST_PARTS, BlockLosses, bootstrap_values
+from seqforge.evaluation.intervals import FEWEST_PARTS, BlockLosses, bootstrap_values
 
 
 def blocks(totals: np.ndarray, digest: str = "data") -> BlockLosses:

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval
-from seqforge.evaluation.shares import difference_interval, share_interval
+from seqforge.evaluation.intervals import FEWEST_PARTS, Interval, difference_interval, share_interval
 
 SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
 SAMPLES = 300

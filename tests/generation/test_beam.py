@@ -8,8 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.generation.decoding import beam_search
-from seqforge.generation.predictions import collapse_alignment
+from seqforge.generation.predictions import beam_search, collapse_alignment
 from seqforge.kinds import Classes, ExampleSpec, Text
 from seqforge.model import EncoderOutput, SequenceModel, build_model
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqforge.data.padded_batch import PaddedBatch
+from seqforge.data.padded_batches import PaddedBatch
 from seqforge.evaluation.examples import example_loss
 from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
 from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends

@@ -14,7 +14,7 @@ from seqforge.report import write_report
 from seqforge.report.curves import MOST_POINTS, collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
-from seqforge.report.page import embed_json
+from seqforge.report.report import embed_json
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun

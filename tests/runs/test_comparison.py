@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from seqforge.api.display import loss_curve
-from seqforge.cli.curves import draw_curves, has_colors, round_ticks
+from seqforge.cli.compare import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all

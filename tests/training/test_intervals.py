@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seqforge.errors import ExperimentError
 from seqforge.kinds import Progress
-from seqforge.training.intervals import FIRST_SAMPLE_SECONDS, Intervals, count_intervals
+from seqforge.training.endings import FIRST_SAMPLE_SECONDS, Intervals, count_intervals
 
 
 @pytest.mark.parametrize(

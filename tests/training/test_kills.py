@@ -14,9 +14,9 @@ import pytest
 
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
+from seqforge.interrupts import Interrupted, InterruptGuard
 from seqforge.kinds import WorkProgressed
 from seqforge.runs.resume import remove_temporary_files
-from seqforge.training.interrupts import Interrupted, InterruptGuard
 
 
 class StopAtWork:

@@ -10,7 +10,7 @@ import pytest
 _PROGRAM = """
 import ctypes
 import resource
-from seqforge.hardware.memory import keep_freed_memory
+from seqforge.hardware import keep_freed_memory
 if {keep}:
     keep_freed_memory()
 libc = ctypes.CDLL(None)

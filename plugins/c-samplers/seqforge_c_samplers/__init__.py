@@ -10,5 +10,5 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the name and the location of every component."""
-    register.add("sampler", "balanced", "seqforge_c_samplers.balanced:Balanced")
+    register.add("sampler", "balanced", "seqforge_c_samplers.checked:Balanced")
     register.add("sampler", "scoped", "seqforge_c_samplers.scoped:Scoped")

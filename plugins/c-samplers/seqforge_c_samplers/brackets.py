@@ -1,5 +1,7 @@
 """Brackets, comments, literals and conditions of a C text: what is wrong, what is open, and how to close it."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -10,15 +10,28 @@ from typing import Any, NamedTuple, cast
 
 from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.units import split_units
+from tree_sitter import Node, Tree
 
 from seqforge.kinds import RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge_c_samplers.brackets import close_text, count_bracket_faults
 
 _LINE_END = re.compile(rb"\n")
 
-
 LONGEST_UNCHECKED = 300
 """Number of characters without a check. Longer text, such as a call without an end, is drawn again."""
+
+_OUTSIDE = frozenset(
+    {
+        "declaration",
+        "enum_specifier",
+        "expression_statement",
+        "function_definition",
+        "struct_specifier",
+        "type_definition",
+        "union_specifier",
+    }
+)
+"""Nodes outside of functions. A statement there can only be the call of a macro."""
 
 
 class Memory(NamedTuple):
@@ -147,3 +160,34 @@ class CheckedSampler(RedrawingSampler):
 def _plain(text: bytes) -> str:
     """Return a text as the analyses read it, with one character for each byte."""
     return normalize_spelling(text.decode("latin-1"))
+
+
+def count_misplaced(tree: Tree, text: str) -> int:
+    """Return the number of nodes outside of functions that do not belong there, or are on an indented line.
+
+    Args:
+        tree: Syntax tree of a unit.
+        text: Text of the unit. The tree lacks annotations at the beginning of lines.
+    """
+    return sum(not _may_be_outside(node, text) for node in tree.root_node.named_children)
+
+
+def _may_be_outside(node: Node, text: str) -> bool:
+    start = text.rfind("\n", 0, node.start_byte) + 1
+    if node.type not in _OUTSIDE or text[start : start + 1].isspace():
+        return False
+    return node.type != "expression_statement" or [child.type for child in node.named_children] == ["call_expression"]
+
+
+class Balanced(CheckedSampler):
+    """Balanced brackets, comments, literals and directives in generated C.
+
+    The sampler checks the brackets at the end of each line, and has the text drawn again if one closes nothing or the
+    wrong one. Each branch of an `#if` and each macro must balance by itself. A sample ends with a line after which
+    everything open can be closed, and closes it. Errors in the prompt remain.
+    """
+
+    def count_faults(self, text: str, closing: str, units: Any) -> int:
+        """Return the number of brackets, comments and literals that are wrong."""
+        whole = text + closing
+        return count_bracket_faults(whole, split_units(whole))

@@ -14,8 +14,7 @@ from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.units import split_units
 
 from seqforge_c_samplers.brackets import count_bracket_faults, count_indented_comments
-from seqforge_c_samplers.checked import CheckedSampler
-from seqforge_c_samplers.syntax import count_misplaced
+from seqforge_c_samplers.checked import CheckedSampler, count_misplaced
 
 _CHECKED_LINE = re.compile(rb"[ \t]*+(?:(?:#|\*|/\*).*[^\\\n]|.*(?:[;{}]|\*/)[ \t]*)?\n")
 _BLANK_LINES = "\n\n\n"

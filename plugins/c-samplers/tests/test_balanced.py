@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_text import Words, draw
-from seqforge_c_samplers.balanced import Balanced
+from seqforge_c_samplers.checked import Balanced
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from seqforge_c_samplers.balanced import Balanced
+from seqforge_c_samplers.checked import Balanced
 from seqforge_c_samplers.scoped import Scoped
 
 from seqforge.testing import SamplerSuite

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import typer
 
 from seqforge.cli.terminal import Column, print_table
-from seqforge.evaluation.bootstrap import Interval
+from seqforge.evaluation.intervals import Interval, difference_interval
 from seqforge.evaluation.metrics import add_sizes, average_scores, find_intervals
-from seqforge.evaluation.shares import difference_interval
 from seqforge.figures import describe_count
 from seqforge.kinds import Metric, Quantity, Score
 from seqforge_code_structure.compiler_metrics import CompilesDeclared

@@ -60,7 +60,7 @@ def seqforge_register(register: Register) -> None:
     register.add("optimizer", "sgd", "seqforge_essentials.optimizers:SGD")
     register.add("optimizer", "adam", "seqforge_essentials.optimizers:Adam")
     register.add("optimizer", "adamw", "seqforge_essentials.optimizers:AdamW")
-    register.add("optimizer", "muon", "seqforge_essentials.muon:Muon")
+    register.add("optimizer", "muon", "seqforge_essentials.optimizers:Muon")
     register.add("optimizer", "nadam", "seqforge_essentials.optimizers:NAdam")
     register.add("optimizer", "radam", "seqforge_essentials.optimizers:RAdam")
     register.add("optimizer", "adamax", "seqforge_essentials.optimizers:Adamax")

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from seqforge.errors import DataError, describe_type, nearest
 from seqforge.kinds import Document
-from seqforge_essentials.compressed_files import open_file
-from seqforge_essentials.corpora import FileCorpus, Files
+from seqforge_essentials.corpora import FileCorpus, Files, open_file
 
 _LONGEST_LINE = 1 << 28
 """Size limit of a line in bytes."""

@@ -1,16 +1,164 @@
-"""The metric `memorization`: how much of a text is copied from the training text."""
+"""The metric `memorization`: how much of a text is copied from the training text, of which it has an index in files.
+
+The training text is divided into overlapping pieces, each with its suffix array (Manber and Myers 1993): the positions
+of all its suffixes in alphabetical order. A binary search finds the suffix that has the longest prefix in common with a
+given text. The pieces bound the memory while the index is built. The files are mapped into memory, so a search reads
+only the pages that it needs.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from pydivsufsort import divsufsort  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from seqforge.kinds import Finding, IndexedMetric, Score
-from seqforge_essentials.text_index import TextIndex, open_index, write_index
+
+PIECE = 64 << 20
+"""Size of a piece in bytes. While its suffixes are sorted, it needs 5 times as much memory."""
+
+OVERLAP = 64 << 10
+"""Number of bytes that a piece shares with the next one. Matches of at most this length are exact."""
+
+_WINDOW = 32
+"""Number of bytes that are compared at once."""
+
+_AFTER_TEXT, _AFTER_QUERY = 0xFF, 0xFE
+"""Bytes that never occur in UTF-8. They differ, so that no match reaches beyond the end of a text."""
+
+_QUERIES = 16_384
+"""Number of searches at once, which bounds the memory."""
+
+
+def encode(text: str) -> bytes:
+    """Return a text in UTF-8. Lone surrogates, which are not valid, are encoded too."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def write_index(documents: Iterator[str], folder: Path) -> None:
+    """Index the concatenation of documents in an empty folder, about 5 bytes for each byte of text."""
+    rest, number = bytearray(), 0
+    for document in documents:
+        rest += encode(document)
+        while len(rest) >= PIECE:
+            _write_piece(rest[:PIECE], folder, number)
+            del rest[: PIECE - OVERLAP]
+            number += 1
+    if rest:
+        _write_piece(rest, folder, number)
+
+
+def _write_piece(content: bytearray, folder: Path, number: int) -> None:
+    text = np.frombuffer(content, dtype=np.uint8)
+    np.concatenate([text, np.full(_WINDOW, _AFTER_TEXT, dtype=np.uint8)]).tofile(folder / f"{number:04d}.text")
+    suffixes = cast("NDArray[np.int32]", divsufsort(text))
+    suffixes.tofile(folder / f"{number:04d}.suffixes")
+
+
+class _Piece(NamedTuple):
+    """A piece of the text, followed by `_WINDOW` bytes, and the positions of its suffixes in alphabetical order."""
+
+    text: NDArray[np.uint8]
+    suffixes: NDArray[np.int32]
+
+
+def open_index(folder: Path) -> "TextIndex":
+    """Map the files of `write_index` into memory."""
+    pieces = [
+        _Piece(
+            np.memmap(path, dtype=np.uint8, mode="r"),
+            np.memmap(path.with_suffix(".suffixes"), dtype=np.int32, mode="r"),
+        )
+        for path in sorted(folder.glob("*.text"))
+    ]
+    return TextIndex(pieces)
+
+
+class TextIndex:
+    """The index of a text in pieces."""
+
+    def __init__(self, pieces: Sequence[_Piece]) -> None:
+        self._pieces = pieces
+
+    def match_lengths(self, text: str) -> NDArray[np.int64]:
+        """Return the length of the longest match that begins at each character of a text, in characters."""
+        content = np.frombuffer(encode(text), dtype=np.uint8)
+        # The first byte of a character is the only one that does not begin with the bits 10.
+        begins = np.flatnonzero(content & 0xC0 != 0x80)
+        query = np.concatenate([content, np.full(_WINDOW, _AFTER_QUERY, dtype=np.uint8)])
+        ends = begins
+        for piece in self._pieces:
+            ends = np.maximum(ends, _find_ends(piece, query, begins))
+        # A match can end inside a character, which then does not count.
+        characters = np.searchsorted(np.append(begins, len(content)), ends, side="right") - 1
+        return characters - np.arange(len(begins))
+
+
+def _find_ends(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the longest match that begins at each of some ascending positions of the query ends.
+
+    The ends ascend, too. If those of two positions are equal, so are those of all positions between, which then need no
+    search. In a long copy, nearly every search would be long.
+    """
+    count = len(begins)
+    # With a place before the query, and the one after its last character.
+    places = np.concatenate([[-1], begins, [len(query) - _WINDOW]])
+    ends = places.copy()
+    step = 1 << count.bit_length()
+    while step > 1:
+        middle = np.arange(step // 2, count + 1, step)
+        ends[middle] = ends[middle - step // 2]
+        searched = middle[ends[middle] != ends[np.minimum(middle + step // 2, count + 1)]]
+        for start in range(0, len(searched), _QUERIES):
+            part = searched[start : start + _QUERIES]
+            ends[part] = places[part] + _search(piece, query, places[part])
+        step //= 2
+    return ends[1:-1]
+
+
+def _search(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of bytes of the longest match of the query from each of some positions on."""
+    low = np.zeros(len(begins), dtype=np.int64)
+    high = np.full(len(begins), len(piece.suffixes))
+    longest = np.zeros(len(begins), dtype=np.int64)
+    # The binary search for the place of the query among the suffixes compares it with both neighbors of this place,
+    # one of which has the longest common prefix.
+    searching = np.flatnonzero(low < high)
+    while len(searching):
+        middle = (low[searching] + high[searching]) // 2
+        common, precedes = _compare(piece, piece.suffixes[middle].astype(np.int64), query, begins[searching])
+        longest[searching] = np.maximum(longest[searching], common)
+        low[searching] = np.where(precedes, middle + 1, low[searching])
+        high[searching] = np.where(precedes, high[searching], middle)
+        searching = searching[low[searching] < high[searching]]
+    return longest
+
+
+def _compare(
+    piece: _Piece, suffixes: NDArray[np.int64], query: NDArray[np.uint8], begins: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Compare suffixes of a piece with the query from some positions on.
+
+    Returns:
+        Length of the common prefix of each pair, and whether the suffix precedes the query in alphabetical order.
+    """
+    texts = np.lib.stride_tricks.sliding_window_view(piece.text, _WINDOW)
+    queries = np.lib.stride_tricks.sliding_window_view(query, _WINDOW)
+    common = np.zeros(len(suffixes), dtype=np.int64)
+    equal = np.arange(len(suffixes))
+    while len(equal):
+        differs = texts[suffixes[equal] + common[equal]] != queries[begins[equal] + common[equal]]
+        first = differs.argmax(axis=1)
+        whole = ~differs[np.arange(len(equal)), first]
+        common[equal] += np.where(whole, _WINDOW, first)
+        equal = equal[whole]
+    ended = suffixes + common == len(piece.suffixes)
+    return common, ended | (piece.text[suffixes + common] < query[begins + common])
+
 
 _LIMIT = 200_000
 """Largest number of characters to search for in all texts together, which bounds the time."""

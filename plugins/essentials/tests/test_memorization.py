@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_essentials import text_index
-from seqforge_essentials.memorization import Copy, Memorization, count_without_repetitions, find_copies
-from seqforge_essentials.text_index import open_index, write_index
+from seqforge_essentials import memorization
+from seqforge_essentials.memorization import (
+    Copy,
+    Memorization,
+    count_without_repetitions,
+    find_copies,
+    open_index,
+    write_index,
+)
 
 from seqforge.kinds import Finding
 
@@ -40,8 +46,8 @@ def test_pieces_find_all_matches_up_to_their_overlap(
 ) -> None:
     folder = tmp_path_factory.mktemp("index")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_index, "PIECE", 32)
-        patch.setattr(text_index, "OVERLAP", 8)
+        patch.setattr(memorization, "PIECE", 32)
+        patch.setattr(memorization, "OVERLAP", 8)
         write_index(iter(documents), folder)
     assert len(list(folder.glob("*.text"))) >= sum(map(len, documents)) / 32
     for start, found in enumerate(open_index(folder).match_lengths(text).tolist()):
@@ -52,8 +58,8 @@ def test_pieces_find_all_matches_up_to_their_overlap(
 def test_a_long_copy_takes_few_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = "".join(map(chr, range(0x4E00, 0x5E00)))
     write_index(iter([training]), tmp_path)
-    search, searched = getattr(text_index, "_search"), list[int]()  # noqa: B009 - it is private
-    monkeypatch.setattr(text_index, "_search", lambda *given: searched.extend(given[2]) or search(*given))
+    search, searched = getattr(memorization, "_search"), list[int]()  # noqa: B009 - it is private
+    monkeypatch.setattr(memorization, "_search", lambda *given: searched.extend(given[2]) or search(*given))
     lengths = open_index(tmp_path).match_lengths(training[1000:3000]).tolist()
     assert lengths == [*range(2000, 0, -1)]
     assert len(searched) < 30

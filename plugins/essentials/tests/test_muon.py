@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from seqforge_essentials.muon import Muon, is_hidden_weight
+from seqforge_essentials.optimizers import Muon, is_hidden_weight
 from torch import nn
 
 SHAPES = {

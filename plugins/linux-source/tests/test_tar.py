@@ -7,8 +7,7 @@ import tarfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_linux_source.archive import read_regular_files
-from seqforge_linux_source.byte_stream import ByteStream
+from seqforge_linux_source.archive import ByteStream, read_regular_files
 
 from seqforge.storage.decompression import DamagedFileError
 

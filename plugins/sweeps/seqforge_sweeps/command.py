@@ -69,8 +69,7 @@ def sweep(
 
       seqforge sweep sweep.toml --storage postgresql+psycopg://user@host/sweeps
     """
-    from seqforge_sweeps.storage import lock_folder, reported_storage
-    from seqforge_sweeps.study import open_study, plan_trials
+    from seqforge_sweeps.study import lock_folder, open_study, plan_trials, reported_storage
     from seqforge_sweeps.sweep_file import read_sweep
 
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -95,8 +94,8 @@ def sweep(
 
 def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.hardware.memory import keep_freed_memory
-    from seqforge.training.interrupts import Interrupted
+    from seqforge.hardware import keep_freed_memory
+    from seqforge.interrupts import Interrupted
     from seqforge_sweeps.results import count_trials
     from seqforge_sweeps.study import planned
     from seqforge_sweeps.trials import run_trials

@@ -14,8 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.runs.summary import RunSummary, summarize_run
 from seqforge.storage.files import reported_failures, write_atomically
-from seqforge_sweeps.storage import STORAGE_ERRORS
-from seqforge_sweeps.study import ERROR, RUN, UNIT, known_values, name_run, planned
+from seqforge_sweeps.study import ERROR, RUN, STORAGE_ERRORS, UNIT, known_values, name_run, planned
 
 PAGE, TEMPLATE = "study.html", "page.html.jinja"
 
@@ -31,7 +30,6 @@ TITLES: dict[str, Callable[[optuna.Study], Any]] = {
 
 BROAD = ("Parameters and value", "Value for each parameter")
 """Plots that need more width than a phone has, and are scrolled there."""
-
 
 _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 

@@ -20,14 +20,15 @@ from seqforge.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import best_evaluation
 from seqforge.training.callbacks import Callback
-from seqforge_sweeps.storage import STORAGE_ERRORS, describe_error
 from seqforge_sweeps.study import (
     ERROR,
     FULL,
     RUN,
     SEEN,
+    STORAGE_ERRORS,
     UNIT,
     choose_values,
+    describe_error,
     name_run,
     repeat_dead_trials,
     repeat_trial,

@@ -9,8 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 from seqforge_sweeps.results import count_trials
-from seqforge_sweeps.storage import reported_storage
-from seqforge_sweeps.study import RUN, open_study, plan_trials
+from seqforge_sweeps.study import RUN, open_study, plan_trials, reported_storage
 from seqforge_sweeps.sweep_file import Sweep
 from seqforge_sweeps.trials import run_trials
 from typer.testing import CliRunner
@@ -78,7 +77,7 @@ def test_a_database_in_memory_is_refused(storage: str, sweep: Sweep, tmp_path: P
 
 
 def test_a_locked_database_is_reported(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqforge_sweeps.storage.LOCK_SECONDS", 0)
+    monkeypatch.setattr("seqforge_sweeps.study.LOCK_SECONDS", 0)
     study = open_study(sweep, None, tmp_path)
     other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
     other.execute("begin exclusive")

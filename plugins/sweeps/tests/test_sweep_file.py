@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from seqforge_sweeps.ranges import Values
-from seqforge_sweeps.sweep_file import read_sweep, validate_settings
+from seqforge_sweeps.sweep_file import Values, read_sweep, validate_settings
 
 from seqforge import Registry
 from seqforge.errors import ExperimentError

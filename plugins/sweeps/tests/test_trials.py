@@ -17,7 +17,6 @@ import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 from seqforge_sweeps.results import name_trial, tabulate_trials
-from seqforge_sweeps.storage import lock_folder
 from seqforge_sweeps.study import (
     PLANNED,
     QUEUED,
@@ -26,6 +25,7 @@ from seqforge_sweeps.study import (
     SEEN,
     WORKER,
     choose_values,
+    lock_folder,
     open_study,
     plan_trials,
     planned,

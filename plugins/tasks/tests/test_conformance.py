@@ -3,11 +3,9 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_tasks.digit_captions import DigitCaptions
-from seqforge_tasks.digits import Digits
-from seqforge_tasks.label_metrics import Accuracy, Confusion
+from seqforge_tasks.digits import DigitCaptions, Digits
+from seqforge_tasks.metrics import Accuracy, Confusion, EditDistance, ExactMatch, Pronunciation
 from seqforge_tasks.name_origins import NameOrigins
-from seqforge_tasks.sequence_metrics import EditDistance, ExactMatch, Pronunciation
 
 from seqforge.testing import CorpusSuite, PredictionMetricSuite
 

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.digit_captions import SIZE, SLANT, THICKNESS, DigitCaptions, Measures, measure, write_captions
-from seqforge_tasks.digits import load_handwriting, standardize
+from seqforge_tasks.digits import (
+    SIZE,
+    SLANT,
+    THICKNESS,
+    DigitCaptions,
+    Measures,
+    load_handwriting,
+    measure,
+    standardize,
+    write_captions,
+)
 
 EXAMPLES = list(DigitCaptions().examples())
 SCALES = {"size": SIZE, "thickness": THICKNESS, "slant": SLANT}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.label_metrics import Accuracy, Confusion
+from seqforge_tasks.metrics import Accuracy, Confusion
 
 from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.sequence_metrics import EditDistance, ExactMatch, Pronunciation
+from seqforge_tasks.metrics import EditDistance, ExactMatch, Pronunciation
 
 from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 

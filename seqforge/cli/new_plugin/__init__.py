@@ -1,13 +1,21 @@
-"""The files of a new plugin, from the templates in this package."""
+"""`seqforge plugins new`: the files of a new plugin, from the templates in this package."""
 
+import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-import jinja2
+import typer
 
+from seqforge.cli.terminal import stdout, typed_program, typed_python
+from seqforge.errors import PluginError, did_you_mean
 from seqforge.kinds.table import INTERFACES, KINDS, Interface, Kind
-from seqforge.registry import API_VERSION
+from seqforge.registry import API_VERSION, Registry
+from seqforge.registry.discovery import RESERVED_NAMES
+from seqforge.registry.hooks import NAME
+from seqforge.storage.files import reported_failures
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -63,6 +71,8 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
             is_second = any(part.kind is kind for part in parts.values())
             class_name = "".join(map(str.capitalize, f"{name}-{choice}".split("-")))
             parts[choice] = Part(f"{name}-{choice}" if is_second else name, class_name, kind, interface)
+    import jinja2  # Other commands do not need it.
+
     # The result is TOML, Python and Markdown, not HTML.
     environment = jinja2.Environment(  # noqa: S701
         loader=jinja2.PackageLoader("seqforge.cli.new_plugin"), undefined=jinja2.StrictUndefined
@@ -121,3 +131,75 @@ def _tables(parts: dict[str, Part], data: str) -> Iterator[str]:
         if options is not None and kind.key is not None:
             size = "\nhidden_size = 32" if kind.name == "cell" else ""
             yield f"{f'[[{kind.key}]]' if kind.many else f'[{kind.key}]'}\n{options}{size}"
+
+
+def new_plugin(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the plugin: lower-case words joined by hyphens.")
+    ],
+    kinds: Annotated[
+        list[str], typer.Argument(metavar="[KIND]...", help=f"Kinds of component: {', '.join(INTERFACES)}.")
+    ] = ["cell"],
+) -> None:
+    """Create a package with one working component of each kind, their tests, and an experiment.
+
+    The package is created in the folder seqforge-NAME. It passes its tests as it is.
+
+    [bold]Examples[/]
+
+      seqforge plugins new clockwork
+
+      seqforge plugins new my-project corpus metric sampler
+    """
+    for kind in kinds:
+        if kind not in INTERFACES:
+            hint = did_you_mean(kind, list(INTERFACES))
+            raise PluginError(f"no kind of component is called {kind!r}", hint=hint)
+    check_name(name, [INTERFACES[kind][0].name for kind in kinds], context.obj)
+    folder = Path(f"seqforge-{name}")
+    if folder.exists():
+        raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
+    files = render_plugin(name, kinds)
+    with (
+        reported_failures(f"writing {folder}"),
+        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".seqforge-") as place,
+    ):
+        for path, content in files.items():
+            (Path(place) / folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(place) / folder / path).write_text(content, encoding="utf-8")
+        (Path(place) / folder).rename(folder)
+    stdout().print(f"Created {folder} with {len(files)} files. Next:")
+    python = typed_python()
+    for command in (f'{python} -m pip install -e "{folder}[test]"', f"{python} -m pytest {folder}"):
+        stdout().print(f"  {command}")
+    stdout().print(f"  {typed_program()} plugins check {name}")
+
+
+def check_name(name: str, kinds: list[str], registry: Registry) -> None:
+    """Check the name of a new plugin.
+
+    Raises:
+        PluginError: If it is malformed or reserved, or an installed plugin or component already has it.
+    """
+    if not NAME.fullmatch(name):
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", name).strip("-0123456789").lower()
+        raise PluginError(
+            f"{name!r} is not a name for a plugin: write lower-case words joined by hyphens",
+            hint=f"For example: {words}." if NAME.fullmatch(words) else "For example: my-plugin.",
+        )
+    if name.startswith("seqforge-"):
+        short = name.removeprefix("seqforge-")
+        raise PluginError(
+            f"{name!r}: the name of a plugin does not begin with seqforge",
+            hint=f"Write {short}. Its package is called seqforge-{short}.",
+        )
+    if name in RESERVED_NAMES:
+        raise PluginError(f"the name {name!r} is reserved", hint="Choose another name.")
+    if any(plugin.name == name for plugin in registry.plugins):
+        raise PluginError(f"a plugin called {name!r} is installed already", hint="Choose another name.")
+    for kind in kinds:
+        for other in registry.registrations(kind):
+            if other.name == name and not other.qualified_only:
+                hint = f"Choose another name, such as my-{name}. Yours would be found as {name}/{name} only."
+                raise PluginError(f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}", hint=hint)

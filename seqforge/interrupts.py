@@ -16,6 +16,8 @@ _NOTICE = (
     b"Ctrl-C again stops at once and loses every step after the last checkpoint.\n"
 )
 
+Hook = Callable[[Any], object]
+
 
 class Interrupted(KeyboardInterrupt):
     """A request to stop, by a signal.
@@ -31,6 +33,27 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int, advice: str = "") -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}{advice}")
         self.exit_status = 128 + number
+
+
+def keep_interrupts() -> Hook:
+    """Deliver an interrupt again that arrives within a finalizer, where Python prints it and goes on.
+
+    Returns:
+        The value of `sys.unraisablehook` before.
+    """
+    previous = sys.unraisablehook
+
+    def handle(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            error = unraisable.exc_value
+            number = error.exit_status - 128 if isinstance(error, Interrupted) else signal.SIGINT
+            # Later, since an interrupt within this function would be dropped too, in which a busy machine may stop.
+            threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), number]).start()
+        else:
+            previous(unraisable)
+
+    sys.unraisablehook = handle
+    return previous
 
 
 class InterruptGuard:
@@ -53,7 +76,7 @@ class InterruptGuard:
         self._announce = announce
         self._waits = False
         self._previous: dict[signal.Signals, Any] = {}
-        self._previous_hook: Callable[[sys.UnraisableHookArgs], object] | None = None
+        self._previous_hook: Hook | None = None
 
     def wait_for_steps(self) -> None:
         """End the training loop after its step if a signal arrives after this call."""
@@ -67,8 +90,7 @@ class InterruptGuard:
                 if previous not in (None, signal.SIG_IGN):
                     self._previous[number] = previous
                     signal.signal(number, self._note)
-            # A second Ctrl-C may arrive while Python runs a finalizer, which cannot raise an exception.
-            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._interrupt_again
+            self._previous_hook = keep_interrupts()
         return self
 
     def __exit__(
@@ -78,13 +100,6 @@ class InterruptGuard:
             signal.signal(number, handler)
         if self._previous_hook is not None:
             sys.unraisablehook = self._previous_hook
-
-    def _interrupt_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        if isinstance(unraisable.exc_value, Interrupted):
-            number = unraisable.exc_value.exit_status - 128
-            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()  # after the finalizer
-        elif self._previous_hook is not None:
-            self._previous_hook(unraisable)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self._waits or (self.received is not None and number == signal.SIGINT):

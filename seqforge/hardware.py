@@ -1,0 +1,159 @@
+"""The hardware: processor, devices, threads and compiler, the findings of `seqforge doctor` about them, and memory."""
+
+import ctypes
+import os
+import platform
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from seqforge.distribution.world import ALONE, World
+from seqforge.errors import ExperimentError
+from seqforge.figures import describe_count
+from seqforge.kinds import Diagnosis
+
+CPU_INFORMATION = Path("/proc/cpuinfo")
+
+_NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
+
+
+@cache
+def instruction_sets(information: Path = CPU_INFORMATION) -> frozenset[str]:
+    """Return the instruction sets of an x86 processor under the names that Linux uses, such as `avx2`.
+
+    The result is empty if the system does not list instruction sets.
+    """
+    return frozenset(processor_field("flags", information).split())
+
+
+@cache
+def describe_processor(information: Path = CPU_INFORMATION) -> str:
+    """Return the name, family and model of the processor."""
+    parts = [processor_field(key, information) for key in ("model name", "cpu family", "model")]
+    return " ".join(part for part in parts if part) or platform.processor() or platform.machine()
+
+
+def processor_field(key: str, information: Path = CPU_INFORMATION) -> str:
+    """Return what the system states about the processor under a key, such as "model name"; empty if it does not."""
+    try:
+        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
+
+
+def choose_device(name: str, world: World = ALONE) -> torch.device:
+    """Return the torch device with a name such as "cpu", "cuda:1" or "mps"; "auto" is a GPU if there is one.
+
+    Several processes on one machine use one GPU each.
+
+    Raises:
+        ExperimentError: If there is no such device, or if several processes would use one GPU.
+    """
+    name = str(name)  # In Python, it may be a torch.device.
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and world.local_size > 1:
+        if name != "cuda":
+            raise ExperimentError(
+                f"training.device = {name!r} is one GPU, for {world.local_size} processes on this machine",
+                hint="Use `cuda` or `auto`, with which each process uses a GPU of its own.",
+            )
+        name = f"cuda:{world.local_rank}"
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("tensors on this device have no data")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        raise ExperimentError(
+            f"this machine has no device {name!r}",
+            hint=f"Use auto, or one of: {', '.join(available)}.",
+        ) from error
+    return device
+
+
+def multiplies_in_bfloat16(device: torch.device) -> bool:
+    """Return whether a device has instructions for bfloat16 products. Other devices emulate them, which is slow."""
+    if device.type == "cpu":
+        return bool(instruction_sets() & {"avx512_bf16", "amx_bf16"})
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def diagnose_machine() -> list[Diagnosis]:
+    """Return the findings about this machine."""
+    return [_processor(), _torch(), _threads(), _precision(), _gpu(), _compiler()]
+
+
+def _processor() -> Diagnosis:
+    names = [name for name in _NOTEWORTHY if name in instruction_sets()]
+    return Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}")
+
+
+def _torch() -> Diagnosis:
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+    onednn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
+    return Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}")
+
+
+def _threads() -> Diagnosis:
+    threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
+    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}, load average {busy:.1f}"
+    if threads > cores:
+        return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
+    free = max(1, round(cores - busy))
+    if threads > free:
+        advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
+        return Diagnosis("threads", finding, advice)
+    return Diagnosis("threads", finding)
+
+
+def _own_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _precision() -> Diagnosis:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if multiplies_in_bfloat16(device):
+        return Diagnosis("precision", "training.precision = 'auto' means bfloat16 or float32, whichever is faster")
+    reason = f"the {device.type} has no instructions for bfloat16 products"
+    return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
+
+
+def _gpu() -> Diagnosis:
+    if not torch.cuda.is_available():
+        return Diagnosis("GPU", "none that torch can use")
+    return Diagnosis("GPU", ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())))
+
+
+def _compiler() -> Diagnosis:
+    compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
+    if compiler is None:
+        finding = "none; cells without built-in kernels run in plain torch"
+        return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
+    return Diagnosis("compiler", f"{shutil.which(compiler)}, for cells without built-in kernels")
+
+
+def keep_freed_memory() -> None:
+    """Make glibc keep freed memory, so that the next training step can reuse it.
+
+    By default, glibc maps large blocks one by one, and returns them to the system immediately. Every training step then
+    waits for new blocks, which the system fills with zeros. Raising the size from which blocks are mapped would not be
+    enough: glibc limits it to 32 MiB, and the gates of a sequence may be larger. On systems without Linux and glibc,
+    this function does nothing.
+
+    The setting holds for the whole process. So only the commands call this function, and `sf.train` does not.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
