@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, NoReturn, cast
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from seqforge.errors import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ def raise_problems(problems: Iterable[Problem]) -> NoReturn:
     Raises:
         ValidationError: Always. Pydantic collects it, with those of other tables.
     """
+    # The help of the command line starts without pydantic.
+    from pydantic import ValidationError
+    from pydantic_core import InitErrorDetails, PydanticCustomError
+
     details = [
         InitErrorDetails(
             type=PydanticCustomError("problem", "{message}", {"message": problem.message, "problem": problem}),
@@ -72,7 +77,7 @@ def raise_problems(problems: Iterable[Problem]) -> NoReturn:
 
 
 def from_validation(
-    error: ValidationError,
+    error: "ValidationError",
     table: Mapping[str, Any],
     key: str,
     known: list[str],
@@ -100,7 +105,7 @@ def from_validation(
     return problems + [_problem(place, details, known, owner, hints) for place, details in by_key.items()]
 
 
-def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
+def _path(detail: "ErrorDetails", table: Mapping[str, Any]) -> list[str | int]:
     """Return the keys and indices in the location of a pydantic error, without the branches of unions."""
     location = detail["loc"]
     path: list[str | int] = []
@@ -118,7 +123,7 @@ def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
     return path
 
 
-def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: str, hints: Hints) -> Problem:
+def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner: str, hints: Hints) -> Problem:
     first = details[0]
     kind, value, name = first["type"], first["input"], str(first["loc"][-1]) if first["loc"] else ""
     noun = "option" if owner != "an experiment" else "table"
