@@ -37,7 +37,7 @@ from seqforge.kinds import (
     Vocabulary,
 )
 from seqforge.kinds.corpus import read_items
-from seqforge.kinds.example_spec import convert_input, convert_target
+from seqforge.kinds.example_values import convert_input, convert_target
 
 _TEXTS_AT_ONCE = 1000
 """Number of texts that are read into memory at once to be encoded."""

@@ -22,7 +22,7 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
-from seqforge.kinds.example_spec import decode_target
+from seqforge.kinds.example_values import decode_target
 from seqforge.kinds.metric import validate_score
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 

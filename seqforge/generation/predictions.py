@@ -16,7 +16,7 @@ from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.drawing import check_finite, check_minimum
 from seqforge.kinds import ExampleSpec, Numbers, Value, Vocabulary, map_state
-from seqforge.kinds.example_spec import decode_target, encode_input, to_json_value, to_text
+from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from seqforge.errors import DataError
-from seqforge.kinds.example_spec import ExampleSpec, Text, Value, convert_input, convert_target
+from seqforge.kinds.example_spec import ExampleSpec, Text, Value
+from seqforge.kinds.example_values import convert_input, convert_target
 
 __all__ = ["Example", "LabelledCorpus"]
 

@@ -16,7 +16,7 @@ from seqforge.evaluation.examples import decode_targets, example_loss
 from seqforge.events import WorkProgressed
 from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
-from seqforge.kinds.example_spec import decode_target, to_text
+from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model import EncoderOutput, SequenceModel
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks import decoding_options

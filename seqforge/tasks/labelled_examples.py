@@ -28,7 +28,7 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.generation.predictions import Decoding, Predictor, predict_examples
 from seqforge.hardware import choose_device
 from seqforge.kinds import Progress
-from seqforge.kinds.example_spec import decode_target, to_text
+from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model import BatchShape, SequenceModel, States
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state

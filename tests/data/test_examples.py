@@ -15,7 +15,7 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile, ExampleSpecRecord, read_example_spec
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
-from seqforge.kinds.example_spec import decode_target, to_json_value, to_text
+from seqforge.kinds.example_values import decode_target, to_json_value, to_text
 from seqforge.storage.records import DamagedFileError, parse_sealed_json, to_sealed_json
 
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
