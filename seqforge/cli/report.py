@@ -25,7 +25,7 @@ def report(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the first run, or MODEL.html."),
+        typer.Option(metavar="FILE", help="HTML file. Default: RUN/report.html, MODEL.html, or comparison.html."),
     ] = None,
     text: Annotated[
         str | None,
@@ -71,7 +71,8 @@ def report(
         page = write_report(subjects, text)
     folder, registry = subjects[0].directory.path, subjects[0].experiment.registry
     is_model = any(model.folder == folder for model in registry.models)
-    file = output or (Path(f"{folder.name}.html") if is_model else folder / "report.html")
+    own = Path(f"{folder.name}.html") if is_model else folder / "report.html"
+    file = output or (own if len(subjects) == 1 else Path("comparison.html"))
     page.save(file)
     typer.echo(file)
     if open_page:

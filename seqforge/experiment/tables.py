@@ -141,7 +141,7 @@ def _suggest_experiments(folder: Path, name: str = "") -> str:
             return "That folder is in the repository of seqforge. Without it: seqforge run --corpus linux-source"
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
-    texts = [] if name.endswith(".toml") else [file.name for file in sorted(folder.iterdir())[:1000] if file.is_file()]
+    texts = [] if name.endswith(".toml") else [path.name for path in sorted(folder.iterdir())[:1000]]
     if match := nearest(name, [*files, *texts]):
         return f"Did you mean {folder / match}?"
     if not files:

@@ -38,6 +38,10 @@ class Stateless(FactoredCell[HiddenState]):
 MISTAKES = {
     "no such file": (["run", "nowhere.toml"], "nowhere.toml: no such file"),
     "a mistyped text": (["run", "nots.txt"], "nots.txt: no such file\nDid you mean notes.txt?"),
+    "a mistyped folder": (["run", "a-rum"], "a-rum: no such file\nDid you mean a-run?"),
+    "an experiment of the documentation": (["run", "experiments/first-run.toml"], "is in the repository of seqforge"),
+    "a word for a number": (["run", "--steps", "x"], "value for '--steps': should be a valid integer\n"),
+    "a wrong choice": (["sample", "a-run", "--precision", "int4"], "value for '--precision': 'int4' is not one of"),
     "a folder": (["run", "."], "is a folder, not an experiment file"),
     "not TOML": (["run", "broken.toml"], "broken.toml: not a TOML file"),
     "a wrong key": (["run", "fine.toml", "--set", "training.batchsize=3"], "Did you mean 'batch_size'?"),
