@@ -38,6 +38,8 @@ def main() -> int:
     workers.add_argument("--trials", type=int, default=50)
     workers.add_argument("--seed", type=int, default=0)
     mutations = commands.add_parser("mutations", help="change the code, and count the changes that a test notices")
+    mutations.add_argument("--parts", nargs="+", default=["core", "essentials"], help="also native, code-structure")
+    mutations.add_argument("--coverage", type=Path, help="folder of the measured coverage, to be used again")
     mutations.add_argument("--trials", type=int, default=300)
     mutations.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     mutations.add_argument("--seed", type=int, default=0)
@@ -65,7 +67,9 @@ def main() -> int:
         if arguments.command == "mutations":
             from tests.campaigns.mutants import run_mutants
 
-            return run_mutants(folder, arguments.trials, arguments.seconds, arguments.seed)
+            return run_mutants(
+                folder, arguments.parts, arguments.coverage, arguments.trials, arguments.seconds, arguments.seed
+            )
         if arguments.command == "workers":
             from tests.campaigns.workers import run_workers
 

@@ -1,8 +1,8 @@
 """The campaign of mutants: small changes of the code, such as another operator, each of which a test should notice.
 
-A mutant is run by the test files that use its module. Those with the name of the changed function run first, and a
-failed test counts only if it passes without the change. Each mutant has a process of its own, on a copy of the
-repository.
+A mutant is run by the tests that run its statement, those of the nearest test file first; see `coverage_of_tests.py`. A
+statement that runs at import only is tested by the files that name its module. A failed test counts only if it passes
+without the change. Each mutant has a process of its own, on a copy of the repository.
 """
 
 import ast
@@ -20,20 +20,29 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+from tests.campaigns.coverage_of_tests import TestCoverage, measure_coverage
 from tests.campaigns.table import print_table
 
 LONGEST = 300
 """Largest number of seconds of the tests of a mutant. Longer tests are a loop without an end, which is noticed."""
 
+BUDGET = 100
+"""The tests of a mutant take this number of seconds at most, without the change."""
+
 MOST_TEST_FILES = 8
-"""Largest number of test files that a mutant is run by."""
+"""Largest number of test files that a statement is tested by if it runs at import only."""
 
 OUTCOMES = ["noticed", "survived"]
 ROOT = Path(__file__).parents[2]
 PARTS = {
     "core": ("seqforge", "tests"),
     "essentials": ("plugins/essentials/seqforge_essentials", "plugins/essentials/tests"),
+    "native": ("plugins/native/seqforge_native", "plugins/native/tests"),
+    "code-structure": ("plugins/code-structure/seqforge_code_structure", "plugins/code-structure/tests"),
 }
+"""The folder of the code and the folder of the tests, of each part."""
 
 _COMPARISONS = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
@@ -50,6 +59,7 @@ class Mutant:
     Attributes:
         path: The file, relative to the repository.
         line: Number of the line.
+        statement: The lines that run if the changed statement does.
         function: Name of the function or the method that is changed; empty for other code.
         old: Text before the change.
         new: Text after it.
@@ -58,25 +68,43 @@ class Mutant:
 
     path: Path
     line: int
+    statement: range
     function: str
     old: str
     new: str
     start: int
 
 
-def run_mutants(folder: Path, count: int, seconds: float, seed: int) -> int:
-    """Run the campaign, print its table, and return the exit status: 0 if 95% of the mutants were noticed."""
+def run_mutants(
+    folder: Path, parts: Sequence[str], coverage: Path | None, count: int, seconds: float, seed: int
+) -> int:
+    """Run the campaign, print its table, and return the exit status: 0 if 95% of the mutants were noticed.
+
+    Args:
+        folder: Empty folder.
+        parts: Names of `PARTS` whose code is changed.
+        coverage: Folder of the measured coverage of these parts. It is measured there if the folder does not exist.
+        count: Number of mutants.
+        seconds: Stop after this time.
+        seed: Seed of the choice of the mutants.
+    """
     copy = folder / "repository"
     ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "node_modules", "build", "site")
     shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+    chosen = {name: PARTS[name] for name in parts}
+    environment = {**os.environ, "PYTHONPATH": _python_path(copy), "OMP_NUM_THREADS": "1"}
+    measured = coverage or folder / "coverage"
+    if not measured.exists():
+        measure_coverage(copy, measured, list(chosen.values()), environment)
+    covered = TestCoverage(measured)
     _import_libraries()
     generator, started = random.Random(seed), time.monotonic()
-    mutants = [(part, mutant) for part, (sources, _) in PARTS.items() for mutant in _find_mutants(copy, copy / sources)]
-    counts = {part: Counter[str]() for part in PARTS}
+    mutants = [(part, mutant) for part, (sources, _) in chosen.items() for mutant in _find_mutants(copy, sources)]
+    counts = {part: Counter[str]() for part in chosen}
     for part, mutant in generator.sample(mutants, count):
         if time.monotonic() - started > seconds:
             break
-        outcome = _attempt(copy, mutant, copy / PARTS[part][1])
+        outcome = _attempt(copy, mutant, _select_tests(copy, covered, mutant, chosen[part][1]))
         counts[part][outcome] += 1
         place = f"{mutant.path}:{mutant.line}: {mutant.old} → {mutant.new}".replace("\n", " ")
         print(f"{outcome}: {place}", file=sys.stdout if outcome == "survived" else sys.stderr, flush=True)
@@ -87,6 +115,11 @@ def run_mutants(folder: Path, count: int, seconds: float, seed: int) -> int:
     return int(total["noticed"] < 0.95 * total.total())
 
 
+def _python_path(copy: Path) -> str:
+    """Return the folders that are imported from: those of the copy stand before the installed ones."""
+    return os.pathsep.join([str(copy), *(str((copy / sources).parent) for sources, _ in PARTS.values())])
+
+
 def _import_libraries() -> None:
     """Import libraries that take long, but nothing of seqforge, since each process imports its own."""
     import typer  # noqa: F401
@@ -94,8 +127,8 @@ def _import_libraries() -> None:
     assert not any(name.partition(".")[0] == "seqforge" for name in sys.modules), "seqforge is imported"
 
 
-def _find_mutants(root: Path, folder: Path) -> Iterator[Mutant]:
-    for path in sorted(folder.rglob("*.py")):
+def _find_mutants(root: Path, sources: str) -> Iterator[Mutant]:
+    for path in sorted((root / sources).rglob("*.py")):
         text = path.read_text()
         lines = text.splitlines(keepends=True)
         starts = [0, *itertools.accumulate(map(len, lines))]
@@ -103,15 +136,18 @@ def _find_mutants(root: Path, folder: Path) -> Iterator[Mutant]:
         def place(line: int, column: int, starts: Sequence[int] = starts, lines: Sequence[str] = lines) -> int:
             return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
-        for node, function in _nodes(ast.parse(text), ""):
+        for node, statement, function in _nodes(ast.parse(text), range(0), ""):
             for target, new in _changes(node, text):
                 start = place(target.lineno, target.col_offset)
                 stop = place(target.end_lineno or 0, target.end_col_offset or 0)
-                yield Mutant(path.relative_to(root), target.lineno, function, text[start:stop], new, start)
+                yield Mutant(path.relative_to(root), target.lineno, statement, function, text[start:stop], new, start)
 
 
-def _nodes(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
-    """Yield the nodes that run, each with the name of its function. Annotations and messages of errors do not count."""
+def _nodes(node: ast.AST, statement: range, function: str) -> Iterator[tuple[ast.AST, range, str]]:
+    """Yield the nodes that run, each with the lines of its statement and the name of its function.
+
+    Annotations and messages of errors are left out.
+    """
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list") or isinstance(
             node, ast.Raise | ast.JoinedStr | ast.AnnAssign
@@ -120,8 +156,16 @@ def _nodes(node: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 inner = child.name if isinstance(child, ast.FunctionDef) else function
-                yield child, inner
-                yield from _nodes(child, inner)
+                lines = _lines(child) if isinstance(child, ast.stmt) else statement
+                yield child, lines, inner
+                yield from _nodes(child, lines, inner)
+
+
+def _lines(statement: ast.stmt) -> range:
+    """Return the lines of a statement: the head of a compound one, and a whole function, whose defaults it uses."""
+    body = [] if isinstance(statement, ast.FunctionDef) else getattr(statement, "body", [])
+    stop = body[0].lineno if body else (statement.end_lineno or 0) + 1
+    return range(statement.lineno, max(stop, statement.lineno + 1))
 
 
 def _changes(node: ast.AST, text: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
@@ -153,39 +197,66 @@ def _changes(node: ast.AST, text: str) -> Iterator[tuple[ast.expr | ast.stmt, st
             pass
 
 
-def _attempt(copy: Path, mutant: Mutant, tests: Path) -> str:
+def _attempt(copy: Path, mutant: Mutant, tests: Sequence[str]) -> str:
     """Change the copy, run the tests, and restore the copy."""
     path = copy / mutant.path
     text = path.read_text()
     path.write_text(text[: mutant.start] + mutant.new + text[mutant.start + len(mutant.old) :])
     try:
-        status, failed = _run_tests(copy, _select_tests(tests, mutant))
+        status, failed = _run_tests(copy, tests)
     finally:
         path.write_text(text)
     return "survived" if status == 0 or (failed and not _passes(copy, failed)) else "noticed"
 
 
-def _select_tests(tests: Path, mutant: Mutant) -> list[str]:
-    """Return the test files that use the module of a mutant, first those that name the function or the module."""
-    module = ".".join(mutant.path.with_suffix("").parts).removeprefix("plugins.essentials.")
-    words = {
-        mutant.function.strip("_"),
-        *re.findall(r"^(?:def|class) ([a-zA-Z]\w+)", (ROOT / mutant.path).read_text(), re.M),
-    }
+def _select_tests(copy: Path, covered: TestCoverage, mutant: Mutant, tests: str) -> list[str]:
+    """Return the tests, or the files of tests, of a mutant: first those of the files that are nearest to it."""
+    scores = _score_files(copy, mutant, tests)
+    found = covered.tests_of(mutant.path, mutant.statement) if mutant.function else []
+    found.sort(key=lambda test: (-scores[test.partition("::")[0]], covered.seconds[test]))
+    times = itertools.accumulate(covered.seconds[test] for test in found)
+    return [test for test, time in zip(found, times, strict=True) if time < BUDGET] or [
+        path for path, score in scores.most_common(MOST_TEST_FILES) if score
+    ]
+
+
+def _score_files(copy: Path, mutant: Mutant, tests: str) -> Counter[str]:
+    """Return how near each test file is to a mutant, by the names in it."""
+    package = mutant.path.parts.index(next(part for part in mutant.path.parts if part.startswith("seqforge")))
+    module = ".".join(mutant.path.with_suffix("").parts[package:])
+    text = (copy / mutant.path).read_text()
+    words = {mutant.function.strip("_"), *re.findall(r"^(?:def|class) ([a-zA-Z]\w+)", text, re.M)}
     scores: Counter[str] = Counter()
-    for path in tests.rglob("test_*.py"):
-        text = path.read_text()
-        if path.parent.name != "campaigns":
-            score = 3 * (f"{module} import" in text) + 2 * (path.parent.name == mutant.path.parent.name)
-            score += 3 * (path.stem == f"test_{mutant.path.stem}") + sum(f"{word}(" in text for word in words if word)
-            scores[str(path)] = score + 4 * bool(mutant.function and f"{mutant.function}(" in text)
-    return [path for path, score in scores.most_common(MOST_TEST_FILES) if score]
+    for path, text in _test_files(copy, tests):
+        score = 3 * (f"{module} import" in text) + 2 * (Path(path).parent.name == mutant.path.parent.name)
+        score += 3 * (Path(path).stem == f"test_{mutant.path.stem}") + sum(f"{word}(" in text for word in words if word)
+        scores[path] = score + 4 * bool(mutant.function and f"{mutant.function}(" in text)
+    return scores
+
+
+@cache
+def _test_files(copy: Path, tests: str) -> list[tuple[str, str]]:
+    paths = [path for path in (copy / tests).rglob("test_*.py") if path.parent.name != "campaigns"]
+    return [(str(path.relative_to(copy)), path.read_text()) for path in paths]
 
 
 @cache
 def _passes(copy: Path, test: str) -> bool:
     """Return whether a test passes without a change."""
     return _run_tests(copy, [test])[0] == 0
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A plugin of pytest that runs the chosen tests in their order, and leaves out the others of their files."""
+
+    tests: Sequence[str]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Choose and sort."""
+        found = {item.nodeid: item for item in items}
+        chosen = [found[test] for test in self.tests if test in found]
+        items[:] = chosen or items
 
 
 def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
@@ -198,14 +269,13 @@ def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        sys.path[:0] = [str(copy), str(copy / "plugins" / "essentials")]
-        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+        os.environ["PYTHONPATH"] = _python_path(copy)
+        sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
         for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
             del sys.modules[name]
-        import pytest
-
         signal.alarm(LONGEST)
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)]))
     _, status = os.waitpid(process, 0)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output.read_text(errors="replace"), re.M)
     return os.waitstatus_to_exitcode(status), failed[1] if failed and "::" in failed[1] else ""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import coverage
 import torch
 
 from seqforge.cli import main
@@ -22,6 +23,8 @@ def begin(environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(1)
+    # Does nothing unless the environment names a configuration of coverage, as the campaign of mutants does.
+    coverage.process_startup()
 
 
 def run_command(arguments: list[str], folder: Path, environment: Mapping[str, str], output: Path, errors: Path) -> None:
