@@ -3,7 +3,7 @@
 import inspect as python_inspect
 import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -29,27 +29,24 @@ from seqforge.errors import nearest
 from seqforge.registry import Registry
 
 
-class Command(TyperCommand):
-    """A command whose help shows no type for a flag."""
+class _WithoutTypesOfFlags:
+    """The help of a command shows no type for a flag."""
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters, with those of the help."""
-        return _without_types_of_flags(super().get_params(ctx))
+        parameters: Sequence[Any] = cast("Any", super()).get_params(ctx)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
 
 
-class Group(TyperGroup):
-    """A group of commands whose help shows no type for a flag."""
-
-    def get_params(self, ctx: Any) -> Any:
-        """Return the parameters, with those of the help."""
-        return _without_types_of_flags(super().get_params(ctx))
+class Command(_WithoutTypesOfFlags, TyperCommand):
+    """A command of seqforge or of a plugin."""
 
 
-def _without_types_of_flags(parameters: Sequence[Any]) -> Sequence[Any]:
-    for parameter in parameters:
-        if getattr(parameter, "is_flag", False):
-            parameter.metavar = ""
-    return parameters
+class Group(_WithoutTypesOfFlags, TyperGroup):
+    """A group of commands."""
 
 
 def report_usage(error: typer.TyperException) -> None:

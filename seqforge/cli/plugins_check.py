@@ -23,7 +23,7 @@ from seqforge.registry import (
 )
 
 if TYPE_CHECKING:
-    from seqforge.api.plugin_check import ComponentReport
+    from seqforge.testing.plugin_check import ComponentReport
 
 MARKS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "not tried": ("–", "yellow")}
 
@@ -138,8 +138,7 @@ def check_plugins(
 
 
 def _reports(subject: Subject, entries: list[Registration], options: dict[str, Any]) -> Iterator["ComponentReport"]:
-    from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, check_model, imports_torch
-    from seqforge.testing.component_trial import try_component
+    from seqforge.testing.plugin_check import ComponentReport, Verdict, check_component, check_model, imports_torch
 
     for plugin in subject.plugins:
         if plugin.state is not PluginState.OK:
@@ -156,7 +155,7 @@ def _reports(subject: Subject, entries: list[Registration], options: dict[str, A
         yield check_model(subject.registry, model)
     for entry in entries:
         with stderr().status(f"trying {entry.kind} {entry.qualified_name}"):
-            report = check_component(subject.registry, entry, options.get(entry.name, {}), try_component)
+            report = check_component(subject.registry, entry, options.get(entry.name, {}))
         yield report
 
 

@@ -144,7 +144,8 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     vocabulary: Vocabulary = experiment.vocabulary.build()
     spec = cast("ExampleSpec", experiment.example_spec)
     with _placed_errors(experiment):
-        file = load_example_file(corpus, spec, vocabulary, _cache_key(experiment), report)
+        encode = partial(encode_examples, corpus, spec)
+        file = _load(ExampleFile, "examples", corpus, vocabulary, _cache_key(experiment), encode, report)
     data = experiment.data
     splits = file.split(data.validation_fraction, data.test_fraction)
     return LabelledDataset(corpus.describe(), file, vocabulary, splits)
@@ -201,49 +202,30 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = f"tokens/{_name(TokenFile.VERSION, corpus, key)}"
-    encode = partial(encode_corpus, corpus, vocabulary, report=report)
-    return _load(name, corpus, vocabulary, encode, TokenFile.open, report)
-
-
-def load_example_file(
-    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
-) -> ExampleFile:
-    """Return the example file of a labelled corpus from the cache, as `load_token_file` does.
-
-    Raises:
-        DataError: If the corpus is missing, empty or cannot be encoded.
-        RunError: If the cache cannot be written, for example because the disk is full.
-    """
-    name = f"examples/{_name(ExampleFile.VERSION, corpus, key)}"
-    encode = partial(encode_examples, corpus, spec, vocabulary, report=report)
-    return _load(name, corpus, vocabulary, encode, ExampleFile.open, report)
-
-
-def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any]) -> str:
-    content = json.dumps([version, read_fingerprint(corpus), key], sort_keys=True)
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    return _load(TokenFile, "tokens", corpus, vocabulary, key, partial(encode_corpus, corpus), report)
 
 
 def _load(
-    name: str,
+    kind: type[EncodedT],
+    folder: str,
     corpus: Corpus | LabelledCorpus,
     vocabulary: Vocabulary,
-    encode: Callable[[Path], EncodedT],
-    open_file: Callable[[Path], EncodedT],
+    key: Mapping[str, Any],
+    encode: Callable[[Vocabulary, Path, Report], EncodedT],
     report: Report,
 ) -> EncodedT:
     def open_entry(folder: Path) -> EncodedT:
-        encoded = open_file(folder)
+        encoded = kind.open(folder)
         read_vocabulary(vocabulary, folder / VOCABULARY)
         return encoded
 
     def write(folder: Path) -> str:
-        encode(folder)
+        encode(vocabulary, folder, report)
         description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
         return f"{description} ({type(vocabulary).__name__})"
 
-    entry = cache_folder() / name
+    content = json.dumps([kind.VERSION, read_fingerprint(corpus), key], sort_keys=True)
+    entry = cache_folder() / folder / hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     action = f"encoding the corpus into {entry.parent}"
     with reported_failures(action, f"Set {CACHE_VARIABLE} to use another cache folder."):
         return load_or_write(entry, open_entry, write, report)

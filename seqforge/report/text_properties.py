@@ -1,7 +1,8 @@
 """Properties of each character of a text that a unit of a model may represent, for any text and C in particular."""
 
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _layout(text: str) -> dict[str, Values]:
     """Return the properties of each character that depend on its line."""
     position, indentation = np.zeros(len(text)), np.zeros(len(text))
     start = 0
-    for line in _lines(text):
+    for line in io.StringIO(text, newline="\n"):  # Other characters, such as a form feed, do not end a line.
         stop = start + len(line)
         position[start:stop] = np.arange(1, len(line) + 1)
         columns = 0
@@ -89,11 +90,3 @@ def _layout(text: str) -> dict[str, Values]:
             position[stop - 1] = indentation[stop - 1] = 0
         start = stop
     return {"position in the line": position, "indentation": indentation}
-
-
-def _lines(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        stop = text.find("\n", start) + 1 or len(text)
-        yield text[start:stop]
-        start = stop

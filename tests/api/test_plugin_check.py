@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seqforge.api.plugin_check import ComponentReport, check_component
 from seqforge.cli.app import build_app
 from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
-from seqforge.testing.component_trial import try_component
+from seqforge.testing.plugin_check import ComponentReport, check_component
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     vocabularies = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
     registry = with_plugin_file(Registry([vocabularies]), WRONG)
     entries = registry.plugins[-1].registrations
-    yield {entry.name: check_component(registry, entry, {}, try_component) for entry in entries}
+    yield {entry.name: check_component(registry, entry, {}) for entry in entries}
     del sys.modules["plugin_file_wrong_components"]
 
 
@@ -37,7 +36,7 @@ def test_a_name_that_a_first_party_component_has_is_named():
     own.add("schedule", "cosine", "seqforge_essentials.schedules:Cosine")
     own.add("schedule", "my-cosine", "seqforge_essentials.schedules:Cosine")
     registry = Registry([essentials, Plugin("mine", "", "", "1", PluginState.OK, registrations=(*own.registrations,))])
-    advice = [check_component(registry, entry, {}, try_component).advice for entry in own.registrations]
+    advice = [check_component(registry, entry, {}).advice for entry in own.registrations]
     assert advice == [
         "The name 'cosine' is that of essentials/cosine: choose another one, or write 'mine/cosine'.",
         "",
@@ -90,7 +89,7 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     kept = tuple(entry for entry in essentials.registrations if entry.kind != "cell")
     plugin = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
-    found = [check_component(Registry([plugin]), entry, {}, try_component) for entry in kept]
+    found = [check_component(Registry([plugin]), entry, {}) for entry in kept]
     verdicts = {report.name: report.verdict.value for report in found if report.verdict != "right"}
     assert verdicts == dict.fromkeys(["essentials/text", "essentials/json-lines", "essentials/inline"], "not tried")
     assert [report.advice for report in found if report.verdict == "right" and report.advice] == []

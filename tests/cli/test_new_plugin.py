@@ -10,13 +10,12 @@ from typer.testing import CliRunner
 
 import seqforge.testing
 from seqforge import Experiment
-from seqforge.api.plugin_check import check_component
 from seqforge.cli.app import build_app
 from seqforge.cli.new_plugin import check_name, render_plugin
 from seqforge.errors import PluginError
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Plugin, PluginState, Registry, with_project
-from seqforge.testing.component_trial import try_component
+from seqforge.testing.plugin_check import check_component
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -49,7 +48,7 @@ def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, wri
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     (registration,) = plugin.registrations
     # Without the backends of other plugins, nothing is compiled.
-    report = check_component(Registry([essentials, plugin]), registration, {}, try_component)
+    report = check_component(Registry([essentials, plugin]), registration, {})
     kind, interface = INTERFACES[choice]
     assert (report.kind, report.name, report.verdict) == (kind.name, f"one-{choice}/one-{choice}", "right")
     assert report.advice == ""

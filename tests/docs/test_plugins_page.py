@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from seqforge.api.plugin_check import check_component
 from seqforge.cli.new_plugin import render_plugin
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry import Registry, with_plugin_file
 from seqforge.registry.local_plugins import component_name
-from seqforge.testing.component_trial import try_component
+from seqforge.testing.plugin_check import check_component
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -74,7 +73,7 @@ def require_right(file: Path, registry: Registry) -> Registry:
     """Check that every component of a file is right, or needs options that have no default."""
     found = with_plugin_file(registry, file)
     for registration in found.plugins[-1].registrations:
-        report = check_component(found, registration, {}, try_component)
+        report = check_component(found, registration, {})
         assert report.verdict == "right" or "it has no default for" in report.finding, report
     return found
 

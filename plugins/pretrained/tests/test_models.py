@@ -7,8 +7,8 @@ import pytest
 from hatchling.build import build_wheel
 
 from seqforge import Registry, Run
-from seqforge.api.plugin_check import check_model
 from seqforge.registry import PretrainedModel
+from seqforge.testing.plugin_check import check_model
 
 PLUGIN = Path(__file__).parents[1]
 REGISTRY = Registry.installed()

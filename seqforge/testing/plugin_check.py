@@ -3,7 +3,7 @@
 import enum
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,13 @@ from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellT
 from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry
 from seqforge.registry.options import Part, options_of, resolve
 from seqforge.runs.checkpoint_files import is_exported
+from seqforge.testing.component_trial import try_component
 
 STEPS, ROWS, FEATURES = 32, 16, 64
 """Steps, rows and input features of the batch for which a cell is timed."""
 
 COMPILATION_SECONDS = 30.0
 """Longest compilation for which a backend is timed."""
-
-Trial = Callable[[Component, Registry], str]
-"""Function that tests a component and returns what it did, as `seqforge.testing.component_trial.try_component` does. It
-raises a `PluginError` if the component is wrong, and a `DataError` if it cannot be tested on this machine."""
 
 
 class Verdict(enum.StrEnum):
@@ -61,9 +58,7 @@ class ComponentReport:
     advice: str = ""
 
 
-def check_component(
-    registry: Registry, registration: Registration, chosen: Mapping[str, Any], trial: Trial
-) -> ComponentReport:
+def check_component(registry: Registry, registration: Registration, chosen: Mapping[str, Any]) -> ComponentReport:
     """Import a component, check its interface and its options, build it, and test it. Cells are also timed.
 
     A component that needs more options, or whose data is not on this machine, is not tried.
@@ -72,7 +67,6 @@ def check_component(
         registry: Registered components.
         registration: The component.
         chosen: Options to build it with, as in an experiment file; the others have their defaults.
-        trial: Function that tests the component.
     """
     kind, name = registration.kind, registration.qualified_name
     try:
@@ -98,7 +92,7 @@ def check_component(
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
             return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
-            finding = trial(resolved, registry)
+            finding = try_component(resolved, registry)
             if kind == "cell":
                 finding = f"{finding}; {_time_on_backends(resolved, registry)}"
     except DataError as error:
