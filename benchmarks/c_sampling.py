@@ -24,8 +24,7 @@ from torch import Tensor
 
 from seqforge.api import Run
 from seqforge.cli import collect_old_objects_rarely
-from seqforge.generation.generator import generate
-from seqforge.generation.text import encode_prompt
+from seqforge.generation.generator import encode_prompt, generate
 from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
 

@@ -27,7 +27,7 @@ from benchmarks.c_learning.scores import ERRORS, FEWEST, Share, score_texts
 from benchmarks.c_learning.texts import PROMPT, RunText, read_run
 from benchmarks.report import Table
 from seqforge import Run
-from seqforge.generation.text import sample_texts
+from seqforge.generation.generator import sample_texts
 from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import SequenceModel
 

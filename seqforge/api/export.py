@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from seqforge.api.display import render
+from seqforge.api.notebook import render
 from seqforge.api.run import Run
 from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment.experiment import Experiment

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqforge.api.display import summary_html, summary_line
+from seqforge.api.notebook import summary_html, summary_line
 from seqforge.api.start_training import train_further
 from seqforge.data.splits import SplitName
 from seqforge.distribution.world import join_world
@@ -16,8 +16,8 @@ from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override
 from seqforge.faults import blame_components, blame_iteration
+from seqforge.generation.generator import sample_texts, stream_text
 from seqforge.generation.predictions import Prediction
-from seqforge.generation.text import sample_texts, stream_text
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry

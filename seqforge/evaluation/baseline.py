@@ -12,7 +12,7 @@ from seqforge.distribution.world import ALONE, World
 from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.text import encode_prompt
+from seqforge.generation.generator import encode_prompt
 from seqforge.kinds import Metric
 
 WINDOWS = 64

@@ -29,8 +29,7 @@ from seqforge.experiment.compatibility import (
     is_labelled,
 )
 from seqforge.experiment.model import Model
-from seqforge.experiment.plugins import missing_plugins, used_plugins
-from seqforge.experiment.problems import explain, problems_of
+from seqforge.experiment.problems import explain, missing_plugins, problems_of, used_plugins
 from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Training
 from seqforge.experiment.tables import merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components

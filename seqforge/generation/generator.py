@@ -1,15 +1,20 @@
-"""The sampling loop, which draws a symbol, reads that symbol, draws the next one, and so on."""
+"""The sampling loop, which draws a symbol, reads that symbol, draws the next one, and so on; and samples as text."""
 
+import codecs
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from seqforge.generation.beginning import BeginsWith
+from seqforge.distribution.world import ALONE, World
+from seqforge.errors import DataError, describe_type
+from seqforge.events import Report, WorkProgressed, no_report
+from seqforge.generation.beginning import BeginsWith, split_prompt
 from seqforge.generation.drawing import StepByStep, check_minimum, find_kernel, require_all_drawn, uniforms_of
-from seqforge.generation.redrawing import redraw
-from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, Vocabulary
+from seqforge.generation.redrawing import NO_SYMBOL, redraw
+from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.model import SequenceModel, map_states
 
 _KERNEL_STEPS = 256
@@ -85,3 +90,136 @@ def generate(
         require_all_drawn(drawn, numbers)
         last = drawn[-1]
         draw_symbols = kernel or step_by_step
+
+
+def stream_text(
+    model: SequenceModel,
+    vocabulary: Vocabulary,
+    samplers: Sequence[Sampler],
+    prompt: str | None,
+    *,
+    length: int,
+    seed: int,
+) -> Iterator[str]:
+    """Yield the text of one sample while it is drawn, without its prompt. A prompt of None is a line break.
+
+    Yields:
+        Pieces of text. A character that consists of several tokens is never split.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    tokens, beginning = split_prompt(vocabulary, samplers, encode_prompt(vocabulary, prompt))
+    known = len(beginning)
+    for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed, beginning=beginning):
+        piece = decoder.decode(_decode(vocabulary, drawn[:, 0])[known:])
+        known = 0
+        if piece:
+            yield piece
+    if rest := decoder.decode(b"", final=True):
+        yield rest
+
+
+def sample_texts(
+    model: SequenceModel,
+    vocabulary: Vocabulary,
+    samplers: Sequence[Sampler],
+    prompt: str | None,
+    *,
+    count: int,
+    length: int,
+    seed: int,
+    report: Report = no_report,
+    world: World = ALONE,
+) -> list[str]:
+    """Draw samples in one batch, and return each with its prompt.
+
+    A prompt of None is a line break, which is not a part of the returned text. The samples are divided over the
+    processes of `world`, all of which return the same texts. The errors are those of `encode_prompt` and `generate`.
+    """
+    check_minimum("count", count, 1)
+    own = world.share(count)
+
+    def draw_own() -> list[str]:
+        chunks: list[Tensor] = []
+        steps = 0
+        tokens, beginning = split_prompt(vocabulary, samplers, encode_prompt(vocabulary, prompt))
+        for chunk in generate(
+            model,
+            vocabulary,
+            samplers,
+            tokens,
+            count=count,
+            length=length,
+            seed=seed,
+            own=own,
+            beginning=beginning,
+        ):
+            chunks.append(chunk)
+            steps += len(chunk)
+            report(WorkProgressed("sampling", steps / length))
+        rows = torch.cat(chunks).unbind(1)
+        texts = [_decode(vocabulary, row)[len(beginning) :].decode("utf-8", "replace") for row in rows]
+        return [(prompt or "") + text for text in texts]
+
+    return [text for texts in world.collect(draw_own if own else list) for text in texts]
+
+
+def _decode(vocabulary: Vocabulary, drawn: Int[Tensor, " steps"]) -> bytes:
+    """Return the text of drawn symbols. A sample may end before its last step."""
+    return vocabulary.decode(cast("list[int]", drawn[drawn != NO_SYMBOL].tolist()))
+
+
+def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:
+    """Return the tokens of a prompt.
+
+    If the prompt is None, return a line break, or the first symbol of a vocabulary without a line break.
+
+    Raises:
+        DataError: If the prompt is not text, is empty, is not valid Unicode, or contains a symbol that is not in the
+            vocabulary.
+    """
+    if prompt == "":
+        raise DataError("the prompt is empty", hint="Pass at least one symbol, or omit the prompt.")
+    if prompt is not None:
+        return encode_text(vocabulary, prompt, "prompt")
+    try:
+        return torch.as_tensor(vocabulary.encode(b"\n").astype("int64"))
+    except UnknownSymbolError:
+        return torch.zeros(1, dtype=torch.int64)
+
+
+def encode_text(vocabulary: Vocabulary, text: str, name: str = "text") -> Int[Tensor, " length"]:
+    """Return the tokens of a text.
+
+    Args:
+        vocabulary: Vocabulary of the model.
+        text: The text.
+        name: Name of the text in errors.
+
+    Raises:
+        DataError: If the text is no str, is empty, is not valid Unicode, or contains a symbol that is not in the
+            vocabulary.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"the {name} is {describe_type(text)}, not text", hint="Pass a str.")
+    if not text:
+        raise DataError(f"the {name} is empty", hint="Pass at least one symbol.")
+    try:
+        # Bytes of a command line that are not UTF-8 are surrogates in Python.
+        return torch.as_tensor(vocabulary.encode(text.encode("utf-8", "surrogateescape")).astype("int64"))
+    except UnicodeEncodeError as error:
+        symbol = text[error.start]
+        raise DataError(f"the {name}'s symbol {symbol!r} at position {error.start} is not a character") from error
+    except UnknownSymbolError as error:
+        raise DataError(
+            f"the {name}'s symbol {error.symbol!r} at position {error.position} is not in the model's vocabulary",
+            hint=_known_symbols(vocabulary),
+        ) from error
+    except DataError as error:
+        raise DataError(f"the {name}: {error.message}", hint=error.hint) from error
+
+
+def _known_symbols(vocabulary: Vocabulary) -> str:
+    shown = min(vocabulary.size, 128)
+    symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
+    more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
+    return f"The vocabulary contains {symbols!r}{more}."

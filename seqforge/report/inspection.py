@@ -13,7 +13,7 @@ from torch import Tensor
 from seqforge.data.batches import Batch
 from seqforge.errors import DataError
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.text import encode_prompt, encode_text
+from seqforge.generation.generator import encode_prompt, encode_text
 from seqforge.kinds import Loss, Vocabulary
 from seqforge.model import SequenceModel
 from seqforge.runs.training_state import new_training_state

@@ -16,9 +16,8 @@ from markupsafe import Markup
 import seqforge
 from seqforge.errors import SeqforgeError, printable
 from seqforge.figures import format_count, format_duration
-from seqforge.report.curves import collect_curves
 from seqforge.report.examples import collect_examples
-from seqforge.report.facts import collect_facts
+from seqforge.report.facts import collect_curves, collect_facts
 from seqforge.report.likelihood import collect_confidences, collect_memory, collect_update
 from seqforge.report.samples import SampleReader
 from seqforge.report.units import collect_units

@@ -25,7 +25,7 @@ from seqforge.evaluation.likelihood import (
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, summarize
 from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.text import encode_prompt, sample_texts
+from seqforge.generation.generator import encode_prompt, sample_texts
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
 from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
 from seqforge.registry import Component

@@ -13,7 +13,7 @@ import torch
 import seqforge as sf
 from seqforge import Experiment, Registry, Run
 from seqforge.errors import RunError
-from seqforge.generation.text import sample_texts
+from seqforge.generation.generator import sample_texts
 from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from seqforge import train
-from seqforge.api.display import sample_html
-from seqforge.api.notebook import NotebookDisplay
+from seqforge.api.notebook import NotebookDisplay, sample_html
 from seqforge.events import Mark, Sampled
 
 

@@ -7,7 +7,7 @@ import torch
 
 from seqforge import Experiment
 from seqforge.generation.beginning import split_prompt
-from seqforge.generation.text import encode_prompt, sample_texts, stream_text
+from seqforge.generation.generator import encode_prompt, sample_texts, stream_text
 from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model import SequenceModel, build_model
 

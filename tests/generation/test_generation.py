@@ -9,8 +9,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.errors import DataError, PluginError
-from seqforge.generation.generator import generate
-from seqforge.generation.text import encode_prompt, sample_texts, stream_text
+from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
 from seqforge.kinds import Sampler, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seqforge.api.display import loss_curve
+from seqforge.api.notebook import loss_curve
 from seqforge.cli.compare import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory

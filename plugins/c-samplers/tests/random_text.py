@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.generation.text import sample_texts
+from seqforge.generation.generator import sample_texts
 from seqforge.kinds import Sampler, UnknownSymbolError, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
 

@@ -20,6 +20,6 @@ def seqforge_register(register: Register) -> None:
 @hookimpl
 def seqforge_diagnose() -> "list[Diagnosis]":
     """Describe the kernels that this processor can run."""
-    from seqforge_native.diagnosis import diagnose
+    from seqforge_native.library import diagnose
 
     return [diagnose()]

@@ -1,4 +1,4 @@
-"""The compiled kernels: which of them this processor can run, and how Python calls them."""
+"""The compiled kernels: which of them this processor can run, how Python calls them, and what `doctor` says of them."""
 
 import ctypes
 import importlib.machinery
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from seqforge.hardware import instruction_sets
+from seqforge.kinds import Diagnosis
 from seqforge_native.kernel_build import NEEDS, digest_sources
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18  # Linux on x86-64
@@ -218,3 +219,22 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
     if sources is not None:
         sources.restype = integer
     return Library(instruction_set, handle.seqforge_lanes(), sources() if sources else 0, functions)
+
+
+def diagnose() -> Diagnosis:
+    """Report the kernels that RNN, GRU and LSTM can run on, or why there are none."""
+    library = best_library()
+    if library is None:
+        return Diagnosis("native kernels", "no kernels", f"{missing_kernels()}.")
+    types = "bfloat16 and float32" if library.generates(torch.bfloat16) else "float32"
+    finding, advice = f"kernels for {library.name}, in {types}", None
+    if library.generates(torch.int8):
+        finding += ", and in int8 for sampling"
+    elif NEEDS["avx512_vnni"] <= instruction_sets():
+        finding, advice = f"{finding}; none for int8 were built", "Install seqforge-native again."
+    else:
+        finding += "; sampling in int8 needs AVX-512 VNNI, which this processor does not have"
+    if library.name != "amx" and NEEDS["amx"] <= instruction_sets():
+        reason = "were not built" if tiles_are_allowed() else "are not used: Linux does not allow them"
+        finding, advice = f"{finding}; those for AMX {reason}", "Install seqforge-native again, on Linux 5.16 or newer."
+    return Diagnosis("native kernels", finding, advice)

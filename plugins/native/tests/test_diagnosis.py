@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from seqforge_native import diagnosis
+from seqforge_native import library
 from seqforge_native.kernel_build import NEEDS
 from seqforge_native.library import Library
 
@@ -20,22 +20,22 @@ def test_the_reason_for_missing_int8_kernels_is_stated(
     processor: str, finding: str, advice: str | None, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     functions = {key: function for key, function in kernels.functions.items() if key[1] == torch.float32}
-    monkeypatch.setattr(diagnosis, "best_library", lambda: replace(kernels, functions=functions))
-    monkeypatch.setattr(diagnosis, "instruction_sets", lambda: frozenset(NEEDS[processor]))
-    found = diagnosis.diagnose()
+    monkeypatch.setattr(library, "best_library", lambda: replace(kernels, functions=functions))
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS[processor]))
+    found = library.diagnose()
     assert (found.finding, found.advice) == (f"kernels for {kernels.name}, {finding}", advice)
 
 
 def test_int8_kernels_are_reported(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosis, "best_library", lambda: kernels)
-    assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)
+    monkeypatch.setattr(library, "best_library", lambda: kernels)
+    assert library.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)
 
 
 @pytest.mark.parametrize(("allowed", "reason"), [(True, "were not built"), (False, "are not used: Linux does not")])
 def test_the_reason_for_missing_amx_kernels_is_stated(
     allowed: bool, reason: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnosis, "best_library", lambda: replace(kernels, name="avx512_bf16"))
-    monkeypatch.setattr(diagnosis, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
-    monkeypatch.setattr(diagnosis, "tiles_are_allowed", lambda: allowed)
-    assert f"those for AMX {reason}" in diagnosis.diagnose().finding
+    monkeypatch.setattr(library, "best_library", lambda: replace(kernels, name="avx512_bf16"))
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
+    monkeypatch.setattr(library, "tiles_are_allowed", lambda: allowed)
+    assert f"those for AMX {reason}" in library.diagnose().finding

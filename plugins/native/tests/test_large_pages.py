@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from seqforge_native.generation_weights import in_large_pages
+from seqforge_native.generation import in_large_pages
 
 MAPPINGS = Path("/proc/self/maps")
 

@@ -21,8 +21,7 @@ from seqforge_native.row_programs.memory import (
     whole_assembly,
 )
 from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.traced.evaluation import evaluate
-from seqforge_native.traced.recording import recorded_locations, trace_with_gradients
+from seqforge_native.traced.recording import evaluate, recorded_locations, trace_with_gradients
 from seqforge_native.traced.values import UntraceableError
 
 

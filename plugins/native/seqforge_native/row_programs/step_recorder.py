@@ -15,8 +15,7 @@ from seqforge.kinds import MatrixStateCell, Parts
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import Instruction, Value, View
 from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.traced.evaluation import compute
-from seqforge_native.traced.recording import operation_name
+from seqforge_native.traced.recording import compute, operation_name
 from seqforge_native.traced.values import UntraceableError
 
 
