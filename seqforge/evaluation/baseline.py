@@ -90,15 +90,15 @@ def with_baselines(scores: TextScores, baseline: TextScores) -> dict[str, Any]:
 
     Returns:
         Values by name. If a value has a baseline, it follows as `name.baseline`. If there are intervals, they are in
-        `intervals`, by the same names.
+        `intervals`, by the same names, and if there are sentences, they are in `summary`.
     """
     record: dict[str, Any] = {}
     for name, value in scores.values.items():
         record[name] = value
         if name in baseline.values:
             record[name + BASELINE] = baseline.values[name]
-    intervals = join_intervals(scores, baseline)
-    return {**record, "intervals": intervals} if intervals else record
+    further = {"intervals": join_intervals(scores, baseline), "summary": scores.summary}
+    return {**record, **{name: value for name, value in further.items() if value}}
 
 
 def join_intervals(scores: TextScores, baseline: TextScores) -> dict[str, Interval]:

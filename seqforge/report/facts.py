@@ -67,7 +67,7 @@ def collect_facts(run: LoadedRun) -> Facts:
         ("Model", _describe_model(experiment.table)),
         ("Corpus", str(start.get("corpus", experiment.corpus.name))),
         ("Splits", _describe_splits(start)),
-        *(("Backend", line) for line in _list(start, "backends")),
+        *(("Backend", line) for line in texts_of(start, "backends")),
         ("Initial weights", str(start.get("initial", ""))),
         ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
         ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
@@ -152,11 +152,12 @@ def _describe_splits(start: Mapping[str, Any]) -> str:
     training, validation = number_of(start, "training_size"), number_of(start, "validation_size")
     if training is None or validation is None:
         return ""
-    unit = next(iter(_list(start, "units")), "tokens")
+    unit = next(iter(texts_of(start, "units")), "tokens")
     return f"{training:,.0f} training and {validation:,.0f} validation {unit}"
 
 
-def _list(record: Mapping[str, Any], key: str) -> list[str]:
+def texts_of(record: Mapping[str, Any], key: str) -> list[str]:
+    """Return the items of a list in a record as texts, or an empty list if there is none."""
     value = record.get(key)
     return [str(part) for part in cast("list[object]", value)] if isinstance(value, list) else []
 

@@ -12,11 +12,13 @@ from pygments.lexers import find_lexer_class_for_filename
 from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tokentype
 
 from seqforge.distribution.world import ALONE
+from seqforge.errors import printable
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
+from seqforge.report.facts import texts_of
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import interval_of
 from seqforge.runs.samples import CHECKSUMS, SAMPLE, find_samples
@@ -50,7 +52,8 @@ class SampleReader:
 
         Returns:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
-            that were `omitted`, and the `scores` of the log as name, value, baseline, the intervals of both, and title.
+            that were `omitted`, the `summary` of the log in sentences, and its `scores` as name, value, baseline, the
+            intervals of both, and title.
         """
         scores = {record["step"]: record for record in self._run.records if record["event"] == SAMPLE}
         sampled = _spread(sorted(step for step in scores if scores[step].get(CHECKSUMS)), MOST_MOMENTS)
@@ -68,7 +71,9 @@ class SampleReader:
                 self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
-            moments.append({**moment, "omitted": omitted, "scores": self._tabulate_scores(scores[step])})
+            summary = [printable(line) for line in texts_of(scores[step], "summary")]
+            values = self._tabulate_scores(scores[step])
+            moments.append({**moment, "omitted": omitted, "summary": summary, "scores": values})
         return {"moments": moments}
 
     def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:

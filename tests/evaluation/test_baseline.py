@@ -110,7 +110,7 @@ def test_windows_are_scored_in_groups_of_the_sample_count(count: int, experiment
 
 def test_each_value_is_followed_by_its_baseline() -> None:
     record = with_baselines(
-        TextScores({"x": 1.0, "y": 2.0}, {"x": Interval(0.5, 1.5)}),
+        TextScores({"x": 1.0, "y": 2.0}, {"x": Interval(0.5, 1.5)}, summary=("a sentence",)),
         TextScores({"y": 3.0, "z": 4.0}, {"y": Interval(2.5, 3.5), "z": Interval(3.0, 5.0)}),
     )
     assert list(record.items()) == [
@@ -118,6 +118,7 @@ def test_each_value_is_followed_by_its_baseline() -> None:
         ("y", 2.0),
         ("y.baseline", 3.0),
         ("intervals", {"x": (0.5, 1.5), "y.baseline": (2.5, 3.5)}),
+        ("summary", ("a sentence",)),
     ]
 
 

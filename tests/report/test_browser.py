@@ -28,7 +28,8 @@ def address(trained: Path, registry: Any, tmp_path_factory: pytest.TempPathFacto
     for record in [record for record in run.metrics() if record["event"] == "sample"]:
         texts = [HOSTILE + path.read_text() for path in find_samples(run.directory.samples, record)]
         checksums = write_samples(run.directory.samples, record["step"], texts)
-        MetricsLog(run.directory.metrics).append("sample", record["step"], {**record, "checksums": checksums})
+        changed = {**record, "checksums": checksums, "summary": ["none of the brackets", HOSTILE]}
+        MetricsLog(run.directory.metrics).append("sample", record["step"], changed)
     record_start(run.path, 12, {"corpus": HOSTILE, "backends": [HOSTILE]})
     history = read_history(run.path)
     (run.path / "history.jsonl").write_bytes(to_lines([history[-1], *history[:-1]]))
@@ -80,6 +81,15 @@ def test_slider_shows_the_sample_of_each_moment(address: str, open_page: OpenPag
     slider.press("ArrowLeft")
     assert page.locator("output").inner_text() == "step 8"
     assert page.locator("pre.text").first.inner_text() != before
+
+
+def test_sentences_about_the_samples_are_before_the_table(address: str, open_page: OpenPage) -> None:
+    page = open_page(address)
+    assert page.locator("ul.summary li").first.inner_text() == "none of the brackets"
+    table = page.locator("table.values").first
+    assert table.is_hidden()
+    page.get_by_text("Every value").click()
+    assert table.is_visible()
 
 
 def test_confidence_lists_the_likeliest_symbols(address: str, open_page: OpenPage) -> None:

@@ -77,7 +77,11 @@ seqforge.parts.push((parent) => {
         seqforge.element("p", { className: "muted small" }, `${characters.toLocaleString("en")} characters${here.omitted ? `; ${here.omitted} more samples are in the run directory` : ""}`),
       );
     }
-    if (here.scores.length) side.append(scoreTable(here.scores));
+    if (here.summary.length) side.append(seqforge.element("ul", { className: "summary" }, ...here.summary.map((line) => seqforge.element("li", {}, line))));
+    if (here.scores.length) {
+      const summary = seqforge.element("summary", {}, "Every value");
+      side.append(seqforge.element("details", { open: !here.summary.length }, summary, scoreTable(here.scores)));
+    }
     side.hidden = side.childElementCount === 0;
     side.parentElement.classList.toggle("split", !side.hidden);
   }
