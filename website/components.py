@@ -1,9 +1,10 @@
 """Pages that list every component of the installed first-party plugins with all its options."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from seqforge.cli.plugins import option_rows
+from seqforge.kinds import Quantity
 from seqforge.kinds.table import KINDS, Kind
 from seqforge.registry import Registration, Registry
 from seqforge.registry.options import options_of
@@ -52,6 +53,7 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
     if entry.preset_of:
         origin += f" A preset: {entry.preset_of}."
     yield f"{origin}\n"
+    yield from _values(getattr(component, "quantities", {}))
     rows = list(option_rows(options_of(component, entry.kind, entry.qualified_name)))
     if not rows:
         yield "It has no options.\n"
@@ -61,6 +63,15 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
         default = row.default if row.default in ("required", "absent") else f"`{row.default}`"
         yield f"| `{row.name}` | {_cell(row.type)} | {_cell(default)} | {_cell(row.description)} |"
     yield "\n</div>\n"
+
+
+def _values(quantities: Mapping[str, Quantity]) -> Iterator[str]:
+    """Yield a table of the values of a metric, with what each means and when it is better."""
+    if quantities:
+        yield "| value | meaning | unit | better |\n|---|---|---|---|"
+        for name, value in quantities.items():
+            yield f"| `{name}` | {_cell(value.title)} | {value.unit} | {value.better} |"
+        yield ""
 
 
 def _cell(text: str) -> str:

@@ -77,7 +77,7 @@ class SampleReader:
         return {"moments": moments}
 
     def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:
-        titles = {
+        titles = {f"{name}.new_errors": "errors per 1,000 characters after the prompt" for name in self._metrics} | {
             f"{name}.{key}": quantity.title
             for name, metric in self._metrics.items()
             for key, quantity in metric.quantities.items()

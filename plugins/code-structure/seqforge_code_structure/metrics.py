@@ -45,6 +45,7 @@ class Brackets(Metric):
         ),
         "balanced": Quantity("functions and other units whose brackets all match", "share", "more"),
         "tails_balanced": Quantity("units cut by the end of a sample without a bracket error", "share", "more"),
+        "units": Quantity("complete functions and other units with brackets", "number", "neither"),
         "too_deep": Quantity("units that are nested too deep to be analyzed", "number", "less"),
     }
 
@@ -111,6 +112,7 @@ class Indentation(Metric):
             "more",
             "{} of the lines are indented as their brackets require",
         ),
+        "lines": Quantity("lines whose indentation is checked", "number", "neither"),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -151,6 +153,7 @@ class Identifiers(FittedMetric):
         "parses": _describe("units without a syntax error", better="more"),
         "found": _describe("complete functions that are checked", better="more"),
         "coverage": _describe("characters of code that parse", better="more"),
+        "functions": Quantity("functions, also with other errors", "number", "neither"),
     }
 
     def __init__(self) -> None:

@@ -6,17 +6,17 @@ given text. The pieces bound the memory while the index is built. The files are 
 only the pages that it needs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from pydivsufsort import divsufsort  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from seqforge.kinds import Finding, IndexedMetric, Score
+from seqforge.kinds import Finding, IndexedMetric, Quantity, Score
 
 PIECE = 64 << 20
 """Size of a piece in bytes. While its suffixes are sorted, it needs 5 times as much memory."""
@@ -173,6 +173,11 @@ class Memorization(IndexedMetric):
     metric keeps an index of the training text in the cache, of about 5 times its size.
     """
 
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "copied": Quantity("characters in copies", "share", "less", "{} of the characters are copies of training text"),
+        "longest": Quantity("characters of the longest copy", "number", "less"),
+        "mean_longest": Quantity("characters of the longest copy of a text, on average", "number", "less"),
+    }
     length: Annotated[
         int,
         Field(

@@ -1,14 +1,14 @@
 """Metrics of generated text in any language."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from seqforge.kinds import Metric, Score
+from seqforge.kinds import Metric, Quantity, Score
 
 _LIMIT = 200_000
 """Largest number of words or characters to count in all texts together, which bounds time and memory."""
@@ -22,6 +22,9 @@ class Distinct(Metric):
     number of words. The value falls as texts grow longer, so compare only samples of the same length.
     """
 
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        f"distinct_{n}": Quantity(f"different n-grams of length {n}", "share", "more") for n in (1, 2, 3)
+    }
     lengths: Annotated[
         tuple[Annotated[int, Field(ge=1, le=32)], ...],
         Field(min_length=1, max_length=8, description="Values of n; each gives a figure `distinct_n`."),
