@@ -7,7 +7,7 @@ NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
-.PHONY: run test lint examples trackers docs bench clean
+.PHONY: run test lint examples extras docs bench clean
 
 run: .venv/installed
 	@echo "C from linux-small, a model that is trained already:"
@@ -31,9 +31,9 @@ lint: .venv/installed-for-tests
 examples: .venv/installed-for-tests
 	.ci/examples $(BIN)
 
-# The trackers with all their libraries, which are too large for .venv.
-trackers: .venv/installed-for-tests
-	.ci/trackers $(BIN)
+# What needs the extras of plugins, whose libraries are too large for .venv.
+extras: .venv/installed-for-tests
+	.ci/extras $(BIN)
 
 # The generated pages, the site in site/, and its checks. To see changes of a page at once: .venv/bin/zensical serve
 docs: .venv/installed-for-tests
@@ -43,7 +43,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks all --markdown docs/results/benchmarks.md
 
 clean:
-	rm -rf .venv .venv-bench .venv-examples .venv-trackers site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-examples .venv-extras site .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -2,12 +2,14 @@
 
 import contextlib
 import difflib
+import importlib
 import re
 import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class SeqforgeError(Exception):
@@ -54,6 +56,24 @@ def warn(message: str) -> None:
     """Print one line on stderr. Do nothing if stderr is closed."""
     with contextlib.suppress(OSError):
         print(f"seqforge: {printable(message)}", file=sys.stderr)  # noqa: T201 - the only print of the core
+
+
+def import_library(module: str, package: str) -> Any:
+    """Import and return a module of a library that a plugin needs only for some of its components.
+
+    Args:
+        module: Name of the module.
+        package: What installs it, such as `seqforge-trackers[mlflow]`.
+
+    Raises:
+        PluginError: If it, or a module that it needs, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise PluginError(
+            f"the library cannot be imported: {error}", hint=f"To install it: pip install '{package}'"
+        ) from error
 
 
 _OUT_OF_MEMORY = (

@@ -20,6 +20,9 @@ REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.reg
 REQUIRED: dict[str, dict[str, Any]] = {
     "essentials/text": {"files": ["*.txt"]},
     "essentials/json-lines": {"files": ["*.jsonl"]},
+    "essentials/csv": {"files": ["*.csv"]},
+    "essentials/parquet": {"files": ["*.parquet"]},
+    "essentials/hugging-face": {"dataset": "name"},
     "essentials/inline": {"text": "hello"},
     **{
         f"essentials/{name}": {"cell": {"use": "lstm", "hidden_size": 4}}

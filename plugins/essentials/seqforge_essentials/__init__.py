@@ -26,7 +26,10 @@ _BLOCKS = {
 def seqforge_register(register: Register) -> None:
     """Register every component by name and import path."""
     register.add("corpus", "text", "seqforge_essentials.corpora:TextFiles")
-    register.add("corpus", "json-lines", "seqforge_essentials.json_lines:JsonLines")
+    register.add("corpus", "json-lines", "seqforge_essentials.record_files:JsonLines")
+    register.add("corpus", "csv", "seqforge_essentials.record_files:CsvFiles")
+    register.add("corpus", "parquet", "seqforge_essentials.parquet:ParquetFiles")
+    register.add("corpus", "hugging-face", "seqforge_essentials.parquet:HuggingFace")
     register.add("corpus", "inline", "seqforge_essentials.corpora:InlineText")
 
     register.add("vocabulary", "bytes", "seqforge_essentials.vocabularies:Bytes")

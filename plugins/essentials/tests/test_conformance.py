@@ -7,11 +7,11 @@ from typing import ClassVar
 from seqforge_essentials.attentions import Additive, Multiplicative
 from seqforge_essentials.corpora import InlineText, TextFiles
 from seqforge_essentials.initializers import Default, Normal, Orthogonal, Uniform
-from seqforge_essentials.json_lines import JsonLines
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Muon, NAdam, RAdam, RMSprop
+from seqforge_essentials.record_files import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
 from seqforge_essentials.vocabularies import Bytes, Characters

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seqforge_essentials import corpora, json_lines
+from seqforge_essentials import corpora, record_files
 from seqforge_essentials.corpora import TextFiles
-from seqforge_essentials.json_lines import JsonLines
+from seqforge_essentials.record_files import JsonLines
 
 from seqforge.errors import DataError
 
@@ -80,7 +80,7 @@ def test_a_file_that_decompresses_to_too_much_is_an_error(path: Path, monkeypatc
     path.write_bytes(gzip.compress(b" " * (8 << 20)))
     with pytest.raises(DataError, match="decompresses to more than"):
         list(TextFiles([path]).documents())
-    monkeypatch.setattr(json_lines, "_LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(record_files, "_LONGEST_LINE", 1 << 20)
     with pytest.raises(DataError, match="line 1: it has more than 1 MiB"):
         list(JsonLines([path]).documents())
 
@@ -108,5 +108,5 @@ def test_mistakes_name_file_line_and_key(
 
 
 def test_a_filter_without_a_match_is_an_error(path: Path) -> None:
-    with pytest.raises(DataError, match="no line of"):
+    with pytest.raises(DataError, match="nothing has a text with"):
         list(JsonLines([path], where={"language": "Ada"}).documents())

@@ -10,10 +10,12 @@ from typing import Annotated, Any, cast
 import tomli_w
 from pydantic import Field
 
+from seqforge.errors import import_library
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge_trackers.library import import_library
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+
+_PACKAGE = "seqforge-trackers[mlflow]"
 
 LONGEST_PARAMETER = 500
 """Largest number of characters of a parameter that every version of MLflow accepts."""
@@ -44,7 +46,7 @@ class MLflow(Tracker):
     def start(self, run: TrackedRun) -> str:
         """Create a run, or set the state of the existing run to running."""
         folder = run.directory.absolute().parent
-        library = import_library("mlflow", "mlflow")
+        library = import_library("mlflow", _PACKAGE)
         # Messages about the tables of a new database.
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -58,7 +60,7 @@ class MLflow(Tracker):
         experiment = found.experiment_id if found else self._client.create_experiment(self._experiment, artifacts)
         self._run = self._client.create_run(experiment, run_name=run.name).info.run_id
         parameters = list(_parameters(run.experiment, ""))
-        entity = import_library("mlflow.entities", "mlflow").Param
+        entity = import_library("mlflow.entities", _PACKAGE).Param
         for start in range(0, len(parameters), PARAMETERS_OF_BATCH):
             batch = [entity(name, value) for name, value in parameters[start : start + PARAMETERS_OF_BATCH]]
             self._client.log_batch(self._run, params=batch)
@@ -67,7 +69,7 @@ class MLflow(Tracker):
 
     def log_values(self, step: int, values: Mapping[str, float]) -> None:
         """Log metrics in one call."""
-        entity, now = import_library("mlflow.entities", "mlflow").Metric, int(1000 * time.time())
+        entity, now = import_library("mlflow.entities", _PACKAGE).Metric, int(1000 * time.time())
         metrics = [entity(_name(name), value, now, step) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=metrics)
 
@@ -88,7 +90,7 @@ class MLflow(Tracker):
 
 def database_uri(path: Path) -> str:
     """Return the URI of a SQLite file. SQLAlchemy quotes the characters of a path that have a meaning in a URI."""
-    uri: str = import_library("sqlalchemy", "mlflow").URL.create("sqlite", database=str(path)).render_as_string()
+    uri: str = import_library("sqlalchemy", _PACKAGE).URL.create("sqlite", database=str(path)).render_as_string()
     return uri
 
 

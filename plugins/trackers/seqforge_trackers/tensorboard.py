@@ -8,8 +8,8 @@ from typing import Any
 
 import tomli_w
 
+from seqforge.errors import import_library
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge_trackers.library import import_library
 
 FOLDER = "tensorboard"
 
@@ -29,7 +29,7 @@ class TensorBoard(Tracker):
         folder.mkdir(exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):  # A thread of the library would print a traceback.
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        writer = import_library("torch.utils.tensorboard", "tensorboard").SummaryWriter
+        writer = import_library("torch.utils.tensorboard", "seqforge-trackers[tensorboard]").SummaryWriter
         self._writer = writer(str(folder), purge_step=run.step + 1 if run.step else None)
         if not run.step:
             self._writer.add_text("experiment", _as_code(tomli_w.dumps(run.experiment)), 0)

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from seqforge.errors import import_library
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge_trackers.library import import_library
 
 
 class Trackio(Tracker):
@@ -26,7 +26,7 @@ class Trackio(Tracker):
 
     def start(self, run: TrackedRun) -> str:
         """Start a run, or continue the one with the same name."""
-        self._library = import_library("trackio", "trackio")
+        self._library = import_library("trackio", "seqforge-trackers[trackio]")
         short = re.sub(r"[^\w.-]", "-", run.name)[:100]
         name = run.identifier or f"{short}-{uuid.uuid4().hex[:8]}"
         with _quiet():

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from seqforge.errors import import_library
 from seqforge.kinds import TrackedRun, Tracker
-from seqforge_trackers.library import import_library
 
 
 class WeightsAndBiases(Tracker):
@@ -29,7 +29,7 @@ class WeightsAndBiases(Tracker):
 
     def start(self, run: TrackedRun) -> str:
         """Start a run, or continue the one with the same id."""
-        self._library = import_library("wandb", "wandb")
+        self._library = import_library("wandb", "seqforge-trackers[wandb]")
         identifier = run.identifier or uuid.uuid4().hex[:12]
         self._run = self._library.init(
             **self._options,
