@@ -130,7 +130,8 @@ class Evaluated:
         bits_per_character: The same in bits per character; None for labelled examples.
         perplexity: The exponential of `loss`; None for labelled examples.
         best: Whether the loss is the lowest of the run so far.
-        scores: Values of the experiment's prediction metrics, as `metric.value`; empty for a language model.
+        scores: Values of the experiment's prediction metrics, as `metric.value`; for a language model, the bits per
+            character of each source of a mixture, as `source.bits_per_character`.
         intervals: Bootstrap intervals of values by their names, such as "bits_per_character".
     """
 

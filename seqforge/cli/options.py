@@ -229,7 +229,7 @@ _FORMATS = {".jsonl": "json-lines", ".ndjson": "json-lines", ".csv": "csv", ".pa
 
 
 def _text_table(path: Path) -> dict[str, Any]:
-    """Return the tables of an experiment that trains on a text, on records of a file, or on all text files of a folder."""
+    """Return the tables of an experiment that trains on a text, on a table, or on all text files of a folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem).strip("-._") or "text"
     files = [str(path / "**") if path.is_dir() else str(path)]
     corpus = next((_FORMATS[suffix] for suffix in path.suffixes if suffix in _FORMATS), "text")

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqforge.data.mixture import Mixture
 from seqforge.data.splits import Spans
 from seqforge.data.token_file import MappedTokens, TokenFile
 from seqforge.distribution.world import ALONE, World
@@ -106,12 +107,12 @@ class TokenStream:
 class TrainingBatches:
     """The batches of a training split, each a pure function of the seed and the step.
 
-    In each epoch the documents are concatenated in a new order. The text is cut into rows of equal length, one for
-    each row of a batch. The state is carried from batch to batch and is reset at the start of an epoch.
+    In each epoch the documents of a mixture are concatenated in a new order. The text is cut into rows of equal length,
+    one for each row of a batch. The state is carried from batch to batch and is reset at the start of an epoch.
 
     Args:
         token_file: Encoded corpus.
-        spans: Training split.
+        mixture: Training split by its sources.
         rows: Number of rows in a batch.
         sequence_length: Number of steps in a batch.
         seed: Seed of the order of the documents.
@@ -126,7 +127,7 @@ class TrainingBatches:
     def __init__(
         self,
         token_file: TokenFile,
-        spans: Spans,
+        mixture: Mixture,
         rows: int,
         sequence_length: int,
         seed: int,
@@ -136,18 +137,18 @@ class TrainingBatches:
     ) -> None:
         self._with_starts = with_starts
         self._token_file = token_file
-        self._spans = spans
+        self._mixture = mixture
         self._sequence_length = sequence_length
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"], Bool[Tensor, "time batch"] | None] | None = None
         # The last token of a row is a target, but not an input.
-        self.row_length = (spans.length - 1) // rows
+        self.row_length = (mixture.length - 1) // rows
         self.steps_per_epoch = self.row_length // sequence_length
         if self.steps_per_epoch < 1:  # It is negative for an empty split.
             raise DataError(
-                f"the training split has {spans.length:,} tokens, too few for one batch of {rows:,} sequences × "
+                f"the training split has {mixture.length:,} tokens, too few for one batch of {rows:,} sequences × "
                 f"{sequence_length} steps, which needs {rows * sequence_length + 1:,}",
                 hint="Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use "
                 "more text.",
@@ -183,10 +184,7 @@ class TrainingBatches:
 
     def _epoch_stream(self, epoch: int) -> TokenStream:
         if self._stream is None or self._stream[0] != epoch:
-            spans = self._spans
-            if self._shuffle:
-                generator = np.random.default_rng([self._seed, epoch])
-                spans = spans.reorder(generator.permutation(len(spans.starts)))
+            spans = self._mixture.of_epoch(epoch, self._seed, self._shuffle)
             self._stream = (epoch, TokenStream(self._token_file, spans))
         return self._stream[1]
 

@@ -40,12 +40,14 @@ class Dataset:
         token_file: Encoded corpus.
         vocabulary: Vocabulary of the tokens.
         splits: Pieces of the token file in each split.
+        weights: Weight of each source of a mixture; empty for other corpora.
     """
 
     description: str
     token_file: TokenFile
     vocabulary: Vocabulary
     splits: dict[SplitName, Spans]
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
     _characters_per_token: dict[SplitName, float] = field(
         default_factory=dict[SplitName, float], init=False, repr=False, compare=False
     )
@@ -56,11 +58,13 @@ class Dataset:
         if name not in self._characters_per_token:
             length = self.splits[name].length
             # A split may lie inside of one character.
-            self._characters_per_token[name] = max(1, self._count_characters(name)) / length if length else 1.0
+            characters = max(1, self.count_characters(self.splits[name]))
+            self._characters_per_token[name] = characters / length if length else 1.0
         return self._characters_per_token[name]
 
-    def _count_characters(self, name: SplitName) -> int:
-        file, spans = self.token_file, self.splits[name]
+    def count_characters(self, spans: Spans) -> int:
+        """Return the number of characters that begin in some pieces."""
+        file = self.token_file
         documents = np.searchsorted(file.stops, spans.starts, side="right")
         whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]
         characters = int(file.characters[documents[whole]].sum())
@@ -131,7 +135,7 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
         token_file = load_token_file(corpus, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
-    return Dataset(corpus.describe(), token_file, vocabulary, splits)
+    return Dataset(corpus.describe(), token_file, vocabulary, splits, corpus.weights())
 
 
 def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:

@@ -33,6 +33,18 @@ class Spans:
         """Return the pieces in another order."""
         return Spans(self.starts[order], self.stops[order])
 
+    def select(self, selected: NDArray[np.bool_]) -> "Spans":
+        """Return some of the pieces."""
+        return Spans(self.starts[selected], self.stops[selected])
+
+    def clip(self, start: int, stop: int) -> "Spans":
+        """Return the part of the pieces between two places, counted in tokens from the beginning of the first piece."""
+        lengths = self.stops - self.starts
+        offsets = np.cumsum(lengths) - lengths
+        starts = self.starts + np.clip(start - offsets, 0, lengths)
+        stops = self.starts + np.clip(stop - offsets, 0, lengths)
+        return Spans(starts, stops).select(stops > starts)
+
     def cut(self, length: int) -> "Spans":
         """Return the pieces cut into pieces of at most `length` tokens, in the same order."""
         starts = [
@@ -57,9 +69,9 @@ def split(
     if by == "document":
         hashes = np.array([hash_to_unit_interval(name) for name in token_file.names])
         return {
-            "training": _select(whole, hashes >= test_fraction + validation_fraction),
-            "validation": _select(whole, (hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
-            "test": _select(whole, hashes < test_fraction),
+            "training": whole.select(hashes >= test_fraction + validation_fraction),
+            "validation": whole.select((hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
+            "test": whole.select(hashes < test_fraction),
         }
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
@@ -87,10 +99,6 @@ def hash_to_unit_interval(name: str) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _select(spans: Spans, selected: NDArray[np.bool_]) -> Spans:
-    return Spans(spans.starts[selected], spans.stops[selected])
-
-
 def _clip(spans: Spans, start: int, stop: int) -> Spans:
     clipped = Spans(np.clip(spans.starts, start, stop), np.clip(spans.stops, start, stop))
-    return _select(clipped, clipped.stops > clipped.starts)
+    return clipped.select(clipped.stops > clipped.starts)

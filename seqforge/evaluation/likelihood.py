@@ -1,8 +1,8 @@
 """The likelihood of held-out text under a language model."""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -35,12 +35,14 @@ class LikelihoodScore:
         tokens: Number of tokens that were predicted.
         characters_per_token: Mean number of characters per token.
         interval: Bootstrap interval of the loss; None if the text is too short.
+        sources: Bits per character of each source of a mixture; empty for other corpora.
     """
 
     loss: float
     tokens: int
     characters_per_token: float
     interval: Interval | None = None
+    sources: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def bits_per_character(self) -> float:
@@ -75,7 +77,7 @@ class LikelihoodScore:
         perplexity = self.perplexity if math.isfinite(self.perplexity) else None
         bits = self.bits_per_character
         values = {"loss": self.loss, "bits_per_character": bits, "perplexity": perplexity, "tokens": self.tokens}
-        return {**values, "intervals": finite_intervals(self.intervals)}
+        return {**values, **self._by_source(), "intervals": finite_intervals(self.intervals)}
 
     def lines(self) -> Iterator[str]:
         """Yield the values, with their intervals, as lines of text."""
@@ -83,12 +85,16 @@ class LikelihoodScore:
         yield f"  loss                {self.loss:.4f} nats per token{shown.get('loss', '')}"
         yield f"  bits per character  {self.bits_per_character:.4f}{shown.get('bits_per_character', '')}"
         yield f"  perplexity          {self.perplexity:.4f} per token{shown.get('perplexity', '')}"
+        for name, bits in self.sources.items():
+            yield f"  {name:<18}  {bits:.4f} bits per character"
 
     def event(self, step: int, *, best: bool) -> Evaluated:
         """Return the event for callbacks."""
-        return Evaluated(
-            step, self.loss, self.bits_per_character, self.perplexity, best, intervals=finite_intervals(self.intervals)
-        )
+        intervals = finite_intervals(self.intervals)
+        return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best, self._by_source(), intervals)
+
+    def _by_source(self) -> dict[str, float]:
+        return {f"{name}.bits_per_character": bits for name, bits in self.sources.items()}
 
 
 def _perplexity(loss: float) -> float:
@@ -174,24 +180,11 @@ def score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tu
     return losses.reshape(targets.shape).sum(0), after
 
 
-def score_likelihood(
-    model: SequenceModel,
-    batches: Iterable[Batch],
-    characters_per_token: float,
-    target_count: int = 0,
-    report: Report = no_report,
-    world: World = ALONE,
-) -> LikelihoodScore:
-    """Score text, with the state carried from batch to batch.
-
-    The arguments and errors are those of `score_blocks`; `characters_per_token` is the mean number of characters of a
-    token. The interval is that of blocks of `BLOCK` tokens.
-    """
-    return summarize_blocks(*score_blocks(model, batches, target_count, report, world), characters_per_token)
-
-
 def summarize_blocks(nats: Vector, counts: Vector, characters_per_token: float) -> LikelihoodScore:
-    """Return the score of a text from its blocks, as `score_blocks` returns them."""
+    """Return the score of a text from its blocks, as `score_blocks` returns them.
+
+    The interval is that of blocks of `BLOCK` tokens.
+    """
     total, count = nats.sum().item(), int(counts.sum())
     # Short blocks that follow each other are joined, since they are not independent.
     joined = max(1, min(max(round(BLOCK / counts.max()), len(counts) // MOST_BLOCKS), len(counts) // FEWEST_BLOCKS))

@@ -1,7 +1,7 @@
 """Corpora: sources of named text documents. Also the type of their path options."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -53,6 +53,14 @@ class Corpus(ABC):
             report: Function to call repeatedly with a `WorkProgressed`. The engine reports the documents itself.
         """
         return self.documents()
+
+    def weights(self) -> Mapping[str, float]:
+        """Return the weight of each source in training, if there are several; by default none.
+
+        The first part of the name of a document, before the first slash, is that of its source. In training, the
+        sources have shares of the tokens in proportion to their weights, which are positive.
+        """
+        return {}
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
 from seqforge.data.dataset import Dataset, prepare
+from seqforge.data.mixture import divide, mix
 from seqforge.data.splits import SplitName, check_split
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError
@@ -19,8 +21,10 @@ from seqforge.evaluation.likelihood import (
     BLOCK,
     FEWEST_BLOCKS,
     LikelihoodScore,
+    Vector,
+    bits_per_character,
     score_blocks,
-    score_likelihood,
+    summarize_blocks,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, summarize
 from seqforge.events import Report, Units, WorkProgressed, no_report
@@ -69,7 +73,7 @@ def prepare_training(
         spans = spans.cut(experiment.data.piece_length)
     batches = TrainingBatches(
         dataset.token_file,
-        spans,
+        mix(spans, dataset.token_file, dataset.weights),
         rows=training.batch_size * training.accumulation,
         sequence_length=training.sequence_length,
         seed=experiment.identity.seed,
@@ -262,12 +266,23 @@ def _score_split(
     report: Report,
     world: World,
 ) -> LikelihoodScore:
-    spans, training = dataset.splits[split], experiment.training
+    whole, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
     resets = experiment.data.resets_at_documents
-    batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world, with_starts=resets)
-    targets = min(spans.length - 1, limit or spans.length)
-    return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report, world)
+    sources = divide(whole, dataset.token_file, dataset.weights) if dataset.weights else {"": whole}
+    nats, counts, bits = list[Vector](), list[Vector](), dict[str, float]()
+    for name, spans in sources.items():
+        if spans.length < 2:
+            continue
+        limited = None if limit is None else max(1, limit * spans.length // whole.length)
+        batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limited, world=world, with_starts=resets)
+        targets = min(spans.length - 1, limited or spans.length)
+        for values, blocks in zip((nats, counts), score_blocks(model, batches, targets, report, world), strict=True):
+            values.append(blocks)
+        ratio = dataset.count_characters(spans) / spans.length
+        bits[name] = bits_per_character(float(nats[-1].sum() / counts[-1].sum()), ratio)
+    score = summarize_blocks(np.concatenate(nats), np.concatenate(counts), dataset.characters_per_token(split))
+    return replace(score, sources=bits) if dataset.weights else score
 
 
 def _draw_samples(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.vocabularies import Characters
 
 from seqforge.data.batches import EVALUATION_ROW, Batch, TrainingBatches, evaluation_batches
+from seqforge.data.mixture import mix
 from seqforge.data.splits import Spans, split
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError
@@ -44,7 +45,9 @@ MakeBatches = Callable[..., TrainingBatches]
 @pytest.fixture(scope="session")
 def make_batches(token_file: TokenFile, spans: Spans) -> MakeBatches:
     def make(rows: int = 3, sequence_length: int = 5, seed: int = 0, shuffle: bool = True) -> TrainingBatches:
-        return TrainingBatches(token_file, spans, rows, sequence_length, seed, shuffle, with_starts=True)
+        return TrainingBatches(
+            token_file, mix(spans, token_file, {}), rows, sequence_length, seed, shuffle, with_starts=True
+        )
 
     return make
 
@@ -212,7 +215,7 @@ def test_a_split_shorter_than_one_batch_is_an_error(
 def test_a_split_of_at_most_one_token_is_an_error(token_file: TokenFile, length: int):
     nothing = Spans(np.zeros(length, dtype=np.int64), np.ones(length, dtype=np.int64))
     with pytest.raises(DataError, match=f"the training split has {length} tokens, too few"):
-        TrainingBatches(token_file, nothing, 1, 1, 0, True, own_rows=map(int, ["not read"]))
+        TrainingBatches(token_file, mix(nothing, token_file, {}), 1, 1, 0, True, own_rows=map(int, ["not read"]))
 
 
 @given(rows=st.integers(1, 4), parts=st.integers(1, 4), continues=st.booleans())

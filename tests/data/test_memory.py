@@ -15,6 +15,7 @@ BOUND = 16 * MEGABYTE
 SCRIPT = """
 import resource, sys
 from seqforge.data.batches import TrainingBatches, evaluation_batches
+from seqforge.data.mixture import mix
 from seqforge.data.splits import split
 from made_corpora import Generated, encode
 
@@ -24,7 +25,7 @@ def peak():
 def read(count):
     token_file = encode(Generated(count, 64_000), sys.argv[1])
     spans = split(token_file, "document", 0.5, 0.0)
-    batches = TrainingBatches(token_file, spans["training"], 32, 100, 0, True)
+    batches = TrainingBatches(token_file, mix(spans["training"], token_file, {}), 32, 100, 0, True)
     for step in range(0, batches.steps_per_epoch, max(1, batches.steps_per_epoch // 100)):
         batches.batch(step)
     for batch in evaluation_batches(token_file, spans["validation"], 32, 1000):

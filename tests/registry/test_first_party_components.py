@@ -24,6 +24,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "essentials/parquet": {"files": ["*.parquet"]},
     "essentials/hugging-face": {"dataset": "name"},
     "essentials/inline": {"text": "hello"},
+    "essentials/mixture": {"corpora": [{"use": "inline", "text": "a"}, {"use": "inline", "text": "b"}]},
     **{
         f"essentials/{name}": {"cell": {"use": "lstm", "hidden_size": 4}}
         for name in ("block", "griffin-block", "xlstm-block", "slstm-block", "gated-deltanet-block")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from seqforge import Run, train
 from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.evaluation.likelihood import LikelihoodScore, score_likelihood
+from seqforge.evaluation.likelihood import LikelihoodScore, score_blocks, summarize_blocks
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model import SequenceModel, build_model
 from seqforge.training.dynamic_evaluation import check_learning_rate, score_dynamically
@@ -61,7 +61,7 @@ def test_each_sequence_is_scored_by_the_weights_before_its_update(experiment: An
 
 def test_a_learning_rate_near_zero_gives_the_score_of_fixed_weights(experiment: Any) -> None:
     chosen, tokens = experiment(), random_tokens(500)
-    fixed = score_likelihood(build_model(chosen, SYMBOLS), cut(tokens), 1.0)
+    fixed = summarize_blocks(*score_blocks(build_model(chosen, SYMBOLS), cut(tokens)), 1.0)
     assert score(chosen, tokens, 1e-12).loss == pytest.approx(fixed.loss, abs=1e-6)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from seqforge import use
 from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation.likelihood import score_likelihood
+from seqforge.evaluation.likelihood import score_blocks, summarize_blocks
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
 from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks import text_losses
@@ -101,7 +101,7 @@ def test_only_with_a_carried_state_a_dependency_across_chunks_is_learned() -> No
             chunks = [
                 Batch(tokens[i].view(1, 1), tokens[i + 1].view(1, 1), continues=False) for i in range(len(tokens) - 1)
             ]
-        return score_likelihood(state.model, chunks, 1.0).loss
+        return summarize_blocks(*score_blocks(state.model, chunks), 1.0).loss
 
     # Without a state the two "l"s of five symbols cost ln 2 each.
     floor_without_state = 2 / 5 * math.log(2)
@@ -177,7 +177,7 @@ def test_the_score_equals_the_likelihood_computed_by_hand(experiment: Any) -> No
     targets = one.targets.clone()
     targets[5:, 2] = IGNORED_TARGET
     one = Batch(one.inputs, targets, continues=False)
-    score = score_likelihood(model, [one], characters_per_token=2.0)
+    score = summarize_blocks(*score_blocks(model, [one]), characters_per_token=2.0)
     with torch.no_grad():
         logits, _ = model(one.inputs, model.initial_states(3))
     kept = one.targets != IGNORED_TARGET

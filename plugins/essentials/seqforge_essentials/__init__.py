@@ -30,6 +30,7 @@ def seqforge_register(register: Register) -> None:
     register.add("corpus", "csv", "seqforge_essentials.record_files:CsvFiles")
     register.add("corpus", "parquet", "seqforge_essentials.parquet:ParquetFiles")
     register.add("corpus", "hugging-face", "seqforge_essentials.parquet:HuggingFace")
+    register.add("corpus", "mixture", "seqforge_essentials.mixture:Mixture")
     register.add("corpus", "inline", "seqforge_essentials.corpora:InlineText")
 
     register.add("vocabulary", "bytes", "seqforge_essentials.vocabularies:Bytes")

@@ -2,87 +2,18 @@
 
 import codecs
 import hashlib
-import io
 import json
 import os
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from seqforge.errors import DataError
 from seqforge.kinds import Corpus, Document, ExperimentPath
-from seqforge.storage.decompression import CHUNK_SIZE, DamagedFileError, decompress_file
-
-_MOST_BYTES = 4 << 30
-"""Size limit of what one file decompresses to. A small file can be made to fill any memory."""
-
-
-class _Chunks(io.RawIOBase):
-    """The chunks of a file as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        if not self._left:
-            self._left = memoryview(next(self._chunks, b""))
-        count = min(len(buffer), len(self._left))
-        buffer[:count], self._left = self._left[:count], self._left[count:]
-        return count
-
-
-@contextmanager
-def open_chunks(path: Path) -> Generator[Iterator[bytes]]:
-    """Open a file as chunks of its content, decompressed if its first bytes say that it is compressed.
-
-    Raises:
-        DataError: If it cannot be read, or is damaged.
-    """
-    try:
-        with path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
-            yield chunks
-    except DamagedFileError as error:
-        raise DataError(f"{path}: the file is damaged: {error}", hint="Copy or download it again.") from error
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror}", hint="Check that the file exists and that you may read it."
-        ) from error
-
-
-@contextmanager
-def open_file(path: Path) -> Generator[io.BufferedReader]:
-    """Open a file for reading in pieces and lines, as `open_chunks` does."""
-    with open_chunks(path) as chunks:
-        yield io.BufferedReader(_Chunks(chunks), CHUNK_SIZE)
-
-
-def read_file(path: Path) -> bytes:
-    """Return the content of a file, decompressed if it is compressed.
-
-    Raises:
-        DataError: If it cannot be read, is damaged, or decompresses to more than 4 GiB.
-    """
-    pieces, size = list[bytes](), 0
-    with open_chunks(path) as chunks:
-        limit = max(_MOST_BYTES, path.stat().st_size)
-        for piece in chunks:
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise DataError(
-                    f"{path}: decompresses to more than {_MOST_BYTES >> 30} GiB",
-                    hint="Decompress it, and divide it into several files.",
-                )
-    return b"".join(pieces)
-
+from seqforge_essentials.archives import read_members
 
 Files = Annotated[
     list[ExperimentPath],
@@ -183,7 +114,7 @@ class TextFiles(FileCorpus):
     """Text files selected by glob patterns, one document each, in any encoding that Python supports.
 
     Line ends stay as they are. A byte order mark at the start of a file is not part of its text. A file that is
-    compressed with gzip, bzip2 or xz is decompressed.
+    compressed with gzip, bzip2 or xz is decompressed. Each file in a zip or tar archive is a document.
 
     A pattern may contain `*`, `?`, `[…]`, and `**`, which matches any number of folders. `**` at the end of a pattern
     matches every file below. Only a pattern that contains a name with a leading dot matches such names. The
@@ -199,9 +130,11 @@ class TextFiles(FileCorpus):
         encoding: Annotated[
             str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
         ] = "utf-8",
+        members: Annotated[str, Field(description="Pattern of the files in an archive, such as `*.txt`.")] = "*",
     ) -> None:
         super().__init__(files)
         self._encoding = _find_encoding(encoding)
+        self._members = members
 
     def documents(self) -> Iterator[Document]:
         """Yield every file, converted to UTF-8, in the order of the paths.
@@ -210,7 +143,9 @@ class TextFiles(FileCorpus):
             DataError: If a pattern matches no file, or a file cannot be read or decoded.
         """
         for name, path in self.files.items():
-            yield Document(name, _to_utf8(read_file(path), self._encoding, path))
+            for member, content in read_members(path, self._members):
+                place = path / member if member else path
+                yield Document(f"{name}/{member}" if member else name, _to_utf8(content, self._encoding, place))
 
     def fingerprint(self) -> str:
         """Return a digest of the encoding, and of the files.

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from seqforge.errors import DataError
-from seqforge_essentials.corpora import Files, open_file
+from seqforge_essentials.archives import open_file
+from seqforge_essentials.corpora import Files
 from seqforge_essentials.records import RecordFiles, TextField, Where
 
 _LONGEST_LINE = 1 << 28

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seqforge_essentials import corpora, record_files
+from seqforge_essentials import archives, record_files
 from seqforge_essentials.corpora import TextFiles
 from seqforge_essentials.record_files import JsonLines
 
@@ -76,7 +76,7 @@ def test_a_damaged_compressed_file_is_an_error(path: Path, compress: Callable[[b
 
 
 def test_a_file_that_decompresses_to_too_much_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpora, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(archives, "MOST_BYTES", 1 << 20)
     path.write_bytes(gzip.compress(b" " * (8 << 20)))
     with pytest.raises(DataError, match="decompresses to more than"):
         list(TextFiles([path]).documents())

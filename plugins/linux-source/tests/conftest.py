@@ -2,15 +2,14 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import os
 import re
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
+from tar_files import make_tar
 
 FILES = {
     "COPYING": b"not C\n",
@@ -55,23 +54,7 @@ def c_files():
 
 
 @pytest.fixture(scope="session")
-def make_tar():
-    """Return a function that packs contents with names or `TarInfo`s into an uncompressed archive."""
-
-    def make(members, tar_format=tarfile.GNU_FORMAT):
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=tar_format) as archive:
-            for member, content in members:
-                info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo(member)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-        return buffer.getvalue()
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def kernel_tar(make_tar):
+def kernel_tar():
     """Return the small tree as an archive in which everything is in one folder, as in a release."""
     return make_tar((f"linux-6.12/{name}", content) for name, content in FILES.items())
 

@@ -12,6 +12,7 @@ import pytest
 from seqforge_linux_source import archive as archive_module
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.source import Reading, Selection
+from tar_files import make_tar
 
 from seqforge.errors import DataError
 
@@ -19,7 +20,7 @@ EVERYTHING = Selection(["**"], [], [".c", ".h"])
 
 
 @pytest.fixture
-def write(tmp_path, make_tar):
+def write(tmp_path):
     """Return a function that writes members to an archive file."""
 
     def write(members, name="test.tar", compress=bytes):

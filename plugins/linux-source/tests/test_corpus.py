@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.locate import Places
+from tar_files import make_tar
 
 from seqforge.errors import DataError
 from seqforge.registry import Component, Registry
@@ -51,7 +52,7 @@ def test_documents_of_the_environment_variable(kernel_archive, c_files, monkeypa
     assert str(kernel_archive) in corpus.describe()
 
 
-def test_progress_reaches_the_engine_while_nothing_is_selected(make_tar, tmp_path):
+def test_progress_reaches_the_engine_while_nothing_is_selected(tmp_path):
     path = tmp_path / "large.tar"
     path.write_bytes(make_tar([("zeros.bin", bytes(100 << 20)), ("a.c", b"a")]))
     events = []

@@ -7,9 +7,10 @@ import tarfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_linux_source.archive import ByteStream, read_regular_files
+from tar_files import make_tar
 
 from seqforge.storage.decompression import DamagedFileError
+from seqforge.storage.tar_stream import ByteStream, read_regular_files
 
 names = st.text(st.sampled_from("ab/é. "), min_size=1, max_size=300).filter(lambda name: not name.endswith("/"))
 contents = st.one_of(st.binary(max_size=20), st.integers(0, 2000).map(bytes))
@@ -35,7 +36,7 @@ def with_checksum(header):
 
 @settings(deadline=None)
 @given(members=st.lists(st.tuples(names, contents), max_size=5), tar_format=formats, chunk_size=st.integers(1, 3000))
-def test_files_written_by_tarfile_are_read(make_tar, members, tar_format, chunk_size):
+def test_files_written_by_tarfile_are_read(members, tar_format, chunk_size):
     if tar_format == tarfile.USTAR_FORMAT:
         members = [(name[:80].rstrip("/") or "a", content) for name, content in members]
     archive = make_tar(members, tar_format)
@@ -45,7 +46,7 @@ def test_files_written_by_tarfile_are_read(make_tar, members, tar_format, chunk_
 
 @settings(deadline=None)
 @given(st.data())
-def test_damaged_archives_are_read_or_raise_the_documented_error(make_tar, data):
+def test_damaged_archives_are_read_or_raise_the_documented_error(data):
     archive = bytearray(make_tar([("a.c", b"x" * 600), ("b" * 150, b"y")], tarfile.PAX_FORMAT))
     for _ in range(data.draw(st.integers(0, 4))):
         archive[data.draw(st.integers(0, 4096))] = data.draw(st.integers(0, 255))
@@ -58,7 +59,7 @@ def test_damaged_archives_are_read_or_raise_the_documented_error(make_tar, data)
 @pytest.mark.parametrize(
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
 )
-def test_members_that_are_not_regular_files_are_skipped(make_tar, kind):
+def test_members_that_are_not_regular_files_are_skipped(kind):
     odd = tarfile.TarInfo("odd.c")
     odd.type, odd.linkname = kind, "/etc/passwd"
 
@@ -73,7 +74,7 @@ def test_link_with_a_size_has_no_content():
     assert read(link.tobuf() + after.tobuf() + bytes(1024)) == [(b"b.c", b"")]
 
 
-def test_sparse_file_is_skipped_with_its_map(make_tar):
+def test_sparse_file_is_skipped_with_its_map():
     sparse = bytearray(tarfile.TarInfo("holes.c").tobuf(tarfile.GNU_FORMAT))
     sparse[156:157] = b"S"
     sparse[482] = 1
@@ -86,7 +87,7 @@ def test_sparse_file_is_skipped_with_its_map(make_tar):
     assert read(archive) == [(b"b.c", b"b")]
 
 
-def test_sparse_file_of_pax_is_skipped(make_tar):
+def test_sparse_file_of_pax_is_skipped():
     sparse = tarfile.TarInfo("holes.c")
     sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes.c"}
 
@@ -95,7 +96,7 @@ def test_sparse_file_of_pax_is_skipped(make_tar):
     ]
 
 
-def test_global_header_is_skipped(make_tar):
+def test_global_header_is_skipped():
     # `git archive` writes the commit into such a header.
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "c0ffee"}) as tar:
@@ -104,7 +105,7 @@ def test_global_header_is_skipped(make_tar):
     assert read(buffer.getvalue()) == [(b"a.c", b"")]
 
 
-def test_size_in_a_pax_header_has_precedence(make_tar):
+def test_size_in_a_pax_header_has_precedence():
     large = tarfile.TarInfo("large.c")
     large.pax_headers = {"size": "3"}
     archive = bytearray(make_tar([(large, b"abc")], tarfile.PAX_FORMAT))
@@ -170,7 +171,7 @@ def test_map_of_a_sparse_file_is_limited():
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_wrong_checksum_is_rejected(make_tar, place):
+def test_wrong_checksum_is_rejected(place):
     archive = bytearray(make_tar([("a.c", b"a"), ("b.c", b"b")]))
     archive[place * 1024] ^= 1
 
@@ -178,7 +179,7 @@ def test_wrong_checksum_is_rejected(make_tar, place):
         read(bytes(archive))
 
 
-def test_archive_without_its_end_is_an_error(make_tar):
+def test_archive_without_its_end_is_an_error():
     archive = make_tar([("a.c", b"a")])
 
     with pytest.raises(DamagedFileError, match="ends too soon"):
