@@ -3,16 +3,12 @@
 Every command of seqforge imports this module, so it imports all else inside functions. None of it needs torch.
 """
 
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from seqforge.errors import DataError, did_you_mean
-
-_Result = TypeVar("_Result")
 
 
 def c_structure(
@@ -86,7 +82,7 @@ def c_structure(
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
     from seqforge_code_structure.report import Report
-    from seqforge_code_structure.sources import Settings, analyze_files, find_files
+    from seqforge_code_structure.sources import Settings, analyze_file, find_files, map_files, show_progress
 
     try:
         if lexicon and no_lexicon:
@@ -105,7 +101,7 @@ def c_structure(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     unread = 0
-    for found in _show_progress(analyze_files(names, settings), len(names)):
+    for found in show_progress(map_files(lambda name: analyze_file(name, settings), names), len(names)):
         if found.problem:
             typer.echo(f"error: {found.problem}", err=True)
             unread += 1
@@ -119,29 +115,22 @@ def c_structure(
 def _show_rates(files: list[str], reference: list[str], lexicon: "Path | None", as_json: bool) -> None:
     """Print the rates of errors in files, compared with those in a reference."""
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-    from seqforge_code_structure.rates import find_rates, print_rates, score_files
-    from seqforge_code_structure.sources import find_files
+    from seqforge_code_structure.rates import find_rates, print_rates, score_file
+    from seqforge_code_structure.sources import find_files, map_files, show_progress
 
     names = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
     groups = [find_files(files), find_files(reference)]
     scores = [
-        [scored for texts in _show_progress(score_files(group, names), len(group)) for scored in texts]
+        [
+            scored
+            for texts in show_progress(map_files(lambda file: score_file(file, names), group, fewest=2), len(group))
+            for scored in texts
+        ]
         for group in groups
         if group
     ]
     rates = [find_rates(texts) for texts in scores]
     print_rates(rates[0], len(scores[0]), *((rates[1], len(scores[1])) if reference else (None, 0)), as_json=as_json)
-
-
-def _show_progress(results: "Iterable[_Result]", files: int) -> "Iterator[_Result]":
-    """Yield the result of each file, and show their number on a terminal."""
-    shown = sys.stderr.isatty() and files > 1
-    for number, result in enumerate(results, start=1):
-        yield result
-        if shown:
-            typer.echo(f"\r\033[K{number:,} of {files:,} files", err=True, nl=False)
-    if shown:
-        typer.echo("\r\033[K", err=True, nl=False)
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:

@@ -1,11 +1,8 @@
 """Rates of errors in the texts of any program or model, for `seqforge c-structure --rates`."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from functools import cache
-from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import typer
@@ -62,32 +59,19 @@ def list_quantities() -> dict[str, Quantity]:
     }
 
 
-def _prepare(lexicon: Lexicon) -> None:
-    identifiers = _build_metrics()["identifiers"]
-    assert isinstance(identifiers, Identifiers)  # noqa: S101
-    identifiers.lexicon = lexicon
-
-
-def _score_file(file: str) -> list[dict[str, Score]]:
-    text = read_text(file)
-    texts = [text[start:stop] for start, stop in find_samples(text)]
-    return [{name: metric.score([each]) for name, metric in _build_metrics().items()} for each in texts]
-
-
-def score_files(files: Sequence[str], lexicon: Lexicon) -> Iterator[list[dict[str, Score]]]:
-    """Yield the scores of each text of each file, in order, with several processes.
+def score_file(file: str, lexicon: Lexicon) -> list[dict[str, Score]]:
+    """Return the scores of each text of a file.
 
     Raises:
-        DataError: If a file cannot be read.
+        DataError: If it cannot be read.
     """
-    _prepare(lexicon)
-    cores = len(os.sched_getaffinity(0))
-    if min(cores, len(files)) == 1:
-        yield from map(_score_file, files)
-        return
-    # A fork shares the lexicon.
-    with ProcessPoolExecutor(cores, get_context("fork"), _prepare, (lexicon,)) as processes:
-        yield from processes.map(_score_file, files)
+    metrics = _build_metrics()
+    identifiers = metrics["identifiers"]
+    assert isinstance(identifiers, Identifiers)  # noqa: S101
+    identifiers.lexicon = lexicon
+    text = read_text(file)
+    texts = [text[start:stop] for start, stop in find_samples(text)]
+    return [{name: metric.score([each]) for name, metric in metrics.items()} for each in texts]
 
 
 def find_rates(texts: Sequence[Mapping[str, Score]]) -> Rates:

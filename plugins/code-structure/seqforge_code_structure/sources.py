@@ -4,18 +4,22 @@ import os
 import sys
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import compress
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import typer
 
 from seqforge.errors import DataError
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+
+_Result = TypeVar("_Result")
 
 STANDARD_INPUT = "-"
 
@@ -26,7 +30,7 @@ SUFFIXES = (".c", ".h")
 """Names of the files of a folder that are read end with one of these."""
 
 FEWEST_PARALLEL = 64
-"""Smallest number of files for which several processes are started, since each loads the lexicon."""
+"""Smallest number of files for which several processes are started, which takes as long as a few files."""
 
 
 class Region(NamedTuple):
@@ -81,32 +85,72 @@ class Analyzed(NamedTuple):
     problem: DataError | None = None
 
 
-def find_files(paths: Sequence[str]) -> list[str]:
-    """Return the files of a command line, with the C files in its folders, in the order of their names."""
+def find_files(paths: Sequence[str], leave_out: float = 0.0) -> list[str]:
+    """Return the files of a command line, with the C files in its folders, in the order of their names.
+
+    Args:
+        paths: Files and folders.
+        leave_out: Fraction of the files of each folder that are left out, by a hash of their names in it.
+
+    Raises:
+        DataError: If a folder has no C file.
+    """
+    from seqforge.data.splits import hash_to_unit_interval  # imports numpy
+
     files: list[str] = []
     for path in paths:
-        if path != STANDARD_INPUT and Path(path).is_dir():
-            inside = sorted(each for each in Path(path).rglob("*") if each.suffix in SUFFIXES and each.is_file())
+        folder = Path(path)
+        if path != STANDARD_INPUT and folder.is_dir():
+            inside = sorted(each for each in folder.rglob("*") if each.suffix in SUFFIXES and each.is_file())
             if not inside:
                 raise DataError(f"{path}: the folder has no file that ends with {' or '.join(SUFFIXES)}")
-            files += map(str, inside)
+            names = (each.relative_to(folder).as_posix() for each in inside)
+            kept = [not leave_out or hash_to_unit_interval(name) >= leave_out for name in names]
+            files += map(str, compress(inside, kept))
         else:
             files.append(path)
     return files
 
 
-def analyze_files(files: Sequence[str], settings: Settings) -> Iterator[Analyzed]:
-    """Yield the result for each file, in order. Many files are divided among all cores."""
-    analyze_one = partial(analyze_file, settings=settings)
+def map_files(
+    function: Callable[[str], _Result], files: Sequence[str], fewest: int = FEWEST_PARALLEL
+) -> Iterator[_Result]:
+    """Yield the result of a function for each file, in order, with a process for each core.
+
+    Args:
+        function: The function. The processes are forks, which share what it refers to, such as a lexicon.
+        files: The files.
+        fewest: Smallest number of files for which there are several processes.
+    """
     cores = len(os.sched_getaffinity(0))
-    if len(files) < FEWEST_PARALLEL or cores == 1:
-        yield from map(analyze_one, files)
+    if len(files) < fewest or cores == 1:
+        yield from map(function, files)
         return
-    # A fork shares the lexicon, which is read before.
-    if settings.lexicon is None and not settings.no_lexicon:
-        read_linux_lexicon()
-    with ProcessPoolExecutor(cores, mp_context=get_context("fork")) as processes:
-        yield from processes.map(analyze_one, files, chunksize=8)
+    with ProcessPoolExecutor(cores, get_context("fork"), _remember, (function,)) as processes:
+        yield from processes.map(_call, files, chunksize=max(1, min(8, len(files) // (4 * cores))))
+
+
+_functions: list[Callable[[str], Any]] = []
+"""The function of a process of `map_files`."""
+
+
+def _remember(function: Callable[[str], Any]) -> None:
+    _functions.append(function)
+
+
+def _call(file: str) -> Any:
+    return _functions[-1](file)
+
+
+def show_progress(results: Iterable[_Result], files: int) -> Iterator[_Result]:
+    """Yield the result of each file, and show their number on a terminal."""
+    shown = sys.stderr.isatty() and files > 1
+    for number, result in enumerate(results, start=1):
+        yield result
+        if shown:
+            typer.echo(f"\r\033[K{number:,} of {files:,} files", err=True, nl=False)
+    if shown:
+        typer.echo("\r\033[K", err=True, nl=False)
 
 
 def analyze_file(file: str, settings: Settings) -> Analyzed:

@@ -38,10 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def lexicon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = folder / "c.lexicon"
-    assert (
-        run(monkeypatch, "c-lexicon", "--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", str(path))
-        == 0
-    )
+    assert run(monkeypatch, "c-lexicon", "text", "--output", str(path)) == 0
     return path
 
 
@@ -202,39 +199,46 @@ def test_command_does_not_import_torch(folder: Path):
     assert "Error" not in finished.stderr
 
 
-def test_lexicon_counts_the_files_of_the_corpus(lexicon: Path):
+def test_lexicon_counts_the_files_of_a_folder(lexicon: Path, monkeypatch, capsys):
     found = read_lexicon(lexicon)
-    assert found.files == 3
+    assert (found.files, found.source) == (3, "text")
     assert found.must_be_declared("ret", argument=False, whole=True)
-
-
-def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
-    (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
-    assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
-    assert read_lexicon(folder / "c.lexicon").files == 3
+    assert run(monkeypatch, "c-lexicon", "text") == 0
     assert "c.lexicon: 1 name from 3 files" in capsys.readouterr().out
+
+
+def test_lexicon_is_the_same_with_several_processes(folder: Path, monkeypatch):
+    for number in range(70):
+        (folder / "text" / f"{number}.h").write_text(TRAINING.replace("ret", f"ret{number % 7}"))
+    contents: list[bytes] = []
+    for cores in (1, 2):
+        monkeypatch.setattr(sources.os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert run(monkeypatch, "c-lexicon", "text") == 0
+        contents.append((folder / "c.lexicon").read_bytes())
+    assert contents[0] == contents[1]
+    assert read_lexicon(folder / "c.lexicon").files == 73
+
+
+def test_files_left_out_of_a_lexicon_do_not_depend_on_the_place_of_their_folder(folder: Path, monkeypatch):
+    def chosen(path: str) -> list[str]:
+        return [Path(file).name for file in sources.find_files([path], leave_out=0.5)]
+
+    assert 0 < len(chosen("text")) < 3
+    assert chosen("text") == chosen(str(folder / "text"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "corpus: missing"),
-        (["--corpus", "inline", "--set", "corpus.text=fox"], "no C function"),
-        (["--corpus", "linux-sorce"], "linux-source"),
-        (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
-        (["none.toml"], "none.toml: no such file"),
-        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--source", "a" * 10_000], "--source: "),
-        (
-            ["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"],
-            "x.json: the folder none does not exist",
-        ),
-        (
-            ["--corpus", "c-characters", "--set", "corpus.source={use='inline',text='a'}"],
-            "it yields labelled examples",
-        ),
+        (["missing.c"], "missing.c: cannot be read"),
+        (["missing"], "missing: cannot be read"),
+        (["prose"], "prose: no C function"),
+        (["text", "--source", "a" * 10_000], "--source: "),
+        (["text", "--output", "none/x.json"], "x.json: the folder none does not exist"),
     ],
 )
 def test_errors_of_the_command_line_are_reported(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
+    (folder / "prose").write_text("fox")
     assert run(monkeypatch, "c-lexicon", *arguments) == 1
     assert message in capsys.readouterr().err
 

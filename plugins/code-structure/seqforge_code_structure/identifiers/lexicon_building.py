@@ -88,6 +88,55 @@ def _to_locality(local: float, other: float) -> int:
     return max(-LARGEST_LOCALITY, min(LARGEST_LOCALITY, locality))
 
 
+class PieceNames(NamedTuple):
+    """The names of a piece of a file.
+
+    Attributes:
+        found: The names for each attribute of `Count`.
+        arguments: Undeclared arguments, each after the function or macro that takes it.
+    """
+
+    found: dict[str, set[str]]
+    arguments: set[tuple[str, str]]
+
+
+def count_names(text: str) -> list[PieceNames]:
+    """Return the names of the pieces of a file."""
+    return list(map(_find_names, read_pieces(text)))
+
+
+def _find_names(units: Iterable[UnitNames]) -> PieceNames:
+    found: dict[str, set[str]] = {name: set() for name in Count._fields}
+    arguments: set[tuple[str, str]] = set()
+    declared = set[str]()
+    for unit in units:
+        declared |= unit.declared
+        if unit.shared:
+            found["shared"] |= unit.declared - unit.macros.by_name.keys()
+        for macro in unit.macros.by_name.values():
+            declared |= macro.declared
+    for unit in units:
+        if not unit.parses:
+            continue
+        for function in unit.functions:
+            found["bound"].update([declaration.name for declaration in function.declarations])
+            unused = {item.name for item in function.declarations if item.variable and not item.used}
+            found["unused"] |= unused - unit.possibly_used - unit.macros.used
+            for use in function.free:
+                name = use.name
+                if use.called:
+                    found["called"].add(name)
+                elif name in declared:
+                    found["own"].add(name)
+                elif not use.callee:
+                    found["free"].add(name)
+                else:
+                    found["argument"].add(name)
+                    if not is_constant(name):
+                        arguments.add((use.callee, name))
+    return PieceNames(found, arguments)
+
+
 class LexiconBuilder:
     """Counter of the names of a training text.
 
@@ -101,44 +150,13 @@ class LexiconBuilder:
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in Count._fields}
         self._arguments: Counter[tuple[str, str]] = Counter()
 
-    def add_file(self, text: str) -> None:
-        """Count the names of a file."""
+    def add(self, pieces: Iterable[PieceNames]) -> None:
+        """Add a file."""
         self.files += 1
-        for piece in read_pieces(text):
-            self._add_piece(piece)
-
-    def _add_piece(self, units: Iterable[UnitNames]) -> None:
-        found: dict[str, set[str]] = {name: set() for name in Count._fields}
-        arguments: set[tuple[str, str]] = set()
-        declared = set[str]()
-        for unit in units:
-            declared |= unit.declared
-            if unit.shared:
-                found["shared"] |= unit.declared - unit.macros.by_name.keys()
-            for macro in unit.macros.by_name.values():
-                declared |= macro.declared
-        for unit in units:
-            if not unit.parses:
-                continue
-            for function in unit.functions:
-                found["bound"].update([declaration.name for declaration in function.declarations])
-                unused = {item.name for item in function.declarations if item.variable and not item.used}
-                found["unused"] |= unused - unit.possibly_used - unit.macros.used
-                for use in function.free:
-                    name = use.name
-                    if use.called:
-                        found["called"].add(name)
-                    elif name in declared:
-                        found["own"].add(name)
-                    elif not use.callee:
-                        found["free"].add(name)
-                    else:
-                        found["argument"].add(name)
-                        if not is_constant(name):
-                            arguments.add((use.callee, name))
-        for kind, names in found.items():
-            self.counts[kind].update(names)
-        self._arguments.update(arguments)
+        for found, arguments in pieces:
+            for kind, names in found.items():
+                self.counts[kind].update(names)
+            self._arguments.update(arguments)
 
     def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
         """Return the lexicon.
@@ -207,7 +225,7 @@ def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
     """
     builder = LexiconBuilder()
     for text in documents:
-        builder.add_file(text)
+        builder.add(count_names(text))
     return builder.build(source)
 
 

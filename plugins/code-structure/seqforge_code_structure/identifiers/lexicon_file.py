@@ -25,7 +25,7 @@ LONGEST_SOURCE = 9_000
 """Length limit of the description of the source in the header, in bytes of JSON."""
 
 _FORMAT = 3
-_HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
+_HOW_TO_BUILD = "Build one with: seqforge c-lexicon FOLDER --output FILE"
 _LINUX = "linux.lexicon"
 _C_LIBRARY = re.compile(
     r"^[ \t]*+#[ \t]*+include[ \t]*+"

@@ -10,7 +10,13 @@ from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import lexicon_building as module
 from seqforge_code_structure.identifiers import lexicon_file
 from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon
-from seqforge_code_structure.identifiers.lexicon_building import Count, LexiconBuilder, build_lexicon, read_pieces
+from seqforge_code_structure.identifiers.lexicon_building import (
+    Count,
+    LexiconBuilder,
+    build_lexicon,
+    count_names,
+    read_pieces,
+)
 from seqforge_code_structure.identifiers.lexicon_file import (
     decode_lexicon,
     encode_lexicon,
@@ -94,7 +100,7 @@ def test_lexicon_of_a_text_without_functions_is_empty():
 def test_names_of_few_files_are_left_out_unless_functions_only_declare_them():
     builder = LexiconBuilder()
     for text in [*FILES, "int f(int b, int c, int D)\n{\n\treturn HZ + b(c);\n}\n\nint g(void)\n{\n\treturn c;\n}\n"]:
-        builder.add_file(text)
+        builder.add(count_names(text))
     lexicon = builder.build("", fewest_files=2)
     names = ["a", "jiffies", "unused", "HZ", "b", "c", "D"]
     assert [name for name in names if lexicon.flags(name)] == ["a", "jiffies", "unused", "b"]
