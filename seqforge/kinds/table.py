@@ -177,6 +177,7 @@ FIRST_PARTY = frozenset(
     {
         "c-samplers",
         "code-structure",
+        "code-syntax",
         "core",
         "cudnn",
         "essentials",

@@ -66,6 +66,7 @@ SMALLER = {
     "experiments/linux-small-4.toml": LINUX_SMALL,
     "experiments/linux-small-5.toml": LINUX_SMALL,
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
+    "experiments/python-small.toml": "--set sampling.count=2 --set model.cells.0.hidden_size=8",
     "experiments/pronunciation.toml": "--set prediction.length=4",
     "my_code.toml": "--set model.cells.0.hidden_size=8 --set sampling.length=10",
 }

@@ -30,6 +30,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         for name in ("block", "griffin-block", "xlstm-block", "slstm-block", "gated-deltanet-block")
     },
     "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
+    "code-syntax/code-syntax": {"language": "python"},
 }
 """Values of required options."""
 SUPPLIED = {"input_size": 3, "query_size": 4, "memory_size": 5}

@@ -1,0 +1,1 @@
+"""A frozen benchmark of `seqforge c-structure`: sources on which no rule was chosen, and none may be."""

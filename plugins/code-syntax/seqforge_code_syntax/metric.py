@@ -1,0 +1,113 @@
+"""The metric `code-syntax`."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from seqforge.errors import DataError
+from seqforge.kinds import Finding, FittedMetric, Quantity, Score
+from seqforge_code_syntax.languages import LanguageName, read_language
+from seqforge_code_syntax.names import find_local_names, read_names
+from seqforge_code_syntax.tokens import Error, read_tokens
+from seqforge_code_syntax.tree import check_indentation, find_syntax_errors, parse
+
+MOST_ERRORS = 1_000
+"""Largest number of errors of each kind that are listed for one text. All further ones are only counted."""
+
+LONGEST_TEXT = 200_000
+"""Number of characters of a text that are parsed."""
+
+
+class _Check(NamedTuple):
+    """A value of the metric for one text: the number of cases, how many of them count, and errors."""
+
+    value: str
+    cases: int
+    counted: int
+    errors: Sequence[Error] = ()
+
+
+class CodeSyntax(FittedMetric):
+    """Errors of generated code: brackets, literals, indentation, syntax, and names that nothing declares.
+
+    Brackets are also the tags of XML and the environments of LaTeX. Texts may be cut at both ends. A name is undefined
+    if no scope around it declares it, and functions of the training text always declare it.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "brackets": Quantity(
+            "brackets, tags or environments that are wrong", "share", "less", "{} of the brackets have no match"
+        ),
+        "unclosed": Quantity(
+            "comments and strings that do not end", "share", "less", "{} of the comments and strings do not end"
+        ),
+        "syntax": Quantity("lines with a syntax error", "share", "less", "{} of the lines have a syntax error"),
+        "indentation": Quantity(
+            "lines that are indented as their blocks require", "share", "more", "{} of the lines are indented right"
+        ),
+        "undefined": Quantity(
+            "functions that use an undefined name", "share", "less", "{} of the functions use an undefined name"
+        ),
+    }
+
+    def __init__(self, language: Annotated[LanguageName, Field(description="Language of the text.")]) -> None:
+        self._language = read_language(language)
+        self._local_names = frozenset[str]()
+
+    def fit(self, documents: Iterator[str]) -> None:
+        """Find the names that functions of the training text always declare."""
+        if (names := self._language.names) is not None:
+            parsed = (parse(text[:LONGEST_TEXT], self._language) for text in documents)
+            self._local_names = find_local_names(read_names(source, names) for source in parsed)
+
+    def state(self) -> bytes:
+        """Return the names as JSON."""
+        return json.dumps(sorted(self._local_names)).encode()
+
+    def restore(self, state: bytes) -> None:
+        """Restore the names.
+
+        Raises:
+            DataError: If the state is damaged.
+        """
+        try:
+            self._local_names = frozenset(json.loads(state))
+        except (TypeError, ValueError) as error:
+            raise DataError("not the names of the metric `code-syntax`") from error
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Check each text by itself. The values that a language does not have count no cases."""
+        total, counted = Counter[str](), Counter[str]()
+        findings: list[Finding] = []
+        for number, text in enumerate(texts):
+            for check in self._check(text[:LONGEST_TEXT]):
+                total[check.value] += check.cases
+                counted[check.value] += check.counted
+                findings += [Finding(number, *error) for error in check.errors[:MOST_ERRORS]]
+        values = {key: counted[key] / total[key] if total[key] else 0.0 for key in self.quantities}
+        return Score(values, tuple(findings), {key: float(total[key]) for key in self.quantities})
+
+    def _check(self, text: str) -> Iterator[_Check]:
+        language = self._language
+        tokens = read_tokens(text, language)
+        yield _Check("brackets", tokens.brackets, len(tokens.wrong), tokens.wrong)
+        yield _Check("unclosed", tokens.literals, len(tokens.unclosed), tokens.unclosed)
+        if language.grammar is None:
+            return
+        source = parse(text[: tokens.stop], language, tokens.start)
+        errors = find_syntax_errors(source)
+        lines = {text.count("\n", 0, error.start) for error in errors}
+        yield _Check("syntax", text.count("\n", source.start) + 1, len(lines), errors)
+        if language.blocks is not None:
+            checked, wrong = check_indentation(source, language.blocks)
+            yield _Check("indentation", checked, checked - len(wrong), wrong)
+        for uses in read_names(source, language.names).functions if language.names is not None else ():
+            undefined = [
+                Error(use.start, use.start + len(use.name), f"undefined name {use.name!r}")
+                for use in uses
+                if use.name in self._local_names
+            ]
+            yield _Check("undefined", 1, bool(undefined), undefined)
