@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -14,20 +14,11 @@ from seqforge_code_syntax.names import find_local_names, read_names
 from seqforge_code_syntax.tokens import Error, read_tokens
 from seqforge_code_syntax.tree import check_indentation, find_syntax_errors, parse
 
+LONGEST_TEXT = 200_000
+"""Number of characters of a text that are checked."""
+
 MOST_ERRORS = 1_000
 """Largest number of errors of each kind that are listed for one text. All further ones are only counted."""
-
-LONGEST_TEXT = 200_000
-"""Number of characters of a text that are parsed."""
-
-
-class _Check(NamedTuple):
-    """A value of the metric for one text: the number of cases, how many of them count, and errors."""
-
-    value: str
-    cases: int
-    counted: int
-    errors: Sequence[Error] = ()
 
 
 class CodeSyntax(FittedMetric):
@@ -39,7 +30,7 @@ class CodeSyntax(FittedMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "brackets": Quantity(
-            "brackets, tags or environments that are wrong", "share", "less", "{} of the brackets have no match"
+            "brackets, tags or environments without a match", "share", "less", "{} of the brackets have no match"
         ),
         "unclosed": Quantity(
             "comments and strings that do not end", "share", "less", "{} of the comments and strings do not end"
@@ -59,9 +50,9 @@ class CodeSyntax(FittedMetric):
 
     def fit(self, documents: Iterator[str]) -> None:
         """Find the names that functions of the training text always declare."""
-        if (names := self._language.names) is not None:
-            parsed = (parse(text[:LONGEST_TEXT], self._language) for text in documents)
-            self._local_names = find_local_names(read_names(source, names) for source in parsed)
+        if (parser := self._language.parser) and (names := self._language.names):
+            sources = (parse(text[:LONGEST_TEXT], parser) for text in documents)
+            self._local_names = find_local_names(read_names(source, names) for source in sources)
 
     def state(self) -> bytes:
         """Return the names as JSON."""
@@ -80,34 +71,35 @@ class CodeSyntax(FittedMetric):
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself. The values that a language does not have count no cases."""
-        total, counted = Counter[str](), Counter[str]()
+        cases, counted = Counter[str](), Counter[str]()
         findings: list[Finding] = []
         for number, text in enumerate(texts):
-            for check in self._check(text[:LONGEST_TEXT]):
-                total[check.value] += check.cases
-                counted[check.value] += check.counted
-                findings += [Finding(number, *error) for error in check.errors[:MOST_ERRORS]]
-        values = {key: counted[key] / total[key] if total[key] else 0.0 for key in self.quantities}
-        return Score(values, tuple(findings), {key: float(total[key]) for key in self.quantities})
+            for value, size, wrong, errors in self._check(text[:LONGEST_TEXT]):
+                cases[value] += size
+                counted[value] += size - wrong if value == "indentation" else wrong
+                findings += [Finding(number, *error) for error in errors[:MOST_ERRORS]]
+        values = {key: counted[key] / cases[key] if cases[key] else 0.0 for key in self.quantities}
+        return Score(values, tuple(findings), {key: float(cases[key]) for key in self.quantities})
 
-    def _check(self, text: str) -> Iterator[_Check]:
+    def _check(self, text: str) -> Iterator[tuple[str, int, int, list[Error]]]:
+        """Yield values of a text: the number of cases, how many of them are wrong, and the errors."""
         language = self._language
         tokens = read_tokens(text, language)
-        yield _Check("brackets", tokens.brackets, len(tokens.wrong), tokens.wrong)
-        yield _Check("unclosed", tokens.literals, len(tokens.unclosed), tokens.unclosed)
-        if language.grammar is None:
+        yield "brackets", tokens.brackets, len(tokens.wrong), tokens.wrong
+        yield "unclosed", tokens.literals, len(tokens.unclosed), tokens.unclosed
+        if language.parser is None:
             return
-        source = parse(text[: tokens.stop], language, tokens.start)
+        source = parse(text[: tokens.stop], language.parser, tokens.start)
         errors = find_syntax_errors(source)
         lines = {text.count("\n", 0, error.start) for error in errors}
-        yield _Check("syntax", text.count("\n", source.start) + 1, len(lines), errors)
+        yield "syntax", text.count("\n", source.start) + 1, len(lines), errors
         if language.blocks is not None:
             checked, wrong = check_indentation(source, language.blocks)
-            yield _Check("indentation", checked, checked - len(wrong), wrong)
+            yield "indentation", checked, len(wrong), wrong
         for uses in read_names(source, language.names).functions if language.names is not None else ():
             undefined = [
-                Error(use.start, use.start + len(use.name), f"undefined name {use.name!r}")
-                for use in uses
-                if use.name in self._local_names
+                Error(start, start + len(name), f"undefined name {name!r}")
+                for name, start in uses
+                if name in self._local_names
             ]
-            yield _Check("undefined", 1, bool(undefined), undefined)
+            yield "undefined", 1, bool(undefined), undefined

@@ -17,30 +17,20 @@ from seqforge_code_syntax.tree import Source
 FREE_FRACTION = 0.1
 """A name counts as always declared if less than this fraction of the files that use it do so without a declaration."""
 
-_DECLARED = {"declared": 0, "outer": 1}
-"""For each capture of a declaration, the number of scopes between it and the scope in which it counts."""
 
-
-class Use(NamedTuple):
-    """A use of a name that no scope around it declares."""
-
-    name: str
-    start: int
-
-
-@dataclass(slots=True)
-class Names:
+class Names(NamedTuple):
     """The names of a text.
 
     Attributes:
-        functions: For each outermost function without a syntax error, the uses of names that nothing declares.
+        functions: For each outermost function without a syntax error, the names that it uses and nothing declares, each
+            with its place.
         free: Names that functions use, and do not declare.
         bound: Names that functions declare.
     """
 
-    functions: list[list[Use]] = field(default_factory=list[list[Use]])
-    free: set[str] = field(default_factory=set[str])
-    bound: set[str] = field(default_factory=set[str])
+    functions: list[list[tuple[str, int]]]
+    free: set[str]
+    bound: set[str]
 
 
 @dataclass(slots=True)
@@ -48,44 +38,40 @@ class _Scope:
     stop: int
     around: "_Scope | None"
     function: int
+    """Index of the outermost function around it, or -1."""
     declared: set[str] = field(default_factory=set[str])
 
 
 def read_names(source: Source, query: Query) -> Names:
-    """Resolve the names of a text, in time that is linear in the text and in the depth of its scopes."""
+    """Resolve the names of a text."""
     outermost = scope = _Scope(len(source.code), None, -1)
-    names = Names()
-    uses: list[tuple[_Scope, Use]] = []
+    names = Names([], set(), set())
+    uses: list[tuple[_Scope, str, int]] = []
     for node, capture in _find_captures(query, source.tree.root_node):
         start = node.start_byte
         while scope.stop <= start and scope.around is not None:
             scope = scope.around
-        if capture in ("scope", "function"):
+        name = source.code[start : node.end_byte].decode()
+        if capture == "use":
+            uses.append((scope, name, start))
+        elif capture in ("scope", "function"):
             number = scope.function
             if capture == "function" and number < 0 and not node.has_error:
                 number = len(names.functions)
                 names.functions.append([])
             scope = _Scope(node.end_byte, scope, number)
+        elif capture != "ignored":
+            target = outermost if capture == "global" else scope.around if capture == "outer" else scope
+            (target or scope).declared.add(name)
+    for scope, name, start in uses:
+        owner: _Scope | None = scope
+        while owner is not None and name not in owner.declared:
+            owner = owner.around
+        if scope.function < 0:
             continue
-        name = source.code[start : node.end_byte].decode()
-        if capture == "use":
-            uses.append((scope, Use(name, start)))
-        elif capture == "global":
-            outermost.declared.add(name)
-        elif capture in _DECLARED:
-            target = scope.around or scope if _DECLARED[capture] else scope
-            target.declared.add(name)
-            if target.function >= 0:
-                names.bound.add(name)
-    for scope, use in uses:
-        if scope.function >= 0:
-            owner: _Scope | None = scope
-            while owner is not None and use.name not in owner.declared:
-                owner = owner.around
-            if owner is None:
-                names.functions[scope.function].append(use)
-            if owner is None or owner.function < 0:
-                names.free.add(use.name)
+        if owner is None:
+            names.functions[scope.function].append((name, start))
+        (names.free if owner is None or owner.function < 0 else names.bound).add(name)
     return names
 
 

@@ -2,20 +2,16 @@
 
 import re
 from collections import Counter
-from functools import cache
 from typing import NamedTuple
 
 from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
-from seqforge_code_syntax.languages import Language
 from seqforge_code_syntax.tokens import Error, begins_inside
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _CHARACTER = re.compile(rb"[^\n]")
 _LINE = re.compile(rb"^[ \t]*+[^\s)\]}]", re.MULTILINE)
 _INDENTATION = re.compile(rb"[ \t]*+")
-_TAB = 8
-"""Columns of a tab."""
 
 
 class Source(NamedTuple):
@@ -24,7 +20,7 @@ class Source(NamedTuple):
     Attributes:
         code: Its code: one byte for each character, so that places in the tree are those in the text.
         tree: Its syntax tree.
-        start: Place after the lines at the beginning that belong to something that is cut.
+        start: Place at which the tree begins.
     """
 
     code: bytes
@@ -32,13 +28,7 @@ class Source(NamedTuple):
     start: int
 
 
-@cache
-def _parser(language: Language) -> Parser:
-    assert language.grammar is not None  # noqa: S101
-    return Parser(language.grammar)
-
-
-def parse(text: str, language: Language, start: int = 0) -> Source:
+def parse(text: str, parser: Parser, start: int = 0) -> Source:
     """Parse a text from a place on. Letters that are not ASCII become `u`, and other characters `?`.
 
     If the text begins inside something, the tree begins with the first of the lines that are indented least.
@@ -48,7 +38,7 @@ def parse(text: str, language: Language, start: int = 0) -> Source:
         lines = {match.start(): _column(code, match.start()) for match in _LINE.finditer(code, start)}
         start = min(lines, key=lines.__getitem__, default=len(code))
     # Spaces keep the places of what follows.
-    return Source(code, _parser(language).parse(_CHARACTER.sub(b" ", code[:start]) + code[start:]), start)
+    return Source(code, parser.parse(_CHARACTER.sub(b" ", code[:start]) + code[start:]), start)
 
 
 def find_syntax_errors(source: Source) -> list[Error]:
@@ -57,29 +47,21 @@ def find_syntax_errors(source: Source) -> list[Error]:
     waiting, errors = [source.tree.root_node], list[Error]()
     while waiting:
         node = waiting.pop()
-        if node.is_error or node.is_missing:
-            if node.end_byte < end:
-                place = node.start_byte
-                message = f"{node.type!r} is missing" if node.is_missing else "syntax error"
-                errors.append(Error(place, max(place + 1, node.end_byte), message))
-                continue
-        elif not node.has_error:
-            continue
-        waiting += reversed(node.children)
+        if (node.is_error or node.is_missing) and node.end_byte < end:
+            message = f"{node.type!r} is missing" if node.is_missing else "syntax error"
+            errors.append(Error(node.start_byte, max(node.start_byte + 1, node.end_byte), message))
+        elif node.has_error:
+            waiting += reversed(node.children)
     return errors
 
 
-class Indentation(NamedTuple):
-    """Lines that begin a statement, and those of them whose indentation is wrong."""
-
-    lines: int
-    wrong: list[Error]
-
-
-def check_indentation(source: Source, blocks: Query) -> Indentation:
+def check_indentation(source: Source, blocks: Query) -> tuple[int, list[Error]]:
     """Compare the column of each statement with that of the line on which the construct of its block begins.
 
-    A statement agrees if it is one unit to the right. The unit is the most frequent distance in the text.
+    A statement must be one unit to the right. The unit is the most frequent distance in the text.
+
+    Returns:
+        The number of lines that begin a statement, and those of them that are wrong.
     """
     code = source.code
     found: list[tuple[Node, int]] = []
@@ -91,15 +73,12 @@ def check_indentation(source: Source, blocks: Query) -> Indentation:
         if not code[line : node.start_byte].strip():
             found.append((node, _column(code, line) - _column(code, code.rfind(b"\n", 0, owner.start_byte) + 1)))
     unit = max(1, Counter(distance for _, distance in found).most_common(1)[0][0]) if found else 1
-    wrong = [
-        Error(node.start_byte, node.start_byte + 1, "the indentation does not match the block around it")
-        for node, distance in found
-        if distance != unit
-    ]
-    return Indentation(len(found), wrong)
+    message = "the indentation does not match the block around it"
+    wrong = [Error(node.start_byte, node.start_byte + 1, message) for node, distance in found if distance != unit]
+    return len(found), wrong
 
 
 def _column(code: bytes, line: int) -> int:
-    """Return the column of the first character of a line that is no space."""
+    """Return the column of the first character of a line that is no space, with tab stops of 8."""
     match = _INDENTATION.match(code, line)
-    return len(match[0].expandtabs(_TAB)) if match else 0
+    return len(match[0].expandtabs(8)) if match else 0

@@ -13,6 +13,7 @@ from seqforge_code_syntax.tokens import read_tokens
 from seqforge_code_syntax.tree import find_syntax_errors, parse
 
 PYTHON = read_language("python")
+assert PYTHON.parser is not None
 GENERATOR = random.Random(1)
 MODULES = [document for document in PythonLibrary().documents() if len(document.content) < 40_000]
 CHOSEN = {document.name: document.content.decode() for document in GENERATOR.sample(MODULES, 60)}
@@ -20,7 +21,7 @@ CHOSEN = {document.name: document.content.decode() for document in GENERATOR.sam
 
 def finds_error(text: str) -> bool:
     # The end of a module is not cut.
-    return bool(find_syntax_errors(parse(text + "\npass\n", PYTHON)) or read_tokens(text, PYTHON).wrong)
+    return bool(find_syntax_errors(parse(text + "\npass\n", PYTHON.parser)) or read_tokens(text, PYTHON).wrong)
 
 
 def compiles(text: str) -> bool:
@@ -59,8 +60,8 @@ def find_with_pyflakes(text: str) -> set[str]:
 
 def find_unresolved(text: str) -> set[str]:
     assert PYTHON.names is not None
-    functions = read_names(parse(text, PYTHON), PYTHON.names).functions
-    return {use.name for uses in functions for use in uses} - BUILT_IN
+    functions = read_names(parse(text, PYTHON.parser), PYTHON.names).functions
+    return {name for uses in functions for name, _ in uses} - BUILT_IN
 
 
 def rename_a_use(text: str) -> str | None:
