@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.identifiers.reading import read_units
+from seqforge_code_structure.indentation import IndentationAnalysis, analyze_indentation
 from seqforge_code_structure.structure import TokenKind, scan_text
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
@@ -134,6 +135,11 @@ def is_balanced_so_far(text: str) -> bool:
     return all(unit.balanced for unit in split_units(text, end_missing=True))
 
 
+def check_indentation(text: str) -> IndentationAnalysis:
+    """Check the indentation of a text."""
+    return analyze_indentation(text, read_units(text, split_units(text)))
+
+
 def main() -> None:
     """Measure the error rates, and print them."""
     named = os.environ.get("SEQFORGE_LINUX_SOURCE")
@@ -166,11 +172,11 @@ def main() -> None:
     for kind, width in ((TokenKind.COMMENT, 2), (TokenKind.STRING, 1), (TokenKind.CHARACTER, 1)):
         print(f"{kind.name.lower()} without its end, caught {measure_end_detection(units, kind, width)}")
 
-    analyses = [analyze_indentation(text) for text in files]
+    analyses = [check_indentation(text) for text in files]
     lines, agreeing = sum(found.lines for found in analyses), sum(found.agreeing for found in analyses)
     print(f"indentation, agreement           {100 * agreeing / lines:6.2f}% of {lines:,} lines")
 
-    for analyze in (is_balanced, analyze_terminators, analyze_indentation):
+    for analyze in (is_balanced, analyze_terminators, check_indentation):
         print(f"{analyze.__name__:20} {measure_throughput(files, analyze)}")
 
 

@@ -20,7 +20,7 @@ from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
 from seqforge_code_structure.syntax import LANGUAGE
@@ -98,7 +98,7 @@ def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, sh
     files: Counter[str] = Counter()
     lines: list[str] = []
     for name, text in zip(names, texts, strict=True):
-        found = analyze(text, None if uses_c_library(text) else lexicon).defects
+        found = analyze(text, None if is_of_kernel(text) else lexicon).defects
         found = [defect for defect in found if RULES[defect.rule].default]
         files["clean"] += not found
         files.update({defect.rule for defect in found})

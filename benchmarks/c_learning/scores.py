@@ -8,7 +8,6 @@ from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names, 
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
@@ -66,13 +65,13 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         text: Any text that begins with a unit, if it is C.
         lexicon: Lexicon of the training text.
     """
-    text = normalize_spelling(text)
     parts = list(split_units(text, end_missing=True))
     units = [unit for unit in parts if unit.brackets and unit.kind == "complete"]
     ends = analyze_terminators(text, end_missing=True)
     closed = ends.total["comment"] - ends.wrong["comment"]
-    lines = analyze_indentation(text)
-    checked, _ = check_names(read_units(text, parts), lexicon)
+    names = read_units(text, parts)
+    lines = analyze_indentation(text, names)
+    checked, _ = check_names(names, lexicon)
     return {
         "brackets": (sum(not unit.balanced for unit in units), len(units)),
         "bracket": (sum(unit.defect_count for unit in units), sum(unit.brackets for unit in units)),

@@ -9,10 +9,9 @@ from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import Analysis, analyze
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.units import split_units
 
 from benchmarks.c_structure.sources import Source
@@ -60,14 +59,14 @@ class FalseFindings:
 
     def add(self, source: Source, project: Lexicon | None) -> None:
         """Analyze a file with the default lexicon, without one, and with that of its project, if there is one."""
-        default = None if uses_c_library(source.text) else read_linux_lexicon()
+        default = read_linux_lexicon() if is_of_kernel(source.text) else None
         analysis = analyze(source.text, default)
         self.files += 1
         self.counts += analysis.counts
         self._report(source, analysis)
-        text = normalize_spelling(source.text)
-        self.lines += analyze_indentation(text).lines
+        text = source.text
         units = read_units(text, split_units(text))
+        self.lines += analyze_indentation(text, units).lines
         for name, lexicon in (("default", default), ("none", None), ("project", project)):
             self.undefined[name] += _count_undefined(units, check_names(units, lexicon, whole=True)[1])
         alone = [defect for unit in units for defect in check_names([unit], project)[1]]

@@ -10,9 +10,8 @@ from seqforge_code_structure.declarations.inference import accept_unit
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.units import split_units
 
 from benchmarks.c_mutations import SIMPLE_DECLARATION, HeldOutFunction, Mutations
@@ -65,7 +64,7 @@ def compiles(declarations: str, text: str) -> bool:
 
 def find_originals(source: Source, most: int, generator: random.Random) -> Iterator[tuple[HeldOutFunction, str]]:
     """Yield some functions of a file that gcc accepts, with the declarations that they need."""
-    text = normalize_spelling(source.text)
+    text = source.text
     parts = list(split_units(text))
     units = [read_unit(text, part.start, part.stop) for part in parts]
     for number in generator.sample(range(len(units)), len(units)):
@@ -100,8 +99,8 @@ def measure_recall(sources: Sequence[Source], project: Lexicon | None, each: int
         return counts
     mutations = list_mutations(Mutations(read_linux_lexicon(), names, generator), generator)
     for source, original, declarations in originals:
-        text = normalize_spelling(source.text)
-        default = None if uses_c_library(text) else read_linux_lexicon()
+        text = source.text
+        default = read_linux_lexicon() if is_of_kernel(text) else None
         lexicons = {"default": default, "project": project} if project else {"default": default}
         before = {name: _find_messages(text, lexicon) for name, lexicon in lexicons.items()}
         for kind, mutate in mutations.items():

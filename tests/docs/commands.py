@@ -43,7 +43,7 @@ MEANINGS = {
     "docs/how-to/sample.md": {"10000": "100"},
     "docs/how-to/trained-models.md": {"received/first-run": "runs/first-run"},
     "docs/explanation/speed.md": {"100000": "100"},
-    "docs/reference/code-structure.md": {"linux-source-6.12": "unused.c"},
+    "docs/reference/code-structure.md": {"my-project/": "unused.c"},
     "docs/results/what-it-learns.md": {"runs/linux-small-2/checkpoints/step-00008000": "runs/linux-small-2"},
 }
 """Placeholders of a page, and what the tests put in their place."""

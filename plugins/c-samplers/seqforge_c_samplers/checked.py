@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.units import split_units
 from tree_sitter import Node, Tree
 
@@ -159,7 +158,7 @@ class CheckedSampler(RedrawingSampler):
 
 def _plain(text: bytes) -> str:
     """Return a text as the analyses read it, with one character for each byte."""
-    return normalize_spelling(text.decode("latin-1"))
+    return text.decode("latin-1")
 
 
 def count_misplaced(tree: Tree, text: str) -> int:

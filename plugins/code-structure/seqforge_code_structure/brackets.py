@@ -1,4 +1,4 @@
-"""Match brackets under two assignments of the preprocessor's conditions at once (see `conditions`).
+"""Match brackets, where the preprocessor's conditions (see `conditions`) compile the text.
 
 In a complete unit every bracket must have a match. A unit that is cut at its end has open brackets even if it is
 correct, so `check_semicolon` looks for indirect signs of an extra or missing bracket.
@@ -7,10 +7,8 @@ correct, so `check_semicolon` looks for indirect signs of an extra or missing br
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
-from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH
 from seqforge_code_structure.defects import DEEPEST_NESTING, Defect
 from seqforge_code_structure.structure import TokenKind, scan_directive
 
@@ -44,64 +42,43 @@ class OpenBracket(NamedTuple):
     kinds: int
 
 
-class Stacks:
-    """The stacks of open brackets under the two assignments. They are the same object until conditions separate them.
+class Stack:
+    """The open brackets at the current position.
 
     Attributes:
-        tops: The stack if every condition is true, and the stack if every condition is false.
+        top: The innermost one, or None.
         beginning_missing: Whether the text may lack the opening brackets of its first unit. `clear` resets it.
     """
 
-    __slots__ = ("beginning_missing", "tops")
+    __slots__ = ("beginning_missing", "top")
 
     def __init__(self, beginning_missing: bool = False) -> None:
-        self.tops: tuple[OpenBracket | None, OpenBracket | None] = None, None
+        self.top: OpenBracket | None = None
         self.beginning_missing = beginning_missing
 
     @property
     def full(self) -> bool:
         """Whether the nesting limit is reached."""
-        return any(top is not None and top.depth >= DEEPEST_NESTING for top in self.tops)
+        return self.top is not None and self.top.depth >= DEEPEST_NESTING
 
     def clear(self) -> None:
         """Remove all open brackets."""
-        self.tops = None, None
+        self.top = None
         self.beginning_missing = False
 
-    def open(self, bracket: str, position: int, compiled: int) -> None:
-        """Push an opening bracket under the assignments in `compiled`."""
+    def open(self, bracket: str, position: int) -> None:
+        """Push an opening bracket."""
+        depth, kinds = (self.top.depth, self.top.kinds) if self.top else (0, 0)
+        self.top = OpenBracket(self.top, bracket, position, depth + 1, kinds | BIT[bracket])
 
-        def push(top: OpenBracket | None) -> OpenBracket:
-            depth, kinds = (top.depth, top.kinds) if top else (0, 0)
-            return OpenBracket(top, bracket, position, depth + 1, kinds | BIT[bracket])
-
-        self._change(push, compiled)
-
-    def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
-        """Pop the match of a closing bracket under the assignments in `compiled`, and return any error.
+    def close(self, bracket: str, position: int) -> Defect | None:
+        """Pop the match of a closing bracket, and return any error.
 
         A closing bracket whose match is not on top also closes all brackets above the match. One without a match
         changes nothing or, if the beginning is missing, closes all brackets.
         """
-        defects: list[Defect] = []
-
-        def pop(top: OpenBracket | None) -> OpenBracket | None:
-            rest, defect = self._pop(top, bracket, position)
-            if defect:
-                defects.append(defect)
-            return rest
-
-        self._change(pop, compiled)
-        return defects[0] if defects else None
-
-    def _change(self, change: Callable[[OpenBracket | None], OpenBracket | None], compiled: int) -> None:
-        """Change the stacks of some assignments, and both at once while they are the same."""
-        true, false = self.tops
-        changed = change(true) if compiled & ALL_TRUE else true
-        if not (compiled == BOTH and false is true):
-            self.tops = changed, change(false) if compiled & ALL_FALSE else false
-        else:
-            self.tops = changed, changed
+        self.top, defect = self._pop(self.top, bracket, position)
+        return defect
 
     def _pop(self, top: OpenBracket | None, bracket: str, position: int) -> tuple[OpenBracket | None, Defect | None]:
         if top is None:
@@ -119,14 +96,13 @@ class Stacks:
         return match.below if match else None, report_bracket(top.position, message)
 
     def unclosed(self) -> list[Defect]:
-        """Return a defect for every bracket that is open under either assignment, in the order of the text."""
-        positions: dict[int, str] = {}
-        for top in self.tops:
-            while top is not None:
-                positions[top.position] = top.bracket
-                top = top.below
-        found = sorted(positions.items())
-        return [report_bracket(position, f"{bracket!r} is never closed") for position, bracket in found]
+        """Return a defect for every bracket that is open, in the order of the text."""
+        found: list[Defect] = []
+        top = self.top
+        while top is not None:
+            found.append(report_bracket(top.position, f"{top.bracket!r} is never closed"))
+            top = top.below
+        return found[::-1]
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
@@ -134,7 +110,7 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
 
     If the text is `cut` inside the directive, brackets may be open at its end.
     """
-    stacks = Stacks()
+    stack = Stack()
     count = 0
     defects: list[Defect] = []
     for match in scan_directive(text, start, stop):
@@ -143,11 +119,11 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
         position = match.end() - 1
         count += 1
         if (bracket := text[position]) in "([{":
-            stacks.open(bracket, position, BOTH)
-        elif defect := stacks.close(bracket, position, BOTH):
+            stack.open(bracket, position)
+        elif defect := stack.close(bracket, position):
             defects.append(defect)
     if not cut:
-        defects += stacks.unclosed()
+        defects += stack.unclosed()
     return count, [defect._replace(rule="macro-bracket") for defect in defects]
 
 
@@ -159,12 +135,11 @@ _LONGEST_WORD = 64
 """Number of characters in which a word is searched for, so that the time stays linear."""
 
 
-def check_semicolon(text: str, position: int, stacks: Stacks) -> Defect | None:
+def check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defect | None:
     """Look for a sign that a bracket before a semicolon is wrong, in a unit that is cut at its end.
 
     It is a round or square bracket around a statement, or an indented line outside of braces.
     """
-    top = stacks.tops[0] or stacks.tops[1]
     if top is None:
         indented = _INDENTED_LINE.match(text, position + 1)
         return report_bracket(position, "the line after ';' is indented, but no brace is open") if indented else None

@@ -1,33 +1,21 @@
-"""Evaluate the preprocessor's conditions under two assignments at once: all unknown names are true, or all are false.
+"""Follow the preprocessor's conditions, as if every name in them that is not known were true."""
 
-A set of assignments is a sum of the bits `ALL_TRUE` and `ALL_FALSE`. Correct code compiles under every assignment, so
-its brackets balance under these two, whatever the names mean.
-"""
-
+import ast
 import re
-from functools import lru_cache, reduce
+import warnings
+from functools import lru_cache
 
 from seqforge_code_structure.defects import DEEPEST_NESTING
-
-ALL_TRUE = 1
-ALL_FALSE = 2
-BOTH = ALL_TRUE | ALL_FALSE
-NEITHER = 0
 
 LONGEST_CONDITION = 1_000
 """Length limit of the conditions that are parsed, in characters. A longer one counts as one unknown name."""
 
-_DEEPEST_EXPRESSION = 100
-"""Number of nested operators of which the inner ones count as an unknown name."""
-
 CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"})
 _DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
 _NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
-_TOKENS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
-_NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
-_NAME_TEST = re.compile(r"(?:defined|IS_ENABLED|IS_BUILTIN|IS_MODULE|IS_REACHABLE)[( ]*(\w+)[ )]*")
-_KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
-"""Assignments under which numbers, and names that no C compiler defines, are true."""
+_OPERATORS = {r"&&": " and ", r"\|\|": " or ", r"!(?!=)": " not ", r"\bdefined\b|\b(\d++)[uUlL]++\b": r" \1 "}
+_FALSE = frozenset({"0", "__cplusplus", "__ASSEMBLY__", "__ASSEMBLER__"})
+"""Names that no C compiler defines."""
 
 
 class Conditions:
@@ -36,13 +24,13 @@ class Conditions:
     An `#else` or `#endif` without an `#if` is ignored.
 
     Attributes:
-        compiled: Assignments under which the text is compiled at this position.
+        compiled: Whether the text is compiled at this position.
     """
 
     def __init__(self) -> None:
-        self.compiled = BOTH
-        self._levels: list[tuple[int, int]] = []
-        """For each open `#if`, the assignments that compile the text around it, and those of its branches so far."""
+        self.compiled = True
+        self._levels: list[tuple[bool, bool]] = []
+        """For each open `#if`, whether the text around it is compiled, and whether one of its branches so far is."""
         self._deeper = 0
 
     @property
@@ -64,9 +52,9 @@ class Conditions:
                 self._deeper += 1
                 return
             guard = name == "ifndef" and _defines_next(text, stop, condition)
-            true = BOTH if guard else evaluate_condition(name, condition)
-            self._levels.append((self.compiled, true))
-            self.compiled &= true
+            holds = guard or evaluate_condition(name, condition)
+            self._levels.append((self.compiled, holds))
+            self.compiled &= holds
         elif self._deeper:
             self._deeper -= name == "endif"
         elif not self._levels:
@@ -75,9 +63,9 @@ class Conditions:
             self.compiled, _ = self._levels.pop()
         else:
             outside, taken = self._levels[-1]
-            true = (BOTH if name == "else" else evaluate_condition(name.removeprefix("el"), condition)) & ~taken
-            self._levels[-1] = outside, taken | true
-            self.compiled = outside & true
+            holds = not taken and (name == "else" or evaluate_condition(name.removeprefix("el"), condition))
+            self._levels[-1] = outside, taken or holds
+            self.compiled = outside and holds
 
 
 def _defines_next(text: str, position: int, condition: str) -> bool:
@@ -88,47 +76,35 @@ def _defines_next(text: str, position: int, condition: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def evaluate_condition(name: str, condition: str) -> int:
-    """Return the assignments under which the condition of an `if`, `ifdef` or `ifndef` is true.
+def evaluate_condition(name: str, condition: str) -> bool:
+    """Return whether the condition of an `if`, `ifdef` or `ifndef` is true.
 
     A comparison counts as an unknown name. `!=` and `<` count as the negations of `==` and `>=`.
     """
-    if len(condition) > LONGEST_CONDITION:
-        return ALL_TRUE
     plain = _NOT_CODE.sub(" ", condition).strip()
     if name != "if":
-        plain = plain.split(maxsplit=1)[0] if plain else ""
-        holds = _KNOWN.get(plain, ALL_TRUE) if plain != "1" else ALL_TRUE
-        return holds if name == "ifdef" else BOTH & ~holds
-    return _evaluate([token for raw in _TOKENS.findall(plain) if (token := raw.strip())])
+        word = plain.partition(" ")[0]
+        return (word not in _FALSE) == (name == "ifdef")
+    for operator, meaning in _OPERATORS.items():
+        plain = re.sub(operator, meaning, plain)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # A condition of a sample may be anything.
+            return len(condition) > LONGEST_CONDITION or _evaluate(ast.parse(plain.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return True
 
 
-def _evaluate(tokens: list[str], depth: int = 0) -> int:
-    """Return the assignments under which an expression is true. All between `||`, `&&`, `!` and brackets is a name."""
-    if depth > _DEEPEST_EXPRESSION:
-        return ALL_TRUE
-    for operator, combine in (("||", int.__or__), ("&&", int.__and__)):
-        operands = _split(tokens, operator)
-        if len(operands) > 1:
-            return reduce(combine, (_evaluate(operand, depth + 1) for operand in operands))
-    if tokens[:1] == ["!"]:
-        return BOTH & ~_evaluate(tokens[1:], depth + 1)
-    if len(tokens) > 1 and tokens[0] == "(" and tokens[-1] == ")":
-        return _evaluate(tokens[1:-1], depth + 1)
-    plain = " ".join(tokens)
-    if test := _NAME_TEST.fullmatch(plain):
-        plain = test[1]
-    return _KNOWN.get(plain, ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE)
-
-
-def _split(tokens: list[str], operator: str) -> list[list[str]]:
-    """Split an expression at an operator that is outside of brackets."""
-    parts: list[list[str]] = [[]]
-    depth = 0
-    for word in tokens:
-        depth += (word == "(") - (word == ")")
-        if word == operator and depth == 0:
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    return parts
+def _evaluate(node: ast.expr) -> bool:
+    match node:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return all(map(_evaluate, values))
+        case ast.BoolOp(values=values):
+            return any(map(_evaluate, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _evaluate(operand)
+        case ast.Compare(ops=[ast.NotEq() | ast.Lt(), *_]):
+            return False
+        case ast.Constant(value=value):
+            return bool(value)
+        case _:
+            return ast.unparse(node) not in _FALSE

@@ -10,7 +10,6 @@ from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
@@ -78,13 +77,12 @@ def find_samples(text: str) -> list[tuple[int, int]]:
 
 
 def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> Analysis:
-    text = normalize_spelling(text)
     beginning_missing = cut and begins_inside_unit(text)
     parts = list(split_units(text, beginning_missing=beginning_missing, end_missing=cut))
     defects = [defect for unit in parts for defect in (*unit.defects, *unit.macro_defects)]
     defects += analyze_terminators(text, end_missing=cut).defects
-    defects += analyze_indentation(text).defects
     units = read_units(text, parts)
+    defects += analyze_indentation(text, units).defects
     counts, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
     unique: dict[tuple[int, str], Defect] = {}
     for defect in sorted(defects + report_names(units, name_defects)):

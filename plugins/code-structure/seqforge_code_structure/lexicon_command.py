@@ -18,15 +18,6 @@ def c_lexicon(
         typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="Lexicon file to write.")] = Path("c.lexicon"),
-    leave_out: Annotated[
-        float,
-        typer.Option(
-            metavar="FRACTION",
-            min=0,
-            max=1,
-            help="Leave out this fraction of the files, chosen by a hash of their names, to measure on them.",
-        ),
-    ] = 0.0,
     fewest_files: Annotated[
         int,
         typer.Option(
@@ -65,7 +56,7 @@ def c_lexicon(
             f"--source: the description is longer than {LONGEST_SOURCE:,} bytes of JSON, the limit",
             hint="Describe the code in a few words.",
         )
-    files = find_files(paths, leave_out)
+    files = find_files(paths)
     builder = LexiconBuilder()
     for counts in show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)):
         builder.add(counts)

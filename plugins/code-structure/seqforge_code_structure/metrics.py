@@ -15,9 +15,8 @@ from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
-from seqforge_code_structure.identifiers.reading import read_units
+from seqforge_code_structure.identifiers.reading import read_excerpt
 from seqforge_code_structure.indentation import analyze_indentation
-from seqforge_code_structure.structure import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_excerpt
 
@@ -33,7 +32,7 @@ _RULE_OF_VALUE = {
 
 
 class Brackets(Metric):
-    """Bracket errors in top-level units, under two assignments of the preprocessor's conditions.
+    """Bracket errors in top-level units.
 
     Texts may begin and end inside a unit. A unit that is cut at either end is checked as far as possible. One that is
     cut at its end counts among the tails only. See `seqforge_code_structure.units`.
@@ -52,10 +51,7 @@ class Brackets(Metric):
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself. `units` is the number of complete units with brackets."""
         numbered = [
-            (number, unit)
-            for number, text in enumerate(map(normalize_spelling, texts))
-            for unit in split_excerpt(text)
-            if unit.brackets
+            (number, unit) for number, text in enumerate(texts) for unit in split_excerpt(text) if unit.brackets
         ]
         complete = [unit for _, unit in numbered if unit.kind == "complete"]
         tails = [unit for _, unit in numbered if unit.kind == "tail"]
@@ -88,7 +84,7 @@ class Terminators(Metric):
         total: Counter[str] = Counter()
         wrong: Counter[str] = Counter()
         findings: list[Finding] = []
-        for number, text in enumerate(map(normalize_spelling, texts)):
+        for number, text in enumerate(texts):
             analysis = analyze_terminators(text, end_missing=True)
             total.update(analysis.total)
             wrong.update(analysis.wrong)
@@ -117,7 +113,7 @@ class Indentation(Metric):
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, with its own unit of indentation. `lines` is the number of checked lines."""
-        analyses = [analyze_indentation(normalize_spelling(text)) for text in texts]
+        analyses = [analyze_indentation(text, read_excerpt(text)) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
@@ -182,8 +178,8 @@ class Identifiers(FittedMetric):
         """Check each text by itself. `functions` is the number of functions. A share of zero cases is 0."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
-        for number, text in enumerate(map(normalize_spelling, texts)):
-            units = read_units(text, split_excerpt(text))
+        for number, text in enumerate(texts):
+            units = read_excerpt(text)
             counts, defects = check_names(units, self.lexicon)
             total += counts
             findings += _convert(number, report_names(units, defects))

@@ -70,7 +70,7 @@ class Report:
 
     def _describe_omissions(self, explicit: bool) -> Iterator[str]:
         if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
-            reason = "there is no lexicon" if explicit else "the C library is used, so the names of Linux do not fit"
+            reason = "there is no lexicon" if explicit else "it includes no header of Linux"
             files = describe_count(self._unchecked, "file")
             yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
         characters, unread = self._counts["characters"], self._counts["unread"]

@@ -6,7 +6,6 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import compress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -17,7 +16,7 @@ from seqforge.errors import DataError
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon, uses_c_library
+from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 
 _Result = TypeVar("_Result")
 
@@ -85,28 +84,19 @@ class Analyzed(NamedTuple):
     problem: DataError | None = None
 
 
-def find_files(paths: Sequence[str], leave_out: float = 0.0) -> list[str]:
+def find_files(paths: Sequence[str]) -> list[str]:
     """Return the files of a command line, with the C files in its folders, in the order of their names.
-
-    Args:
-        paths: Files and folders.
-        leave_out: Fraction of the files of each folder that are left out, by a hash of their names in it.
 
     Raises:
         DataError: If a folder has no C file.
     """
-    from seqforge.data.splits import hash_to_unit_interval  # imports numpy
-
     files: list[str] = []
     for path in paths:
-        folder = Path(path)
-        if path != STANDARD_INPUT and folder.is_dir():
-            inside = sorted(each for each in folder.rglob("*") if each.suffix in SUFFIXES and each.is_file())
+        if path != STANDARD_INPUT and Path(path).is_dir():
+            inside = sorted(each for each in Path(path).rglob("*") if each.suffix in SUFFIXES and each.is_file())
             if not inside:
                 raise DataError(f"{path}: the folder has no file that ends with {' or '.join(SUFFIXES)}")
-            names = (each.relative_to(folder).as_posix() for each in inside)
-            kept = [not leave_out or hash_to_unit_interval(name) >= leave_out for name in names]
-            files += map(str, compress(inside, kept))
+            files += map(str, inside)
         else:
             files.append(path)
     return files
@@ -160,7 +150,7 @@ def analyze_file(file: str, settings: Settings) -> Analyzed:
     except DataError as error:
         return Analyzed(file, [], [], Counter(), names_checked=True, problem=error)
     lexicon = settings.lexicon
-    if lexicon is None and not settings.no_lexicon and not uses_c_library(text):
+    if lexicon is None and not settings.no_lexicon and is_of_kernel(text):
         lexicon = read_linux_lexicon()
     found = analyze(text, lexicon, cut=settings.cut, strict=settings.strict)
     checked = settings.strict or lexicon is not None

@@ -1,8 +1,8 @@
 """Find comments, strings and character literals that are not closed, and each `*/` that closes no comment.
 
 A comment extends to the next `*/`, however far away. A `/*` inside a comment is therefore the sign of a missing end.
-Compilers warn about it, and it does not occur in Linux. Code that is compiled under neither assignment of the
-preprocessor's conditions (see `conditions`) is ignored.
+Compilers warn about it, and it does not occur in Linux. Code that is not compiled (see `conditions`) is
+ignored.
 """
 
 import re

@@ -6,7 +6,7 @@ separates them). The text is the concatenation of its units.
 
 A unit ends with the line of a `;` or `}` if
 
-- no bracket is open after it, under either assignment of the preprocessor's conditions (see `conditions`),
+- no bracket is open after it,
 - only spaces and comments follow on the line, and
 - the next line that is not blank begins in column 0 with a letter, `_`, `#` or a comment, or the text ends.
 
@@ -21,7 +21,7 @@ The *kind* of a unit is `complete`, `head` or `tail`. If the caller states that 
 `head` is the part up to the first `}` in column 0. If the caller states that the text is cut, the `tail` is the part
 after the last unit's end; it may consist of comments and directives only.
 
-The same pass checks the brackets, since the division needs the same stacks.
+The same pass checks the brackets, since the division needs the same stack.
 """
 
 import re
@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, check_semicolon
+from seqforge_code_structure.brackets import OpenBracket, Stack, check_macro, check_semicolon
 from seqforge_code_structure.conditions import CONDITIONAL, Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
 from seqforge_code_structure.structure import (
@@ -65,7 +65,7 @@ class Unit:
         start: Position of its first character.
         stop: Position after its last character.
         kind: `head` if its beginning is missing, `tail` if its end is missing, else `complete`.
-        brackets: Number of its brackets that are compiled under some assignment, including those of macros.
+        brackets: Number of its brackets that are compiled, including those of macros.
         defects: Bracket errors in the order of the text, at most `MOST_DEFECTS`.
         macro_defects: Bracket errors inside the bodies of macros, which may be intended: at most `MOST_DEFECTS`.
         defect_count: Number of all bracket errors.
@@ -147,12 +147,12 @@ class _Division:
         self.text = text
         self.end_missing = end_missing
         self.conditions = Conditions()
-        self.stacks = Stacks(beginning_missing)
+        self.stack = Stack(beginning_missing)
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
         self.last_brace = -_LONGEST_BRACE_LINE
         """Position of the last `}` in column 0."""
-        self.after_brace: tuple[OpenBracket | None, OpenBracket | None] = None, None
-        """Open brackets after it, under the two assignments."""
+        self.after_brace: OpenBracket | None = None
+        """Open brackets after it."""
         self.open_conditions: list[tuple[int, Unit]] = []
         """Position and unit of each `#if` that is open."""
         self.early_defects: dict[int, Defect] = {}
@@ -186,44 +186,44 @@ class _Division:
         count = self.text.count
         if pairs := count("(", start, stop) + count("[", start, stop) + count("{", start, stop):
             self.unit.brackets += 2 * pairs
-            self.unit.too_deep |= self.stacks.full
+            self.unit.too_deep |= self.stack.full
 
     def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""
-        text, stacks = self.text, self.stacks
+        text, stack = self.text, self.stack
         character = text[position]
         if character != ";":
             self._process_bracket(character, position)
-        elif self.end_missing and (defect := check_semicolon(text, position, stacks)):
+        elif self.end_missing and (defect := check_semicolon(text, position, stack.top)):
             self.early_defects[defect.start] = defect
-        if stacks.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
-            stacks.clear()
+        if stack.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
+            stack.clear()
         if character not in ";}" or not (end := _LINE_END.match(text, position + 1)):
             return None
         if character == "}" and _DECLARATOR_FOLLOWS.match(text, end.end()):
             return None
         stop = end.end("end") if end["end"] else len(text)
-        closed = stacks.tops == (None, None) and not self.unit.too_deep and self.unit.kind != "head"
-        resumed = self._line_begins_with_brace(position) and stacks.tops == self.after_brace
+        closed = stack.top is None and not self.unit.too_deep and self.unit.kind != "head"
+        resumed = self._line_begins_with_brace(position) and stack.top == self.after_brace
         if closed or resumed or _DECLARATION_FOLLOWS.match(text, stop):
             return self.finish(stop)
         return None
 
     def _process_bracket(self, bracket: str, position: int) -> None:
-        unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
+        unit, stack = self.unit, self.stack
         unit.brackets += 1
         if unit.too_deep:
             pass
         elif bracket not in "([{":
-            if defect := stacks.close(bracket, position, compiled):
+            if defect := stack.close(bracket, position):
                 unit.add(defect)
-        elif stacks.full:
+        elif stack.full:
             unit.too_deep = True
         else:
-            stacks.open(bracket, position, compiled)
+            stack.open(bracket, position)
         # If the beginning is missing, the column of the first character is unknown.
-        if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
-            self.last_brace, self.after_brace = position, stacks.tops
+        if bracket == "}" and (self.text[position - 1] == "\n" if position else not stack.beginning_missing):
+            self.last_brace, self.after_brace = position, stack.top
 
     def _line_begins_with_brace(self, position: int) -> bool:
         """Return whether the line of a position begins with `}` in column 0."""
@@ -237,7 +237,7 @@ class _Division:
         if cut and unit.kind == "complete":
             unit.kind = "tail"
         known = {defect.start for defect in unit.defects}
-        added = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
+        added = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stack.unclosed()
         for defect in added:
             if defect.start not in known:
                 unit.add(defect)
@@ -245,6 +245,6 @@ class _Division:
             unit.defects, unit.defect_count = [Defect(unit.start, stop, "too-complex", TOO_DEEP)], 0
         unit.defects.sort()
         self.early_defects = {}
-        self.stacks.clear()
+        self.stack.clear()
         self.unit = Unit(stop, stop, "complete", too_deep=self.conditions.too_deep)
         return unit

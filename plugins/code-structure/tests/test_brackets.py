@@ -104,10 +104,14 @@ def test_positions_and_messages(text: str, expected: list[tuple[int, str]]):
         "# if A /* ( */\n {\n# endif\n#if A\n }\n#endif\n",
     ],
 )
-def test_both_branches_of_a_condition_are_balanced(conditions: str):
+def test_branches_of_a_condition_are_balanced(conditions: str):
     body = "int f(void)\n{\n" + conditions + "}\n"
     assert defects(body) == []
-    assert defects(body.replace("}\n", "}}\n", 1)) or "#if 0" in body or "cplusplus" in body
+    assert defects(body.replace("\n}\n", "\n}}\n"))
+
+
+def test_only_the_branch_that_is_compiled_counts():
+    assert defects("int f(void)\n{\n#ifndef A\n }}\n#elif B\n }\n#endif\n}\n") == [(46, "'}' closes nothing")]
 
 
 def test_code_in_an_include_guard_is_checked():

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, Conditions
+from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.structure import TokenKind, scan_literals
 
@@ -22,8 +22,7 @@ class DeadBranches:
 
     Attributes:
         words: All words.
-        declared: Names that seem to be declared in branches that some assignment of the conditions compiles. Branches
-            such as those of `#if 0` declare nothing.
+        declared: Names that seem to be declared.
         labels: Labels.
     """
 
@@ -31,12 +30,11 @@ class DeadBranches:
     declared: set[str] = field(default_factory=set[str])
     labels: set[str] = field(default_factory=set[str])
 
-    def read(self, text: str, start: int, stop: int, compiled: int) -> None:
-        """Add the names of a part of a branch that the assignments `compiled` compile."""
+    def read(self, text: str, start: int, stop: int) -> None:
+        """Add the names of a part of a branch."""
         self.words.update(_WORD.findall(text, start, stop))
         self.labels.update(_LABEL.findall(text, start, stop))
-        if compiled & ALL_FALSE:
-            self.declared |= find_declared(text[start:stop])
+        self.declared |= find_declared(text[start:stop])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +71,15 @@ def extract_compiled_code(text: str) -> CompiledCode:
         kind = match.lastindex or TokenKind.END
         start, stop = match.span(kind)
         if kind in _DIRECTIVES:
-            compiled = conditions.compiled
             if conditions.follow(text, start, stop) == "define":
                 macros.read(text, start, stop)
             if live:
                 parts += code[position:start], blank(code[start:stop])
             else:
-                dead.read(text, position, start, compiled)
+                dead.read(text, position, start)
                 parts.append(blank(code[position:stop]))
             position = stop
-            live = bool(conditions.compiled & ALL_TRUE)
+            live = conditions.compiled
         elif live and (kind in _COMMENTS or kind in _LITERALS):
             quotes = int(kind in _LITERALS)
             start, stop = start + quotes, max(start + quotes, stop - quotes)
@@ -91,7 +88,7 @@ def extract_compiled_code(text: str) -> CompiledCode:
     if live:
         parts.append(code[position:])
     else:
-        dead.read(text, position, len(text), conditions.compiled)
+        dead.read(text, position, len(text))
         parts.append(blank(code[position:]))
     return CompiledCode(b"".join(parts), macros, dead)
 

@@ -10,8 +10,10 @@ those of local variables. These are evidence about names that the training text 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from enum import IntFlag
+from functools import cached_property
 
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
@@ -126,19 +128,13 @@ class Lexicon:
 
     def _search(self, key: bytes) -> tuple[Flag, int]:
         """Search a line of the table, which is in order."""
-        table = self.table
-        low, high = 0, len(table)
-        while low < high:
-            start = table.rfind(b"\n", low, (low + high) // 2) + 1 or low
-            stop = table.index(b"\n", start)
-            line = table[start : stop + 1]
-            if line.startswith(key):
-                return _decode_digits(line[len(key) : -1])
-            if line < key:
-                low = stop + 1
-            else:
-                high = start
-        return Flag(0), 0
+        place = bisect_left(self._lines, key)
+        line = self._lines[place] if place < len(self._lines) else b""
+        return _decode_digits(line[len(key) :]) if line.startswith(key) else (Flag(0), 0)
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return self.table.splitlines()
 
     def has(self, name: str, flag: Flag) -> bool:
         """Return whether a name has a property."""

@@ -38,10 +38,6 @@ _KERNEL_HEADER = re.compile(
     r"|acpi|video|xen|soc|keys|clocksource|target|vdso|misc|ufs|pcmcia|memory)/",
     re.MULTILINE,
 )
-_LIBRARY_NAME = re.compile(
-    r"\b(?:(?:[mc]alloc|realloc|free|strdup|f?printf|exit|abort|getenv|strerror|f?close|fopen)[ \t]*+\("
-    r"|(?:FILE|stderr|stdout|errno|EXIT_FAILURE|BUFSIZ)\b)"
-)
 
 
 def encode_lexicon(lexicon: Lexicon) -> bytes:
@@ -98,15 +94,11 @@ def read_lexicon(path: Path) -> Lexicon:
         raise DataError(f"{path}: not a lexicon of C in the format of this version", hint=_HOW_TO_BUILD) from error
 
 
-def uses_c_library(text: str) -> bool:
-    """Return whether a text uses the C library, which the kernel does not use.
-
-    It does if it includes headers of the library, or headers but none of the kernel, and calls its functions.
-    """
+def is_of_kernel(text: str) -> bool:
+    """Return whether a text may be of the kernel: it has no headers, as a sample, or those of the kernel."""
     if _C_LIBRARY.search(text):
-        return True
-    others = _INCLUDE.search(text) is not None and not _KERNEL_HEADER.search(text)
-    return others and _LIBRARY_NAME.search(text) is not None
+        return False
+    return _KERNEL_HEADER.search(text) is not None or _INCLUDE.search(text) is None
 
 
 @cache

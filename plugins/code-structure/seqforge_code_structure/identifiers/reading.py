@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tree_sitter import Tree
 
@@ -14,7 +15,7 @@ from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import resolve_names
 from seqforge_code_structure.identifiers.statements import CONDITIONAL, Statements, read_statements
-from seqforge_code_structure.units import Unit
+from seqforge_code_structure.units import Unit, split_excerpt
 
 LONGEST_UNIT = 1_000_000
 """Length limit of the units that are parsed, in characters. The longest functions of Linux have 40,000 characters, and
@@ -88,6 +89,12 @@ class UnitNames:
 def read_units(text: str, units: Iterable[Unit]) -> list[UnitNames]:
     """Read the units of a text, except one that lacks its beginning."""
     return [read_unit(text, unit.start, unit.stop, cut=unit.kind == "tail") for unit in units if unit.kind != "head"]
+
+
+@lru_cache(maxsize=64)
+def read_excerpt(text: str) -> list[UnitNames]:
+    """Read the units of a text that may be cut at both ends. Several metrics read the same texts."""
+    return read_units(text, split_excerpt(text))
 
 
 def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNames:

@@ -20,8 +20,8 @@ from seqforge_code_structure.identifiers.lexicon_building import (
 from seqforge_code_structure.identifiers.lexicon_file import (
     decode_lexicon,
     encode_lexicon,
+    is_of_kernel,
     read_lexicon,
-    uses_c_library,
 )
 
 from seqforge.errors import DataError
@@ -209,11 +209,12 @@ def test_names_that_macros_may_use():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("#include <stdio.h>\nint a;\n", True),
-        ("int a;\n  # include <sys/types.h>\n", True),
-        ('#include <linux/string.h>\n#include "stdio.h"\n', False),
-        ("", False),
+        ("#include <stdio.h>\nint a;\n", False),
+        ("#include <linux/string.h>\n  # include <sys/types.h>\n", False),
+        ('#include <linux/string.h>\n#include "stdio.h"\n', True),
+        ('#include "redis.h"\n', False),
+        ("", True),
     ],
 )
-def test_files_that_include_the_c_library(text: str, expected: bool):
-    assert uses_c_library(text) is expected
+def test_files_of_the_kernel_include_its_headers_or_none(text: str, expected: bool):
+    assert is_of_kernel(text) is expected
