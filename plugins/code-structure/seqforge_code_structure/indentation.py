@@ -135,8 +135,14 @@ def _find_lines(text: str, unit: UnitNames) -> Iterator[Line]:
             around = open_[-1] if open_ else None
             nested = around is None or around.kind in ("compound_statement", "case_statement")
             kind = "switch_body" if around and around.kind == "switch_statement" else "statement" if nested else "block"
-            own = begins or around is None
-            open_.append(_Block(stop, node.type if kind == "block" else kind, line if own else around.line, start))
+            open_.append(
+                _Block(
+                    stop,
+                    node.type if kind == "block" else kind,
+                    line if begins or around is None else around.line,
+                    start,
+                )
+            )
         elif begins and start < stop and open_ and node.type not in ("labeled_statement", "ERROR"):
             if any(each.kind == "unchecked" for each in open_):
                 continue
