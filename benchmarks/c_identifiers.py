@@ -17,7 +17,7 @@ from pathlib import Path
 
 from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names
+from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
@@ -28,7 +28,7 @@ from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
 
-from benchmarks.c_mutations import RETURNED, HeldOutFunction, Mutant, Mutations
+from benchmarks.c_mutations import NAME_RULES, RETURNED, HeldOutFunction, Mutant, Mutations
 from seqforge.data.splits import hash_to_unit_interval
 
 FOLDERS = ("kernel/**", "mm/**", "lib/**", "fs/**", "drivers/net/**")

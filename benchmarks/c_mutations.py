@@ -5,10 +5,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from seqforge_code_structure.identifiers.checks import UNDECLARED_RULES
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
 from seqforge_code_structure.identifiers.names import Declaration, Function
 from seqforge_code_structure.identifiers.reading import UnitNames
 from seqforge_code_structure.structure import TokenKind, scan_text
+
+NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label", "redeclared-name")
+"""Rules of the errors of names."""
 
 SIMPLE_DECLARATION = re.compile(
     r"\s+(?:(?:const|static|struct|union|enum|unsigned|signed|volatile|__\w+)\s+)*\w+[\s*]+\w+(?:\[[^\]]*\])?"

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from seqforge_code_structure.identifiers.checks import NAME_RULES, check_names, count_cases
+from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
+from benchmarks.c_mutations import NAME_RULES
 from seqforge.evaluation.intervals import share_interval
 
 ERRORS = {

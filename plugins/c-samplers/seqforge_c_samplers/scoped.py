@@ -64,7 +64,7 @@ class Scoped(CheckedSampler):
             return wrong
         for unit in names:
             misplaced = count_misplaced(unit.tree, whole[unit.start : unit.stop]) if unit.tree else 0
-            wrong += misplaced + len(unit.statements.defects)
+            wrong += misplaced + len(unit.misplaced)
         if wrong:
             return wrong
         context = Context.of([*(units or ()), *names], self._lexicon)

@@ -42,12 +42,9 @@ def c_structure(
         typer.Option(
             metavar="FILE",
             help="Lexicon file, written by `seqforge c-lexicon`. Default: the lexicon of Linux, except for files "
-            "that use the C library.",
+            "with other headers than those of Linux.",
         ),
     ] = None,
-    no_lexicon: Annotated[
-        bool, typer.Option("--no-lexicon", help="Use no lexicon, so that undefined names need --strict.")
-    ] = False,
     rates: Annotated[
         bool,
         typer.Option("--rates", help="Print the rate of each error instead, with its interval. Each file is a text."),
@@ -85,17 +82,15 @@ def c_structure(
     from seqforge_code_structure.sources import Settings, analyze_file, find_files, map_files, show_progress
 
     try:
-        if lexicon and no_lexicon:
-            raise DataError("--lexicon and --no-lexicon exclude each other", hint="Leave one of them out.")
         if rates:
-            if no_lexicon or strict or select or ignore:
+            if strict or select or ignore:
                 raise DataError("--rates always uses all rules and a lexicon", hint="Leave the other option out.")
             _show_rates(files, reference, lexicon, as_json)
             return
         if reference:
             raise DataError("--reference needs --rates", hint="Add --rates.")
         report = Report(_select_rules(select, ignore), as_json=as_json)
-        settings = Settings(read_lexicon(lexicon) if lexicon else None, no_lexicon, cut, strict)
+        settings = Settings(read_lexicon(lexicon) if lexicon else None, cut, strict)
         names = find_files(files)
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
@@ -107,7 +102,7 @@ def c_structure(
             unread += 1
         else:
             report.add(found)
-    report.finish(explicit=no_lexicon)
+    report.finish()
     if report.findings or unread:
         raise typer.Exit(2 if unread else 1)
 

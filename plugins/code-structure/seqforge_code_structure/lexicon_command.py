@@ -3,7 +3,6 @@
 Every command of seqforge imports this module, so it imports all else inside functions. None of it needs torch.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +17,6 @@ def c_lexicon(
         typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="Lexicon file to write.")] = Path("c.lexicon"),
-    fewest_files: Annotated[
-        int,
-        typer.Option(
-            metavar="COUNT",
-            min=1,
-            help="Leave out the names that occur in fewer files, except those that functions only declare.",
-        ),
-    ] = 1,
-    source: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Description of the code to store. Default: the paths.")
-    ] = None,
 ) -> None:
     """Count the names in C files, for `seqforge c-structure --lexicon`.
 
@@ -41,7 +29,7 @@ def c_lexicon(
 
       seqforge c-lexicon my-project/ --output my-project.lexicon
 
-      seqforge c-lexicon linux/kernel linux/mm --fewest-files 2
+      seqforge c-lexicon linux/kernel linux/mm
     """
     from seqforge.figures import describe_count
     from seqforge.storage.files import check_output, reported_failures, write_atomically
@@ -50,17 +38,11 @@ def c_lexicon(
     from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
 
     check_output(output)
-    description = source or " ".join(paths)
-    if len(json.dumps(description)) > LONGEST_SOURCE:
-        raise DataError(
-            f"--source: the description is longer than {LONGEST_SOURCE:,} bytes of JSON, the limit",
-            hint="Describe the code in a few words.",
-        )
     files = find_files(paths)
     builder = LexiconBuilder()
     for counts in show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)):
         builder.add(counts)
-    lexicon = builder.build(description, fewest_files)
+    lexicon = builder.build(" ".join(paths)[:LONGEST_SOURCE])
     if not lexicon.table:
         raise DataError(
             f"{' '.join(paths)}: no C function uses or declares a variable, so the lexicon would be empty",

@@ -54,25 +54,20 @@ class Report:
         else:
             _print_lines(file, found)
 
-    def finish(self, *, explicit: bool) -> None:
-        """Print the rest of the output, and on standard error what was found and what was not analyzed.
-
-        Args:
-            explicit: Whether the user turned the lexicon off, which is then the reason why names were not checked.
-        """
+    def finish(self) -> None:
+        """Print the rest of the output, and on standard error what was found and what was not analyzed."""
         if self._as_json:
             typer.echo(json.dumps(self._records))
-        for notice in self._describe_omissions(explicit):
+        for notice in self._describe_omissions():
             typer.echo(f"note: {notice}", err=True)
         if self.findings:
             files = describe_count(self._files, "file")
             typer.echo(f"{describe_count(self.findings, 'finding')} in {files}", err=True)
 
-    def _describe_omissions(self, explicit: bool) -> Iterator[str]:
+    def _describe_omissions(self) -> Iterator[str]:
         if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
-            reason = "there is no lexicon" if explicit else "it includes no header of Linux"
             files = describe_count(self._unchecked, "file")
-            yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
+            yield f"undefined names were not checked in {files} without a header of Linux: --lexicon or --strict does"
         characters, unread = self._counts["characters"], self._counts["unread"]
         if unread:
             share = 100 * unread / characters

@@ -52,14 +52,12 @@ class Settings(NamedTuple):
     """The settings of an analysis.
 
     Attributes:
-        lexicon: Lexicon of all files, or None for that of Linux, except for files that use the C library.
-        no_lexicon: Whether no file has a lexicon.
+        lexicon: Lexicon of all files, or None for that of Linux, except for files that are not of the kernel.
         cut: Whether each file is an excerpt.
         strict: Whether every name must be declared in its file.
     """
 
     lexicon: Lexicon | None
-    no_lexicon: bool
     cut: bool
     strict: bool
 
@@ -150,7 +148,7 @@ def analyze_file(file: str, settings: Settings) -> Analyzed:
     except DataError as error:
         return Analyzed(file, [], [], Counter(), names_checked=True, problem=error)
     lexicon = settings.lexicon
-    if lexicon is None and not settings.no_lexicon and is_of_kernel(text):
+    if lexicon is None and is_of_kernel(text):
         lexicon = read_linux_lexicon()
     found = analyze(text, lexicon, cut=settings.cut, strict=settings.strict)
     checked = settings.strict or lexicon is not None

@@ -31,7 +31,6 @@ UNDECLARED_RULES = {
 }
 """Rules of the use of an undeclared name, with their messages."""
 
-_WRONG_CALL = "{!r} is called with {} arguments, but has {} parameters"
 _WORD = re.compile(rb"[A-Za-z_]\w*+")
 
 
@@ -142,36 +141,6 @@ def find_unused_labels(function: Function, unit: UnitNames, context: Context) ->
 
 
 CHECKS = (find_undeclared, find_unused, find_missing_labels, find_repeated, find_unused_labels)
-NAME_RULES = (*UNDECLARED_RULES, "unused-variable", "undefined-label", "redeclared-name")
-"""Rules of the errors that are found here. A name may break several of the first three."""
-
-
-def find_wrong_calls(units: Sequence[UnitNames]) -> list[Defect]:
-    """Find calls with a wrong number of arguments in the units of a text.
-
-    A function counts only if the text defines it once, with named parameters and without `...`, and if no macro or
-    local name hides it. Units with syntax errors, and calls that the rewriting of macros changes, do not count.
-    """
-    hidden = {found.name for unit in units for function in unit.functions for found in function.declarations}
-    hidden.update(name for unit in units for name in unit.macros.by_name)
-    parameters: dict[str, int | None] = {}
-    for unit in units:
-        for name, count in unit.statements.parameters:
-            # Of a second definition, perhaps under another condition, it is not known which one is called.
-            parameters[name] = None if name in parameters else count
-    return [
-        Defect(
-            call.start,
-            call.start + len(call.name),
-            "wrong-arguments",
-            _WRONG_CALL.format(call.name, call.arguments, expected),
-        )
-        for unit in units
-        for call in unit.statements.calls
-        if call.name not in hidden
-        and (expected := parameters.get(call.name)) is not None
-        and (call.arguments > expected or (call.arguments < expected and call.is_certain))
-    ]
 
 
 def check_names(
@@ -212,8 +181,8 @@ def check_names(
             found = [defect for find in CHECKS for defect in find(function, unit, context)]
             counts.update({defect.rule for defect in found})
             defects += found
-        defects += unit.statements.defects
-    return counts, sorted(defects + find_wrong_calls(units))
+        defects += unit.misplaced
+    return counts, sorted(defects)
 
 
 def count_cases(counts: Counter[str], rule: str) -> int:

@@ -21,8 +21,8 @@ LARGEST_TABLE = 256 << 20
 LONGEST_HEADER = 10_000
 """Length limit of the header in bytes."""
 
-LONGEST_SOURCE = 9_000
-"""Length limit of the description of the source in the header, in bytes of JSON."""
+LONGEST_SOURCE = 1_000
+"""Number of characters of the description of the source in the header."""
 
 _FORMAT = 3
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon FOLDER --output FILE"

@@ -8,13 +8,13 @@ from functools import lru_cache
 
 from tree_sitter import Tree
 
-from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP
+from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import resolve_names
-from seqforge_code_structure.identifiers.statements import CONDITIONAL, Statements, read_statements
+from seqforge_code_structure.identifiers.statements import CONDITIONAL, read_statements
 from seqforge_code_structure.units import Unit, split_excerpt
 
 LONGEST_UNIT = 1_000_000
@@ -49,7 +49,7 @@ class UnitNames:
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
         functions: Functions of the unit.
-        statements: Errors in statements and declarations, calls, and numbers of parameters, if the unit parses.
+        misplaced: Errors in statements and declarations, if the unit parses.
         declared: Names that the unit declares outside of functions, including macros.
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
@@ -71,7 +71,7 @@ class UnitNames:
     characters: int = 0
     unread: int = 0
     functions: list[Function] = field(default_factory=list[Function])
-    statements: Statements = field(default_factory=lambda: Statements([], [], []))
+    misplaced: list[Defect] = field(default_factory=list[Defect])
     declared: set[str] = field(default_factory=set[str])
     possibly_declared: set[str] = field(default_factory=set[str])
     possibly_used: set[str] = field(default_factory=set[str])
@@ -137,7 +137,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)
-        unit.statements = read_statements(tree, code, rewritten, own, start)
+        unit.misplaced = read_statements(tree, code, own, start)
         for function in unit.functions:
             function.repeated = [
                 (first, again)

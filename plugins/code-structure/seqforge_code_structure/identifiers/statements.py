@@ -7,7 +7,6 @@ Only trees without syntax errors are queried.
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from tree_sitter import Node, QueryCursor, Tree
 
@@ -19,65 +18,22 @@ _LOOPS = ("while_statement", "do_statement", "for_statement")
 _VALUE_OF_CALL = ("call_expression", "conditional_expression", "comma_expression", "cast_expression", "ERROR")
 """Kinds of expressions that may have the type void, since they may be calls."""
 _OBJECTS = ("identifier", "init_declarator", "array_declarator")
-_MACRO_ARGUMENT = re.compile(rb"[(,]\s*+[A-Z_][A-Z0-9_]*+\s*+[(,)]")
 CONDITIONAL = re.compile(r"^[ \t]*+#[ \t]*+(?:if|el|endif)", re.MULTILINE)
 """A directive between two branches of which perhaps only one is compiled."""
 
 
-class Call(NamedTuple):
-    """A call of a function by its name.
-
-    Attributes:
-        name: Name of the called function.
-        start: Position of the name in the text.
-        arguments: Number of arguments.
-        is_certain: Whether no argument is a macro, which may be several arguments.
-    """
-
-    name: str
-    start: int
-    arguments: int
-    is_certain: bool
-
-
-class Statements(NamedTuple):
-    """What the queries find in a unit.
-
-    Attributes:
-        defects: Errors.
-        calls: Calls that the rewriting of macros does not change.
-        parameters: Number of parameters of each function that the unit defines, or None if it takes any number.
-    """
-
-    defects: list[Defect]
-    calls: list[Call]
-    parameters: list[tuple[str, int | None]]
-
-
-def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset: int) -> Statements:
-    """Query the tree of a unit that parses.
+def read_statements(tree: Tree, code: bytes, text: str, offset: int) -> list[Defect]:
+    """Return the errors in the tree of a unit that parses.
 
     Args:
         tree: Its syntax tree.
         code: Its compiled code.
-        rewritten: The code from which the tree was parsed.
         text: The unit with its directives.
         offset: Position of the unit in the whole text.
     """
-    found = Statements([], [], [])
-    placed: list[tuple[Node, str]] = []
-    for _, captures in QueryCursor(_QUERY).matches(tree.root_node):
-        if "defined" in captures:
-            found.parameters.append((text_of(captures["defined"][0]), _count_parameters(captures["parameters"][0])))
-        elif "called" in captures:
-            callee, arguments = captures["called"][0], captures["arguments"][0]
-            start, stop = callee.start_byte, arguments.end_byte
-            if (source := code[start:stop]) == rewritten[start:stop]:
-                name = source[: callee.end_byte - start].decode()
-                is_certain = not _MACRO_ARGUMENT.search(source, arguments.start_byte - start)
-                found.calls.append(Call(name, offset + start, arguments.named_child_count, is_certain))
-        else:
-            placed += [(node, capture) for capture, (node,) in captures.items()]
+    defects: list[Defect] = []
+    captures = QueryCursor(_QUERY).captures(tree.root_node)
+    placed = [(node, capture) for capture, nodes in captures.items() for node in nodes]
     # Asking a node for its parent takes time that grows with the number of its siblings.
     around: list[Node] = []
     conditionals = [match.start() for match in CONDITIONAL.finditer(text)]
@@ -94,17 +50,9 @@ def read_statements(tree: Tree, code: bytes, rewritten: bytes, text: str, offset
             # Of two branches of the preprocessor, perhaps only one is compiled.
             first = bisect_left(conditionals, min(start, reason.start_byte))
             is_conditional = first < len(conditionals) and conditionals[first] < start
-            if is_original and not is_conditional and len(found.defects) < MOST_DEFECTS:
-                found.defects.append(Defect(offset + start, offset + stop, rule, message))
-    return found
-
-
-def _count_parameters(node: Node) -> int | None:
-    given = node.named_children
-    is_void = len(given) == 1 and given[0].child_by_field_name("declarator") is None
-    if not given or not {parameter.type for parameter in given} <= {"parameter_declaration"}:
-        return None
-    return 0 if is_void and given[0].text == b"void" else len(given)
+            if is_original and not is_conditional and len(defects) < MOST_DEFECTS:
+                defects.append(Defect(offset + start, offset + stop, rule, message))
+    return defects
 
 
 def _is_inside(around: Sequence[Node], kinds: Iterable[str]) -> bool:

@@ -14,8 +14,3 @@
 (compound_statement
     (declaration
         type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration)
-(function_definition declarator: [
-    (function_declarator declarator: (identifier) @defined parameters: (parameter_list) @parameters)
-    (pointer_declarator
-        declarator: (function_declarator declarator: (identifier) @defined parameters: (parameter_list) @parameters))])
-(call_expression function: (identifier) @called arguments: (argument_list) @arguments)
