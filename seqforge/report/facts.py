@@ -12,7 +12,7 @@ from seqforge.evaluation.baseline import BASELINE
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.runs.backends import read_backends
-from seqforge.runs.history import STARTED, RunState, read_state
+from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_evaluation
@@ -129,7 +129,8 @@ def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     last = max(run.records, key=lambda record: record["step"], default=None)
     if last is not None:
         figures.append(("steps", f"{last['step']:,}"))
-    seconds = [number for record in run.records if (number := number_of(record, "seconds")) is not None]
+    timed = [*run.records, *read_history(run.directory.path)[-1:]]  # The end of a run is the last.
+    seconds = [number for record in timed if (number := number_of(record, "seconds")) is not None]
     if seconds:
         figures.append(("training time", format_duration(seconds[-1])))
     return figures

@@ -149,7 +149,8 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
     best, unit, interval = best_evaluation(records)
-    seconds, fractions = (_numbers(records, name) for name in ("seconds", "fraction"))
+    fractions = _numbers(records, "fraction")
+    seconds = _numbers([*records, *read_history(directory.path)[-1:]], "seconds")  # The end of a run is the last.
     newest = directory.metrics if directory.metrics.exists() else directory.experiment
     return RunSummary(
         path=directory.path,

@@ -13,7 +13,7 @@ import pytest
 from seqforge import Run, train
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
-from seqforge.runs.history import read_state
+from seqforge.runs.history import read_history, read_state, record_end
 from seqforge.runs.metrics_log import MetricsLog, to_lines
 from seqforge.runs.summary import find_runs, summarize_run
 from seqforge.storage.files import MAXIMUM_SIZE
@@ -41,7 +41,13 @@ def test_a_run_is_summarized_without_its_model(run: Run) -> None:
     values = [row["validation_bits_per_character"] for row in run.losses() if row["validation_loss"] is not None]
     assert len(values) == 3
     assert (summary.best, summary.unit) == (min(values), "bits per character")
-    assert summary.seconds == run.losses()[-1]["seconds"]
+    assert summary.seconds == read_history(run.path)[-1]["seconds"] >= run.losses()[-1]["seconds"]
+
+
+def test_the_time_of_a_run_is_that_of_its_end(run: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    record_end(copy, 12, "reached the end", complete=True, seconds=1234.5)
+    assert summarize_run(copy).seconds == 1234.5
 
 
 def test_the_state_is_that_of_the_lock_and_of_the_last_record(tmp_path: Path) -> None:
