@@ -20,6 +20,9 @@ from seqforge.model import install_backend
 WIDTH = 512
 """Features of the input and of the output."""
 
+BLOCKS, BLOCK_WIDTH = 6, 256
+"""Layers of the model that is sampled."""
+
 
 def train(clocks: Iterator[Clock], cell: str, backend: str, steps: int) -> None:
     """Time forward and backward passes of a cell under autocast to bfloat16.
@@ -82,6 +85,17 @@ def train_long(clocks: Iterator[Clock], cell: str, length: int) -> None:
     for clock in clocks:
         with clock, tempfile.TemporaryDirectory() as folder:
             sf.train(experiment, output=folder, progress=False)
+
+
+def sample(clocks: Iterator[Clock], cell: str, backend: str, draws: int) -> None:
+    """Time sampling one stream from a stack of blocks around a cell, in float32."""
+    layer = {"use": "gated-deltanet-block", "cell": {"use": cell, "hidden_size": BLOCK_WIDTH}, "repeat": BLOCKS}
+    table = {
+        "corpus": {"use": "inline", "text": seqforge_models.TEXT},
+        "model": {"cells": [layer], "embedding_size": BLOCK_WIDTH, "final_norm": "rms"},
+        "training": {"backend": backend, "device": "cpu"},
+    }
+    seqforge_models.time_samples(clocks, sf.Experiment.from_dict(table), 1, draws)
 
 
 def _new_cell(name: str) -> Cell[Any]:

@@ -102,11 +102,17 @@ def sample(
     Raises:
         PluginError: If `precision` is int8 and the backend has no kernels for it on this machine.
     """
-    chosen = experiment(cell, size, backend=backend)
+    time_samples(clocks, experiment(cell, size, backend=backend), batch_size, draws, precision)
+
+
+def time_samples(
+    clocks: Iterator[Clock], chosen: Experiment, batch_size: int, draws: int, precision: Precision = "float32"
+) -> None:
+    """Time sampling from the model of an experiment; `sample` has the errors."""
     model = build_model(chosen, SYMBOLS).eval()
     model.precision = precision
     if precision == "int8" and model.generation_kernel([], int8=True) is None:
-        raise PluginError(f"the backend {backend} has no int8 kernels on this machine")
+        raise PluginError(f"the backend {chosen.training.backend} has no int8 kernels on this machine")
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])
     prompt = torch.zeros(1, dtype=torch.int64)

@@ -1,17 +1,22 @@
-"""Training speed of a layer of each cell, and the memory of a long sequence."""
+"""Training and sampling speed of every installed cell, and the memory of a long sequence."""
 
 from collections.abc import Iterator
 
 from benchmarks.machine import malloc_settings, thread_settings
-from benchmarks.paired import Measurement, Program, alternate
-from benchmarks.peers.cell_layers import WIDTH
+from benchmarks.paired import Program, alternate
+from benchmarks.peers.cell_layers import BLOCK_WIDTH, BLOCKS, WIDTH
 from benchmarks.report import Table, megabytes
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH
 from benchmarks.tables.settings import Settings
+from seqforge import Registry
 
 LAYERS = "benchmarks.peers.cell_layers"
-CELLS = ("lstm", "slstm", "gated-deltanet", "gla", "hgrn-2", "mamba-2", "mlstm", "rwkv-7", "rg-lru", "sru", "min-gru")
 STEPS = 2
+"""Passes in a round; one on `eager`, where some cells take seconds."""
+
+DRAWS = {"native": 2_000, "eager": 50}
+"""Symbols in a round."""
+
 LENGTHS = (1_000, 100_000)
 
 
@@ -22,21 +27,15 @@ def tables(settings: Settings) -> Iterator[Table]:
         settings: Rounds and threads; the size is always the same.
     """
     environment = thread_settings(settings.threads) | malloc_settings()
-    work = STEPS * BATCH_SIZE * SEQUENCE_LENGTH
-    rows: list[list[str]] = []
-    for cell in CELLS:
-        programs = [Program("nn.LSTM", f"{LAYERS}:train_torch", {"steps": STEPS}, work)]
-        programs += [
-            Program(backend, f"{LAYERS}:train", {"cell": cell, "backend": backend, "steps": STEPS}, work)
-            for backend in ("native", "eager")
-        ]
-        if cell == "mlstm":
-            programs.append(Program("mlstm-kernels", f"{LAYERS}:train_mlstm_kernels", {"steps": STEPS}, work))
-        found = {one.program.name: one for one in alternate(programs, settings.rounds, environment)}
-        if "native" in found:
-            rows.append([f"`{cell}`", *_figures(found)])
-    columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`"]
-    note = f"Forward and backward pass, width {WIDTH}, {BATCH_SIZE} × {SEQUENCE_LENGTH} steps, in bfloat16."
+    registry = Registry.installed()
+    block = registry.load(registry.find("cell", "block"))
+    cells = [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) is not block]
+    rows = [row for cell in cells if (row := _measure(cell, settings.rounds, environment))]
+    columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`", "sampled/s", "÷ `eager`"]
+    note = (
+        f"Forward and backward pass of one layer, width {WIDTH}, {BATCH_SIZE} × {SEQUENCE_LENGTH} steps, in bfloat16; "
+        f"then one stream of symbols from {BLOCKS} blocks of {BLOCK_WIDTH} with a convolution, in float32."
+    )
     yield Table("Layers", columns, rows, note)
     programs = [
         Program(f"{length:,}", f"{LAYERS}:train_long", {"cell": "gated-deltanet", "length": length})
@@ -46,7 +45,26 @@ def tables(settings: Settings) -> Iterator[Table]:
     yield Table("A sequence recomputed in parts of 1,000 steps", ["steps", "peak memory"], long)
 
 
-def _figures(found: dict[str, Measurement]) -> list[str]:
-    own = found["native"]
-    others = [found.get(name) for name in ("nn.LSTM", "eager", "mlstm-kernels")]
-    return [f"{own.rate:,.0f}", *("–" if other is None else f"{own.times_as_fast(other):.2f}" for other in others)]
+def _measure(cell: str, rounds: int, environment: dict[str, str]) -> list[str] | None:
+    """Return the row of a cell, or None if `native` cannot run it."""
+
+    def pass_of(name: str, function: str, steps: int, **options: str) -> Program:
+        work = steps * BATCH_SIZE * SEQUENCE_LENGTH
+        return Program(name, f"{LAYERS}:{function}", {"steps": steps, **options}, work)
+
+    trained = [pass_of("native", "train", STEPS, cell=cell, backend="native")]
+    trained += [pass_of("nn.LSTM", "train_torch", STEPS), pass_of("eager", "train", 1, cell=cell, backend="eager")]
+    trained += [pass_of("mlstm-kernels", "train_mlstm_kernels", STEPS)] if cell == "mlstm" else []
+    sampled = [
+        Program(name, f"{LAYERS}:sample", {"cell": cell, "backend": name, "draws": draws}, draws)
+        for name, draws in DRAWS.items()
+    ]
+    row = [f"`{cell}`"]
+    for programs, others in ((trained, ("nn.LSTM", "eager", "mlstm-kernels")), (sampled, ("eager",))):
+        found = {one.program.name: one for one in alternate(programs, rounds, environment)}
+        if "native" not in found:
+            return None
+        own = found["native"]
+        ratios = (f"{own.times_as_fast(found[name]):.2f}" if name in found else "–" for name in others)
+        row += [f"{own.rate:,.0f}", *ratios]
+    return row
