@@ -47,7 +47,7 @@ def list_plugins(
         typer.echo(json.dumps([_as_json(plugin) for plugin in registry.plugins], indent=2))
         return
     if not registry.plugins:
-        typer.echo("No plugin is installed. Install those of seqforge: pip install -r plugins/requirements.txt")
+        typer.echo('No plugin is installed. To add those of seqforge: pip install "seqforge-core[all] @ git+ADDRESS"')
         return
     commands = registry.new_hooks().hook.seqforge_add_commands.get_hookimpls()
     with_commands = {implementation.plugin_name for implementation in commands}

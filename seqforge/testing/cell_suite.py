@@ -58,7 +58,7 @@ def require_run(make_cell: CellFactory) -> None:
     """
     registry = Registry.installed()
     if not any(plugin.name == "essentials" and plugin.state is PluginState.OK for plugin in registry.plugins):
-        raise SkipTest("a run needs the default vocabulary and loss: pip install seqforge-essentials")
+        raise SkipTest("a run needs the default vocabulary and loss, those of the plugin essentials")
     with tempfile.TemporaryDirectory() as name, mock.patch.dict(os.environ, SEQFORGE_CACHE=f"{name}/cache"):
         folder = Path(name)
         run = train(_experiment(make_cell, registry), folder / "runs", progress=False)
