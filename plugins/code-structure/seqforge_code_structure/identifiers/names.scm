@@ -25,6 +25,7 @@
 (declaration declarator: (identifier) @declared)
 (parameter_declaration declarator: (identifier) @declared)
 (parameter_list (identifier) @declared)
+(parameter_declaration !declarator type: (type_identifier) @declared)
 (init_declarator declarator: (identifier) @declared)
 (pointer_declarator declarator: [(identifier) (type_identifier)] @declared)
 (array_declarator declarator: [(identifier) (type_identifier)] @declared)
