@@ -75,7 +75,8 @@ def compare(
     The best value of a language model is shown with the 95 % bootstrap interval that was computed during training. With
     --intervals, the best checkpoint of each run scores the whole validation split again, in blocks of text, or each
     labelled example alone. Runs on the same held-out data are compared block by block, which shows smaller differences.
-    A difference is larger than the noise of the data if its interval does not contain 0.
+    A difference is larger than the noise of the data if its interval does not contain 0. The metrics of the last
+    samples are compared, too; they have intervals if at least 20 samples were drawn.
 
     [bold]Examples[/]
 
@@ -86,13 +87,14 @@ def compare(
       seqforge compare runs/my-sweep --json
     """
     from seqforge.runs import find_run
-    from seqforge.runs.comparison import differing_settings, loss_curves, summarize_all, tabulate_runs
+    from seqforge.runs.comparison import compare_samples, differing_settings, loss_curves, summarize_all, tabulate_runs
 
     if html is not None:
         check_output(html)
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
     rows = tabulate_runs(summaries)
     quantity, curves = loss_curves(summaries, axis)
+    samples = compare_samples(summaries)
     if intervals or html is not None:
         from seqforge.api import Run
         from seqforge.api.compare import evaluate_runs
@@ -111,11 +113,16 @@ def compare(
             {"path": str(run.path), **row, "curve": curve}
             for run, row, curve in zip(summaries, rows, curves, strict=True)
         ]
-        typer.echo(json.dumps({"quantity": quantity, "runs": records}, indent=2))
+        sampled = {name: [each._asdict() if each else None for each in found] for name, found in samples.items()}
+        typer.echo(json.dumps({"quantity": quantity, "runs": records, "samples": sampled}, indent=2))
         return
     names = [row["run"] for row in rows]
     _print_settings(names, differing_settings([run.table for run in summaries]))
     _print_figures(summaries, rows)
+    if samples:
+        stdout().print("\nThe last samples, with the difference to the first run:", style="bold")
+        columns = [Column("metric"), *map(Column, names)]
+        print_table(columns, [[name, *(str(value or "–") for value in found)] for name, found in samples.items()])
     if any(curves):
         _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
 

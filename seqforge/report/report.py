@@ -21,7 +21,7 @@ from seqforge.report.facts import collect_curves, collect_facts
 from seqforge.report.likelihood import collect_confidences, collect_memory, collect_update
 from seqforge.report.samples import SampleReader
 from seqforge.report.units import collect_units
-from seqforge.runs.comparison import differing_settings
+from seqforge.runs.comparison import compare_samples, differing_settings
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.summary import summarize_run
 from seqforge.storage.files import reported_failures, write_atomically
@@ -190,6 +190,9 @@ def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
             ["parameters", *(format_count(summary.parameters) for summary in summaries)],
             ["steps", *(f"{summary.steps:,}" for summary in summaries)],
             ["training time", *(format_duration(summary.seconds) for summary in summaries)],
+        ],
+        "Last samples, with the difference to the first run": [
+            [name, *(str(value or "–") for value in found)] for name, found in compare_samples(summaries).items()
         ],
         "Settings that differ": [
             [key, *("–" if value is None else str(value) for value in values)] for key, values in settings.items()

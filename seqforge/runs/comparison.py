@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from seqforge.errors import RunError
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.metrics_log import read_metrics, tabulate_losses
+from seqforge.runs.metrics_log import interval_of, number_of, read_metrics, tabulate_losses
+from seqforge.runs.samples import SAMPLE
 from seqforge.runs.summary import RunSummary, find_runs, summarize_run
 
 Axis = Literal["step", "seconds"]
@@ -58,6 +59,54 @@ def tabulate_runs(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
         }
         for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
     ]
+
+
+class SampledValue(NamedTuple):
+    """A value of a metric for the last samples of a run.
+
+    Attributes:
+        value: The value.
+        interval: Its interval, if the log has one.
+        difference: Difference to the value of the first run, or None.
+        difference_interval: Interval of this difference, if both values have one.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    difference: float | None = None
+    difference_interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        shown = f"{self.value:.4f}" + (f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]" if self.interval else "")
+        if self.difference is None:
+            return shown
+        low, high = self.difference_interval or (0.0, 0.0)
+        return f"{shown}; {self.difference:+.4f}" + (f" [{low:+.4f}, {high:+.4f}]" if self.difference_interval else "")
+
+
+def compare_samples(runs: Sequence[RunSummary]) -> dict[str, list[SampledValue | None]]:
+    """Return the values of the metrics for the last samples of each run, by `metric.value`. A run may lack some."""
+    logs = [read_metrics(RunDirectory(run.path).metrics) for run in runs]
+    last = [[{}, *(record for record in log if record["event"] == SAMPLE)][-1] for log in logs]
+    names = dict.fromkeys(name for record in last for name in record if "." in name and not name.endswith(".baseline"))
+    return {
+        name: [_compare_value(name, record, last[0] if number else {}) for number, record in enumerate(last)]
+        for name in names
+    }
+
+
+def _compare_value(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> SampledValue | None:
+    value, other = number_of(record, name), number_of(first, name)
+    interval, other_interval = interval_of(record, name), interval_of(first, name)
+    if value is None or other is None:
+        return None if value is None else SampledValue(value, interval)
+    found = SampledValue(value, interval, value - other)
+    if interval is None or other_interval is None:
+        return found
+    from seqforge.evaluation.intervals import Interval, difference_interval  # imports numpy
+
+    spread = difference_interval(value, Interval(*interval), other, Interval(*other_interval))
+    return found._replace(difference_interval=(spread.low, spread.high))
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

@@ -96,3 +96,32 @@ def test_the_command_prints_json_with_curves_and_intervals(runs: list[Run]) -> N
     assert second["difference_low"] < second["difference"] < second["difference_high"]
     rows = [row for row in runs[0].losses() if row["validation_loss"] is not None]
     assert first["curve"] == [[row["seconds"], row["validation_bits_per_character"]] for row in rows]
+
+
+def test_the_metrics_of_the_last_samples_are_compared(tmp_path: Path) -> None:
+    tables: list[dict[str, Any]] = [
+        {
+            "experiment": {"name": "small", "seed": seed},
+            "corpus": {"use": "inline", "text": "f(a)[1];\n" * 300},
+            "data": {"validation_fraction": 0.2},
+            "model": {"cells": [{"use": "gru", "hidden_size": 4}]},
+            "training": {"batch_size": 4, "sequence_length": 16, "steps": 2, "backend": "eager"},
+            "sampling": {"interval": 2, "count": 24, "length": 60},
+            "metrics": [{"use": "code-syntax", "language": "json"}],
+        }
+        for seed in (1, 2)
+    ]
+    runs = [train(Experiment.from_dict(table), tmp_path) for table in tables]
+    arguments = ["compare", *(str(run.path) for run in runs)]
+    result = CliRunner().invoke(build_app(Registry.installed()), [*arguments, "--json"])
+    first, second = json.loads(result.stdout)["samples"]["code-syntax.brackets"]
+    assert first["difference"] is first["difference_interval"] is None
+    assert 0 < first["interval"][0] < first["value"] < first["interval"][1]
+    assert second["difference"] == pytest.approx(second["value"] - first["value"])
+    assert second["difference_interval"][0] < second["difference"] < second["difference_interval"][1]
+    page = tmp_path / "page.html"
+    output = CliRunner().invoke(build_app(Registry.installed()), [*arguments, "--html", str(page)]).stdout
+    row = next(line for line in output.splitlines() if line.startswith("code-syntax.brackets"))
+    assert f"{second['value']:.4f} [" in row
+    assert f"; {second['difference']:+.4f} [" in row
+    assert "Last samples, with the difference to the first run" in page.read_text()

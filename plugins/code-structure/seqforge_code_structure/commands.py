@@ -79,7 +79,7 @@ def c_structure(
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
     from seqforge_code_structure.report import Report
-    from seqforge_code_structure.sources import Settings, analyze_file, find_files, map_files, show_progress
+    from seqforge_code_structure.sources import analyze_file, find_files, map_files, show_progress
 
     try:
         if rates:
@@ -90,13 +90,14 @@ def c_structure(
         if reference:
             raise DataError("--reference needs --rates", hint="Add --rates.")
         report = Report(_select_rules(select, ignore), as_json=as_json)
-        settings = Settings(read_lexicon(lexicon) if lexicon else None, cut, strict)
+        own = read_lexicon(lexicon) if lexicon else None
         names = find_files(files)
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     unread = 0
-    for found in show_progress(map_files(lambda name: analyze_file(name, settings), names), len(names)):
+    results = map_files(lambda name: analyze_file(name, own, cut=cut, strict=strict), names)
+    for found in show_progress(results, len(names)):
         if found.problem:
             typer.echo(f"error: {found.problem}", err=True)
             unread += 1

@@ -34,7 +34,7 @@ def c_lexicon(
     from seqforge.figures import describe_count
     from seqforge.storage.files import check_output, reported_failures, write_atomically
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder, count_names
-    from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
+    from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
     from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
 
     check_output(output)
@@ -42,7 +42,7 @@ def c_lexicon(
     builder = LexiconBuilder()
     for counts in show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)):
         builder.add(counts)
-    lexicon = builder.build(" ".join(paths)[:LONGEST_SOURCE])
+    lexicon = builder.build(" ".join(paths)[:1000])
     if not lexicon.table:
         raise DataError(
             f"{' '.join(paths)}: no C function uses or declares a variable, so the lexicon would be empty",

@@ -11,7 +11,7 @@ from seqforge.cli.terminal import Column, print_table
 from seqforge.evaluation.intervals import Interval, difference_interval
 from seqforge.evaluation.metrics import add_sizes, average_scores, find_intervals
 from seqforge.figures import describe_count
-from seqforge.kinds import Metric, Quantity, Score
+from seqforge.kinds import Metric, Score
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.findings import find_samples
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -26,11 +26,15 @@ class Rate(NamedTuple):
         value: The rate, or None if there are no cases.
         interval: Its 95% interval, or None for few texts.
         cases: Number of cases.
+        title: What it is a rate of.
+        unit: Its unit: "share" or "per 1,000".
     """
 
     value: float | None
     interval: Interval | None
     cases: float
+    title: str
+    unit: str
 
 
 Rates = dict[str, Rate]
@@ -46,16 +50,6 @@ def _build_metrics() -> dict[str, Metric]:
         "brackets": Brackets(),
         "terminators": Terminators(),
         "indentation": Indentation(),
-    }
-
-
-def list_quantities() -> dict[str, Quantity]:
-    """Return what the rates mean, by `metric.value`."""
-    return {
-        f"{name}.{key}": quantity
-        for name, metric in _build_metrics().items()
-        for key, quantity in metric.quantities.items()
-        if quantity.unit != "number"
     }
 
 
@@ -82,8 +76,8 @@ def find_rates(texts: Sequence[Mapping[str, Score]]) -> Rates:
         values, sizes = average_scores(scores), add_sizes(scores)
         intervals = find_intervals(scores, metric.quantities)
         rates |= {
-            f"{name}.{key}": Rate(values.get(key), intervals.get(key), sizes[key])
-            for key in metric.quantities
+            f"{name}.{key}": Rate(values.get(key), intervals.get(key), sizes[key], quantity.title, quantity.unit)
+            for key, quantity in metric.quantities.items()
             if key in sizes
         }
     return rates
@@ -96,7 +90,7 @@ def _subtract(rate: Rate, reference: Rate) -> Rate | None:
     interval = None
     if rate.interval and reference.interval:
         interval = difference_interval(rate.value, rate.interval, reference.value, reference.interval)
-    return Rate(rate.value - reference.value, interval, rate.cases)
+    return rate._replace(value=rate.value - reference.value, interval=interval)
 
 
 def print_rates(rates: Rates, texts: int, reference: Rates | None, reference_texts: int, *, as_json: bool) -> None:
@@ -112,10 +106,10 @@ def print_rates(rates: Rates, texts: int, reference: Rates | None, reference_tex
     columns = [Column("of the"), Column("rate"), Column("cases", is_number=True)]
     columns += [Column("reference"), Column("excess")] if reference else []
     rows: list[list[str]] = []
-    for key, quantity in list_quantities().items():
-        row = [quantity.title, _format(rates[key], quantity), f"{rates[key].cases:,.0f}"]
+    for key, rate in rates.items():
+        row = [rate.title, _format(rate), f"{rate.cases:,.0f}"]
         if reference:
-            row += [_format(reference[key], quantity), _format(excess[key], quantity, sign="+")]
+            row += [_format(reference[key]), _format(excess[key], sign="+")]
         rows.append(row)
     print_table(columns, rows)
     compared = f", reference: {describe_count(reference_texts, 'text')}" if reference else ""
@@ -126,11 +120,11 @@ def _to_record(rates: Mapping[str, Rate | None]) -> dict[str, Any]:
     return {key: rate._asdict() if rate else None for key, rate in rates.items()}
 
 
-def _format(rate: Rate | None, quantity: Quantity, sign: str = "") -> str:
+def _format(rate: Rate | None, sign: str = "") -> str:
     """Return a rate in percent, with its interval."""
     if rate is None or rate.value is None:
         return "no cases"
-    scale = 100 if quantity.unit == "share" else 0.1
+    scale = 100 if rate.unit == "share" else 0.1
     low, high = rate.interval or (0, 0)
     interval = f" ({scale * low:{sign}.2f} to {scale * high:{sign}.2f})" if rate.interval else ""
     return f"{scale * rate.value:{sign}.2f}%{interval}"

@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -33,7 +32,6 @@ class Report:
         self._rules, self._as_json = rules, as_json
         self._files = 0
         self._records: list[dict[str, Any]] = []
-        self._counts: Counter[str] = Counter()
         self._unchecked = 0
         """Number of files in which undefined names are not searched for."""
 
@@ -44,7 +42,6 @@ class Report:
         found = [(defect, place) for defect, place in pairs if defect.rule in self._rules]
         self.findings += len(found)
         self._files += 1
-        self._counts += result.counts
         self._unchecked += not result.names_checked
         if self._as_json:
             for (start, stop, name, message), place in found:
@@ -58,23 +55,13 @@ class Report:
         """Print the rest of the output, and on standard error what was found and what was not analyzed."""
         if self._as_json:
             typer.echo(json.dumps(self._records))
-        for notice in self._describe_omissions():
-            typer.echo(f"note: {notice}", err=True)
+        if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
+            files = describe_count(self._unchecked, "file")
+            note = f"undefined names were not checked in {files} without a header of Linux: --lexicon or --strict does"
+            typer.echo(f"note: {note}", err=True)
         if self.findings:
             files = describe_count(self._files, "file")
             typer.echo(f"{describe_count(self.findings, 'finding')} in {files}", err=True)
-
-    def _describe_omissions(self) -> Iterator[str]:
-        if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
-            files = describe_count(self._unchecked, "file")
-            yield f"undefined names were not checked in {files} without a header of Linux: --lexicon or --strict does"
-        characters, unread = self._counts["characters"], self._counts["unread"]
-        if unread:
-            share = 100 * unread / characters
-            shown = f"{share:.1f}%" if share >= 0.05 else "less than 0.1%"
-            yield f"{shown} of the code does not parse, so its names were not checked"
-        if missing := self._counts["functions"] - self._counts["scored"]:
-            yield f"{describe_count(missing, 'function')} could not be read, so their names were not checked"
 
 
 def _print_lines(file: str, found: Sequence[tuple[Defect, Region]]) -> None:

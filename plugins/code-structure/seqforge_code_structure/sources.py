@@ -3,7 +3,6 @@
 import os
 import sys
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -48,20 +47,6 @@ class Region(NamedTuple):
     end_column: int
 
 
-class Settings(NamedTuple):
-    """The settings of an analysis.
-
-    Attributes:
-        lexicon: Lexicon of all files, or None for that of Linux, except for files that are not of the kernel.
-        cut: Whether each file is an excerpt.
-        strict: Whether every name must be declared in its file.
-    """
-
-    lexicon: Lexicon | None
-    cut: bool
-    strict: bool
-
-
 class Analyzed(NamedTuple):
     """The result for one file.
 
@@ -69,7 +54,6 @@ class Analyzed(NamedTuple):
         file: Name of the file.
         defects: Its errors.
         places: Position of each error.
-        counts: Counts of its units, functions and characters.
         names_checked: Whether undefined names were searched for.
         problem: Error because of which the file was not read, or None.
     """
@@ -77,7 +61,6 @@ class Analyzed(NamedTuple):
     file: str
     defects: list[Defect]
     places: list[Region]
-    counts: Counter[str]
     names_checked: bool
     problem: DataError | None = None
 
@@ -141,18 +124,17 @@ def show_progress(results: Iterable[_Result], files: int) -> Iterator[_Result]:
         typer.echo("\r\033[K", err=True, nl=False)
 
 
-def analyze_file(file: str, settings: Settings) -> Analyzed:
-    """Read and analyze a file."""
+def analyze_file(file: str, lexicon: Lexicon | None, *, cut: bool, strict: bool) -> Analyzed:
+    """Read and analyze a file. Without a lexicon, it is that of Linux, except for files that are not of the kernel."""
     try:
         text = read_text(file)
     except DataError as error:
-        return Analyzed(file, [], [], Counter(), names_checked=True, problem=error)
-    lexicon = settings.lexicon
+        return Analyzed(file, [], [], names_checked=True, problem=error)
     if lexicon is None and is_of_kernel(text):
         lexicon = read_linux_lexicon()
-    found = analyze(text, lexicon, cut=settings.cut, strict=settings.strict)
-    checked = settings.strict or lexicon is not None
-    return Analyzed(file, found.defects, find_places(text, found.defects), found.counts, checked)
+    found = analyze(text, lexicon, cut=cut, strict=strict)
+    checked = strict or lexicon is not None
+    return Analyzed(file, found.defects, find_places(text, found.defects), checked)
 
 
 def read_text(file: str) -> str:

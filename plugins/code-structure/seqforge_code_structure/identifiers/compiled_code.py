@@ -1,40 +1,17 @@
 """Extract the code that is compiled: comments, directives and dead branches become spaces, and literals are emptied."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from seqforge_code_structure.conditions import Conditions
-from seqforge_code_structure.identifiers.macros import Macros, find_declared
+from seqforge_code_structure.identifiers.macros import Macros
 from seqforge_code_structure.structure import TokenKind, scan_literals
 
 _DIRECTIVES = (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE)
 _COMMENTS = (TokenKind.COMMENT, TokenKind.LINE_COMMENT, TokenKind.UNTERMINATED_COMMENT)
 _LITERALS = (TokenKind.STRING, TokenKind.CHARACTER, TokenKind.UNTERMINATED_STRING)
-_WORD = re.compile(r"[A-Za-z_]\w*+")
-_LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
-
-
-@dataclass(slots=True)
-class DeadBranches:
-    """The names in branches of the preprocessor that are not compiled if every condition is true.
-
-    Attributes:
-        words: All words.
-        declared: Names that seem to be declared.
-        labels: Labels.
-    """
-
-    words: set[str] = field(default_factory=set[str])
-    declared: set[str] = field(default_factory=set[str])
-    labels: set[str] = field(default_factory=set[str])
-
-    def read(self, text: str, start: int, stop: int) -> None:
-        """Add the names of a part of a branch."""
-        self.words.update(_WORD.findall(text, start, stop))
-        self.labels.update(_LABEL.findall(text, start, stop))
-        self.declared |= find_declared(text[start:stop])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +22,12 @@ class CompiledCode:
         code: ASCII code, with one byte for each character of the text and line breaks at the same positions. Other
             letters become `u`.
         macros: Macros that the text defines.
-        dead: Names in the code that is not compiled.
+        dead: The code that is not compiled.
     """
 
     code: bytes
     macros: Macros
-    dead: DeadBranches
+    dead: str
 
 
 def blank(code: bytes) -> bytes:
@@ -63,8 +40,8 @@ def extract_compiled_code(text: str) -> CompiledCode:
     plain = text if text.isascii() else _NOT_ASCII.sub(_replace_character, text)
     code = plain.encode("ascii", "replace")
     conditions = Conditions()
-    macros, dead = Macros(), DeadBranches()
-    parts: list[bytes] = []
+    macros = Macros()
+    parts, dead = list[bytes](), list[str]()
     position = 0
     live = True
     for match in scan_literals(text):
@@ -76,7 +53,7 @@ def extract_compiled_code(text: str) -> CompiledCode:
             if live:
                 parts += code[position:start], blank(code[start:stop])
             else:
-                dead.read(text, position, start)
+                dead.append(text[position:start])
                 parts.append(blank(code[position:stop]))
             position = stop
             live = conditions.compiled
@@ -88,9 +65,9 @@ def extract_compiled_code(text: str) -> CompiledCode:
     if live:
         parts.append(code[position:])
     else:
-        dead.read(text, position, len(text))
+        dead.append(text[position:])
         parts.append(blank(code[position:]))
-    return CompiledCode(b"".join(parts), macros, dead)
+    return CompiledCode(b"".join(parts), macros, "\n".join(dead))
 
 
 def _replace_character(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ those of local variables. These are evidence about names that the training text 
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import IntFlag
 from functools import cached_property
 
@@ -54,17 +54,19 @@ class Lexicon:
     Args:
         files: Number of files of the training text.
         source: Description of the training text.
-        table: The property `table`, or a function that returns it when it is first needed.
+        table: A line for each name or word in the order of its bytes. It contains the name, a space, the flags in two
+            digits and the locality in one. A hyphen replaces the rest of the names that begin or end with a word.
 
     Attributes:
         files: Number of files of the training text.
         source: Description of the training text.
+        table: The table.
     """
 
-    def __init__(self, files: int, source: str, table: bytes | Callable[[], bytes]) -> None:
+    def __init__(self, files: int, source: str, table: bytes) -> None:
         self.files = files
         self.source = source
-        self._table = table
+        self.table = table
         self._known: dict[str, tuple[Flag, int]] = {}
 
     @classmethod
@@ -89,17 +91,6 @@ class Lexicon:
             for name, flag, locality in rows
         )
         return cls(files, source, table)
-
-    @property
-    def table(self) -> bytes:
-        """A line for each name or word in the order of its bytes.
-
-        It contains the name, a space, the flags in two digits and the locality in one. A hyphen replaces the rest of
-        the names that begin or end with a word.
-        """
-        if callable(self._table):
-            self._table = self._table()
-        return self._table
 
     @property
     def names(self) -> int:

@@ -21,9 +21,6 @@ LARGEST_TABLE = 256 << 20
 LONGEST_HEADER = 10_000
 """Length limit of the header in bytes."""
 
-LONGEST_SOURCE = 1_000
-"""Number of characters of the description of the source in the header."""
-
 _FORMAT = 3
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon FOLDER --output FILE"
 _LINUX = "linux.lexicon"
@@ -103,7 +100,7 @@ def is_of_kernel(text: str) -> bool:
 
 @cache
 def read_linux_lexicon() -> Lexicon:
-    """Return the lexicon of Linux, which is a part of this package. Its table is decompressed when it is needed."""
+    """Return the lexicon of Linux, which is a part of this package."""
     content = resources.files("seqforge_code_structure").joinpath(_LINUX).read_bytes()
     files, source, compressed = _parse_header(content)
-    return Lexicon(files, source, lambda: lzma.decompress(compressed))
+    return Lexicon(files, source, lzma.decompress(compressed))

@@ -26,6 +26,7 @@ _LONGEST_DECLARATION = 200
 """Number of characters before and after a name in which its declaration is read, so that the time stays linear."""
 _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
+_NAME = re.compile(r"[A-Za-z_]\w*+")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
 _ASCII_WORD = re.compile(rb"(?<![\w.>])(?<!\(\()[A-Za-z_]\w*+")
 _INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b", re.MULTILINE)
@@ -125,10 +126,10 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     unit.rewritten, unit.tree = rewritten, tree
     unit.functions = names.scopes.functions
     unit.declared = names.scopes.declared | compiled.macros.by_name.keys()
-    unit.possibly_declared = dead.declared | names.uncertain
-    unit.possibly_used = dead.words | names.uncertain
+    unit.possibly_declared = find_declared(dead) | names.uncertain
+    unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
     for function in unit.functions:
-        function.labels |= dead.labels
+        function.labels.update(_LABEL.findall(dead))
     _mark_annotated_used(text, unit.functions)
     if names.error is not None:
         unit.keyword = names.keyword
