@@ -26,7 +26,6 @@ install_import_hook(
         "seqforge.generation",
         "seqforge.kinds.attention",
         "seqforge.kinds.cell",
-        "seqforge.kinds.cell_contract",
         "seqforge.kinds.cell_tensors",
         "seqforge.kinds.factored_cell",
         "seqforge.kinds.generation_kernel",

@@ -20,10 +20,10 @@ def component_pages() -> dict[str, str]:
 
 
 def first_party(registry: Registry, kind: str) -> list[Registration]:
-    """Return the components of a kind whose plugins are in this repository, by name; presets are last."""
+    """Return the components of a kind whose plugins are in this repository, by name."""
     plugins = {folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").exists()}
     found = [entry for entry in registry.registrations(kind) if entry.plugin in plugins]
-    return sorted(found, key=lambda entry: (entry.qualified_only, entry.name, entry.plugin))
+    return sorted(found, key=lambda entry: (entry.name, entry.plugin))
 
 
 def _page(registry: Registry, kind: Kind) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _selects(kind: Kind) -> str:
 def _section(registry: Registry, entry: Registration) -> Iterator[str]:
     component = registry.load(entry)
     paragraphs = (inspect.getdoc(component) or "").split("\n\n")
-    yield f"## `{entry.qualified_name if entry.qualified_only else entry.name}`\n"
+    yield f"## `{entry.name}`\n"
     yield " ".join(paragraphs[0].split("\n")) + "\n"
     origin = f"Plugin `{entry.plugin}`, class `{component.__module__}.{component.__qualname__}`."
     if entry.preset_of:

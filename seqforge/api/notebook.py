@@ -25,8 +25,7 @@ from seqforge.events import (
 from seqforge.figures import describe_count, describe_size
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.metrics_log import read_metrics, tabulate_losses
-from seqforge.runs.samples import SAMPLE, find_samples
+from seqforge.runs.metrics_log import SAMPLE, find_samples, read_metrics, tabulate_losses
 from seqforge.storage.files import read_bounded, reported_failures
 from seqforge.training.callbacks import Callback
 

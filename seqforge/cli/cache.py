@@ -10,7 +10,6 @@ import typer
 from rich.filesize import decimal
 
 from seqforge.cli.terminal import print_error, stdout
-from seqforge.errors import ExperimentError
 from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
@@ -51,36 +50,27 @@ def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSO
 @cache_app.command()
 def prune(
     older_than: Annotated[
-        float | None, typer.Option(metavar="DAYS", min=0, help="Remove entries that were last used before this time.")
-    ] = None,
-    remove_all: Annotated[bool, typer.Option("--all", help="Remove all entries.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
-    ] = False,
+        float, typer.Option(metavar="DAYS", min=0, help="Keep entries that were used in the last days.")
+    ] = 0,
 ) -> None:
-    """Remove entries from the cache. A run that needs one later makes it again.
+    """Remove all entries from the cache, or the old ones. A run that needs one later makes it again.
 
     An entry that a process is using or writing stays.
 
     [bold]Examples[/]
 
-      seqforge cache prune --older-than 30
+      seqforge cache prune
 
-      seqforge cache prune --all --dry-run
+      seqforge cache prune --older-than 30
     """
     from seqforge.storage.cache import list_entries, remove_entry
 
-    if remove_all == (older_than is not None):
-        raise ExperimentError(
-            "seqforge cache prune: choose either --older-than or --all",
-            hint="For example, --older-than 30 removes entries that were not used for 30 days.",
-        )
-    limit = time.time() - SECONDS_PER_DAY * (older_than or 0)
-    chosen = [entry for entry in list_entries() if entry.used <= limit or remove_all]
+    limit = time.time() - SECONDS_PER_DAY * older_than
+    chosen = [entry for entry in list_entries() if entry.used <= limit]
     removed: list[Entry] = []
     for entry in chosen:
         try:
-            if dry_run or remove_entry(entry.path):
+            if remove_entry(entry.path):
                 removed.append(entry)
             else:
                 print_error(f"{entry.path}: in use, not removed", kind="warning")
@@ -89,7 +79,7 @@ def prune(
     for line in _lines(removed):
         stdout().print(line)
     total = decimal(sum(entry.size for entry in removed))
-    stdout().print(f"{'Would remove' if dry_run else 'Removed'}: {len(removed)} of {len(chosen)} entries, {total}")
+    stdout().print(f"Removed: {len(removed)} of {len(chosen)} entries, {total}")
     if len(removed) < len(chosen):
         raise typer.Exit(1)
 

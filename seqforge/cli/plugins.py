@@ -109,8 +109,7 @@ def _show_plugin(registry: Registry, plugin: Plugin, traceback: bool) -> None:
     for kind in KINDS:
         entries = [entry for entry in plugin.registrations if entry.kind == kind]
         if entries:
-            names = (entry.qualified_name if entry.qualified_only else entry.name for entry in entries)
-            typer.echo(f"  {kind:<13} {', '.join(names)}")
+            typer.echo(f"  {kind:<13} {', '.join(entry.name for entry in entries)}")
     if plugin.models:
         typer.echo(f"  {'model':<13} {', '.join(model.name for model in plugin.models)}")
     for fault in faults:
@@ -197,10 +196,7 @@ def _as_json(plugin: Plugin) -> dict[str, object]:
         "distribution": plugin.distribution,
         "version": plugin.version,
         "module": plugin.module_name,
-        "components": [
-            {"kind": entry.kind, "name": entry.qualified_name, "qualified_only": entry.qualified_only}
-            for entry in plugin.registrations
-        ],
+        "components": [{"kind": entry.kind, "name": entry.qualified_name} for entry in plugin.registrations],
         "models": [{"name": model.qualified_name, "folder": str(model.folder)} for model in plugin.models],
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.kinds.cell import Cell, State, map_state
-from seqforge.kinds.cell_results import (
+from seqforge.kinds.cell_contract import (
     CellCase,
     CellResult,
     Parts,

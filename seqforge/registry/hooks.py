@@ -38,7 +38,6 @@ class Registration:
         plugin: Name of the plugin.
         name: Short name of the component.
         target: Class of the component, as `module:Class`.
-        qualified_only: Whether the component is found only by `plugin/name`.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
         options: For a preset, values of options of the cell named in `target`.
     """
@@ -47,7 +46,6 @@ class Registration:
     plugin: str
     name: str
     target: str
-    qualified_only: bool
     component: type[Any] | None = field(default=None, repr=False)
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -102,22 +100,20 @@ class Register:
         self.registrations: list[Registration] = []
         self.models: list[PretrainedModel] = []
 
-    def add(self, kind: str, name: str, target: str, *, qualified_only: bool = False) -> None:
+    def add(self, kind: str, name: str, target: str) -> None:
         """Register a component.
 
         Args:
             kind: Kind of the component, such as `cell`.
             name: Name in experiments: lower-case words joined by hyphens.
             target: Its class, as `package.module:Class`. It is imported when it is used.
-            qualified_only: Whether the component is found only by `plugin/name`. Use it if another plugin already
-                offers the short name.
 
         Raises:
             ValueError: If the kind does not exist, the name or the target is malformed, or the name is taken.
         """
         if kind not in KINDS:
             raise ValueError(f"{name!r}: no kind of component is called {kind!r}; the kinds are {', '.join(KINDS)}")
-        self._add(kind, name, target, qualified_only)
+        self._add(kind, name, target)
 
     def preset(self, name: str, *, cell: str, options: Mapping[str, Any]) -> None:
         """Register a preset: another name for a cell of any plugin with options of it.
@@ -132,7 +128,7 @@ class Register:
         """
         if not options:
             raise ValueError(f"preset {name!r} names no option")
-        self._add("cell", name, cell, False, tuple(options.items()))
+        self._add("cell", name, cell, tuple(options.items()))
 
     def model(self, name: str, folder: Path) -> None:
         """Register a trained model: a folder of the plugin's package that `seqforge export` wrote.
@@ -144,20 +140,13 @@ class Register:
             raise ValueError(f"model {name!r} is registered twice")
         self.models.append(PretrainedModel(self._plugin, name, folder))
 
-    def _add(
-        self,
-        kind: str,
-        name: str,
-        target: str,
-        qualified_only: bool,
-        options: tuple[tuple[str, Any], ...] = (),
-    ) -> None:
+    def _add(self, kind: str, name: str, target: str, options: tuple[tuple[str, Any], ...] = ()) -> None:
         _check_name(kind, name)
         if not options and not _TARGET.fullmatch(target):
             raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
         if any((other.kind, other.name) == (kind, name) for other in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
-        self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, None, options))
+        self.registrations.append(Registration(kind, self._plugin, name, target, None, options))
 
 
 def _check_name(kind: str, name: str) -> None:

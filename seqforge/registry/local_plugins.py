@@ -45,7 +45,7 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
         if any((other.kind, other.name) == (kind, name) for other in registrations):
             raise PluginError(f"{path}: two {kind} classes have the name {name!r}", hint="Rename one of them.")
         target = f"{path.name}:{component.__qualname__}"
-        registrations.append(Registration(kind, path.name, name, target, qualified_only=False, component=component))
+        registrations.append(Registration(kind, path.name, name, target, component))
     if not registrations:
         raise PluginError(
             f"{path} has no component",

@@ -16,9 +16,7 @@ from seqforge.registry.classes import import_target, kind_of, load_class
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import CORE, PretrainedModel, Registration, new_plugin_manager
 
-EAGER_BACKEND = Registration(
-    "backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
-)
+EAGER_BACKEND = Registration("backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend")
 """The one component of the core: the backend that runs any cell in plain torch."""
 
 MAXIMUM_LENGTH = 100
@@ -74,7 +72,7 @@ class Registry:
             if (kind, name) in new:
                 raise PluginError(f"two {kind} classes are called {name!r}", hint="Rename one of them.")
             target = f"{component.__module__}:{component.__qualname__}"
-            new[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
+            new[kind, name] = Registration(kind, SESSION, name, target, component)
         plugins = [plugin for plugin in self.plugins if plugin.name != SESSION]
         previous = [entry for plugin in self.plugins if plugin.name == SESSION for entry in plugin.registrations]
         remaining = [entry for entry in previous if (entry.kind, entry.name) not in new]
@@ -143,7 +141,8 @@ class Registry:
 
     def owners(self, kind: str, name: str) -> list[Registration]:
         """Return the components that a short name may mean: one, or several if none of them has a right to it."""
-        offering = [other for other in self.registrations(kind) if other.name == name and not other.qualified_only]
+        # A class of a session is passed as itself, and has no short name.
+        offering = [other for other in self.registrations(kind) if other.name == name and other.plugin != SESSION]
         if any(other.plugin.endswith(FILE_SUFFIX) for other in offering):
             return offering  # The user names a file for this command, and may mean its component.
         for rightful in (self._preferred, FIRST_PARTY):

@@ -20,8 +20,7 @@ from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
 from seqforge.report.facts import texts_of
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.metrics_log import interval_of
-from seqforge.runs.samples import CHECKSUMS, SAMPLE, find_samples
+from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, find_samples, interval_of
 from seqforge.storage.files import open_regular, reported_failures
 
 MOST_MOMENTS = 60

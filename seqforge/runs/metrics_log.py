@@ -1,5 +1,7 @@
 """Logs: a JSON object per line. `metrics.jsonl` has a line per logged step, evaluation and sample.
 
+Each sample is a text file, whose checksum is in the line about its step.
+
 The checksum of a line also depends on that of the line before it, and the manifest of a checkpoint has the checksum of
 the line that was the last at that moment. So a line that is missing, repeated or at another place is noticed, as one
 that is damaged.
@@ -11,12 +13,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqforge.errors import RunError, open_in_python, quote_path, warn
 from seqforge.runs.verification import CheckpointManifest, step_folders
-from seqforge.storage.files import open_regular, read_bounded, reported_failures
-from seqforge.storage.records import JSON_KEY, MANIFEST, parse_json, to_sealed_json, unseal
+from seqforge.storage.files import checksum_file, open_regular, read_bounded, reported_failures, write_atomically
+from seqforge.storage.records import JSON_KEY, MANIFEST, describe_content, parse_json, to_sealed_json, unseal
 
 METRICS, HISTORY = "metrics.jsonl", "history.jsonl"
 
@@ -34,6 +36,10 @@ _LAST_LINES = 4
 
 _MOST_PLACES = 5
 """Largest number of places that a warning names."""
+
+
+SAMPLE, CHECKSUMS = "sample", "checksums"
+"""Event of a line of the metrics log about samples, and its key with the checksum of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,3 +267,40 @@ def tabulate_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
         rows.setdefault(record["step"], {"step": record["step"]}).update(values)
         columns |= dict.fromkeys(values)
     return [columns | rows[step] for step in sorted(rows)]
+
+
+def write_samples(folder: Path, step: int, texts: Sequence[str]) -> list[str]:
+    """Write each sample of a step to a file, and return the checksums.
+
+    Raises:
+        RunError: If a file cannot be written.
+    """
+    contents = [text.encode("utf-8", "replace") for text in texts]
+    with reported_failures(f"writing a sample to {folder}"):
+        for path, content in zip(_paths(folder, step, len(contents)), contents, strict=True):
+            write_atomically(path, content)
+    return [describe_content(content).checksum for content in contents]
+
+
+def find_samples(folder: Path, record: Mapping[str, Any]) -> list[Path]:
+    """Return the files of the samples of a step. Files that are missing or changed are left out, with a warning.
+
+    Args:
+        folder: Folder of the samples.
+        record: Line of the metrics log about these samples.
+    """
+    found: list[Path] = []
+    checksums: Any = record.get(CHECKSUMS)
+    checksums = cast("list[Any]", checksums) if isinstance(checksums, list) else []
+    for path, checksum in zip(_paths(folder, record["step"], len(checksums)), checksums, strict=True):
+        with contextlib.suppress(OSError):
+            if checksum_file(path) == checksum:
+                found.append(path)
+                continue
+        warn(f"{path}: left out, since it is missing or not the text that the run has written")
+    return found
+
+
+def _paths(folder: Path, step: int, count: int) -> Iterable[Path]:
+    numbers = (f"-{number}" if count > 1 else "" for number in range(1, count + 1))
+    return (folder / f"step-{step:08d}{number}.txt" for number in numbers)

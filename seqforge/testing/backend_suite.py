@@ -9,7 +9,7 @@ import torch
 from seqforge.kinds import Backend, BackendContext
 from seqforge.kinds import backend as contract
 from seqforge.kinds.backend import TOLERANCES, BackendCase, backend_case, parameter_dtype
-from seqforge.kinds.cell_results import CellCase
+from seqforge.kinds.cell_contract import CellCase
 from seqforge.model import EAGER, load_backends
 from seqforge.registry import Registry
 from seqforge.testing.cell_case import LARGE, SMALL, CaseSizes, CellFactory, build_case, for_each_case

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell, State, map_state
-from seqforge.kinds.cell_contract import initial_state_fault
-from seqforge.kinds.cell_results import CellCase, Parts, read_steps
+from seqforge.kinds.cell_contract import CellCase, Parts, initial_state_fault, read_steps
 from seqforge.kinds.cell_tensors import registration_fault, type_fault
 from seqforge.testing.conformance import ConformanceError, describe_error, name_like, name_of, require_equal
 

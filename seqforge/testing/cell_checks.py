@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from seqforge.kinds import Cell, map_state
 from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import detached_place, state_change
-from seqforge.kinds.cell_results import (
+from seqforge.kinds.cell_contract import (
     CellCase,
     CellResult,
     Parts,
+    detached_place,
     read_forward,
     results_of,
     results_with_gradients,
+    state_change,
     weighted_sum,
     with_gradients,
 )

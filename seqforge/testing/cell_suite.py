@@ -15,17 +15,22 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Cell, scan
 from seqforge.kinds.backend import sliced
 from seqforge.kinds.cell_contract import (
+    CellCase,
+    Parts,
     detached_place,
     initial_state_fault,
     kept_tensor_fault,
     large_input_fault,
     order_fault,
+    read_forward,
+    read_steps,
+    results_of,
+    results_with_gradients,
     sequence_fault,
     state_change,
     symbol_fault,
     training_randomness_fault,
 )
-from seqforge.kinds.cell_results import CellCase, Parts, read_forward, read_steps, results_of, results_with_gradients
 from seqforge.kinds.cell_tensors import device_fault, registration_fault, type_fault
 from seqforge.registry import PluginState, Registry
 from seqforge.testing import cell_checks as checks

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import is_authors_code, place_of
-from seqforge.kinds.cell_results import Parts
+from seqforge.kinds.cell_contract import Parts
 from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks

@@ -173,7 +173,7 @@ def _advise(registry: Registry, registration: Registration, options: type[BaseMo
     """Return what the author may improve of a component that works: its name, and the descriptions of its options."""
     advice: list[str] = []
     owners = [owner.qualified_name for owner in registry.owners(registration.kind, registration.name)]
-    if not registration.qualified_only and owners != [registration.qualified_name]:
+    if owners != [registration.qualified_name]:
         others = " and ".join(owner for owner in owners if owner != registration.qualified_name)
         name = registration.qualified_name
         advice.append(f"The name {registration.name!r} is that of {others}: choose another one, or write {name!r}.")

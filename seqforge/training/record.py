@@ -16,8 +16,7 @@ from seqforge.model import map_states
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import record_end, record_start
-from seqforge.runs.metrics_log import MetricsLog
-from seqforge.runs.samples import CHECKSUMS, SAMPLE, write_samples
+from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, MetricsLog, write_samples
 from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures
 from seqforge.tasks import TaskSample

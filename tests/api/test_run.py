@@ -15,8 +15,7 @@ from seqforge.events import WorkProgressed
 from seqforge.kinds import Cell
 from seqforge.model.precision import check_precision
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.metrics_log import MetricsLog
-from seqforge.runs.samples import write_samples
+from seqforge.runs.metrics_log import MetricsLog, write_samples
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_training
 from seqforge.runs.history import read_history
-from seqforge.runs.samples import SAMPLE, find_samples
+from seqforge.runs.metrics_log import SAMPLE, find_samples
 from seqforge.storage.cache import find_damage
 from seqforge.storage.records import MANIFEST
 from seqforge.tasks import task_of

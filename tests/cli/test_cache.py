@@ -56,15 +56,12 @@ def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path,
 
 
 def test_prune_removes_old_entries_or_all(cache: Path, seqforge: Run):
-    dry = seqforge("cache", "prune", "--older-than", "30", "--dry-run")
-    assert dry.stdout.splitlines()[-1] == "Would remove: 1 of 1 entries, 2 bytes"
-    assert (cache / "backends" / "times.json").exists()
     assert (
         seqforge("cache", "prune", "--older-than", "30").stdout.splitlines()[-1] == "Removed: 1 of 1 entries, 2 bytes"
     )
     assert [path.suffix for path in (cache / "backends").iterdir()] == []
     assert len(list((cache / "tokens").glob(f"*/{MANIFEST}"))) == 1
-    assert seqforge("cache", "prune", "--all").returncode == 0
+    assert seqforge("cache", "prune").returncode == 0
     assert list((cache / "tokens").glob(f"*/{MANIFEST}")) == []
     assert seqforge("run", "small.toml").returncode == 0
 
@@ -76,7 +73,7 @@ def test_prune_leaves_what_is_in_use(cache: Path, seqforge: Run):
     [manifest] = (cache / "tokens").glob(f"*/{MANIFEST}")
     user = User()
     assert hold_entry(manifest.parent, user)
-    result = seqforge("cache", "prune", "--all")
+    result = seqforge("cache", "prune")
     assert result.returncode == 1
     assert f"{manifest.parent}: in use, not removed" in result.stderr
     assert manifest.exists()
@@ -84,4 +81,4 @@ def test_prune_leaves_what_is_in_use(cache: Path, seqforge: Run):
 
 def test_an_empty_cache_has_no_entries(seqforge: Run):
     assert seqforge("cache", "list").stdout.endswith("cache: 0 bytes\n")
-    assert seqforge("cache", "prune", "--all").stdout == "Removed: 0 of 0 entries, 0 bytes\n"
+    assert seqforge("cache", "prune").stdout == "Removed: 0 of 0 entries, 0 bytes\n"

@@ -32,7 +32,7 @@ COMMANDS = [
     "schema --help",
     "inspect --help",
     "cache list",
-    "cache prune --all --dry-run",
+    "cache prune --older-than 100000",
     "plugins list",
     "plugins list --json",
     f"runs {RUNS}",

@@ -147,7 +147,7 @@ def test_only_usable_components_are_listed(samples: Registry):
         ["residual", "essentials/residual"],
         ["extra/gru"],
         ["extra/lstm"],
-        ["extra/minimal"],
+        ["minimal", "extra/minimal"],
     ]
     assert named["sampler"] == [
         ["temperature", "essentials/temperature"],

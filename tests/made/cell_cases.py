@@ -3,7 +3,7 @@
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.kinds.cell_results import CellCase
+from seqforge.kinds.cell_contract import CellCase
 from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case
 
 

@@ -47,7 +47,8 @@ class Residual(Cell[ResidualState]):
         return ResidualState(*self.inner.initial_state(batch_size))
 
     def step(self, projected: Tensor, state: ResidualState) -> tuple[Tensor, ResidualState]:
-        outputs, after = self.inner.step(self.inner.project(projected), type(self.inner.initial_state(1))(*state))
+        inner = type(self.inner.initial_state(1))(*state)
+        outputs, after = self.inner.step(self.inner.project(projected[None])[0], inner)
         return 2 * outputs, ResidualState(*after)
 
     def forward(self, inputs: Tensor, state: ResidualState) -> tuple[Tensor, ResidualState]:
@@ -71,7 +72,6 @@ def registry_of(registry: Registry, *components: type[Any]) -> Registry:
             "test",
             component.__name__.lower(),
             "",
-            qualified_only=False,
             component=component,
         )
         for component in components

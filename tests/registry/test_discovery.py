@@ -19,7 +19,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register):
     register.add("cell", "lstm", "nowhere.at_all:LSTM")
-    register.add("corpus", "text", "nowhere.at_all:Text", qualified_only=True)
+    register.add("corpus", "text", "nowhere.at_all:Text")
 """
 
 
@@ -36,8 +36,8 @@ def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entr
     assert (plugin.name, plugin.state, plugin.reason, plugin.traceback) == ("sample", PluginState.OK, "", "")
     assert plugin.module_name in sys.modules
     lstm, text = plugin.registrations
-    assert lstm == Registration("cell", "sample", "lstm", "nowhere.at_all:LSTM", qualified_only=False)
-    assert text == Registration("corpus", "sample", "text", "nowhere.at_all:Text", qualified_only=True)
+    assert lstm == Registration("cell", "sample", "lstm", "nowhere.at_all:LSTM")
+    assert text == Registration("corpus", "sample", "text", "nowhere.at_all:Text")
 
 
 def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):

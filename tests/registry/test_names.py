@@ -29,8 +29,8 @@ MakeModule = Callable[[str], str]
 MakeRegistry = Callable[..., Registry]
 
 REGISTRATIONS = {
-    "alpha": [("cell", "lstm", False), ("cell", "gru", False), ("optimizer", "adam", False), ("loss", "adam", False)],
-    "beta": [("cell", "gru", False), ("cell", "lstm", True), ("cell", "minimal", True)],
+    "alpha": [("cell", "lstm"), ("cell", "gru"), ("optimizer", "adam"), ("loss", "adam")],
+    "beta": [("cell", "gru"), ("cell", "minimal")],
 }
 
 
@@ -38,8 +38,8 @@ def plugin(
     name: str, state: PluginState = PluginState.OK, reason: str = "", traceback: str = "", distribution: str = ""
 ) -> Plugin:
     register = Register(name)
-    for kind, component, qualified_only in REGISTRATIONS.get(name, []):
-        register.add(kind, component, "module:Class", qualified_only=qualified_only)
+    for kind, component in REGISTRATIONS.get(name, []):
+        register.add(kind, component, "module:Class")
     registrations = tuple(register.registrations) if state is PluginState.OK else ()
     return Plugin(name, "module", distribution, "1.0", state, reason, traceback, registrations=registrations)
 
@@ -73,12 +73,12 @@ def test_an_ambiguous_short_name_is_an_error_that_lists_the_plugins():
 
 
 def test_a_short_name_belongs_to_the_recorded_plugin_and_then_to_the_first_party_one():
-    gru = Registration("cell", "essentials", "gru", "module:Class", False)
+    gru = Registration("cell", "essentials", "gru", "module:Class")
     own = replace(plugin("essentials"), registrations=(gru,))
     for plugins in ([own, *REGISTRY.plugins], [*REGISTRY.plugins, own]):
         registry = Registry(plugins)
         assert registry.find("cell", "gru").plugin == "essentials"
-        assert registry.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "gru", "lstm"]
+        assert registry.names("cell") == ["alpha/gru", "beta/gru", "gru", "lstm", "minimal"]
         assert registry.find("cell", "beta/gru").plugin == "beta"
         assert Registry(plugins, preferred=["beta"]).find("cell", "gru").plugin == "beta"
         assert Registry(plugins, preferred=["beta", "essentials"]).find("cell", "gru").plugin == "essentials"
@@ -91,14 +91,8 @@ def test_the_first_party_plugins_are_those_of_the_repository():
     assert names | {"core"} == FIRST_PARTY
 
 
-def test_a_component_that_is_qualified_only_needs_its_qualified_name():
-    assert error_message(REGISTRY, "cell", "minimal") == (
-        "no cell is called 'minimal'\nWrite its qualified name: beta/minimal."
-    )
-
-
 def test_every_listed_name_finds_its_component():
-    assert REGISTRY.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "lstm"]
+    assert REGISTRY.names("cell") == ["alpha/gru", "beta/gru", "lstm", "minimal"]
     assert REGISTRY.names("corpus") == []
     for kind in KINDS:
         for registration in REGISTRY.registrations(kind):
@@ -111,12 +105,12 @@ def test_every_listed_name_finds_its_component():
     [
         ("cell", "lstn", "Did you mean 'lstm'?"),
         ("cell", "LSTM", "Did you mean 'lstm'?"),
-        ("cell", "betaminimal", "Did you mean 'beta/minimal'?"),
+        ("cell", "minimall", "Did you mean 'minimal'?"),
         ("cell", "alpha/lstn", "Did you mean 'alpha/lstm'?"),
         (
             "cell",
             "transformer",
-            "Known: alpha/gru, beta/gru, beta/lstm, beta/minimal, lstm. For your own, pass its class.",
+            "Known: alpha/gru, beta/gru, lstm, minimal. For your own, pass its class.",
         ),
         ("cell", "adam", "'adam' is a loss and an optimizer."),
         ("cell", "alpha/adam", "'alpha/adam' is a loss and an optimizer."),
@@ -244,11 +238,8 @@ def test_the_installed_registry_contains_the_discovered_plugins():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_can_register_components_of_every_kind(kind: str):
     register = Register("sample")
-    options = {} if kind == "backend" else {"qualified_only": True}
-    register.add(kind, "some-name2", "package.module:Class", **options)
-    assert register.registrations == [
-        Registration(kind, "sample", "some-name2", "package.module:Class", kind != "backend")
-    ]
+    register.add(kind, "some-name2", "package.module:Class")
+    assert register.registrations == [Registration(kind, "sample", "some-name2", "package.module:Class")]
 
 
 def test_a_preset_names_options(make_registry: MakeRegistry):

@@ -10,8 +10,7 @@ import pytest
 from seqforge import Run
 from seqforge.report import write_report
 from seqforge.runs.history import read_history, record_start
-from seqforge.runs.metrics_log import MetricsLog, to_lines
-from seqforge.runs.samples import find_samples, write_samples
+from seqforge.runs.metrics_log import MetricsLog, find_samples, to_lines, write_samples
 
 OpenPage = Callable[..., Any]
 FAULTY = "int f(void)\n{\n\treturn 0;\n}\n)\n"

@@ -17,8 +17,7 @@ from seqforge.report.report import embed_json
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.metrics_log import MetricsLog, to_lines
-from seqforge.runs.samples import CHECKSUMS, SAMPLE, write_samples
+from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, MetricsLog, to_lines, write_samples
 
 
 def _data(page: str) -> dict[str, Any]:

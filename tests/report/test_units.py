@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqforge.report.text_properties import find_properties
-from seqforge.report.units import find_unit, standardize
+from seqforge.report.units import find_properties, find_unit, standardize
 
 
 def _values(text: str, name: str) -> str:

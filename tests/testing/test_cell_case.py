@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies
 from torch import nn
 
 from seqforge.kinds import Cell
-from seqforge.kinds.cell_results import read_steps, results_of
+from seqforge.kinds.cell_contract import read_steps, results_of
 from seqforge.testing import CaseSizes, ConformanceError, build_case
 from seqforge.testing.cell_case import require_same
 

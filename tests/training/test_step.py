@@ -199,7 +199,7 @@ class Doubled(Cell[Any]):
         return self.inner.initial_state(batch_size)
 
     def step(self, projected: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
-        output, after = self.inner.step(self.inner.project(projected), state)
+        output, after = self.inner.step(self.inner.project(projected[None])[0], state)
         return 2 * output, after
 
 

@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
 from seqforge.matrix_states import delta_rule
-from seqforge_matrix_cells.gated_norm import gated_norm
-from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
+from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize, gated_norm
 
 
 class GatedDeltaNet(MatrixStateCell[MatrixState]):

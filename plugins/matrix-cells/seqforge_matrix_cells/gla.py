@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
-from seqforge_matrix_cells.gated_norm import gated_norm
-from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
+from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize, gated_norm
 
 
 class GLA(MatrixStateCell[MatrixState]):

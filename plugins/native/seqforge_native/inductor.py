@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqforge.cells import DifferentiableStep, ElementwisePart, Tensors, read_sequence
 from seqforge.kinds import Backend, BackendContext, Cell, FactoredCell, SequenceFunction
-from seqforge_native.cell_tensors import why_not_elementwise
+from seqforge_native.cell_reader import why_not_elementwise
 from seqforge_native.traced.build import find_compiler
 
 _COMPILES_CELLS_APART = "isolate_recompiles" in inspect.signature(cast("Any", torch.compile)).parameters

@@ -200,6 +200,6 @@ def check_name(name: str, kinds: list[str], registry: Registry) -> None:
         raise PluginError(f"a plugin called {name!r} is installed already", hint="Choose another name.")
     for kind in kinds:
         for other in registry.registrations(kind):
-            if other.name == name and not other.qualified_only:
+            if other.name == name:
                 hint = f"Choose another name, such as my-{name}. Yours would be found as {name}/{name} only."
                 raise PluginError(f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}", hint=hint)

@@ -8,8 +8,8 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     register.add("cell", "gru", "sample_components:GRU")
-    register.add("cell", "lstm", "sample_components:LSTM", qualified_only=True)
-    register.add("cell", "minimal", "sample_components:GRU", qualified_only=True)
+    register.add("cell", "lstm", "sample_components:LSTM")
+    register.add("cell", "minimal", "sample_components:GRU")
     register.add("cell", "gone", "sample_module_that_is_gone:Gone")
     register.add("sampler", "untyped", "sample_components:Untyped")
     register.add("sampler", "by-mode", "sample_components:ByMode")

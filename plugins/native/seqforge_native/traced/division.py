@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from seqforge_native.traced.cpp import expression, indented, statements, variable
 from seqforge_native.traced.graph import REDUCTIONS, Node, Product, needed_by
+from seqforge_native.traced.program import expression, indented, statements, variable
 from seqforge_native.traced.trace import Trace
 
 Operand = tuple[Node, ...]

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree
 
 from seqforge.kinds import Cell, FactoredCell
-from seqforge_native.cell_tensors import RECURRENT_MATRIX, further_tensors, weights_of
+from seqforge_native.cell_reader import RECURRENT_MATRIX, further_tensors, weights_of
 from seqforge_native.traced.operations import FUNCTIONS
 from seqforge_native.traced.values import Arithmetic, Elementwise, UntraceableError, Value
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import torch
 
-from seqforge_native.traced.cpp import ELEMENTS
 from seqforge_native.traced.division import Direction, Store, divide, state_address, state_gradient_address
 from seqforge_native.traced.graph import REDUCTIONS, TRANSCENDENTAL, Node, needed_by
-from seqforge_native.traced.program import is_gate
+from seqforge_native.traced.program import ELEMENTS, is_gate
 from seqforge_native.traced.trace import Trace
 
 _TEMPLATE = """\

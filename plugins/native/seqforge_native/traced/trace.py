@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell
-from seqforge_native.cell_tensors import heads_of, why_not_elementwise
+from seqforge_native.cell_reader import heads_of, why_not_elementwise
 from seqforge_native.traced.graph import REDUCTIONS, Graph, Node, Product, needed_by
 from seqforge_native.traced.recording import Step, evaluate_units, record
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
