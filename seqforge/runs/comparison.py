@@ -8,8 +8,7 @@ from seqforge.errors import RunError
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.metrics_log import interval_of, number_of, read_metrics, tabulate_losses
-from seqforge.runs.samples import SAMPLE
+from seqforge.runs.metrics_log import SAMPLE, interval_of, number_of, read_metrics, tabulate_losses
 from seqforge.runs.summary import RunSummary, find_runs, summarize_run
 
 Axis = Literal["step", "seconds"]
