@@ -100,7 +100,8 @@ class MatrixStateCell(ProjectedCell[StateT]):
         """Return features that depend on several steps, and the tensors of the next state after the matrices.
 
         `parts` and `readout` receive these features after those of the input projection. By default, there are none,
-        and the state has no other tensors.
+        and the state has no other tensors. The projection may be in bfloat16: convert what you read to the type of the
+        state.
         """
         return projected[..., :0], ()
 

@@ -77,7 +77,7 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         self, projected: Float[Tensor, "time batch projected"], state: MLSTMState
     ) -> tuple[Float[Tensor, "time batch three*heads"], tuple[Tensor]]:
         """Return log i - m, the logarithm of the decay of the stored memory, log f + m - m', and -m'; then m."""
-        *_, log_input, forget = self.split(projected)
+        log_input, forget = (part.to(state.stabilizer.dtype) for part in self.split(projected)[-2:])
         log_input = log_input + self.gate_bias[: self.heads]
         log_forget = functional.logsigmoid(forget + self.gate_bias[self.heads :])
         total = log_forget.cumsum(0)

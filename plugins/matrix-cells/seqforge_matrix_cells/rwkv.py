@@ -121,7 +121,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         self, projected: Float[Tensor, "time batch two*projected"], state: RWKV7State
     ) -> tuple[Float[Tensor, "time batch projected"], tuple[Tensor]]:
         """Return the sum of the two products, of this step and of the previous one, and the last product."""
-        now, shifted = projected.chunk(2, dim=-1)
+        now, shifted = projected.to(state.shifted.dtype).chunk(2, dim=-1)
         return now + torch.cat([state.shifted[None], shifted[:-1]]), (shifted[-1],)
 
     def parts(self, projected: Float[Tensor, "*time batch features"]) -> Parts:

@@ -111,11 +111,11 @@ def read_matrix_cell(
         for segment in torch.split(projected, SEGMENT_STEPS):
             mixed, others = segment.new_empty(*segment.shape[:2], 0, dtype=torch.float32), ()
             if kernel.programs.mixes:
-                mixed, others = cell.mix_steps(segment.float(), state)
-            output, memory = cast("Any", _MatrixCell).apply(kernel, segment, mixed, state[0], *parameters)
+                mixed, others = cell.mix_steps(segment, state)
+            output, memory = cast("Any", _MatrixCell).apply(kernel, segment, mixed.float(), state[0], *parameters)
             state = type(state)(memory, *others)
             outputs.append(output)
-    return torch.cat(outputs), state
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs), state
 
 
 class _MatrixCell(torch.autograd.Function):

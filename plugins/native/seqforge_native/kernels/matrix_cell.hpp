@@ -52,6 +52,14 @@ inline void copy_numbers(const float *from, std::int64_t count, bfloat16 *to) {
     for (std::int64_t k = 0; k < count; k++) store_element(to + k, from[k]);
 }
 
+// Copies a vector, or one number for all of its places, to padded memory; and a padded vector back.
+inline void copy_to_padded(const float *from, std::int64_t size, bool moves, float *to) {
+    for (std::int64_t k = 0; k < size; k += lanes) store(to + k, load_part(from, k, size, moves));
+}
+inline void copy_from_padded(const float *from, std::int64_t size, float *to) {
+    for (std::int64_t k = 0; k < size; k += lanes) store_part(to, k, size, load(from + k));
+}
+
 // The memory of a thread: for each step of a chunk, what later phases read.
 class CellRows {
   public:
@@ -84,15 +92,14 @@ class CellRows {
         if (port.space < 0) return;
         for (std::int64_t t = 0; t < count; t++) {
             const float *from = memory(t)[port.space] + port.offset + head * port.head;
-            if (port.number) std::copy_n(from, size, to + t * stride);
-            else std::fill_n(to + t * stride, size, *from);
+            copy_to_padded(from, size, port.number, to + t * stride);
         }
     }
     void scatter(const Port &port, std::int64_t head, std::int64_t count, std::int64_t size, std::int64_t stride,
                  const float *from) {
         if (port.space < 0) return;
         for (std::int64_t t = 0; t < count; t++)
-            std::copy_n(from + t * stride, size, memory(t)[port.space] + port.offset + head * port.head);
+            copy_from_padded(from + t * stride, size, memory(t)[port.space] + port.offset + head * port.head);
     }
 
     void load_inputs(std::int64_t first, std::int64_t row, std::int64_t t) {
@@ -148,16 +155,19 @@ inline void run_cell_forward(const MatrixCell &call) {
         Chunk chunk(sizes);
         std::vector<float> block(padded(sizes.keys) * block_vectors * lanes);
         for (std::int64_t row = first_row; row < last_row; row++) {
-            float *state = call.end + row * all;
-            std::copy_n(call.start + row * all, all, state);
+            const float *before = call.start + row * all;
             for (std::int64_t first = 0; first < call.steps; first += chunk_steps) {
                 const std::int64_t count = std::min(chunk_steps, call.steps - first);
-                if (call.checkpoints)
-                    std::copy_n(state, all, call.checkpoints + (first / chunk_steps * call.rows + row) * all);
+                float *after = call.end + row * all;
+                if (call.checkpoints) {
+                    float *stored = call.checkpoints + (first / chunk_steps * call.rows + row) * all;
+                    if (first == 0) std::copy_n(before, all, stored), before = stored;
+                    if (first + count < call.steps) after = stored + call.rows * all;
+                }
                 for (std::int64_t t = 0; t < count; t++) rows.load_inputs(first, row, t), rows.run(0, t);
                 for (std::int64_t head = 0; head < call.heads; head++) {
                     rows.gather_parts(head, count, chunk);
-                    run_chunk(sizes, count, chunk, state + head * size, block.data());
+                    run_chunk(sizes, count, chunk, before + head * size, after + head * size, block.data());
                     rows.scatter(call.ports->reads, head, count, sizes.values, chunk.values, chunk.output.data());
                 }
                 for (std::int64_t t = 0; t < count; t++) {
@@ -166,6 +176,7 @@ inline void run_cell_forward(const MatrixCell &call) {
                     rows.run(1, t);
                     rows.store(call.ports->output, t, call.output_size, call.outputs + index * call.output_size);
                 }
+                before = after;
             }
         }
     });

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "threads.hpp"
@@ -39,18 +38,14 @@ struct Chunk {
 };
 
 // Copies columns of a state [keys, values] into padded memory [padded keys, vectors * lanes], or back.
-inline void load_block(const float *state, const MatrixSizes &sizes, std::int64_t column, std::int64_t width, float *block) {
-    const std::int64_t own = std::min(width, sizes.values - column);
-    for (std::int64_t i = 0; i < sizes.keys; i++) {
-        std::memcpy(block + i * width, state + i * sizes.values + column, own * sizeof(float));
-        std::fill(block + i * width + own, block + (i + 1) * width, 0.0f);
-    }
-    std::fill(block + sizes.keys * width, block + padded(sizes.keys) * width, 0.0f);
+template <int vectors> void load_block(const float *state, const MatrixSizes &sizes, std::int64_t column, float *block) {
+    for (std::int64_t i = 0; i < sizes.keys; i++, state += sizes.values)
+        for (int j = 0; j < vectors; j++, block += lanes) store(block, load_part(state, column + j * lanes, sizes.values, true));
+    std::fill_n(block, (padded(sizes.keys) - sizes.keys) * vectors * lanes, 0.0f);
 }
-inline void store_block(const float *block, const MatrixSizes &sizes, std::int64_t column, std::int64_t width, float *state) {
-    const std::int64_t own = std::min(width, sizes.values - column);
-    for (std::int64_t i = 0; i < sizes.keys; i++)
-        std::memcpy(state + i * sizes.values + column, block + i * width, own * sizeof(float));
+template <int vectors> void store_block(const float *block, const MatrixSizes &sizes, std::int64_t column, float *state) {
+    for (std::int64_t i = 0; i < sizes.keys; i++, state += sizes.values)
+        for (int j = 0; j < vectors; j++, block += lanes) store_part(state, column + j * lanes, sizes.values, load(block));
 }
 
 // Calls `use.operator()<vectors>(first value)` for each block of columns.
@@ -107,15 +102,16 @@ inline void take_step(const Chunk &chunk, std::int64_t t, std::int64_t column, c
 }
 
 // Computes the chunk of one row: its outputs, and the state after it.
-inline void run_chunk(const MatrixSizes &sizes, std::int64_t count, Chunk &chunk, float *state, float *block) {
+inline void run_chunk(const MatrixSizes &sizes, std::int64_t count, Chunk &chunk, const float *before, float *after,
+                      float *block) {
     with_rule(sizes, [&]<bool is_delta, bool is_by_key>() {
         for_blocks(sizes.values, [&]<int vectors>(std::int64_t column) {
             std::array<Vector, vectors> u;
-            load_block(state, sizes, column, vectors * lanes, block);
+            load_block<vectors>(before, sizes, column, block);
             for (std::int64_t t = 0; t < count; t++)
                 take_step<vectors, is_delta, is_by_key>(chunk, t, column, block, block, u,
                                                         &chunk.output[t * chunk.values + column]);
-            store_block(block, sizes, column, vectors * lanes, state);
+            store_block<vectors>(block, sizes, column, after);
         });
     });
 }
@@ -209,8 +205,8 @@ inline void differentiate_chunk(const MatrixSizes &sizes, std::int64_t count, Ba
     with_rule(sizes, [&]<bool is_delta, bool is_by_key>() {
         for_blocks(sizes.values, [&]<int vectors>(std::int64_t column) {
             constexpr std::int64_t width = vectors * lanes;
-            load_block(state, sizes, column, width, chunk.states.data());
-            load_block(gradient, sizes, column, width, chunk.state_gradient.data());
+            load_block<vectors>(state, sizes, column, chunk.states.data());
+            load_block<vectors>(gradient, sizes, column, chunk.state_gradient.data());
             for (std::int64_t t = 0; t < count; t++) {
                 std::array<Vector, vectors> u;
                 float *before = &chunk.states[t * chunk.keys * width];
@@ -221,7 +217,7 @@ inline void differentiate_chunk(const MatrixSizes &sizes, std::int64_t count, Ba
             }
             for (std::int64_t t = count - 1; t >= 0; t--)
                 differentiate_step<vectors, is_delta, is_by_key>(chunk, t, column);
-            store_block(chunk.state_gradient.data(), sizes, column, width, gradient);
+            store_block<vectors>(chunk.state_gradient.data(), sizes, column, gradient);
         });
     });
 }

@@ -33,23 +33,6 @@ inline float *place_in(const RowMemory &memory, const Operand &operand, std::int
     return memory[operand.space] + operand.offset + outer * operand.outer + middle * operand.middle;
 }
 
-// Loads numbers of the innermost axis, which may all be the same. Numbers beyond its end have no meaning.
-inline Vector load_from(const float *from, std::int64_t index, bool moves) {
-    return moves ? load(from + index) : broadcast(*from);
-}
-// The same, with 0 beyond the end.
-inline Vector load_part(const float *from, std::int64_t index, std::int64_t end, bool moves) {
-    if (index + lanes <= end) return load_from(from, index, moves);
-    float numbers[lanes] = {};
-    for (std::int64_t k = index; k < end; k++) numbers[k - index] = from[moves ? k : 0];
-    return load(numbers);
-}
-inline void store_part(float *to, std::int64_t index, std::int64_t end, Vector x) {
-    if (index + lanes <= end) return store(to + index, x);
-    float numbers[lanes];
-    store(numbers, x);
-    std::copy_n(numbers, end - index, to + index);
-}
 
 // Calls `use(result, a, b, c)` with the first numbers of each innermost axis.
 template <class Use> inline void for_each_axis(const Instruction &step, const RowMemory &memory, Use use) {

@@ -1,6 +1,7 @@
 // A register of floats, of the instruction set that this file is compiled for: AVX-512 or AVX2.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstdint>
@@ -178,6 +179,24 @@ inline Vector sums_of_each(std::array<Vector, lanes> registers) {
         for (int index = 0; index < count / 2; index++)
             registers[index] = sums_of_pairs(registers[2 * index], registers[2 * index + 1]);
     return registers[0];
+}
+
+// Loads numbers of an axis, which may all be the same. Numbers beyond its end have no meaning.
+inline Vector load_from(const float *from, std::int64_t index, bool moves) {
+    return moves ? load(from + index) : broadcast(*from);
+}
+// The same, with 0 beyond the end.
+inline Vector load_part(const float *from, std::int64_t index, std::int64_t end, bool moves) {
+    if (index + lanes <= end) return load_from(from, index, moves);
+    float numbers[lanes] = {};
+    for (std::int64_t k = index; k < end; k++) numbers[k - index] = from[moves ? k : 0];
+    return load(numbers);
+}
+inline void store_part(float *to, std::int64_t index, std::int64_t end, Vector x) {
+    if (index + lanes <= end) return store(to + index, x);
+    float numbers[lanes];
+    store(numbers, x);
+    std::copy_n(numbers, end - index, to + index);
 }
 
 // Loads and stores consecutive registers, such as the gates of a unit.
