@@ -40,7 +40,7 @@ def seqforge_register(register: Register) -> None:
     register.add("cell", "rnn", "seqforge_essentials.cells.rnn:RNN")
     register.add("cell", "gru", "seqforge_essentials.cells.gru:GRU")
     register.add("cell", "reset-before-gru", "seqforge_essentials.cells.gru:ResetBeforeGRU")
-    register.add("cell", "mgu", "seqforge_essentials.cells.mgu:MGU")
+    register.add("cell", "mgu", "seqforge_essentials.cells.gru:MGU")
     register.add("cell", "lstm", "seqforge_essentials.cells.lstm:LSTM")
     register.preset("cifg", cell="essentials/lstm", options={"coupled_gates": True})
     register.add("cell", "layer-norm-lstm", "seqforge_essentials.cells.layer_norm_lstm:LayerNormLSTM")

@@ -1,10 +1,10 @@
-"""Gated recurrent units (GRU), with the reset gate after or before the recurrent product.
+"""Gated recurrent units (GRU), with the reset gate after or before the recurrent product, and with one gate (MGU).
 
 The first version of the paper scales the product U_n h by the reset gate. The third version, which was published,
 scales the state before the product.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -68,13 +68,15 @@ class ResetBeforeGRU(ProjectedCell[HiddenState]):
         bias: `[3·hidden]`.
     """
 
+    gate_count: ClassVar[int] = 3
+
     def __init__(
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
     ) -> None:
-        super().__init__(input_size, hidden_size, 3 * hidden_size)
-        self.recurrent_weight = self.uniform_parameter(3 * hidden_size, hidden_size)
+        super().__init__(input_size, hidden_size, self.gate_count * hidden_size)
+        self.recurrent_weight = self.uniform_parameter(self.gate_count * hidden_size, hidden_size)
 
     def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
@@ -91,4 +93,26 @@ class ResetBeforeGRU(ProjectedCell[HiddenState]):
         z = torch.sigmoid(torch.addmm(input_z, h, weight_z.t()))
         n = torch.tanh(torch.addmm(input_n, r * h, weight_n.t()))
         h = (1 - z) * n + z * h
+        return h, HiddenState(h)
+
+
+class MGU(ResetBeforeGRU):
+    """Minimal gated unit (Zhou et al. 2016, arXiv 1603.09420): the GRU as published, but its two gates are one.
+
+    f = σ(W_f x + U_f h + b_f), n = tanh(W_n x + U_n (f ⊙ h) + b_n) and h' = (1 - f) ⊙ h + f ⊙ n. The order of the gates
+    is forget, candidate (f, n), so that the weights have 2·hidden rows.
+    """
+
+    gate_count = 2
+
+    def step(
+        self, projected: Float[Tensor, "batch gates"], state: HiddenState
+    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+        """Compute one step; see `Cell.step`."""
+        h = state.hidden
+        input_f, input_n = projected.to(h.dtype).chunk(2, dim=1)
+        weight_f, weight_n = self.recurrent_weight.chunk(2)
+        f = torch.sigmoid(torch.addmm(input_f, h, weight_f.t()))
+        n = torch.tanh(torch.addmm(input_n, f * h, weight_n.t()))
+        h = (1 - f) * h + f * n
         return h, HiddenState(h)
