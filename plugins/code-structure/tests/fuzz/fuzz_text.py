@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing, by atheris (libFuzzer), of all analyses of text and of the sampler's grammar.
+"""Coverage-guided fuzzing, by atheris (libFuzzer), of all analyses of text.
 
     pip install atheris
     python plugins/code-structure/tests/fuzz/fuzz_text.py -max_total_time=600 -max_len=4096 -timeout=20
@@ -12,15 +12,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["seqforge_code_structure", "seqforge_c_samplers"]):
-    from seqforge_c_samplers.bracket_grammar import (
-        LexicalState,
-        closing_character,
-        closing_length,
-        forbidden_characters,
-        transition,
-    )
-    from seqforge_code_structure.defects import DEEPEST_NESTING
+with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.findings import analyze
     from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
@@ -92,33 +84,6 @@ def check(data: bytes) -> None:
         units = list(split_units(text, beginning_missing=cut, end_missing=cut))
         assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert len(label_characters(text)) == len(text)
-    check_sampler(text)
-
-
-def check_sampler(text: str) -> None:
-    """Generate the allowed characters of a text, close everything that is open, and check the brackets."""
-    state, stack, generated, length = LexicalState(), list[LexicalState](), "", 0
-    for character in text:
-        added = sum(map(closing_length, transition(state, character).states)) - closing_length(state)
-        if character not in forbidden_characters(state) and length + added <= DEEPEST_NESTING:
-            generated, state, length = generated + character, apply_move(state, stack, character), length + added
-    for left in range(length, 0, -1):
-        assert sum(map(closing_length, [*stack, state])) == left
-        character = closing_character(state)
-        assert character not in forbidden_characters(state)
-        generated, state = generated + character, apply_move(state, stack, character)
-    assert not closing_character(state)
-    # Indent all lines, since a line in column 0 may end a unit with open brackets.
-    units = split_units((generated + "\n").replace("\n", "\n "))
-    assert not [defect for unit in units for defect in unit.defects], generated
-
-
-def apply_move(state: LexicalState, stack: list[LexicalState], character: str) -> LexicalState:
-    """Update the stack after a character, and return the next state."""
-    following, pushed, drops = transition(state, character)
-    assert not drops
-    stack += [pushed] if pushed else []
-    return following or stack.pop()
 
 
 def test_one_input(data: bytes) -> None:
