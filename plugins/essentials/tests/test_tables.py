@@ -30,7 +30,9 @@ def texts(corpus: Corpus) -> dict[str, str]:
     return {document.name: document.content.decode() for document in corpus.documents()}
 
 
-@pytest.mark.parametrize("content", [TABLE, b"\xef\xbb\xbf" + TABLE, gzip.compress(TABLE)])
+@pytest.mark.parametrize(
+    "content", [TABLE, b"\xef\xbb\xbf" + TABLE, gzip.compress(TABLE)], ids=["plain", "byte order mark", "compressed"]
+)
 def test_each_row_of_a_csv_file_is_a_document(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     path.write_bytes(content)
