@@ -115,7 +115,6 @@ MISTAKES = {
         ["compare", "runs/none", "--html", "none/report.html"],
         "none/report.html: the folder none does not exist",
     ),
-    "a prune of nothing": (["cache", "prune"], "choose either --older-than or --all"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
