@@ -1,4 +1,4 @@
-"""What the analyses report in code that compiles, so that nearly all of it is false."""
+"""Findings of the analyses in code that compiles, of which nearly all are false."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Reported(NamedTuple):
 
 @dataclass(slots=True)
 class FalseFindings:
-    """What is reported in the files of a project.
+    """Findings in the files of a project.
 
     Attributes:
         files: Number of files.

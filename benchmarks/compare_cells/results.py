@@ -10,7 +10,7 @@ from typing import Literal
 from benchmarks.compare_cells.models import Model
 
 Table = Literal["characters", "time"]
-"""What is equal in a table: the number of characters that a model reads, or the CPU time of its training."""
+"""Kind of a table: all models read equally many characters, or train for the same CPU time."""
 
 SEEDS = (1, 2, 3, 4, 5)
 CHOICE_SEED = 0

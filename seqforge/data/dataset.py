@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
+from seqforge.data.mixture import divide
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import VOCABULARY, TokenFile, count_characters
 from seqforge.errors import DataError
@@ -48,22 +49,32 @@ class Dataset:
     vocabulary: Vocabulary
     splits: dict[SplitName, Spans]
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
-    _characters_per_token: dict[SplitName, float] = field(
-        default_factory=dict[SplitName, float], init=False, repr=False, compare=False
+    _characters_per_token: dict[tuple[SplitName, str | None], float] = field(
+        default_factory=dict[tuple[SplitName, "str | None"], float], init=False, repr=False, compare=False
+    )
+    _sources: dict[SplitName, dict[str, Spans]] = field(
+        default_factory=dict[SplitName, dict[str, Spans]], init=False, repr=False, compare=False
     )
 
-    def characters_per_token(self, name: SplitName) -> float:
-        """Return the mean number of characters per token of a split: 1 for a vocabulary of characters."""
-        # Every evaluation needs it, and a part of a document must be decoded to count its characters.
-        if name not in self._characters_per_token:
-            length = self.splits[name].length
-            # A split may lie inside of one character.
-            characters = max(1, self.count_characters(self.splits[name]))
-            self._characters_per_token[name] = characters / length if length else 1.0
-        return self._characters_per_token[name]
+    def sources(self, name: SplitName) -> dict[str, Spans]:
+        """Return the pieces of each source of a split; those of all texts without a name if there is one source."""
+        if name not in self._sources:
+            whole = self.splits[name]
+            self._sources[name] = divide(whole, self.token_file, self.weights) if self.weights else {"": whole}
+        return self._sources[name]
 
-    def count_characters(self, spans: Spans) -> int:
-        """Return the number of characters that begin in some pieces."""
+    def characters_per_token(self, name: SplitName, source: str | None = None) -> float:
+        """Return the mean number of characters per token of a split, or of a source in it: 1 for characters."""
+        # Every evaluation needs it, and a part of a document must be decoded to count its characters.
+        key = (name, source)
+        if key not in self._characters_per_token:
+            spans = self.splits[name] if source is None else self.sources(name)[source]
+            # A split may lie inside of one character.
+            characters = max(1, self._count_characters(spans))
+            self._characters_per_token[key] = characters / spans.length if spans.length else 1.0
+        return self._characters_per_token[key]
+
+    def _count_characters(self, spans: Spans) -> int:
         file = self.token_file
         documents = np.searchsorted(file.stops, spans.starts, side="right")
         whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]

@@ -77,9 +77,9 @@ def split(
     validation_start = round(length * (1 - validation_fraction - test_fraction))
     test_start = round(length * (1 - test_fraction))
     return {
-        "training": _clip(whole, 0, validation_start),
-        "validation": _clip(whole, validation_start, test_start),
-        "test": _clip(whole, test_start, length),
+        "training": whole.clip(0, validation_start),
+        "validation": whole.clip(validation_start, test_start),
+        "test": whole.clip(test_start, length),
     }
 
 
@@ -97,8 +97,3 @@ def hash_to_unit_interval(name: str) -> float:
     """Return a hash in [0, 1) of the name of a document or an example, which assigns it to a split."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
-
-
-def _clip(spans: Spans, start: int, stop: int) -> Spans:
-    clipped = Spans(np.clip(spans.starts, start, stop), np.clip(spans.stops, start, stop))
-    return clipped.select(clipped.stops > clipped.starts)

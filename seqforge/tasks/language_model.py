@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
 from seqforge.data.dataset import Dataset, prepare
-from seqforge.data.mixture import divide, mix
+from seqforge.data.mixture import mix
 from seqforge.data.splits import SplitName, check_split
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError
@@ -269,9 +269,8 @@ def _score_split(
     whole, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
     resets = experiment.data.resets_at_documents
-    sources = divide(whole, dataset.token_file, dataset.weights) if dataset.weights else {"": whole}
     nats, counts, bits = list[Vector](), list[Vector](), dict[str, float]()
-    for name, spans in sources.items():
+    for name, spans in dataset.sources(split).items():
         if spans.length < 2:
             continue
         limited = None if limit is None else max(1, limit * spans.length // whole.length)
@@ -279,7 +278,7 @@ def _score_split(
         targets = min(spans.length - 1, limited or spans.length)
         for values, blocks in zip((nats, counts), score_blocks(model, batches, targets, report, world), strict=True):
             values.append(blocks)
-        ratio = dataset.count_characters(spans) / spans.length
+        ratio = dataset.characters_per_token(split, name or None)
         bits[name] = bits_per_character(float(nats[-1].sum() / counts[-1].sum()), ratio)
     score = summarize_blocks(np.concatenate(nats), np.concatenate(counts), dataset.characters_per_token(split))
     return replace(score, sources=bits) if dataset.weights else score

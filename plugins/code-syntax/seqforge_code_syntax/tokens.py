@@ -16,7 +16,7 @@ class Error(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What the tokens of a text show.
+    """Result of reading the tokens of a text.
 
     Attributes:
         brackets: Number of brackets, tags or ends of environments.

@@ -2,6 +2,7 @@
 
 import fnmatch
 import io
+import itertools
 import zipfile
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from seqforge.storage.decompression import CHUNK_SIZE, DamagedFileError, decompr
 from seqforge.storage.tar_stream import ByteStream, read_regular_files
 
 _TAR, _TAR_PLACE = b"ustar", 257
-"""What a tar archive contains at a place of its first header."""
+"""Mark of a tar archive, and its place in the first header."""
 
 MOST_BYTES = 4 << 30
 """Size limit of what one file decompresses to. A small file can be made to fill any memory."""
@@ -62,26 +63,6 @@ def open_file(path: Path) -> Generator[io.BufferedReader]:
         yield io.BufferedReader(_Chunks(chunks), CHUNK_SIZE)
 
 
-def read_file(path: Path) -> bytes:
-    """Return the content of a file, decompressed if it is compressed.
-
-    Raises:
-        DataError: If it cannot be read, is damaged, or decompresses to more than 4 GiB.
-    """
-    pieces, size = list[bytes](), 0
-    with open_chunks(path) as chunks:
-        limit = max(MOST_BYTES, path.stat().st_size)
-        for piece in chunks:
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise DataError(
-                    f"{path}: decompresses to more than {MOST_BYTES >> 30} GiB",
-                    hint="Decompress it, and divide it into several files.",
-                )
-    return b"".join(pieces)
-
-
 def read_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names and the contents of the files in an archive, or of the file itself with an empty name.
 
@@ -94,10 +75,20 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
     Raises:
         DataError: If the file is damaged, a file in it is encrypted or has more than 4 GiB, or no name fits.
     """
-    members = _zip_members(path, pattern) if zipfile.is_zipfile(path) else _tar_members(path, pattern)
-    if members is None:
-        yield "", read_file(path)
+    if zipfile.is_zipfile(path):
+        yield from _named(path, _zip_members(path, pattern), pattern)
         return
+    with open_chunks(path) as chunks:
+        first = next(chunks, b"")
+        whole = itertools.chain([first] if first else [], chunks)
+        if first[_TAR_PLACE:].startswith(_TAR):
+            yield from _named(path, _tar_members(path, whole, pattern), pattern)
+        else:
+            yield "", _join(path, whole)
+
+
+def _named(path: Path, members: Iterator[tuple[str, bytes]], pattern: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the first file of each name, with the name as one line of text."""
     seen: set[str] = set()
     for name, content in members:
         printed = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\n", "\\n")
@@ -106,6 +97,20 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
             yield printed, content
     if not seen:
         raise DataError(f"{path}: no file in the archive fits {pattern!r}", hint="Check corpus.members.")
+
+
+def _join(path: Path, chunks: Iterator[bytes]) -> bytes:
+    """Return the content of a file, which may decompress to 4 GiB."""
+    pieces, size, limit = list[bytes](), 0, max(MOST_BYTES, path.stat().st_size)
+    for piece in chunks:
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise DataError(
+                f"{path}: decompresses to more than {MOST_BYTES >> 30} GiB",
+                hint="Decompress it, and divide it into several files.",
+            )
+    return b"".join(pieces)
 
 
 def _zip_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
@@ -121,21 +126,12 @@ def _zip_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
         raise DataError(f"{path}: the archive is damaged: {error}", hint="Copy or download it again.") from error
 
 
-def _tar_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]] | None:
-    with open_chunks(path) as chunks:
-        first = next(chunks, b"")
-        if first[_TAR_PLACE:].startswith(_TAR):
-            return _read_tar(path, pattern)
-    return None
-
-
-def _read_tar(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
-    with open_chunks(path) as chunks:
-        stream = ByteStream(chunks)
-        for member in read_regular_files(stream):
-            if fnmatch.fnmatchcase(member.name, pattern):
-                _check_size(path, member.name, member.size)
-                yield member.name, stream.read(member.size)
+def _tar_members(path: Path, chunks: Iterator[bytes], pattern: str) -> Iterator[tuple[str, bytes]]:
+    stream = ByteStream(chunks)
+    for member in read_regular_files(stream):
+        if fnmatch.fnmatchcase(member.name, pattern):
+            _check_size(path, member.name, member.size)
+            yield member.name, stream.read(member.size)
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

@@ -1,4 +1,4 @@
-"""What the vocabularies of parts of words share: their symbols are sequences of bytes, and every text is exact."""
+"""Base class of the vocabularies of parts of words: symbols are sequences of bytes, and every text is exact."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
