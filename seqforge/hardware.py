@@ -136,9 +136,9 @@ def _gpu() -> Diagnosis:
 def _compiler() -> Diagnosis:
     compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
     if compiler is None:
-        finding = "none; cells without built-in kernels run in plain torch"
+        finding = "none; the backend inductor needs one, and native needs one to be installed"
         return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
-    return Diagnosis("compiler", f"{shutil.which(compiler)}, for cells without built-in kernels")
+    return Diagnosis("compiler", f"{shutil.which(compiler)}, for the backend inductor")
 
 
 def keep_freed_memory() -> None:

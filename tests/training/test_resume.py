@@ -31,7 +31,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "native lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2, "backend": "native"}],
     "native gru": [{"use": "essentials/gru", "hidden_size": 20, "backend": "native"}],
     "native rnn": [{"use": "essentials/rnn", "hidden_size": 20, "backend": "native"}],
-    "native, traced": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "backend": "native"}],
+    "native, program": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "backend": "native"}],
     "inductor lstm": [{"use": "essentials/lstm", "hidden_size": 12, "backend": "inductor"}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],

@@ -1,4 +1,4 @@
-"""The cell conforms, also with compiled kernels, and is the network of the paper."""
+"""The cell conforms, also on the kernels of `native`, and is the network of the paper."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ class TestClockworkRNN(CellSuite):
     cells: ClassVar = {"two groups": in_groups}
 
 
-def test_the_kernel_is_compiled() -> None:
+def test_a_kernel_runs_it() -> None:
     context = BackendContext(torch.device("cpu"), torch.float32)
     assert NativeBackend().unsupported(ClockworkRNN(3, 8), context) is None
 

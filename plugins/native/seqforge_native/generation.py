@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -16,9 +17,9 @@ from seqforge.kinds import GenerationModel, State
 from seqforge_native.layout import padded, registers
 from seqforge_native.library import Decode, HeldTensors, Library, Product
 from seqforge_native.row_programs.memory import Product as ProgramProduct
+from seqforge_native.row_programs.memory import UntraceableError
 from seqforge_native.row_programs.model_program import ModelProgram, compile_model
 from seqforge_native.sequence import checked
-from seqforge_native.traced.values import UntraceableError
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
 
@@ -72,7 +73,7 @@ class GenerationWeights:
         inputs, outputs = product.weight.shape
         bias = torch.zeros(outputs) if product.bias is None else product.bias.detach().float()
         return Product(
-            weight=self.held.address(self._packed(product.weight)),
+            weight=self.held.address(pack_product(self._library, self._dtype, cast("Tensor", product.weight))),
             bias=self.held.address(padded(bias, self._library.lanes)),
             input=read.buffer.offset + read.offset,
             depth=self._depth(inputs),
@@ -81,16 +82,18 @@ class GenerationWeights:
             added=added[0].buffer.offset + added[0].offset if added else -1,
         )
 
-    def _packed(self, weight: Tensor) -> Tensor:
-        (inputs, outputs), lanes = weight.shape, self._library.lanes
-        column = self._depth(inputs) + (_INT8_SCALE_AND_OFFSET if self._dtype == torch.int8 else 0)
-        packed = in_large_pages(registers(outputs, lanes) * lanes, column, dtype=self._dtype)
-        self._library.call("pack_product", self._dtype, weight.t().float().contiguous(), outputs, inputs, packed)
-        return packed
-
     def _depth(self, inputs: int) -> int:
         """Return the number of inputs in whole registers."""
         return registers(inputs, self._library.lanes) * self._library.lanes
+
+
+def pack_product(library: Library, dtype: torch.dtype, weight: Float[Tensor, "inputs outputs"]) -> Tensor:
+    """Return a copy of a weight in the layout and the type of the kernels."""
+    (inputs, outputs), lanes = weight.shape, library.lanes
+    column = registers(inputs, lanes) * lanes + (_INT8_SCALE_AND_OFFSET if dtype == torch.int8 else 0)
+    packed = in_large_pages(registers(outputs, lanes) * lanes, column, dtype=dtype)
+    library.call("pack_product", dtype, weight.t().float().contiguous(), outputs, inputs, packed)
+    return packed
 
 
 def in_large_pages(*shape: int, dtype: torch.dtype) -> Tensor:
@@ -154,7 +157,7 @@ class NativeGenerationKernel:
     def __init__(self, library: Library, model: GenerationModel) -> None:
         self._library, self._dtype = library, model.dtype
         program = compile_model(model)
-        if model.dtype == torch.int8 and any(len(product.weight) > _INT8_DEPTH for product in program.products):
+        if model.dtype == torch.int8 and any(product.weight.shape[0] > _INT8_DEPTH for product in program.products):
             raise UntraceableError("a sum that exceeds 32 bits")
         self._weights = GenerationWeights(library, model, program)
         self._memory = torch.zeros(0, program.row_size)

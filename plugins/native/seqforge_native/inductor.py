@@ -1,6 +1,8 @@
 """The backend `inductor`: the elementwise part of any factored cell through `torch.compile`."""
 
 import inspect
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -10,8 +12,6 @@ from torch import Tensor
 
 from seqforge.cells import DifferentiableStep, ElementwisePart, Tensors, read_sequence
 from seqforge.kinds import Backend, BackendContext, Cell, FactoredCell, SequenceFunction
-from seqforge_native.cell_reader import why_not_elementwise
-from seqforge_native.traced.build import find_compiler
 
 _COMPILES_CELLS_APART = "isolate_recompiles" in inspect.signature(cast("Any", torch.compile)).parameters
 
@@ -21,11 +21,15 @@ class InductorBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
-        reason = why_not_elementwise(cell)
+        reason = None
+        if not isinstance(cell, FactoredCell):
+            reason = f"{type(cell).__name__} is not a FactoredCell"
+        elif cell.equations is None and type(cell).step is not FactoredCell.step:
+            reason = (
+                f"{type(cell).__name__} overrides `step`, so that its step may be more than one product and `pointwise`"
+            )
         if reason is None and not _COMPILES_CELLS_APART:
             reason = "this version of torch.compile has no option `isolate_recompiles`; that of torch 2.13 has"
-        if reason is None and not isinstance(cell, FactoredCell):
-            reason = f"{type(cell).__name__} is not a FactoredCell"
         if reason is None and not all(part.is_floating_point() for part in cell.initial_state(1)):
             reason = "its state has tensors of integers"
         if reason is None and context.device.type == "cpu" and find_compiler() is None:
@@ -82,3 +86,8 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     Without `isolate_recompiles`, torch.compile would compile the code of a function for eight cells at most.
     """
     return cast("Any", torch.compile)(function, fullgraph=True, isolate_recompiles=True)
+
+
+def find_compiler() -> str | None:
+    """Return the C++ compiler: the one that CXX names, or the first of c++, g++ and clang++ on the path."""
+    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))), None)

@@ -33,7 +33,7 @@ class Forward(ctypes.Structure):
 
     _fields_ = fields(
         "steps rows units threads",
-        "input_gates symbols weight parameters hidden carried others activations outputs filled",
+        "input_gates symbols weight recurrent_bias hidden carried others activations filled",
     )
 
 
@@ -42,25 +42,36 @@ class Backward(ctypes.Structure):
 
     _fields_ = fields(
         "steps rows units threads",
-        "output_gradient weight parameters hidden others activations input_gradient recurrent_gradient "
-        "hidden_gradient other_gradients parameter_gradients filled",
-        "parameter_count first_wanted",
+        "output_gradient weight hidden others activations input_gradient recurrent_gradient "
+        "hidden_gradient other_gradients filled",
+        "first_wanted",
     )
 
 
-class Stages(ctypes.Structure):
-    """`Stages` of kernels/stages.hpp."""
+class StepPort(ctypes.Structure):
+    """`StepPort` of kernels/row_sequence.hpp."""
+
+    _fields_ = fields("place size is_bfloat16 steps_ahead", "numbers")
+
+
+class Carried(ctypes.Structure):
+    """`Carried` of kernels/row_sequence.hpp."""
+
+    _fields_ = fields("place size", "numbers")
+
+
+class RowSequence(ctypes.Structure):
+    """`RowSequence` of kernels/row_sequence.hpp."""
 
     _fields_ = fields(
-        "steps rows units threads",
-        "input_gates symbols weights parameters states activations totals operands outputs output_gradient "
-        "input_gradient state_gradients parameter_gradients filled",
-        "parameter_count",
+        "steps rows threads is_backward row_size temporary_size gradient_size "
+        "phase_count product_count load_count store_count carried_count",
+        "phases instructions products loads stores carried parameters parameter_gradients",
     )
 
 
 class Product(ctypes.Structure):
-    """`Product` of kernels/decode.hpp."""
+    """`Product` of kernels/row_products.hpp."""
 
     _fields_ = fields("", "weight bias", "input depth result vectors added")
 
@@ -87,7 +98,7 @@ class Library:
     Attributes:
         name: Name of the instruction set.
         lanes: Numbers in a register.
-        sources: `digest_sources` of the sources that `setup.py` built them from; 0 for the kernel of a traced cell.
+        sources: `digest_sources` of the sources that `setup.py` built them from.
         functions: C++ functions, by name and type of the products.
     """
 
@@ -195,8 +206,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "pack": [integer, pointer, integer, integer, integer, pointer, pointer],
         "forward": [integer, ctypes.POINTER(Forward)],
         "backward": [integer, ctypes.POINTER(Backward)],
-        "forward_stages": [ctypes.POINTER(Stages)],
-        "backward_stages": [ctypes.POINTER(Stages)],
+        "row_sequence": [pointer],
         "forward_matrix_cell": [pointer],
         "backward_matrix_cell": [pointer],
         "sum_rows": [pointer, pointer, integer, integer, integer, integer, pointer],

@@ -17,15 +17,15 @@ from torch.nn import functional
 from seqforge_native.library import best_library
 
 
-def gradient_of_weight(
+def weight_and_bias_gradients(
     gradients: Float[Tensor, "rows outputs"], inputs: Float[Tensor, "rows inputs"]
-) -> Float[Tensor, "outputs inputs"]:
-    """Return the gradient of a weight: the sum over all rows of gradient times input.
+) -> tuple[Float[Tensor, "outputs inputs"], Float[Tensor, " outputs"]]:
+    """Return the sums over all rows of gradient times input, and of the gradients.
 
-    The result of the kernel is in float32; that of torch has the type of the arguments.
+    The results of the kernel are in float32; those of torch have the type of the arguments.
     """
     found = _gradients_by_kernel(gradients, inputs)
-    return matrix_product(gradients.t(), inputs) if found is None else found[0]
+    return (matrix_product(gradients.t(), inputs), gradients.sum(0)) if found is None else found
 
 
 def matrix_product(
@@ -90,12 +90,10 @@ class _Linear(torch.autograd.Function):
             if input_gradient is None:
                 input_gradient = matrix_product(gradient[:, :outputs], weight.to(gradient.dtype))
             input_gradient = input_gradient.view_as(inputs)
-        found = _gradients_by_kernel(gradient, rows) if wants_weight else None
-        if found is not None:
-            weight_gradient, bias_gradient = found[0][:outputs], found[1][:outputs]
-        elif wants_weight:
-            weight_gradient = matrix_product(gradient[:, :outputs].t(), rows)
-        if wants_bias and bias_gradient is None:
+        if wants_weight:
+            weight_gradient, bias_gradient = weight_and_bias_gradients(gradient, rows)
+            weight_gradient, bias_gradient = weight_gradient[:outputs], bias_gradient[:outputs]
+        elif wants_bias:
             bias_gradient = gradient[:, :outputs].sum(0)
         return input_gradient, weight_gradient, bias_gradient, None, None
 

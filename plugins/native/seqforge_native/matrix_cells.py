@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from seqforge.cells import require_steps
 from seqforge.kinds import MatrixStateCell
 from seqforge_native.library import Library, addresses, fields
-from seqforge_native.row_programs.program import CellPrograms, Program
+from seqforge_native.row_programs.matrix_program import CellPrograms, Program
 
 CHUNK_STEPS = 16
 """Steps between two states that the forward pass stores for the backward pass: `chunk_steps` of the kernel."""

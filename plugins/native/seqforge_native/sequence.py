@@ -1,9 +1,8 @@
-"""The forward and backward passes of a compiled kernel over a whole sequence."""
+"""The forward and backward passes of the kernels of RNN, GRU and LSTM over a whole sequence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -13,53 +12,26 @@ from torch.autograd.function import once_differentiable
 from seqforge.kinds import Equations
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library, addresses
-from seqforge_native.matrices import gradient_of_weight
-
-
-@runtime_checkable
-class Kernel(Protocol):
-    """A compiled cell, with or without stages."""
-
-    @property
-    def library(self) -> Library:
-        """Library that contains its functions."""
-        ...
-
-    @property
-    def gates(self) -> int:
-        """Number of gates of a hidden unit."""
-        ...
-
-    @property
-    def passes(self) -> type[torch.autograd.Function]:
-        """Its forward and backward passes over a sequence."""
-        ...
+from seqforge_native.matrices import weight_and_bias_gradients
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceKernel:
-    """A compiled cell whose step is at most one product and an elementwise part.
+    """The kernel of a cell whose step is the product U h and an elementwise part.
 
     Attributes:
         library: Library that contains its functions.
         gates: Number of gates of a hidden unit.
         saved: Numbers per hidden unit and step that the forward pass stores for the backward pass.
-        index: Index of the cell in a library of several cells.
+        index: Index of the cell in the library.
         one_gradient: Whether both sides of the gates have the same gradient.
-        outputs_hidden: Whether the output is the new hidden state.
     """
 
     library: Library
     gates: int
     saved: int
-    index: int = 0
+    index: int
     one_gradient: bool = True
-    outputs_hidden: bool = True
-
-    @property
-    def passes(self) -> type[torch.autograd.Function]:
-        """Its forward and backward passes over a sequence."""
-        return _Sequence
 
 
 def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
@@ -76,36 +48,36 @@ def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
 
 
 def read_sequence(
-    kernel: Kernel,
+    kernel: SequenceKernel,
     dtype: torch.dtype,
     gates: Float[Tensor, "time batch gates"] | Float[Tensor, "symbols gates"],
     symbols: Int[Tensor, "time batch"] | None,
-    weights: Sequence[Float[Tensor, "_ hidden"]],
+    recurrent_weight: Float[Tensor, "_ hidden"],
+    recurrent_bias: Float[Tensor, " padded"] | None,
     hidden_size: int,
-    parameters: Float[Tensor, "registers padded"],
     state: tuple[Float[Tensor, "batch padded"], ...],
 ) -> tuple[Float[Tensor, "time batch padded"], tuple[Float[Tensor, "batch padded"], ...]]:
     """Return the output of every step and the state after the last step.
 
     Args:
-        kernel: Compiled cell.
+        kernel: Kernel of the cell.
         dtype: Type of the products, the stored activations and the outputs.
         gates: Projected inputs in the order of the kernels, for every step or, if there are symbols, for every symbol.
         symbols: Input symbols, or None if the inputs are vectors.
-        weights: Weights in float32 that a step multiplies by. A kernel with stages has those of its trace, each of one
-            block `[hidden, hidden]` or more; another one has U in the order of the parameters, or none.
+        recurrent_weight: U in float32, in the order of the parameters.
+        recurrent_bias: What a GRU adds to the product of the candidate, padded; None for other cells.
         hidden_size: Number of hidden units, without padding.
-        parameters: Parameters that the elementwise part reads, padded to whole registers.
-        state: State before the first step, in float32, padded. Without stages, its first part is the hidden state.
+        state: State before the first step, in float32, padded. Its first part is the hidden state.
 
     Raises:
         IndexError: If a symbol is out of range.
     """
     if symbols is not None:
         symbols = checked(symbols, len(gates))
-    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (gates, parameters, *weights, *state))
-    results: tuple[Tensor, ...] = cast("Any", kernel.passes).apply(
-        kernel, dtype, learning, hidden_size, len(weights), gates, symbols, parameters, *weights, *state
+    read = [gates, recurrent_weight, *([] if recurrent_bias is None else [recurrent_bias]), *state]
+    learning = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in read)
+    results: tuple[Tensor, ...] = cast("Any", _Sequence).apply(
+        kernel, dtype, learning, hidden_size, gates, symbols, recurrent_weight, recurrent_bias, *state
     )
     outputs, *after = results
     return outputs, tuple(after)
@@ -134,22 +106,18 @@ class _Sequence(torch.autograd.Function):
         dtype: torch.dtype,
         learning: bool,
         hidden_size: int,
-        weight_count: int,
         gates: Tensor,
         symbols: Tensor | None,
-        parameters: Tensor,
-        *tensors: Tensor,
+        recurrent_weight: Tensor,
+        recurrent_bias: Tensor | None,
+        *state: Tensor,
     ) -> tuple[Tensor, ...]:
-        library, state = kernel.library, tensors[weight_count:]
-        recurrent_weight = tensors[0] if weight_count else None
+        library = kernel.library
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
         threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
-        source, parameters = gates.to(dtype).contiguous(), parameters.contiguous()
-        weight = None
-        if recurrent_weight is not None:
-            weight = torch.empty(kernel.gates * width, width, dtype=dtype)
-            _pack(kernel, recurrent_weight, threads, weight)
+        source, weight = gates.to(dtype).contiguous(), torch.empty(kernel.gates * width, width, dtype=dtype)
+        _pack(kernel, recurrent_weight, threads, weight)
         hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
         hidden[0] = state[0]
         carried = state[0].clone(memory_format=torch.contiguous_format)
@@ -159,7 +127,6 @@ class _Sequence(torch.autograd.Function):
         activations = (
             torch.empty(steps, batch, kernel.saved * width, dtype=dtype) if learning and kernel.saved else None
         )
-        outputs = None if kernel.outputs_hidden else torch.empty(steps, batch, width, dtype=dtype)
         call = Forward(
             steps,
             batch,
@@ -169,40 +136,37 @@ class _Sequence(torch.autograd.Function):
                 input_gates=source,
                 symbols=symbols,
                 weight=weight,
-                parameters=parameters,
+                recurrent_bias=recurrent_bias,
                 hidden=hidden,
                 carried=carried,
                 others=others,
                 activations=activations,
-                outputs=outputs,
                 filled=filled,
             ),
         )
         library.call("forward", dtype, kernel.index, call)
         if learning:
-            ctx.kernel, ctx.hidden_size, ctx.table_size = kernel, hidden_size, None if symbols is None else len(gates)
-            ctx.save_for_backward(symbols, recurrent_weight, parameters, hidden, activations, others)
-        return (hidden[1:] if outputs is None else outputs), carried, *(part[-1].clone() for part in others)
+            ctx.kernel, ctx.hidden_size, ctx.has_bias = kernel, hidden_size, recurrent_bias is not None
+            ctx.table_size = None if symbols is None else len(gates)
+            ctx.save_for_backward(symbols, recurrent_weight, hidden, activations, others)
+        return hidden[1:], carried, *(part[-1].clone() for part in others)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         kernel: SequenceKernel = ctx.kernel
         library = kernel.library
-        symbols, recurrent_weight, parameters, hidden, activations, others = ctx.saved_tensors
+        symbols, recurrent_weight, hidden, activations, others = ctx.saved_tensors
         dtype, hidden_size = hidden.dtype, ctx.hidden_size
         output_gradient: Tensor = gradients[0].contiguous()
         steps, batch, width = output_gradient.shape
         threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
-        weight = None
-        if recurrent_weight is not None:
-            weight = torch.empty(width, kernel.gates * width, dtype=dtype)
-            _pack(kernel, recurrent_weight, threads, weight, backward=True)
+        weight = torch.empty(width, kernel.gates * width, dtype=dtype)
+        _pack(kernel, recurrent_weight, threads, weight, backward=True)
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
         recurrent_gradient = input_gradient if kernel.one_gradient else torch.empty_like(input_gradient)
         hidden_gradient = gradients[1].clone(memory_format=torch.contiguous_format)
         other_gradients = torch.stack(gradients[2:]) if len(others) else others
-        parameter_gradients = torch.zeros(threads, *parameters.shape)
         call = Backward(
             steps,
             batch,
@@ -211,7 +175,6 @@ class _Sequence(torch.autograd.Function):
             **addresses(
                 output_gradient=output_gradient,
                 weight=weight,
-                parameters=parameters,
                 hidden=hidden,
                 others=others,
                 activations=activations,
@@ -219,26 +182,24 @@ class _Sequence(torch.autograd.Function):
                 recurrent_gradient=recurrent_gradient,
                 hidden_gradient=hidden_gradient,
                 other_gradients=other_gradients,
-                parameter_gradients=parameter_gradients,
                 filled=filled,
-                parameter_count=len(parameters),
                 first_wanted=int(ctx.needs_input_grad[-len(gradients) + 1]),  # that of the hidden state
             ),
         )
         library.call("backward", dtype, kernel.index, call)
-        weight_gradients: list[Tensor] = []
-        if recurrent_weight is not None:
-            by_gate = gradient_of_weight(recurrent_gradient.flatten(0, 1), hidden[:-1].flatten(0, 1))
-            separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
-            weight_gradients = [separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)]
+        by_gate, sums = weight_and_bias_gradients(recurrent_gradient.flatten(0, 1), hidden[:-1].flatten(0, 1))
+        # The recurrent bias belongs to the last gate.
+        bias_gradient = sums.view(-1, kernel.gates, library.lanes)[:, -1].flatten()
+        separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
+        weight_gradient = separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)
         if symbols is not None:
             input_gradient = table_gradient(library, symbols, input_gradient, ctx.table_size)
         return (
-            *(None,) * 5,
+            *(None,) * 4,
             input_gradient,
             None,
-            parameter_gradients.sum(0),
-            *weight_gradients,
+            weight_gradient,
+            bias_gradient if ctx.has_bias else None,
             hidden_gradient,
             *other_gradients,
         )

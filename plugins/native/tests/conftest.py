@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from seqforge_native.inductor import find_compiler
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import Library, load_library, runnable_instruction_sets, runnable_libraries
-from seqforge_native.traced.build import find_compiler
 
 EMULATION = Path(__file__).parent / "emulation"
 BUILT = {library.name: library for library in runnable_libraries()}

@@ -35,8 +35,8 @@ class TestNative(BackendSuite):
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
 
 
-class TestTraced(BackendSuite):
-    """Each new cell is traced and planned. More cells are in traced/test_traced_kernels.py."""
+class TestRecorded(BackendSuite):
+    """A cell without a built-in kernel. More cells are in recorded/."""
 
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True)}

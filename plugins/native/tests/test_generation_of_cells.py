@@ -10,8 +10,8 @@ import pytest
 import torch
 from seqforge_native.generation import NativeGenerationKernel, find_kernel
 from seqforge_native.library import Library, runnable_libraries
+from seqforge_native.row_programs.memory import UntraceableError
 from seqforge_native.row_programs.model_program import compile_model
-from seqforge_native.traced.values import UntraceableError
 from torch import Tensor, nn
 
 from seqforge import Registry

@@ -10,7 +10,7 @@ import torch
 from hypothesis import example, given, strategies
 from seqforge_native import matrices
 from seqforge_native.library import Library, best_library
-from seqforge_native.matrices import gradient_of_weight, linear, matrix_product
+from seqforge_native.matrices import linear, matrix_product, weight_and_bias_gradients
 from torch import Tensor
 from torch.nn import functional
 
@@ -144,20 +144,20 @@ def test_the_gradient_of_a_weight_is_summed_in_float32(
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        found = gradient_of_weight(left, right)
+        found = weight_and_bias_gradients(left, right)[0]
     finally:
         torch.set_num_threads(before)
     library = best_library()
     if library is not None and ("weight_and_bias_gradients", torch.bfloat16) in library.functions:
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), left.double().t() @ right.double(), rtol=1e-4, atol=1e-3)
-        assert torch.equal(found, gradient_of_weight(left, right))  # for any number of threads
+        assert torch.equal(found, weight_and_bias_gradients(left, right)[0])  # for any number of threads
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 16), (16, 20)])
 def test_the_gradient_of_a_weight_may_have_any_size(height: int, width: int) -> None:
     left, right = torch.ones(3, height).bfloat16(), torch.ones(3, width).bfloat16()
-    assert torch.equal(gradient_of_weight(left, right).float(), torch.full((height, width), 3.0))
+    assert torch.equal(weight_and_bias_gradients(left, right)[0].float(), torch.full((height, width), 3.0))
 
 
 def test_outputs_without_their_padding_do_not_run_on_the_reference_implementation(

@@ -19,7 +19,7 @@ from seqforge_matrix_cells.rwkv import RWKV7
 from seqforge_native.backend import NativeBackend
 from seqforge_native.library import Library, best_library, runnable_libraries
 from seqforge_native.matrix_cells import MatrixCellKernel, read_matrix_cell
-from seqforge_native.row_programs.program import compile_programs
+from seqforge_native.row_programs.matrix_program import compile_programs
 from torch import Tensor
 from torch.nn import functional
 
@@ -239,4 +239,4 @@ def test_a_cell_that_advances_in_its_own_way_is_refused():
             return super().advance(projected, state, recurrence)
 
     reason = NativeBackend().unsupported(Own(7, 12), BackendContext(torch.device("cpu"), torch.float32))
-    assert reason == "its step cannot be compiled: it contains a computation of several steps of its own"
+    assert reason == "no kernel can compute its step: it contains a computation of several steps of its own"

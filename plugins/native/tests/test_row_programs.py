@@ -12,7 +12,7 @@ import torch
 from seqforge_native.backend import NativeBackend
 from seqforge_native.library import Library, runnable_libraries
 from seqforge_native.matrix_cells import MatrixCellKernel, read_matrix_cell
-from seqforge_native.row_programs.program import CellPrograms, compile_programs
+from seqforge_native.row_programs.matrix_program import CellPrograms, compile_programs
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -104,7 +104,7 @@ def test_a_program_computes_a_formula_and_its_gradient(name: str, kernels: Libra
     ("formula", "reason"),
     [
         (lambda _, o, x: torch.cumsum(o, -1) * x, r"the operation cumsum \(test_row_programs.py:\d+\)"),
-        (lambda _, o, x: o if o.sum() > 0 else x, "data-dependent"),
+        (lambda _, o, x: o if o.sum() > 0 else x, "a branch that depends on the data"),
         (
             lambda _, o, x: o + torch.arange(19.0),
             "the operation arange",

@@ -11,7 +11,7 @@ from hypothesis.strategies import DataObject
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.cell_reader import read_cell
+from seqforge_native.built_in_cells import read_built_in
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
 from seqforge_native.sequence import built_in_kernel
@@ -73,7 +73,7 @@ def rounded(numbers: Tensor) -> Tensor:
 def read(library: Library, case: Case) -> tuple[Tensor, Any]:
     equations = case.cell.equations
     assert equations is not None
-    return read_cell(case.cell, built_in_kernel(library, equations), BFLOAT16, case.symbols, case.state)
+    return read_built_in(case.cell, built_in_kernel(library, equations), BFLOAT16, case.symbols, case.state)
 
 
 def plain_step(case: Case) -> tuple[Tensor, Any]:
@@ -117,10 +117,11 @@ def test_the_gradient_of_a_state_is_a_product_of_rounded_numbers(data: DataObjec
 
 def test_eight_rows_are_multiplied_in_tiles(tiles: Library) -> None:
     torch.manual_seed(0)
-    eight = make_case("lstm", 1, rows=8, units=64)
-    seven = Case(eight.cell, eight.symbols[:, :7], type(eight.state)(*(part[:7] for part in eight.state)))
+    threads = torch.get_num_threads()
+    eight, fewer = make_case("lstm", 1, rows=8 * threads, units=64), 7 * threads  # each thread has rows of its own
+    seven = Case(eight.cell, eight.symbols[:, :fewer], type(eight.state)(*(part[:fewer] for part in eight.state)))
     with torch.no_grad():
-        in_tiles, in_registers = read(tiles, eight)[1].cell[:7], read(tiles, seven)[1].cell
+        in_tiles, in_registers = read(tiles, eight)[1].cell[:fewer], read(tiles, seven)[1].cell
     # The sums are in another order, so some bits differ.
     assert not torch.equal(in_tiles, in_registers)
     torch.testing.assert_close(in_tiles, in_registers)

@@ -11,24 +11,12 @@
 #include <vector>
 
 #include "int8.hpp"
+#include "row_products.hpp"
 #include "row_program.hpp"
 #include "rules.hpp"
 #include "threads.hpp"
 
 namespace seqforge {
-
-// A product of numbers of a row with a weight. Places are those in the memory of a row.
-template <class Weight> struct Product {
-    const Weight *weight; // packed
-    const float *bias;    // [vectors · lanes]
-    std::int64_t input, depth, result, vectors; // the depth fills whole registers
-    std::int64_t added; // place of what is added to the product, or -1
-};
-
-// The instructions and the products of a phase, by the number of those before its end.
-struct Phase {
-    std::int64_t instructions_end, products_end;
-};
 
 template <class Weight> struct Decode {
     std::int64_t rows, steps, phase_count, symbols, symbol_vectors, rule_count, threads;
@@ -44,40 +32,6 @@ template <class Weight> struct Decode {
     float *memory;                  // [rows, row_size]: among others, the states
     std::int64_t *tokens;           // [steps + 1, rows]; the first step is an input
 };
-
-// As `for_column_blocks`, for the blocks that belong to a thread.
-template <class Block>
-inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64_t threads, Block block) {
-    constexpr int width = block_width(1);
-    const std::int64_t full = vectors / width, blocks = full + vectors % width;
-    for (std::int64_t index = blocks * thread / threads; index < blocks * (thread + 1) / threads; index++) {
-        if (index < full) block.template operator()<width>(index * width);
-        else block.template operator()<1>(full * width + index - full);
-    }
-}
-
-// Computes the columns of a product that belong to a thread.
-template <class Weight>
-void multiply(const Decode<Weight> &call, const Product<Weight> &product, Inputs<Weight> &inputs, std::int64_t thread) {
-    for_own_blocks(product.vectors, thread, call.threads, [&]<int vectors>(std::int64_t first) {
-        inputs.template prepare<vectors>(product.weight, first, 0, call.rows);
-        for_row_groups<rows_at_once<1>>(0, call.rows, [&]<int rows>(std::int64_t row) {
-            Tile<rows, vectors> sums;
-            for (int r = 0; r < rows; r++) {
-                const float *added = call.memory + (row + r) * call.row_size + product.added + first * lanes;
-                for (int v = 0; v < vectors; v++) {
-                    sums[r][v] = load(product.bias + (first + v) * lanes);
-                    if (product.added >= 0) sums[r][v] = sums[r][v] + load(added + v * lanes);
-                }
-            }
-            inputs.template multiply_streamed<rows, vectors>(sums, row, product.weight, first);
-            for (int r = 0; r < rows; r++) {
-                float *to = call.memory + (row + r) * call.row_size + product.result + first * lanes;
-                for (int v = 0; v < vectors; v++) store(to + v * lanes, sums[r][v]);
-            }
-        });
-    });
-}
 
 // Memory of a thread.
 template <class Weight> struct DecodeMemory {
@@ -120,7 +74,7 @@ void compute_step(const Decode<Weight> &call, std::int64_t step, std::int64_t th
             if (each.input != read)
                 memory.inputs.read_float32(call.memory + each.input, call.rows, each.depth, call.row_size);
             read = each.input;
-            multiply(call, each, memory.inputs, thread);
+            multiply(each, call.memory, call.rows, call.row_size, thread, call.threads, memory.inputs);
         }
         meet.wait();
     }

@@ -20,7 +20,7 @@ struct GRU {
         for (int r = 0; r < rows; r++) {
             sums[r][0] = load(gates_in[r]);
             sums[r][1] = load(gates_in[r] + lanes);
-            sums[r][2] = load(call.parameters + first / gates * lanes);
+            sums[r][2] = load(call.recurrent_bias + first / gates * lanes);
         }
     }
 
@@ -47,7 +47,6 @@ struct GRU {
         Vector dr = da * m * sigmoid_slope(r), dz = dh * (load(call.hidden + before) - n) * sigmoid_slope(z);
         store_each(call.input_gradient + before * gates, dr, dz, da);
         store_each(call.recurrent_gradient + before * gates, dr, dz, da * r);
-        add_to_parameter(call, unit, 0, da * r);
         store(call.hidden_gradient + place(call.sizes, 0, row, unit), dh * z);
     }
 };

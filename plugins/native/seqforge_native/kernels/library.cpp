@@ -7,6 +7,7 @@
 #include "lstm.hpp"
 #include "matrix_cell.hpp"
 #include "rnn.hpp"
+#include "row_sequence.hpp"
 #include "rows.hpp"
 #include "weight_gradient.hpp"
 
@@ -36,6 +37,9 @@ template <class Use> void with_cell(std::int64_t cell, Use use) {
     }                                                                                                                   \
     std::int64_t seqforge_decode_##suffix(const Decode<Weight> *call) { return decode(*call); }
 
+#define ROW_SEQUENCES(Weight, suffix)                                                                                   \
+    void seqforge_row_sequence_##suffix(const RowSequence<Weight> *call) { run_row_sequence(*call); }
+
 #define SEQUENCES(Element, suffix)                                                                                      \
     void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs,       \
                                 std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
@@ -57,6 +61,7 @@ std::int64_t seqforge_lanes() { return lanes; }
 std::int64_t seqforge_sources() { return SEQFORGE_SOURCES; }
 
 GENERATION(float, float32)
+ROW_SEQUENCES(float, float32)
 SEQUENCES(float, float32)
 
 void seqforge_forward_matrix_cell_float32(const MatrixCell *call) { run_cell_forward(*call); }
@@ -64,6 +69,7 @@ void seqforge_backward_matrix_cell_float32(const MatrixCell *call) { run_cell_ba
 
 #if defined(__AVX512BF16__)
 GENERATION(bfloat16, bfloat16)
+ROW_SEQUENCES(bfloat16, bfloat16)
 SEQUENCES(bfloat16, bfloat16)
 #endif
 

@@ -5,6 +5,7 @@
 
 #include "matrix_states.hpp"
 #include "row_program.hpp"
+#include "row_sequence.hpp"
 #include "threads.hpp"
 
 namespace seqforge {
@@ -40,17 +41,6 @@ struct MatrixCell {
     float *mixed_gradient, *start_gradient;
     float *parameter_gradients; // [threads, gradient_size]
 };
-
-inline void copy_numbers(const bfloat16 *from, std::int64_t count, float *to) {
-    for (std::int64_t k = 0; k < count; k++) {
-        const std::uint32_t bits = static_cast<std::uint32_t>(from[k]) << 16;
-        std::memcpy(to + k, &bits, sizeof bits);
-    }
-}
-inline void copy_numbers(const float *from, std::int64_t count, float *to) { std::copy_n(from, count, to); }
-inline void copy_numbers(const float *from, std::int64_t count, bfloat16 *to) {
-    for (std::int64_t k = 0; k < count; k++) store_element(to + k, from[k]);
-}
 
 // Copies a vector, or one number for all of its places, to padded memory; and a padded vector back.
 inline void copy_to_padded(const float *from, std::int64_t size, bool moves, float *to) {

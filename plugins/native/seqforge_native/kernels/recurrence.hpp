@@ -1,4 +1,4 @@
-// The recurrence over a whole sequence, forward and backward, for every cell.
+// The recurrence over a whole sequence, forward and backward, for RNN, GRU and LSTM.
 //
 // The rows of a batch are independent, so each thread computes its own rows from the first step to the last without
 // synchronization. Hidden units are padded to whole registers; a padded unit is and stays zero. Gates are interleaved:
@@ -30,12 +30,11 @@ template <class Element> struct Forward {
     const Element *input_gates;  // [steps, rows, gates], or with symbols a table [symbols, gates]
     const std::int64_t *symbols; // [steps, rows], or null
     const Element *weight;       // packed by pack_forward
-    const float *parameters;     // [registers of parameters, hidden]: parameters that the elementwise part reads, such as a bias
+    const float *recurrent_bias; // [hidden]: what a GRU adds to the product of the candidate; null for other cells
     Element *hidden;             // [steps + 1, rows, hidden]; the first step is an input
     float *carried;              // [rows, hidden]: the hidden state in float32, updated in place
     float *others;               // other parts of the state, each [steps + 1, rows, hidden]; the first step is an input
     Element *activations;        // [steps, rows, units, saved, lanes], or null if no gradient is needed
-    Element *outputs;            // [steps, rows, hidden], or null if the output is the hidden state
     const float *filled;         // [lanes]: 1 for each unit of the last register, 0 for padding
 };
 
@@ -43,7 +42,6 @@ template <class Element> struct Backward {
     Sizes sizes;
     const Element *output_gradient; // [steps, rows, hidden]
     const Element *weight;          // packed by pack_backward
-    const float *parameters;
     const Element *hidden;          // from the forward pass
     const float *others;            // from the forward pass
     const Element *activations;
@@ -51,9 +49,7 @@ template <class Element> struct Backward {
     Element *recurrent_gradient;    // [steps, rows, gates]; the same memory if a cell only adds both sides
     float *hidden_gradient;         // [rows, hidden]: input for the last state; output for the first state, if `first_wanted`
     float *other_gradients;         // each [rows, hidden]: input for the last state; output for the first state
-    float *parameter_gradients;     // [threads, registers of parameters, hidden]
     const float *filled;
-    std::int64_t parameter_count;   // registers of parameters
     std::int64_t first_wanted;      // whether the gradient of the first hidden state is needed
 };
 
@@ -61,17 +57,6 @@ template <class Element> struct Backward {
 inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit) {
     return ((step * sizes.rows + row) * sizes.units + unit) * lanes;
 }
-
-// Adds to the gradient of a parameter. Each thread has its own sums.
-template <class Call>
-inline void add_to_parameter(const Call &call, std::int64_t unit, std::int64_t index, Vector gradient) {
-    std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
-    float *sum = call.parameter_gradients + (first + unit) * lanes;
-    store(sum, load(sum) + gradient);
-}
-
-// Whether the output of a cell is its hidden state.
-template <class Cell> constexpr bool outputs_hidden = true;
 
 // Base of cells that only add both sides of the gates: the sums start from W x + b.
 struct StartsFromInputGates {
@@ -156,7 +141,7 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
                         for (int v = 0; v < vectors; v++) {
                             float *carried = call.hidden_gradient + place(sizes, 0, row + r, first + v);
                             sums[r][v] = step == last || Cell::carries_hidden ? load(carried) : zero();
-                            if (step >= 0 && outputs_hidden<Cell>)
+                            if (step >= 0)
                                 sums[r][v] = sums[r][v] + load(call.output_gradient + place(sizes, step, row + r, first + v));
                         }
                     if (step < last) inputs.template multiply<rows, vectors>(sums, row, call.weight, first);

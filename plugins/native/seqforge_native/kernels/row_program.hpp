@@ -8,7 +8,7 @@
 
 namespace seqforge {
 
-// The order is that of `_OPERATIONS` in row_programs/program.py.
+// The order is that of `_OPERATIONS` in row_programs/arrangement.py.
 enum class Operation : std::int64_t {
     copy, negate, exponential, logarithm, logarithm_of_one_plus, sigmoid, tangent, root, softplus, error_function,
     add, subtract, multiply, divide, maximum, minimum, greater, at_least_as_great, where,

@@ -185,6 +185,19 @@ def _encoded(instruction: Instruction) -> list[list[int]]:
     return places
 
 
+def encode_phases(
+    instructions: Sequence[Instruction], products: Sequence[Product], phases: int
+) -> tuple[Tensor, Tensor]:
+    """Return the numbers of instructions, and the numbers of instructions and products up to the end of each phase.
+
+    The products between two phases are counted with the first one.
+    """
+    numbers, ends = encode_all(instructions, phases)
+    return numbers, torch.tensor(
+        [[end, sum(each.phase <= phase + 1 for each in products)] for phase, end in enumerate(ends)]
+    )
+
+
 def encode_all(instructions: Sequence[Instruction], phases: int) -> tuple[Tensor, list[int]]:
     """Return the numbers of instructions, `[places, 24]`, and the number of places up to the end of each phase."""
     places = [(each.phase, place) for each in instructions for place in _encoded(each)]

@@ -13,7 +13,9 @@ from seqforge_native.row_programs.memory import (
     Assembly,
     Buffer,
     Instruction,
+    Outer,
     Product,
+    UntraceableError,
     Value,
     View,
     contiguous_layout,
@@ -21,7 +23,6 @@ from seqforge_native.row_programs.memory import (
     new_instruction,
     with_axes,
 )
-from seqforge_native.traced.values import UntraceableError
 
 
 class Builder:
@@ -31,12 +32,21 @@ class Builder:
         instructions: The instructions, in an order in which each follows those that compute its operands.
         constants: Numbers that the program uses, with their buffers.
         tensors: Other constant tensors that it uses, with their buffers.
+        weights: Buffers of parameters that products may multiply by.
+        results: Results of products with weights, in the order of the products.
+
+    Args:
+        replays: Whether the results of products of numbers that are known in the first phase are known as well, from
+            another program.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, replays: bool = False) -> None:
         self.instructions: list[Instruction] = []
         self.constants: dict[float, Buffer] = {}
         self.tensors: list[tuple[Tensor, Buffer]] = []
+        self.weights: set[Buffer] = set()
+        self.results: list[View] = []
+        self._replays = replays
         self._known: dict[Any, View] = {}
 
     def new_view(self, shape: Sequence[int], phase: int) -> View:
@@ -62,7 +72,7 @@ class Builder:
 
     def as_value(self, value: Value | Tensor | float | int) -> Value:
         """Return a value unchanged, or a constant tensor or number as one."""
-        return value if isinstance(value, View | Assembly) else self.as_view(value)
+        return value if isinstance(value, View | Assembly | Outer) else self.as_view(value)
 
     def as_view(self, value: Value | Tensor | float | int) -> View:
         """Return a value as a view; an assembly is computed."""
@@ -70,6 +80,8 @@ class Builder:
             return value
         if isinstance(value, Tensor):
             return self._constant_tensor(value)
+        if isinstance(value, Outer):
+            return self._computed(value)
         if not isinstance(value, Assembly):
             return self.constant(value)
         key = ("assembly", value.layout.shape, tuple((_key(part), _key_of(source)) for part, source in value.pieces))
@@ -82,6 +94,15 @@ class Builder:
             self.add_pieces(value, whole, "copy" if tiles else "accumulate")
             self._known[key] = whole
         return self._known[key]
+
+    def _computed(self, value: Outer) -> View:
+        whole = self.new_view(value.shape, max(right.buffer.phase for _, _, _, right in value.terms))
+        self.emit("copy", whole, whole.layout, self.constant(0.0, value.shape))
+        for row, column, left, right in value.terms:
+            part = whole.layout[row : row + left.shape[1], column : column + right.shape[1]]
+            column_of_left = left.relaid(left.layout.view(-1, 1))
+            self.emit("accumulate_products", whole, part, column_of_left, right)
+        return whole
 
     def add_pieces(self, value: Assembly, whole: View, operation: str) -> None:
         """Copy or add the pieces of an assembly to a contiguous tensor."""
@@ -150,19 +171,47 @@ class Builder:
         self._known[key] = result
         return result
 
-    def multiply_by_weight(self, vector: Value, weight: Tensor, bias: Tensor | None) -> View:
-        """Return the product of a vector `[1, inputs]` with a constant weight `[inputs, outputs]`, plus a bias."""
-        view, (inputs, outputs) = self.as_view(vector), weight.shape
+    def is_weight(self, value: Any) -> bool:
+        """Return whether a value is a constant matrix, or a part of a parameter that products may multiply by."""
+        if isinstance(value, View):
+            return value.buffer in self.weights and len(value.shape) == 2
+        return isinstance(value, Tensor)
+
+    def multiply_by_weight(self, vector: Value, weight: Tensor | View, bias: Tensor | None) -> View:
+        """Return the product of a vector `[1, inputs]` with a weight `[inputs, outputs]`, plus a constant bias."""
+        view = self.as_view(vector)
+        if isinstance(weight, Tensor):
+            return self._product(view, weight.detach(), bias)
+        key = ("product", _key_of(view), _key_of(weight))
+        if key not in self._known:
+            self._known[key] = self._product(view, weight, bias)
+        return self._known[key]
+
+    def _product(self, view: View, weight: Tensor | View, bias: Tensor | None) -> View:
+        inputs, outputs = weight.shape
+        if view.constant == 0 and bias is None:
+            return self.constant(0.0, (1, outputs))
+        known = self._replays and view.buffer.phase == 0
+        result = self.new_view((1, outputs), 0 if known else view.buffer.phase + 1)
+        if known or not self._replays:
+            self.results.append(result)
+        if known:
+            return result
         if view.buffer.space == "parameters" or inputs % REGISTER or not view.layout.is_contiguous():
             # What is read must fill whole registers, the last one with zeros.
             whole = self.new_view((1, inputs + -inputs % REGISTER), view.buffer.phase)
             self.emit("copy", whole, whole.layout, self.constant(0.0, whole.shape))
             self.emit("copy", whole, whole.layout[:, :inputs], view)
             view = whole
-        result = self.new_view((1, outputs), view.buffer.phase + 1)
-        product = Product("product", (), [(result, ()), (view, ())], 0, weight.detach(), bias)
+        product = Product("product", (), [(result, ()), (view, ())], 0, weight, bias)
         self.instructions.append(product)
         return result
+
+    def join_first_phases(self) -> None:
+        """Let the instructions of the first two phases, between which no product runs, be one phase."""
+        buffers = {view.buffer for each in self.instructions for view, _ in each.operands}
+        for buffer in buffers | {view.buffer for view in self._known.values()}:
+            buffer.phase = max(0, buffer.phase - 1)
 
     def replace(self, targets: Sequence[View], values: Sequence[Value | Tensor], phase: int) -> None:
         """Copy values to tensors in a phase after which nothing reads these tensors."""

@@ -7,7 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from seqforge_native.traced.values import UntraceableError
+
+class UntraceableError(Exception):
+    """A program cannot compute a cell; the message names the part that it cannot compute."""
+
 
 Space = Literal["temporary", "kept", "parameters", "gradients"]
 
@@ -101,7 +104,33 @@ class Assembly:
         return end == self.layout.numel()
 
 
-Value = View | Assembly
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """The gradient of a weight in one row: outer products of two vectors, each of which is added to a part of it.
+
+    Its numbers are not computed in each row, since a product over all rows and steps sums them faster.
+
+    Attributes:
+        shape: Shape of the weight.
+        terms: For each product, the row and the column of the weight where its part begins, and the two vectors.
+    """
+
+    shape: tuple[int, int]
+    terms: tuple[tuple[int, int, View, View], ...]
+
+    def transposed(self) -> "Outer":
+        """Return the gradient of the transposed weight."""
+        return Outer(
+            (self.shape[1], self.shape[0]), tuple((column, row, right, left) for row, column, left, right in self.terms)
+        )
+
+    def within(self, shape: tuple[int, int], row: int, column: int) -> "Outer":
+        """Return the gradient of a larger weight of which this one is a part."""
+        moved = tuple((row + own, column + other, left, right) for own, other, left, right in self.terms)
+        return Outer(shape, moved)
+
+
+Value = View | Assembly | Outer
 
 
 def contiguous_layout(shape: Sequence[int]) -> Tensor:
@@ -156,11 +185,11 @@ class Product(Instruction):
     Its operands are the result, the vector, and a tensor that is added to the result, if there is one.
 
     Attributes:
-        weight: Weight `[inputs, outputs]`.
+        weight: Weight `[inputs, outputs]`: a constant, or a view of a parameter.
         bias: What is added to the product, `[outputs]`, or None.
     """
 
-    weight: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+    weight: Tensor | View = field(default_factory=lambda: torch.empty(0, 0))
     bias: Tensor | None = None
 
 

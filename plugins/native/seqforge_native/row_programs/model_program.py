@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.kinds import Cell, GenerationModel
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all, in_place, with_sums
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases, in_place, with_sums
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import Product, View
+from seqforge_native.row_programs.memory import Product, UntraceableError, View
 from seqforge_native.row_programs.step_recorder import StepRecorder
-from seqforge_native.traced.values import UntraceableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +123,10 @@ def _arranged(
             buffer.offset = offset
             offset += buffer.size
             parameters.append(tensor.detach().float().flatten())
-    instructions, ends = encode_all(plain, logits.buffer.phase + 1)
-    ends_of_products = [sum(product.phase <= phase + 1 for product in products) for phase in range(len(ends))]
+    instructions, phases = encode_phases(plain, products, logits.buffer.phase + 1)
     return ModelProgram(
         instructions,
-        torch.tensor([*zip(ends, ends_of_products, strict=True)]),
+        phases,
         products,
         torch.cat([*parameters, torch.zeros(4 * 16)]),
         table,

@@ -8,16 +8,25 @@ from typing import Any
 import torch
 
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import Assembly, Value, View, contiguous_layout, whole_assembly
-from seqforge_native.traced.across_units import REDUCTIONS
-from seqforge_native.traced.operations import ELEMENTWISE
-from seqforge_native.traced.values import UntraceableError
+from seqforge_native.row_programs.elementwise import ELEMENTWISE
+from seqforge_native.row_programs.memory import (
+    Assembly,
+    Outer,
+    UntraceableError,
+    Value,
+    View,
+    contiguous_layout,
+    whole_assembly,
+)
+from seqforge_native.row_programs.reductions import REDUCTIONS
 
 _aten = torch.ops.aten
 Function = Callable[..., Any]
 
 
 def _sum_of_two(builder: Builder, left: Any, right: Any, *, alpha: float | int = 1) -> Value:
+    if alpha == 1 and isinstance(left, Outer) and isinstance(right, Outer):
+        return Outer(left.shape, (*left.terms, *right.terms))
     if alpha == 1 and (isinstance(left, Assembly) or isinstance(right, Assembly)):
         return _added(builder, left, right)
     return ELEMENTWISE[_aten.add.Scalar](builder, left, right, alpha=alpha)
@@ -64,6 +73,8 @@ def _copied(builder: Builder, to: Any, value: Any, *_: Any) -> View:
 
 def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **options: Any) -> Any:
     """Return another view of a tensor; torch computes its shape and strides."""
+    if isinstance(value, Outer) and operation is _aten.permute.default:
+        return value.transposed()
     if isinstance(value, Assembly):
         if operation in (_aten.view.default, _aten.unsqueeze.default, _aten.squeeze.dims):
             layout = operation(value.layout, *arguments, **options)
@@ -110,6 +121,8 @@ def _part(builder: Builder, value: Assembly, part: torch.Tensor) -> Value:
 
 
 def _concatenated(builder: Builder, values: Sequence[Any], dim: int = 0) -> Value:
+    if any(isinstance(value, Outer) for value in values):
+        return _concatenated_gradients(builder, values, dim % 2)
     views = [builder.as_view(value) for value in values]
     lengths = [view.shape[dim] for view in views]
     shape = list(views[0].shape)
@@ -117,6 +130,20 @@ def _concatenated(builder: Builder, values: Sequence[Any], dim: int = 0) -> Valu
     layout = contiguous_layout(shape)
     parts = torch.split(layout, lengths, dim)
     return Assembly(layout, tuple(pair for pair in zip(parts, views, strict=True) if pair[1].constant != 0))
+
+
+def _concatenated_gradients(builder: Builder, values: Sequence[Any], dim: int) -> Value:
+    lengths = [value.shape[dim] for value in values]
+    shape = [values[0].shape[0], values[0].shape[1]]
+    shape[dim] = sum(lengths)
+    whole, terms, start = (shape[0], shape[1]), list[Any](), 0
+    for value, length in zip(values, lengths, strict=True):
+        if isinstance(value, Outer):
+            terms += value.within(whole, *((start, 0) if dim == 0 else (0, start))).terms
+        elif builder.as_view(value).constant != 0:
+            raise UntraceableError("a weight that is not only multiplied by")
+        start += length
+    return Outer(whole, tuple(terms))
 
 
 def _padded(builder: Builder, value: Any, pad: Sequence[int], number: float | int = 0.0) -> Value:
@@ -132,6 +159,9 @@ def _padded(builder: Builder, value: Any, pad: Sequence[int], number: float | in
 
 
 def _scattered(operation: Any, builder: Builder, value: Any, sizes: Sequence[int], *arguments: Any) -> Value:
+    if isinstance(value, Outer) and operation is _aten.slice.Tensor and arguments[-1:] == (1,):
+        dim, start = arguments[0] % 2, arguments[1]
+        return value.within((sizes[0], sizes[1]), *((start, 0) if dim == 0 else (0, start)))
     layout = contiguous_layout(sizes)
     view = builder.as_view(value)
     return Assembly(layout, () if view.constant == 0 else ((operation(layout, *arguments), view),))
@@ -200,21 +230,26 @@ def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -
     return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
 
 
-def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -> View:
+def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -> Value:
     """Multiply the last axis of a tensor by a matrix. A constant matrix is a weight, if the tensor has one row."""
     *rows, depth = left.shape
     if len(right.shape) != 2 or not rows:
         raise UntraceableError("a product of these shapes")
     flat = _viewed(_aten.view.default, builder, left, [math.prod(rows), depth])
-    if isinstance(right, torch.Tensor) and math.prod(rows) == 1 and (bias is None or isinstance(bias, torch.Tensor)):
-        product = builder.multiply_by_weight(flat, right, bias)
+    if depth == 1 and bias is None and builder.weights and isinstance(right, View):
+        column = builder.as_view(flat)
+        return Outer((column.shape[0], right.shape[1]), ((0, 0, column.relaid(column.layout.t()), right),))
+    if builder.is_weight(right) and math.prod(rows) == 1:
+        constant = bias if isinstance(bias, torch.Tensor) else None
+        product = builder.multiply_by_weight(flat, right, constant)
+        bias = None if constant is not None else bias
     else:
         product = builder.multiply_by_matrix(flat, builder.as_view(right))
-        product = product if bias is None else builder.apply("add", product, bias)
+    product = product if bias is None else builder.apply("add", product, bias)
     return product.relaid(product.layout.view(*rows, right.shape[1]))
 
 
-def _linear(builder: Builder, value: Any, weight: Any, bias: Any = None) -> View:
+def _linear(builder: Builder, value: Any, weight: Any, bias: Any = None) -> Value:
     transposed = (
         weight.t() if isinstance(weight, torch.Tensor) else _viewed(_aten.permute.default, builder, weight, [1, 0])
     )
@@ -223,7 +258,7 @@ def _linear(builder: Builder, value: Any, weight: Any, bias: Any = None) -> View
 
 def _added_product(
     builder: Builder, added: Any, left: Any, right: Any, *, beta: float | int = 1, alpha: float | int = 1
-) -> View:
+) -> Value:
     if alpha == beta == 1:
         return _matrix_product(builder, left, right, added)
     scaled = builder.apply("mul", _matrix_product(builder, left, right), alpha)

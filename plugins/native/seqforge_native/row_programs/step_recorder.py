@@ -13,10 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from seqforge.kinds import MatrixStateCell, Parts
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import Instruction, Value, View
+from seqforge_native.row_programs.memory import Instruction, UntraceableError, Value, View
 from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.traced.recording import compute, operation_name
-from seqforge_native.traced.values import UntraceableError
+from seqforge_native.row_programs.recording import compute, operation_name
 
 
 def emit_change(

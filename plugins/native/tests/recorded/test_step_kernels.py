@@ -1,38 +1,27 @@
-"""Kernels compiled from the elementwise part of a cell, against the plain cells in float64."""
+"""Kernels that interpret the program of a step, against the plain cells in float64."""
 
 import copy
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis import Phase, given, settings, strategies
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.backend import NativeBackend
-from seqforge_native.cell_reader import read_cell
-from seqforge_native.kernel_build import NEEDS
-from seqforge_native.library import best_instruction_set
-from seqforge_native.traced import build
-from seqforge_native.traced.build import compile_program
-from seqforge_native.traced.program import plan
-from seqforge_native.traced.trace import trace
+from seqforge_native.library import Library, runnable_libraries
+from seqforge_native.recurrent_cells import StepKernel, read_with_programs
+from seqforge_native.row_programs.step_program import compile_step
 from torch import Tensor, nn
 
-from seqforge.errors import PluginError
-from seqforge.hardware import instruction_sets
-from seqforge.kinds import BackendContext, FactoredCell, SequenceFunction, scan
-from seqforge.storage.cache import list_entries
+from seqforge.kinds import FactoredCell, SequenceFunction, scan
 
-CPU = torch.device("cpu")
-SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
+LIBRARIES = runnable_libraries()
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.03}
 
-pytestmark = pytest.mark.skipif(not SETS, reason="this processor has no AVX2")
+pytestmark = pytest.mark.skipif(not LIBRARIES, reason="there are no kernels for this processor")
 
 
 class Memory(NamedTuple):
@@ -116,23 +105,11 @@ CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def kernel_for(
-    cell: FactoredCell[Any],
-    monkeypatch: pytest.MonkeyPatch,
-    instruction_set: str | None = None,
-    dtype: torch.dtype = torch.float32,
+    cell: FactoredCell[Any], library: Library | None = None, dtype: torch.dtype = torch.float32
 ) -> SequenceFunction:
-    """Compile a kernel, even for a cell that has built-in kernels; for one instruction set if it is given."""
-    if instruction_set is not None:
-        monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)
-    return partial(read_cell, cell, compile_program(plan(trace(cell)), dtype, "a cell"), dtype)
+    """Return the kernel that interprets programs, even for a cell that has a built-in kernel."""
+    return partial(read_with_programs, cell, StepKernel(library or LIBRARIES[0], compile_step(cell)), dtype)
 
 
 def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
@@ -154,30 +131,29 @@ def plain_results(cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[T
     return results(double, inputs, state, lambda x, s: scan(double.step, double.project(x), s))
 
 
-@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("library", LIBRARIES, ids=[library.name for library in LIBRARIES])
 @pytest.mark.parametrize("dtype", list(TOLERANCES), ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(
     max_examples=8,
     phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
 )
 @given(data=strategies.data())
-def test_a_traced_kernel_equals_the_cell(
+def test_a_kernel_equals_the_cell(
     data: strategies.DataObject,
     name: str,
     dtype: torch.dtype,
-    instruction_set: str,
-    monkeypatch: pytest.MonkeyPatch,
+    library: Library,
 ) -> None:
-    if dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
-        pytest.skip(f"{instruction_set} has no products in bfloat16")
+    if ("row_sequence", dtype) not in library.functions:
+        pytest.skip(f"{library.name} has no products in bfloat16")
     if dtype == torch.bfloat16 and name == "many operations":
         pytest.skip("it is discontinuous, so that rounding may change the result")
     time, batch, input_size = (data.draw(strategies.integers(1, most)) for most in (9, 20, 9))
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     cell = CELLS[name](input_size, data.draw(strategies.integers(1, 70)))
-    read = kernel_for(cell, monkeypatch, instruction_set, dtype)
+    read = kernel_for(cell, library, dtype)
     state = type(cell.initial_state(1))(*(torch.randn_like(part) / 2 for part in cell.initial_state(batch)))
     symbols = data.draw(strategies.booleans())
     inputs = torch.randint(input_size, (time, batch)) if symbols else torch.randn(time, batch, input_size)
@@ -208,17 +184,17 @@ class GateAsOutput(TwoParts):
         return recurrent_gates, Memory(torch.tanh(input_gates + recurrent_gates), state.total)
 
 
-def test_an_output_may_be_a_side_of_a_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_may_be_a_side_of_a_gate() -> None:
     cell = GateAsOutput(5, 6)
     inputs, state = torch.randn(3, 2, 5), cell.initial_state(2)
-    outputs, _ = kernel_for(cell, monkeypatch)(inputs, state)
+    outputs, _ = kernel_for(cell)(inputs, state)
     torch.testing.assert_close(outputs, cell(inputs, state)[0])
 
 
-def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_changes_nothing() -> None:
     torch.manual_seed(0)
     cell = Leaky(5, 40)
-    read = kernel_for(cell, monkeypatch)
+    read = kernel_for(cell)
     inputs, state = torch.randint(5, (6, 13)), Memory(torch.randn(13, 40), torch.randn(13, 40))
     threads = torch.get_num_threads()
     found: list[list[Tensor]] = []
@@ -232,67 +208,11 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         torch.testing.assert_close(left, right)
 
 
-def test_kernels_of_one_process_do_not_share_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without optimization, a kernel reads constants from memory, and the linker merges those with the same name."""
-    compiler = tmp_path / "compiler"
-    compiler.write_text(f'#!/bin/sh\nexec {build.find_compiler()} "$@" -O0\n')
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CXX", str(compiler))
-    inputs = torch.randn(3, 2, 5)
-    for cell in (Leaky(5, 6), StoredHidden(5, 6)):
-        outputs, _ = kernel_for(cell, monkeypatch)(inputs, cell.initial_state(2))
-        torch.testing.assert_close(outputs, cell(inputs, cell.initial_state(2))[0])
-
-
-def test_nan_stays_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_stays_in_its_row() -> None:
     cell = ManyOperations(5, 20)
     inputs = torch.randn(4, 3, 5)
     inputs[1, 1, 2] = torch.nan
-    read = kernel_for(cell, monkeypatch)
+    read = kernel_for(cell)
     outputs, _ = read(inputs, cell.initial_state(3))
     assert outputs[1:, 1].isnan().all()
     assert outputs[:, [0, 2]].isfinite().all()
-
-
-def test_a_kernel_is_compiled_once_with_a_message(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
-    backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
-    assert backend.unsupported(OneGate(5, 6), context) is None
-    assert backend.preparation_seconds(OneGate(5, 6), context) > 1
-    backend.sequence_function(OneGate(5, 6), context)
-    assert "compiling a kernel for OneGate" in capsys.readouterr().err
-    (entry,) = list_entries()
-    assert (entry.kind, entry.origin) == ("kernels", f"OneGate in float32 for {best_instruction_set()}")
-    assert backend.preparation_seconds(OneGate(7, 9), context) == 0
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    backend.sequence_function(OneGate(7, 9), context)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
-    backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
-    backend.sequence_function(OneGate(5, 6), context)
-    (library,) = tmp_path.glob("kernels/*/kernel.so")
-    whole = library.read_bytes()
-    # The old file may still be mapped, so it is replaced rather than changed.
-    library.unlink()
-    library.write_bytes(whole[:1000] + bytes([whole[1000] ^ 4]) + whole[1001:])
-    assert backend.preparation_seconds(OneGate(5, 6), context) > 1
-    backend.sequence_function(OneGate(5, 6), context)
-    assert backend.preparation_seconds(OneGate(5, 6), context) == 0
-
-
-def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
-    compiler = tmp_path / "compiler"
-    compiler.write_text(
-        "#!/bin/sh\necho 'In file included from x:' >&2\necho 'x:1: error: unknown instruction' >&2\nexit 1\n"
-    )
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CXX", str(compiler))
-    with pytest.raises(PluginError, match="the compiler failed: x:1: error: unknown instruction"):
-        NativeBackend().sequence_function(Leaky(5, 6), BackendContext(CPU, torch.float32))
-    assert list(tmp_path.glob("cache/kernels/*")) == []

@@ -2,14 +2,12 @@
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis import Phase, example, given, settings, strategies
 from seqforge_native.backend import NativeBackend
-from seqforge_native.traced.build import find_compiler
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -112,22 +110,7 @@ def scanned(cell: RandomCell, inputs: Tensor, state: HiddenState) -> list[Tensor
     return results(cell, inputs, state, lambda inputs, state: scan(cell.step, cell.project(inputs), state))
 
 
-@pytest.fixture(autouse=True)
-def _fast_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Compile with little optimization, and into a cache of the test."""
-    compiler = tmp_path / "compiler"
-    compiler.write_text(f'#!/bin/sh\nexec {find_compiler()} "$@" -O1\n')
-    compiler.chmod(0o755)
-    monkeypatch.setenv("CXX", str(compiler))
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
-
-
-@settings(
-    max_examples=8,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    deadline=None,
-)
+@settings(max_examples=40, phases=(Phase.explicit, Phase.generate), deadline=None)
 @given(
     program=strategies.lists(
         strategies.tuples(strategies.sampled_from(OPERATIONS), strategies.integers(0, 99), strategies.integers(0, 99)),
@@ -138,11 +121,17 @@ def _fast_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     batch=strategies.sampled_from([1, 2, 33]),
     seed=strategies.integers(0, 999),
 )
+@example(  # a product that no result needs, before one that has a gradient
+    program=[("transposed product", 1, 0), ("add", 0, 1), ("product", 1, 0), *[("add", 0, 1)] * 5],
+    hidden_size=7,
+    batch=2,
+    seed=0,
+)
 def test_a_cell_of_random_operations_equals_its_scan(program: Program, hidden_size: int, batch: int, seed: int) -> None:
     torch.manual_seed(seed)
     cell, backend = RandomCell(4, hidden_size, program), NativeBackend()
     if (reason := backend.unsupported(cell, FLOAT32)) is not None:
-        assert reason.startswith(("this processor", "its kernel must be compiled")), reason
+        assert reason.startswith("this processor"), reason
         pytest.skip(reason)
     inputs, state = torch.randn(3, batch, 4), HiddenState(torch.randn(batch, hidden_size) / 2)
     found = results(cell, inputs, state, backend.sequence_function(cell, FLOAT32))

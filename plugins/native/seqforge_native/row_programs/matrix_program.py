@@ -15,14 +15,14 @@ from seqforge_native.row_programs.memory import (
     SPACES,
     Assembly,
     Buffer,
+    UntraceableError,
     View,
     contiguous_layout,
     layout_at,
     whole_assembly,
 )
 from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.traced.recording import evaluate, recorded_locations, trace_with_gradients
-from seqforge_native.traced.values import UntraceableError
+from seqforge_native.row_programs.recording import evaluate, record, recorded_locations
 
 
 class RowFunction(nn.Module):
@@ -72,36 +72,6 @@ class RowFunction(nn.Module):
         """Return arguments."""
         reads = torch.zeros(1, self.cell.heads, self.values)
         return torch.zeros(1, self.inputs), torch.zeros(1, self.mixed), reads
-
-
-def record(function: RowFunction, tensors: Mapping[str, Tensor]) -> torch.fx.GraphModule:
-    """Return a function and its gradients as aten operations, recorded on tensors without data.
-
-    Args:
-        function: The function.
-        tensors: Parameters and buffers of the cell, by their names.
-
-    Returns:
-        A graph whose inputs are those of the function, the tensors, and the gradients of the results. Its outputs are
-        the results, then the gradients of the inputs and of the parameters.
-
-    Raises:
-        UntraceableError: If torch cannot record it.
-    """
-    arguments = function.example()
-    examples = [*arguments, *(value.detach().clone() for value in tensors.values())]
-    count = len(examples) - len(list(function.cell.buffers()))
-
-    def run(*given: Tensor) -> tuple[Tensor, ...]:
-        named = {f"cell.{name}": value for name, value in zip(tensors, given[len(arguments) :], strict=True)}
-        return cast("tuple[Tensor, ...]", torch.func.functional_call(function, named, given[:3]))
-
-    try:
-        with torch.autocast("cpu", enabled=False):
-            results = [torch.zeros_like(result) for result in run(*examples)]
-        return trace_with_gradients(run, examples, results, count, FUNCTIONS)
-    except Exception as error:  # a cell may raise any error if its tensors have no data
-        raise UntraceableError(str(error).partition("\n")[0] or type(error).__name__) from error
 
 
 PORTS = ("input", "mixed", "query", "key", "value", "decay", "read", "write", "reads", "output")
@@ -177,7 +147,13 @@ def compile_programs(cell: MatrixStateCell[Any]) -> CellPrograms:
     except Exception as error:  # a cell may raise any error for inputs that it does not expect
         raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
     tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    graph = record(function, tensors)
+    examples = [*function.example(), *(value.detach().clone() for value in tensors.values())]
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        named = {f"cell.{name}": value for name, value in zip(tensors, given[3:], strict=True)}
+        return cast("tuple[Tensor, ...]", torch.func.functional_call(function, named, given[:3]))
+
+    graph = record(run, examples, len(examples) - len(list(cell.buffers())), FUNCTIONS)
     forward, backward = (_compile(function, graph, tensors, backward=backward) for backward in (False, True))
     return CellPrograms(forward, backward, function.mixed > 0, function.values, function.decays, function.is_delta)
 

@@ -1,6 +1,5 @@
 """Cells whose hidden units exchange numbers within a step: by several products, or by reductions."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
@@ -81,13 +80,6 @@ class ManyReductions(ElementwiseCell[HiddenState]):
         return h.square(), HiddenState(h)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 class TestProducts(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"reset-before-gru": ResetBeforeGRU}
@@ -103,8 +95,6 @@ class TestPlainCell(BackendSuite):
 
 
 class TestReductions(BackendSuite):
-    """A mean is a sum divided by a constant, so each hidden size needs a kernel of its own."""
-
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"layer-norm lstm": LayerNormLSTM}
     dtypes: ClassVar = (torch.float32,)
@@ -135,13 +125,14 @@ def test_the_number_of_threads_changes_nothing() -> None:
         torch.testing.assert_close(left, right)
 
 
-class Unsupported(FactoredCell[HiddenState]):
-    """A cell whose subclasses compute something that no kernel can."""
+class OwnPart(FactoredCell[HiddenState]):
+    """A cell whose subclasses define a part of the step."""
 
     def __init__(self, input_size: int, hidden_size: int, heads: int = 2) -> None:
         super().__init__(input_size, hidden_size, hidden_size, heads=heads)
         self.recurrent_weight_wide = self.uniform_parameter(hidden_size, 2 * hidden_size)
         self.recurrent_weight_square = self.uniform_parameter(hidden_size, hidden_size)
+        self.temperature = nn.Parameter(torch.ones(1))
 
     def initial_state(self, batch_size: int) -> HiddenState:
         return HiddenState(self.bias.new_zeros(batch_size, self.hidden_size))
@@ -154,59 +145,72 @@ class Unsupported(FactoredCell[HiddenState]):
         raise NotImplementedError
 
 
-class OverAllHeads(Unsupported):
+class OverAllHeads(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates - gates.mean(dim=1, keepdim=True)
 
 
-class BetweenHeads(Unsupported):
+class BetweenHeads(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates - gates.view(len(gates), self.heads, -1).sum(dim=1).repeat(1, self.heads)
 
 
-class ProductOfHeads(Unsupported):
+class ProductOfHeads(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates @ self.recurrent_weight_square.t()
 
 
-class WideWeight(Unsupported):
+class WideWeight(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return (gates @ self.recurrent_weight_wide)[:, : self.hidden_size]
 
 
-class OneNumber(Unsupported):
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, heads=1)
-        self.temperature = nn.Parameter(torch.ones(1))
-
+class OneNumber(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates * self.temperature
 
 
-class ChangedWeight(Unsupported):
+class PartsOfWeight(OwnPart):
+    """Multiplies by slices of a weight, one of them along its columns, and uses its diagonal as well."""
+
+    def change(self, gates: Tensor) -> Tensor:
+        left, right = self.recurrent_weight_wide[:, : self.hidden_size], self.recurrent_weight_wide[:2]
+        return gates @ left + (gates[:, :2] @ right)[:, self.hidden_size :] + gates * left.diagonal()
+
+
+class Reversed(OwnPart):
+    """Shifts the hidden units, as no kernel for single units could."""
+
+    def change(self, gates: Tensor) -> Tensor:
+        return torch.cat([gates[:, 1:], gates[:, :1]], 1) * gates
+
+
+class TestOtherParts(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {
+        kind.__name__: kind
+        for kind in (OverAllHeads, BetweenHeads, ProductOfHeads, WideWeight, OneNumber, PartsOfWeight, Reversed)
+    }
+    dtypes: ClassVar = (torch.float32,)
+    sizes: ClassVar = (CaseSizes(9, 20, 4, 4),)
+
+
+class ChangedWeight(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates @ (self.recurrent_weight_square * 2)
 
 
-class TwoStates(Unsupported):
+class ProductOfRows(OwnPart):
     def change(self, gates: Tensor) -> Tensor:
         return gates @ gates.t() @ gates
 
 
-@pytest.mark.parametrize(
-    ("cell", "reason"),
-    [
-        (OverAllHeads(3, 4), "a reduction over the hidden units of several heads"),
-        (BetweenHeads(3, 4), "over another axis than that of the hidden units"),
-        (ProductOfHeads(3, 4), "a further product of a cell with heads"),
-        (WideWeight(3, 4, heads=1), "neither a parameter nor a buffer"),
-        (OneNumber(3, 4), "neither a parameter nor a buffer"),
-        (ChangedWeight(3, 4, heads=1), "the operation mul on a weight"),
-        (TwoStates(3, 4, heads=1), "a product that is not one of hidden units with a weight"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_a_reason_names_what_no_kernel_can_compute(cell: Unsupported, reason: str) -> None:
-    found = str(NativeBackend().unsupported(cell, FLOAT32))
-    assert found.startswith("its step cannot be compiled: it contains ")
-    assert reason in found
+def test_a_product_with_a_computed_weight_is_computed_in_each_row() -> None:
+    cell, inputs = ChangedWeight(3, 4), torch.randn(2, 5, 3)
+    found, _ = NativeBackend().sequence_function(cell, FLOAT32)(inputs, cell.initial_state(5))
+    torch.testing.assert_close(found, cell(inputs, cell.initial_state(5))[0])
+
+
+def test_a_step_that_reads_other_rows_is_refused() -> None:
+    found = str(NativeBackend().unsupported(ProductOfRows(3, 4), FLOAT32))
+    assert found == "no kernel can compute its step: it contains numbers of other rows of the batch"

@@ -1,17 +1,14 @@
 """Cells as in their papers: without a recurrent product, with heads, masks or stabilized exponents."""
 
 import copy
-from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pytest
 import torch
 from seqforge_essentials.cells.slstm import SLSTM
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
-from seqforge_native.traced.program import plan, write_source
-from seqforge_native.traced.trace import trace
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.ind_rnn import IndRNN
 from seqforge_parallel_cells.sru import SRU
@@ -94,13 +91,6 @@ def equal_sizes(input_size: int, hidden_size: int) -> SRU:
     return SRU(hidden_size, hidden_size)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 class TestCells(CellSuite):
     cells: ClassVar = {
         "slstm, heads": heads_of_three,
@@ -138,14 +128,6 @@ class TestNotSmooth(BackendSuite):
     }
     dtypes: ClassVar = (torch.float32,)
     sizes: ClassVar = SIZES[:2]
-
-
-def test_the_number_of_heads_needs_no_kernel_of_its_own() -> None:
-    assert plan_source(SLSTM(3, 8)) == plan_source(SLSTM(5, 12, heads=4))
-
-
-def plan_source(cell: Any) -> str:
-    return write_source(plan(trace(cell)), torch.float32)
 
 
 def test_heads_that_do_not_divide_the_hidden_units_are_an_error() -> None:

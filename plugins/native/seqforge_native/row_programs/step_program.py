@@ -1,0 +1,279 @@
+"""The programs of a step of any cell and of its gradients, recorded by torch, in the layout of the kernel."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from seqforge.kinds import Cell
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases
+from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.memory import (
+    Assembly,
+    Buffer,
+    Outer,
+    Product,
+    UntraceableError,
+    Value,
+    View,
+    contiguous_layout,
+    layout_at,
+    whole_assembly,
+)
+from seqforge_native.row_programs.operations import FUNCTIONS
+from seqforge_native.row_programs.recording import evaluate, record
+from seqforge_native.row_programs.step_function import StepFunction, require_own_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Consecutive numbers in the memory of a row.
+
+    Attributes:
+        offset: Place of the first one.
+        size: How many there are.
+    """
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightGradient:
+    """An outer product, which is summed over all steps and rows, and added to a part of the gradient of a parameter.
+
+    Attributes:
+        name: Name of the parameter.
+        row: Row of the parameter where the part begins.
+        column: Its column.
+        left: Name of the first vector among the numbers of each step.
+        right: Name of the second one.
+    """
+
+    name: str
+    row: int
+    column: int
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgram:
+    """Instructions and products for the rows of a step, forward or backward.
+
+    The numbers of each step have names: "projected" and "output", "state.0" for a part of the state, "result.0" for the
+    result of a product, which the backward pass reads, "vector.0" for a factor of the gradient of a weight, and
+    "projected'" and "output'" for gradients.
+
+    Attributes:
+        instructions: Numbers of `Instruction` of kernels/row_program.hpp.
+        phases: Number of instructions and of products up to the end of each phase.
+        products: The products, whose weights are views of parameters.
+        parameters: Names of the tensors that the instructions read, in the order of their memory.
+        weights: Names of the tensors that products multiply by, by their buffers.
+        constants: Numbers that follow the parameters.
+        row_size: Size of the memory of a row.
+        temporary_size: Size of the memory of a thread.
+        loads: Places of the numbers that are loaded before a step.
+        stores: Places of those that are stored after it.
+        carried: Places of those that stay: the parts of the state, or their gradients.
+        vector_gradients: Size of the gradient of each parameter that the instructions sum, in the order of its memory.
+        weight_gradients: What is summed over all steps.
+    """
+
+    instructions: Int[Tensor, "instructions 24"]
+    phases: Int[Tensor, "phases 2"]
+    products: Sequence[Product]
+    parameters: Sequence[str]
+    weights: Mapping[Buffer, str]
+    constants: Sequence[float]
+    row_size: int
+    temporary_size: int
+    loads: Mapping[str, Place]
+    stores: Mapping[str, Place]
+    carried: Sequence[Place]
+    vector_gradients: Mapping[str, int]
+    weight_gradients: Sequence[WeightGradient]
+
+    @property
+    def tensors(self) -> set[str]:
+        """Names of all parameters and buffers that it reads."""
+        return {*self.parameters, *self.weights.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrograms:
+    """Both programs of a cell.
+
+    Attributes:
+        forward: Program of the forward pass.
+        backward: Program of the backward pass.
+        tensors: Names of the parameters and buffers that they read.
+    """
+
+    forward: StepProgram
+    backward: StepProgram
+    tensors: frozenset[str]
+
+
+def compile_step(cell: Cell[Any]) -> StepPrograms:
+    """Return the programs of a cell whose parameters are in float32.
+
+    Raises:
+        UntraceableError: If a program cannot compute its step.
+    """
+    try:
+        step = StepFunction(cell)
+        require_own_rows(cell)
+    except UntraceableError:
+        raise
+    except Exception as error:  # a cell may raise any error for inputs that it does not expect
+        raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
+    graph = record(step, step.examples(), 1 + len(step.state) + step.parameter_count, FUNCTIONS)
+    backward = _compile(step, graph, None)
+    forward = _compile(step, graph, backward)
+    return StepPrograms(forward, backward, frozenset(forward.tensors | backward.tensors))
+
+
+def _compile(step: StepFunction, graph: torch.fx.GraphModule, backward: StepProgram | None) -> StepProgram:
+    """Return the backward program, or the forward program that stores what the backward program loads."""
+    is_backward = backward is None
+    builder = Builder(replays=is_backward)
+    projected = builder.new_view((1, step.features), 0)
+    states = {f"state.{index}": builder.new_view(part.shape, 0) for index, part in enumerate(step.state)}
+    parameters = {
+        name: View(Buffer(value.numel(), space="parameters"), contiguous_layout(value.shape))
+        for name, value in step.tensors.items()
+    }
+    builder.weights = {view.buffer for view in parameters.values() if len(view.shape) == 2}
+    shapes = [node.meta["val"].shape for node in graph.graph.nodes if node.op == "placeholder"]
+    output_gradient, *state_gradients = (
+        builder.new_view(shape, 1) if is_backward else builder.constant(0.0, shape)
+        for shape in shapes[1 + len(states) + len(parameters) :]
+    )
+    inputs = [projected, *states.values(), *parameters.values(), output_gradient, *state_gradients]
+    found = iter(evaluate(graph, builder, inputs, FUNCTIONS))
+    output, *after = islice(found, 1 + len(states))
+    results = {f"result.{index}": view for index, view in enumerate(builder.results)}
+    draft = _Draft(builder, parameters)
+    if backward is not None:
+        read = {name: view for name, view in results.items() if name in backward.loads}
+        return draft.finish({"projected": projected}, {"output": output, **read}, states.values(), after)
+    of_projected, *of_states = islice(found, 1 + len(states))
+    for name, value in zip(parameters, found, strict=False):  # buffers have no gradients
+        draft.add_gradient(name, value, states)
+    loads = {"projected": projected, **states, **results, "output'": output_gradient}
+    builder.join_first_phases()
+    return draft.finish(loads, {"projected'": of_projected, **draft.vectors}, state_gradients, of_states)
+
+
+class _Draft:
+    """A program without memory.
+
+    Attributes:
+        vectors: Factors of the gradients of weights, by their names.
+    """
+
+    def __init__(self, builder: Builder, parameters: Mapping[str, View]) -> None:
+        self._builder, self._parameters = builder, parameters
+        self.vectors: dict[str, View] = {}
+        self._of_vectors: dict[str, int] = {}
+        self._of_weights: list[WeightGradient] = []
+        self._memory = Buffer(0, space="gradients")
+
+    def add_gradient(self, name: str, value: Value, states: Mapping[str, View]) -> None:
+        """Add the gradient of a parameter: what a step adds to it, or the vectors whose products it sums."""
+        if isinstance(value, Outer):
+            for row, column, left, right in value.terms:
+                names = (self._name_of(view, states) for view in (left, right))
+                self._of_weights.append(WeightGradient(name, row, column, *names))
+            return
+        pieces = value if isinstance(value, Assembly) else whole_assembly(self._builder.as_view(value))
+        if pieces.pieces:
+            layout = layout_at(contiguous_layout(self._parameters[name].shape), self._memory.size)
+            self._builder.add_pieces(pieces, View(self._memory, layout), "accumulate")
+            self._of_vectors[name] = layout.numel()
+            self._memory.size += layout.numel()
+
+    def _name_of(self, view: View, states: Mapping[str, View]) -> str:
+        view = self._builder.copied(view)
+        known = {**states, **self.vectors}
+        name = next((name for name, other in known.items() if _is_same(view, other)), f"vector.{len(self.vectors)}")
+        if name not in known:
+            self.vectors[name] = view
+        return name
+
+    def finish(
+        self,
+        loads: Mapping[str, View],
+        stores: Mapping[str, Value],
+        carried: Iterable[View],
+        after: Sequence[Value],
+    ) -> StepProgram:
+        """Order the instructions by phases, leave out those without effect, and assign memory.
+
+        Args:
+            loads: What is loaded before a step.
+            stores: What is stored after it.
+            carried: What stays from step to step.
+            after: The values of these after a step.
+        """
+        builder, carried = self._builder, list(carried)
+        kept = {view.buffer for view in carried}
+        stored = {name: self._apart(value, kept) for name, value in stores.items()}
+        last = max(view.buffer.phase for view in (*map(builder.as_view, after), *stored.values()))
+        builder.replace(carried, after, last)
+        read = {view.buffer for view in (*stored.values(), *carried)}
+        steps = arranged(builder.instructions, read)
+        used = read | {view.buffer for each in steps for view, _ in each.operands[1:]}
+        loads = {name: view for name, view in loads.items() if view.buffer in used}
+        pinned = dict.fromkeys(view.buffer for view in (*loads.values(), *carried, *stored.values()))
+        temporary_size, row_size = assign_memory(steps, list(pinned), set())
+        products = [each for each in steps if isinstance(each, Product)]
+        weights = {view.buffer: name for name, view in self._parameters.items()}
+        plain = [each for each in steps if not isinstance(each, Product)]
+        read_by_plain = {view.buffer for each in plain for view, _ in each.operands}
+        names = [name for name, view in self._parameters.items() if view.buffer in read_by_plain]
+        offset = 0
+        for buffer in [*(self._parameters[name].buffer for name in names), *builder.constants.values()]:
+            buffer.offset = offset
+            offset += buffer.size
+        instructions, phases = encode_phases(plain, products, last + 1)
+        return StepProgram(
+            instructions,
+            phases,
+            products,
+            names,
+            {
+                view.buffer: weights[view.buffer]
+                for view in (each.weight for each in products)
+                if isinstance(view, View)
+            },
+            tuple(builder.constants),
+            row_size,
+            temporary_size,
+            {name: _place(view) for name, view in loads.items()},
+            {name: _place(view) for name, view in stored.items()},
+            [_place(view) for view in carried],
+            self._of_vectors,
+            self._of_weights,
+        )
+
+    def _apart(self, value: Value, carried: set[Buffer]) -> View:
+        """Return a contiguous view of a value in memory of its own, which is not changed at the end of a step."""
+        view = self._builder.as_view(value)
+        if view.buffer in carried or view.buffer.space == "parameters" or view.layout.numel() != view.buffer.size:
+            return self._builder.copy(view, view.buffer.phase)
+        return self._builder.copied(view)
+
+
+def _is_same(one: View, other: View) -> bool:
+    return one.buffer is other.buffer and one.layout.numel() == other.layout.numel() == one.buffer.size
+
+
+def _place(view: View) -> Place:
+    return Place(view.buffer.offset + view.offset, view.layout.numel())
