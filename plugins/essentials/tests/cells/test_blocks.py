@@ -14,7 +14,8 @@ import seqforge as sf
 from seqforge.errors import ExperimentError
 from seqforge.registry import Component, Registry
 from seqforge.registry.options import resolve
-from seqforge.testing import CellSuite
+from seqforge.runs.backends import read_backends
+from seqforge.testing.cell_suite import CellSuite
 
 
 def _block(input_size: int, hidden_size: int, inner: type[Any] = LSTM, **options: Any) -> Block:
@@ -81,7 +82,7 @@ EXPERIMENT: dict[str, Any] = {
 }
 
 
-def test_a_nested_experiment_trains_resumes_samples_and_is_exported(tmp_path: Path) -> None:
+def test_a_nested_experiment_trains_resumes_samples_is_reported_and_exported(tmp_path: Path) -> None:
     experiment = sf.Experiment.from_dict(EXPERIMENT)
     run = sf.train(experiment, tmp_path / "runs", progress=False)
     inner = {
@@ -92,10 +93,21 @@ def test_a_nested_experiment_trains_resumes_samples_and_is_exported(tmp_path: Pa
     longer = run.resume(training={"steps": 6})
     assert longer.evaluate().loss > 0
     assert len(longer.sample(prompt="the", length=10, seed=0)[0]) == 13
+    longer.report().save(tmp_path / "report.html")
+    assert "stack.cells.0–1.inner.inner: GRU on " in (tmp_path / "report.html").read_text("utf-8")
     exported = sf.export(longer, tmp_path / "exported")
     opened = sf.Run.open(tmp_path / "exported")
     assert exported is not None
     assert opened.sample(prompt="the", length=10, seed=0) == longer.sample(prompt="the", length=10, seed=0)
+
+
+def test_each_inner_cell_has_a_backend_of_its_own(tmp_path: Path) -> None:
+    inner = [{"use": "gru", "hidden_size": 9}, {"use": "lstm", "hidden_size": 9}]
+    cells = [{"use": "block", "cell": {"use": "block", "cell": cell}} for cell in inner]
+    model = {**EXPERIMENT["model"], "cells": [{**cells[0], "backend": "eager"}, {**cells[1], "backend": "native"}]}
+    run = sf.train(sf.Experiment.from_dict({**EXPERIMENT, "model": model}), tmp_path, progress=False)
+    found = read_backends(run.path).cells
+    assert found == {"stack.cells.0.inner.inner": "eager", "stack.cells.1.inner.inner": "native"}
 
 
 @pytest.mark.parametrize(
