@@ -63,7 +63,7 @@ def import_library(module: str, package: str) -> Any:
 
     Args:
         module: Name of the module.
-        package: What installs it, such as `seqforge-trackers[mlflow]`.
+        package: What installs it, such as `seqforge-essentials[parquet]`.
 
     Raises:
         PluginError: If it, or a module that it needs, is not installed.

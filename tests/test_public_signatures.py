@@ -15,7 +15,7 @@ from pathlib import Path
 
 import seqforge
 import seqforge.kinds
-import seqforge.testing
+from seqforge.kinds.table import KINDS
 
 GOLDEN = Path(__file__).with_name("public_signatures.txt")
 PUBLIC = {
@@ -23,7 +23,9 @@ PUBLIC = {
     "seqforge.kinds": seqforge.kinds.__all__,
     "seqforge.registry": ["API_VERSION", "PluginHooks", "Register", "hookimpl", "with_plugin_file"],
     "seqforge.errors": ["DataError", "ExperimentError", "NonFiniteError", "PluginError", "RunError", "SeqforgeError"],
-    "seqforge.testing": seqforge.testing.__all__,
+    **{kind.suite_module: [interface.suite_name for interface in kind.interfaces] for kind in KINDS.values()},
+    "seqforge.testing.cell_case": ["CaseSizes", "CellFactory", "build_case"],
+    "seqforge.testing.conformance": ["ConformanceError"],
 }
 """Public names of each public module. Those of `seqforge.kinds` are also names of `seqforge`."""
 

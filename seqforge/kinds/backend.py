@@ -70,7 +70,7 @@ class Refusal:
 class Backend(ABC):
     """A way to run a cell. The parameters belong to the cell, so checkpoints do not depend on the backend.
 
-    `seqforge.testing.BackendSuite` compares a backend with the scan of `Cell.step`.
+    The suite `BackendSuite` compares a backend with the scan of `Cell.step`.
 
     Attributes:
         device_types: Types of the devices on which the backend runs, such as `cpu` and `cuda`; empty for all.

@@ -37,7 +37,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     """A recurrent layer that is defined by one step. Tensors are time-major.
 
     A subclass implements `initial_state` and `step`. It may move what does not depend on the state to `project`. It may
-    override `forward` with a faster implementation, which `seqforge.testing.CellSuite` compares with a scan of `step`.
+    override `forward` with a faster implementation, which the suite `CellSuite` compares with a scan of `step`.
     The engine passes `input_size` to `__init__`; the other arguments of `__init__` are the options of the cell.
 
     Attributes:

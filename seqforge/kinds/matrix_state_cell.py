@@ -45,7 +45,7 @@ class MatrixStateCell(ProjectedCell[StateT]):
     Every step computes u = Sᵀ a; S' = diag(w) S + b uᵀ + k vᵀ; o = S'ᵀ q. A subclass states its rule, and implements
     `parts` and `readout`, which compute each step by itself; what depends on several steps belongs in `mix_steps`.
     `forward` computes a chunk of steps in a few products, which also have a faster gradient;
-    `seqforge.testing.CellSuite` compares it with `step`. Under autocast, only the input projection runs in the lower
+    the suite `CellSuite` compares it with `step`. Under autocast, only the input projection runs in the lower
     precision.
 
     Args:

@@ -20,7 +20,7 @@ class Interface:
         name: Name, such as `labelled-corpus`. It determines the module `seqforge.kinds.labelled_corpus`, the class
             `LabelledCorpus`, and the template of `seqforge plugins new`.
         data: Data for which it is: streams of text, labelled examples, those whose target is a sequence, or any.
-        suite: Conformance suite in `seqforge.testing`, if it is not named after the class.
+        suite: Class of the conformance suite, if it is not named after this class.
     """
 
     name: str
@@ -85,6 +85,11 @@ class Kind:
     def plural(self) -> str:
         """Plural of the name: "cells", "corpora"."""
         return self.irregular_plural or f"{self.name}s"
+
+    @property
+    def suite_module(self) -> str:
+        """Module with the conformance suites of its interfaces: `seqforge.testing.cell_suite`."""
+        return f"seqforge.testing.{self.name}_suite"
 
     @property
     def attribute(self) -> str:

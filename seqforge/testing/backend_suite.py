@@ -32,7 +32,7 @@ class BackendSuite(Suite, kind="cell"):
     ```python
     from typing import ClassVar
 
-    from seqforge.testing import BackendSuite
+    from seqforge.testing.backend_suite import BackendSuite
 
 
     class TestNative(BackendSuite):

@@ -132,7 +132,7 @@ class CellSuite(Suite, kind="cell"):
     from functools import partial
     from typing import ClassVar
 
-    from seqforge.testing import CellSuite
+    from seqforge.testing.cell_suite import CellSuite
 
     class TestLSTM(CellSuite):
         cells: ClassVar = {"plain": LSTM, "peepholes": partial(LSTM, peepholes=True)}

@@ -1,5 +1,6 @@
 """A component with the suite of its kind: a trial of it, and test classes for `pytest --seqforge-plugin NAME`."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,6 @@ from unittest import SkipTest
 
 import torch
 
-from seqforge import testing
 from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
 from seqforge.kinds.backend import TOLERANCES, parameter_dtype
@@ -81,7 +81,8 @@ def suite_of(component: Component, registry: Registry) -> type[Suite]:
 
 def _general_suite(component: Component) -> type[Suite]:
     """Return the suite of the interface from which a component derives."""
-    return getattr(testing, KINDS[component.registration.kind].interface_of(component.component).suite_name)
+    kind = KINDS[component.registration.kind]
+    return getattr(importlib.import_module(kind.suite_module), kind.interface_of(component.component).suite_name)
 
 
 def factory_of(component: Component) -> Callable[..., Any]:

@@ -39,8 +39,6 @@ GLOBAL_SEED = (
 class ConformanceError(AssertionError):
     """A component does not do what its interface requires."""
 
-    __module__ = "seqforge.testing"  # the public name, which pytest prints
-
 
 class Suite:
     """Tests that every component of a kind must pass.

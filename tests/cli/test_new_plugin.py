@@ -1,5 +1,6 @@
 """New plugins: names, refusals, and each kind alone. `.ci/examples` installs and tests one with all kinds."""
 
+import importlib
 import sys
 import tomllib
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import seqforge.testing
 from seqforge import Experiment
 from seqforge.cli.app import build_app
 from seqforge.cli.new_plugin import check_name, render_plugin
@@ -36,7 +36,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def test_every_kind_has_a_template_and_a_suite() -> None:
     for kind, interface in INTERFACES.values():
-        suite = getattr(seqforge.testing, interface.suite_name)
+        suite = getattr(importlib.import_module(kind.suite_module), interface.suite_name)
         assert kind.name == "backend" or kind.plural in suite.__annotations__
 
 

@@ -14,7 +14,7 @@ import seqforge
 import seqforge.errors
 import seqforge.events
 import seqforge.kinds
-import seqforge.testing
+from seqforge.kinds.table import INTERFACES
 from seqforge.runs.directory import FILES, FOLDERS
 from seqforge.training.callbacks import Callback
 from website.reference import reference_pages
@@ -43,7 +43,7 @@ def classes_of(module: ModuleType) -> set[str]:
     [
         seqforge.__all__,
         seqforge.kinds.__all__,
-        seqforge.testing.__all__,
+        [interface.suite_name for _, interface in INTERFACES.values()],
         classes_of(seqforge.errors),
         classes_of(seqforge.events),
     ],

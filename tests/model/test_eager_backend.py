@@ -8,8 +8,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.model.install_backend import EagerBackend
-from seqforge.testing import BackendSuite
-from seqforge.testing.backend_suite import SIZES
+from seqforge.testing.backend_suite import SIZES, BackendSuite
 
 
 class TestEager(BackendSuite):

@@ -8,8 +8,8 @@ from torch import nn
 
 from seqforge.kinds import Cell
 from seqforge.kinds.cell_contract import read_steps, results_of
-from seqforge.testing import CaseSizes, ConformanceError, build_case
-from seqforge.testing.cell_case import require_same
+from seqforge.testing.cell_case import CaseSizes, build_case, require_same
+from seqforge.testing.conformance import ConformanceError
 
 
 class Sum(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 
 import seqforge as sf
 from seqforge.errors import ExperimentError
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 from seqforge.training.callbacks import Callback
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/components/cell.md").read_text("utf-8")

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from seqforge.errors import DataError
 from seqforge.kinds import Corpus, Document, FactoredCell
-from seqforge.testing import CellSuite, CorpusSuite, OptimizerSuite
+from seqforge.testing.cell_suite import CellSuite
+from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.optimizer_suite import OptimizerSuite
 
 
 class Clock(NamedTuple):

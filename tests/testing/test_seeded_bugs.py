@@ -1,11 +1,14 @@
 """Every suite names the bug of a wrong component. Right ones are in the tests of the plugins."""
 
+import importlib
+
 import pytest
 from seeded_bugs import BUGS, cell_memory, cell_sizes, cell_types, cells
 from seeded_bugs.cell_types import Rounding
 
-from seqforge import Registry, testing
-from seqforge.testing import CellSuite
+from seqforge import Registry
+from seqforge.kinds.table import INTERFACES
+from seqforge.testing.cell_suite import CellSuite
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,9 @@ def test_the_first_failure_names_the_cause(bug):
 
 
 def test_every_test_of_a_suite_finds_a_bug():
-    suites = [suite for name, suite in vars(testing).items() if name.endswith("Suite")]
+    suites = [
+        getattr(importlib.import_module(kind.suite_module), interface.suite_name)
+        for kind, interface in INTERFACES.values()
+    ]
     checks = {f"{suite.__name__}.{name}" for suite in suites for name in dir(suite) if name.startswith("test_")}
     assert checks == {getattr(bug.suite, bug.check).__qualname__ for bug in BUGS}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seqforge.kinds import FactoredCell, HiddenState
 from seqforge.registry import Component, Registration
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 from seqforge.testing.component_trial import factory_of
 
 pytest_plugins = ["pytester"]
@@ -15,7 +15,7 @@ pytest_plugins = ["pytester"]
 def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester: pytest.Pytester):
     pytester.makepyfile("""
         from functools import partial
-        from seqforge.testing import CellSuite
+        from seqforge.testing.cell_suite import CellSuite
 
         class TestMine(CellSuite):
             cells = {"one": print, "two": partial(print, end="")}
@@ -29,7 +29,7 @@ def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester: pytest
 def test_an_expected_failure_has_a_reason_and_must_fail(pytester: pytest.Pytester):
     pytester.makepyfile("""
         from seqforge_essentials.schedules import Constant
-        from seqforge.testing import ScheduleSuite
+        from seqforge.testing.schedule_suite import ScheduleSuite
 
         class TestMine(ScheduleSuite):
             schedules = {"one": Constant, "two": lambda: None}
@@ -45,7 +45,7 @@ def test_an_expected_failure_has_a_reason_and_must_fail(pytester: pytest.Pyteste
 
 def test_an_expected_failure_of_an_unknown_test_is_an_error(pytester: pytest.Pytester):
     pytester.makepyfile("""
-        from seqforge.testing import ScheduleSuite
+        from seqforge.testing.schedule_suite import ScheduleSuite
 
         class TestMine(ScheduleSuite):
             schedules = {"one": print}
@@ -57,7 +57,7 @@ def test_an_expected_failure_of_an_unknown_test_is_an_error(pytester: pytest.Pyt
 
 def test_a_subclass_without_components_is_an_error(pytester: pytest.Pytester):
     pytester.makepyfile("""
-        from seqforge.testing import CellSuite
+        from seqforge.testing.cell_suite import CellSuite
 
         class TestMine(CellSuite):
             pass

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 import torch
 from seqforge.kinds import BackendContext
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 from seqforge_native.backend import NativeBackend
 
 from seqforge_clockwork.cell import ClockworkRNN

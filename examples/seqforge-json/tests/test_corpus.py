@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from seqforge.errors import DataError
-from seqforge.testing import CorpusSuite
+from seqforge.testing.corpus_suite import CorpusSuite
 
 from seqforge_json.corpus import JsonValues
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from seqforge.testing import MetricSuite
+from seqforge.testing.metric_suite import MetricSuite
 
 from seqforge_json.metric import ValidJson
 

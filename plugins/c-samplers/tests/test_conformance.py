@@ -5,7 +5,7 @@ from typing import ClassVar
 from seqforge_c_samplers.checked import Balanced
 from seqforge_c_samplers.scoped import Scoped
 
-from seqforge.testing import SamplerSuite
+from seqforge.testing.sampler_suite import SamplerSuite
 
 
 class TestSampler(SamplerSuite):

@@ -8,7 +8,8 @@ from seqforge_code_structure.labels import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
 
 from seqforge.api import texts
-from seqforge.testing import CorpusSuite, MetricSuite
+from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.metric_suite import MetricSuite
 
 SOURCE = texts(["int f(void)\n{\n\treturn g(1); /* one */\n}\n" * 20, "#define X 'a'\n"])
 

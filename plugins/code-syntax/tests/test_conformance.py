@@ -10,7 +10,8 @@ from seqforge_code_syntax.languages import NAMES
 from seqforge_code_syntax.library import PythonLibrary
 from seqforge_code_syntax.metric import CodeSyntax
 
-from seqforge.testing import CorpusSuite, MetricSuite
+from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.metric_suite import MetricSuite
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.testing import BackendSuite
+from seqforge.testing.backend_suite import BackendSuite
 
 
 class TestOnednn(BackendSuite):

@@ -17,17 +17,15 @@ from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau
 from seqforge_essentials.vocabularies import Bytes, Characters
 from seqforge_essentials.words import Words
 
-from seqforge.testing import (
-    AttentionSuite,
-    CorpusSuite,
-    InitializerSuite,
-    LossSuite,
-    MetricSuite,
-    OptimizerSuite,
-    SamplerSuite,
-    ScheduleSuite,
-    VocabularySuite,
-)
+from seqforge.testing.attention_suite import AttentionSuite
+from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.initializer_suite import InitializerSuite
+from seqforge.testing.loss_suite import LossSuite
+from seqforge.testing.metric_suite import MetricSuite
+from seqforge.testing.optimizer_suite import OptimizerSuite
+from seqforge.testing.sampler_suite import SamplerSuite
+from seqforge.testing.schedule_suite import ScheduleSuite
+from seqforge.testing.vocabulary_suite import VocabularySuite
 
 FILES = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from seqforge_linux_source.corpus import LinuxSource
 
-from seqforge.testing import CorpusSuite
+from seqforge.testing.corpus_suite import CorpusSuite
 
 PLACES: dict[str, Path] = {}
 

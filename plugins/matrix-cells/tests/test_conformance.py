@@ -9,7 +9,7 @@ from seqforge_matrix_cells.mamba import Mamba2
 from seqforge_matrix_cells.mlstm import MLSTM
 from seqforge_matrix_cells.rwkv import RWKV7
 
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 def _rounded(cell, **options):

@@ -13,8 +13,8 @@ from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 
 from seqforge.kinds import BackendContext
-from seqforge.testing import BackendSuite, CaseSizes
-from seqforge.testing.backend_suite import SIZES
+from seqforge.testing.backend_suite import SIZES, BackendSuite
+from seqforge.testing.cell_case import CaseSizes
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,7 +7,7 @@ from seqforge_parallel_cells.qrnn import QRNN
 from seqforge_parallel_cells.rg_lru import RGLRU
 from seqforge_parallel_cells.sru import SRU
 
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 class TestMinGRU(CellSuite):

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 import seqforge as sf
 from seqforge.errors import DataError
-from seqforge.testing import VocabularySuite
+from seqforge.testing.vocabulary_suite import VocabularySuite
 
 DOCUMENTS = [
     "".join(f"the number {n} is {'odd' if n % 2 else 'even'}, and {n * n} its square\n" for n in part).encode()

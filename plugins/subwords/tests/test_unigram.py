@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqforge_subwords.subwords import BYTES
 from seqforge_subwords.unigram import Unigram
 
-from seqforge.testing import VocabularySuite
+from seqforge.testing.vocabulary_suite import VocabularySuite
 
 DOCUMENTS = [(Path(__file__).parents[3] / name).read_bytes() for name in ("README.md", "CONTRIBUTING.md")]
 SYMBOLS = [f"{symbol} -9.5" for symbol in BYTES]

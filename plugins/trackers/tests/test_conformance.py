@@ -8,7 +8,7 @@ import pytest
 from seqforge_trackers.tensorboard import FOLDER, TensorBoard
 
 from seqforge.kinds import TrackedRun
-from seqforge.testing import TrackerSuite
+from seqforge.testing.tracker_suite import TrackerSuite
 
 
 class TestTensorBoard(TrackerSuite):

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 
 from seqforge.kinds import Backend
-from seqforge.testing import ConformanceError
-from seqforge.testing.conformance import Suite
+from seqforge.testing.conformance import ConformanceError, Suite
 
 ClassT = TypeVar("ClassT", bound=type[Any])
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from seeded_bugs.bug import bug
 from seeded_bugs.sound_cell import Memory, Sound
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 @bug(

@@ -6,7 +6,7 @@ from torch import nn
 from seeded_bugs.bug import bug
 from seeded_bugs.sound_cell import Memory, Sound
 from seqforge.kinds import Backend, scan
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 @bug(CellSuite, "test_tensors_are_registered", "tensor `gain[0]` is not registered as a parameter or buffer")

@@ -4,7 +4,7 @@ import torch
 
 from seeded_bugs.bug import bug
 from seeded_bugs.sound_cell import Memory, Sound
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 @bug(CellSuite, "test_any_size_is_read", "the initial state is not a NamedTuple of tensors")

@@ -16,7 +16,7 @@ from seqforge.kinds import (
     Text,
     WorkProgressed,
 )
-from seqforge.testing import CorpusSuite
+from seqforge.testing.corpus_suite import CorpusSuite
 
 
 class Poems(Corpus):

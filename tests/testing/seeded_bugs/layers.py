@@ -10,7 +10,8 @@ from torch.func import functional_call
 from seeded_bugs.bug import bug
 from seeded_bugs.sound_cell import Sound
 from seqforge.kinds import Attention, Backend
-from seqforge.testing import AttentionSuite, BackendSuite
+from seqforge.testing.attention_suite import AttentionSuite
+from seqforge.testing.backend_suite import BackendSuite
 
 
 class DotProduct(Attention):

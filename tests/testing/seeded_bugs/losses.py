@@ -5,7 +5,7 @@ from torch import nn
 
 from seeded_bugs.bug import bug
 from seqforge.kinds import IGNORED_TARGET, Loss
-from seqforge.testing import LossSuite
+from seqforge.testing.loss_suite import LossSuite
 
 
 class CrossEntropy(Loss):

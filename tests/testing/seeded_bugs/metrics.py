@@ -7,7 +7,7 @@ import numpy as np
 from seeded_bugs.bug import bug
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Finding, FittedMetric, Metric, PredictionMetric, Score
-from seqforge.testing import MetricSuite, PredictionMetricSuite
+from seqforge.testing.metric_suite import MetricSuite, PredictionMetricSuite
 
 
 class LineLength(Metric):

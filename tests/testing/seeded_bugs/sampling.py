@@ -4,7 +4,7 @@ import torch
 
 from seeded_bugs.bug import bug
 from seqforge.kinds import LogitRule, RedrawingSampler, Review, Sampler
-from seqforge.testing import SamplerSuite
+from seqforge.testing.sampler_suite import SamplerSuite
 
 
 class Sharper(Sampler):

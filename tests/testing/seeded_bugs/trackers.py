@@ -4,7 +4,7 @@ import json
 
 from seeded_bugs.bug import bug
 from seqforge.kinds import Tracker
-from seqforge.testing import TrackerSuite
+from seqforge.testing.tracker_suite import TrackerSuite
 
 
 class Lines(Tracker):

@@ -7,7 +7,9 @@ from torch import nn
 
 from seeded_bugs.bug import bug
 from seqforge.kinds import Initializer, Optimizer, Schedule
-from seqforge.testing import InitializerSuite, OptimizerSuite, ScheduleSuite
+from seqforge.testing.initializer_suite import InitializerSuite
+from seqforge.testing.optimizer_suite import OptimizerSuite
+from seqforge.testing.schedule_suite import ScheduleSuite
 
 
 class Adam(Optimizer):

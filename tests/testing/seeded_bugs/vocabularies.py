@@ -4,7 +4,7 @@ import numpy as np
 
 from seeded_bugs.bug import bug
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError
-from seqforge.testing import VocabularySuite
+from seqforge.testing.vocabulary_suite import VocabularySuite
 
 
 class Letters(CodedVocabulary):

@@ -7,7 +7,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.cells.slstm import SLSTM
 
-from seqforge.testing import CellSuite
+from seqforge.testing.cell_suite import CellSuite
 
 
 class TestRNN(CellSuite):

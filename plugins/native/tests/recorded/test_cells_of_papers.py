@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.kinds import BackendContext, ElementwiseCell, FactoredCell, scan
-from seqforge.testing import BackendSuite, CellSuite
-from seqforge.testing.backend_suite import SIZES
+from seqforge.testing.backend_suite import SIZES, BackendSuite
+from seqforge.testing.cell_suite import CellSuite
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import BackendContext, Cell, ElementwiseCell, FactoredCell, HiddenState
-from seqforge.testing import BackendSuite, CaseSizes
-from seqforge.testing.backend_suite import SIZES
+from seqforge.testing.backend_suite import SIZES, BackendSuite
+from seqforge.testing.cell_case import CaseSizes
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 
