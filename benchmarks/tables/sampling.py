@@ -1,6 +1,7 @@
 """Sampling speed in characters per second, with one stream and with many."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.paired import Program
 from benchmarks.report import Table
@@ -23,12 +24,12 @@ def tables(settings: Settings) -> Iterator[Table]:
     Args:
         settings: Sizes, rounds and threads.
     """
-    for size in settings.sizes:
-        for batch_size in BATCH_SIZES:
-            yield measure_speeds(f"Sampling, batch {batch_size}, LSTM, {size}", _programs(size, batch_size), settings)
+    for batch_size in BATCH_SIZES:
+        streams = "1 stream" if batch_size == 1 else f"{batch_size} streams"
+        yield measure_speeds(f"Sampling, LSTM, {streams}", partial(_programs, batch_size), settings)
 
 
-def _programs(size: Size, batch_size: int) -> list[Program]:
+def _programs(batch_size: int, size: Size) -> list[Program]:
     characters = size.draws * batch_size
 
     def seqforge_program(backend: str, precision: str) -> Program:

@@ -1,6 +1,7 @@
 """Training speed in characters per second, of seqforge and other libraries."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.paired import Program
 from benchmarks.report import Table
@@ -18,9 +19,8 @@ def tables(settings: Settings) -> Iterator[Table]:
     Args:
         settings: Sizes, rounds and threads.
     """
-    for size in settings.sizes:
-        for kind in ("LSTM", "GRU", "RNN"):
-            yield measure_speeds(f"Training, {kind}, {size}", _programs(kind, size), settings)
+    for kind in ("LSTM", "GRU", "RNN"):
+        yield measure_speeds(f"Training, {kind}", partial(_programs, kind), settings)
 
 
 def _programs(kind: str, size: Size) -> list[Program]:
@@ -47,7 +47,7 @@ def _programs(kind: str, size: Size) -> list[Program]:
     if kind == "LSTM":
         peepholes = {"cell": "lstm", "cell_options": {"peepholes": True}, "size": size.name, "backend": "native"}
         programs += [
-            # Peepholes have no kernel of their own, so `native` generates one from the cell's `pointwise`.
+            # Peepholes have no kernel of their own, so `native` interprets the cell's step.
             Program(
                 f"`lstm` with peepholes, native, {precision}",
                 f"{PEERS}.seqforge_models:train",
