@@ -133,6 +133,7 @@ class Evaluated:
         scores: Values of the experiment's prediction metrics, as `metric.value`; for a language model, the bits per
             character of each source of a mixture, as `source.bits_per_character`.
         intervals: Bootstrap intervals of values by their names, such as "bits_per_character".
+        summary: Sentences about the values of prediction metrics.
     """
 
     step: int
@@ -142,6 +143,7 @@ class Evaluated:
     best: bool
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    summary: tuple[str, ...] = ()
 
 
 class Mark(NamedTuple):

@@ -95,8 +95,8 @@ def describe_evaluation(event: Evaluated) -> str:
     """Return the scores of the validation split as a line."""
     best = ", the best so far" if event.best else ""
     if event.bits_per_character is None:
-        scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
-        return f"step {event.step:,}: validation loss {event.loss:.4f}{scores}{best}"
+        summary = "".join(f"; {sentence}" for sentence in event.summary)
+        return f"step {event.step:,}: validation loss {event.loss:.4f}{best}{summary}"
     figures = f"{event.bits_per_character:.3f} bits/char (loss {event.loss:.4f} nats)"
     return f"step {event.step:,}: validation {figures}{best}"
 

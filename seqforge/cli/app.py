@@ -67,9 +67,16 @@ def report_usage(error: typer.TyperException) -> None:
     print_error(message, hint=" ".join(hints) or None)
 
 
+_DEVICES = {"--gpu": "cuda", "--cuda": "cuda", "--cpu": "cpu"}
+
+
 def _propose(option: str, context: Any) -> Iterator[str]:
-    """Yield what an unknown option may mean: a key of the experiment, or the nearest option."""
+    """Yield what an unknown option may mean: a device, a key of the experiment, or the nearest option."""
     names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+    if option in _DEVICES and not {"--device", "--set"}.isdisjoint(names):
+        key = "--device " if "--device" in names else "--set training.device="
+        yield f"A GPU is used if there is one. To choose the device: {key}{_DEVICES[option]}."
+        return
     if "--set" in names:
         from seqforge.experiment.experiment import Experiment
 

@@ -164,8 +164,7 @@ def _show_component(registry: Registry, registration: Registration) -> None:
         typer.echo("  values")
     width = max(map(len, quantities), default=0)
     for name, quantity in quantities.items():
-        better = "" if quantity.better == "neither" else f"; {quantity.better} is better"
-        typer.echo(f"    {name:<{width}}  {quantity.title} ({quantity.unit}{better})")
+        typer.echo(f"    {name:<{width}}  {quantity.describe()}")
 
 
 def unmet_requirements(distribution: str) -> list[str]:

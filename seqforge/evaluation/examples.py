@@ -17,7 +17,7 @@ from seqforge.data.padded_batches import PaddedBatch, evaluation_examples
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.intervals import Interval, bootstrap_values, finite_intervals, format_interval
-from seqforge.evaluation.metrics import score_by_each
+from seqforge.evaluation.metrics import TextScores, score_by_each, summarize
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
@@ -40,6 +40,7 @@ class ExampleScore:
         metrics: Values of the metrics by `metric.value`.
         reports: Reports of the metrics, such as a confusion matrix, by metric.
         intervals: Bootstrap intervals of the metrics over the examples; empty if there are none.
+        summary: Sentences about the values.
     """
 
     loss: float
@@ -47,6 +48,7 @@ class ExampleScore:
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     reports: Mapping[str, str] = field(default_factory=dict[str, str])
     intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    summary: tuple[str, ...] = ()
 
     @property
     def size(self) -> str:
@@ -59,7 +61,8 @@ class ExampleScore:
         return {**record, "intervals": finite_intervals(self.intervals)}
 
     def lines(self) -> Iterator[str]:
-        """Yield the values, with their intervals, and the reports as lines of text."""
+        """Yield the sentences, the values with their intervals, and the reports as lines of text."""
+        yield from (f"  {sentence}" for sentence in self.summary)
         values = {"loss": self.loss, **self.metrics}
         width = max(map(len, values))
         for name, value in values.items():
@@ -70,7 +73,7 @@ class ExampleScore:
 
     def event(self, step: int, *, best: bool) -> Evaluated:
         """Return the event for callbacks."""
-        return Evaluated(step, self.loss, None, None, best, self.metrics)
+        return Evaluated(step, self.loss, None, None, best, self.metrics, summary=self.summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,7 @@ def score_examples(
         for index, values in zip(indices, predicted, strict=bool(scoring.metrics)):
             decoded = decode_target(spec, dataset.vocabulary, np.array(values, dtype=dtype))
             predictions.append(ExamplePrediction(dataset.file.names[index], decoded, decode_targets(dataset, index)))
-    values, reports, intervals = _score_predictions(dataset, predictions, scoring, world)
-    return ExampleScore(total / max(targets, 1), scored, values, reports, intervals)
+    return ExampleScore(total / max(targets, 1), scored, *_score_predictions(dataset, predictions, scoring, world))
 
 
 def _score_batches(
@@ -200,28 +202,34 @@ def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
 
 def _score_predictions(
     dataset: LabelledDataset, predictions: list[ExamplePrediction], scoring: ExampleScoring, world: World
-) -> tuple[dict[str, float], dict[str, str], dict[str, Interval]]:
-    """Return the values, the reports and the intervals of the metrics."""
+) -> tuple[dict[str, float], dict[str, str], dict[str, Interval], tuple[str, ...]]:
+    """Return the values, the reports and the intervals of the metrics, and sentences about the values."""
 
     def score_drawn(metric: PredictionMetric, drawn: NDArray[np.int64]) -> Mapping[str, float]:
         chosen = [predictions[index] for index in cast("list[int]", drawn.tolist())]
         return validate_score(metric.score(dataset.file.spec, chosen)).values
 
-    def score(metric: PredictionMetric) -> tuple[dict[str, float], str | None, dict[str, Interval]]:
+    def score(
+        metric: PredictionMetric,
+    ) -> tuple[dict[str, float], str | None, dict[str, Interval], dict[str, float]]:
         found = validate_score(metric.score(dataset.file.spec, predictions))
         resamples = scoring.resamples if found.values else 0
         intervals = bootstrap_values(len(predictions), lambda drawn: score_drawn(metric, drawn), resamples)
-        return dict(found.values), found.report, intervals
+        sizes = {key: float(found.weights.get(key, len(predictions))) for key in found.values}
+        return dict(found.values), found.report, intervals, sizes
 
     values: dict[str, float] = {}
     reports: dict[str, str] = {}
     intervals: dict[str, Interval] = {}
-    for name, (own, report, pairs) in score_by_each(scoring.metrics, score, world).items():
+    sizes: dict[str, float] = {}
+    for name, (own, report, pairs, numbers) in score_by_each(scoring.metrics, score, world).items():
         values |= {f"{name}.{key}": value for key, value in own.items()}
         intervals |= {f"{name}.{key}": Interval(*pair) for key, pair in pairs.items()}
+        sizes |= {f"{name}.{key}": number for key, number in numbers.items()}
         if report:
             reports[name] = report
-    return values, reports, intervals
+    summary = summarize(scoring.metrics, TextScores(values, sizes=sizes), TextScores()).summary
+    return values, reports, intervals, summary
 
 
 def example_loss(

@@ -14,7 +14,7 @@ from seqforge.events import Mark, Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
-from seqforge.kinds import FittedMetric, IndexedMetric, Metric, Quantity, Score
+from seqforge.kinds import FittedMetric, IndexedMetric, Metric, PredictionMetric, Quantity, Score
 from seqforge.kinds.metric import validate_score
 
 MetricT = TypeVar("MetricT")
@@ -37,6 +37,15 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None, report
         if dataset is not None and isinstance(metric, FittedMetric | IndexedMetric):
             fit_metric(metric, component, experiment, dataset, report)
     return metrics
+
+
+def describe_values(metrics: Mapping[str, Metric | PredictionMetric]) -> dict[str, str]:
+    """Return what the values of metrics are, by `metric.value`."""
+    return {
+        f"{name}.{key}": quantity.describe()
+        for name, metric in metrics.items()
+        for key, quantity in metric.quantities.items()
+    }
 
 
 class TextScores(NamedTuple):
@@ -104,8 +113,8 @@ FEWEST_CASES = 10
 """Sample size below which a sentence says that there are too few cases to tell."""
 
 
-def summarize(metrics: Mapping[str, Metric], scores: TextScores, baseline: TextScores) -> TextScores:
-    """Return the scores of samples with sentences about the values.
+def summarize(metrics: Mapping[str, Metric | PredictionMetric], scores: TextScores, baseline: TextScores) -> TextScores:
+    """Return the scores of samples or predictions with sentences about the values.
 
     If no `Quantity` of a metric has a sentence, its values are listed, each with the baseline in parentheses.
     """

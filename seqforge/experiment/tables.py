@@ -144,6 +144,10 @@ def _suggest_experiments(folder: Path, name: str = "") -> str:
     texts = [] if name.endswith(".toml") else [path.name for path in sorted(folder.iterdir())[:1000]]
     if match := nearest(name, [*files, *texts]):
         return f"Did you mean {folder / match}?"
+    if Path(name).suffix not in ("", ".toml"):
+        return (
+            f"The folder {folder.absolute()} has no such text. Name a text, a folder of texts, or an experiment file."
+        )
     if not files:
         return f"The folder {folder.absolute()} has no experiment file."
     return f"Experiment files in {folder}: {', '.join(files[:MAXIMUM_SUGGESTIONS])}."

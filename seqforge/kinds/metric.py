@@ -49,6 +49,11 @@ class Quantity:
     better: Literal["less", "more", "neither"]
     sentence: str = ""
 
+    def describe(self) -> str:
+        """Return the title with the unit and the direction, such as "lines with an error (share; less is better)"."""
+        better = "" if self.better == "neither" else f"; {self.better} is better"
+        return f"{self.title} ({self.unit}{better})"
+
     def format(self, value: float) -> str:
         """Format a value for a sentence: a share, or a number per 1,000, as a percentage, and 0 as "none"."""
         if self.unit == "number":

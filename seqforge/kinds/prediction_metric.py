@@ -1,13 +1,14 @@
 """Metrics of predictions, which compare the predictions for labelled examples with their targets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
-from seqforge.kinds.metric import Score
+from seqforge.kinds.metric import Quantity, Score
 
 __all__ = ["ExamplePrediction", "PredictionMetric"]
 
@@ -28,7 +29,13 @@ class ExamplePrediction:
 
 
 class PredictionMetric(ABC):
-    """A metric of the predictions for the examples of a split."""
+    """A metric of the predictions for the examples of a split.
+
+    Attributes:
+        quantities: What the values mean, as those of a `Metric`.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {}
 
     @abstractmethod
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:

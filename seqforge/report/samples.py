@@ -14,7 +14,7 @@ from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tok
 from seqforge.distribution.world import ALONE
 from seqforge.errors import printable
 from seqforge.evaluation.baseline import BASELINE
-from seqforge.evaluation.metrics import build_metrics, score_by_each
+from seqforge.evaluation.metrics import build_metrics, describe_values, score_by_each
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
@@ -36,12 +36,16 @@ class SampleReader:
     Args:
         run: The run.
         most_characters: Maximum number of characters of all samples together.
+
+    Attributes:
+        meanings: What the values of the metrics are, by `metric.value`.
     """
 
     def __init__(self, run: LoadedRun, most_characters: int) -> None:
         self._run = run
         self._most_characters = most_characters
         self._metrics = _build_metrics(run)
+        self.meanings = describe_values(self._metrics or build_metrics(run.experiment))
         dataset = run.available_dataset
         self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
@@ -76,11 +80,8 @@ class SampleReader:
         return {"moments": moments}
 
     def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:
-        titles = {f"{name}.new_errors": "errors per 1,000 characters after the prompt" for name in self._metrics} | {
-            f"{name}.{key}": quantity.title
-            for name, metric in self._metrics.items()
-            for key, quantity in metric.quantities.items()
-        }
+        titles = {f"{name}.new_errors": "errors per 1,000 characters after the prompt" for name in self._metrics}
+        titles |= self.meanings
         intervals = ((name, interval_of(record, name), interval_of(record, name + BASELINE)) for name in record)
         return [
             [name, record[name], record.get(name + BASELINE), interval, spread, titles.get(name, "")]

@@ -78,8 +78,7 @@ class RunRecord:
         """Append an evaluation to the metrics log."""
         values = asdict(event)
         values |= values.pop("scores")
-        if not values["intervals"]:
-            del values["intervals"]
+        values = {key: value for key, value in values.items() if value or key not in ("intervals", "summary")}
         self._append("evaluation", event.step, values | {"seconds": seconds})
 
     def write_sample(self, step: int, sample: TaskSample) -> None:

@@ -16,7 +16,6 @@ PAGES = sorted(
 RUN = "seqforge run experiments"
 FIRST_RUN = f"{RUN}/first-run.toml --set metrics=[] --set model.cells.0.hidden_size=8"
 PREPARATION = {
-    "README.md": [f"{RUN}/hello.toml"],
     "docs/get-started/your-cell.md": [f"{RUN}/first-run.toml"],
     "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from seqforge.kinds import (
     LabelledCorpus,
     Numbers,
     PredictionMetric,
+    Quantity,
     Score,
     Text,
 )
@@ -87,6 +88,8 @@ def kind(letter: str) -> int:
 
 class Exact(PredictionMetric):
     """The share of predictions that are correct."""
+
+    quantities: ClassVar = {"share": Quantity("predictions that are right", "share", "more", "{} of them are right")}
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:

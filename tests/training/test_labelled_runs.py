@@ -13,6 +13,7 @@ from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.generation.predictions import Decoding, Predictor
+from seqforge.kinds import Quantity
 from seqforge.model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
@@ -65,6 +66,10 @@ def test_training_lowers_the_loss_and_raises_the_score(
     assert isinstance(score, ExampleScore)
     assert score.loss == pytest.approx(min(record["loss"] for record in evaluations), rel=1e-4)
     assert score.reports["exact"].endswith(f"of {score.examples}")
+    (sentence,) = score.summary
+    assert sentence == f"{Quantity('', 'share', 'more').format(score.metrics['exact.share'])} of them are right"
+    assert next(iter(score.lines())) == f"  {sentence}"
+    assert all(record["summary"][0].endswith(" of them are right") for record in evaluations)
     predictions = (run.directory.samples / "step-00000300.txt").read_text().splitlines()
     assert len(predictions) == 5
     assert all("(right: " in line for line in predictions)

@@ -5,16 +5,16 @@ turns one into the other (Levenshtein 1966, "Binary Codes Capable of Correcting 
 If an example has several correct targets, the nearest one counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
-from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Score, Value
+from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Quantity, Score, Value
 
 _HEADING_WIDTH = 6
 """Largest number of characters of a class name above a column."""
@@ -30,6 +30,10 @@ class _LabelMetric(PredictionMetric):
 @dataclass(frozen=True)
 class Accuracy(_LabelMetric):
     """The share of correctly predicted labels."""
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "overall": Quantity("labels that are predicted right", "share", "more", "{} of the labels are predicted right"),
+    }
 
     per_class: Annotated[bool, Field(description="Also report a figure for each class.")] = False
 
@@ -86,6 +90,10 @@ def _format_table(names: Sequence[str], counts: NDArray[np.int64]) -> str:
 class ExactMatch(PredictionMetric):
     """The share of predictions that are equal to a correct target in every symbol."""
 
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "share": Quantity("predictions that are entirely right", "share", "more", "{} of the predictions are right"),
+    }
+
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figure `share`, from 0 to 1."""
         return Score({"share": _sum_edits(predictions).exact / len(predictions)})
@@ -98,6 +106,11 @@ class ExactMatch(PredictionMetric):
 
 class EditDistance(PredictionMetric):
     """The edit distance between predicted and target sequences, per prediction and per target symbol."""
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "mean": Quantity("edits for each prediction", "number", "less", "a prediction needs {} edits on average"),
+        "rate": Quantity("edits for each symbol of the targets", "number", "less"),
+    }
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figures `mean`, edits per prediction, and `rate`, edits per target symbol."""
@@ -115,6 +128,11 @@ class Pronunciation(PredictionMetric):
 
     Yao and Zweig 2015, "Sequence-to-Sequence Neural Net Models for Grapheme-to-Phoneme Conversion".
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "word_error_rate": Quantity("words with a wrong phoneme", "share", "less", "{} of the words are wrong"),
+        "phoneme_error_rate": Quantity("edits for each phoneme of the targets", "number", "less"),
+    }
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return `word_error_rate`, the share of words with an edit, and `phoneme_error_rate`, edits per phoneme."""

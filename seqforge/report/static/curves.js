@@ -135,7 +135,7 @@
     });
     const box = seqforge.element("div", { role: "img", "aria-label": describe(title, curves) });
     const card = seqforge.element("div", { className: isBig ? "chart big" : "chart" });
-    card.append(seqforge.element("header", {}, seqforge.element("h3", {}, spell(title)), legend), box);
+    card.append(seqforge.element("header", {}, seqforge.element("h3", { title: seqforge.runs[curves[0].run].meanings[title] ?? "" }, spell(title)), legend), box);
     parent.append(card);
     const positive = series.every((one) => one.values.every((value) => value > 0));
     const plot = seqforge.plot(box, series, {
