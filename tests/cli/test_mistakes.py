@@ -52,7 +52,10 @@ MISTAKES = {
     "an unknown option": (["run", "--hiden-size", "3"], "Did you mean --hidden-size? See seqforge run --help."),
     "a GPU as an option of training": (["run", "--gpu"], "To choose the device: --set training.device=cuda."),
     "a GPU as an option of a model": (["sample", "a-run", "--gpu"], "To choose the device: --device cuda."),
-    "a missing text": (["run", "poems.txt"], "has no such text. Name a text, a folder of texts, or an experiment"),
+    "a missing text": (
+        ["run", "a-diary-of-1903.txt"],
+        "has no such text. Name a text, a folder of texts, or an experiment",
+    ),
     "a key as an option": (["run", "--batch-size", "3"], "--set training.batch_size=…"),
     "an unknown command": (["rnu"], "Did you mean 'run'?"),
     "a missing argument": (["sample"], "Missing argument 'RUN'"),

@@ -117,7 +117,7 @@ def test_the_lines_of_the_metrics_log_are_those_of_the_page(run: seqforge.Run) -
     lines = {line["event"]: set(line) - {"event", "checksum"} for line in run.metrics()}
     step, evaluated = seqforge.events.StepFinished, seqforge.events.Evaluated
     assert lines["step"] == {field.name for field in fields(step)}
-    assert lines["evaluation"] == {field.name for field in fields(evaluated)} - {"scores"} | {"seconds"}
+    assert lines["evaluation"] == {field.name for field in fields(evaluated)} - {"scores", "summary"} | {"seconds"}
     values = lines["sample"] - {"step", "intervals", "summary", "checksums"}
     assert values
     assert all(re.fullmatch(r"distinct\.\w+(\.baseline)?", name) for name in values)
