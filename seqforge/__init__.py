@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, compare, examples, export, texts, train
+    from seqforge.api import Run, compare, examples, export, export_format, texts, train
     from seqforge.experiment.experiment import Experiment
     from seqforge.kinds.interfaces import *
     from seqforge.registry import Registry, use
@@ -30,6 +30,7 @@ __all__ = [
     "compare",
     "examples",
     "export",
+    "export_format",
     "texts",
     "train",
     "use",
@@ -40,7 +41,7 @@ _MODULES = {
     "Experiment": "seqforge.experiment.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
-    **dict.fromkeys(("Run", "compare", "examples", "export", "texts", "train"), "seqforge.api"),
+    **dict.fromkeys(("Run", "compare", "examples", "export", "export_format", "texts", "train"), "seqforge.api"),
 }
 
 

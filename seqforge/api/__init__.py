@@ -2,14 +2,17 @@
 
 from seqforge.api.compare import ComparisonTable, compare
 from seqforge.api.export import export
+from seqforge.api.export_format import export_format
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
 from seqforge.api.train import train
+from seqforge.evaluation.exported import ExportCheck
 from seqforge.generation.predictions import Prediction
 from seqforge.report.inspection import Inspection, SymbolProbability
 
 __all__ = [
     "ComparisonTable",
+    "ExportCheck",
     "Inspection",
     "Prediction",
     "Run",
@@ -17,6 +20,7 @@ __all__ = [
     "compare",
     "examples",
     "export",
+    "export_format",
     "texts",
     "train",
 ]

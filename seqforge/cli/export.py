@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from seqforge.cli.options import CheckpointName, PluginFiles, RunName, open_run
+from seqforge.cli.options import CheckpointName, PluginFiles, RunName, complete_component, open_run
+from seqforge.errors import RunError
 from seqforge.figures import describe_size
 
 
@@ -14,20 +15,33 @@ def export(
     run: RunName,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that is created, such as shared/my-model.")],
     checkpoint: CheckpointName = "best",
+    exporter: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format of another program, such as onnx. Default: a model that seqforge reads.",
+            autocompletion=complete_component("exporter"),
+        ),
+    ] = None,
     precision: Annotated[
-        Literal["bfloat16", "float32"],
-        typer.Option(help="Type of the stored weights. bfloat16 needs half the space."),
-    ] = "bfloat16",
+        Literal["bfloat16", "float32"] | None,
+        typer.Option(help="Type of the stored weights. bfloat16, the default, needs half the space."),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an exported model in FOLDER. Its README.md is kept.")
     ] = False,
     plugin: PluginFiles = [],
 ) -> None:
-    """Write a trained model to a folder for sharing: its weights, experiment and vocabulary, with checksums.
+    """Write a trained model to a folder for sharing, or in a format that other programs run.
 
-    The folder works like a run directory for all commands that read a run, and needs no corpus to be sampled. It
-    contains no optimizer state, so training cannot be resumed from it, but a new run can start from it with --initial.
-    Complete its model card, README.md, before you share it.
+    The folder has the weights, the experiment and the vocabulary, with checksums. It works like a run directory for all
+    commands that read a run, and needs no corpus to be sampled. It contains no optimizer state, so training cannot be
+    resumed from it, but a new run can start from it with --initial. Complete its model card, README.md, before you
+    share it.
+
+    With --format, the program for which the format is reads the folder and scores 1,000 symbols. It has to compute what
+    the run computes, or nothing is written.
 
     [bold]Examples[/]
 
@@ -36,11 +50,25 @@ def export(
       seqforge export runs/first-run shared/c-small --checkpoint latest --replace
 
       seqforge sample shared/c-small
+
+      seqforge export linux-small shared/linux-onnx --format onnx
     """
     from seqforge.api import export as export_run
+    from seqforge.api import export_format
     from seqforge.api.export import CARD
 
     opened, checkpoint = open_run(context, run, checkpoint)
-    written = export_run(opened, folder, checkpoint=checkpoint, precision=precision, replace=replace)
-    size = sum(path.stat().st_size for path in written.path.rglob("*") if path.is_file())
-    typer.echo(f"{written.path}: {describe_size(size)}. The model card is {written.path / CARD}.")
+    if exporter is None:
+        written = export_run(opened, folder, checkpoint=checkpoint, precision=precision or "bfloat16", replace=replace)
+        message = f"The model card is {written.path / CARD}."
+        folder = written.path
+    else:
+        if precision is not None or replace:
+            option = "--precision" if precision is not None else "--replace"
+            raise RunError(
+                f"{option} does not apply to the format {exporter!r}",
+                hint=f"Leave out {option}, or leave out --format.",
+            )
+        message = export_format(opened, folder, exporter, checkpoint=checkpoint).line()
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    typer.echo(f"{folder}: {describe_size(size)}. {message}")

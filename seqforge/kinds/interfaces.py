@@ -7,6 +7,7 @@ from seqforge.kinds.cell import *
 from seqforge.kinds.corpus import *
 from seqforge.kinds.diagnosis import *
 from seqforge.kinds.example_spec import *
+from seqforge.kinds.exporter import *
 from seqforge.kinds.factored_cell import *
 from seqforge.kinds.generation_kernel import *
 from seqforge.kinds.initializer import *

@@ -165,6 +165,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 interfaces=(Interface("metric", "text"), Interface("prediction-metric", "labelled")),
             ),
             Kind("tracker", "trackers", many=True, observes=True),
+            Kind("exporter", None, interfaces=(Interface("exporter", "text"),)),
         )
     }
 )
@@ -189,6 +190,7 @@ FIRST_PARTY = frozenset(
         "linux-source",
         "matrix-cells",
         "native",
+        "onnx",
         "parallel-cells",
         "pretrained",
         "subwords",

@@ -54,7 +54,7 @@ def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, wri
     assert report.advice == ""
     file = "labelled.toml" if interface.data == "labelled" else "example.toml"
     experiment = Experiment.load(folder / file, registry=found)
-    if choice not in ("attention", "backend"):
+    if choice not in ("attention", "backend", "exporter"):
         assert plugin.name in experiment.plugins
     assert experiment.training.backend == (plugin.name if choice == "backend" else "auto")
 

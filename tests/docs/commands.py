@@ -103,6 +103,7 @@ ONLY_PARSED = {
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
     "postgresql+psycopg://": "needs a database server",
+    "--format onnx": "needs libraries that are not in the development environment; plugins/onnx/tests runs it",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
     "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
 }

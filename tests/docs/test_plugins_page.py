@@ -34,6 +34,7 @@ SHOWN_IN = {
         ("vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"
     ),
     "tracker": "how-to/trackers",
+    "exporter": "how-to/export",
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
 FURTHER = {"labelled-examples": "reviews.py", "metric": "novel_words.py",
@@ -115,11 +116,12 @@ def test_the_plugins_page_shows_what_the_command_creates() -> None:
 def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
     page = SHOWN_IN.get(choice, f"{KINDS}/{choice}") + ".md"
     content = files_of(page)["my_cell.py" if choice == "cell" else f"{choice.replace('-', '_')}.py"]
-    (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
+    class_name, *_ = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
     created = render_plugin("my", [choice])[f"seqforge_my/{choice.replace('-', '_')}.py"]
-    (own_name,) = re.findall(r"^class (\w+)\(", created, flags=re.MULTILINE)
+    own_name, *_ = re.findall(r"^class (\w+)\(", created, flags=re.MULTILINE)
     assert content == created.replace(own_name, class_name)
-    assert f'"{component_name(class_name)}"\n' in (DOCS / page).read_text("utf-8")
+    uses = f"--format {component_name(class_name)} " if choice == "exporter" else f'"{component_name(class_name)}"\n'
+    assert uses in (DOCS / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", FURTHER)

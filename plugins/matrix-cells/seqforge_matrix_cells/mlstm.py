@@ -81,8 +81,11 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         log_input = log_input + self.gate_bias[: self.heads]
         log_forget = functional.logsigmoid(forget + self.gate_bias[self.heads :])
         total = log_forget.cumsum(0)
+        largest = log_input - total
+        if len(largest) > 1:  # ONNX has no such operator, and one step needs none.
+            largest = largest.cummax(0).values
         # With a negative m, exp(-m), the lower bound of the normalizer, could overflow.
-        m = (total + torch.maximum(state.stabilizer, (log_input - total).cummax(0).values)).clamp(min=0)
+        m = (total + torch.maximum(state.stabilizer, largest)).clamp(min=0)
         before = torch.cat([state.stabilizer[None], m[:-1]])
         return torch.cat([log_input - m, log_forget + before - m, -m], dim=-1), (m[-1],)
 

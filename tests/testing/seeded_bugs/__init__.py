@@ -6,6 +6,7 @@ from seeded_bugs import (
     cell_types,
     cells,
     corpora,
+    exporters,
     layers,
     losses,
     metrics,
@@ -29,5 +30,6 @@ MODULES = (
     sampling,
     metrics,
     trackers,
+    exporters,
 )
 BUGS = tuple(bug for module in MODULES for bug in ALL_BUGS if bug.component.__module__ == module.__name__)

@@ -1,0 +1,180 @@
+"""ONNX Runtime computes what the cells compute, for every cell, in one step and in a sequence."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.vocabularies import Characters
+from seqforge_onnx.exporter import Onnx
+
+import seqforge as sf
+from seqforge import Experiment, Registry
+from seqforge.errors import PluginError
+from seqforge.evaluation.exported import trained_model
+from seqforge.model import SequenceModel, build_model
+
+onnx = pytest.importorskip("onnx", reason="needs the libraries of the extra: pip install 'seqforge-onnx[onnxruntime]'")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+TEXT = "the cat sat on the mat, and the rat sat on the cat\n"
+REGISTRY = Registry.installed()
+CELLS = sorted(entry.qualified_name for entry in REGISTRY.registrations("cell"))
+ROOT = Path(__file__).parents[3]
+
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "essentials/block": {"cell": {"use": "lstm", "hidden_size": 6}, "convolution": 3, "gate": "silu"},
+    **{f"essentials/{name}-block": {"cell": {"use": cell, "hidden_size": 8, "heads": 2}}
+       for name, cell in (("xlstm", "mlstm"), ("slstm", "slstm"), ("gated-deltanet", "gated-deltanet"))},
+    "essentials/griffin-block": {"cell": {"use": "rg-lru", "hidden_size": 6}},
+}  # fmt: skip
+
+
+def build(cells: list[dict[str, Any]], seed: int = 0, **model: Any) -> tuple[SequenceModel, Experiment]:
+    """Return a model with random parameters, large enough for every part of it to matter."""
+    tables = {
+        "corpus": {"use": "inline", "text": TEXT},
+        "data": {"reset_state": "document"},
+        "model": {"cells": cells, **model},
+    }
+    experiment = Experiment.from_dict(
+        {**tables, "training": {"steps": 1, "precision": "float32"}}, Path.cwd(), REGISTRY
+    )
+    built = build_model(experiment, 5).eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.add_(0.5 * torch.randn(parameter.shape, generator=generator))
+        built.constrain_parameters()
+    return built, experiment
+
+
+def require_equal(model: SequenceModel, folder: Path, seed: int = 0) -> None:
+    """Check one step and a sequence of another length and batch than those of the trace, from random states."""
+    vocabulary = Characters()
+    vocabulary.learn([b"abcde"])
+    exported = trained_model("small", model, vocabulary)
+    Onnx().write(exported, folder)
+    generator = torch.Generator().manual_seed(seed)
+    symbols = torch.randint(5, (7, 3), generator=generator)
+    with torch.no_grad():
+        # States that occur, rather than any numbers: those after a few symbols.
+        _, states = model(torch.randint(5, (4, 3), generator=generator), model.initial_states(3))
+        expected, after = model(symbols, states)
+    names = list(exported.state_tensors)
+    inputs = {
+        name: part.numpy() for name, part in zip(names, (part for state in states for part in state), strict=True)
+    }
+    found = run(folder / "sequence.onnx", {"symbols": symbols.numpy(), **inputs})
+    compare(found, expected, after)
+    stepped: list[Any] = []
+    for row in symbols.numpy():
+        logits, *values = run(folder / "step.onnx", {"symbols": row, **inputs})
+        inputs = dict(zip(names, values, strict=True))
+        stepped.append(logits)
+    compare([np.stack(stepped), *values], expected, after)
+    described = json.loads((folder / "model.json").read_text("utf-8"))["states"]
+    for each, tensor in zip(described, exported.state_tensors.values(), strict=True):
+        assert each["shape"] == list(tensor.shape[1:])
+        assert np.allclose(np.broadcast_to(each["initial"], tensor.shape), tensor.numpy())
+
+
+def run(path: Path, inputs: dict[str, Any]) -> list[Any]:
+    return onnxruntime.InferenceSession(path).run(None, inputs)
+
+
+def compare(found: list[Any], logits: torch.Tensor, states: Any) -> None:
+    expected = [logits, *(part for state in states for part in state)]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_is_computed_by_its_name(name: str, tmp_path: Path) -> None:
+    options = dict(OPTIONS.get(name, {"hidden_size": 8}))
+    model, _ = build([{"use": name, **options}], embedding_size=6)
+    require_equal(model, tmp_path)
+
+
+@settings(max_examples=8, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
+@given(st.data())
+def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    names = st.sampled_from(["lstm", "gru", "rnn", "mgu", "slstm", "sru", "rg-lru", "gla", "mlstm", "rwkv-7"])
+    sizes = st.sampled_from([4, 8])
+    cells = data.draw(st.lists(st.tuples(names, sizes), min_size=1, max_size=3))
+    tables = [{"use": name, "hidden_size": size} for name, size in cells]
+    for table in tables:
+        if table["use"] == "rnn":
+            table["nonlinearity"] = data.draw(st.sampled_from(["tanh", "relu"]))
+        if table["use"] == "lstm":
+            table["peepholes"] = data.draw(st.booleans())
+    embedding = data.draw(st.sampled_from([None, cells[-1][1]]))
+    options = {
+        **({"embedding_size": embedding, "tied_weights": data.draw(st.booleans())} if embedding else {}),
+        **({"final_norm": norm} if (norm := data.draw(st.sampled_from([None, "rms", "layer"]))) else {}),
+        **({"initial_state": "learned"} if data.draw(st.booleans()) else {}),
+    }
+    seed = data.draw(st.integers(0, 1000))
+    model, _ = build(tables, seed, **options)
+    require_equal(model, tmp_path_factory.mktemp("onnx"), seed)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_layers_of_onnx_are_used_where_they_compute_the_same(cell: str, tmp_path: Path) -> None:
+    model, _ = build([{"use": cell, "hidden_size": 4, "repeat": 2}])
+    require_equal(model, tmp_path)
+    operators = [node.op_type for node in onnx.load(tmp_path / "sequence.onnx").graph.node]
+    assert operators.count(cell.upper()) == 2
+    assert "Scan" not in operators
+    model, _ = build([{"use": "mgu", "hidden_size": 4}])
+    (tmp_path / "other").mkdir()
+    require_equal(model, tmp_path / "other")
+    assert "Scan" in [node.op_type for node in onnx.load(tmp_path / "other/sequence.onnx").graph.node]
+
+
+def test_the_program_of_the_page_generates_what_the_run_generates(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/export.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    run = sf.Run.open(ROOT / "tests/training/runs/version-3")
+    check = sf.export_format(run, tmp_path / "out", "onnx")
+    assert check.fault() is None
+    assert (tmp_path / "out/generate.py").read_text("utf-8") == program
+    greedy = program.replace("/ 0.8)", "/ 1e-3)")
+    (tmp_path / "out/generate.py").write_text(greedy, "utf-8")
+    command = [sys.executable, tmp_path / "out/generate.py", "the "]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (expected,) = run.sample(
+        "the ", length=500, samplers=[sf.use("temperature", temperature=1e-3)], precision="float32"
+    )
+    assert written == expected + "\n"
+
+
+def test_smaller_weights_cost_little_and_the_loss_is_stated(tmp_path: Path) -> None:
+    run = sf.Run.open(ROOT / "tests/training/runs/version-3")
+    check = sf.export_format(run, tmp_path / "out", "onnx-int8")
+    assert 0 < abs(check.exported_bits - check.run_bits) < 0.1
+    sf.export_format(run, tmp_path / "exact", "onnx")
+    assert (tmp_path / "out/step.onnx").stat().st_size < (tmp_path / "exact/step.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("library", ["onnx", "onnxruntime", "onnxscript"])
+def test_a_missing_library_is_named_with_what_installs_it(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(PluginError, match=r"pip install 'seqforge-onnx\[onnxruntime\]'"):
+        sf.export_format(sf.Run.open(ROOT / "tests/training/runs/version-3"), tmp_path / "out", "onnx")
+    assert list(tmp_path.iterdir()) == []

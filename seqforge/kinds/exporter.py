@@ -1,0 +1,137 @@
+"""Exporters: formats in which other programs run a trained language model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqforge.errors import describe_type
+from seqforge.kinds.cell import Cell, State
+
+__all__ = ["ExportedModel", "Exporter", "ModelStep", "TrainedModel"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A trained language model, as an exporter receives it: on the CPU, in float32, in evaluation mode.
+
+    Attributes:
+        name: Name of the run.
+        symbols: Text of each symbol in UTF-8, which may be a part of a character.
+        input: Input layer. It maps symbols to vectors, or returns the symbols, if the lowest cell reads these.
+        cells: Layers, the lowest first.
+        norm: Norm of the output of the highest layer, or None.
+        head: Map from this output to the logits of the next symbol.
+        initial_states: State of each layer before the first symbol, of one row.
+    """
+
+    name: str
+    symbols: Sequence[bytes]
+    input: nn.Module
+    cells: Sequence[Cell[Any]]
+    norm: nn.Module | None
+    head: nn.Linear
+    initial_states: Sequence[State]
+
+    @property
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The tensors of `initial_states` by names such as `layer_0_hidden`."""
+        return {
+            f"layer_{layer}_{field}": tensor
+            for layer, state in enumerate(self.initial_states)
+            for field, tensor in cast("Any", state)._asdict().items()
+        }
+
+
+class ModelStep(nn.Module):
+    """One step of a language model as a function of tensors, which `torch.export` can trace.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: TrainedModel) -> None:
+        super().__init__()
+        self.input, self.norm, self.head = model.input, model.norm, model.head
+        self.cells = nn.ModuleList(model.cells)
+        self._state_types = [(type(state), len(state)) for state in model.initial_states]
+
+    def forward(
+        self, symbols: Int[Tensor, " batch"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "batch symbols"], tuple[Tensor, ...]]:
+        """Return the logits of the next symbol, and the state tensors of all layers after a symbol.
+
+        Args:
+            symbols: Last symbol of each row.
+            states: State tensors of all layers before it, in the order of `TrainedModel.state_tensors`.
+        """
+        features, after, rest = self.input(symbols), list[Tensor](), list(states)
+        for module, (state_type, size) in zip(self.cells, self._state_types, strict=True):
+            cell, before, rest = cast("Cell[Any]", module), state_type(*rest[:size]), rest[size:]
+            features, state = cell.step(cell.project(features.unsqueeze(0)).squeeze(0), before)
+            after += state
+        return self.head(features if self.norm is None else self.norm(features)), tuple(after)
+
+
+class ExportedModel(ABC):
+    """A model in an exported folder, computed by the program for which the format is. It keeps the state.
+
+    Attributes:
+        program: Name and version of the program.
+    """
+
+    program: str
+
+    @abstractmethod
+    def read(self, symbols: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Read one row of symbols, `[length]`, after those of earlier calls.
+
+        Returns:
+            Logits of the next symbol after each of them, `[length, symbols]`.
+        """
+
+
+class Exporter(ABC):
+    """A format in which other programs run a language model.
+
+    The engine calls `write` with a new folder and then `open`, and compares what the program computes with the run. It
+    keeps the folder only if they agree.
+
+    Attributes:
+        exact: Whether the program computes what the run computes, except for rounding. Otherwise, as for smaller
+            weights, the difference is reported.
+    """
+
+    exact: ClassVar[bool] = True
+
+    @abstractmethod
+    def write(self, model: TrainedModel, folder: Path) -> None:
+        """Write the files of a model to a folder, which is empty.
+
+        Raises:
+            PluginError: If the format cannot represent the model.
+        """
+
+    @abstractmethod
+    def open(self, folder: Path) -> ExportedModel:
+        """Return the model of a folder that `write` has filled.
+
+        Raises:
+            PluginError: If the program is not installed.
+        """
+
+
+def logits_fault(logits: Any, length: int, size: int) -> str | None:
+    """Return what is wrong with a result of `ExportedModel.read` for a number of symbols, or None."""
+    if not isinstance(logits, np.ndarray):
+        return f"returned {describe_type(logits)}, not an array"
+    logits = cast("NDArray[Any]", logits)
+    if logits.shape != (length, size) or logits.dtype.kind != "f":
+        return f"returned an array {list(logits.shape)} of {logits.dtype}, not [{length}, {size}] numbers"
+    return None

@@ -1,0 +1,73 @@
+"""Exporters that are wrong."""
+
+import itertools
+
+import numpy as np
+import torch
+
+from seeded_bugs.bug import bug
+from seqforge.kinds import ExportedModel, Exporter, ModelStep
+from seqforge.testing.exporter_suite import ExporterSuite
+
+
+class Weights(Exporter):
+    """A correct exporter, whose program is a model that stays in memory."""
+
+    def write(self, model, folder):
+        (folder / "symbols").write_bytes(b"".join(model.symbols))
+        Weights.model = model
+
+    def open(self, folder):
+        return Program(Weights.model)
+
+
+class Program(ExportedModel):
+    program = "torch"
+
+    def __init__(self, model):
+        self.step, self.states = ModelStep(model), tuple(model.state_tensors.values())
+
+    def read(self, symbols):
+        found = []
+        with torch.no_grad():
+            for symbol in symbols:
+                logits, self.states = self.step(torch.tensor([symbol]), self.states)
+                found.append(logits[0].numpy())
+        return np.stack(found)
+
+
+@bug(
+    ExporterSuite,
+    "test_the_program_computes_what_the_model_computes",
+    "bits per character on 1,000 symbols in torch, but … in the run",
+)
+class WithoutInitialStates(Weights):
+    """The program starts from zeros."""
+
+    def open(self, folder):
+        program = super().open(folder)
+        program.states = tuple(map(torch.zeros_like, program.states))
+        return program
+
+
+@bug(ExporterSuite, "test_the_model_stays_as_it_is", "`write` changes the parameter `head.bias`")
+class DropsTheBias(Weights):
+    """The bias of the head is set to zero in place."""
+
+    def write(self, model, folder):
+        super().write(model, folder)
+        with torch.no_grad():
+            model.head.bias.zero_()
+
+
+@bug(
+    ExporterSuite, "test_the_files_depend_on_the_model_only", "the file number differs when the same model is exported"
+)
+class Numbered(Weights):
+    """A file contains a number of the export, as it could contain the time."""
+
+    numbers = itertools.count()
+
+    def write(self, model, folder):
+        super().write(model, folder)
+        (folder / "number").write_text(str(next(self.numbers)))
