@@ -54,6 +54,7 @@ RULES = {
     "conditional": Rule("syntax", "error"),
     "misplaced-statement": Rule("statements", "error"),
     "type-mismatch": Rule("statements", "error"),
+    "wrong-arguments": Rule("statements", "error"),
     "redeclared-name": Rule("names", "error"),
     "duplicate-name": Rule("names", "error"),
     "undefined-name": Rule("names", "error"),

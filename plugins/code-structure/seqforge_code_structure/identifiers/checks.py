@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from seqforge.errors import nearest
 from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.identifiers.calls import find_wrong_calls
 from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.names import Function, NameUse
@@ -182,7 +183,9 @@ def check_names(
             counts.update({defect.rule for defect in found})
             defects += found
         defects += unit.misplaced
-    return counts, sorted(defects)
+    hidden = {found.name for unit in units for function in unit.functions for found in function.declarations}
+    hidden.update(name for unit in units for name in unit.macros.by_name)
+    return counts, sorted([*defects, *find_wrong_calls([unit.calls for unit in units], hidden)])
 
 
 def count_cases(counts: Counter[str], rule: str) -> int:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from tree_sitter import Tree
 
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
+from seqforge_code_structure.identifiers.calls import Calls, read_calls
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
@@ -51,6 +52,7 @@ class UnitNames:
         unread: Number of these that do not parse.
         functions: Functions of the unit.
         misplaced: Errors in statements and declarations, if the unit parses.
+        calls: Calls of functions, and definitions with their numbers of parameters, if the unit parses.
         declared: Names that the unit declares outside of functions, including macros.
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
@@ -73,6 +75,7 @@ class UnitNames:
     unread: int = 0
     functions: list[Function] = field(default_factory=list[Function])
     misplaced: list[Defect] = field(default_factory=list[Defect])
+    calls: Calls = field(default_factory=Calls)
     declared: set[str] = field(default_factory=set[str])
     possibly_declared: set[str] = field(default_factory=set[str])
     possibly_used: set[str] = field(default_factory=set[str])
@@ -139,6 +142,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     else:
         unit.defines = bool(unit.functions)
         unit.misplaced = read_statements(tree, code, own, start)
+        unit.calls = read_calls(tree, code, rewritten, start)
         for function in unit.functions:
             function.repeated = [
                 (first, again)
