@@ -153,14 +153,8 @@ class Builder:
             if dims != [len(shape) - 1]:
                 raise UntraceableError(f"the operation {operation} over another axis than the last")
             source = self.straight(view)
-            axes = [
-                (length, (into, stride, 0, 0))
-                for length, into, stride in zip(
-                    shape[:-1], result.layout.stride(), source.layout.stride(), strict=False
-                )
-                if length > 1
-            ]
-            axes = [(length, strides[:2]) for length, strides in axes]
+            strides = zip(shape[:-1], result.layout.stride(), source.layout.stride(), strict=False)
+            axes = [(length, (into, stride)) for length, into, stride in strides if length > 1]
             if len(axes) > 2:
                 raise UntraceableError("a sum of a tensor of more than three axes")
             last = (view.shape[-1], (0, source.layout.stride()[-1]))

@@ -243,24 +243,21 @@ class _Draft:
             buffer.offset = offset
             offset += buffer.size
         instructions, phases = encode_phases(plain, products, last + 1)
+        multiplied = [view.buffer for view in (each.weight for each in products) if isinstance(view, View)]
         return StepProgram(
-            instructions,
-            phases,
-            products,
-            names,
-            {
-                view.buffer: weights[view.buffer]
-                for view in (each.weight for each in products)
-                if isinstance(view, View)
-            },
-            tuple(builder.constants),
-            row_size,
-            temporary_size,
-            {name: _place(view) for name, view in loads.items()},
-            {name: _place(view) for name, view in stored.items()},
-            [_place(view) for view in carried],
-            self._of_vectors,
-            self._of_weights,
+            instructions=instructions,
+            phases=phases,
+            products=products,
+            parameters=names,
+            weights={buffer: weights[buffer] for buffer in multiplied},
+            constants=tuple(builder.constants),
+            row_size=row_size,
+            temporary_size=temporary_size,
+            loads={name: _place(view) for name, view in loads.items()},
+            stores={name: _place(view) for name, view in stored.items()},
+            carried=[_place(view) for view in carried],
+            vector_gradients=self._of_vectors,
+            weight_gradients=self._of_weights,
         )
 
     def _apart(self, value: Value, carried: set[Buffer]) -> View:
