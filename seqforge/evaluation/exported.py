@@ -67,9 +67,8 @@ class ExportCheck:
 def trained_model(name: str, model: SequenceModel, vocabulary: Vocabulary) -> TrainedModel:
     """Return a language model in float32 as exporters receive it."""
     symbols = [vocabulary.decode([symbol]) for symbol in range(vocabulary.size)]
-    states = model.initial_states(1)
-    detached = [type(state)(*(tensor.detach() for tensor in state)) for state in states]
-    return TrainedModel(name, symbols, model.input, model.stack.layers, model.norm, model.head, detached)
+    parts = (model.input, model.stack.layers, model.norm, model.head, model.initial_states(1))
+    return TrainedModel(name, symbols, *parts).eval()
 
 
 def check_exported(model: SequenceModel, vocabulary: Vocabulary, exporter: Exporter, folder: Path) -> ExportCheck:

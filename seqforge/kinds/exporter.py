@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -14,53 +13,47 @@ from torch import Tensor, nn
 from seqforge.errors import describe_type
 from seqforge.kinds.cell import Cell, State
 
-__all__ = ["ExportedModel", "Exporter", "ModelStep", "TrainedModel"]
+__all__ = ["ExportedModel", "Exporter", "TrainedModel"]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
+class TrainedModel(nn.Module):
     """A trained language model, as an exporter receives it: on the CPU, in float32, in evaluation mode.
 
-    Attributes:
+    A call computes one step as a function of tensors, which `torch.export` can trace.
+
+    Args:
         name: Name of the run.
         symbols: Text of each symbol in UTF-8, which may be a part of a character.
-        input: Input layer. It maps symbols to vectors, or returns the symbols, if the lowest cell reads these.
+        input_layer: Map from symbols to vectors, or to the symbols, if the lowest cell reads these.
         cells: Layers, the lowest first.
         norm: Norm of the output of the highest layer, or None.
         head: Map from this output to the logits of the next symbol.
         initial_states: State of each layer before the first symbol, of one row.
+
+    Attributes:
+        state_tensors: The tensors of the initial states by names such as `layer_0_hidden`.
     """
 
-    name: str
-    symbols: Sequence[bytes]
-    input: nn.Module
-    cells: Sequence[Cell[Any]]
-    norm: nn.Module | None
-    head: nn.Linear
-    initial_states: Sequence[State]
-
-    @property
-    def state_tensors(self) -> dict[str, Tensor]:
-        """The tensors of `initial_states` by names such as `layer_0_hidden`."""
-        return {
-            f"layer_{layer}_{field}": tensor
-            for layer, state in enumerate(self.initial_states)
+    def __init__(
+        self,
+        name: str,
+        symbols: Sequence[bytes],
+        input_layer: nn.Module,
+        cells: Sequence[Cell[Any]],
+        norm: nn.Module | None,
+        head: nn.Linear,
+        initial_states: Sequence[State],
+    ) -> None:
+        super().__init__()
+        self.name, self.symbols = name, symbols
+        self.input, self.norm, self.head = input_layer, norm, head
+        self.cells = cast("Sequence[Cell[Any]]", nn.ModuleList(cells))
+        self.initial_states = initial_states
+        self.state_tensors: dict[str, Tensor] = {
+            f"layer_{layer}_{field}": tensor.detach()
+            for layer, state in enumerate(initial_states)
             for field, tensor in cast("Any", state)._asdict().items()
         }
-
-
-class ModelStep(nn.Module):
-    """One step of a language model as a function of tensors, which `torch.export` can trace.
-
-    Args:
-        model: The model.
-    """
-
-    def __init__(self, model: TrainedModel) -> None:
-        super().__init__()
-        self.input, self.norm, self.head = model.input, model.norm, model.head
-        self.cells = nn.ModuleList(model.cells)
-        self._state_types = [(type(state), len(state)) for state in model.initial_states]
 
     def forward(
         self, symbols: Int[Tensor, " batch"], states: Sequence[Tensor]
@@ -69,14 +62,18 @@ class ModelStep(nn.Module):
 
         Args:
             symbols: Last symbol of each row.
-            states: State tensors of all layers before it, in the order of `TrainedModel.state_tensors`.
+            states: State tensors of all layers before it, in the order of `state_tensors`.
         """
         features, after, rest = self.input(symbols), list[Tensor](), list(states)
-        for module, (state_type, size) in zip(self.cells, self._state_types, strict=True):
-            cell, before, rest = cast("Cell[Any]", module), state_type(*rest[:size]), rest[size:]
+        for cell, initial in zip(self.cells, self.initial_states, strict=True):
+            before, rest = type(initial)(*rest[: len(initial)]), rest[len(initial) :]
             features, state = cell.step(cell.project(features.unsqueeze(0)).squeeze(0), before)
             after += state
-        return self.head(features if self.norm is None else self.norm(features)), tuple(after)
+        return self.predict(features), tuple(after)
+
+    def predict(self, features: Float[Tensor, "*steps batch features"]) -> Float[Tensor, "*steps batch symbols"]:
+        """Return the logits from the output of the highest layer."""
+        return self.head(features if self.norm is None else self.norm(features))
 
 
 class ExportedModel(ABC):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import seqforge as sf
-from seqforge import ExportedModel, Exporter, ModelStep, Registry, Run, TrainedModel
+from seqforge import ExportedModel, Exporter, Registry, Run, TrainedModel
 from seqforge.errors import PluginError, RunError, SeqforgeError
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
@@ -26,7 +26,7 @@ class Traced(Exporter):
         states = tuple(tensor.expand(2, *tensor.shape[1:]).contiguous() for tensor in model.state_tensors.values())
         batch = torch.export.Dim("batch")
         program = torch.export.export(
-            ModelStep(model),
+            model,
             (torch.zeros(2, dtype=torch.int64), states),
             dynamic_shapes=({0: batch}, tuple({0: batch} for _ in states)),
         )

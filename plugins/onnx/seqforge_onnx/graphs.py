@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.errors import import_library
-from seqforge.kinds import FactoredCell, ModelStep, State, TrainedModel
+from seqforge.kinds import FactoredCell, State, TrainedModel
 
 EXTRA = "seqforge-onnx[onnxruntime]"
 """What installs the libraries."""
@@ -37,7 +37,7 @@ def step_graph(model: TrainedModel) -> Any:
 
     The output for a state is called `next_` and the name of the state.
     """
-    return _trace(ModelStep(model), model, torch.zeros(2, dtype=torch.int64), {0: torch.export.Dim("batch")})
+    return _trace(model, model, torch.zeros(2, dtype=torch.int64), {0: torch.export.Dim("batch")})
 
 
 def sequence_graph(model: TrainedModel) -> Any | None:
@@ -60,18 +60,17 @@ class _Layers(nn.Module):
 
     def __init__(self, model: TrainedModel) -> None:
         super().__init__()
-        self.input, self.norm, self.head = model.input, model.norm, model.head
+        self.model = model
         self.layers = nn.ModuleList(_Layer(cast("FactoredCell[Any]", cell)) for cell in model.cells)
-        self.sizes = [len(state) for state in model.initial_states]
 
     def forward(
         self, symbols: Int[Tensor, "time batch"], states: Sequence[Tensor]
     ) -> tuple[Float[Tensor, "time batch symbols"], tuple[Tensor, ...]]:
-        features, after, rest = self.input(symbols), list[Tensor](), list(states)
-        for layer, size in zip(self.layers, self.sizes, strict=True):
-            (features, *state), rest = layer(features, rest[:size]), rest[size:]
+        features, after, rest = self.model.input(symbols), list[Tensor](), list(states)
+        for layer, initial in zip(self.layers, self.model.initial_states, strict=True):
+            (features, *state), rest = layer(features, rest[: len(initial)]), rest[len(initial) :]
             after += state
-        return self.head(features if self.norm is None else self.norm(features)), tuple(after)
+        return self.model.predict(features), tuple(after)
 
 
 class _Layer(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import ExportedModel, Exporter, ModelStep
+from seqforge.kinds import ExportedModel, Exporter
 from seqforge.testing.exporter_suite import ExporterSuite
 
 
@@ -25,7 +25,7 @@ class Program(ExportedModel):
     program = "torch"
 
     def __init__(self, model):
-        self.step, self.states = ModelStep(model), tuple(model.state_tensors.values())
+        self.step, self.states = model, tuple(model.state_tensors.values())
 
     def read(self, symbols):
         found = []
