@@ -181,6 +181,7 @@ OBSERVER_KEYS = tuple(kind.key for kind in KINDS.values() if kind.observes and k
 
 FIRST_PARTY = frozenset(
     {
+        "c-program",
         "c-samplers",
         "code-structure",
         "code-syntax",

@@ -80,6 +80,7 @@ FILES_OF = {
 
 OUTSIDE = {
     "apt-get": "installs packages of the system",
+    "cc": "compiles a program; plugins/c-program/tests does so",
     "cd": "enters a folder",
     "curl": "downloads a file",
     "dpkg": "unpacks a downloaded file",

@@ -1,0 +1,120 @@
+"""The format `c`: a program in C99 with the equations of the cells, and a file with the weights."""
+
+import shutil
+import subprocess
+import tempfile
+import weakref
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqforge.errors import PluginError
+from seqforge.kinds import Cell, ExportedModel, Exporter, FactoredCell, TrainedModel
+
+PROGRAM, WEIGHTS = "model.c", "model.bin"
+"""Files of an exported folder."""
+
+_MAGIC = 0x31676673
+_NORMS = {type(None): 0, nn.RMSNorm: 1, nn.LayerNorm: 2}
+_KINDS = {"lstm": 0, "gru": 1, "rnn-tanh": 2, "rnn-relu": 3}
+
+
+class CProgram(Exporter):
+    """A program in C99 without libraries, `model.c`, with weights in float32, `model.bin`.
+
+    It has the equations of LSTM, GRU and RNN, and vocabularies of characters or bytes.
+    """
+
+    def write(self, model: TrainedModel, folder: Path) -> None:
+        """Write the program, which is the same for every model, and the weights.
+
+        Raises:
+            PluginError: If a cell is no LSTM, GRU or RNN, or if a symbol is the beginning of another one.
+        """
+        symbols = sorted(model.symbols)
+        repeated = any(other.startswith(symbol) for symbol, other in pairwise(symbols))
+        if repeated or not all(0 < len(symbol) < 256 for symbol in symbols):
+            raise PluginError(
+                "the format c is for vocabularies of characters or bytes, in which no symbol begins with another one",
+                hint="`--format onnx` exports models with any vocabulary.",
+            )
+        norm = cast("Any", model.norm)
+        parts = [_integers(_MAGIC, len(symbols), len(model.cells), _NORMS[type(norm)])]
+        with torch.no_grad():
+            for number, cell in enumerate(model.cells):
+                parts += _layer(cell, model.input if number == 0 else None, len(symbols))
+                parts += [_floats(tensor[0]) for tensor in model.initial_states[number]]
+            features = model.head.in_features
+            gain = torch.ones(features) if norm is None else norm.weight
+            shift = getattr(norm, "bias", None)
+            parts += map(_floats, (gain, torch.zeros(features) if shift is None else shift))
+            parts += map(_floats, (model.head.weight.t(), model.head.bias))
+        parts += [bytes([len(symbol)]) + symbol for symbol in model.symbols]
+        (folder / WEIGHTS).write_bytes(b"".join(parts))
+        (folder / PROGRAM).write_bytes(files("seqforge_c_program").joinpath(PROGRAM).read_bytes())
+
+    def open(self, folder: Path) -> "RunningProgram":
+        """Compile the program, and start it."""
+        return RunningProgram(folder)
+
+
+def _layer(cell: Cell[Any], input_layer: nn.Module | None, symbols: int) -> list[bytes]:
+    """Return the numbers of a layer. That of the lowest one has the product of W with the input for each symbol."""
+    if not isinstance(cell, FactoredCell) or cell.equations not in _KINDS:
+        raise PluginError(
+            f"the cell {type(cell).__name__} is no LSTM, GRU or RNN without variants, the cells of the format c",
+            hint="`--format onnx` exports any cell.",
+        )
+    weight = cell.input_weight.t()
+    if input_layer is not None and (vectors := input_layer(torch.arange(symbols))).is_floating_point():
+        weight = vectors @ weight
+    recurrent = cell.recurrent_matrix().t()
+    biases = [cast("Tensor", cell.recurrent_bias)] if cell.equations == "gru" else []
+    sizes = _integers(_KINDS[cell.equations], len(weight), cell.hidden_size)
+    return [sizes, *map(_floats, (weight, cell.bias, recurrent, *biases))]
+
+
+def _integers(*numbers: int) -> bytes:
+    return np.array(numbers, "<i4").tobytes()
+
+
+def _floats(tensor: Tensor) -> bytes:
+    return tensor.detach().numpy().astype("<f4").tobytes()
+
+
+class RunningProgram(ExportedModel):
+    """A compiled program, which answers each symbol by logits.
+
+    Args:
+        folder: Folder with the program and the weights.
+    """
+
+    program = "model.c, compiled by cc,"
+
+    def __init__(self, folder: Path) -> None:
+        compiler = shutil.which("cc")
+        if compiler is None:
+            raise PluginError("no C compiler is installed, which the check needs", hint="On Debian: apt install gcc")
+        self._size = int(np.fromfile(folder / WEIGHTS, "<i4", 2)[1])
+        with tempfile.TemporaryDirectory() as place:
+            binary = Path(place) / "a.out"
+            command = [compiler, "-std=c99", "-O3", "-march=native", folder / PROGRAM, "-lm", "-o", binary]
+            subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
+                [binary, "--logits"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        self._source, self._target = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        weakref.finalize(self, process.communicate)  # It ends when its input ends.
+
+    def read(self, symbols: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Return the logits after each symbol."""
+        self._source.write(_integers(*symbols))
+        self._source.flush()
+        content = self._target.read(4 * len(symbols) * self._size)
+        return np.frombuffer(content, "<f4").reshape(-1, self._size)
