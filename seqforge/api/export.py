@@ -72,10 +72,7 @@ def export(
     target = as_path(folder, "folder")
     if target.name in ("", ".."):  # such as ".", which cannot be renamed
         target = target.resolve()
-    if not isinstance(run, Run):
-        registry = Registry.installed()
-        path, step = locate(run, registry)
-        run, checkpoint = Run.open(path, registry=registry), step or checkpoint
+    run, checkpoint = open_checkpoint(run, checkpoint)
     source = run.checkpoints.find(checkpoint)
     _check_target(target, replace=replace)
     step = int(source.name.removeprefix("step-"))
@@ -103,6 +100,15 @@ def export(
         if replace and created != target:  # The model that is replaced has the name.
             created = replace_folder(created, target)
     return Run(RunDirectory(created), experiment)
+
+
+def open_checkpoint(run: Run | str | Path, checkpoint: str | int) -> tuple[Run, str | int]:
+    """Return a run, and its checkpoint: that of the path if `run` is the path of a checkpoint."""
+    if isinstance(run, Run):
+        return run, checkpoint
+    registry = Registry.installed()
+    path, step = locate(run, registry)
+    return Run.open(path, registry=registry), step or checkpoint
 
 
 def _portable(experiment: Experiment) -> dict[str, Any]:

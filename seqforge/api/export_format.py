@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
+from seqforge.api.export import open_checkpoint
 from seqforge.api.run import Run
 from seqforge.errors import RunError
 from seqforge.evaluation.exported import ExportCheck, check_exported, trained_model
 from seqforge.faults import blame_components, blame_plugin, component_fault, owner_of
 from seqforge.kinds import Exporter
-from seqforge.registry import Registry
-from seqforge.runs import locate
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import create_folder
 from seqforge.storage.paths import as_path
@@ -39,10 +38,7 @@ def export_format(
         RunError: If there is no such checkpoint, if the run was trained on labelled examples, if the folder exists
             already, or if it cannot be written.
     """
-    if not isinstance(run, Run):
-        registry = Registry.installed()
-        path, step = locate(run, registry)
-        run, checkpoint = Run.open(path, registry=registry), step or checkpoint
+    run, checkpoint = open_checkpoint(run, checkpoint)
     registry, target = run.experiment.registry, as_path(folder, "folder")
     writer: Exporter = registry.load(registry.find("exporter", exporter))()
     if run.experiment.labelled:

@@ -35,7 +35,8 @@ class Onnx(Exporter):
         step = step_graph(model)
         self._write_graphs(step, sequence_graph(model) or scan_graph(step, model), folder)
         (folder / DESCRIPTION).write_text(json.dumps(describe(model), indent=1, ensure_ascii=False), "utf-8")
-        (folder / EXAMPLE).write_bytes(files("seqforge_onnx").joinpath(EXAMPLE).read_bytes())
+        # As text, since the package does not import the program, whose library is an extra.
+        (folder / EXAMPLE).write_bytes(files("seqforge_onnx").joinpath(f"{EXAMPLE}.txt").read_bytes())
 
     def open(self, folder: Path) -> "OnnxModel":
         """Return the model as ONNX Runtime computes it."""

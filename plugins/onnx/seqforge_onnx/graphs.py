@@ -17,19 +17,15 @@ EXTRA = "seqforge-onnx[onnxruntime]"
 """What installs the libraries."""
 
 OPSET = 20
-"""Version of ONNX's operators: the newest that the libraries of phones and browsers have known for a year."""
+"""Version of ONNX's operators: that of ONNX 1.15, which came out in 2023, so that older programs read the graphs."""
 
-_GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn-tanh": (0,), "rnn-relu": (0,)}
-"""For each gate of ONNX's layer, the index of the same gate in the cell: i, o, f, c from i, f, g, o, and z, r, h from
-r, z, n."""
-
-_LAYERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "lstm": ("LSTM", {}),
-    "gru": ("GRU", {"linear_before_reset": 1}),
-    "rnn-tanh": ("RNN", {"activations": ["Tanh"]}),
-    "rnn-relu": ("RNN", {"activations": ["Relu"]}),
+_LAYERS: Mapping[str, tuple[str, Sequence[int], Mapping[str, Any]]] = {
+    "lstm": ("LSTM", (0, 3, 1, 2), {}),  # i, o, f, c from i, f, g, o
+    "gru": ("GRU", (1, 0, 2), {"linear_before_reset": 1}),  # z, r, h from r, z, n
+    "rnn-tanh": ("RNN", (0,), {"activations": ["Tanh"]}),
+    "rnn-relu": ("RNN", (0,), {"activations": ["Relu"]}),
 }
-"""ONNX's operator and its attributes for each recurrence."""
+"""For each recurrence, ONNX's operator, the cell's index of each gate in the operator's order, and its attributes."""
 
 
 def step_graph(model: TrainedModel) -> Any:
@@ -83,13 +79,12 @@ class _Layer(nn.Module):
     def __init__(self, cell: FactoredCell[Any]) -> None:
         super().__init__()
         equations = cast("str", cell.equations)
-        self.operator, attributes = _LAYERS[equations]
+        self.operator, order, attributes = _LAYERS[equations]
         self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
         self.attributes = {"hidden_size": cell.hidden_size, **attributes}
         recurrent_bias = torch.zeros_like(cell.bias)
         if equations == "gru":
             recurrent_bias[-cell.hidden_size :] = cast("Tensor", cell.recurrent_bias)
-        order = _GATES[equations]
         weights = [cell.input_weight, cell.recurrent_matrix(), cell.bias, recurrent_bias]
         w, r, *biases = (torch.cat([weight.chunk(len(order))[gate] for gate in order])[None] for weight in weights)
         for name, tensor in (("w", w), ("r", r), ("b", torch.cat(biases, dim=1))):
@@ -172,12 +167,8 @@ def _trace(module: nn.Module, model: TrainedModel, symbols: Tensor, dimensions: 
             verbose=False,
         )
     graph = cast("Any", program).model_proto
-    _remove_traces(graph)
-    return graph
-
-
-def _remove_traces(graph: Any) -> None:
-    """Remove the lines of code from which torch derived each node, with their paths on this machine."""
+    # torch stores the lines of code from which it derived each node, with their paths on this machine.
     for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.functions):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
+    return graph

@@ -50,7 +50,7 @@ class WithoutInitialStates(Weights):
         return program
 
 
-@bug(ExporterSuite, "test_the_model_stays_as_it_is", "`write` changes the parameter `head.bias`")
+@bug(ExporterSuite, "test_an_export_depends_on_the_model_only", "`write` changes the parameter `head.bias`")
 class DropsTheBias(Weights):
     """The bias of the head is set to zero in place."""
 
@@ -61,7 +61,7 @@ class DropsTheBias(Weights):
 
 
 @bug(
-    ExporterSuite, "test_the_files_depend_on_the_model_only", "the file number differs when the same model is exported"
+    ExporterSuite, "test_an_export_depends_on_the_model_only", "the file number differs when the same model is exported"
 )
 class Numbered(Weights):
     """A file contains a number of the export, as it could contain the time."""
