@@ -137,7 +137,7 @@ def summarize(metrics: Mapping[str, Metric | PredictionMetric], scores: TextScor
                 sentences.append(f"{quantity.title}: too few cases to tell ({size:g})")
                 continue
             compared = "" if held_out is None else f"; in held-out text, {quantity.format(held_out)}"
-            sentences.append(quantity.sentence.format(quantity.format(value)) + compared)
+            sentences.append(quantity.sentence.replace("{}", quantity.format(value)) + compared)
     return scores._replace(summary=tuple(sentences))
 
 

@@ -109,7 +109,7 @@ class EditDistance(PredictionMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "mean": Quantity("edits for each prediction", "number", "less", "a prediction needs {} edits on average"),
-        "rate": Quantity("edits for each symbol of the targets", "number", "less"),
+        "rate": Quantity("edits for each symbol of the targets", "number", "less", "{} edits for each right symbol"),
     }
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
@@ -131,7 +131,7 @@ class Pronunciation(PredictionMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "word_error_rate": Quantity("words with a wrong phoneme", "share", "less", "{} of the words are wrong"),
-        "phoneme_error_rate": Quantity("edits for each phoneme of the targets", "number", "less"),
+        "phoneme_error_rate": Quantity("edits for each phoneme", "number", "less", "{} edits for each right phoneme"),
     }
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
