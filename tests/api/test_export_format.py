@@ -16,43 +16,36 @@ from seqforge.errors import PluginError, RunError, SeqforgeError
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 
 
-class Traced(Exporter):
-    """A program of `torch.export`, and how it differs from the run."""
+class Steps(Exporter):
+    """A format whose program is the model itself, and how it differs from the run."""
 
     change: Callable[[Any], Any] = staticmethod(lambda logits: logits)
-    file: Path | None = None
 
     def write(self, model: TrainedModel, folder: Path) -> None:
-        states = tuple(tensor.expand(2, *tensor.shape[1:]).contiguous() for tensor in model.state_tensors.values())
-        batch = torch.export.Dim("batch")
-        program = torch.export.export(
-            model,
-            (torch.zeros(2, dtype=torch.int64), states),
-            dynamic_shapes=({0: batch}, tuple({0: batch} for _ in states)),
-        )
-        torch.export.save(program, folder / "step.pt2")
-        self.states = tuple(model.state_tensors.values())
+        (folder / "symbols").write_bytes(b"".join(model.symbols))
+        self.model = model
 
     def open(self, folder: Path) -> ExportedModel:
-        return Program(torch.export.load(folder / "step.pt2").module(), self.states, type(self).change)
+        return Program(self.model, type(self).change)
 
 
 class Program(ExportedModel):
     program = "torch"
 
-    def __init__(self, step: Any, states: Any, change: Callable[[Any], Any]) -> None:
-        self.step, self.states, self.change = step, states, change
+    def __init__(self, step: TrainedModel, change: Callable[[Any], Any]) -> None:
+        self.step, self.states, self.change = step, tuple(step.state_tensors.values()), change
 
     def read(self, symbols: Any) -> Any:
         found: list[Any] = []
-        for symbol in symbols:
-            logits, self.states = self.step(torch.tensor([symbol]), self.states)
-            found.append(logits[0].detach().numpy())
+        with torch.no_grad():
+            for symbol in symbols:
+                logits, self.states = self.step(torch.tensor([symbol]), self.states)
+                found.append(logits[0].numpy())
         return self.change(np.stack(found))
 
 
 def differing(name: str, change: Callable[[Any], Any], **attributes: Any) -> type[Exporter]:
-    return type(name, (Traced,), {"change": staticmethod(change), **attributes})
+    return type(name, (Steps,), {"change": staticmethod(change), **attributes})
 
 
 @pytest.fixture
@@ -66,14 +59,14 @@ def export(registry: Registry, tmp_path: Path) -> Callable[..., Any]:
     return export
 
 
-def test_a_traced_step_computes_what_the_run_computes(export: Callable[..., Any], tmp_path: Path) -> None:
-    check = export(Traced)
+def test_a_program_that_computes_what_the_run_computes_is_kept(export: Callable[..., Any], tmp_path: Path) -> None:
+    check = export(Steps)
     assert check.fault() is None
     assert check.exported_bits == pytest.approx(check.run_bits, abs=1e-5)
     assert "torch computes what the run computes" in check.line()
-    assert [path.name for path in (tmp_path / "parent/out").iterdir()] == ["step.pt2"]
+    assert [path.name for path in (tmp_path / "parent/out").iterdir()] == ["symbols"]
     with pytest.raises(RunError, match="it exists already"):
-        export(Traced)
+        export(Steps)
 
 
 def shift(logits: Any) -> Any:
@@ -115,7 +108,7 @@ def test_the_loss_of_a_format_that_rounds_is_reported(export: Callable[..., Any]
 
 
 def test_a_full_disk_is_an_error(export: Callable[..., Any], tmp_path: Path) -> None:
-    class Full(Traced):
+    class Full(Steps):
         def write(self, model: TrainedModel, folder: Path) -> None:
             (folder / "half").write_text("…")
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -128,3 +121,9 @@ def test_a_full_disk_is_an_error(export: Callable[..., Any], tmp_path: Path) -> 
 def test_an_unknown_format_names_the_nearest(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(SeqforgeError, match="no exporter is called 'onx'\nDid you mean 'onnx'"):
         sf.export_format(Run.open(STORED, registry=registry), tmp_path / "out", "onx")
+
+
+def test_a_model_of_labelled_examples_is_refused(labelled_experiment: Any, tmp_path: Path) -> None:
+    run = sf.train(labelled_experiment(), tmp_path, progress=False)
+    with pytest.raises(RunError, match="trained on labelled examples, and the format onnx is for language models"):
+        sf.export_format(run, tmp_path / "out", "onnx")
