@@ -59,6 +59,8 @@ class SampleReader:
             intervals of both, and title.
         """
         scores = {record["step"]: record for record in self._run.records if record["event"] == SAMPLE}
+        # The sentences about predictions are those of the evaluation at the same step.
+        evaluations = {record["step"]: record for record in self._run.records if record["event"] == "evaluation"}
         sampled = _spread(sorted(step for step in scores if scores[step].get(CHECKSUMS)), MOST_MOMENTS)
         files = {step: find_samples(self._run.directory.samples, scores[step]) for step in sampled}
         steps = [step for step in sampled if files[step]]
@@ -74,7 +76,7 @@ class SampleReader:
                 self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
-            summary = [printable(line) for line in texts_of(scores[step], "summary")]
+            summary = [printable(line) for line in texts_of({**evaluations.get(step, {}), **scores[step]}, "summary")]
             values = self._tabulate_scores(scores[step])
             moments.append({**moment, "omitted": omitted, "summary": summary, "scores": values})
         return {"moments": moments}

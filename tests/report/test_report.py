@@ -169,6 +169,20 @@ def test_embedded_json_cannot_end_its_element() -> None:
     assert json.loads(embed_json(value)) == value
 
 
+def test_predictions_have_the_sentences_and_the_meanings_of_their_metrics(
+    labelled_experiment: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    corpus = {"use": "made", "count": 300}
+    chosen = labelled_experiment(corpus=corpus, metrics=[{"use": "exact"}], sampling={"interval": 5})
+    run = train(chosen, tmp_path)
+    reader = SampleReader(run.load(), 10_000)
+    assert reader.meanings == {"exact.share": "predictions that are right (share; more is better)"}
+    samples = reader.collect()
+    assert samples is not None
+    (sentence,) = samples["moments"][0]["summary"]
+    assert sentence.endswith(" of them are right")
+
+
 def test_examples_of_a_labelled_run(labelled_experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     run = train(labelled_experiment(), tmp_path)
     found = collect_examples(run.load())
