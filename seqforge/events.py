@@ -16,11 +16,17 @@ class DocumentsEncoded:
         documents: Documents, or examples, encoded so far.
         size: Bytes encoded so far.
         done: Whether the whole corpus is encoded.
+        fraction: Fraction of the corpus that has been read, from 0 to 1; None if unknown.
     """
 
     documents: int
     size: int
     done: bool
+    fraction: float | None = None
+
+
+ENCODING = "encoding"
+"""Name of the work of which a corpus reports the fraction that it has read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from seqforge.api.progress import RunningFigures, describe_end, describe_evaluation, describe_start
+from seqforge.api.progress import EncodingFigures, RunningFigures, describe_end, describe_evaluation, describe_start
 from seqforge.events import (
+    ENCODING,
     DocumentsEncoded,
     Evaluated,
     Mark,
@@ -22,7 +23,7 @@ from seqforge.events import (
     Units,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, describe_size
+from seqforge.figures import describe_count
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import SAMPLE, find_samples, read_metrics, tabulate_losses
@@ -152,7 +153,7 @@ class NotebookDisplay(Callback):
         self._fraction = 0.0
         self._start: tuple[str, ...] = ()
         self._units = Units("tokens", "chars", "sample", "sample {run}")
-        self._figures = RunningFigures()
+        self._encoding, self._figures = EncodingFigures(), RunningFigures()
         self._losses: list[dict[str, Any]] = []
         self._evaluation = ""
         self._sample: Sampled | None = None
@@ -168,7 +169,7 @@ class NotebookDisplay(Callback):
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Show the progress of encoding the corpus."""
-        self._show("encoding", f"{describe_count(event.documents, 'document')}, {describe_size(event.size)}")
+        self._show(ENCODING, self._encoding.describe(event))
 
     def on_run_started(self, event: RunStarted) -> None:
         """Show the name of the run, and the corpus, the model and the backends on request."""

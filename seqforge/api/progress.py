@@ -11,6 +11,7 @@ from rich.text import Text
 
 from seqforge.errors import printable
 from seqforge.events import (
+    ENCODING,
     DocumentsEncoded,
     Evaluated,
     RunFinished,
@@ -79,6 +80,29 @@ class RunningFigures:
         return f"{format_duration(left)} left"
 
 
+class EncodingFigures:
+    """The speed of encoding a corpus, and the time left."""
+
+    def __init__(self) -> None:
+        self._begun: tuple[float, int, float] | None = None
+
+    def describe(self, event: DocumentsEncoded) -> str:
+        """Return the number and the size of the encoded documents, and if known the speed and the time left."""
+        now, fraction = time.monotonic(), event.fraction or 0.0
+        self._begun = self._begun or (now, event.size, fraction)
+        seconds, size, done = now - self._begun[0], event.size - self._begun[1], fraction - self._begun[2]
+        figures = [_describe_documents(event)]
+        if seconds > 0 and size > 0:
+            figures.append(f"{size / seconds / 1e6:.1f} MB/s")
+        if done > 0:
+            figures.append(f"{format_duration(seconds / done * (1 - fraction))} left")
+        return "  ".join(figures)
+
+
+def _describe_documents(event: DocumentsEncoded) -> str:
+    return f"{describe_count(event.documents, 'document')}, {describe_size(event.size)}"
+
+
 def describe_start(event: RunStarted) -> tuple[str, ...]:
     """Return lines about the corpus, the model, the backends and the run directory."""
     sizes = f"{event.training_size:,} training and {event.validation_size:,} validation {event.units.size}"
@@ -140,6 +164,7 @@ class ProgressDisplay(Callback):
         self._updated = time.monotonic()
         self._units = Units("tokens", "chars", "sample", "sample {run}")
         self._step = 0
+        self._encoding = EncodingFigures()
         self._figures = RunningFigures()
 
     def __enter__(self) -> "ProgressDisplay":
@@ -171,12 +196,11 @@ class ProgressDisplay(Callback):
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Display the progress of encoding the corpus."""
-        figures = f"{describe_count(event.documents, 'document')}, {describe_size(event.size)}"
         if event.done:
             self.close()
-            self._print(f"Encoded {figures}.")
+            self._print(f"Encoded {_describe_documents(event)}.")
         else:
-            self._show("encoding", figures)
+            self._show(ENCODING, self._encoding.describe(event), event.fraction)
 
     def on_run_started(self, event: RunStarted) -> None:
         """Print the corpus, the model, the backends and the run directory."""

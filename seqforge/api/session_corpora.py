@@ -17,7 +17,8 @@ from seqforge.storage.paths import is_utf8
 def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
     """Create a corpus of texts, as in `Experiment(corpus=sf.texts(["One text.", "Another."]))`.
 
-    The iterable is read once, and its texts are kept in memory.
+    The iterable is read once, and its texts are kept in memory. It may be a column of a table, such as
+    `sf.texts(table["text"])` of pandas or of the library datasets.
 
     Returns:
         A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
@@ -28,6 +29,8 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
     given: Any = documents
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise DataError(f"texts(…) takes a list of texts, not {format_value(documents)}", hint="Write texts([text]).")
+    if any(getattr(documents, name, None) is not None for name in ("columns", "column_names")):
+        raise DataError("texts(…) takes a list of texts, not a table", hint='Name a column: texts(table["text"]).')
     items = [_document(index, item) for index, item in enumerate(documents)]
     if not items:
         raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
@@ -112,7 +115,7 @@ def _document(index: int, item: object) -> Document:
         case _:
             raise DataError(
                 f"texts(…): item {index} is {describe_type(item)}, not a text",
-                hint="Pass values of the type str, bytes or Document.",
+                hint="Pass values of the type str, bytes or Document, without missing values.",
             )
 
 

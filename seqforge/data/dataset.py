@@ -76,6 +76,7 @@ class Dataset:
 
     def _count_characters(self, spans: Spans) -> int:
         file = self.token_file
+        spans = spans.cut_at(file.stops)
         documents = np.searchsorted(file.stops, spans.starts, side="right")
         whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]
         characters = int(file.characters[documents[whole]].sum())

@@ -1,21 +1,24 @@
 """Encoding of a corpus to tokens. Each document is read once, and one document is in memory at a time."""
 
+import itertools
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.component_state import checked_state
-from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens, TokenWriter, token_type
-from seqforge.events import Report
+from seqforge.data.token_file import VOCABULARY, TokenFile, token_type
+from seqforge.data.token_writer import TokenWriter
+from seqforge.events import ENCODING, Report
 from seqforge.faults import wrong_result
-from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
+from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Vocabulary, WorkProgressed
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.vocabulary import distinct_codes
+from seqforge.storage.cache import JOURNAL
 from seqforge.storage.records import DamagedFileError, Record
 
 _CHECKED_BYTES = 1 << 20
@@ -24,14 +27,12 @@ _CHECKED_BYTES = 1 << 20
 REPORT_SECONDS = 0.2
 """Minimum time in seconds between two progress reports."""
 
-ItemT = TypeVar("ItemT", Document, Example)
-
 
 def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
-    """Encode every document of a corpus to a token file in an empty folder.
+    """Encode every document of a corpus to a token file, in a folder that is empty or left by a killed process.
 
     For a `CodedVocabulary` the codes are written while the set of codes is collected. Any other vocabulary that learns
-    receives every document before the first one is encoded.
+    receives every document before the first one is encoded, and the corpus is read twice.
 
     Returns:
         The token file, which is not synced to disk yet.
@@ -39,21 +40,25 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _report_progress(read_items(corpus.read(report), Document, corpus.documents), report)
+    for path in folder.glob("*.tmp"):
+        path.unlink()
     writer = TokenWriter(folder)
     codes = None
+    if vocabulary.learns and not isinstance(vocabulary, CodedVocabulary):
+        _learn(vocabulary, corpus, folder, report)
+    writer.take_over()
+    documents = _read(corpus, report, ENCODING, writer.documents, writer.size)
     if isinstance(vocabulary, CodedVocabulary):
         kept: list[bytes] = []
         with closing(writer.write(_keep_one(documents, kept), vocabulary.codes)) as written:
-            codes = distinct_codes(written)
+            codes = distinct_codes(itertools.chain(writer.read(), written))
         vocabulary.adopt(codes)
         for content in kept:
             _check_codes(vocabulary, codes, content)
-    elif vocabulary.learns:
-        with _learn_and_repeat(documents, vocabulary, folder) as repeated:
-            _write_tokens(repeated, vocabulary, writer)
     else:
-        _write_tokens(documents, vocabulary, writer)
+        dtype = token_type(vocabulary)
+        for _ in writer.write(documents, lambda content: vocabulary.encode(content).astype(dtype, copy=False)):
+            pass
     token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
     report(DocumentsEncoded(writer.documents, writer.size, done=True))
@@ -91,15 +96,37 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DamagedFileError(path, f"not the state of this vocabulary: {error}") from error
 
 
-def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[Document]:
-    size = 0
+def _learn(vocabulary: Vocabulary, corpus: Corpus, folder: Path, report: Report) -> None:
+    """Make a vocabulary learn from every document, or restore what a killed process has learned."""
+    try:
+        read_vocabulary(vocabulary, folder / VOCABULARY)
+    except DamagedFileError:
+        (folder / JOURNAL).unlink(missing_ok=True)
+        vocabulary.learn(document.content for document in _read(corpus, report, "learning the vocabulary"))
+        write_vocabulary(vocabulary, folder)
+
+
+def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int = 0) -> Iterator[Document]:
+    """Yield the documents after a number of skipped ones, which have a size in bytes, and report the progress."""
+    fraction: float | None = None
     last = time.monotonic()
-    for count, document in enumerate(documents, start=1):
-        size += len(document.content)
+
+    def observe(event: DocumentsEncoded | WorkProgressed) -> None:
+        nonlocal fraction
+        if isinstance(event, WorkProgressed) and event.work == ENCODING:
+            fraction = event.fraction
+        else:
+            report(event)
+
+    for count, document in enumerate(read_items(corpus.read(observe), Document, corpus.documents), start=1):
+        size += len(document.content) if count > skipped else 0
         if time.monotonic() - last > REPORT_SECONDS:
             last = time.monotonic()
-            report(DocumentsEncoded(count, size, done=False))
-        yield document
+            encoded = DocumentsEncoded(count, size, done=False, fraction=fraction)
+            is_encoding = work == ENCODING and count > skipped
+            report(encoded if is_encoding else WorkProgressed("continuing" if skipped else work, fraction))
+        if count > skipped:
+            yield document
 
 
 def _keep_one(documents: Iterator[Document], kept: list[bytes]) -> Iterator[Document]:
@@ -120,42 +147,3 @@ def _check_codes(vocabulary: CodedVocabulary, codes: NDArray[np.uint32], content
     if not np.array_equal(vocabulary.encode(content), ranks):
         problem = "disagrees with `codes`: the token id of a symbol must be the rank of its code"
         raise wrong_result(vocabulary.encode_bytes, problem)
-
-
-def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer: TokenWriter) -> None:
-    dtype = token_type(vocabulary)
-
-    def encode(content: bytes) -> Tokens:
-        return np.asarray(vocabulary.encode(content), dtype=dtype)
-
-    with closing(writer.write(documents, encode)) as written:
-        for _ in written:
-            pass
-
-
-@contextmanager
-def _learn_and_repeat(
-    documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
-) -> Generator[Iterator[Document]]:
-    """Make a vocabulary learn from every document, and yield an iterator that repeats the documents.
-
-    The documents are copied to a temporary file, because reading a corpus twice, such as an archive that must be
-    decompressed, takes longer.
-    """
-    path = folder / "documents.tmp"
-    index: list[tuple[str, int]] = []
-    with path.open("w+b") as copy:
-
-        def contents() -> Iterator[bytes]:
-            for document in documents:
-                copy.write(document.content)
-                index.append((document.name, len(document.content)))
-                yield document.content
-
-        learned = contents()
-        vocabulary.learn(learned)
-        for _ in learned:
-            pass  # The vocabulary may have stopped early, but every document must be encoded.
-        copy.seek(0)
-        yield (Document(name, copy.read(length)) for name, length in index)
-    path.unlink()

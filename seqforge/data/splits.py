@@ -45,6 +45,13 @@ class Spans:
         stops = self.starts + np.clip(stop - offsets, 0, lengths)
         return Spans(starts, stops).select(stops > starts)
 
+    def cut_at(self, places: NDArray[np.int64]) -> "Spans":
+        """Return the pieces cut at ascending places in the file. The pieces must be in the order of the file."""
+        pieces = np.searchsorted(self.starts, places, side="right") - 1
+        places, pieces = places[pieces >= 0], pieces[pieces >= 0]
+        inside = places[(self.starts[pieces] < places) & (places < self.stops[pieces])]
+        return Spans(np.union1d(self.starts, inside), np.union1d(self.stops, inside))
+
     def cut(self, length: int) -> "Spans":
         """Return the pieces cut into pieces of at most `length` tokens, in the same order."""
         starts = [
@@ -64,10 +71,9 @@ def split(
     "document", a hash of its name assigns each document to a split, so that it stays there when the corpus grows. The
     fractions are fractions of the tokens or of the documents, respectively.
     """
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
-    whole = Spans(starts, token_file.stops)
+    whole, names = _documents(token_file)
     if by == "document":
-        hashes = np.array([hash_to_unit_interval(name) for name in token_file.names])
+        hashes = np.array([hash_to_unit_interval(name) for name in names])
         return {
             "training": whole.select(hashes >= test_fraction + validation_fraction),
             "validation": whole.select((hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
@@ -81,6 +87,13 @@ def split(
         "validation": whole.clip(validation_start, test_start),
         "test": whole.clip(test_start, length),
     }
+
+
+def _documents(token_file: TokenFile) -> tuple[Spans, list[str]]:
+    """Return the pieces and the names of all documents, whose parts have the same name."""
+    names, stops = token_file.names, token_file.stops
+    last = [index for index, pair in enumerate(zip(names, [*names[1:], None], strict=True)) if pair[0] != pair[1]]
+    return Spans(np.append(0, stops[last[:-1]]), stops[last]), [names[index] for index in last]
 
 
 def check_split(name: str) -> None:

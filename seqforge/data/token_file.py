@@ -1,8 +1,5 @@
-"""An encoded corpus on disk, its reading and its writing: the tokens of all documents, and an index of them."""
+"""An encoded corpus on disk and its reading: the tokens of all documents, and an index of them."""
 
-import hashlib
-import json
-from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
 
-from seqforge.component_state import checked_state
-from seqforge.errors import DataError
-from seqforge.kinds import Document, Vocabulary
+from seqforge.kinds import Vocabulary
 from seqforge.storage.records import DamagedFileError, Record
 
 TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
@@ -118,7 +113,7 @@ class TokenFile(IndexRecord):
     Attributes:
         folder: Folder of `tokens.bin`, `documents.json` and `vocabulary.json`.
         dtype: Smallest unsigned integer type that holds every token id.
-        names: Names of the documents, in order.
+        names: Names of the documents, in order. Consecutive documents of the same name are parts of one.
         stops: For each document, the index after its last token; ascending.
         ends: For each document, the index after its last byte in `tokens.bin`; ascending. Each document has its own
             integer width.
@@ -192,88 +187,6 @@ class TokenFile(IndexRecord):
         if len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
             return False
         return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, _WIDTHS).all())
-
-
-class TokenWriter:
-    """Writes the tokens of a corpus to `tokens.bin`, and then its index.
-
-    Args:
-        folder: Empty folder for the files.
-
-    Attributes:
-        documents: Number of encoded documents, including empty ones.
-        size: Size of the text of these documents in bytes.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.documents = self.size = 0
-        self._folder = folder
-        self._names: list[str] = []
-        self._stops: list[int] = []
-        self._ends: list[int] = []
-        self._characters: list[int] = []
-        self._digest = hashlib.blake2b(digest_size=16)
-
-    def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
-        """Encode and write the documents, one in each step of the generator.
-
-        Args:
-            documents: Documents of the corpus.
-            encode: Function from the content of a document to its tokens or codes `[length]`.
-
-        Yields:
-            The tokens or codes of each document that is not empty.
-
-        Raises:
-            DataError: If the corpus is empty or cannot be encoded.
-        """
-        stop = end = 0
-        with (self._folder / TOKENS).open("wb") as file:
-            for document in documents:
-                self.documents += 1
-                self.size += len(document.content)
-                try:
-                    tokens = np.ascontiguousarray(encode(document.content))
-                except DataError as error:
-                    raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
-                if tokens.size == 0:
-                    continue
-                file.write(tokens.data)
-                self._digest.update(tokens.data)
-                self._digest.update(
-                    f"\0{document.name}\0{tokens.size} {tokens.itemsize}\0".encode("utf-8", "surrogateescape")
-                )
-                stop += tokens.size
-                end += tokens.nbytes
-                self._names.append(document.name)
-                self._stops.append(stop)
-                self._ends.append(end)
-                self._characters.append(count_characters(document.content))
-                yield tokens
-        if not self._names:
-            raise DataError("the corpus is empty", hint="None of its documents contains a symbol.")
-
-    def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
-        """Write the index, and return the token file.
-
-        Args:
-            vocabulary: Vocabulary, after learning. Its size determines the integer type of token ids.
-            codes: Code of each token id if codes were written, or None.
-        """
-        metadata = [checked_state(vocabulary.state), None if codes is None else codes.tolist()]
-        self._digest.update(json.dumps(metadata, sort_keys=True).encode())
-        token_file = TokenFile(
-            folder=self._folder,
-            dtype=token_type(vocabulary),
-            names=self._names,
-            stops=np.asarray(self._stops, dtype=np.int64),
-            ends=np.asarray(self._ends, dtype=np.int64),
-            characters=np.asarray(self._characters, dtype=np.int64),
-            codes=codes,
-            digest=self._digest.hexdigest(),
-        )
-        token_file.write(self._folder / INDEX)
-        return token_file
 
 
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:

@@ -16,9 +16,16 @@ from seqforge.storage.paths import expand_home
 __all__ = ["Corpus", "Document", "ExperimentPath"]
 
 
+PART_SIZE = 1 << 24
+"""Size in bytes from which a document may be divided."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A named text of a corpus.
+
+    A long document may come in parts of at least `PART_SIZE` bytes, except for the last: consecutive documents of the
+    same name.
 
     Attributes:
         name: Stable, path-like name, unique in the corpus. A split by document depends on a hash of it.
@@ -50,7 +57,8 @@ class Corpus(ABC):
         selected.
 
         Args:
-            report: Function to call repeatedly with a `WorkProgressed`. The engine reports the documents itself.
+            report: Function to call repeatedly with a `WorkProgressed`. The engine reports the documents itself, with
+                the fraction in the last `WorkProgressed` whose work is "encoding".
         """
         return self.documents()
 

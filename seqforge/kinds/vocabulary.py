@@ -3,7 +3,7 @@
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Vocabulary(ABC):
             raises an `UnknownSymbolError` instead, and every text is decoded as it was.
     """
 
-    learns: ClassVar[bool] = False
+    learns: bool = False
     unknown: str | None = None
 
     def learn(self, contents: Iterable[bytes]) -> None:
@@ -127,7 +127,7 @@ class CodedVocabulary(Vocabulary):
     `Vocabulary` instead.
     """
 
-    learns: ClassVar[bool] = True
+    learns: bool = True
 
     @abstractmethod
     def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:

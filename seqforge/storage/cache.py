@@ -4,6 +4,9 @@ Each folder in the cache folder contains the entries of one kind, such as `token
 manifest, or one file that ends with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
 same folder. A process that uses an entry with a manifest holds a shared lock on its folder.
 
+While it is written, an entry has the suffix `.PID.tmp`. If its process is killed, and a journal in it says how far the
+writing was, the next process continues; without a journal it is removed.
+
 The cache folder contains `CACHEDIR.TAG` (https://bford.info/cachedir), which programs for backups know. In a folder
 with other files and without it, nothing is written or removed.
 """
@@ -19,14 +22,17 @@ from typing import TypeVar
 
 from seqforge.errors import RunError, warn
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.storage.files import reported_failures
-from seqforge.storage.folders import create_folder, delete, remove_abandoned, remove_unless_locked
+from seqforge.storage.files import reported_failures, sync_folder
+from seqforge.storage.folders import delete, remove_unless_locked, sync_tree
 from seqforge.storage.locks import hold_lock, process_exists, try_lock
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
 from seqforge.storage.records import MANIFEST, DamagedFileError, Manifest, describe_files, verify_files
 
 TAG = "CACHEDIR.TAG"
 """File that marks a folder as a cache folder."""
+
+JOURNAL = "journal.jsonl"
+"""File of an incomplete entry that another process can continue to write."""
 
 _SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
@@ -138,7 +144,8 @@ def load_or_write(
     Args:
         folder: Folder of the entry.
         open_entry: Function that opens an entry whose files match their checksums.
-        write: Function that writes the files into a folder, and returns what they were made from.
+        write: Function that writes the files into a folder, and returns what they were made from. The folder is empty,
+            or contains what a killed process has written beside a journal.
         report: Function that receives the progress of the verification.
 
     Raises:
@@ -156,7 +163,7 @@ def load_or_write(
             if os.path.lexists(folder):
                 warn(f"{error.message}; making it again")
         delete(folder)
-        create_folder(folder, lambda temporary: _fill(temporary, write))
+        _create_entry(folder, write)
         return _open_entry(folder, open_entry, report)
 
 
@@ -169,9 +176,29 @@ def _open_entry(folder: Path, open_entry: Callable[[Path], LoadedT], report: Rep
     return opened
 
 
-def _fill(folder: Path, write: Callable[[Path], str]) -> None:
-    origin = write(folder)
-    EntryManifest(files=describe_files(sorted(folder.iterdir())), origin=origin).write(folder / MANIFEST)
+def _create_entry(folder: Path, write: Callable[[Path], str]) -> None:
+    """Create an entry, or complete it. The caller holds its lock."""
+    incomplete = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    for left in folder.parent.glob(f"{folder.name}.*.tmp"):
+        if not _is_alive(left.suffixes[-2:-1]):
+            delete(incomplete)
+            left.rename(incomplete)
+    if not (incomplete / JOURNAL).is_file():
+        delete(incomplete)
+        incomplete.mkdir()
+    try:
+        origin = write(incomplete)
+        files = [path for path in sorted(incomplete.iterdir()) if path.name != JOURNAL]
+        EntryManifest(files=describe_files(files), origin=origin).write(incomplete / MANIFEST)
+        sync_tree(incomplete)
+        incomplete.rename(folder)
+        sync_folder(folder.parent)
+    except BaseException as error:
+        # An interrupt is no reason to start again.
+        if isinstance(error, Exception) or not (incomplete / JOURNAL).is_file():
+            delete(incomplete)
+        raise
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def find_damage(folder: Path, report: Report = no_report) -> str | None:
@@ -270,19 +297,19 @@ def _describe(kind: str, path: Path) -> Entry:
 
 
 def _locked(path: Path) -> Iterator[Path]:
-    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.part` and `.X.PID.tmp`."""
+    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.PID.tmp` and `.X.PID.tmp`."""
     name = path.name.removeprefix(".")
     locked = (lock.with_suffix("") for lock in path.parent.glob("*.lock"))
     yield from (entry for entry in locked if name.startswith(entry.name))
 
 
 def _remove_abandoned(cache: Path) -> None:
-    """Remove the temporary folders, the temporary files and the lock files of processes that no longer exist."""
+    """Remove the lock files, the temporary files and the entries without a journal of processes that are gone."""
     for folder in filter(Path.is_dir, cache.iterdir()):
-        remove_abandoned(folder)
         for path in folder.glob("*.tmp"):
             with contextlib.suppress(OSError):  # The cache may be read-only.
-                if path.is_file() and (any(_locked(path)) or not _is_alive(path.suffixes[-2:-1])):
+                is_left = any(_locked(path)) or not _is_alive(path.suffixes[-2:-1])
+                if is_left and not (path / JOURNAL).is_file():
                     remove_entry(path)
         for lock in folder.glob("*.lock"):
             with contextlib.suppress(OSError), lock_entry(lock.with_suffix(""), wait=False):

@@ -35,7 +35,7 @@ def create_folder(path: Path, fill: Callable[[Path], None], *, numbered: bool = 
     temporary, descriptor = _create_locked(path.parent)
     try:
         fill(temporary)
-        _sync_tree(temporary)
+        sync_tree(temporary)
         for candidate in _candidates(path) if numbered else [path]:
             if _rename(temporary, candidate):
                 sync_folder(path.parent)
@@ -131,7 +131,7 @@ def _create_locked(parent: Path) -> tuple[Path, int]:
     raise AssertionError
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
     """Sync a folder and everything in it to disk."""
     for parent, _, names in os.walk(folder):
         for name in names:

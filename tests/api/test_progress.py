@@ -94,3 +94,12 @@ def test_the_size_of_a_corpus_has_a_fitting_unit(documents: int, size: int, line
     progress, output = display(terminal=False)
     progress.on_documents_encoded(DocumentsEncoded(documents, size, done=True))
     assert output.getvalue() == line
+
+
+def test_encoding_shows_its_speed_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge.api.progress.time.monotonic", iter(float(second) for second in range(100)).__next__)
+    progress, output = display(terminal=True, width=100)
+    for megabytes in (0, 30, 60):
+        progress.on_documents_encoded(DocumentsEncoded(2, megabytes * 10**6, done=False, fraction=megabytes / 300))
+    assert "2 documents, 30.0 MB  15.0 MB/s  0:18 left" in output.getvalue()
+    progress.close()

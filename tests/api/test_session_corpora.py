@@ -16,6 +16,12 @@ NUMBERS = ExampleSpec(Numbers(2), "sequence", Classes(("even", "odd")), "once")
 SHORT: dict[str, Any] = {"training": {"steps": 3, "batch_size": 2}}
 
 
+class Table(list[str]):
+    """A table, which yields the names of its columns, as that of pandas."""
+
+    columns = ("text",)
+
+
 def test_a_generator_of_texts_is_a_corpus(tmp_path: Path) -> None:
     def generate() -> Iterator[str]:
         yield from (f"text {number} of several\n" for number in range(50))
@@ -47,6 +53,7 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
     [
         (lambda: sf.texts("one text"), "takes a list of texts, not"),
         (lambda: sf.texts([]), "the iterable is empty"),
+        (lambda: sf.texts(Table(["text"])), r"not a table\nName a column: texts\(table"),
         (lambda: sf.texts(iter(["a", 3])), "item 1 is an int, not a text"),
         (lambda: sf.examples([("a", "b", "c")], ExampleSpec(Text(), "sequence", Text(), "sequence")), "item 0 is not"),
         (lambda: sf.texts(["a", "b\udc80"]), "item 1 cannot be encoded in UTF-8"),

@@ -1,6 +1,7 @@
 """Division of a corpus into training, validation and test splits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqforge.data.dataset import Dataset
+from seqforge.data.encoding import encode_corpus
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
+from seqforge.kinds import Document
 
 Encode = Callable[..., TokenFile]
 
@@ -121,3 +125,20 @@ def test_cut_spans_have_the_same_tokens_in_pieces_of_one_document(sizes: list[in
     assert indices(spans) == list(range(sum(sizes)))
     pieces = [min(length, size - start) for size in sizes for start in range(0, size, length)]
     assert (spans.stops - spans.starts).tolist() == pieces
+
+
+def test_parts_of_a_document_are_one_document(encoded: Encode, made: ModuleType):
+    class Parts(made.Documents):
+        def documents(self) -> Iterator[Document]:
+            for name, text in (("a", "one"), ("b", "twö "), ("b", "€"), ("b", " three"), ("a", "four")):
+                yield Document(name, text.encode())
+
+    folder = encoded({"a": "one"}).folder
+    file = encode_corpus(Parts({}), made.VOCABULARIES["characters"](), folder, lambda _: None)
+    whole = split(file, "position", 0.0, 0.0)["training"]
+    assert [whole.starts.tolist(), whole.stops.tolist()] == [[0, 3, 14], [3, 14, 18]]
+    cut = whole.clip(1, 15).cut_at(file.stops)
+    assert [cut.starts.tolist(), cut.stops.tolist()] == [[1, 3, 7, 8, 14], [3, 7, 8, 14, 15]]
+    dataset = Dataset("", file, made.VOCABULARIES["characters"](), {"training": whole, "validation": whole.clip(0, 0)})
+    assert dataset.characters_per_token("training") == 1
+    assert dataset.characters_per_token("validation") == 1

@@ -16,6 +16,9 @@ from seqforge.storage.tar_stream import ByteStream, read_regular_files
 _TAR, _TAR_PLACE = b"ustar", 257
 """Mark of a tar archive, and its place in the first header."""
 
+Members = Iterator[tuple[str, Iterator[bytes]]]
+"""Names and contents of files."""
+
 MOST_BYTES = 4 << 30
 """Size limit of what one file decompresses to. A small file can be made to fill any memory."""
 
@@ -45,9 +48,19 @@ def open_chunks(path: Path) -> Generator[Iterator[bytes]]:
     Raises:
         DataError: If it cannot be read, or is damaged.
     """
+    with _errors(path), path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
+        yield _convert_errors(path, chunks)
+
+
+def _convert_errors(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with _errors(path):
+        yield from chunks
+
+
+@contextmanager
+def _errors(path: Path) -> Generator[None]:
     try:
-        with path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
-            yield chunks
+        yield
     except DamagedFileError as error:
         raise DataError(f"{path}: the file is damaged: {error}", hint="Copy or download it again.") from error
     except OSError as error:
@@ -63,10 +76,11 @@ def open_file(path: Path) -> Generator[io.BufferedReader]:
         yield io.BufferedReader(_Chunks(chunks), CHUNK_SIZE)
 
 
-def read_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+def read_members(path: Path, pattern: str) -> Members:
     """Yield the names and the contents of the files in an archive, or of the file itself with an empty name.
 
-    A tar archive may be compressed as a whole. If a name occurs twice, the first file counts.
+    Each content is an iterator over chunks: one chunk for a file in an archive. A tar archive may be compressed as a
+    whole. If a name occurs twice, the first file counts.
 
     Args:
         path: A zip archive, a tar archive or any other file.
@@ -84,10 +98,10 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
         if first[_TAR_PLACE:].startswith(_TAR):
             yield from _named(path, _tar_members(path, whole, pattern), pattern)
         else:
-            yield "", _join(path, whole)
+            yield "", _limit(path, whole)
 
 
-def _named(path: Path, members: Iterator[tuple[str, bytes]], pattern: str) -> Iterator[tuple[str, bytes]]:
+def _named(path: Path, members: Members, pattern: str) -> Members:
     """Yield the first file of each name, with the name as one line of text."""
     seen: set[str] = set()
     for name, content in members:
@@ -99,39 +113,38 @@ def _named(path: Path, members: Iterator[tuple[str, bytes]], pattern: str) -> It
         raise DataError(f"{path}: no file in the archive fits {pattern!r}", hint="Check corpus.members.")
 
 
-def _join(path: Path, chunks: Iterator[bytes]) -> bytes:
-    """Return the content of a file, which may decompress to 4 GiB."""
-    pieces, size, limit = list[bytes](), 0, max(MOST_BYTES, path.stat().st_size)
-    for piece in chunks:
-        pieces.append(piece)
-        size += len(piece)
+def _limit(path: Path, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file, which may decompress to 4 GiB."""
+    size, limit = 0, max(MOST_BYTES, path.stat().st_size)
+    for chunk in chunks:
+        size += len(chunk)
         if size > limit:
             raise DataError(
                 f"{path}: decompresses to more than {MOST_BYTES >> 30} GiB",
                 hint="Decompress it, and divide it into several files.",
             )
-    return b"".join(pieces)
+        yield chunk
 
 
-def _zip_members(path: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
+def _zip_members(path: Path, pattern: str) -> Members:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if not member.is_dir() and fnmatch.fnmatchcase(member.filename, pattern):
                     _check_size(path, member.filename, member.file_size)
-                    yield member.filename, archive.read(member)
+                    yield member.filename, iter([archive.read(member)])
     except RuntimeError as error:  # It is encrypted.
         raise DataError(f"{path}: {error}", hint="Unpack it, or leave it out with corpus.members.") from error
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
         raise DataError(f"{path}: the archive is damaged: {error}", hint="Copy or download it again.") from error
 
 
-def _tar_members(path: Path, chunks: Iterator[bytes], pattern: str) -> Iterator[tuple[str, bytes]]:
+def _tar_members(path: Path, chunks: Iterator[bytes], pattern: str) -> Members:
     stream = ByteStream(chunks)
     for member in read_regular_files(stream):
         if fnmatch.fnmatchcase(member.name, pattern):
             _check_size(path, member.name, member.size)
-            yield member.name, stream.read(member.size)
+            yield member.name, iter([stream.read(member.size)])
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

@@ -2,8 +2,11 @@
 
 import codecs
 import hashlib
+import itertools
 import json
 import os
+import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +15,9 @@ from typing import Annotated
 from pydantic import Field
 
 from seqforge.errors import DataError
+from seqforge.events import ENCODING, Report, WorkProgressed, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
+from seqforge.kinds.corpus import PART_SIZE
 from seqforge_essentials.archives import read_members
 
 Files = Annotated[
@@ -24,6 +29,9 @@ Files = Annotated[
     ),
 ]
 """Option of a corpus in files."""
+
+_WORD_END = re.compile(rb"(?<=[!-~])[ \r\n]")
+"""Place at which a text in UTF-8 can be divided without a change of its words."""
 
 
 class InlineText(Corpus):
@@ -62,6 +70,31 @@ class FileCorpus(Corpus):
 
     def __init__(self, files: list[ExperimentPath]) -> None:
         self._patterns = files
+
+    @abstractmethod
+    def read_file(self, name: str, path: Path) -> Iterator[Document]:
+        """Yield the documents of a file, whose names begin with that of the file."""
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the documents of every file, in the order of the paths.
+
+        Raises:
+            DataError: If a pattern matches no file, or a file cannot be read or decoded.
+        """
+        return self.read(no_report)
+
+    def read(self, report: Report) -> Iterator[Document]:
+        """Yield the documents, and report the fraction of the bytes that were read."""
+        sizes = {path: path.stat().st_size for path in self.files.values() if path.exists()}
+        done, total = 0, sum(sizes.values()) or 1
+        for name, path in self.files.items():
+            size = 0
+            for document in self.read_file(name, path):
+                yield document
+                # A text is larger than the file if this is compressed.
+                size = min(size + len(document.content), sizes.get(path, 0))
+                report(WorkProgressed(ENCODING, (done + size) / total))
+            done += sizes.get(path, 0)
 
     def fingerprint(self) -> str:
         """Return a digest of the name, size and content of every file.
@@ -136,16 +169,16 @@ class TextFiles(FileCorpus):
         self._encoding = _find_encoding(encoding)
         self._members = members
 
-    def documents(self) -> Iterator[Document]:
-        """Yield every file, converted to UTF-8, in the order of the paths.
+    def read_file(self, name: str, path: Path) -> Iterator[Document]:
+        """Yield a file, or the files in an archive, converted to UTF-8. A long text is divided into parts.
 
         Raises:
-            DataError: If a pattern matches no file, or a file cannot be read or decoded.
+            DataError: If the file cannot be read or decoded.
         """
-        for name, path in self.files.items():
-            for member, content in read_members(path, self._members):
-                place = path / member if member else path
-                yield Document(f"{name}/{member}" if member else name, _to_utf8(content, self._encoding, place))
+        for member, chunks in read_members(path, self._members):
+            document = f"{name}/{member}" if member else name
+            for content in _to_utf8(chunks, self._encoding, path / member if member else path):
+                yield Document(document, content)
 
     def fingerprint(self) -> str:
         """Return a digest of the encoding, and of the files.
@@ -219,19 +252,49 @@ def _name_document(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
-    try:
-        return content.decode(encoding).removeprefix("\ufeff").encode("utf-8")
-    except UnicodeDecodeError as error:
-        # A codec that removes the byte order mark counts offsets from the end of the mark.
-        offset = error.start + len(content) - len(error.object)
-        reason = f"byte 0x{content[offset]:02x} at offset {offset} is not {encoding} ({error.reason})"
-    except UnicodeError as error:
-        reason = f"cannot be decoded as {encoding} ({error})"
-    if b"\0" in content and encoding == "utf-8":  # UTF-16 contains it too.
+def _to_utf8(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[bytes]:
+    """Yield a text in UTF-8, in parts of at least `PART_SIZE` bytes that end after a word."""
+    part: list[bytes] = []
+    size = 0
+    for chunk in _decode(chunks, encoding, path):
+        found = _WORD_END.search(chunk) if size >= PART_SIZE else None
+        if found or size > 2 * PART_SIZE:
+            end = found.start() if found else 0
+            yield b"".join([*part, chunk[:end]])
+            part, size = [], 0
+            chunk = chunk[end:]
+        part.append(chunk)
+        size += len(chunk)
+    yield b"".join(part)
+
+
+def _decode(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[bytes]:
+    """Yield the whole characters of each chunk in UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    mark, offset = "\ufeff", 0
+    for chunk in itertools.chain(chunks, [b""]):
+        if encoding == "utf-8" and chunk.isascii() and not decoder.getstate()[0]:
+            decoded = chunk
+        else:
+            try:
+                decoded = decoder.decode(chunk, final=not chunk).removeprefix(mark).encode("utf-8")
+            except UnicodeError as error:
+                raise _decoding_error(error, chunk, offset, encoding, path) from error
+        offset += len(chunk)
+        mark = "" if decoded else mark
+        yield decoded
+
+
+def _decoding_error(error: UnicodeError, chunk: bytes, offset: int, encoding: str, path: Path) -> DataError:
+    """Return an error about a chunk that begins at an offset of a file."""
+    hint = 'Set corpus.encoding to the encoding of the files, such as "latin-1".'
+    if not isinstance(error, UnicodeDecodeError):
+        return DataError(f"{path}: cannot be decoded as {encoding} ({error})", hint=hint)
+    # The decoder may still hold bytes of the previous chunk, and removes a byte order mark.
+    place = offset + len(chunk) - len(error.object) + error.start
+    if b"\0" in chunk and encoding == "utf-8":  # UTF-16 contains it too.
         hint = (
             'The file may be binary: leave it out of corpus.files. For text in UTF-16, set corpus.encoding to "utf-16".'
         )
-    else:
-        hint = 'Set corpus.encoding to the encoding of the files, such as "latin-1".'
-    raise DataError(f"{path}: {reason}", hint=hint)
+    byte = error.object[error.start]
+    return DataError(f"{path}: byte 0x{byte:02x} at offset {place} is not {encoding} ({error.reason})", hint=hint)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from seqforge.events import Report
 from seqforge.kinds import Corpus, Document
 
 
@@ -46,11 +45,9 @@ class Mixture(Corpus):
 
     def documents(self) -> Iterator[Document]:
         """Yield the documents of every corpus."""
-        return self._named([corpus.documents() for corpus in self._corpora])
-
-    def read(self, report: Report) -> Iterator[Document]:
-        """Yield the documents of every corpus, and report progress in between."""
-        return self._named([corpus.read(report) for corpus in self._corpora])
+        for name, corpus in zip(self._names, self._corpora, strict=True):
+            for document in corpus.documents():
+                yield Document(f"{name}/{document.name}", document.content)
 
     def fingerprint(self) -> str:
         """Return a digest of the fingerprints and the names of the corpora."""
@@ -61,8 +58,3 @@ class Mixture(Corpus):
         """Return the descriptions of the corpora in one line."""
         parts = zip(self._names, self._corpora, strict=True)
         return "; ".join(f"{name}: {' '.join(corpus.describe().split())}" for name, corpus in parts)
-
-    def _named(self, corpora: list[Iterator[Document]]) -> Iterator[Document]:
-        for name, documents in zip(self._names, corpora, strict=True):
-            for document in documents:
-                yield Document(f"{name}/{document.name}", document.content)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import Field
 
 from seqforge.errors import DataError, describe_type, nearest
+from seqforge.events import Report
 from seqforge.kinds import Document, ExperimentPath
 from seqforge_essentials.corpora import FileCorpus
 
@@ -100,19 +101,18 @@ class RecordFiles(FileCorpus):
             DataError: If the file cannot be read, or has another format.
         """
 
-    def documents(self) -> Iterator[Document]:
+    def read(self, report: Report) -> Iterator[Document]:
         """Yield the text of every record that is chosen, in the order of the paths. Empty texts are skipped.
 
         Raises:
             DataError: If a pattern matches no file, a file cannot be read, or no record has a text.
         """
-        columns = self._reader.columns
-        texts = (
-            document
-            for name, path in self.files.items()
-            for document in self._reader.read(self._records(path, columns), str(path), self.unit, name)
-        )
-        yield from self._reader.require_one(texts, ", ".join(map(str, self.files.values())))
+        yield from self._reader.require_one(super().read(report), ", ".join(map(str, self.files.values())))
+
+    def read_file(self, name: str, path: Path) -> Iterator[Document]:
+        """Yield the text of every record of a file that is chosen."""
+        records = self._records(path, self._reader.columns)
+        return self._reader.read(records, str(path), self.unit, name)
 
 
 def _value(record: Any, key: str, place: str) -> Any:

@@ -158,3 +158,15 @@ def test_a_missing_library_is_an_error_that_says_how_to_install_it(
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(PluginError, match=r"pip install 'seqforge-essentials\[(parquet|hugging-face)\]'"):
         texts(make(tmp_path / "posts.parquet"))
+
+
+def test_a_column_of_a_table_is_a_corpus_of_a_session() -> None:
+    pandas, datasets = pytest.importorskip("pandas"), pytest.importorskip("datasets")
+    table, data = pandas.DataFrame(ROWS), datasets.Dataset.from_list(ROWS)
+    for column in (table["text"], data["text"]):
+        assert [*texts(sf.texts(column)()).values()] == [row["text"] for row in ROWS]
+    for whole in (table, data):
+        with pytest.raises(DataError, match=r"not a table\nName a column"):
+            sf.texts(whole)
+    with pytest.raises(DataError, match=r"item 1 is .*, not a text"):
+        sf.texts(table["text"].where(table["stars"] != 5, None).iloc[::-1])

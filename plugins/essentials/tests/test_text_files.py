@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -192,3 +193,45 @@ def test_the_fingerprint_depends_on_names_contents_and_encoding(tree: Path):
     (tree / "new.txt").write_bytes(b"new")
     fingerprints.add(fingerprint())
     assert len(fingerprints) == 5
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_a_long_text_is_divided_after_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setattr("seqforge_essentials.corpora.PART_SIZE", 1000)
+    monkeypatch.setattr("seqforge.storage.decompression.CHUNK_SIZE", 77)
+    text = "\ufeff" * (encoding == "utf-8") + "größer als\r\n\r\n ein Teil\n" * 500
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode(encoding))
+    parts = [*TextFiles([path], encoding).documents()]
+    assert {part.name for part in parts} == {"a.txt"}
+    assert "".join(part.content.decode() for part in parts) == text.removeprefix("\ufeff")
+    assert all(len(part.content) > 1000 for part in parts[:-1])
+    assert len(parts) > 10
+    texts = [part.content.decode() for part in parts]
+    assert all(text[0].isspace() for text in texts[1:])
+    assert not any(text[-1].isspace() for text in texts[:-1])
+
+
+def test_a_long_line_without_spaces_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge_essentials.corpora.PART_SIZE", 1000)
+    monkeypatch.setattr("seqforge.storage.decompression.CHUNK_SIZE", 77)
+    (tmp_path / "a.txt").write_text("ä" * 10_000)
+    parts = [part.content.decode() for part in TextFiles([tmp_path / "a.txt"]).documents()]
+    assert "".join(parts) == "ä" * 10_000
+    assert all(1000 <= len(part.encode()) <= 2200 for part in parts[:-1])
+
+
+def test_bytes_of_a_later_chunk_are_reported_with_their_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge.storage.decompression.CHUNK_SIZE", 77)
+    (tmp_path / "a.txt").write_bytes("ä".encode() * 100 + b"\xff")
+    with pytest.raises(DataError, match="byte 0xff at offset 200 is not utf-8"):
+        list(TextFiles([tmp_path / "a.txt"]).documents())
+
+
+def test_the_read_fraction_is_reported(tree: Path) -> None:
+    events: list[Any] = []
+    documents = len([*TextFiles([tree / "**/*.txt"]).read(events.append)])
+    assert [event.work for event in events] == ["encoding"] * documents
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1

@@ -40,14 +40,11 @@ class BytePairs(Subwords):
         ] = None,
     ) -> None:
         self._size = size
-        self._given = None if file is None else _read_merges(Path(file))[: size - len(BYTES)]
-        self._adopt([])
+        self.learns = file is None
+        self._adopt([] if file is None else _read_merges(Path(file))[: size - len(BYTES)])
 
     def learn(self, contents: Iterable[bytes]) -> None:
         """Find the merges: again and again the most frequent pair of neighbours, up to the size."""
-        if self._given is not None:
-            self._adopt(self._given)
-            return
         trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
         self._adopt(_merges_of(train(models.BPE(), trainer, contents)))
 

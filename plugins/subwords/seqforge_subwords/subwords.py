@@ -15,8 +15,19 @@ _OTHERS = [byte for byte in range(256) if byte not in _PRINTED]
 BYTES = {chr(byte): byte for byte in _PRINTED} | {chr(256 + index): byte for index, byte in enumerate(_OTHERS)}
 """The byte that each character of the library stands for: a printable character for itself, and others in order."""
 
-_PIECE = 1 << 20
-"""Number of characters after which a long document is cut at the end of a line."""
+_PIECE, _LONGEST_PIECE = 1 << 16, 1 << 20
+"""Smallest and largest number of characters of a piece of a long text, except for the last."""
+
+_MOST_WORDS, _LONGEST_WORD = 1 << 19, 40
+"""Largest number of words whose tokens are kept, and largest number of their characters."""
+
+_SPACE, _VISIBLE = r"[^\S\x1c-\x1f]", r"[\S\x1c-\x1f]"
+"""What the library takes for space, and for other characters."""
+
+_WORDS = re.compile(f"{_SPACE}*{_VISIBLE}+|{_SPACE}+")
+"""Words with the space before them. The library divides a text there anyway, and further."""
+
+_WORD_END = re.compile(f"(?<={_VISIBLE}){_SPACE}")
 
 _NO_TEXT = re.compile("([\udc80-\udcff]+)")
 """What `surrogateescape` makes of bytes that are not UTF-8."""
@@ -45,12 +56,27 @@ class Subwords(Vocabulary):
         Bytes that are not UTF-8 are symbols of their own.
         """
         dtype = np.min_scalar_type(self.size - 1)
-        encode = cast("Any", self._tokenizer).encode
-        parts = (
-            np.array(encode(piece).ids if isinstance(piece, str) else [*map(self._ids.__getitem__, piece)], dtype)
+        parts = [
+            self._encode(piece, dtype) if isinstance(piece, str) else np.array(self._ids)[[*piece]].astype(dtype)
             for piece in _pieces(content)
-        )
+        ]
         return np.concatenate([np.empty(0, dtype), *parts])
+
+    def _encode(self, text: str, dtype: np.dtype[Any]) -> NDArray[np.unsignedinteger[Any]]:
+        """Return the token ids of a text. Most words were encoded before: looking them up is several times as fast."""
+        words = _WORDS.findall(text)
+        if missing := [*{*words}.difference(self._encoded)]:
+            if len(self._encoded) + len(missing) > _MOST_WORDS:
+                self._encoded = {}
+                missing = [*{*words}]
+            encoded = cast("Any", self._tokenizer).encode_batch_fast(missing)
+            tokens = (np.array(encoding.ids, dtype).tobytes() for encoding in encoded)
+            self._encoded.update(zip(missing, tokens, strict=True))
+        tokens = np.frombuffer(b"".join(map(self._encoded.__getitem__, words)), dtype)
+        for word in missing:
+            if len(word) > _LONGEST_WORD:
+                del self._encoded[word]
+        return tokens
 
     def decode_tokens(self, tokens: Sequence[int]) -> bytes:
         """Return the bytes of token ids. They may end within a UTF-8 character."""
@@ -63,6 +89,7 @@ class Subwords(Vocabulary):
         self._ids = [ids[bytes([byte])] for byte in range(256)]
         self._tokenizer = Tokenizer(model)
         self._tokenizer.pre_tokenizer = _SPLIT
+        self._encoded = dict[str, bytes]()
 
 
 def train(model: models.Model, trainer: trainers.Trainer, contents: Iterable[bytes]) -> str:
@@ -75,16 +102,18 @@ def train(model: models.Model, trainer: trainers.Trainer, contents: Iterable[byt
 
 
 def _pieces(content: bytes) -> Iterator[str | bytes]:
-    """Yield a text in pieces, each of which ends with a line, so that memory is bounded; and bytes that are not UTF-8.
-
-    A model may write such bytes.
-    """
-    for number, part in enumerate(_NO_TEXT.split(content.decode(errors="surrogateescape"))):
+    """Yield a text in pieces, which divide no word; and bytes that are not UTF-8, which a model may write."""
+    try:
+        parts = [content.decode()]
+    except UnicodeDecodeError:
+        parts = _NO_TEXT.split(content.decode(errors="surrogateescape"))
+    for number, part in enumerate(parts):
         if number % 2:
             yield part.encode(errors="surrogateescape")
             continue
         start = 0
         while start < len(part):
-            end = part.find("\n", start + _PIECE) + 1 or len(part)
+            found = _WORD_END.search(part, start + _PIECE, start + _LONGEST_PIECE)
+            end = found.start() if found else start + _LONGEST_PIECE
             yield part[start:end]
             start = end

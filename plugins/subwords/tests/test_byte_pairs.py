@@ -1,5 +1,6 @@
 """The vocabulary `bpe`: exact texts, merges that do not depend on the order, files of the library, and a run."""
 
+import itertools
 import json
 import math
 import random
@@ -62,13 +63,28 @@ def test_merges_do_not_depend_on_the_order_of_the_documents(learned: BytePairs) 
     assert states[0] == states[1] == states[2]
 
 
-def test_a_long_document_is_encoded_in_pieces(learned: BytePairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = b"".join(DOCUMENTS)
-    whole = learned.encode(text)
-    monkeypatch.setattr(subwords, "_PIECE", 50)
-    pieces = learned.encode(text)
-    assert learned.decode(pieces) == text
-    assert len(whole) <= len(pieces) < 1.2 * len(whole)
+TRICKY = st.text(st.sampled_from("ab1 \n\t\r\u2028\u3000\xa0\x85\x1c\x1fé'.!")) | st.text()
+
+
+@given(text=TRICKY, size=st.integers(1, 5), words=st.integers(1, 5))
+def test_a_text_has_the_tokens_of_the_library(text: str, size: int, words: int) -> None:
+    known = BytePairs(size=600)
+    known.learn([("".join(pair) * 3).encode() for pair in itertools.product("ab1 \n\t\x1c'.!", repeat=2)])
+    expected = known._tokenizer.encode(text).ids
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subwords, "_PIECE", size)
+        patch.setattr(subwords, "_MOST_WORDS", words)
+        patch.setattr(subwords, "_LONGEST_WORD", words)
+        for _ in range(2):  # The second time, words are known.
+            assert known.encode(text).tolist() == expected
+
+
+def test_a_text_without_spaces_is_divided(learned: BytePairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subwords, "_PIECE", 5)
+    monkeypatch.setattr(subwords, "_LONGEST_PIECE", 10)
+    text = b"number" * 100 + b"\xff"
+    assert learned.decode(learned.encode(text)) == text
+    assert [*map(len, subwords._pieces(text))][:2] == [10, 10]
 
 
 def write_tokenizer(path: Path, **parts: Any) -> Tokenizer:
@@ -89,13 +105,12 @@ def write_tokenizer(path: Path, **parts: Any) -> Tokenizer:
 def test_a_file_of_the_library_divides_texts_as_the_library_does(tmp_path: Path) -> None:
     tokenizer = write_tokenizer(tmp_path / "tokenizer.json")
     vocabulary = BytePairs(file=tmp_path / "tokenizer.json")
-    vocabulary.learn([b"other text"])
+    assert not vocabulary.learns
     text = DOCUMENTS[0].decode()
     expected = [tokenizer.decode([token]) for token in tokenizer.encode(text).ids]
     assert [vocabulary.decode([token]).decode() for token in vocabulary.encode(text)] == expected
     assert vocabulary.size == 499  # without the special token
     small = BytePairs(size=300, file=tmp_path / "tokenizer.json")
-    small.learn([])
     assert small.size == 300
 
 
