@@ -168,5 +168,5 @@ def test_a_column_of_a_table_is_a_corpus_of_a_session() -> None:
     for whole in (table, data):
         with pytest.raises(DataError, match=r"not a table\nName a column"):
             sf.texts(whole)
-    with pytest.raises(DataError, match=r"item 1 is .*, not a text"):
+    with pytest.raises(DataError, match=r"item 2 is .*, not a text"):
         sf.texts(table["text"].where(table["stars"] != 5, None).iloc[::-1])
