@@ -1,7 +1,7 @@
 """The order of the instructions of a program, the memory of its tensors, and the numbers that the kernel reads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
@@ -55,6 +55,16 @@ def arranged(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[
             needed.append(instruction)
     needed.reverse()
     return sorted(needed, key=lambda each: (each.phase, not isinstance(each, Product)))
+
+
+def place_parameters(parameters: Mapping[str, View], constants: Iterable[Buffer], read: Set[Buffer]) -> list[str]:
+    """Place the parameters that a program reads, and its constants after them, and return the names of the former."""
+    names = [name for name, view in parameters.items() if view.buffer in read]
+    offset = 0
+    for buffer in [*(parameters[name].buffer for name in names), *constants]:
+        buffer.offset = offset
+        offset += buffer.size
+    return names
 
 
 def with_sums(instructions: Sequence[Instruction]) -> list[Instruction]:

@@ -21,6 +21,7 @@ from seqforge_native.row_programs.memory import (
     contiguous_layout,
     layout_at,
     new_instruction,
+    whole_assembly,
     with_axes,
 )
 
@@ -110,6 +111,16 @@ class Builder:
         for part, source in value.pieces:
             target = layout_at(part, start)
             self.emit(operation, View(whole.buffer, target), target, source)
+
+    def add_gradient(self, value: Value | Tensor | float | int, shape: Sequence[int], memory: Buffer) -> int:
+        """Add the gradient of a parameter to numbers at the end of a memory, and return how many; 0 for no gradient."""
+        pieces = value if isinstance(value, Assembly) else whole_assembly(self.as_view(value))
+        if not pieces.pieces:
+            return 0
+        layout = layout_at(contiguous_layout(shape), memory.size)
+        self.add_pieces(pieces, View(memory, layout), "accumulate")
+        memory.size += layout.numel()
+        return layout.numel()
 
     def apply(self, operation: str, *operands: Any) -> View:
         """Return the result of an elementwise operation on tensors, which are broadcast, and numbers."""

@@ -9,17 +9,14 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from seqforge.kinds import MatrixStateCell
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all, place_parameters
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
     SPACES,
-    Assembly,
     Buffer,
     UntraceableError,
     View,
     contiguous_layout,
-    layout_at,
-    whole_assembly,
 )
 from seqforge_native.row_programs.operations import FUNCTIONS
 from seqforge_native.row_programs.recording import evaluate, record, recorded_locations
@@ -186,12 +183,8 @@ def _compile(
             value = builder.as_view(next(found))
             gradients[name] = builder.straight(value) if name == "reads" else builder.copied(value)
         for name, value in zip(tensors, found, strict=False):  # buffers have no gradients
-            pieces = value if isinstance(value, Assembly) else whole_assembly(builder.as_view(value))
-            if pieces.pieces:
-                layout = layout_at(contiguous_layout(tensors[name].shape), memory.size)
-                builder.add_pieces(pieces, View(memory, layout), "accumulate")
-                of_parameters[name] = layout.numel()
-                memory.size += layout.numel()
+            if size := builder.add_gradient(value, tensors[name].shape, memory):
+                of_parameters[name] = size
     else:
         exchanged["output"] = builder.copied(exchanged["output"])
         cotangents = dict[str, View]()
@@ -224,11 +217,7 @@ def _arranged(
     pinned = [view.buffer for view in written.values()]
     pinned += [view.buffer for name, view in read.items() if view.buffer.phase != _AT_END.get(name)]
     temporary_size, kept_size = assign_memory(instructions, pinned, {view.buffer for view in read.values()})
-    names = [name for name, view in parameters.items() if view.buffer in used]
-    offset = 0
-    for buffer in [*(parameters[name].buffer for name in names), *builder.constants.values()]:
-        buffer.offset = offset
-        offset += buffer.size
+    names = place_parameters(parameters, builder.constants.values(), used)
     ports: list[list[list[int]]] = []
     for by_kernel, by_program in (values, gradients):
         places = {**{name: view for name, view in by_kernel.items() if view.buffer in used}, **by_program}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -73,6 +74,33 @@ class View:
     def relaid(self, layout: Tensor) -> "View":
         """Return another view of the buffer."""
         return View(self.buffer, layout, self.constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tensor in the memory of a row.
+
+    Attributes:
+        offset: Place of its first number.
+        shape: Its shape.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of_view(cls, view: View) -> "Place":
+        """Return the place of a contiguous tensor of one row, `[1, …]`."""
+        return cls(view.buffer.offset + view.offset, view.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return torch.Size(self.shape).numel()
+
+    def of(self, memory: Float[Tensor, "rows numbers"]) -> Float[Tensor, "rows ..."]:
+        """Return the tensors of all rows, as a view of their memory."""
+        return memory[:, self.offset : self.offset + self.size].view(len(memory), *self.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,26 +11,8 @@ from torch import Tensor
 from seqforge.kinds import Cell, GenerationModel
 from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases, in_place, with_sums
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import Product, UntraceableError, View
+from seqforge_native.row_programs.memory import Place, Product, UntraceableError, View
 from seqforge_native.row_programs.step_recorder import StepRecorder
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A tensor of a row.
-
-    Attributes:
-        offset: Place of its first number in the memory of the row.
-        shape: Its shape.
-    """
-
-    offset: int
-    shape: tuple[int, ...]
-
-    def of(self, memory: Float[Tensor, "rows numbers"]) -> Float[Tensor, "rows ..."]:
-        """Return the tensors of all rows, as a view of their memory."""
-        flat = memory[:, self.offset : self.offset + torch.Size(self.shape).numel()]
-        return flat.view(len(memory), *self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +114,7 @@ def _arranged(
         table,
         row_size,
         temporary_size,
-        _place(symbol),
-        _place(logits),
-        [[_place(view) for view in state] for state in states],
+        Place.of_view(symbol),
+        Place.of_view(logits),
+        [[Place.of_view(view) for view in state] for state in states],
     )
-
-
-def _place(view: View) -> Place:
-    return Place(view.buffer.offset, view.shape[1:])

@@ -10,36 +10,21 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seqforge.kinds import Cell
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases
+from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases, place_parameters
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
-    Assembly,
     Buffer,
     Outer,
+    Place,
     Product,
     UntraceableError,
     Value,
     View,
     contiguous_layout,
-    layout_at,
-    whole_assembly,
 )
 from seqforge_native.row_programs.operations import FUNCTIONS
 from seqforge_native.row_programs.recording import evaluate, record
 from seqforge_native.row_programs.step_function import StepFunction, require_own_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Consecutive numbers in the memory of a row.
-
-    Attributes:
-        offset: Place of the first one.
-        size: How many there are.
-    """
-
-    offset: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +177,8 @@ class _Draft:
                 names = (self._name_of(view, states) for view in (left, right))
                 self._of_weights.append(WeightGradient(name, row, column, *names))
             return
-        pieces = value if isinstance(value, Assembly) else whole_assembly(self._builder.as_view(value))
-        if pieces.pieces:
-            layout = layout_at(contiguous_layout(self._parameters[name].shape), self._memory.size)
-            self._builder.add_pieces(pieces, View(self._memory, layout), "accumulate")
-            self._of_vectors[name] = layout.numel()
-            self._memory.size += layout.numel()
+        if size := self._builder.add_gradient(value, self._parameters[name].shape, self._memory):
+            self._of_vectors[name] = size
 
     def _name_of(self, view: View, states: Mapping[str, View]) -> str:
         view = self._builder.copied(view)
@@ -237,11 +218,7 @@ class _Draft:
         weights = {view.buffer: name for name, view in self._parameters.items()}
         plain = [each for each in steps if not isinstance(each, Product)]
         read_by_plain = {view.buffer for each in plain for view, _ in each.operands}
-        names = [name for name, view in self._parameters.items() if view.buffer in read_by_plain]
-        offset = 0
-        for buffer in [*(self._parameters[name].buffer for name in names), *builder.constants.values()]:
-            buffer.offset = offset
-            offset += buffer.size
+        names = place_parameters(self._parameters, builder.constants.values(), read_by_plain)
         instructions, phases = encode_phases(plain, products, last + 1)
         multiplied = [view.buffer for view in (each.weight for each in products) if isinstance(view, View)]
         return StepProgram(
@@ -253,9 +230,9 @@ class _Draft:
             constants=tuple(builder.constants),
             row_size=row_size,
             temporary_size=temporary_size,
-            loads={name: _place(view) for name, view in loads.items()},
-            stores={name: _place(view) for name, view in stored.items()},
-            carried=[_place(view) for view in carried],
+            loads={name: Place.of_view(view) for name, view in loads.items()},
+            stores={name: Place.of_view(view) for name, view in stored.items()},
+            carried=[Place.of_view(view) for view in carried],
             vector_gradients=self._of_vectors,
             weight_gradients=self._of_weights,
         )
@@ -270,7 +247,3 @@ class _Draft:
 
 def _is_same(one: View, other: View) -> bool:
     return one.buffer is other.buffer and one.layout.numel() == other.layout.numel() == one.buffer.size
-
-
-def _place(view: View) -> Place:
-    return Place(view.buffer.offset + view.offset, view.layout.numel())
