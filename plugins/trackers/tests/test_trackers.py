@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,11 +128,13 @@ def test_mlflow_has_one_run_with_parameters_metrics_and_artifacts(
 def read_records(path: Path) -> Iterator[bytes]:
     """Yield the records of a log of Weights & Biases, whose format is that of LevelDB's logs with a header."""
     content, position, record = path.read_bytes(), 7, b""
-    while position < len(content):
+    while position + 7 <= len(content):
         if 32768 - position % 32768 < 7:  # no header fits into the rest of a block
             position += 32768 - position % 32768
             continue
         size, kind = struct.unpack_from("<HB", content, position + 4)
+        if position + 7 + size > len(content):  # it is not written whole yet
+            return
         record += content[position + 7 : position + 7 + size]
         position += 7 + size
         if kind in (1, 4):  # the whole record, or its last part
@@ -145,18 +148,23 @@ def test_weights_and_biases_writes_both_parts_of_a_resumed_run_offline(trained: 
     from wandb.proto import wandb_internal_pb2
 
     run = trained("wandb")
-    wandb.teardown()  # its process has then written everything
-    values: dict[int, float] = {}
-    configuration, artifacts = "", []
-    files = sorted((run.path / "wandb").glob(f"offline-run-*-{identifier(run)}/*.wandb"))
-    for content in [content for file in files for content in read_records(file)]:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(content)
-        items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-        if "validation/loss" in items:
-            values[int(items["step"])] = float(items["validation/loss"])
-        configuration += "".join(f"{item.key}={item.value_json}" for item in record.run.config.update)
-        artifacts += [record.request.log_artifact.artifact.name, record.artifact.name]
+    wandb.teardown()
+    deadline = time.monotonic() + 30
+    while True:  # its process may still write what it has received
+        values: dict[int, float] = {}
+        configuration, artifacts = "", []
+        files = sorted((run.path / "wandb").glob(f"offline-run-*-{identifier(run)}/*.wandb"))
+        for content in [content for file in files for content in read_records(file)]:
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(content)
+            items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+            if "validation/loss" in items:
+                values[int(items["step"])] = float(items["validation/loss"])
+            configuration += "".join(f"{item.key}={item.value_json}" for item in record.run.config.update)
+            artifacts += [record.request.log_artifact.artifact.name, record.artifact.name]
+        if (len(values) == len(losses(run)) and any(artifacts)) or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
     assert values == pytest.approx(losses(run))
     assert '"hidden_size":4' in configuration.replace(" ", "")
     assert any(name.startswith("report-") for name in artifacts)
