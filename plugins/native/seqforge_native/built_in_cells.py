@@ -22,9 +22,7 @@ def read_built_in(
     """
     require_steps(inputs)
     for part in cast("tuple[Tensor, ...]", state):
-        check_layout("a state", part, (inputs.shape[1], cell.hidden_size))
-        if part.dtype != torch.float32:
-            raise ValueError(f"a state in {str(part.dtype).removeprefix('torch.')}; it must be in float32")
+        check_state(part, (inputs.shape[1], cell.hidden_size))
     lanes, factored = kernel.library.lanes, cast("FactoredCell[Any]", cell)
     if type(cell).project is ProjectedCell.project:
         gates, symbols = input_gates(factored.input_weight, factored.bias, inputs, kernel.gates, lanes)
@@ -37,6 +35,13 @@ def read_built_in(
     own_bias = None if bias is None else padded(bias, lanes).contiguous()
     outputs, after = read_sequence(kernel, dtype, gates, symbols, weight, own_bias, cell.hidden_size, own_state)
     return outputs[..., : cell.hidden_size], type(state)(*(part[:, : cell.hidden_size] for part in after))
+
+
+def check_state(part: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError if a part of a state has another shape, type or device than the kernels read."""
+    check_layout("a state", part, shape)
+    if part.dtype != torch.float32:
+        raise ValueError(f"a state in {str(part.dtype).removeprefix('torch.')}; it must be in float32")
 
 
 def check_layout(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

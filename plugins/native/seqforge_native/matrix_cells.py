@@ -1,7 +1,6 @@
 """Cells with a matrix state on a kernel, which computes everything between the projection and the output."""
 
 import ctypes
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,16 +11,14 @@ from torch.autograd.function import once_differentiable
 from seqforge.cells import require_steps
 from seqforge.kinds import MatrixStateCell
 from seqforge_native.library import Library, addresses, fields
-from seqforge_native.row_programs.matrix_program import CellPrograms, Program
+from seqforge_native.row_programs.arrangement import pack_parameters, split_gradients
+from seqforge_native.row_programs.matrix_program import CellPrograms
 
 CHUNK_STEPS = 16
 """Steps between two states that the forward pass stores for the backward pass: `chunk_steps` of the kernel."""
 
 SEGMENT_STEPS = 256
 """Steps that a cell mixes at once. A sum over them, such as that of an mLSTM's gates, keeps most of its digits."""
-
-_READ_BEYOND = 64
-"""Numbers after the parameters that the kernel may read, but does not use."""
 
 
 class MatrixCell(ctypes.Structure):
@@ -132,7 +129,9 @@ class _MatrixCell(torch.autograd.Function):
         kernel.run(
             "forward",
             *given,
-            parameters=_packed(program, dict(zip(program.parameters, parameters, strict=True))),
+            parameters=pack_parameters(
+                program.parameters, program.constants, dict(zip(program.parameters, parameters, strict=True))
+            ),
             outputs=outputs,
             end=end,
             checkpoints=checkpoints,
@@ -156,7 +155,7 @@ class _MatrixCell(torch.autograd.Function):
         kernel.run(
             "backward",
             *given,
-            parameters=_packed(program, parameters),
+            parameters=pack_parameters(program.parameters, program.constants, parameters),
             checkpoints=checkpoints,
             reads=reads,
             output_gradient=output_gradient,
@@ -164,16 +163,5 @@ class _MatrixCell(torch.autograd.Function):
             **dict(zip(("input_gradient", "mixed_gradient", "start_gradient"), of_given, strict=True)),
             parameter_gradients=of_parameters,
         )
-        parts: Sequence[Tensor] = torch.split(of_parameters.sum(0), [*program.gradients.values()])
-        found = dict(zip(program.gradients, parts, strict=True))
-        return (
-            None,
-            *of_given,
-            *(found[name].view_as(value) if name in found else None for name, value in parameters.items()),
-        )
-
-
-def _packed(program: Program, parameters: Mapping[str, Tensor]) -> Tensor:
-    """Return the parameters of a program, its constants, and numbers that it may read beyond them."""
-    constants = torch.tensor([*program.constants, *[0.0] * _READ_BEYOND])
-    return torch.cat([*(parameters[name].detach().float().flatten() for name in program.parameters), constants])
+        found = split_gradients(of_parameters, program.gradients, parameters)
+        return None, *of_given, *(found.get(name) for name in parameters)

@@ -12,18 +12,16 @@ from torch.autograd.function import once_differentiable
 
 from seqforge.cells import require_steps
 from seqforge.kinds import Cell, ProjectedCell
-from seqforge_native.built_in_cells import check_layout
+from seqforge_native.built_in_cells import check_layout, check_state
 from seqforge_native.generation import pack_product
 from seqforge_native.layout import registers
 from seqforge_native.library import Carried, HeldTensors, Library, Product, RowSequence, StepPort
 from seqforge_native.matrices import linear, weight_and_bias_gradients
+from seqforge_native.row_programs.arrangement import pack_parameters, split_gradients
 from seqforge_native.row_programs.memory import Product as ProgramProduct
 from seqforge_native.row_programs.memory import View
 from seqforge_native.row_programs.step_function import recurrent_weights
 from seqforge_native.row_programs.step_program import StepProgram, StepPrograms
-
-_READ_BEYOND = 64
-"""Numbers after the parameters that the kernel may read, but does not use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,6 @@ class StepKernel:
         """
         held = HeldTensors()
         steps, batch = next(iter(numbers.values())).shape[:2]
-        constants = torch.tensor([*program.constants, *[0.0] * _READ_BEYOND])
-        parameters = [tensors[name].detach().float().flatten() for name in program.parameters]
         products = (Product * len(program.products))(
             *(
                 self._product(held, each, dtype, tensors[program.weights[_weight(each).buffer]])
@@ -87,7 +83,7 @@ class StepKernel:
             program.temporary_size, 0 if vector_gradients is None else vector_gradients.shape[1], len(program.phases),
             len(products), len(loads), len(stores), len(kept), held.address(program.phases),
             held.address(program.instructions), ctypes.addressof(products), *map(ctypes.addressof, arrays),
-            held.address(torch.cat([*parameters, constants])),
+            held.address(pack_parameters(program.parameters, program.constants, tensors)),
             None if vector_gradients is None else vector_gradients.data_ptr(),
         )  # fmt: skip
         self.library.call("row_sequence", dtype, ctypes.byref(call))
@@ -131,11 +127,8 @@ def read_with_programs(
             device than the kernel reads.
     """
     require_steps(inputs)
-    batch = inputs.shape[1]
     for part, example in zip(state, cell.initial_state(1), strict=True):
-        check_layout("a state", part, (batch, *example.shape[1:]))
-        if part.dtype != torch.float32:
-            raise ValueError(f"a state in {str(part.dtype).removeprefix('torch.')}; it must be in float32")
+        check_state(part, (inputs.shape[1], *example.shape[1:]))
     projected = _project(cell, inputs)
     size = kernel.programs.backward.stores["projected'"].size
     check_layout("projected inputs", projected, (*inputs.shape[:2], size))
@@ -207,8 +200,7 @@ class _Sequence(torch.autograd.Function):
         carried = [_flat(gradient) for gradient in gradients[1:]]
         of_vectors = torch.zeros(torch.get_num_threads(), sum(program.vector_gradients.values()))
         kernel.run(program, dtype, tensors, numbers, [], carried, of_vectors)
-        parts: Sequence[Tensor] = torch.split(of_vectors.sum(0), [*program.vector_gradients.values()])
-        found = {name: part.view_as(tensors[name]) for name, part in zip(program.vector_gradients, parts, strict=True)}
+        found = split_gradients(of_vectors, program.vector_gradients, tensors)
         for term in program.weight_gradients:
             left, right = (numbers[name].to(dtype).flatten(0, 1) for name in (term.left, term.right))
             if term.name not in found:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from seqforge_native.row_programs.memory import REGISTER, SPACES, Buffer, Instruction, Product, Space, View
@@ -39,6 +40,9 @@ _OPERATIONS = (
 )
 """Operations in the order of `Operation` of kernels/row_program.hpp."""
 
+READ_BEYOND = 4 * REGISTER
+"""Numbers after the parameters that a kernel may read, but does not use."""
+
 _NUMBERS = 24
 """Numbers of an `Instruction` of kernels/row_program.hpp."""
 
@@ -65,6 +69,20 @@ def place_parameters(parameters: Mapping[str, View], constants: Iterable[Buffer]
         buffer.offset = offset
         offset += buffer.size
     return names
+
+
+def pack_parameters(names: Sequence[str], constants: Sequence[float], tensors: Mapping[str, Tensor]) -> Tensor:
+    """Return the parameters that `place_parameters` has placed and the constants, as the kernels read them."""
+    numbers = [tensors[name].detach().float().flatten() for name in names]
+    return torch.cat([*numbers, torch.tensor([*constants, *[0.0] * READ_BEYOND])])
+
+
+def split_gradients(
+    of_threads: Float[Tensor, "threads numbers"], sizes: Mapping[str, int], tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the gradients of parameters, of which each thread has summed a part, by name and in their shapes."""
+    parts: Sequence[Tensor] = torch.split(of_threads.sum(0), [*sizes.values()])
+    return {name: part.view_as(tensors[name]) for name, part in zip(sizes, parts, strict=True)}
 
 
 def with_sums(instructions: Sequence[Instruction]) -> list[Instruction]:

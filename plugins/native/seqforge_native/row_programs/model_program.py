@@ -9,7 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.kinds import Cell, GenerationModel
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases, in_place, with_sums
+from seqforge_native.row_programs.arrangement import (
+    READ_BEYOND,
+    arranged,
+    assign_memory,
+    encode_phases,
+    in_place,
+    with_sums,
+)
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import Place, Product, UntraceableError, View
 from seqforge_native.row_programs.step_recorder import StepRecorder
@@ -110,7 +117,7 @@ def _arranged(
         instructions,
         phases,
         products,
-        torch.cat([*parameters, torch.zeros(4 * 16)]),
+        torch.cat([*parameters, torch.zeros(READ_BEYOND)]),
         table,
         row_size,
         temporary_size,
