@@ -15,14 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from seqforge_code_structure.compiled_code import read_code
 from seqforge_code_structure.defects import RULES
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import check_names
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
+from seqforge_code_structure.identifiers.rewriting import rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
@@ -58,8 +58,7 @@ def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Itera
             names = read_unit(own, 0, len(own))
             if names.parses and len(names.functions) == 1:
                 function, others = names.functions[0], [*units[:number], *units[number + 1 :]]
-                code = extract_compiled_code(own).code
-                yield HeldOutFunction(own, code, names, function, previous_locals, others)
+                yield HeldOutFunction(own, names.code, names, function, previous_locals, others)
                 previous_locals = [found.name for found in function.declarations if found.variable]
 
 
@@ -187,8 +186,9 @@ def main() -> None:
 
 def measure_rewriting(text: str) -> None:
     """Rewrite all units of a text, as far as code that parses needs it."""
+    code = read_code(text).code
     for unit in split_units(text):
-        rewrite(extract_compiled_code(text[unit.start : unit.stop]).code, RULES_FOR_ALL_CODE)
+        rewrite(code[unit.start : unit.stop])
 
 
 def measure_mutations(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:

@@ -71,7 +71,7 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     ends = analyze_terminators(text, end_missing=True)
     closed = ends.total["comment"] - ends.wrong["comment"]
     names = read_units(text, parts)
-    lines = analyze_indentation(text, names)
+    lines = analyze_indentation(line for unit in names for line in unit.lines)
     checked, _ = check_names(names, lexicon)
     return {
         "brackets": (sum(not unit.balanced for unit in units), len(units)),

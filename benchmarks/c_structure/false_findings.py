@@ -66,7 +66,7 @@ class FalseFindings:
         self._report(source, analysis)
         text = source.text
         units = read_units(text, split_units(text))
-        self.lines += analyze_indentation(text, units).lines
+        self.lines += analyze_indentation(line for unit in units for line in unit.lines).lines
         for name, lexicon in (("default", default), ("none", None), ("project", project)):
             self.undefined[name] += _count_undefined(units, check_names(units, lexicon, whole=True)[1])
         alone = [defect for unit in units for defect in check_names([unit], project)[1]]

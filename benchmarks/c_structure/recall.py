@@ -5,10 +5,10 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from seqforge_code_structure.compiled_code import read_code
 from seqforge_code_structure.compiler import blank_directives, find_compiler
 from seqforge_code_structure.declarations.inference import accept_unit
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
@@ -57,7 +57,7 @@ def list_mutations(mutations: Mutations, generator: random.Random) -> dict[str, 
 
 def compiles(declarations: str, text: str) -> bool:
     """Return whether gcc accepts a unit with declarations before it, and sees no unused variable or label."""
-    code = blank_directives(extract_compiled_code(text).code)
+    code = blank_directives(read_code(text).code)
     command = [str(find_compiler()), *_OPTIONS.split(), *_WARNINGS, "-"]
     return subprocess.run(command, input=declarations.encode() + code, capture_output=True).returncode == 0
 

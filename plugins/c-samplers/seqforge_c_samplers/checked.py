@@ -166,7 +166,7 @@ def count_misplaced(tree: Tree, text: str) -> int:
 
     Args:
         tree: Syntax tree of a unit.
-        text: Text of the unit. The tree lacks annotations at the beginning of lines.
+        text: Text that contains the unit. The tree lacks annotations at the beginning of lines.
     """
     return sum(not _may_be_outside(node, text) for node in tree.root_node.named_children)
 

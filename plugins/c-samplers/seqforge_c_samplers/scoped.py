@@ -63,7 +63,7 @@ class Scoped(CheckedSampler):
         if wrong := early + sum(not unit.parses for unit in names):
             return wrong
         for unit in names:
-            misplaced = count_misplaced(unit.tree, whole[unit.start : unit.stop]) if unit.tree else 0
+            misplaced = count_misplaced(unit.tree, whole) if unit.tree else 0
             wrong += misplaced + len(unit.misplaced)
         if wrong:
             return wrong

@@ -4,10 +4,8 @@ In a complete unit every bracket must have a match. A unit that is cut at its en
 correct, so `check_semicolon` looks for indirect signs of an extra or missing bracket.
 """
 
-from __future__ import annotations
-
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from seqforge_code_structure.defects import DEEPEST_NESTING, Defect
 from seqforge_code_structure.structure import TokenKind, scan_directive
@@ -15,94 +13,68 @@ from seqforge_code_structure.structure import TokenKind, scan_directive
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Opening bracket of each closing bracket."""
 
-BIT = {"(": 1, "[": 2, "{": 4}
-"""Bit of each kind of opening bracket, for sets of kinds."""
-
 
 def report_bracket(position: int, message: str) -> Defect:
     """Return the defect of a bracket, or of the character that shows that one is wrong."""
     return Defect(position, position + 1, "bracket", message)
 
 
-class OpenBracket(NamedTuple):
-    """An open bracket, linked to the one around it. The topmost one represents a stack; None represents an empty one.
-
-    Attributes:
-        below: The open bracket directly around it, or None.
-        bracket: `(`, `[` or `{`.
-        position: Position in the text.
-        depth: Number of open brackets, including this one.
-        kinds: Set of the kinds of these brackets, as a sum of values of `BIT`.
-    """
-
-    below: OpenBracket | None
-    bracket: str
-    position: int
-    depth: int
-    kinds: int
-
-
 class Stack:
     """The open brackets at the current position.
 
     Attributes:
-        top: The innermost one, or None.
+        open: Each open bracket and its position, the innermost one last.
         beginning_missing: Whether the text may lack the opening brackets of its first unit. `clear` resets it.
     """
 
-    __slots__ = ("beginning_missing", "top")
+    __slots__ = ("_counts", "beginning_missing", "open")
 
     def __init__(self, beginning_missing: bool = False) -> None:
-        self.top: OpenBracket | None = None
+        self.clear()
         self.beginning_missing = beginning_missing
 
     @property
     def full(self) -> bool:
         """Whether the nesting limit is reached."""
-        return self.top is not None and self.top.depth >= DEEPEST_NESTING
+        return len(self.open) >= DEEPEST_NESTING
+
+    @property
+    def top(self) -> tuple[str, int] | None:
+        """The innermost open bracket and its position, or None."""
+        return self.open[-1] if self.open else None
 
     def clear(self) -> None:
         """Remove all open brackets."""
-        self.top = None
+        self.open: list[tuple[str, int]] = []
         self.beginning_missing = False
+        self._counts = dict.fromkeys(OPENER.values(), 0)
 
-    def open(self, bracket: str, position: int) -> None:
-        """Push an opening bracket."""
-        depth, kinds = (self.top.depth, self.top.kinds) if self.top else (0, 0)
-        self.top = OpenBracket(self.top, bracket, position, depth + 1, kinds | BIT[bracket])
+    def push(self, bracket: str, position: int) -> None:
+        """Add an opening bracket."""
+        self.open.append((bracket, position))
+        self._counts[bracket] += 1
 
     def close(self, bracket: str, position: int) -> Defect | None:
-        """Pop the match of a closing bracket, and return any error.
+        """Remove the match of a closing bracket, and return any error.
 
         A closing bracket whose match is not on top also closes all brackets above the match. One without a match
         changes nothing or, if the beginning is missing, closes all brackets.
         """
-        self.top, defect = self._pop(self.top, bracket, position)
-        return defect
-
-    def _pop(self, top: OpenBracket | None, bracket: str, position: int) -> tuple[OpenBracket | None, Defect | None]:
+        opener, top = OPENER[bracket], self.top
         if top is None:
-            return None, None if self.beginning_missing else report_bracket(position, f"{bracket!r} closes nothing")
-        opener = OPENER[bracket]
-        if top.bracket == opener:
-            return top.below, None
-        if not top.kinds & BIT[opener] and not self.beginning_missing:
-            return top, report_bracket(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
-        # Each bracket that is skipped here leaves the stack, so all these loops together take linear time.
-        match: OpenBracket | None = top
-        while match is not None and match.bracket != opener:
-            match = match.below
-        message = f"{top.bracket!r} is not closed before {bracket!r}"
-        return match.below if match else None, report_bracket(top.position, message)
+            return None if self.beginning_missing else report_bracket(position, f"{bracket!r} closes nothing")
+        if not self._counts[opener] and not self.beginning_missing:
+            return report_bracket(position, f"{bracket!r} closes nothing; {top[0]!r} is open")
+        while self.open:
+            closed, _ = self.open.pop()
+            self._counts[closed] -= 1
+            if closed == opener:
+                break
+        return report_bracket(top[1], f"{top[0]!r} is not closed before {bracket!r}") if top[0] != opener else None
 
     def unclosed(self) -> list[Defect]:
         """Return a defect for every bracket that is open, in the order of the text."""
-        found: list[Defect] = []
-        top = self.top
-        while top is not None:
-            found.append(report_bracket(top.position, f"{top.bracket!r} is never closed"))
-            top = top.below
-        return found[::-1]
+        return [report_bracket(position, f"{bracket!r} is never closed") for bracket, position in self.open]
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
@@ -119,7 +91,7 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
         position = match.end() - 1
         count += 1
         if (bracket := text[position]) in "([{":
-            stack.open(bracket, position)
+            stack.push(bracket, position)
         elif defect := stack.close(bracket, position):
             defects.append(defect)
     if not cut:
@@ -135,19 +107,20 @@ _LONGEST_WORD = 64
 """Number of characters in which a word is searched for, so that the time stays linear."""
 
 
-def check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defect | None:
+def check_semicolon(text: str, position: int, open_brackets: Sequence[tuple[str, int]]) -> Defect | None:
     """Look for a sign that a bracket before a semicolon is wrong, in a unit that is cut at its end.
 
     It is a round or square bracket around a statement, or an indented line outside of braces.
     """
-    if top is None:
+    if not open_brackets:
         indented = _INDENTED_LINE.match(text, position + 1)
         return report_bracket(position, "the line after ';' is indented, but no brace is open") if indented else None
-    if top.bracket == "{" and not text[max(0, top.position - 8) : top.position].rstrip().endswith("("):
-        top = top.below
-    if top is None or top.bracket == "{":
+    (bracket, start), *below = open_brackets[:-3:-1]
+    if bracket == "{" and below and not text[max(0, start - 8) : start].rstrip().endswith("("):
+        ((bracket, start),) = below
+    if bracket == "{":
         return None
-    word = _WORD_BEFORE.search(text, max(0, top.position - _LONGEST_WORD), top.position)
-    if top.bracket == "(" and word and _TAKES_STATEMENTS.fullmatch(word[1]):
+    word = _WORD_BEFORE.search(text, max(0, start - _LONGEST_WORD), start)
+    if bracket == "(" and word and _TAKES_STATEMENTS.fullmatch(word[1]):
         return None
-    return report_bracket(top.position, f"{top.bracket!r} is not closed before ';'")
+    return report_bracket(start, f"{bracket!r} is not closed before ';'")

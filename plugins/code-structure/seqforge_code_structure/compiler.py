@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqforge.errors import PluginError
-from seqforge_code_structure.identifiers.compiled_code import blank
+from seqforge_code_structure.compiled_code import blank
 
 SECONDS = 5
 """Limit of processor time for one text, in seconds. The limit of elapsed time is twice as long."""

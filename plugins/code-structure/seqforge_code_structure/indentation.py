@@ -14,17 +14,15 @@ The unit is 1 to 8 columns: the most frequent distance. A column counts as the n
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tree_sitter import Node, QueryCursor
+from tree_sitter import Node
 
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.identifiers.reading import UnitNames
-from seqforge_code_structure.syntax import read_query
+from seqforge_code_structure.syntax import Captures, order_captures
 
-_QUERY = read_query("indentation.scm")
 _SPACES = re.compile(r"[ \t]*+")
 _CALL_OF_MACRO = re.compile(r"[A-Z][A-Z0-9_]++[ \t]*+[(\n]")
 _TAB = 8
@@ -34,12 +32,19 @@ _LONGEST_INDENTATION = 256
 
 
 class _Block(NamedTuple):
-    """A construct or its block: its end, its kind, the start of its line, and its own position."""
+    """A construct or its body.
+
+    Attributes:
+        stop: Its end.
+        kind: Its kind.
+        place: Position on the line that the indentation of its lines is compared with.
+        checked: Whether the lines inside it are checked.
+    """
 
     stop: int
     kind: str
-    line: int
-    position: int
+    place: int
+    checked: bool
 
 
 class Line(NamedTuple):
@@ -50,7 +55,8 @@ class Line(NamedTuple):
         length: Number of tabs and spaces at its beginning.
         column: Column after these.
         construct: Start of the line of its construct.
-        block: Position of its block.
+        base: Column of that line after its tabs and spaces.
+        body: Position of the body that contains it.
         least: Smallest correct number of units to the right of the construct.
         most: Largest correct number.
     """
@@ -59,7 +65,8 @@ class Line(NamedTuple):
     length: int
     column: int
     construct: int
-    block: int
+    base: int
+    body: int
     least: int
     most: int
 
@@ -81,28 +88,26 @@ class IndentationAnalysis:
     defects: list[Defect] = field(default_factory=list[Defect])
 
 
-def analyze_indentation(text: str, units: Sequence[UnitNames]) -> IndentationAnalysis:
-    """Check the lines of the units of a text."""
-    lines = [line for unit in units for line in _find_lines(text, unit)]
-    distances = [line.column - _measure(text, line.construct)[1] for line in lines]
-    counts = Counter(found for found, line in zip(distances, lines, strict=True) if line.most and 0 < found <= _TAB)
-    unit = max(counts, key=lambda found: (counts[found], found), default=_TAB)
-    columns: dict[int, set[int]] = {}
-    statements = Counter(line.block for line in lines if line.most)
-    for found, line in zip(distances, lines, strict=True):
+def analyze_indentation(found: Iterable[Line]) -> IndentationAnalysis:
+    """Check the lines of a text, from `find_lines` for each of its units."""
+    lines = sorted(found)
+    distances = Counter(line.column - line.base for line in lines if line.most)
+    unit = max(range(1, _TAB + 1), key=lambda distance: (distances[distance], distance)) if distances else _TAB
+    bodies: dict[int, list[int]] = {}
+    for line in lines:
         if line.most:
-            columns.setdefault(line.block, set()).add(found)
+            bodies.setdefault(line.body, []).append(line.column - line.base)
     aligned = {
-        block
-        for block, found in columns.items()
-        if len(found) == 1 and min(found) > 0 and (min(found) <= 2 * unit or statements[block] > 1)
+        body
+        for body, columns in bodies.items()
+        if min(columns) == max(columns) > 0 and (columns[0] <= 2 * unit or len(columns) > 1)
     }
     analysis = IndentationAnalysis(unit, len(lines), len(lines))
     corrected: dict[int, int] = {}
     for line in lines:
-        base = corrected.get(line.construct, _measure(text, line.construct)[1])
+        base = corrected.get(line.construct, line.base)
         level, rest = divmod(2 * (line.column - base) + unit, 2 * unit)
-        if (rest > 0 and line.least <= level <= line.most) or (line.most and line.block in aligned):
+        if (rest > 0 and line.least <= level <= line.most) or (line.most and line.body in aligned):
             continue
         corrected[line.start] = base + line.least * unit
         analysis.agreeing -= 1
@@ -116,52 +121,54 @@ def analyze_indentation(text: str, units: Sequence[UnitNames]) -> IndentationAna
     return analysis
 
 
-def _find_lines(text: str, unit: UnitNames) -> Iterator[Line]:
-    if unit.tree is None:
-        return
-    captures = QueryCursor(_QUERY).captures(unit.tree.root_node)
-    order = ("line", "end", "construct", "unchecked", "block")
-    found = [(node, capture) for capture in order for node in captures.get(capture, ())]
-    open_: list[_Block] = []
-    for node, capture in sorted(found, key=lambda each: (each[0].start_byte, -each[0].end_byte, order.index(each[1]))):
-        start, stop = unit.start + node.start_byte, unit.start + node.end_byte
-        while open_ and open_[-1].stop <= start:
-            open_.pop()
-        line = text.rfind("\n", 0, start) + 1
-        begins = text[line : min(start, line + _LONGEST_INDENTATION)].isspace() or line == start
-        if capture in ("construct", "unchecked") or (capture == "block" and node.type == "case_statement"):
-            open_.append(_Block(stop, node.type if capture != "unchecked" else capture, line, start))
-        elif capture == "block":
-            around = open_[-1] if open_ else None
-            nested = around is None or around.kind in ("compound_statement", "case_statement")
-            kind = "switch_body" if around and around.kind == "switch_statement" else "statement" if nested else "block"
-            open_.append(
-                _Block(
-                    stop,
-                    node.type if kind == "block" else kind,
-                    line if begins or around is None else around.line,
-                    start,
-                )
-            )
-        elif begins and start < stop and open_ and node.type not in ("labeled_statement", "ERROR"):
-            if any(each.kind == "unchecked" for each in open_):
-                continue
-            yield _describe(text, line, start, node, capture, open_[-1])
+def find_lines(text: str, captures: Captures) -> Iterator[Line]:
+    """Yield the lines of a unit, from the nodes that the query finds in its tree."""
+    unchecked = {node.id for node in captures.get("unchecked", ())}
+    around: list[_Block] = []
+    for start, negative_stop, capture, node in order_captures(captures, ("construct", "body")):
+        while around and around[-1].stop <= start:
+            around.pop()
+        outer = around[-1] if around else _Block(0, "compound_statement", start, checked=True)
+        kind, place, checked = node.type, start, outer.checked and node.id not in unchecked
+        if capture == "body" and kind != "case_statement":
+            if outer.kind == "switch_statement":
+                kind = "switch_body"
+            elif outer.kind in ("compound_statement", "case_statement"):
+                kind = "statement"
+            if _find_indentation(text, start) is None:
+                place = outer.place
+        around.append(_Block(-negative_stop, kind, place, checked))
+        if capture == "body" and checked:
+            yield from _find_lines_of_body(text, node, kind, place)
 
 
-def _describe(text: str, line: int, start: int, node: Node, capture: str, block: _Block) -> Line:
-    optional = (
-        block.kind == "statement"
-        or node.type in ("compound_statement", "case_statement")
-        or (block.kind == "case_statement" and node.type == "break_statement")
-        or (block.kind == "switch_body" and _CALL_OF_MACRO.match(text, start) is not None)
-    )
-    least, most = (0, 0) if capture == "end" else (int(not optional), 1)
-    length, column = _measure(text, line)
-    return Line(line, length, column, block.line, block.position, least, most)
+def _find_lines_of_body(text: str, body: Node, block: str, place: int) -> Iterator[Line]:
+    construct, start_of_body = text.rfind("\n", 0, place) + 1, body.start_byte
+    spaces = _SPACES.match(text, construct, construct + _LONGEST_INDENTATION)
+    base = len(spaces[0].expandtabs(_TAB)) if spaces else 0
+    for node in body.children:
+        start, kind = node.start_byte, node.type
+        indentation = _find_indentation(text, start)
+        if indentation is None or not (node.is_named or kind == "}") or start == node.end_byte:
+            continue
+        if kind in ("labeled_statement", "ERROR"):
+            continue
+        optional = (
+            block == "statement"
+            or kind in ("compound_statement", "case_statement")
+            or (block == "case_statement" and kind == "break_statement")
+            or (block == "switch_body" and _CALL_OF_MACRO.match(text, start) is not None)
+        )
+        least, most = (0, 0) if kind == "}" else (int(not optional), 1)
+        length, column = len(indentation), len(indentation.expandtabs(_TAB))
+        yield Line(start - length, length, column, construct, base, start_of_body, least, most)
 
 
-def _measure(text: str, line: int) -> tuple[int, int]:
-    """Return the number of spaces and tabs at the beginning of a line, and the column after them."""
-    spaces = _SPACES.match(text, line, line + _LONGEST_INDENTATION)
-    return (len(spaces[0]), len(spaces[0].expandtabs(_TAB))) if spaces else (0, 0)
+def _find_indentation(text: str, start: int) -> str | None:
+    """Return the spaces before a position on its line, or None if there is other text, or very many."""
+    first = max(0, start - _LONGEST_INDENTATION)
+    line = text.rfind("\n", first, start) + 1
+    if not line and first:
+        return None
+    spaces = text[line:start]
+    return spaces if not spaces or spaces.isspace() else None

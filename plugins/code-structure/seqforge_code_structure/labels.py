@@ -1,6 +1,6 @@
-"""The corpus `c-characters`, which labels every character of C with a class, by tokens that cover a text without gaps.
+"""The corpus `c-characters`, which labels every character of C with a class.
 
-The lexer does not evaluate declarations. It classifies as types: those of C, those of Linux such as `u32` and `__le16`,
+Declarations are not evaluated. It classifies as types: those of C, those of Linux such as `u32` and `__le16`,
 any word that ends in `_t`, and the word after `struct`, `union` or `enum`.
 """
 
@@ -17,18 +17,7 @@ from pydantic import Field, PositiveInt
 
 from seqforge.data.splits import hash_to_unit_interval
 from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
-from seqforge_code_structure.structure import (
-    CHARACTER,
-    COMMENT,
-    DIRECTIVE,
-    ESCAPE,
-    LINE_COMMENT,
-    STRING,
-    UNTERMINATED_COMMENT,
-    UNTERMINATED_STRING,
-    TokenKind,
-    scan_directive,
-)
+from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, TokenKind, scan_directive, scan_literals
 
 _FORMAT = 1
 """Version of the examples. Increase it when the same source and options yield different examples."""
@@ -53,14 +42,9 @@ CLASSES = tuple(label.name.lower() for label in Class)
 """Names of the classes, by number."""
 
 
-Token = tuple[Class, int, int]
-"""A token of a text: the class of its characters, the position of the first one, and that after the last one."""
-
-_TOKEN = re.compile(
-    rf"(?:(?P<first>\A{DIRECTIVE})|(?P<directive>(?<=\n){DIRECTIVE})"
-    rf"|(?P<comment>{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT})"
-    rf"|(?P<string>{STRING}|{CHARACTER}|{UNTERMINATED_STRING}|')"
-    rf"|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<word>[^\W\d]\w*+)|(?P<other>{ESCAPE}|\n|[^\S\n]++|[\s\S]))"
+_WORD = re.compile(
+    rf"(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<tag>\b(?:struct|union|enum)\b)(?:\s++|{COMMENT}|{LINE_COMMENT})*+"
+    r"(?P<tagged>[^\W\d]\w*+)?|(?P<word>[^\W\d]\w*+)"
 )
 _TYPES_OF_C_AND_LINUX = """
     void char short int long float double signed unsigned _Bool bool _Complex FILE uint ulong ushort
@@ -75,58 +59,51 @@ _KEYWORDS_OF_C_AND_GCC = """
     __asm__ __attribute__ __const__ __inline __inline__ __restrict __typeof__ __volatile__
 """
 _TYPES = frozenset(_TYPES_OF_C_AND_LINUX.split())
-_TAGS = frozenset({"struct", "union", "enum"})
 _KEYWORDS = frozenset(_KEYWORDS_OF_C_AND_GCC.split())
-_COMMENTS = (TokenKind.COMMENT, TokenKind.LINE_COMMENT, TokenKind.UNTERMINATED_COMMENT)
-_CLASS_OF_GROUP = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMBER, "other": Class.OTHER}
+_CLASSES_OF_TOKENS: dict[int, Class] = {
+    TokenKind.COMMENT: Class.COMMENT,
+    TokenKind.LINE_COMMENT: Class.COMMENT,
+    TokenKind.UNTERMINATED_COMMENT: Class.COMMENT,
+    TokenKind.STRING: Class.STRING,
+    TokenKind.CHARACTER: Class.STRING,
+    TokenKind.UNTERMINATED_STRING: Class.STRING,
+    TokenKind.UNTERMINATED_CHARACTER: Class.STRING,
+}
+_DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
 
 
 def label_characters(text: str) -> NDArray[np.uint8]:
-    """Return the label of every character of a text, an index into `CLASSES`, `[length]`."""
-    kinds: list[int] = []
-    lengths: list[int] = []
-    for kind, start, stop in tokenize(text):
-        kinds.append(kind)
-        lengths.append(stop - start)
-    return np.repeat(np.array(kinds, dtype=np.uint8), np.array(lengths, dtype=np.int64))
+    """Return the label of every character of a text, an index into `CLASSES`, `[length]`, in linear time."""
+    labels = bytearray(len(text))
 
+    def label(start: int, stop: int, found: Class) -> None:
+        labels[start:stop] = found.to_bytes() * (stop - start)
 
-def tokenize(text: str) -> Iterator[Token]:
-    """Yield the tokens of a text without gaps, in linear time. White space has the class `OTHER`."""
-    after_tag = False
-    for match in _TOKEN.finditer(text):
-        name = match.lastgroup or "other"
-        start, stop = match.span()
-        if name == "word":
-            kind = _classify_word(match[0], after_tag)
-            after_tag = match[0] in _TAGS
-            yield kind, start, stop
-        elif name in ("first", "directive"):
-            yield from _tokenize_directive(text, start, stop)
-        else:
-            after_tag &= name == "comment" or match[0].isspace()
-            yield _CLASS_OF_GROUP[name], start, stop
-
-
-def _classify_word(word: str, after_tag: bool) -> Class:
-    if word in _KEYWORDS:
-        return Class.KEYWORD
-    if after_tag or word in _TYPES or word.endswith("_t"):
-        return Class.TYPE
-    return Class.IDENTIFIER
-
-
-def _tokenize_directive(text: str, start: int, stop: int) -> Iterator[Token]:
-    position = start
-    for match in scan_directive(text, start, stop):
-        kind = match.lastindex
-        if kind in _COMMENTS and kind is not None:
-            if position < match.start(kind):
-                yield Class.PREPROCESSOR, position, match.start(kind)
-            position = match.end()
-            yield Class.COMMENT, match.start(kind), position
-    if position < stop:
-        yield Class.PREPROCESSOR, position, stop
+    for match in scan_literals(text):
+        kind = match.lastindex or int(TokenKind.END)
+        start, stop = match.span(kind)
+        if kind in _DIRECTIVES:
+            start += kind == TokenKind.DIRECTIVE  # after the line break before it
+            label(start, stop, Class.PREPROCESSOR)
+            for inside in scan_directive(text, start, stop):
+                number = inside.lastindex or int(TokenKind.END)
+                if _CLASSES_OF_TOKENS.get(number) == Class.COMMENT:
+                    label(*inside.span(number), Class.COMMENT)
+        elif kind in _CLASSES_OF_TOKENS:
+            label(start, stop, _CLASSES_OF_TOKENS[kind])
+    for match in _WORD.finditer(text):
+        if labels[match.start()] != Class.OTHER:
+            continue
+        if match["tag"]:
+            label(*match.span("tag"), Class.KEYWORD)
+        word = match["tagged"] or match["word"]
+        if word:
+            is_type = match["tagged"] or word in _TYPES or word.endswith("_t")
+            found = Class.KEYWORD if word in _KEYWORDS else Class.TYPE if is_type else Class.IDENTIFIER
+            label(match.end() - len(word), match.end(), found)
+        elif match["number"]:
+            label(*match.span(), Class.NUMBER)
+    return np.frombuffer(labels, dtype=np.uint8)
 
 
 class LabelledCharacters(LabelledCorpus):

@@ -25,7 +25,6 @@ _REST_OF_DIRECTIVE = (
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
 """A directive from the start of its line to its end, with continuation lines."""
 
-_SIMPLE = r"""[^\n/"'()\[\]{};\\]*+"""
 _LONGEST_CHARACTER = 12
 """Length of a literal such as `'\\U0001F600'`, without its closing quotation mark."""
 
@@ -54,14 +53,12 @@ class TokenKind(IntEnum):
 
 
 @cache
-def _pattern(directives: bool = True, pairs: bool = False, brackets: bool = True) -> re.Pattern[str]:
+def _pattern(directives: bool = True, brackets: bool = True) -> re.Pattern[str]:
     """Compile the pattern of some tokens when it is first needed."""
     tokens = r"()\[\]{};" if brackets else ""
     between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
     if directives:
         between += r"(?![ \t]*+\#)"
-    if pairs:
-        between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]|(?<!\n)\{{{_SIMPLE}\}}(?=,)"
     between += ")*+"
     never = r"(?!)"
     return re.compile(
@@ -78,15 +75,6 @@ def scan_text(text: str) -> Iterator[re.Match[str]]:
     which may occur twice.
     """
     return _pattern().finditer(text)
-
-
-def scan_outline(text: str) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_text` does, but skip pairs of brackets on one line with no others inside.
-
-    The brackets that are skipped before a token are in the text of its match. Braces are skipped if a comma follows
-    them and the first one is not in column 0, as in tables. No unit, and no line of a statement, begins or ends there.
-    """
-    return _pattern(pairs=True).finditer(text)
 
 
 def scan_literals(text: str) -> Iterator[re.Match[str]]:

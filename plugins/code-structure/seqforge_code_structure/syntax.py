@@ -1,11 +1,16 @@
 """The grammar of C, queries of its syntax trees, and their nodes."""
 
+from collections.abc import Iterable
 from importlib import resources
+from operator import itemgetter
 
 import tree_sitter_c
 from tree_sitter import Language, Node, Query, QueryCursor
 
 LANGUAGE = Language(tree_sitter_c.language())
+
+Captures = dict[str, list[Node]]
+"""The nodes that a query finds, by the name of their capture."""
 
 
 def read_query(name: str) -> Query:
@@ -14,14 +19,33 @@ def read_query(name: str) -> Query:
     return Query(LANGUAGE, content)
 
 
-def find_captures(query: Query, root: Node) -> list[tuple[Node, str]]:
-    """Return the nodes that a query captures in the order of the text, each with its last capture in the query."""
-    captures = QueryCursor(query).captures(root)
-    found: dict[int, tuple[Node, str]] = {}
-    for capture in map(query.capture_name, range(query.capture_count)):
-        for node in captures.get(capture, ()):
-            found[node.id] = node, capture
-    return sorted(found.values(), key=lambda each: (each[0].start_byte, -each[0].end_byte))
+_UNIT = read_query("unit.scm")
+
+
+def find_captures(root: Node, query: Query = _UNIT) -> Captures:
+    """Return the nodes that a query finds in a tree, by default those that the analyses of a unit read."""
+    return QueryCursor(query).captures(root)
+
+
+def list_names(query: Query = _UNIT) -> list[str]:
+    """Return the names of the captures of a query."""
+    return [query.capture_name(number) for number in range(query.capture_count)]
+
+
+def order_captures(captures: Captures, names: Iterable[str]) -> list[tuple[int, int, str, Node]]:
+    """Return the nodes of some captures in the order of the text, each with the last of its captures.
+
+    Args:
+        captures: The nodes by capture.
+        names: Names of the captures.
+
+    Returns:
+        For each node its start, its negative end, so that a node is before those inside it, its capture, and the node.
+    """
+    found = {
+        node.id: (node.start_byte, -node.end_byte, name, node) for name in names for node in captures.get(name, ())
+    }
+    return sorted(found.values(), key=itemgetter(0, 1))
 
 
 def text_of(node: Node) -> str:

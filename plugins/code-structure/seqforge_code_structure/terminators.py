@@ -1,24 +1,25 @@
 """Find comments, strings and character literals that are not closed, and each `*/` that closes no comment.
 
 A comment extends to the next `*/`, however far away. A `/*` inside a comment is therefore the sign of a missing end.
-Compilers warn about it, and it does not occur in Linux. Code that is not compiled (see `conditions`) is
+Compilers warn about it, and it does not occur in Linux. Code that is not compiled (see `compiled_code`) is
 ignored.
 """
 
 import re
 from collections import Counter
+from operator import itemgetter
 from typing import NamedTuple
 
-from seqforge_code_structure.conditions import Conditions
+from seqforge_code_structure.compiled_code import read_code
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_directive, scan_literals
+from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_directive
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
 _PROSE = frozenset({"error", "warning", "pragma", "include"})
 """Directives whose text is not C."""
 
-_RULES = {
+_RULES: dict[int, str] = {
     TokenKind.COMMENT: "comment",
     TokenKind.UNTERMINATED_COMMENT: "comment",
     TokenKind.STRING: "string",
@@ -46,37 +47,27 @@ class TerminatorAnalysis(NamedTuple):
 
 def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAnalysis:
     """Find comments and literals that are not closed, in linear time. A missing end of the text may cut the last."""
+    code = read_code(text)
+    tokens = list(code.tokens)
+    for start, stop, name, compiled, _ in code.directives:
+        if compiled and name not in _PROSE and _QUOTES_OR_COMMENTS.search(text, start, stop):
+            for match in scan_directive(text, start, stop):
+                kind = match.lastindex or int(TokenKind.END)
+                tokens.append((kind, *match.span(kind)))
     analysis = TerminatorAnalysis(Counter(), Counter(), [])
-    conditions = Conditions()
-    for match in scan_literals(text):
-        kind = TokenKind(match.lastindex or TokenKind.END)
-        if kind is TokenKind.END:
-            break
-        if kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE):
-            start, stop = match.start(kind), match.end()
-            prose = conditions.follow(text, start, stop) in _PROSE
-            if not prose and conditions.compiled and _QUOTES_OR_COMMENTS.search(text, start, stop):
-                for inner in scan_directive(text, start, stop):
-                    _count(analysis, text, inner, end_missing)
-        elif conditions.compiled:
-            _count(analysis, text, match, end_missing)
+    for kind, start, stop in sorted(tokens, key=itemgetter(1)):
+        if not (rule := _RULES.get(kind)):
+            continue
+        analysis.total[rule] += 1
+        if message := _describe_error(text, kind, start, stop, end_missing):
+            analysis.wrong[rule] += 1
+            if len(analysis.defects) < MOST_DEFECTS:
+                length = 1 if kind == TokenKind.UNTERMINATED_CHARACTER else 2 if rule != "string" else stop - start
+                analysis.defects.append(Defect(start, start + length, rule, message))
     return analysis
 
 
-def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_missing: bool) -> None:
-    kind = TokenKind(match.lastindex or TokenKind.END)
-    if not (rule := _RULES.get(kind)):
-        return
-    analysis.total[rule] += 1
-    start, stop = match.span(kind)
-    if message := _describe_error(text, kind, start, stop, end_missing):
-        analysis.wrong[rule] += 1
-        if len(analysis.defects) < MOST_DEFECTS:
-            length = 1 if kind is TokenKind.UNTERMINATED_CHARACTER else 2 if rule != "string" else stop - start
-            analysis.defects.append(Defect(start, start + length, rule, message))
-
-
-def _describe_error(text: str, kind: TokenKind, start: int, stop: int, end_missing: bool) -> str:
+def _describe_error(text: str, kind: int, start: int, stop: int, end_missing: bool) -> str:
     """Return the message for an error, or "" if there is none."""
     cut = end_missing and stop == len(text)
     match kind:

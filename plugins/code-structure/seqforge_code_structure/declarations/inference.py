@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from tree_sitter import Tree
 
+from seqforge_code_structure.compiled_code import blank
 from seqforge_code_structure.compiler import CompilerError, blank_directives, diagnose
 from seqforge_code_structure.declarations.demands import Demands
 from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
-from seqforge_code_structure.identifiers.compiled_code import blank
 from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.identifiers.reading import read_unit
-from seqforge_code_structure.syntax import find_captures, read_query, text_of, walk
+from seqforge_code_structure.syntax import find_captures, list_names, order_captures, read_query, text_of, walk
 
 ROUNDS = 15
 """Largest number of times that a unit is compiled."""
@@ -107,7 +107,7 @@ _TYPES_OF_GCC = ("__auto_type", "_Bool", "__builtin_va_list", "__int128")
 def _read_names(tree: Tree) -> tuple[Guesses, set[str]]:
     """Return the first guesses, of types, records and macros, and the names that the unit defines."""
     found: dict[str, dict[str, None]] = {}
-    for node, capture in find_captures(_NAMES, tree.root_node):
+    for _, _, capture, node in order_captures(find_captures(tree.root_node, _NAMES), list_names(_NAMES)):
         found.setdefault(capture, {})[text_of(node)] = None
     own = {*_TYPES_OF_GCC, *found.get("typedef", {})}
     guesses = Guesses(texts=_PREDEFINED | dict.fromkeys(found.get("string", {}), '""'))

@@ -16,9 +16,10 @@ _PREDEFINED_NAMES = """
     __func__ __FUNCTION__ __PRETTY_FUNCTION__ true false nullptr errno stdin stdout stderr environ
     optarg optind no_argument required_argument optional_argument asm __asm__ scope
     typeof __typeof__ __typeof typeof_unqual sizeof alignof _Alignof offsetof defined this_module
+    void char short int long float double signed unsigned bool u8 u16 u32 u64 s8 s16 s32 s64
 """
 PREDEFINED = frozenset(_PREDEFINED_NAMES.split())
-"""Names that C, its compilers, its library or the kernel define, and that no file declares."""
+"""Names that C, its compilers, its library or the kernel define, and that no file declares. Macros take types."""
 
 FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
@@ -46,7 +47,7 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
         undefined = context.is_undefined(use, local)
         broken = {
             "undefined-name": undefined,
-            "novel-name": context.is_novel(use),
+            "novel-name": context.is_novel(use.name),
             "undefined-return": use.returned and (undefined or context.is_no_known_global(use)),
         }
         for rule in (rule for rule, holds in broken.items() if holds and (rule, use.name) not in seen):
@@ -94,8 +95,11 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
 
 
 def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
-    """Find local variables that are never used."""
+    """Find local variables that are never used. Without a lexicon, any macro of a header may use them."""
     if unit.cut or _has_more_parameters(function):
+        return
+    macros = [use for use in function.free if use.called and is_constant(use.name)]
+    if context.lexicon is None and any(use.name not in context.declared for use in macros):
         return
     for declaration in function.declarations:
         name = declaration.name
@@ -123,7 +127,7 @@ def find_repeated(function: Function, unit: UnitNames, _context: Context) -> Ite
         yield Defect(found.start, found.start + len(found.name), "redeclared-name", f"{found.name!r} is declared twice")
     seen: set[str] = set()
     for name, start in function.label_places:
-        if name in seen:
+        if name in seen and not is_constant(name):  # It may be a macro with several cases.
             yield Defect(start, start + len(name), "duplicate-name", f"label {name!r} is defined twice")
         seen.add(name)
 
@@ -133,7 +137,7 @@ def find_unused_labels(function: Function, unit: UnitNames, context: Context) ->
     may_be_in_header = context.lexicon is None and not context.complete
     if unit.cut or not unit.parses or may_be_in_header:
         return
-    code = unit.code[function.start - unit.start : function.stop - unit.start]
+    code = unit.code[function.start : function.stop]
     words = Counter(_WORD.findall(code))
     for name, start in function.label_places:
         uses = words[name.encode("ascii", "replace")]
@@ -183,9 +187,8 @@ def check_names(
             counts.update({defect.rule for defect in found})
             defects += found
         defects += unit.misplaced
-    hidden = {found.name for unit in units for function in unit.functions for found in function.declarations}
-    hidden.update(name for unit in units for name in unit.macros.by_name)
-    return counts, sorted([*defects, *find_wrong_calls([unit.calls for unit in units], hidden)])
+    hidden = context.locals | context.macros.by_name.keys()
+    return counts, sorted([*defects, *find_wrong_calls(units, hidden)])
 
 
 def count_cases(counts: Counter[str], rule: str) -> int:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seqforge_code_structure.identifiers.evidence import find_local_names
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
@@ -16,6 +16,9 @@ FEWEST_FILES = 100
 
 GLOBAL_UNDERSCORES = 2
 """Smallest number of underscores of an unknown name that is probably that of a global variable."""
+
+FEW_UNKNOWN = 2
+"""Largest number of variables that are undeclared and unknown in a text that declares all its names."""
 
 _COUNTER = re.compile(
     r"(?:(?:unsigned|signed|long|short|int|char|bool|s?size_t|[us](?:8|16|32|64))\s+)+[^(=]*=\s*-?\d[^(]*"
@@ -31,7 +34,8 @@ class Context:
         lexicon: Lexicon of the training text. If it is None, only a strict check finds undefined names.
         strict: Whether every name must be declared by the text, except names of called functions and constants.
         whole: Whether the text is a whole file, which contains the declarations of its own global names.
-        complete: Whether it is whole and includes no headers, which could declare other names.
+        complete: Whether it is whole and seems to declare all its names: it includes no headers, and few of the names
+            that its functions use are undeclared and unknown.
         declared: Names that the text declares outside of functions.
         locals: Names that functions of the text declare.
         macros: Macros of the text.
@@ -61,12 +65,19 @@ class Context:
             strict: Whether every name must be declared by the text, except names of called functions and constants.
             whole: Whether the text is a whole file.
         """
-        context = cls(lexicon, strict, whole, whole and not any(unit.includes for unit in units))
+        context = cls(lexicon, strict, whole)
         for unit in units:
             context._add(unit)
         for macro in context.macros.by_name.values():
             context.declared.update(macro.declared)
-        return context
+        complete = whole and not any(unit.includes for unit in units) and context._declares_most(units)
+        return replace(context, complete=complete)
+
+    def _declares_most(self, units: Sequence[UnitNames]) -> bool:
+        """Return whether few variables are undeclared and unknown. A file that another one includes has many."""
+        used = {use.name for unit in units for function in unit.functions for use in function.free if not use.called}
+        unknown = {name for name in used - self.declared if not is_constant(name) and self.is_novel(name)}
+        return len(unknown) <= FEW_UNKNOWN
 
     def _add(self, unit: UnitNames) -> None:
         """Add the names of a unit."""
@@ -112,11 +123,11 @@ class Context:
             return name in local
         if lexicon.must_be_declared(name, argument=bool(use.callee), whole=self.whole):
             return True
-        return self.complete and self.is_novel(use)
+        return self.complete and self.is_novel(name)
 
-    def is_novel(self, use: NameUse) -> bool:
+    def is_novel(self, name: str) -> bool:
         """Return whether the training text does not contain a name. Correct code has such names, too."""
-        return self.lexicon is not None and not self.lexicon.has(use.name, Flag.VARIABLE)
+        return self.lexicon is not None and not self.lexicon.has(name, Flag.VARIABLE)
 
     def is_no_known_global(self, use: NameUse) -> bool:
         """Return whether a name that is returned alone cannot be a global one: it is local, or short and unknown."""

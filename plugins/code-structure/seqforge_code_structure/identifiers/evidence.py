@@ -16,6 +16,7 @@ from seqforge_code_structure.identifiers.reading import UnitNames
 LONGEST_NAME = 20
 """Number of characters of a name from which its length is no further evidence."""
 
+_ASSIGNMENT = re.compile(rb"\s*+(?:[-+|&^*/%]|<<|>>)?+=(?!=)")
 _BEFORE_STATEMENT = (b"", b";", b"{", b"}", b")", b":")
 
 
@@ -85,7 +86,7 @@ def collect_evidence(
     function_evidence = {"always": 1, "unused": unused, "only_assigned": only_assigned}
     return {
         name: function_evidence
-        | _describe(name, {use.access for use in found}, lexicon)
+        | _describe(name, {_find_access(use, unit.code) for use in found if unit.parses}, lexicon)
         | _find_siblings(name, unit, called, others, defined)
         for name, found in uses.items()
     }
@@ -106,6 +107,18 @@ def _describe(name: str, accesses: Container[str], lexicon: Lexicon) -> Evidence
     }
 
 
+def _find_access(use: NameUse, code: bytes) -> str:
+    """Return the access to a name, from the symbols next to it: one of `WEIGHTS`, or `value`."""
+    start, stop = use.start, use.start + len(use.name)
+    if code[start - 1 : start] == b"&":
+        return "address"
+    if code[stop : stop + 2] == b"->":
+        return "pointer"
+    if code[stop : stop + 1] == b"[":
+        return "element"
+    return "assigned" if _ASSIGNMENT.match(code, stop) else "value"
+
+
 def _first_word(name: str) -> str:
     return name.partition("_")[0]
 
@@ -117,7 +130,7 @@ def _find_siblings(
     word = _first_word(name)
     undeclared = any(word == first and other != name for first, other in others)
     by_call = undeclared and word in called
-    declared = word in defined or (word not in ("", name) and _has_word(word, unit.code))
+    declared = word in defined or (word not in ("", name) and _has_word(word, unit))
     return {
         "sibling": undeclared and not by_call,
         "called_sibling": by_call,
@@ -125,10 +138,11 @@ def _find_siblings(
     }
 
 
-def _has_word(word: str, code: bytes) -> bool:
-    """Return whether the name of a structure, or a constant in capitals, begins with a word."""
+def _has_word(word: str, unit: UnitNames) -> bool:
+    """Return whether the name of a structure, or a constant in capitals, begins with a word in a unit."""
     key, capitals = re.escape(word.encode()), re.escape(word.upper().encode())
-    return re.search(rb"\bstruct " + key + rb"(?:_|\b)|\b" + capitals + rb"_", code) is not None
+    pattern = re.compile(rb"\bstruct " + key + rb"(?:_|\b)|\b" + capitals + rb"_")
+    return pattern.search(unit.code, unit.start, unit.stop) is not None
 
 
 def _has_unused(function: Function, unit: UnitNames) -> bool:
@@ -140,20 +154,17 @@ def _has_unused(function: Function, unit: UnitNames) -> bool:
 def _has_only_assigned(function: Function, unit: UnitNames) -> bool:
     """Return whether a function has a variable that it assigns and never reads."""
     return any(
-        found.variable and found.used and _is_only_assigned(found, unit.code, unit.start, function.stop)
+        found.variable and found.used and _is_only_assigned(found, unit.code, function.stop)
         for found in function.declarations
     )
 
 
-def _is_only_assigned(declaration: Declaration, code: bytes, offset: int, stop: int) -> bool:
-    """Return whether every use of a variable is the left side of an assignment that is a statement.
-
-    The code of a unit has a byte for each character, so positions in the text are valid in it, less the offset.
-    """
+def _is_only_assigned(declaration: Declaration, code: bytes, stop: int) -> bool:
+    """Return whether every use of a variable is the left side of an assignment that is a statement."""
     pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode("ascii", "replace") + rb"\b(\s*+=(?!=))?+")
-    start = declaration.start + len(declaration.name) - offset
+    start = declaration.start + len(declaration.name)
     assigned = False
-    for use in pattern.finditer(code, start, stop - offset):
+    for use in pattern.finditer(code, start, stop):
         before = code[code.rfind(b"\n", 0, use.start()) + 1 : use.start()].rstrip()
         assigned = use[1] is not None and before[-1:] in _BEFORE_STATEMENT
         if not assigned:

@@ -1,6 +1,7 @@
 """Names and scopes: the declarations of functions, and their uses of names that they do not declare."""
 
 import re
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,9 +36,6 @@ class NameUse(NamedTuple):
         alone: Whether the name is the whole expression of the `return`.
         callee: Name of the function or macro of which the name is a whole argument, or "". The macro may be a loop.
         argument: Index of this argument.
-        access: `address` if its address is taken, `element` if an element of it is used, `pointer` if a member of the
-            structure to which it points is used, `assigned` if it is assigned, otherwise `value`; or "" for constants,
-            and in a unit with syntax errors.
     """
 
     name: str
@@ -47,7 +45,22 @@ class NameUse(NamedTuple):
     alone: bool = False
     callee: str = ""
     argument: int = 0
-    access: str = ""
+
+
+class Call(NamedTuple):
+    """A call of a function by its name.
+
+    Attributes:
+        name: Name of the called function.
+        start: Position of the name in the text.
+        stop: Position after the arguments.
+        arguments: Number of arguments.
+    """
+
+    name: str
+    start: int
+    stop: int
+    arguments: int
 
 
 @dataclass(slots=True)
@@ -106,15 +119,17 @@ class Scopes:
         declared: Names that are declared outside of functions.
         function: The open function, or None.
         visible: The innermost declaration of each name that the open scopes of a function declare.
+        stop: End of the innermost open scope.
     """
 
-    __slots__ = ("_around", "_hidden", "declared", "function", "functions", "visible")
+    __slots__ = ("_around", "_hidden", "declared", "function", "functions", "stop", "visible")
 
     def __init__(self) -> None:
         self.functions: list[Function] = []
         self.declared: set[str] = set()
         self.function: Function | None = None
         self.visible: dict[str, Declaration] = {}
+        self.stop = sys.maxsize
         self._hidden: list[tuple[int, list[tuple[str, Declaration | None]]]] = []
         """For each open scope, its end, and the names that it declares with the declarations that they hide."""
         self._around = 0
@@ -123,6 +138,7 @@ class Scopes:
     def open(self, stop: int) -> None:
         """Open a scope that ends at a position."""
         self._hidden.append((stop, []))
+        self.stop = stop
 
     def open_function(self, start: int, stop: int) -> None:
         """Open the scope of a function. A nested function belongs to the function around it."""
@@ -142,6 +158,7 @@ class Scopes:
                     self.visible[name] = before
             if len(self._hidden) == self._around:
                 self.function = None
+        self.stop = self._hidden[-1][0] if self._hidden else sys.maxsize
 
     def use(self, name: str) -> bool:
         """Mark the variable of a name as used, and return whether there is one."""

@@ -20,10 +20,10 @@ of calls at the top level, and elements of an initializer that is in another fil
 import re
 from functools import cache, lru_cache
 
-from tree_sitter import LogType, Parser, Point, Tree
+from tree_sitter import LogType, Parser, Point, Range, Tree
 
-from seqforge_code_structure.identifiers.compiled_code import blank
-from seqforge_code_structure.identifiers.rewriting import ARGUMENTS, RULES_FOR_ALL_CODE, rewrite
+from seqforge_code_structure.compiled_code import blank
+from seqforge_code_structure.identifiers.rewriting import ARGUMENTS, repair, rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 
 FEWEST_REPORTS = 1_000
@@ -91,13 +91,19 @@ class Work:
         self.errors += message.startswith("detect_error")
 
 
-def parse_code(code: bytes) -> Tree | None:
-    """Parse code as it is. Return None if the parser needs too many operations."""
-    parser = _create_parser()
+def parse_code(code: bytes, start: int = 0) -> Tree | None:
+    """Parse code as it is. Return None if the parser needs too many operations.
 
-    def read(start: int, _: Point) -> bytes:
+    Args:
+        code: The code.
+        start: Position of its first character in the text, in which the positions of the tree are.
+    """
+    parser = _create_parser()
+    parser.included_ranges = [Range(Point(0, 0), Point(0, 0), start, start + len(code))]
+
+    def read(position: int, _: Point) -> bytes:
         # In pieces, since the text of each node is read in this way, too.
-        return code[start : start + _PIECE]
+        return code[position - start : position - start + _PIECE]
 
     try:
         # The parser reports its progress only if it reads the code from a function.
@@ -109,7 +115,7 @@ def parse_code(code: bytes) -> Tree | None:
         del parser.logger
 
 
-def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[bytes, Tree]:
+def rewrite_and_parse(text: str, code: bytes, start: int, *, always_repair: bool = False) -> tuple[bytes, Tree]:
     """Return the code of a unit as it is parsed, and its syntax tree.
 
     Most code parses without the rules that repair it, and these take longer than the parser.
@@ -117,21 +123,22 @@ def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[
     Args:
         text: The text that contains the unit.
         code: The compiled code of the unit.
-        repair: Whether to apply all rules, also if the code parses without some.
+        start: Position of the unit in the text.
+        always_repair: Whether to apply all rules, also if the code parses without some.
 
     Raises:
         TooMuchWorkError: If the parser needs too many operations.
     """
-    rewritten = rewrite(code, RULES_FOR_ALL_CODE)
-    tree = parse_code(rewritten)
-    if tree and not tree.root_node.has_error and not repair:
+    rewritten = rewrite(code)
+    tree = parse_code(rewritten, start)
+    if tree and not tree.root_node.has_error and not always_repair:
         return rewritten, tree
-    repaired = rewrite(code)
+    repaired = repair(rewritten)
     if repaired != rewritten:
-        tree = parse_code(repaired)
+        tree = parse_code(repaired, start)
     if tree is None or tree.root_node.has_error:
         simpler = remove_opaque_code(repaired, find_macros(text))
-        if simpler != repaired and (other := parse_code(simpler)) and not other.root_node.has_error:
+        if simpler != repaired and (other := parse_code(simpler, start)) and not other.root_node.has_error:
             return simpler, other
     if tree is None:
         raise TooMuchWorkError
@@ -141,6 +148,8 @@ def rewrite_and_parse(text: str, code: bytes, *, repair: bool = False) -> tuple[
 _DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)\(", re.MULTILINE)
 _ELEMENTS = re.compile(rb"\s*+(?:\{|[A-Z_]\w*+\()[\s\S]*,\s*+\Z")
 _ALONE = re.compile(rb"\s*+[A-Za-z_]\w*+[ \t]*+(?P<arguments>" + ARGUMENTS + rb")[;\s]*+")
+_FUNCTION = re.compile(rb"\A\s*+(?:static\s++)?int x\s*+(?P<arguments>" + ARGUMENTS + rb")(?=\s*+\{)")
+"""A function that a macro defines, after the rewriting."""
 _NEXT = re.compile(rb"\s*+[\w{}!~\"]")
 _LONGEST_LINE = 80
 """Number of characters in which the end of a statement is searched for, so that the time stays linear."""
@@ -168,7 +177,7 @@ def remove_opaque_code(code: bytes, macros: re.Pattern[bytes]) -> bytes:
         return blank(code)
     if alone := _ALONE.fullmatch(code):
         return _remove_arguments(alone)
-    return macros.sub(_remove_call, code)
+    return macros.sub(_remove_call, _FUNCTION.sub(_remove_arguments, code))
 
 
 def _remove_call(call: re.Match[bytes]) -> bytes:

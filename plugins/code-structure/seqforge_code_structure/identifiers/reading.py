@@ -1,4 +1,4 @@
-"""Read the names of a unit: extract its compiled code, rewrite and parse it, and resolve its names."""
+"""Read a unit: rewrite and parse its compiled code, resolve its names, and find wrong statements."""
 
 import re
 from collections import Counter
@@ -8,14 +8,15 @@ from functools import lru_cache
 
 from tree_sitter import Tree
 
+from seqforge_code_structure.compiled_code import CompiledCode, keep_brackets, read_code
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
-from seqforge_code_structure.identifiers.calls import Calls, read_calls
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
-from seqforge_code_structure.identifiers.names import Function
+from seqforge_code_structure.identifiers.names import Call, Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
-from seqforge_code_structure.identifiers.resolution import resolve_names
-from seqforge_code_structure.identifiers.statements import CONDITIONAL, read_statements
+from seqforge_code_structure.identifiers.resolution import Resolution
+from seqforge_code_structure.identifiers.statements import read_statements
+from seqforge_code_structure.indentation import Line, find_lines
+from seqforge_code_structure.syntax import Captures, find_captures
 from seqforge_code_structure.units import Unit, split_excerpt
 
 LONGEST_UNIT = 1_000_000
@@ -30,7 +31,6 @@ _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _NAME = re.compile(r"[A-Za-z_]\w*+")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
 _ASCII_WORD = re.compile(rb"(?<![\w.>])(?<!\(\()[A-Za-z_]\w*+")
-_INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b", re.MULTILINE)
 _NOT_CODE = b" \t\n\r\f\v"
 
 
@@ -51,15 +51,17 @@ class UnitNames:
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
         functions: Functions of the unit.
+        lines: Its lines whose indentation is checked.
         misplaced: Errors in statements and declarations, if the unit parses.
-        calls: Calls of functions, and definitions with their numbers of parameters, if the unit parses.
+        calls: Calls of functions, if the unit parses.
+        parameters: Name and number of parameters of each function that it defines; None if it takes any number.
         declared: Names that the unit declares outside of functions, including macros.
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
         macros: Macros that the unit defines.
-        code: Compiled code of the unit, or nothing if it is too long.
-        rewritten: Code after the rewriting of macros.
-        tree: Syntax tree of it, or None if the unit is refused.
+        code: Compiled code of the text.
+        rewritten: Code of the unit after the rewriting of macros.
+        tree: Syntax tree of it, with positions in the text, or None if the unit is refused.
     """
 
     start: int
@@ -74,8 +76,10 @@ class UnitNames:
     characters: int = 0
     unread: int = 0
     functions: list[Function] = field(default_factory=list[Function])
+    lines: list[Line] = field(default_factory=list[Line])
     misplaced: list[Defect] = field(default_factory=list[Defect])
-    calls: Calls = field(default_factory=Calls)
+    calls: list[Call] = field(default_factory=list[Call])
+    parameters: list[tuple[str, int | None]] = field(default_factory=list[tuple[str, int | None]])
     declared: set[str] = field(default_factory=set[str])
     possibly_declared: set[str] = field(default_factory=set[str])
     possibly_used: set[str] = field(default_factory=set[str])
@@ -103,57 +107,73 @@ def read_excerpt(text: str) -> list[UnitNames]:
 
 def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNames:
     """Parse the unit between two positions of a text, and resolve its names. A unit may be `cut` at its end."""
-    if stop - start > LONGEST_UNIT:
-        refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
-        return UnitNames(start, stop, refusal, cut=cut, characters=stop - start)
-    own = text[start:stop]
-    compiled = extract_compiled_code(own)
-    code, dead = compiled.code, compiled.dead
-    unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros, code=code)
+    compiled = read_code(text)
+    code = compiled.code[start:stop]
+    unit = UnitNames(start, stop, cut=cut, code=compiled.code, defines=_looks_like_definition(code))
     unit.shared = not code.lstrip().startswith(b"static")
-    unit.includes = "include" in own and _INCLUDE.search(text, start, stop) is not None
     unit.characters = _count_characters(code)
-    if _is_too_deep(code):
+    for directive in compiled.find_directives(start, stop):
+        unit.includes |= directive.name.startswith("include")
+        if directive.name == "define":
+            unit.macros.read(text, directive.start, directive.stop)
+    if stop - start > LONGEST_UNIT:
+        unit.refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
+    elif _is_too_deep(code):
         unit.refusal = TOO_DEEP
-        return unit
-    try:
-        rewritten, tree = rewrite_and_parse(text, code)
-        names = resolve_names(own, rewritten, start, tree)
-        if names.keyword and not tree.root_node.has_error:
-            # A macro before a statement parses as the type of a variable whose name is a keyword.
-            rewritten, tree = rewrite_and_parse(text, code, repair=True)
-            names = resolve_names(own, rewritten, start, tree)
-    except TooMuchWorkError:
-        unit.refusal = TOO_MUCH_WORK
-        return unit
-    unit.rewritten, unit.tree = rewritten, tree
-    unit.functions = names.scopes.functions
-    unit.declared = names.scopes.declared | compiled.macros.by_name.keys()
-    unit.possibly_declared = find_declared(dead) | names.uncertain
-    unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
-    for function in unit.functions:
-        function.labels.update(_LABEL.findall(dead))
-    _mark_annotated_used(text, unit.functions)
-    if names.error is not None:
-        unit.keyword = names.keyword
-        unit.error = min(start + names.error, stop - 1)
-        unit.unread = sum(_count_characters(code[begin:end]) for begin, end in names.unread)
-        _forgive_errors(unit, code, text, start)
     else:
-        unit.defines = bool(unit.functions)
-        unit.misplaced = read_statements(tree, code, own, start)
-        unit.calls = read_calls(tree, code, rewritten, start)
-        for function in unit.functions:
-            function.repeated = [
-                (first, again)
-                for first, again in function.repeated
-                if not CONDITIONAL.search(text, first.start, again.start)
-            ]
-        _mark_rewritten_used(unit.functions, code, rewritten)
+        try:
+            _read_tree(unit, text, code, compiled)
+        except TooMuchWorkError:
+            unit.refusal = TOO_MUCH_WORK
     return unit
 
 
-def _forgive_errors(unit: UnitNames, code: bytes, text: str, start: int) -> None:
+def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) -> None:
+    """Parse a unit, and add to it what its tree contains.
+
+    Raises:
+        TooMuchWorkError: If the parser needs too many operations.
+    """
+    start, stop = unit.start, unit.stop
+    names, captures = _resolve(unit, text, code)
+    if names.keyword and unit.tree and not unit.tree.root_node.has_error:
+        # A macro before a statement parses as the type of a variable whose name is a keyword.
+        names, captures = _resolve(unit, text, code, always_repair=True)
+    dead = compiled.find_dead(text, start, stop)
+    unit.lines = list(find_lines(text, captures))
+    unit.functions = names.scopes.functions
+    unit.declared = names.scopes.declared | unit.macros.by_name.keys()
+    unit.possibly_declared = names.uncertain.union(_NAME.findall(dead))
+    unit.possibly_used = set(unit.possibly_declared)
+    for function in unit.functions:
+        function.labels |= unit.possibly_declared
+    _mark_annotated_used(text, unit.functions)
+    if names.error is not None:
+        unit.keyword = names.keyword
+        unit.error = min(names.error, stop - 1)
+        unit.unread = sum(_count_characters(compiled.code[begin:end]) for begin, end in names.unread)
+        _forgive_errors(unit, code)
+        return
+    unit.defines = bool(unit.functions)
+    unit.misplaced = read_statements(compiled, captures)
+    unit.calls, unit.parameters = names.calls, names.parameters
+    for function in unit.functions:
+        function.repeated = [
+            (first, again) for first, again in function.repeated if not compiled.has_condition(first.start, again.start)
+        ]
+    _mark_rewritten_used(unit.functions, code, unit.rewritten)
+
+
+def _resolve(unit: UnitNames, text: str, code: bytes, *, always_repair: bool = False) -> tuple[Resolution, Captures]:
+    """Parse the code of a unit, and resolve its names. The last argument is that of `rewrite_and_parse`."""
+    unit.rewritten, unit.tree = rewrite_and_parse(text, code, unit.start, always_repair=always_repair)
+    captures = find_captures(unit.tree.root_node)
+    names = Resolution(text, unit.code)
+    names.resolve(unit.tree.root_node, captures)
+    return names, captures
+
+
+def _forgive_errors(unit: UnitNames, code: bytes) -> None:
     """Forgive what a syntax error may hide.
 
     After a wrong bracket, the scopes of the rest are unreliable. Any name that seems to be declared somewhere in the
@@ -215,12 +235,9 @@ def _count_characters(code: bytes) -> int:
     return len(code.translate(None, _NOT_CODE))
 
 
-_NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
-
-
 def _is_too_deep(code: bytes) -> bool:
     """Return whether brackets nest too deep. Any closing bracket counts as the match of the innermost one."""
-    brackets = code.translate(None, _NO_BRACKETS)
+    brackets = keep_brackets(code)
     if len(brackets) <= DEEPEST_NESTING:
         return False  # as in most units, which need no count
     depth = 0

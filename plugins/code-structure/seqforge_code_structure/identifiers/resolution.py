@@ -1,68 +1,84 @@
 """Resolve the names of a unit in their scopes.
 
-A query of tree-sitter finds the names, and the nodes around them that give them a meaning. `Resolution` visits both in
-the order of the text. In a unit with syntax errors, tree-sitter collects what it cannot parse in nodes of the kind
-ERROR. Their children are names and other tokens, and statements that parse by themselves. The statements are resolved
-as usual. The role of the names is unknown, so they are collected as uncertain.
+`Resolution` visits the names, and the nodes around them that give them a meaning, in the order of the text. In a unit
+with syntax errors, tree-sitter collects what it cannot parse in nodes of the kind ERROR. Their children are names and
+other tokens, and statements that parse by themselves. The statements are resolved as usual. The role of the names is
+unknown, so they are collected as uncertain.
 """
 
 import re
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from tree_sitter import Node, Tree
+from tree_sitter import Node, Query
 
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.identifiers.names import KEYWORDS, NameUse, Scopes, declares_arguments
-from seqforge_code_structure.syntax import find_captures, follow_declarator, read_query
+from seqforge_code_structure.identifiers.names import KEYWORDS, Call, NameUse, Scopes, declares_arguments
+from seqforge_code_structure.syntax import (
+    LANGUAGE,
+    Captures,
+    find_captures,
+    follow_declarator,
+    list_names,
+    order_captures,
+    text_of,
+)
 
-_QUERY = read_query("identifiers/names.scm")
-_NAMES = ("identifier", "type_identifier", "statement_identifier")
+_REGIONS = ("ignored", "macro_declaration", "macro_parameters", "own_parameters", "return", "typedef")
+"""Captures of nodes that give all names inside them a meaning."""
+_KINDS_OF_NAMES = ("identifier", "type_identifier", "statement_identifier")
 _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expression")
 """Kinds of arguments that may begin with a name which a macro takes."""
+_BRACKETS = Query(LANGUAGE, "[(argument_list) (parenthesized_expression)] @brackets")
 _WORD = re.compile(r"\w++")
-_ASSIGNMENT = re.compile(rb"\s*+(?:[-+|&^*/%]|<<|>>)?+=(?!=)")
-_FIRST_ARGUMENT = re.compile(rb"\s*+\(\s*+([A-Za-z_]\w*+)\s*+[,)]")
+_FIRST_ARGUMENT = re.compile(rb"\w*+\s*+\(\s*+([A-Za-z_]\w*+)\s*+[,)]")
 
 
 class _Argument(NamedTuple):
-    """An argument of a call, or of a loop that is a macro."""
+    """An argument of a call, or of a loop that is a macro: what is called, the index of the argument, and its kind."""
 
-    callee: str
-    position: int
-    kind: str
+    callee: str = ""
+    place: int = 0
+    kind: str = ""
 
 
 class Resolution:
     """The names of one unit.
 
     Args:
-        text: The text of the unit.
-        code: Rewritten code of the unit, from which the tree was parsed.
-        offset: Position of the unit in the whole text.
+        text: The text that contains the unit.
+        code: Compiled code of the text.
 
     Attributes:
         scopes: Declarations and uses of the names.
+        calls: Calls of functions.
+        parameters: Name and number of parameters of each defined function; None if it takes any number.
         uncertain: Names whose role is unknown because of syntax errors.
-        error: Position in the unit of the first syntax error, or None.
+        error: Position of the first syntax error, or None.
         keyword: The keyword at this position that the grammar takes for a name, or "".
-        unread: Start and end in the unit of each token outside of all nodes that parse.
+        unread: Start and end of each token outside of all nodes that parse.
     """
 
-    def __init__(self, text: str, code: bytes, offset: int) -> None:
+    def __init__(self, text: str, code: bytes) -> None:
         self.scopes = Scopes()
+        self.calls: list[Call] = []
+        self.parameters: list[tuple[str, int | None]] = []
         self.uncertain: set[str] = set()
         self.error: int | None = None
         self.keyword = ""
         self.unread: list[tuple[int, int]] = []
-        self._text, self._code, self._offset = text, code, offset
-        self._has_error = False
-        self._stops: dict[str, int] = {}
-        """End of the last node of each capture. A position before it is inside of that node."""
-        self._callee = ""
+        self._text, self._code = text, code
+        self._root: Node
+        self._brackets: list[tuple[int, int]] | None = None
+        """Start and end of round brackets, the first one last, from the first that are not over."""
+        self._stops: dict[str, int] = dict.fromkeys(_REGIONS, 0)
+        """End of the last region of each kind. A position before it is inside of the region."""
+        self._callee, self._callee_start = "", 0
         """The function that the next arguments belong to."""
+        self._open_arguments: list[tuple[int, str, Node | None]] = []
+        """For each open list of arguments, its end, what is called, and its node until it is read."""
         self._arguments: dict[int, _Argument] = {}
-        """Arguments of calls by their position."""
+        """Arguments that were read, by their position."""
         self._macro_locals: set[int] = set()
         """Positions of names that a macro declares."""
         self._parameters: dict[int, str] = {}
@@ -70,54 +86,72 @@ class Resolution:
         self._functions: set[int] = set()
         """Positions of the names of these functions."""
 
-    def resolve(self, tree: Tree) -> None:
-        """Visit the names in the syntax tree of the unit."""
-        self._has_error = tree.root_node.has_error
-        self.error = _find_error(tree.root_node)
-        scopes, names, nodes = self.scopes, self.VISITS_OF_NAMES, self.VISITS_OF_NODES
-        for node, capture in find_captures(_QUERY, tree.root_node):
-            start, stop = node.start_byte, node.end_byte
-            scopes.move(start + self._offset)
-            if (visit_name := names.get(capture)) is None:
-                if (visit_node := nodes.get(capture)) is not None:
-                    visit_node(self, node)
-                else:
-                    self._enter(capture, stop)
+    def resolve(self, root: Node, captures: Captures) -> None:
+        """Visit the names in the syntax tree of the unit, which are among the captures of `unit.scm`."""
+        self._root = root
+        self.error = _find_error(root)
+        text, scopes, stops, visible = self._text, self.scopes, self._stops, self.scopes.visible
+        waiting = order_captures(captures, _NODES)[::-1]
+        places = _find_names(captures)
+        for start in sorted(places):
+            while waiting and waiting[-1][0] <= start:
+                self._visit_node(*waiting.pop())
+            if start >= scopes.stop:
+                scopes.move(start)
+            stop, capture = places[start]
             # The parser inserts names of length 0 for those that are missing.
-            elif start < stop and not self._is_inside("ignored", start):
-                name = self._text[start:stop]
-                if name in KEYWORDS:
-                    self._reject(start, name)
-                elif self._is_inside("macro_parameters", start):
-                    self._visit_enumerator(start, name)
-                else:
-                    visit_name(self, start, name)
+            if start == stop or (start < stops["ignored"] and capture != "unread"):
+                continue
+            name = text[start:stop]
+            if name in KEYWORDS:
+                self._reject(start, name)
+            elif start < stops["macro_parameters"]:
+                self._visit_enumerator(start, name)
+            elif capture == "use" and (declaration := visible.get(name)) is not None:
+                declaration.used = True  # as `_visit_use` does, for most names
+            else:
+                self.VISITS_OF_NAMES[capture](self, start, name)
+        while waiting:
+            self._visit_node(*waiting.pop())
+
+    def _visit_node(self, start: int, negative_stop: int, capture: str, node: Node) -> None:
+        self.scopes.move(start)
+        if (visit := self.VISITS_OF_NODES.get(capture)) is not None:
+            visit(self, node)
+        else:
+            self._enter(capture, -negative_stop)
 
     def _enter(self, capture: str, stop: int) -> None:
-        self._stops[capture] = max(stop, self._stops.get(capture, 0))
+        self._stops[capture] = max(stop, self._stops[capture])
 
     def _is_inside(self, capture: str, start: int) -> bool:
-        return start < self._stops.get(capture, 0)
+        return start < self._stops[capture]
 
     def _reject(self, start: int, keyword: str) -> None:
         """Make a keyword that the grammar takes for a name a syntax error, except in an argument of a macro."""
-        if not self._is_inside("brackets", start) and (self.error is None or start < self.error):
+        if (self.error is None or start < self.error) and not self._is_in_brackets(start):
             self.error, self.keyword = start, keyword
 
+    def _is_in_brackets(self, start: int) -> bool:
+        """Return whether a position after those of earlier calls is inside round brackets."""
+        if self._brackets is None:  # Few units have such keywords.
+            found = find_captures(self._root, _BRACKETS).get("brackets", ())
+            self._brackets = sorted(((node.start_byte, node.end_byte) for node in found), reverse=True)
+        while self._brackets and self._brackets[-1][1] <= start:
+            self._brackets.pop()
+        return bool(self._brackets) and self._brackets[-1][0] <= start
+
     def _visit_unread(self, node: Node) -> None:
-        if node.child_count:
-            return
-        start, stop = node.start_byte, node.end_byte
-        self.unread.append((start, stop))
-        if node.type in _NAMES and (name := self._text[start:stop]):
-            if name in KEYWORDS:
-                self._reject(start, name)
-            else:
-                self.scopes.use(name)
-                self.uncertain.add(name)
+        if not node.child_count and node.type not in _KINDS_OF_NAMES:
+            self.unread.append((node.start_byte, node.end_byte))
+
+    def _visit_unread_name(self, start: int, name: str) -> None:
+        self.unread.append((start, start + len(name)))
+        self.scopes.use(name)
+        self.uncertain.add(name)
 
     def _visit_block(self, node: Node) -> None:
-        self.scopes.open(node.end_byte + self._offset)
+        self.scopes.open(node.end_byte)
 
     def _visit_function(self, node: Node) -> None:
         self._open_function(node, node.child_by_field_name("declarator"), node.end_byte)
@@ -129,28 +163,34 @@ class Resolution:
             self._open_function(node, node, parent.end_byte if parent else node.end_byte)
 
     def _open_function(self, node: Node, declarator: Node | None, stop: int) -> None:
-        self.scopes.open_function(node.start_byte + self._offset, stop + self._offset)
-        capture = "own_parameters"
+        self.scopes.open_function(node.start_byte, stop)
+        capture, function = "own_parameters", ""
         for each in reversed(follow_declarator(declarator)):
             if each.type == "identifier":
                 self._functions.add(each.start_byte)
-                capture = "macro_parameters" if self._names_macro(each) else capture
+                if self._names_macro(each):
+                    capture = "macro_parameters"
+                else:
+                    function = text_of(each)
             elif (parameters := each.child_by_field_name("parameters")) is not None:
                 self._parameters[parameters.start_byte] = capture
+                if capture == "macro_parameters" and self.scopes.function:
+                    self.scopes.function.macro_arguments = max(1, parameters.named_child_count)
+                if function:
+                    self.parameters.append((function, _count_parameters(parameters)))
+                    function = ""
 
     def _names_macro(self, node: Node) -> bool:
         """Declare the function of this name, and return whether the name is that of a macro that defines it."""
         code, start, stop = self._code, node.start_byte, node.end_byte
         name = self._text[start:stop]
-        rewritten = code[start:stop] != name.encode("ascii", "replace") and name.isascii()
+        rewritten = code[start:stop] != node.text
         if not (rewritten or (is_constant(name) and code[start - 1 : start] in (b"", b"\n"))):
             self.scopes.declared.add(name)
             return False
         # The arguments of a macro alternate between types and parameters. The first one may name the function.
         if first := _FIRST_ARGUMENT.match(code, stop):
             self.scopes.declared.add(self._text[first.start(1) : first.end(1)])
-        if self.scopes.function:
-            self.scopes.function.macro_arguments = code.count(b",", stop, code.find(b"{", stop)) + 1
         return True
 
     def _visit_parameters(self, node: Node) -> None:
@@ -162,19 +202,15 @@ class Resolution:
         word = _WORD.match(self._text, node.start_byte)
         if word is None or word[0] == "while":
             return
-        self.scopes.add_free(NameUse(word[0], node.start_byte + self._offset, called=True))
-        condition = node.child_by_field_name("condition")
-        inside = condition.named_children if condition else []
-        arguments: list[Node] = []
-        while inside and inside[0].type == "comma_expression":
-            first, *inside = inside[0].named_children
-            arguments.append(first)
-        self._add_arguments(word[0], [*arguments, *inside])
+        self.scopes.add_free(NameUse(word[0], node.start_byte, called=True))
+        if condition := node.child_by_field_name("condition"):
+            self._open_arguments.append((condition.end_byte, word[0], condition))
 
     def _visit_arguments(self, node: Node) -> None:
         """Visit the arguments of a function or macro whose name is the last one that was called."""
-        self._enter("brackets", node.end_byte)
-        self._add_arguments(self._callee, node.named_children)
+        stop = node.end_byte
+        self._open_arguments.append((stop, self._callee, node))
+        self.calls.append(Call(self._callee, self._callee_start, stop, node.named_child_count))
 
     def _visit_macro_arguments(self, node: Node) -> None:
         """Visit the arguments of a statement that may be a macro which declares them."""
@@ -186,9 +222,21 @@ class Resolution:
                 if argument.type == "identifier":
                     self._macro_locals.add(argument.start_byte)
 
-    def _add_arguments(self, callee: str, arguments: list[Node]) -> None:
-        for index, argument in enumerate(arguments):
-            self._arguments[argument.start_byte] = _Argument(callee, index, argument.type)
+    def _find_argument(self, start: int) -> _Argument:
+        """Return the argument of a call that begins at a position, or one without a callee."""
+        waiting = self._open_arguments
+        while waiting and waiting[-1][0] <= start:
+            waiting.pop()
+        if waiting and (node := waiting[-1][2]):
+            stop, callee, _ = waiting.pop()
+            waiting.append((stop, callee, None))
+            inside, arguments = node.named_children, list[Node]()
+            while inside and inside[0].type == "comma_expression":  # in the head of a loop
+                first, *inside = inside[0].named_children
+                arguments.append(first)
+            for index, argument in enumerate([*arguments, *inside]):
+                self._arguments[argument.start_byte] = _Argument(callee, index, argument.type)
+        return self._arguments.get(start, _Argument())
 
     def _visit_use(self, start: int, name: str, alone: bool = False) -> None:
         if self.scopes.use(name):
@@ -197,15 +245,12 @@ class Resolution:
             self._visit_enumerator(start, name)
         elif self.scopes.function is not None:
             constant = name.isupper()
-            argument = None if alone or constant else self._arguments.get(start)
-            callee, index, kind = argument or _Argument("", 0, "")
+            callee, index, kind = _Argument() if alone or constant else self._find_argument(start)
             # Macros of members take a path such as `name.member[1]`. Those in capitals also take `name.member - 1`.
             if kind not in _PATHS or (kind == "binary_expression" and not callee.isupper()):
                 callee, index = "", 0
-            access = "" if constant or self._has_error else self._find_access(start, start + len(name))
             returned = self._is_inside("return", start)
-            use = NameUse(name, start + self._offset, False, returned, alone, callee, index, access)
-            self.scopes.add_free(use)
+            self.scopes.add_free(NameUse(name, start, False, returned, alone, callee, index))
 
     def _visit_returned(self, start: int, name: str) -> None:
         self._visit_use(start, name, alone=True)
@@ -214,13 +259,13 @@ class Resolution:
         self.scopes.use(name)
 
     def _visit_called(self, start: int, name: str) -> None:
-        self._callee = name
+        self._callee, self._callee_start = name, start
         if not self.scopes.use(name):
             returned = self._is_inside("return", start)
-            self.scopes.add_free(NameUse(name, start + self._offset, called=True, returned=returned))
+            self.scopes.add_free(NameUse(name, start, called=True, returned=returned))
 
     def _visit_enumerator(self, start: int, name: str) -> None:
-        self.scopes.declare(name, start + self._offset)
+        self.scopes.declare(name, start)
 
     def _visit_declared(self, start: int, name: str, variable: bool = True) -> None:
         if start in self._functions:
@@ -228,7 +273,7 @@ class Resolution:
         if self._is_inside("macro_declaration", start) and self.scopes.use(name):
             return  # The type is a macro, which is probably a statement of its own.
         variable = variable and not self._is_inside("typedef", start) and not self._is_inside("own_parameters", start)
-        self.scopes.declare(name, start + self._offset, variable=variable)
+        self.scopes.declare(name, start, variable=variable)
 
     def _visit_declared_function(self, start: int, name: str) -> None:
         self._visit_declared(start, name, variable=False)
@@ -236,22 +281,11 @@ class Resolution:
     def _visit_label(self, start: int, name: str) -> None:
         if self.scopes.function:
             self.scopes.function.labels.add(name)
-            self.scopes.function.label_places.append((name, start + self._offset))
+            self.scopes.function.label_places.append((name, start))
 
     def _visit_goto(self, start: int, name: str) -> None:
         if self.scopes.function:
-            self.scopes.function.jumps.append((name, start + self._offset))
-
-    def _find_access(self, start: int, stop: int) -> str:
-        """Return how a name is used, from the symbols next to it."""
-        if self._code[start - 1 : start] == b"&":
-            return "address"
-        after = self._code[stop : stop + 2]
-        if after == b"->":
-            return "pointer"
-        if after[:1] == b"[":
-            return "element"
-        return "assigned" if _ASSIGNMENT.match(self._code, stop) else "value"
+            self.scopes.function.jumps.append((name, start))
 
     VISITS_OF_NODES: ClassVar[dict[str, Callable[["Resolution", Node], None]]] = {
         "function": _visit_function,
@@ -266,6 +300,7 @@ class Resolution:
     VISITS_OF_NAMES: ClassVar[dict[str, Callable[["Resolution", int, str], None]]] = {
         "use": _visit_use,
         "type": _visit_type,
+        "unread": _visit_unread_name,
         "returned": _visit_returned,
         "called": _visit_called,
         "declared": _visit_declared,
@@ -277,11 +312,27 @@ class Resolution:
     """What to do at each capture of a name."""
 
 
-def resolve_names(text: str, code: bytes, offset: int, tree: Tree) -> Resolution:
-    """Resolve the names in the syntax tree of a unit. The other arguments are those of `Resolution`."""
-    resolution = Resolution(text, code, offset)
-    resolution.resolve(tree)
-    return resolution
+_NAMES = [name for name in list_names() if name in Resolution.VISITS_OF_NAMES]
+_NODES = [name for name in list_names() if name in {*Resolution.VISITS_OF_NODES, *_REGIONS}]
+
+
+def _find_names(captures: Captures) -> dict[int, tuple[int, str]]:
+    """Return the end of each name and the last of its captures, by its start."""
+    found: dict[int, tuple[int, str]] = {}
+    for capture in _NAMES:
+        nodes = captures.get(capture, [])
+        if capture == "unread":
+            nodes = [node for node in nodes if node.type in _KINDS_OF_NAMES]
+        found |= {node.start_byte: (node.end_byte, capture) for node in nodes}
+    return found
+
+
+def _count_parameters(node: Node) -> int | None:
+    given = node.named_children
+    if not given or any(parameter.type != "parameter_declaration" for parameter in given):
+        return None
+    is_void = given[0].text == b"void" and given[0].child_by_field_name("declarator") is None
+    return 0 if is_void else len(given)
 
 
 def _find_error(root: Node) -> int | None:

@@ -1,57 +1,46 @@
-"""Find errors that a compiler sees in single statements and declarations, by queries of tree-sitter.
+"""Find errors that a compiler sees in single statements and declarations.
 
-`RULES_OF_NODES` is a table: for each capture of `statements.scm`, the rule of the error and the check of a node.
-Only trees without syntax errors are queried.
+`RULES_OF_NODES` is a table: for each capture of `unit.scm`, the rule of the error and the check of a node.
+Only trees without syntax errors are read.
 """
 
-import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tree_sitter import Node, QueryCursor, Tree
+from tree_sitter import Node
 
+from seqforge_code_structure.compiled_code import CompiledCode
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.syntax import follow_declarator, read_query, text_of
+from seqforge_code_structure.syntax import Captures, follow_declarator, order_captures, text_of
 
-_QUERY = read_query("identifiers/statements.scm")
 _LOOPS = ("while_statement", "do_statement", "for_statement")
 _VALUE_OF_CALL = ("call_expression", "conditional_expression", "comma_expression", "cast_expression", "ERROR")
 """Kinds of expressions that may have the type void, since they may be calls."""
 _OBJECTS = ("identifier", "init_declarator", "array_declarator")
-CONDITIONAL = re.compile(r"^[ \t]*+#[ \t]*+(?:if|el|endif)", re.MULTILINE)
-"""A directive between two branches of which perhaps only one is compiled."""
 
 
-def read_statements(tree: Tree, code: bytes, text: str, offset: int) -> list[Defect]:
-    """Return the errors in the tree of a unit that parses.
+def read_statements(compiled: CompiledCode, captures: Captures) -> list[Defect]:
+    """Return the errors in a unit that parses.
 
     Args:
-        tree: Its syntax tree.
-        code: Its compiled code.
-        text: The unit with its directives.
-        offset: Position of the unit in the whole text.
+        compiled: Code of the text.
+        captures: Nodes of the unit.
     """
     defects: list[Defect] = []
-    captures = QueryCursor(_QUERY).captures(tree.root_node)
-    placed = [(node, capture) for capture, nodes in captures.items() for node in nodes]
     # Asking a node for its parent takes time that grows with the number of its siblings.
     around: list[Node] = []
-    conditionals = [match.start() for match in CONDITIONAL.finditer(text)]
-    for node, capture in sorted(placed, key=lambda found: (found[0].start_byte, -found[0].end_byte)):
-        while around and around[-1].end_byte <= node.start_byte:
+    for begin, _, capture, node in order_captures(captures, ("construct", *RULES_OF_NODES)):
+        while around and around[-1].end_byte <= begin:
             around.pop()
-        if capture == "around":
+        if capture == "construct":
             around.append(node)
             continue
         rule, check = RULES_OF_NODES[capture]
         for place, message, reason in check(node, around):
             start, stop = place.start_byte, place.end_byte
-            is_original = code[reason.start_byte : reason.end_byte] == (reason.text or b"")
-            # Of two branches of the preprocessor, perhaps only one is compiled.
-            first = bisect_left(conditionals, min(start, reason.start_byte))
-            is_conditional = first < len(conditionals) and conditionals[first] < start
-            if is_original and not is_conditional and len(defects) < MOST_DEFECTS:
-                defects.append(Defect(offset + start, offset + stop, rule, message))
+            is_original = compiled.code[reason.start_byte : reason.end_byte] == (reason.text or b"")
+            is_certain = is_original and not compiled.has_condition(min(start, reason.start_byte), start)
+            if is_certain and len(defects) < MOST_DEFECTS:
+                defects.append(Defect(start, stop, rule, message))
     return defects
 
 
@@ -104,7 +93,7 @@ def _check_return(node: Node, around: Sequence[Node]) -> _Found:
     function = next((each for each in reversed(around) if each.type == "function_definition"), None)
     kind = function.child_by_field_name("type") if function else None
     declarator = function.child_by_field_name("declarator") if function else None
-    if kind is None or declarator is None or kind.type == "type_identifier":
+    if kind is None or declarator is None or kind.type in ("type_identifier", "macro_type_specifier"):
         return
     name = declarator.child_by_field_name("declarator")
     is_void = kind.text == b"void" and name is not None and name.type == "identifier"

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
-from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.compiled_code import read_code
+from seqforge_code_structure.identifiers.rewriting import repair, rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 from tree_sitter import Parser
 
@@ -62,7 +62,7 @@ def parses(code: bytes) -> bool:
 
 @pytest.mark.parametrize("text", KERNEL_C.values(), ids=KERNEL_C)
 def test_rewritten_kernel_c_parses(text: str):
-    assert parses(rewrite(extract_compiled_code(text).code))
+    assert parses(repair(rewrite(read_code(text).code)))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_kernel_c_does_not_parse_without_rewriting(name: str):
 @example("FIXTURE\n (a)\n{\n\tint b;\n};\n")
 @given(TEXTS)
 def test_rewriting_keeps_length_and_line_breaks(text: str):
-    code = extract_compiled_code(text).code
-    rewritten = rewrite(code)
+    code = read_code(text).code
+    rewritten = repair(rewrite(code))
     assert len(code) == len(rewritten) == len(text)
     assert [i for i, symbol in enumerate(text) if symbol == "\n"] == [
         i for i, byte in enumerate(rewritten) if byte == 10
@@ -101,15 +101,15 @@ def test_rewriting_keeps_length_and_line_breaks(text: str):
 
 def test_code_that_is_not_compiled_is_blank():
     text = 'int a; /* b */ char *c = "d;"; // e\n#if F\nint g;\n#else\nint h;\n#endif\n#define I 1\n'
-    result = extract_compiled_code(text)
-    assert result.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
-    assert set(result.macros.by_name) == {"I"}
-    assert result.dead.split() == ["int", "h;"]
+    compiled = read_code(text)
+    assert compiled.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
+    assert [found.name for found in compiled.directives] == ["if", "else", "endif", "define"]
+    assert compiled.find_dead(text, 0, len(text)).split() == ["int", "h;"]
 
 
 def test_names_keep_their_positions():
     text = "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t}\n}\n"
-    rewritten = rewrite(text.encode())
+    rewritten = repair(rewrite(text.encode()))
     for name in (b"np", b"child)"):
         place = text.encode().index(b"(" + name if name == b"np" else b" " + name) + 1
         assert rewritten[place : place + 2] == text.encode()[place : place + 2]

@@ -1,5 +1,6 @@
+;; What the analyses of a unit read in its syntax tree. A node has the last capture of those that an analysis reads.
+
 ;; The names of a unit, and the nodes around them that give them a meaning (resolution.py).
-;; A later pattern is more special: a node that matches several has the last capture.
 
 (identifier) @use
 (type_identifier) @type
@@ -12,7 +13,6 @@
 (type_definition) @typedef
 (declaration type: (macro_type_specifier)) @macro_declaration
 (parameter_list) @parameters
-[(argument_list) (parenthesized_expression)] @brackets
 (call_expression function: (identifier) arguments: (argument_list) @arguments)
 (expression_statement (call_expression function: (identifier) arguments: (argument_list) @macro_arguments))
 (call_expression function: (call_expression function: (identifier) arguments: (argument_list) @macro_arguments))
@@ -40,3 +40,25 @@
 
 (ERROR (function_declarator) @head)
 (ERROR [(parameter_list) (parameter_declaration)] @own_parameters)
+
+;; Constructs, and statements and declarations inside them that may be errors (statements.py).
+
+[(function_definition) (if_statement) (else_clause) (for_statement) (while_statement) (do_statement) (switch_statement)
+ (struct_specifier) (union_specifier)] @construct
+(break_statement) @break
+(continue_statement) @continue
+(case_statement) @case
+(switch_statement body: (compound_statement) @cases)
+(field_declaration_list) @members
+(binary_expression right: (assignment_expression) @target)
+(unary_expression argument: (assignment_expression) @target)
+(update_expression argument: [(number_literal) (string_literal) (char_literal) (binary_expression)] @target)
+(call_expression function: [(number_literal) (string_literal) (char_literal)] @called_value)
+(compound_statement
+    (declaration
+        type: (primitive_type) declarator: [(identifier) (init_declarator) (array_declarator)]) @declaration)
+
+;; The bodies of constructs, whose lines are indented (indentation.py).
+
+[(compound_statement) (field_declaration_list) (case_statement)] @body
+(parenthesized_expression (compound_statement) @unchecked)
