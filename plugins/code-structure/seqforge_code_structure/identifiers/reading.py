@@ -26,7 +26,6 @@ its longest tables of data have 650,000."""
 _MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)|\(\s*+\(\s*+(?:unused|cleanup)\b|\[\s*+\[[^]]*maybe_unused")
 _LONGEST_DECLARATION = 200
 """Number of characters before and after a name in which its declaration is read, so that the time stays linear."""
-_HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _NAME = re.compile(r"[A-Za-z_]\w*+")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
@@ -183,7 +182,6 @@ def _forgive_errors(unit: UnitNames, code: bytes) -> None:
         # Declarations after a wrong bracket may seem to be outside of the function.
         unit.possibly_declared |= unit.declared
         unit.declared = set(unit.macros.by_name)
-    unit.declared |= _guess_declared(code)
     plain = code.decode()
     unit.possibly_declared |= find_declared(plain)
     unit.possibly_declared.update(found.name for function in unit.functions for found in function.declarations)
@@ -198,12 +196,6 @@ def _forgive_errors(unit: UnitNames, code: bytes) -> None:
 def _looks_like_definition(code: bytes) -> bool:
     head = code[: max(0, code.find(b"{"))].rstrip()
     return head.endswith(b")") and b";" not in head and b"=" not in head
-
-
-def _guess_declared(code: bytes) -> set[str]:
-    """Guess the names that code with a syntax error declares, from the lines that begin with a word in column 0."""
-    words = (head.split()[-1].lstrip(b"*") for head in _HEAD.findall(code))
-    return {word.decode() for word in words if word}
 
 
 def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
