@@ -153,7 +153,7 @@ def main() -> None:
     documents = documents[arguments.skip :][: arguments.files]
     held_out = [document.content.decode() for document in documents]
     lexicon = read_linux_lexicon()
-    print(f"lexicon: {lexicon.source}: {lexicon.files:,} files")
+    print(f"lexicon: {lexicon.files:,} files")
     check_files([document.name for document in documents], held_out, lexicon, arguments.show)
 
     counts: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
 It leaves out 5% of the files, chosen by a hash of their names, on which the benchmarks measure.
 
-    python -m benchmarks.c_linux_lexicon ARCHIVE.tar.xz --source "Linux 6.12.118 (linux-source-6.12 of Debian), *.c"
+    python -m benchmarks.c_linux_lexicon ARCHIVE.tar.xz
 """
 
 import argparse
@@ -20,14 +20,13 @@ def main() -> None:
     """Build the lexicon, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
-    parser.add_argument("--source", required=True, help="description of the code to store")
     parser.add_argument("--output", type=Path, default=Path("linux.lexicon"))
     arguments = parser.parse_args()
     builder = LexiconBuilder()
     for document in LinuxSource(source=arguments.archive, suffixes=(".c",)).documents():
         if hash_to_unit_interval(document.name) >= HELD_OUT:
             builder.add(count_names(document.content.decode()))
-    arguments.output.write_bytes(encode_lexicon(builder.build(arguments.source, fewest_files=2)))
+    arguments.output.write_bytes(encode_lexicon(builder.build(fewest_files=2)))
 
 
 if __name__ == "__main__":

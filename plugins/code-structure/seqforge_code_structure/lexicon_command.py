@@ -42,7 +42,7 @@ def c_lexicon(
     builder = LexiconBuilder()
     for counts in show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)):
         builder.add(counts)
-    lexicon = builder.build(" ".join(paths)[:1000])
+    lexicon = builder.build()
     if not lexicon.table:
         raise DataError(
             f"{' '.join(paths)}: no C function uses or declares a variable, so the lexicon would be empty",

@@ -153,7 +153,7 @@ class Identifiers(FittedMetric):
     }
 
     def __init__(self) -> None:
-        self.lexicon = Lexicon(0, "", b"")
+        self.lexicon = Lexicon(0, b"")
 
     def fit(self, documents: Iterator[str]) -> None:
         """Count the files in which each name is declared, and those in which it is used without a declaration."""

@@ -8,7 +8,8 @@ A unit ends with the line of a `;` or `}` if
 
 - no bracket is open after it,
 - only spaces and comments follow on the line, and
-- the next line that is not blank begins in column 0 with a letter, `_`, `#` or a comment, or the text ends.
+- the next line that is not blank, and no indented comment, begins in column 0 with a letter, `_`, `#` or a comment, or
+  the text ends.
 
 If brackets are wrong, the first condition may never be met. Therefore a unit also ends with open brackets, if the last
 two conditions are met and
@@ -45,7 +46,8 @@ _TOKEN = re.compile(
 """A bracket or semicolon. Pairs of brackets with no others inside are skipped: round and square ones, and braces before
 a comma, as in tables, that do not begin in column 0. No unit, and no line of a statement, begins or ends there."""
 _LINE_END = re.compile(
-    rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
+    rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+"
+    rf"(?=[A-Za-z_#/]|(?:[ \t]++(?:{COMMENT}|{LINE_COMMENT})\s*+)++(?<=\n)[A-Za-z_#]|\s*+\Z))"
 )
 _DECLARATOR_FOLLOWS = re.compile(r"\s*+\**[A-Za-z_]\w*+(?:\[[^]\n]*+\])*+\s*+[;=,]")
 """The rest of a declaration, after the `}` of a structure that is alone on its line."""

@@ -196,7 +196,7 @@ def test_command_does_not_import_torch(folder: Path):
 
 def test_lexicon_counts_the_files_of_a_folder(lexicon: Path, monkeypatch, capsys):
     found = read_lexicon(lexicon)
-    assert (found.files, found.source) == (3, "text")
+    assert found.files == 3
     assert found.must_be_declared("ret", argument=False, whole=True)
     assert run(monkeypatch, "c-lexicon", "text") == 0
     assert "c.lexicon: 1 name from 3 files" in capsys.readouterr().out

@@ -63,6 +63,36 @@ def test_missing_brace_affects_only_its_unit(lost: str):
     assert sum(unit.defect_count for unit in units) == 1
 
 
+FLAT = """\
+int f(int n)
+{
+int count = n;
+long total = 0;
+
+do {
+	total += count;
+} while (--count);
+if (n) {
+	n = g(n);
+}
+done:
+return n + (int)total;
+}
+"""
+
+
+def test_function_may_have_declarations_blocks_and_labels_in_column_0():
+    (flat, following) = split_units(FLAT + C[C.index("static int count") : C.index("int limits")])
+    assert flat.stop == following.start == len(FLAT)
+    assert not flat.defects
+
+
+def test_missing_brace_in_column_0_affects_only_its_unit():
+    units = split_units(FLAT.replace("return n + (int)total;\n}", "return n;") + C)
+    assert [unit.defect_count for unit in units] == [1, *(0 for _ in units[1:])]
+    assert len(units) > 4
+
+
 @pytest.mark.parametrize("before", ["", "#define a ", "int f(void)\n{\n\t"])
 def test_many_quotation_marks_behind_backslashes_take_linear_time(before: str):
     # An algorithm with quadratic time would take hours.

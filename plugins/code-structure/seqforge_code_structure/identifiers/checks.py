@@ -95,15 +95,19 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
 
 
 def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
-    """Find local variables that are never used. Without a lexicon, any macro of a header may use them."""
+    """Find local variables that are never used.
+
+    Unknown macros may use variables: if a function that calls some has several unused ones, or others have them, too.
+    """
     if unit.cut or _has_more_parameters(function):
         return
-    macros = [use for use in function.free if use.called and is_constant(use.name)]
-    if context.lexicon is None and any(use.name not in context.declared for use in macros):
+    unused = [found for found in function.declarations if found.variable and not found.used]
+    excuses = context.calls_unknown_macros(function)
+    if excuses and len(unused) > 1:
         return
-    for declaration in function.declarations:
+    for declaration in unused:
         name = declaration.name
-        if not declaration.variable or declaration.used:
+        if excuses and context.unused[name] > 1:
             continue
         if name not in unit.possibly_used and not context.may_be_used_by_macros(declaration):
             stop = declaration.start + len(name)

@@ -40,7 +40,7 @@ class Context:
         locals: Names that functions of the text declare.
         macros: Macros of the text.
         free: Number of functions that use each name without declaring it.
-        unused: Number of unused variables with an initializer for each text of a declaration.
+        unused: Number of functions with an unused variable of each name, and of each declaration with an initializer.
     """
 
     lexicon: Lexicon | None
@@ -86,13 +86,10 @@ class Context:
         self.macros.update(unit.macros)
         for function in unit.functions:
             self.free.update({use.name for use in function.free})
-            self.unused.update(
-                {
-                    found.statement
-                    for found in function.declarations
-                    if not found.used and "=" in found.statement and not _COUNTER.fullmatch(found.statement)
-                }
-            )
+            unused = [found for found in function.declarations if found.variable and not found.used]
+            alike = {found.statement for found in unused if "=" in found.statement}
+            self.unused.update({text for text in alike if not _COUNTER.fullmatch(text)})
+            self.unused.update({found.name for found in unused})
 
     def find_local(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> set[str] | None:
         """Return the undeclared names that the evidence of an excerpt shows to be local.
@@ -162,6 +159,11 @@ class Context:
         if is_constant(use.callee):
             return not self.lexicon.has(use.callee, Flag.EVALUATES)
         return self.lexicon.has(use.callee, Flag.PASTES)
+
+    def calls_unknown_macros(self, function: Function) -> bool:
+        """Return whether a function calls macros that the text does not define, and no lexicon describes."""
+        called = [use.name for use in function.free if use.called and is_constant(use.name)]
+        return self.lexicon is None and not self.declared.issuperset(called)
 
     def may_be_used_by_macros(self, declaration: Declaration) -> bool:
         """Return whether macros of headers may use a variable.

@@ -53,32 +53,28 @@ class Lexicon:
 
     Args:
         files: Number of files of the training text.
-        source: Description of the training text.
         table: A line for each name or word in the order of its bytes. It contains the name, a space, the flags in two
             digits and the locality in one. A hyphen replaces the rest of the names that begin or end with a word.
 
     Attributes:
         files: Number of files of the training text.
-        source: Description of the training text.
         table: The table.
     """
 
-    def __init__(self, files: int, source: str, table: bytes) -> None:
+    def __init__(self, files: int, table: bytes) -> None:
         self.files = files
-        self.source = source
         self.table = table
         self._known: dict[str, tuple[Flag, int]] = {}
 
     @classmethod
     def from_flags(
-        cls, files: int, flags: Mapping[str, Flag], source: str = "", localities: Mapping[str, int] | None = None
+        cls, files: int, flags: Mapping[str, Flag], localities: Mapping[str, int] | None = None
     ) -> "Lexicon":
         """Build the table from the flags of each name, and the localities of names and words that are not 0.
 
         Args:
             files: Number of files of the training text.
             flags: Flags of each name.
-            source: Description of the training text.
             localities: Localities of names, of first words such as `dev-`, and of last words such as `-size`.
         """
         localities = localities or {}
@@ -90,7 +86,7 @@ class Lexicon:
             b"%b %c%c%c\n" % (name, _DIGITS[flag >> 5], _DIGITS[flag & 31], _DIGITS[locality])
             for name, flag, locality in rows
         )
-        return cls(files, source, table)
+        return cls(files, table)
 
     @property
     def names(self) -> int:

@@ -158,11 +158,10 @@ class LexiconBuilder:
                 self.counts[kind].update(names)
             self._arguments.update(arguments)
 
-    def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
+    def build(self, fewest_files: int = 1) -> Lexicon:
         """Return the lexicon.
 
         Args:
-            source: Description of the training text.
             fewest_files: Smallest number of files that must contain a name. Rarer names are left out, except those
                 that functions of the training text only declare.
         """
@@ -186,7 +185,7 @@ class LexiconBuilder:
                 if flag & Flag.VARIABLE:
                     localities[name] = count.locality
         localities |= _compare_words(local, other)
-        return Lexicon.from_flags(self.files, flags, source, localities)
+        return Lexicon.from_flags(self.files, flags, localities)
 
     def _count_pasted(self) -> Counter[str]:
         """Count, for each function or macro, its undeclared arguments that are probably no variables.
@@ -216,17 +215,16 @@ def _compare_words(local: Counter[str], other: Counter[str]) -> dict[str, int]:
     return {word: value for word, value in localities.items() if value and numbers[word] >= FEWEST_NAMES}
 
 
-def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
+def build_lexicon(documents: Iterable[str]) -> Lexicon:
     """Count the names of a training text. The lexicon of a text without C functions is empty.
 
     Args:
         documents: The training text.
-        source: Description of the training text.
     """
     builder = LexiconBuilder()
     for text in documents:
         builder.add(count_names(text))
-    return builder.build(source)
+    return builder.build()
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:

@@ -1,4 +1,4 @@
-"""Files of lexicons: a line of JSON with the number of files and their source, and the compressed table."""
+"""Files of lexicons: a line of JSON with the number of files, and the compressed table."""
 
 import json
 import lzma
@@ -39,7 +39,7 @@ _KERNEL_HEADER = re.compile(
 
 def encode_lexicon(lexicon: Lexicon) -> bytes:
     """Return the content of a lexicon file."""
-    header = {"seqforge_c_lexicon": _FORMAT, "files": lexicon.files, "source": lexicon.source}
+    header = {"seqforge_c_lexicon": _FORMAT, "files": lexicon.files}
     return json.dumps(header).encode() + b"\n" + lzma.compress(lexicon.table)
 
 
@@ -49,7 +49,7 @@ def decode_lexicon(content: bytes) -> Lexicon:
     Raises:
         ValueError: If it is not a lexicon of this version.
     """
-    files, source, compressed = _parse_header(content)
+    files, compressed = _parse_header(content)
     decompressor = lzma.LZMADecompressor(memlimit=LARGEST_TABLE)
     try:
         table = decompressor.decompress(compressed, max_length=LARGEST_TABLE)
@@ -57,20 +57,18 @@ def decode_lexicon(content: bytes) -> Lexicon:
         raise ValueError("the table is damaged") from error
     if not decompressor.eof or decompressor.unused_data or not is_table(table):
         raise ValueError("the table is damaged")
-    return Lexicon(files, source, table)
+    return Lexicon(files, table)
 
 
-def _parse_header(content: bytes) -> tuple[int, str, bytes]:
+def _parse_header(content: bytes) -> tuple[int, bytes]:
     line, _, compressed = content.partition(b"\n")
     try:
         header: Any = json.loads(line[:LONGEST_HEADER])
     except RecursionError as error:
         raise ValueError("the header is wrong") from error
     match header:
-        case {"seqforge_c_lexicon": version, "files": int(files), "source": str(source)} if (
-            version == _FORMAT and files >= 0
-        ):
-            return files, source, compressed
+        case {"seqforge_c_lexicon": version, "files": int(files)} if version == _FORMAT and files >= 0:
+            return files, compressed
         case _:
             raise ValueError("the header is wrong")
 
@@ -102,5 +100,5 @@ def is_of_kernel(text: str) -> bool:
 def read_linux_lexicon() -> Lexicon:
     """Return the lexicon of Linux, which is a part of this package."""
     content = resources.files("seqforge_code_structure").joinpath(_LINUX).read_bytes()
-    files, source, compressed = _parse_header(content)
-    return Lexicon(files, source, lzma.decompress(compressed))
+    files, compressed = _parse_header(content)
+    return Lexicon(files, lzma.decompress(compressed))
