@@ -47,7 +47,7 @@ def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Itera
     parser = Parser(LANGUAGE)
     for text in texts:
         previous_locals: list[str] = []
-        units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
+        units = [read_unit(text, unit) for unit in split_units(text)]
         for number, unit in enumerate(units):
             if not (unit.defines or unit.functions):
                 continue
@@ -55,7 +55,7 @@ def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Itera
             counts["functions"] += 1
             counts["as it is"] += not parser.parse(own.encode()).root_node.has_error
             counts["rewritten"] += unit.parses
-            names = read_unit(own, 0, len(own))
+            names = read_unit(own)
             if names.parses and len(names.functions) == 1:
                 function, others = names.functions[0], [*units[:number], *units[number + 1 :]]
                 yield HeldOutFunction(own, names.code, names, function, previous_locals, others)
@@ -68,7 +68,7 @@ def is_caught(mutant: Mutant, rules: Sequence[str], lexicon: Lexicon, others: Se
     Without the other units of its file, the mutant is an excerpt.
     """
     text, name = mutant
-    unit = read_unit(text, 0, len(text))
+    unit = read_unit(text)
     if not unit.parses:
         return None
     _, defects = check_names([unit, *others], lexicon, whole=bool(others))
@@ -89,7 +89,7 @@ def measure_throughput(texts: Sequence[str], analyze_text: Callable[[str], objec
 def read_names(text: str) -> None:
     """Read the names of all units of a text."""
     for unit in split_units(text):
-        read_unit(text, unit.start, unit.stop)
+        read_unit(text, unit)
 
 
 def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, shown: int) -> None:
@@ -122,9 +122,7 @@ def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Muta
         for original in clean:
             if text := mutations.delete_brackets(original, faults):
                 made += 1
-                checked, _ = check_names(
-                    [read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon
-                )
+                checked, _ = check_names([read_unit(text, unit) for unit in split_units(text)], lexicon)
                 counts += Counter({**checked, "scored": min(checked["scored"], 1)})
         shares = "".join(f"{100 * counts[rule] / made:18.2f} %" for rule in NAME_RULES)
         unread = 100 * counts["unread"] / counts["characters"]
@@ -168,7 +166,7 @@ def main() -> None:
     for original in originals:
         flagged.update({defect.rule for defect in check_names([original.unit], lexicon)[1]})
     for text in held_out:
-        units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
+        units = [read_unit(text, unit) for unit in split_units(text)]
         together += check_names(units, lexicon, whole=True)[0]
     print("\nreal functions flagged     alone   in their files")
     for rule in NAME_RULES:

@@ -78,7 +78,7 @@ def mutate(original: HeldOutFunction, mutations: Mutations) -> Iterator[tuple[st
         ("deleted", mutations.delete_declaration),
     ):
         if mutant := change(original):
-            unit = read_unit(mutant[0], 0, len(mutant[0]))
+            unit = read_unit(mutant[0])
             if unit.parses:
                 yield kind, mutant[1], unit
 

@@ -66,14 +66,14 @@ def find_originals(source: Source, most: int, generator: random.Random) -> Itera
     """Yield some functions of a file that gcc accepts, with the declarations that they need."""
     text = source.text
     parts = list(split_units(text))
-    units = [read_unit(text, part.start, part.stop) for part in parts]
+    units = [read_unit(text, part) for part in parts]
     for number in generator.sample(range(len(units)), len(units)):
         unit, part = units[number], text[parts[number].start : parts[number].stop]
         if not unit.parses or len(unit.functions) != 1 or len(part) > 10_000:
             continue
         accepted = accept_unit(part, find_compiler())
         if accepted.accepted and compiles(accepted.declarations, part):
-            alone = read_unit(part, 0, len(part))
+            alone = read_unit(part)
             yield _describe(alone, part, units[:number] + units[number + 1 :]), accepted.declarations
             if (most := most - 1) == 0:
                 return

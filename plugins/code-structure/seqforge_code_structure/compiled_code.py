@@ -25,7 +25,6 @@ _QUOTES: dict[int, tuple[int, int]] = {
 """Number of characters at the beginning and at the end of a comment or literal that remain."""
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
-_NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 
 
 class Directive(NamedTuple):
@@ -81,11 +80,6 @@ class CompiledCode:
 def blank(code: bytes) -> bytes:
     """Replace every byte except line breaks with a space."""
     return code.translate(_TO_SPACES)
-
-
-def keep_brackets(code: bytes) -> bytes:
-    """Remove every byte except brackets."""
-    return code.translate(None, _NO_BRACKETS)
 
 
 @lru_cache(maxsize=1)  # All analyses of a text need the same code.

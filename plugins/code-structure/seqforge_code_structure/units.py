@@ -34,7 +34,7 @@ from itertools import chain
 from typing import Literal
 
 from seqforge_code_structure.brackets import Stack, check_macro, check_semicolon
-from seqforge_code_structure.compiled_code import Directive, keep_brackets, read_code
+from seqforge_code_structure.compiled_code import Directive, read_code
 from seqforge_code_structure.conditions import CONDITIONAL
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT
@@ -45,6 +45,7 @@ _TOKEN = re.compile(
 )
 """A bracket or semicolon. Pairs of brackets with no others inside are skipped: round and square ones, and braces before
 a comma, as in tables, that do not begin in column 0. No unit, and no line of a statement, begins or ends there."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+"
     rf"(?=[A-Za-z_#/]|(?:[ \t]++(?:{COMMENT}|{LINE_COMMENT})\s*+)++(?<=\n)[A-Za-z_#]|\s*+\Z))"
@@ -103,11 +104,6 @@ class Unit:
             self.defects.append(defect)
 
 
-def report_directive(position: int, message: str) -> Defect:
-    """Return the defect of a directive at the position of its `#`."""
-    return Defect(position, position + 1, "conditional", message)
-
-
 def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> list[Unit]:
     """Return the units of a text and check their brackets, in time linear in the text.
 
@@ -125,7 +121,7 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
         units.append(division.finish(len(text), cut=end_missing))
     _check_directives(text, code.directives, units, end_missing)
     for unit in units:
-        unit.brackets += len(keep_brackets(code.code[unit.start : unit.stop]))
+        unit.brackets += len(code.code[unit.start : unit.stop].translate(None, _NO_BRACKETS))
         if unit.too_deep:
             unit.defects, unit.defect_count = [Defect(unit.start, unit.stop, "too-complex", TOO_DEEP)], 0
         unit.defects.sort()
@@ -151,11 +147,11 @@ def _check_directives(text: str, directives: Sequence[Directive], units: Sequenc
             open_conditions.append((start, unit))
         elif name in CONDITIONAL and not open_conditions:
             if len(unit.defects) < MOST_DEFECTS:
-                unit.defects.append(report_directive(start, f"'#{name}' without '#if'"))
+                unit.defects.append(Defect(start, start + 1, "conditional", f"'#{name}' without '#if'"))
         elif name == "endif":
             open_conditions.pop()
     for position, unit in open_conditions:
-        unit.defects.append(report_directive(position, "'#if' without '#endif'"))
+        unit.defects.append(Defect(position, position + 1, "conditional", "'#if' without '#endif'"))
 
 
 def split_excerpt(text: str) -> list[Unit]:

@@ -55,7 +55,7 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
     """
     if len(text) > LONGEST_UNIT:
         return Acceptance(False, "", f"not compiled: longer than {LONGEST_UNIT:,} characters")
-    unit = read_unit(text, 0, len(text))
+    unit = read_unit(text)
     if (tree := unit.tree) is None:
         return Acceptance(False, "", unit.refusal)
     code = blank_directives(_blank_assembly(unit.rewritten, tree))

@@ -234,6 +234,6 @@ def read_pieces(text: str) -> Iterator[list[UnitNames]]:
         if piece and unit.stop - piece[0].start > LONGEST_PIECE:
             yield piece
             piece = []
-        piece.append(read_unit(text, unit.start, unit.stop))
+        piece.append(read_unit(text, unit))
     if piece:
         yield piece

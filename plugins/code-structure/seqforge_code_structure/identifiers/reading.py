@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from tree_sitter import Tree
 
-from seqforge_code_structure.compiled_code import CompiledCode, keep_brackets, read_code
-from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
+from seqforge_code_structure.compiled_code import CompiledCode, read_code
+from seqforge_code_structure.defects import TOO_DEEP, Defect
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Call, Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
@@ -17,7 +17,7 @@ from seqforge_code_structure.identifiers.resolution import Resolution
 from seqforge_code_structure.identifiers.statements import read_statements
 from seqforge_code_structure.indentation import Line, find_lines
 from seqforge_code_structure.syntax import Captures, find_captures
-from seqforge_code_structure.units import Unit, split_excerpt
+from seqforge_code_structure.units import Unit, split_excerpt, split_units
 
 LONGEST_UNIT = 1_000_000
 """Length limit of the units that are parsed, in characters. The longest functions of Linux have 40,000 characters, and
@@ -95,7 +95,7 @@ class UnitNames:
 
 def read_units(text: str, units: Iterable[Unit]) -> list[UnitNames]:
     """Read the units of a text, except one that lacks its beginning."""
-    return [read_unit(text, unit.start, unit.stop, cut=unit.kind == "tail") for unit in units if unit.kind != "head"]
+    return [read_unit(text, unit) for unit in units if unit.kind != "head"]
 
 
 @lru_cache(maxsize=64)
@@ -104,11 +104,12 @@ def read_excerpt(text: str) -> list[UnitNames]:
     return read_units(text, split_excerpt(text))
 
 
-def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNames:
-    """Parse the unit between two positions of a text, and resolve its names. A unit may be `cut` at its end."""
-    compiled = read_code(text)
+def read_unit(text: str, part: Unit | None = None) -> UnitNames:
+    """Parse a unit of a text, by default the whole text, and resolve its names."""
+    part = part or Unit(0, len(text), "complete", too_deep=any(unit.too_deep for unit in split_units(text)))
+    start, stop, compiled = part.start, part.stop, read_code(text)
     code = compiled.code[start:stop]
-    unit = UnitNames(start, stop, cut=cut, code=compiled.code, defines=_looks_like_definition(code))
+    unit = UnitNames(start, stop, cut=part.kind == "tail", code=compiled.code, defines=_looks_like_definition(code))
     unit.shared = not code.lstrip().startswith(b"static")
     unit.characters = _count_characters(code)
     for directive in compiled.find_directives(start, stop):
@@ -117,7 +118,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
             unit.macros.read(text, directive.start, directive.stop)
     if stop - start > LONGEST_UNIT:
         unit.refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
-    elif _is_too_deep(code):
+    elif part.too_deep:
         unit.refusal = TOO_DEEP
     else:
         try:
@@ -225,19 +226,3 @@ def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: 
 
 def _count_characters(code: bytes) -> int:
     return len(code.translate(None, _NOT_CODE))
-
-
-def _is_too_deep(code: bytes) -> bool:
-    """Return whether brackets nest too deep. Any closing bracket counts as the match of the innermost one."""
-    brackets = keep_brackets(code)
-    if len(brackets) <= DEEPEST_NESTING:
-        return False  # as in most units, which need no count
-    depth = 0
-    for bracket in brackets:
-        if bracket in b"([{":
-            depth += 1
-            if depth > DEEPEST_NESTING:
-                return True
-        elif depth:
-            depth -= 1
-    return False

@@ -33,7 +33,7 @@ _PATTERNS = {
     "ANNOTATION": rb"__(?<!\w__)(?:__)?+(?!(?:[us]|[bl]e)\d|\w*+(?<=_t)\b|int128|typeof|restrict|inline|extension|asm"
     rb"|attribute)[a-z]\w*+",
     "ANNOTATIONS": rb"(?:(?:(?:@MACRO@\b|@ANNOTATION@)(?:\s*+@ARGUMENTS@)?+|(?!(?:@KEYWORD@)\b)\w++\s*+(?=\(\()"
-    rb"@ARGUMENTS@)(?:\s++(?=[A-Z_]))?+)++",
+    rb"@ARGUMENTS@)(?:\s++(?=[A-Z_]))?+){1,9}+",
     "KEYWORD": rb"static|extern|typedef|register|inline|const|volatile|struct|union|enum|return|else|goto|case|do"
     rb"|sizeof|typeof|if|while|for|switch|" + _BASIC,
 }

@@ -19,7 +19,7 @@ LEXICON = Lexicon.from_flags(
 
 def find_evidence(statements: str) -> dict[str, Evidence]:
     text = f"static int f_a(struct s_b *p)\n{{\n{statements}\n}}\n"
-    unit = read_unit(text, 0, len(text))
+    unit = read_unit(text)
     context = Context.of([unit], LEXICON)
     candidates = find_candidates(unit.functions[0], unit, context)
     return collect_evidence(candidates, unit.functions[0], unit, context.free, LEXICON)

@@ -153,7 +153,7 @@ def test_findings_match_golden_values(text: str, expected: list[tuple[str, str]]
 def test_functions_in_a_block_have_separate_scopes():
     # A block outside of functions is a syntax error, but every scope that opens must still be closed.
     text = "{\n\tint f(void)\n\t{\n\t\treturn i;\n\t}\n\tint g(void)\n\t{\n\t\tint ret;\n\t}\n}\n"
-    unit = read_unit(text, 0, len(text))
+    unit = read_unit(text)
     assert [[use.name for use in function.free] for function in unit.functions] == [["i"], []]
     assert [[local.name for local in function.declarations] for function in unit.functions] == [[], ["ret"]]
 

@@ -3,9 +3,10 @@
 import random
 
 import pytest
+from seqforge_code_structure import brackets
 from seqforge_code_structure.defects import RULES, TOO_DEEP, Defect
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers import parsing, reading
+from seqforge_code_structure.identifiers import parsing
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from tree_sitter import Parser
@@ -81,6 +82,12 @@ def test_units_beyond_a_limit_are_reported(text: str, expected: str):
         FUNCTION.format("A(1;" * 200 + "A(]" * 5_000),
         "#define OWN(a) ;\n" + FUNCTION.format("OWN(" * 200 + ")" * 200 + "OWN(a) b " * 5_000 + "]("),
         FUNCTION.format("FOO\n" * 20_000 + "]("),
+        FUNCTION.format("x = AB(1)" + " AB(1)" * 100_000 + "]("),
+        "int f()" + " AB(1)" * 100_000 + "](;",
+        FUNCTION.format("int a " + "__a " * 100_000 + "]("),
+        FUNCTION.format("if ((a))\n" * 50_000 + "]("),
+        "f(a)\nint a;\n" * 50_000,
+        "int f(void)\n{\n" + "int a;\n" * 50_000 + "}}\n}\n",
     ],
     ids=lambda text: repr(text[:20]),
 )
@@ -121,5 +128,5 @@ def test_code_that_is_repaired_may_have_many_errors_before():
 def test_nesting_within_the_limit_is_analyzed(monkeypatch: pytest.MonkeyPatch):
     text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
     assert find_name_errors(text) == []
-    monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
+    monkeypatch.setattr(brackets, "DEEPEST_NESTING", 100)
     assert [finding.message for finding in find_name_errors(text)] == [TOO_DEEP]
