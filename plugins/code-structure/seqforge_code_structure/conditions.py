@@ -14,7 +14,7 @@ CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef",
 _DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
 _NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
 _OPERATORS = {r"&&": " and ", r"\|\|": " or ", r"!(?!=)": " not ", r"\bdefined\b|\b(\d++)[uUlL]++\b": r" \1 "}
-_FALSE = frozenset({"0", "__cplusplus", "__ASSEMBLY__", "__ASSEMBLER__"})
+_FALSE = frozenset({"0", "__cplusplus", "c_plusplus", "__ASSEMBLY__", "__ASSEMBLER__"})
 """Names that no C compiler defines."""
 
 

@@ -143,10 +143,10 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
     unit.declared = names.scopes.declared | unit.macros.by_name.keys()
-    unit.possibly_declared = names.uncertain.union(_NAME.findall(dead))
-    unit.possibly_used = set(unit.possibly_declared)
+    unit.possibly_declared = find_declared(dead) | names.uncertain
+    unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
     for function in unit.functions:
-        function.labels |= unit.possibly_declared
+        function.labels |= unit.possibly_used
     _mark_annotated_used(text, unit.functions)
     if names.error is not None:
         unit.keyword = names.keyword

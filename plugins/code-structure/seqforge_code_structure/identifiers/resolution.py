@@ -91,6 +91,7 @@ class Resolution:
         self._root = root
         self.error = _find_error(root)
         text, scopes, stops, visible = self._text, self.scopes, self._stops, self.scopes.visible
+        visits = self.VISITS_OF_NAMES
         waiting = order_captures(captures, _NODES)[::-1]
         places = _find_names(captures)
         for start in sorted(places):
@@ -110,12 +111,13 @@ class Resolution:
             elif capture == "use" and (declaration := visible.get(name)) is not None:
                 declaration.used = True  # as `_visit_use` does, for most names
             else:
-                self.VISITS_OF_NAMES[capture](self, start, name)
+                visits[capture](self, start, name)
         while waiting:
             self._visit_node(*waiting.pop())
 
     def _visit_node(self, start: int, negative_stop: int, capture: str, node: Node) -> None:
-        self.scopes.move(start)
+        if start >= self.scopes.stop:
+            self.scopes.move(start)
         if (visit := self.VISITS_OF_NODES.get(capture)) is not None:
             visit(self, node)
         else:
