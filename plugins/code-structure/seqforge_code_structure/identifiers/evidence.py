@@ -34,7 +34,6 @@ WEIGHTS = {
     "assigned": 2.55,  # it is assigned
     "sibling": -4.09,  # another undeclared name, but no called function, begins with the same word
     "called_sibling": -2.37,  # a called function begins with the same word
-    "declared_sibling": -1.66,  # only a function of the text, a structure or a constant begins with the same word
     "unused": 3.53,  # the function has a variable that is never used, of which the name may be a wrong spelling
     "only_assigned": 4.59,  # it has a variable that is assigned and never read
 }
@@ -82,12 +81,11 @@ def collect_evidence(
     only_assigned = unit.parses and _has_only_assigned(function, unit)
     called = {_first_word(use.name) for use in function.free if use.called}
     others = [(_first_word(name), name) for name in free]
-    defined = {_first_word(name) for name in unit.declared}
     function_evidence = {"always": 1, "unused": unused, "only_assigned": only_assigned}
     return {
         name: function_evidence
         | _describe(name, {_find_access(use, unit.code) for use in found if unit.parses}, lexicon)
-        | _find_siblings(name, unit, called, others, defined)
+        | _find_siblings(name, called, others)
         for name, found in uses.items()
     }
 
@@ -123,26 +121,11 @@ def _first_word(name: str) -> str:
     return name.partition("_")[0]
 
 
-def _find_siblings(
-    name: str, unit: UnitNames, called: set[str], others: Sequence[tuple[str, str]], defined: set[str]
-) -> Evidence:
+def _find_siblings(name: str, called: set[str], others: Sequence[tuple[str, str]]) -> Evidence:
     """Return which other names begin with the first word of a name, as those of one driver or file do."""
     word = _first_word(name)
     undeclared = any(word == first and other != name for first, other in others)
-    by_call = undeclared and word in called
-    declared = word in defined or (word not in ("", name) and _has_word(word, unit))
-    return {
-        "sibling": undeclared and not by_call,
-        "called_sibling": by_call,
-        "declared_sibling": declared and not undeclared,
-    }
-
-
-def _has_word(word: str, unit: UnitNames) -> bool:
-    """Return whether the name of a structure, or a constant in capitals, begins with a word in a unit."""
-    key, capitals = re.escape(word.encode()), re.escape(word.upper().encode())
-    pattern = re.compile(rb"\bstruct " + key + rb"(?:_|\b)|\b" + capitals + rb"_")
-    return pattern.search(unit.code, unit.start, unit.stop) is not None
+    return {"sibling": undeclared and word not in called, "called_sibling": undeclared and word in called}
 
 
 def _has_unused(function: Function, unit: UnitNames) -> bool:
