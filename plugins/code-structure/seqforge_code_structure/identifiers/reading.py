@@ -142,7 +142,8 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     dead = compiled.find_dead(text, start, stop)
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
-    unit.declared = names.scopes.declared | unit.macros.by_name.keys()
+    outside = compiled.find_dead(text, start, unit.functions[0].start if unit.functions else stop)
+    unit.declared = names.scopes.declared | unit.macros.by_name.keys() | find_declared(outside)
     unit.possibly_declared = find_declared(dead) | names.uncertain
     unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
     for function in unit.functions:
