@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqforge.kinds import Attention
 from seqforge.kinds.attention import weights_fault
-from seqforge.kinds.cell_tensors import registration_fault
+from seqforge.testing.cell_tensors import registration_fault
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
 
 AttentionFactory = Callable[[int, int], Attention]

@@ -10,21 +10,34 @@ from torch import Tensor, nn
 
 from seqforge.kinds import Cell, map_state
 from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import (
+from seqforge.kinds.cell_contract import state_change
+from seqforge.model.initial_states import read_documents
+from seqforge.testing.cell_case import (
+    CaseSizes,
     CellCase,
+    CellFactory,
     CellResult,
-    Parts,
-    detached_place,
+    build_case,
+    new_cell,
+    perturbed,
     read_forward,
+    require_same,
     results_of,
     results_with_gradients,
-    state_change,
+    rows_of,
     weighted_sum,
     with_gradients,
 )
-from seqforge.model.initial_states import read_documents
-from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case, new_cell, perturbed, require_same, rows_of
-from seqforge.testing.conformance import GLOBAL_SEED, ConformanceError, fail, name_of, require_equal, require_no_fault
+from seqforge.testing.cell_tensors import detached_place
+from seqforge.testing.conformance import (
+    GLOBAL_SEED,
+    ConformanceError,
+    Parts,
+    fail,
+    name_of,
+    require_equal,
+    require_no_fault,
+)
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 

@@ -13,10 +13,10 @@ import torch
 
 from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
-from seqforge.kinds.backend import TOLERANCES, parameter_dtype
 from seqforge.kinds.table import KINDS
 from seqforge.registry import Component, Plugin, Registration, Registry
 from seqforge.registry.options import options_of, resolve
+from seqforge.testing.backend_suite import TOLERANCES, parameter_dtype
 from seqforge.testing.cell_case import SMALL
 from seqforge.testing.conformance import ConformanceError, Suite, name_of
 from seqforge.testing.corpus_suite import items_of

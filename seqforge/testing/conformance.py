@@ -17,7 +17,6 @@ from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import is_authors_code, place_of
-from seqforge.kinds.cell_contract import Parts
 from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
@@ -30,6 +29,9 @@ ComponentT = TypeVar("ComponentT")
 Factory = Callable[[], ComponentT]
 """Function that returns a component: a class or `partial(Class, option=…)`."""
 
+
+Parts = dict[str, Tensor]
+"""Results of a component by the name that a message gives them, such as "`state.hidden`"."""
 
 GLOBAL_SEED = (
     "it sets the seed of torch, so that the other random numbers of a run repeat: use a `torch.Generator` of its own"

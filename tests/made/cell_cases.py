@@ -3,8 +3,7 @@
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.kinds.cell_contract import CellCase
-from seqforge.testing.cell_case import CaseSizes, CellFactory, build_case
+from seqforge.testing.cell_case import CaseSizes, CellCase, CellFactory, build_case
 
 
 def cell_cases(make_cell: CellFactory, *, time: SearchStrategy[int] | None = None) -> SearchStrategy[CellCase]:

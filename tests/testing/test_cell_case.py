@@ -7,8 +7,7 @@ from hypothesis import given, settings, strategies
 from torch import nn
 
 from seqforge.kinds import Cell
-from seqforge.kinds.cell_contract import read_steps, results_of
-from seqforge.testing.cell_case import CaseSizes, build_case, require_same
+from seqforge.testing.cell_case import CaseSizes, build_case, read_steps, require_same, results_of
 from seqforge.testing.conformance import ConformanceError
 
 

@@ -1,4 +1,4 @@
-"""The contract of tensors in a module: all are registered, and have the type and the device of the parameters."""
+"""The tensors in a module: all must be registered, and have the type and the device of the parameters."""
 
 import inspect
 import linecache
@@ -13,15 +13,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seqforge.faults import is_authors_code, place_of
-from seqforge.kinds.cell import Cell, named_state
+from seqforge.kinds import Cell, State
+from seqforge.kinds.cell import named_state
+from seqforge.kinds.cell_contract import REAL_NUMBERS
 
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""
-
-REAL_NUMBERS = (
-    "expected its real and its imaginary part as two tensors, since casts, learned initial states and compiled "
-    "backends know real numbers only"
-)
 
 _DEPTH = 4
 """Number of lists, tables and objects inside one another in which tensors are looked for."""
@@ -135,12 +132,32 @@ class _Watch(TorchFunctionMode):
                 break  # The caller of seqforge is not the author of the cell.
             name = self._layers.get(id(frame.f_locals.get("self")))
             layer = layer or (f"layer `{name}`" if name else "")
-            if place := line_of(frame, line):
+            if place := _line_of(frame, line):
                 return ", ".join(filter(None, [layer, place]))
         return layer
 
 
-def line_of(frame: FrameType, line: int) -> str:
+def detached_place(cell: Cell[Any], inputs: Tensor, state: State) -> str:
+    """Return where the code of a cell detaches a tensor, as " (`detach` in …)"; empty if it does not."""
+    watch = _DetachWatch()
+    with watch:
+        cell(inputs, state)
+    return f" (`detach` in {watch.place})" if watch.place else ""
+
+
+class _DetachWatch(TorchFunctionMode):
+    """The first line of an author's code that detaches a tensor."""
+
+    place = ""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        frame = inspect.currentframe()
+        if func == Tensor.detach and frame is not None and frame.f_back is not None:
+            self.place = self.place or _line_of(frame.f_back, frame.f_back.f_lineno)
+        return func(*args, **(kwargs or {}))
+
+
+def _line_of(frame: FrameType, line: int) -> str:
     """Return the file, the line and its code, if a frame is in the author's code; otherwise ""."""
     if not is_authors_code(frame.f_globals.get("__name__", "")):
         return ""
