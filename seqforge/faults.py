@@ -193,20 +193,6 @@ def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
     return component_fault(getattr(method, "__self__", None), f"{method.__name__} {problem}{_place(method)}")
 
 
-def require_right(method: Callable[..., Any], problem: str | None) -> None:
-    """Raise the error for a result of a component, if a function of the contract of its kind found a problem.
-
-    Args:
-        method: Bound method of the component.
-        problem: What is wrong, as for `wrong_result`, or None.
-
-    Raises:
-        PluginError: If there is a problem.
-    """
-    if problem is not None:
-        raise wrong_result(method, problem)
-
-
 def component_fault(component: object, reason: str) -> PluginError:
     """Return the error for a fault in the code of a component that was built."""
     return plugin_fault(*owner_of(component), reason)

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from seqforge.data.dataset import Dataset
 from seqforge.errors import SeqforgeError, warn
@@ -12,7 +11,7 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.kinds import FittedMetric, IndexedMetric
-from seqforge.kinds.metric import state_fault
+from seqforge.kinds.metric import fitted_state
 from seqforge.registry import Component
 from seqforge.storage.cache import LARGEST_FILE, load_or_write
 from seqforge.storage.files import read_bounded, reported_failures
@@ -50,23 +49,18 @@ def _fit(
 ) -> str:
     warn(f"fitting the metric {component.name} to the training text; the result is cached")
     documents = _report_progress(dataset, report)
-    state: Any = b""
     try:
         if isinstance(metric, IndexedMetric):
             metric.write_index(documents, folder)
         else:
             metric.fit(documents)
-            state = metric.state()
+            (folder / _STATE).write_bytes(fitted_state(metric))
     except (SeqforgeError, OSError):
         raise
     except Exception as error:
         raise plugin_fault(
             "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
         ) from error
-    if isinstance(metric, FittedMetric):
-        if fault := state_fault(state):
-            raise plugin_fault("metric", component.name, f"state {fault}")
-        (folder / _STATE).write_bytes(state)
     return f"{component.name}, {dataset.description}"
 
 

@@ -62,29 +62,3 @@ class Attention(nn.Module, ABC):
         padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)
         return torch.einsum("bts,sbm->tbm", weights.to(memory.dtype), memory), weights
-
-
-def weights_fault(
-    attention: Attention,
-    queries: Float[Tensor, "target batch query"],
-    memory: Float[Tensor, "source batch memory"],
-    lengths: Int[Tensor, " batch"],
-) -> str | None:
-    """Return a sentence about what is wrong with the averages and weights of an attention, or None."""
-    averages, weights = attention(queries, memory, attention.project(memory), lengths)
-    (target, batch, _), source = queries.shape, len(memory)
-    for name, tensor, shape in (
-        ("averages", averages, [target, batch, attention.memory_size]),
-        ("weights", weights, [batch, target, source]),
-    ):
-        if list(tensor.shape) != shape:
-            return f"the {name} have a wrong shape: expected {shape}, got {list(tensor.shape)}"
-    padding = torch.arange(source) >= lengths.unsqueeze(1)
-    if weights.masked_select(padding.unsqueeze(1)).any():
-        return "padding has a weight: expected a weight of 0 for encoder steps after the end of a row"
-    if (weights < 0).any() or not weights.isfinite().all():
-        return f"a weight is negative or not finite: got {weights.min().item():.6g}"
-    furthest = (weights.sum(-1) - 1).abs().max().item()
-    if furthest > 1e-4:
-        return f"the sum of the weights of a decoder step is not 1: got a difference of {furthest:.6g}"
-    return None

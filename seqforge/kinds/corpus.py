@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from seqforge.errors import DataError, describe_type, with_article
 from seqforge.events import Report
-from seqforge.faults import require_right, wrong_result
+from seqforge.faults import wrong_result
 from seqforge.storage.paths import expand_home
 
 __all__ = ["Corpus", "Document", "ExperimentPath"]
@@ -115,7 +115,7 @@ def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> I
     """
     if not isinstance(items, Iterator):
         raise wrong_result(method, f"returned {describe_type(items)}, not an iterator")
-    remaining = cast("Iterator[ItemT]", items)
+    remaining = cast("Iterator[Any]", items)
     while True:
         try:
             item = next(remaining)
@@ -123,18 +123,12 @@ def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> I
             return
         except OSError as error:
             raise DataError(f"the corpus cannot be read: {error}") from error
-        require_right(method, item_fault(item, kind))
+        if not isinstance(item, kind):
+            raise wrong_result(method, f"yielded {describe_type(item)}, not {with_article(kind.__name__)}")
+        content = getattr(item, "content", b"")
+        if not isinstance(content, bytes):
+            raise wrong_result(method, f"yielded a Document whose content is {describe_type(content)}, not bytes")
         yield item
-
-
-def item_fault(item: Any, kind: type[Any]) -> str | None:
-    """Return what is wrong with a document or an example that a corpus yields, or None."""
-    if not isinstance(item, kind):
-        return f"yielded {describe_type(item)}, not {with_article(kind.__name__)}"
-    content = getattr(item, "content", b"")
-    if not isinstance(content, bytes):
-        return f"yielded a Document whose content is {describe_type(content)}, not bytes"
-    return None
 
 
 def read_fingerprint(corpus: Any) -> str:
@@ -143,36 +137,8 @@ def read_fingerprint(corpus: Any) -> str:
     Raises:
         PluginError: If it is not text.
     """
-    digest = corpus.fingerprint()
-    require_right(corpus.fingerprint, text_fault(digest))
-    return digest
-
-
-def text_fault(value: Any) -> str | None:
-    """Return what is wrong with a result of `fingerprint`, or None."""
-    if isinstance(value, str):
-        return None if value else "returned an empty text"
-    return f"returned {describe_type(value)}, not text"
-
-
-def description_fault(value: Any) -> str | None:
-    """Return what is wrong with a result of `describe`, or None."""
-    if isinstance(value, str) and 1 <= len(value.strip().splitlines()) <= 2:
-        return None
-    return f"returned {value!r:.60}, not one or two lines"
-
-
-def name_fault(name: Any) -> str | None:
-    """Return what is wrong with the name of a document or an example, or None."""
-    if not isinstance(name, str) or not name or name.startswith(("/", "~")) or "\n" in name:
-        return f"the name {name!r} is not a relative, path-like name"
-    return None
-
-
-def encoding_fault(document: Document) -> str | None:
-    """Return what is wrong with the encoding of a document, or None."""
-    try:
-        document.content.decode()
-    except UnicodeDecodeError as error:
-        return f"the document {document.name!r} is not UTF-8 ({error.reason} at byte {error.start})"
-    return None
+    digest: Any = corpus.fingerprint()
+    if isinstance(digest, str) and digest:
+        return digest
+    shown = "an empty text" if digest == "" else f"{describe_type(digest)}, not text"
+    raise wrong_result(corpus.fingerprint, f"returned {shown}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 
 __all__ = ["Initializer"]
 
@@ -33,13 +33,8 @@ def initialize_parameter(initializer: Initializer, name: str, parameter: Tensor)
         PluginError: If the initializer returns other values instead, or writes numbers that are not finite.
     """
     returned: Any = initializer.initialize(name, parameter)
-    require_right(initializer.initialize, filling_fault(returned, name, parameter))
-
-
-def filling_fault(returned: Any, name: str, parameter: Tensor) -> str | None:
-    """Return what is wrong after `initialize` of a parameter, from what it returned and wrote, or None."""
     if returned is not None and returned is not parameter:
-        return f"returned {describe_type(returned)} for {name}, instead of filling it in place"
+        problem = f"returned {describe_type(returned)} for {name}, instead of filling it in place"
+        raise wrong_result(initializer.initialize, problem)
     if not bool(torch.isfinite(parameter).all()):
-        return f"wrote NaN or infinity to {name}"
-    return None
+        raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 
 __all__ = ["IGNORED_TARGET", "Loss"]
 
@@ -37,7 +37,12 @@ class Loss(nn.Module, ABC):
             PluginError: If it is not a scalar that depends on the outputs.
         """
         value: Any = super().__call__(outputs, targets)
-        require_right(self.forward, value_fault(value, outputs))
+        if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
+            shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}"
+            raise wrong_result(self.forward, f"returned {shown}, not a scalar tensor of floating-point type")
+        if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
+            problem = "returned a constant, not a function of the outputs with a gradient"
+            raise wrong_result(self.forward, problem)
         return value
 
     @abstractmethod
@@ -52,13 +57,3 @@ class Loss(nn.Module, ABC):
             outputs: Logits or numbers.
             targets: Target symbols `*batch`, or `[steps, batch]` if the loss aligns; or target numbers.
         """
-
-
-def value_fault(value: Any, outputs: Tensor) -> str | None:
-    """Return what is wrong with a result of `forward` for outputs, or None."""
-    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
-        shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}"
-        return f"returned {shown}, not a scalar tensor of floating-point type"
-    if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
-        return "returned a constant, not a function of the outputs with a gradient"
-    return None

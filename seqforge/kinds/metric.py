@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from seqforge.errors import describe_type
+from seqforge.faults import wrong_result
 from seqforge.figures import format_figure
 
 __all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Quantity", "Score"]
@@ -150,33 +151,16 @@ class IndexedMetric(Metric):
         """Open the files of `write_index`, which stay unchanged as long as the metric exists."""
 
 
-def score_fault(score: Any) -> str | None:
-    """Return what is wrong with a result of `score`, or None."""
-    if not isinstance(score, Score):
-        return f"it returned {describe_type(score)}, not a Score"
-    values: Any = score.values
-    if not isinstance(values, Mapping):
-        return f"its values are {describe_type(values)}, not a dict"
-    for name, value in score.values.items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            return f"its value {name!r} is {value!r}, not a number"
-        if not math.isfinite(number):
-            return f"its value {name!r} is {value}"
-    return None
+def fitted_state(metric: FittedMetric) -> bytes:
+    """Return the state of a fitted metric.
 
-
-def finding_fault(finding: Finding, texts: Sequence[str]) -> str | None:
-    """Return what is wrong with a finding in texts, or None."""
-    if not (0 <= finding.text < len(texts) and 0 <= finding.start <= finding.stop <= len(texts[finding.text])):
-        return f"the finding {finding} is outside of the texts"
-    return None if finding.message else f"the finding {finding} has no message"
-
-
-def state_fault(state: Any) -> str | None:
-    """Return what is wrong with a result of `FittedMetric.state`, or None."""
-    return None if isinstance(state, bytes) else f"returned {describe_type(state)}, not bytes"
+    Raises:
+        PluginError: If it is not bytes.
+    """
+    state: Any = metric.state()
+    if not isinstance(state, bytes):
+        raise wrong_result(metric.state, f"returned {describe_type(state)}, not bytes")
+    return state
 
 
 def validate_score(score: Any) -> Score:
@@ -185,6 +169,17 @@ def validate_score(score: Any) -> Score:
     Raises:
         ValueError: If it is not a `Score` whose values are finite numbers.
     """
-    if fault := score_fault(score):
-        raise ValueError(fault)
-    return replace(score, values={name: float(value) for name, value in score.values.items()})
+    if not isinstance(score, Score):
+        raise ValueError(f"it returned {describe_type(score)}, not a Score")
+    values: Any = score.values
+    if not isinstance(values, Mapping):
+        raise ValueError(f"its values are {describe_type(values)}, not a dict")
+    numbers: dict[str, float] = {}
+    for name, value in score.values.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"its value {name!r} is {value!r}, not a number") from None
+        if not math.isfinite(numbers[name]):
+            raise ValueError(f"its value {name!r} is {value}")
+    return replace(score, values=numbers)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import describe_type
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 
 __all__ = ["Optimizer"]
 
@@ -35,17 +35,11 @@ def build_optimizer(options: Optimizer, parameters: Iterable[tuple[str, nn.Param
         PluginError: If it is not a torch optimizer with a learning rate in every parameter group.
     """
     optimizer: Any = options.build(parameters)
-    require_right(options.build, optimizer_fault(optimizer))
-    return optimizer
-
-
-def optimizer_fault(optimizer: Any) -> str | None:
-    """Return what is wrong with a result of `build`, or None."""
     if not isinstance(optimizer, torch.optim.Optimizer):
-        return f"returned {describe_type(optimizer)}, not a torch.optim.Optimizer"
+        raise wrong_result(options.build, f"returned {describe_type(optimizer)}, not a torch.optim.Optimizer")
     if not all("lr" in group for group in optimizer.param_groups):
-        return "returned an optimizer without the learning rate 'lr' in its groups"
-    return None
+        raise wrong_result(options.build, "returned an optimizer without the learning rate 'lr' in its groups")
+    return optimizer
 
 
 def state_fault(optimizer: torch.optim.Optimizer) -> str | None:

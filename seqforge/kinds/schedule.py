@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 
 __all__ = ["Progress", "Schedule"]
 
@@ -58,13 +58,7 @@ def learning_rate_factor(schedule: Schedule, progress: Progress) -> float:
         PluginError: If it is not a finite number that is at least 0.
     """
     factor: Any = schedule.factor(progress)
-    require_right(schedule.factor, factor_fault(factor))
-    return float(factor)
-
-
-def factor_fault(value: Any) -> str | None:
-    """Return what is wrong with a result of `factor`, or None."""
     with suppress(TypeError, ValueError, OverflowError):
-        if 0 <= float(value) < math.inf:
-            return None
-    return f"returned {value!r:.60}, not a finite number that is at least 0"
+        if 0 <= float(factor) < math.inf:
+            return float(factor)
+    raise wrong_result(schedule.factor, f"returned {factor!r:.60}, not a finite number that is at least 0")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError, describe_type
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 
 __all__ = ["CodedVocabulary", "UnknownSymbolError", "Vocabulary"]
 
@@ -65,8 +65,14 @@ class Vocabulary(ABC):
         """
         if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DataError(f"the text to encode is {describe_type(text)}, not text", hint="Pass a str.")
-        tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-        require_right(self.encode_bytes, tokens_fault(tokens, self.size))
+        tokens: Any = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+        is_array = isinstance(cast("object", tokens), np.ndarray)
+        if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
+            shown = f"an array {list(tokens.shape)} of {tokens.dtype}" if is_array else describe_type(tokens)
+            raise wrong_result(self.encode_bytes, f"returned {shown}, not a vector of integers")
+        if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
+            problem = f"returned token ids from {tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
+            raise wrong_result(self.encode_bytes, problem)
         return tokens
 
     @abstractmethod
@@ -98,7 +104,8 @@ class Vocabulary(ABC):
                 hint=f"Token ids range from 0 to {self.size - 1}.",
             )
         content: Any = self.decode_tokens(ids)
-        require_right(self.decode_tokens, text_fault(content))
+        if not isinstance(content, bytes):
+            raise wrong_result(self.decode_tokens, f"returned {describe_type(content)}, not bytes")
         return content
 
     @abstractmethod
@@ -168,35 +175,3 @@ def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDA
             seen[codes] = True
             known = bytes(np.flatnonzero(seen[: 1 << 8]).tolist())
     return np.flatnonzero(seen).astype(np.uint32)
-
-
-def tokens_fault(tokens: Any, size: int) -> str | None:
-    """Return what is wrong with a result of `encode_bytes` of a vocabulary of a size, or None."""
-    if not isinstance(tokens, np.ndarray):
-        return f"returned {describe_type(tokens)}, not a vector of integers"
-    tokens = cast("NDArray[Any]", tokens)
-    if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
-        return f"returned an array {list(tokens.shape)} of {tokens.dtype}, not a vector of integers"
-    if len(tokens) and not 0 <= tokens.min() <= tokens.max() < size:
-        return f"returned token ids from {tokens.min()} to {tokens.max()}, not from 0 to {size - 1}"
-    return None
-
-
-def text_fault(content: Any) -> str | None:
-    """Return what is wrong with a result of `decode_tokens`, or None."""
-    return None if isinstance(content, bytes) else f"returned {describe_type(content)}, not bytes"
-
-
-def round_trip_fault(vocabulary: Vocabulary, text: str) -> str | None:
-    """Return a sentence about a text that a vocabulary changes when it encodes and decodes it, or None.
-
-    A vocabulary that replaces what it does not know must decode what it has decoded before without a change.
-    """
-    if vocabulary.unknown is not None:
-        text = vocabulary.decode(vocabulary.encode(text).tolist()).decode("utf-8", "surrogateescape")
-    tokens = vocabulary.encode(text)
-    if not np.array_equal(tokens, vocabulary.encode(text.encode())):
-        return f"the token ids of the text {text[:40]!r} differ from those of its bytes"
-    if (decoded := vocabulary.decode(iter(tokens.tolist()))) != text.encode():
-        return f"the text {text[:40]!r} is decoded as {decoded[:40]!r}"
-    return None

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Attention
-from seqforge.kinds.attention import weights_fault
 from seqforge.testing.cell_tensors import registration_fault
 from seqforge.testing.conformance import Suite, fail, require_equal, require_no_fault
 
@@ -54,7 +53,24 @@ class AttentionSuite(Suite, kind="attention"):
     def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory) -> None:
         """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""
         for case in _cases(make):
-            require_no_fault(make, weights_fault(case.attention, case.queries, case.memory, case.lengths))
+            averages, weights = case.attend()
+            (target, batch, _), source = case.queries.shape, len(case.memory)
+            for name, tensor, shape in (
+                ("averages", averages, [target, batch, case.attention.memory_size]),
+                ("weights", weights, [batch, target, source]),
+            ):
+                if list(tensor.shape) != shape:
+                    fail(make, f"the {name} have a wrong shape", expected=shape, got=list(tensor.shape))
+            padding = torch.arange(source) >= case.lengths.unsqueeze(1)
+            if weights.masked_select(padding.unsqueeze(1)).any():
+                wanted = "a weight of 0 for encoder steps after the end of a row"
+                fail(make, "padding has a weight", expected=wanted)
+            if (weights < 0).any() or not weights.isfinite().all():
+                fail(make, "a weight is negative or not finite", got=f"{weights.min().item():.6g}")
+            furthest = (weights.sum(-1) - 1).abs().max().item()
+            if furthest > 1e-4:
+                problem = "the sum of the weights of a decoder step is not 1"
+                fail(make, problem, got=f"a difference of {furthest:.6g}")
 
     def test_a_row_gives_alone_what_it_gives_in_a_batch(self, make: AttentionFactory) -> None:
         """Other rows and the content of the padding affect neither the averages nor the gradients."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from seqforge.errors import DataError
 from seqforge.events import DocumentsEncoded, WorkProgressed
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
-from seqforge.kinds.corpus import PART_SIZE, description_fault, encoding_fault, name_fault, read_fingerprint, read_items
+from seqforge.kinds.corpus import PART_SIZE, read_fingerprint, read_items
 from seqforge.kinds.labelled_corpus import example_fault
 from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
@@ -57,9 +57,17 @@ class CorpusSuite(Suite, kind="corpus"):
         last: Any = None
         spec = example_spec(make, corpus) if isinstance(corpus, LabelledCorpus) else None
         for item in items_of(corpus, self.limit):
-            is_document = isinstance(item, Document)
-            fault = encoding_fault(item) if is_document else example_fault(cast("ExampleSpec", spec), item)
-            require_no_fault(make, fault or name_fault(item.name))
+            if isinstance(item, Document):
+                try:
+                    item.content.decode()
+                except UnicodeDecodeError as error:
+                    place = f"{error.reason} at byte {error.start}"
+                    fail(make, f"the document {item.name!r} is not UTF-8 ({place})")
+            else:
+                require_no_fault(make, example_fault(cast("ExampleSpec", spec), item))
+            name: Any = item.name
+            if not isinstance(name, str) or not name or name.startswith(("/", "~")) or "\n" in name:
+                fail(make, f"the name {name!r} is not a relative, path-like name")
             if item.name in names and (item.name != last.name or len(getattr(last, "content", b"")) < PART_SIZE):
                 fail(make, f"two documents have the name {item.name!r}", expected="unique names")
             names[item.name] = None
@@ -139,7 +147,9 @@ class CorpusSuite(Suite, kind="corpus"):
     def test_the_description_is_short(self, make: Factory[AnyCorpus]) -> None:
         """`describe` returns one or two lines."""
         corpus = make()
-        require_right(corpus.describe, description_fault(corpus.describe()))
+        text: Any = corpus.describe()
+        if not isinstance(text, str) or not 1 <= len(text.strip().splitlines()) <= 2:
+            raise wrong_result(corpus.describe, f"returned {text!r:.60}, not one or two lines")
 
     def test_a_missing_source_is_a_data_error(self) -> None:
         """A corpus in `unreadable` raises a `DataError` with a message when it is read, and not when it is built."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.faults import require_right
+from seqforge.faults import wrong_result
 from seqforge.kinds import LogitRule, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.kinds.sampler import drawing_fault, finish_symbols, review_symbols, transform_logits
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
@@ -92,7 +92,8 @@ class SamplerSuite(Suite, kind="sampler"):
         for step in (*self._generate(make, sampler), *wide):
             if step.result.dtype != step.logits.dtype:
                 fail(make, "the type of the logits changes", expected=step.logits.dtype, got=step.result.dtype)
-            require_right(sampler.transform, drawing_fault(step.result))
+            if fault := drawing_fault(step.result):
+                raise wrong_result(sampler.transform, fault)
 
     def test_forbidden_symbols_stay_forbidden(self, make: Factory[Sampler]) -> None:
         """In a chain, a symbol that an earlier sampler forbids stays forbidden, unless no other symbol is left."""
