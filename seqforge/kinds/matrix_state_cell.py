@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -13,17 +13,7 @@ from seqforge.kinds.cell import Stepper
 from seqforge.kinds.factored_cell import ProjectedCell
 from seqforge.matrix_states import Memory, Parts, Reads, Recurrence, read_chunk, read_steps
 
-__all__ = ["MatrixState", "MatrixStateCell", "Parts", "UpdateRule"]
-
-UpdateRule = Literal["linear", "gated", "delta", "gated_delta", "general"]
-"""How a step changes the state S of a head. The first four have the names of ONNX's operator `LinearAttention`.
-
-- `linear`: S' = S + k vᵀ.
-- `gated`: S' = diag(w) S + k vᵀ, where the decay w is one number for each head or for each key.
-- `delta`: S' = S + βk (v - Sᵀk)ᵀ.
-- `gated_delta`: the same for a state that is decayed before.
-- `general`: S' = diag(w) S + b (Sᵀa)ᵀ + k vᵀ.
-"""
+__all__ = ["MatrixState", "MatrixStateCell", "Parts"]
 
 
 class MatrixState(NamedTuple):
@@ -42,8 +32,8 @@ StateT = TypeVar("StateT", bound=tuple[Any, ...])
 class MatrixStateCell(ProjectedCell[StateT]):
     """A cell whose state is a matrix S, `[key, value]`, for each head.
 
-    Every step computes u = Sᵀ a; S' = diag(w) S + b uᵀ + k vᵀ; o = S'ᵀ q. A subclass states its rule, and implements
-    `parts` and `readout`, which compute each step by itself; what depends on several steps belongs in `mix_steps`.
+    Every step computes u = Sᵀ a; S' = diag(w) S + b uᵀ + k vᵀ; o = S'ᵀ q. A subclass implements `parts` and
+    `readout`, which compute each step by itself; what depends on several steps belongs in `mix_steps`.
     `forward` computes a chunk of steps in a few products, which also have a faster gradient;
     the suite `CellSuite` compares it with `step`. Under autocast, only the input projection runs in the lower
     precision.
@@ -56,7 +46,6 @@ class MatrixStateCell(ProjectedCell[StateT]):
         key_size: Number of keys of a head; by default, as many as it has values.
 
     Attributes:
-        update_rule: How a step changes the state. Backends and formats of export choose their code by it.
         chunk_size: Steps that `forward` computes at once.
         value_size: Number of values of a head.
 
@@ -64,7 +53,6 @@ class MatrixStateCell(ProjectedCell[StateT]):
         ValueError: If the heads do not divide the hidden size.
     """
 
-    update_rule: ClassVar[UpdateRule]
     chunk_size: ClassVar[int] = 32
 
     def __init__(

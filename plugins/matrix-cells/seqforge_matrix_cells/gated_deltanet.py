@@ -39,8 +39,6 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
         norm_weight: Gain of the norm, `[hidden / heads]`.
     """
 
-    update_rule = "gated_delta"
-
     def __init__(
         self,
         input_size: int,

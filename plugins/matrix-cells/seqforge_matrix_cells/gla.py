@@ -32,7 +32,6 @@ class GLA(MatrixStateCell[MatrixState]):
         norm_weight: Gain of the norm, `[hidden / heads]`.
     """
 
-    update_rule = "gated"
     chunk_size = 16  # A decay for each key takes chunk² numbers for each of them.
 
     def __init__(

@@ -33,7 +33,6 @@ class HGRN2(MatrixStateCell[MatrixState]):
         norm_weight: Gain of the norm, `[hidden]`.
     """
 
-    update_rule = "gated"
     chunk_size = 16  # A decay for each key takes chunk² numbers for each of them.
 
     def __init__(

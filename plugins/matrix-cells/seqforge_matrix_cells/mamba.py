@@ -34,8 +34,6 @@ class Mamba2(MatrixStateCell[MatrixState]):
         norm_weight: Gain of the norm, `[hidden]`.
     """
 
-    update_rule = "gated"
-
     def __init__(
         self, input_size: int, hidden_size: HiddenSize = 128, heads: Heads = 4, key_size: KeySize = 64
     ) -> None:

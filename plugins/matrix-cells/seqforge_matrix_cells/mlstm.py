@@ -48,8 +48,6 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         norm_weight: Gain of the norm, `[hidden / heads]`.
     """
 
-    update_rule = "gated"
-
     def __init__(
         self, input_size: int, hidden_size: HiddenSize = 128, heads: Heads = 4, key_size: KeySize = 32
     ) -> None:

@@ -60,7 +60,6 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         norm_bias: Bias of the norm, `[hidden]`.
     """
 
-    update_rule = "general"
     chunk_size = 16  # A decay for each key takes chunk² numbers for each of them.
 
     def __init__(

@@ -53,8 +53,6 @@ def make_parts(rule: str, steps: int, rows: int, sizes: tuple[int, int], seed: i
 class Given(MatrixStateCell[MatrixState]):
     """A cell whose inputs are the parts of the recurrence, and whose outputs are what its queries read."""
 
-    update_rule = "general"
-
     def __init__(self, parts: Parts) -> None:
         features = [1 if part is None else part[0, 0].numel() for part in parts]
         heads, keys = parts.key.shape[2:]

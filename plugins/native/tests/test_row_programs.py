@@ -27,8 +27,6 @@ Formula = Callable[["Computed", Tensor, Tensor], Tensor]
 class Computed(MatrixStateCell[MatrixState]):
     """A cell that computes a formula of what is read, `[…, heads, value]`, and of inputs of the same shape."""
 
-    update_rule = "linear"
-
     def __init__(self, formula: Formula) -> None:
         super().__init__(5, HIDDEN, [HIDDEN] * 4, heads=HEADS)
         self.formula = formula
