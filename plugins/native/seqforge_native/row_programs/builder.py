@@ -1,6 +1,5 @@
 """The building of a program: instructions on views, and tensors that are assembled from parts."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,10 +147,6 @@ class Builder:
         result = self._reduced(operation, view, [dim for dim in dims if view.shape[dim] > 1], whole)
         shape = whole if keepdim else [length for dim, length in enumerate(whole) if dim not in dims]
         return result.relaid(result.layout.reshape(shape))
-
-    def count(self, value: Value, dims: Sequence[int] | None) -> int:
-        """Return how many numbers a reduction combines."""
-        return math.prod(value.shape[dim] for dim in (dims or range(len(value.shape))))
 
     def _reduced(self, operation: str, view: View, dims: list[int], shape: list[int]) -> View:
         if not dims:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.elementwise import ELEMENTWISE
+from seqforge_native.row_programs.formulas import FORMULAS
 from seqforge_native.row_programs.memory import (
     Assembly,
     Outer,
@@ -18,7 +18,6 @@ from seqforge_native.row_programs.memory import (
     contiguous_layout,
     whole_assembly,
 )
-from seqforge_native.row_programs.reductions import REDUCTIONS
 
 _aten = torch.ops.aten
 Function = Callable[..., Any]
@@ -29,7 +28,7 @@ def _sum_of_two(builder: Builder, left: Any, right: Any, *, alpha: float | int =
         return Outer(left.shape, (*left.terms, *right.terms))
     if alpha == 1 and (isinstance(left, Assembly) or isinstance(right, Assembly)):
         return _added(builder, left, right)
-    return ELEMENTWISE[_aten.add.Scalar](builder, left, right, alpha=alpha)
+    return FORMULAS[_aten.add.Tensor](builder, left, right, alpha=alpha)
 
 
 def _added(builder: Builder, left: Any, right: Any) -> Value:
@@ -167,38 +166,6 @@ def _scattered(operation: Any, builder: Builder, value: Any, sizes: Sequence[int
     return Assembly(layout, () if view.constant == 0 else ((operation(layout, *arguments), view),))
 
 
-def _elementwise(operation: str, builder: Builder, *values: Any) -> View:
-    return builder.apply(operation, *values)
-
-
-def _silu(builder: Builder, value: Any) -> View:
-    return builder.apply("mul", value, builder.apply("sigmoid", value))
-
-
-def _sigmoid_gradient(builder: Builder, gradient: Any, result: Any) -> View:
-    slope = builder.apply("mul", result, builder.apply("sub", 1.0, result))
-    return builder.apply("mul", gradient, slope)
-
-
-def _silu_gradient(builder: Builder, gradient: Any, value: Any) -> View:
-    s = builder.apply("sigmoid", value)
-    inner = builder.apply("mul", value, builder.apply("sub", 1.0, s))
-    slope = builder.apply("mul", s, builder.apply("add", inner, 1.0))
-    return builder.apply("mul", gradient, slope)
-
-
-def _tanh_gradient(builder: Builder, gradient: Any, result: Any) -> View:
-    slope = builder.apply("sub", 1.0, builder.apply("mul", result, result))
-    return builder.apply("mul", gradient, slope)
-
-
-def _gelu(builder: Builder, value: Any, *, approximate: str = "none") -> View:
-    if approximate != "none":
-        raise UntraceableError("an approximate gelu")
-    scaled = builder.apply("erf", builder.apply("mul", value, math.sqrt(0.5)))
-    return builder.apply("mul", builder.apply("mul", value, 0.5), builder.apply("add", scaled, 1.0))
-
-
 def _along_one(builder: Builder, value: Any, dim: int) -> Value:
     """Return the running sum of one number."""
     value = builder.as_value(value)
@@ -209,25 +176,6 @@ def _along_one(builder: Builder, value: Any, dim: int) -> Value:
 
 def _largest_along_one(builder: Builder, value: Any, dim: int) -> tuple[Value, View]:
     return _along_one(builder, value, dim), builder.constant(0.0, value.shape)
-
-
-def _softplus(builder: Builder, value: Any, beta: float | int = 1, threshold: float | int = 20) -> View:
-    del threshold  # beyond it, torch returns the number itself, which is equal in float32
-    return builder.apply("div", builder.apply("softplus", builder.apply("mul", value, beta)), beta)
-
-
-def _softplus_gradient(builder: Builder, gradient: Any, value: Any, beta: float | int, threshold: float | int) -> View:
-    del threshold
-    return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("mul", value, beta)))
-
-
-def _log_sigmoid(builder: Builder, value: Any) -> tuple[View, View]:
-    result = builder.apply("neg", builder.apply("softplus", builder.apply("neg", value)))
-    return result, builder.constant(0.0)
-
-
-def _log_sigmoid_gradient(builder: Builder, gradient: Any, value: Any, _: Any) -> View:
-    return builder.apply("mul", gradient, builder.apply("sigmoid", builder.apply("neg", value)))
 
 
 def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -> Value:
@@ -278,8 +226,7 @@ _VIEWS = (
 )
 
 FUNCTIONS: dict[Any, Function] = {
-    **ELEMENTWISE,
-    **REDUCTIONS,
+    **FORMULAS,
     _aten.add.Tensor: _sum_of_two,
     **{operation: partial(_viewed, operation) for operation in _VIEWS},
     **dict.fromkeys((_aten.alias.default, _aten.clone.default, _aten.detach.default, _aten._to_copy.default), _first),
@@ -291,21 +238,10 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.constant_pad_nd.default: _padded,
     _aten.select_backward.default: partial(_scattered, _aten.select.int),
     _aten.slice_backward.default: partial(_scattered, _aten.slice.Tensor),
-    _aten.clamp.Tensor: ELEMENTWISE[_aten.clamp.default],
-    _aten.erf.default: partial(_elementwise, "erf"),
-    _aten.gelu.default: _gelu,
     _aten.linear.default: _linear,
     _aten.matmul.default: _matrix_product,
     _aten.cumsum.default: _along_one,
     _aten.cummax.default: _largest_along_one,
-    _aten.silu.default: _silu,
-    _aten.silu_backward.default: _silu_gradient,
-    _aten.sigmoid_backward.default: _sigmoid_gradient,
-    _aten.tanh_backward.default: _tanh_gradient,
-    _aten.softplus.default: _softplus,
-    _aten.softplus_backward.default: _softplus_gradient,
-    _aten.log_sigmoid_forward.default: _log_sigmoid,
-    _aten.log_sigmoid_backward.default: _log_sigmoid_gradient,
     _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_product,
 }
