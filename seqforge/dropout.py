@@ -14,9 +14,6 @@ class Dropout(nn.Module):
 
     On a CPU, torch's own dropout draws 64 random bits for each number in one thread, which takes longer than the
     products of a small model. This module draws 64 bits for four numbers.
-
-    Args:
-        probability: Probability that a number is set to zero.
     """
 
     def __init__(self, probability: float) -> None:

@@ -22,11 +22,6 @@ def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: Load
     Without the mean, the logit of a new symbol would be near 0. Those of trained symbols are usually far below 0, so
     the new symbols would have most of the probability.
 
-    Args:
-        model: The new model.
-        task: Corpus of the new model.
-        initial: The trained model.
-
     Returns:
         A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
 

@@ -76,9 +76,6 @@ class Trackers(Callback):
     """The callback that passes the events of a run to the trackers of its experiment.
 
     A tracker that raises an exception is dropped with a warning.
-
-    Args:
-        experiment: The experiment.
     """
 
     def __init__(self, experiment: Experiment) -> None:

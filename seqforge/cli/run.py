@@ -195,10 +195,6 @@ class ContentionWarning:
     """A callback that warns once that a run gets few of the cores, because other programs use them.
 
     Threads that wait for each other lose more than they gain then: with one thread, training may be faster.
-
-    Args:
-        threads: Number of threads of the run.
-        cores: Number of cores.
     """
 
     def __init__(self, threads: int, cores: int) -> None:

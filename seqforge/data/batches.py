@@ -57,12 +57,7 @@ class Batch:
 
 
 class TokenStream:
-    """The concatenation of pieces of a token file.
-
-    Args:
-        token_file: File with the tokens.
-        spans: Pieces, in the order of the stream.
-    """
+    """The concatenation of pieces of a token file."""
 
     def __init__(self, token_file: TokenFile, spans: Spans) -> None:
         self._token_file = token_file

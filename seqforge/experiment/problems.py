@@ -19,14 +19,7 @@ from seqforge.registry.problems import from_validation
 def problems_of(
     error: ValidationError, tables: Mapping[str, Any], experiment: type[BaseModel], context: Mapping[str, Any]
 ) -> list[Problem]:
-    """Return every problem in the errors of pydantic, with its key and a hint.
-
-    Args:
-        error: Errors of pydantic.
-        tables: The tables that were validated.
-        experiment: The model of an experiment.
-        context: Context of the validation; see `Part`.
-    """
+    """Return every problem in the errors of pydantic, with its key and a hint."""
     fields = {field.alias or name: field.annotation for name, field in experiment.model_fields.items()}
     keys = {
         name: [*kind.model_fields]
@@ -117,12 +110,7 @@ def _names_in(value: Any) -> Iterator[str]:
 
 
 def used_plugins(fields: Iterable[Any], registry: Registry) -> list[Plugin]:
-    """Return the plugins that register the components of an experiment. A class of a session belongs to none.
-
-    Args:
-        fields: Values of the fields of the experiment.
-        registry: Registry of the components.
-    """
+    """Return the plugins that register the components of an experiment. A class of a session belongs to none."""
     used = {name for component in _components_in(fields) for name in component.plugins}
     return [plugin for plugin in registry.plugins if plugin.name in used and plugin.name != SESSION]
 

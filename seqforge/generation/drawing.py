@@ -47,13 +47,7 @@ def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> Generation
 
 
 class StepByStep:
-    """What a generation kernel does, with the steps of the model and samplers of any kind.
-
-    Args:
-        model: Language model on any device.
-        samplers: Chain of samplers.
-        memories: Memory of each sampler before the first draw.
-    """
+    """What a generation kernel does, with the steps of the model and samplers of any kind."""
 
     def __init__(self, model: SequenceModel, samplers: Sequence[Sampler], memories: Sequence[Any]) -> None:
         self._model, self._samplers = model, samplers

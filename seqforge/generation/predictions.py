@@ -149,14 +149,6 @@ class Predictor:
 
     A batch has at most `rows` examples and `tokens` steps, padding included. An example with more steps is a batch of
     its own.
-
-    Args:
-        model: The model.
-        spec: Shape of the examples.
-        vocabulary: Vocabulary of text in the inputs and targets.
-        decoding: Options for decoding a new sequence.
-        rows: Maximum number of examples in a batch.
-        tokens: Maximum number of steps in a batch.
     """
 
     def __init__(

@@ -102,14 +102,7 @@ def choose_backends(
 def _fastest(
     model: SequenceModel, registry: Registry, batch_shape: BatchShape, wanted: Sequence[Sequence[str]]
 ) -> list[CellBackend]:
-    """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest.
-
-    Args:
-        model: Model.
-        registry: Installed backends.
-        batch_shape: Shape of a batch and length of the run.
-        wanted: For each cell, the backends to which it is pinned; empty for none.
-    """
+    """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest."""
     cells, precisions = leaf_cells(model), precisions_to_measure(model.precision, next(model.parameters()).device)
     found: dict[Precision, list[CellBackend]] = {}
     errors: list[ExperimentError] = []

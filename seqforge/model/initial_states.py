@@ -16,9 +16,6 @@ class LearnedStates(nn.ModuleList):
 
     A parameter is a vector, so that neither weight decay nor the updates of matrices apply to it. A tensor of integers
     is not learned.
-
-    Args:
-        cells: The cells.
     """
 
     def __init__(self, cells: Sequence[Cell[Any]]) -> None:

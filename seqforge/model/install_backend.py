@@ -24,11 +24,7 @@ class EagerBackend(Backend):
 
 
 class BrokenBackend(Backend):
-    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used.
-
-    Args:
-        fault: Why it cannot be loaded.
-    """
+    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used."""
 
     def __init__(self, fault: str) -> None:
         self._fault = fault
@@ -67,13 +63,7 @@ def load_backend(registry: Registry, name: str) -> Backend:
 
 
 def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) -> None:
-    """Run a cell on a backend from now on, and so its deep copies, each with its own parameters.
-
-    Args:
-        backend: Backend that supports the cell.
-        cell: Cell on the context's device.
-        context: Device and precision.
-    """
+    """Run a cell on a backend from now on, and so its deep copies, each with its own parameters."""
     is_eager = isinstance(backend, EagerBackend)
     function = (
         None if is_eager else _InstalledFunction(backend, cell, context, backend.sequence_function(cell, context))

@@ -29,10 +29,6 @@ def precisions_to_measure(precision: Precision, device: torch.device) -> tuple[P
     """Return the precisions of which the faster is to be used: two if the precision is `auto` and the device has both.
 
     Instructions for bfloat16 are slower than those for float32 on some processors, so their presence is not enough.
-
-    Args:
-        precision: Precision of the experiment.
-        device: Device of the model.
     """
     if precision == "auto" and multiplies_in_bfloat16(device):
         return ("bfloat16", "float32")
@@ -40,23 +36,13 @@ def precisions_to_measure(precision: Precision, device: torch.device) -> tuple[P
 
 
 def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the type of a model's matrix products.
-
-    Args:
-        precision: Precision of the model.
-        device: Device of the model.
-    """
+    """Return the type of a model's matrix products."""
     if precision == "bfloat16" or (precision in ("auto", "int8") and multiplies_in_bfloat16(device)):
         return torch.bfloat16
     return torch.float32
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return a context that computes matrix products in a precision. Parameters and states keep their types.
-
-    Args:
-        precision: Precision of the products.
-        device: Device that computes them.
-    """
+    """Return a context that computes matrix products in a precision. Parameters and states keep their types."""
     enabled = matmul_dtype(precision, device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -24,12 +24,7 @@ from seqforge.storage.paths import is_utf8
 
 
 class UnfitOptionsError(PluginError):
-    """Options that a component refuses when it is built, though each of them is valid.
-
-    Args:
-        component: The component.
-        reason: Message of the `ValueError` of its `__init__`.
-    """
+    """Options that a component refuses when it is built, though each of them is valid."""
 
     def __init__(self, component: "Component", reason: str) -> None:
         super().__init__(f"{component.registration.kind} {component.name!r}: {reason}")

@@ -87,9 +87,6 @@ def read_cell(cell: Cell[Any], inputs: Tensor) -> tuple[Float[Tensor, "time batc
 class GateRecorder(TorchFunctionMode):
     """A context that records the gates that a cell computes inside it.
 
-    Args:
-        hidden_size: Number of hidden units of the cell.
-
     Attributes:
         gates: Values of each gate on each step, `[batch, hidden]`, by name, in the order of their computation.
     """

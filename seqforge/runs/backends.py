@@ -33,11 +33,6 @@ class BackendsRecord(Record):
 def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Precision) -> None:
     """Write the backend of each cell and the precision, so that a resumed run uses them and stays bit-identical.
 
-    Args:
-        folder: Run directory.
-        choices: Backend of each cell.
-        precision: Precision of the products.
-
     Raises:
         RunError: If the file cannot be written.
     """
@@ -48,9 +43,6 @@ def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Pre
 
 def read_backends(folder: Path) -> RecordedBackends:
     """Return the backends and the precision with which a run was trained.
-
-    Args:
-        folder: Run directory.
 
     Raises:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.

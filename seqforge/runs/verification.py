@@ -96,13 +96,7 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> Checkpoint
 
 
 def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:
-    """Return the error for a damaged file, with a hint that names a whole checkpoint.
-
-    Args:
-        checkpoint: Folder of the checkpoint that cannot be used.
-        file: The damaged file.
-        reason: What is wrong with the file.
-    """
+    """Return the error for a damaged file, with a hint that names a whole checkpoint."""
     hint = python_hint = "Restore the file from a copy of the run directory."
     if file.parent != run_folder(checkpoint):
         hint, python_hint = _offer(checkpoint)

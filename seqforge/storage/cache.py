@@ -120,10 +120,6 @@ def lock_entry(path: Path, *, wait: bool = True) -> Generator[bool]:
 
     A second process that needs the entry waits for it. The lock is the file `NAME.lock`, which is removed afterwards.
 
-    Args:
-        path: Path of the entry.
-        wait: Whether to wait for a process that holds the lock.
-
     Yields:
         Whether the lock is held; it always is if `wait`.
 

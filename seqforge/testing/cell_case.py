@@ -245,12 +245,6 @@ def for_each_case(
 ) -> None:
     """Run a check on cases of a cell, and describe the first failure in the terms of the cell's author.
 
-    Args:
-        make_cell: Function that returns a cell.
-        check: Function that raises `ConformanceError` if a case is wrong.
-        sizes: Sizes of the cases.
-        subject: Component that is tested; the cell by default.
-
     Raises:
         ConformanceError: If the check fails.
     """

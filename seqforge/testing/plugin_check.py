@@ -125,12 +125,7 @@ def _time_on_backends(component: Component, registry: Registry) -> str:
 
 
 def check_model(registry: Registry, model: PretrainedModel) -> ComponentReport:
-    """Load a pretrained model, and check that it has a model card.
-
-    Args:
-        registry: Registered components.
-        model: The model.
-    """
+    """Load a pretrained model, and check that it has a model card."""
     name, advice = model.qualified_name, "Write the folder again: seqforge export RUN FOLDER --replace"
     try:
         run = Run.open(model.folder, registry=registry)

@@ -29,11 +29,7 @@ class _Step(NamedTuple):
 
 
 class FirstCharacters(Vocabulary):
-    """The first characters of Unicode, such as the 128 of ASCII.
-
-    Args:
-        size: Number of characters.
-    """
+    """The first characters of Unicode, such as the 128 of ASCII."""
 
     def __init__(self, size: int = 128) -> None:
         self._size = size

@@ -33,13 +33,7 @@ def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float,
 
 
 def find_end(training: Training, progress: Progress, stale_evaluations: int) -> str | None:
-    """Return why a run is at its end, or None if it is not.
-
-    Args:
-        training: Settings with the limits.
-        progress: Progress of the run.
-        stale_evaluations: Number of evaluations since the lowest loss.
-    """
+    """Return why a run is at its end, or None if it is not."""
     if progress.fraction >= 1:
         return "reached the end that [training] sets"
     if training.patience is not None and stale_evaluations >= training.patience:
@@ -85,14 +79,7 @@ def advise_resuming(directory: RunDirectory, registry: Registry) -> tuple[str, s
 def describe_divergence(
     error: NonFiniteError, experiment: Experiment, checkpoints: Checkpoints, step: int
 ) -> NonFiniteError:
-    """Return the error of a step that is not finite, with the step and a hint that names the last good checkpoint.
-
-    Args:
-        error: The error.
-        experiment: Experiment of the run.
-        checkpoints: Checkpoints of the run.
-        step: Optimizer steps taken before the error.
-    """
+    """Return the error of a step that is not finite, with the step and a hint that names the last good checkpoint."""
     # The checkpoint of the current step has the parameters that led to the error.
     good = [earlier for earlier in checkpoints.steps() if earlier < step]
     clips = experiment.training.gradient_clip_norm is not None

@@ -62,11 +62,7 @@ class InlineText(Corpus):
 
 
 class FileCorpus(Corpus):
-    """A corpus in files that glob patterns select.
-
-    Args:
-        files: Paths and patterns.
-    """
+    """A corpus in files that glob patterns select."""
 
     def __init__(self, files: list[ExperimentPath]) -> None:
         self._patterns = files

@@ -33,11 +33,6 @@ _LARGE_PAGE = 2 << 20
 class GenerationWeights:
     """A copy of a model in the layout of the kernels.
 
-    Args:
-        library: Kernels for this processor.
-        model: The model.
-        program: Its program.
-
     Attributes:
         program: The program.
         call: Structure of the call, without rows.
@@ -145,10 +140,6 @@ class NativeGenerationKernel:
 
     If there are enough rows, each thread draws its own rows without waiting for the others. Otherwise the threads share
     the columns of every product of a large model.
-
-    Args:
-        library: Kernels for this processor.
-        model: Language model in float32 on the CPU.
 
     Raises:
         UntraceableError: If no program can compute a step of a layer.

@@ -118,11 +118,7 @@ def _product_by_kernel(
 ) -> Float[Tensor, "*rows columns"] | None:
     """Return inputs times weight plus bias, or None if no kernel can compute it.
 
-    Args:
-        inputs: Inputs in the type of the products. Columns beyond the depth of the weight are zero.
-        weight: Weight.
-        bias: Bias, or None for zero.
-        result: Type of the result.
+    The inputs have the type of the products. Their columns beyond the depth of the weight are zero.
     """
     library, dtype, columns = best_library(), inputs.dtype, weight.shape[1]
     name = "linear_to_float32" if result == torch.float32 else "linear"

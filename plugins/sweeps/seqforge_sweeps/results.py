@@ -97,11 +97,6 @@ def count_trials(study: optuna.Study) -> str:
 def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     """Write the page of a study, and return its path. Plots that need more trials than there are, are left out.
 
-    Args:
-        study: The study.
-        rows: Rows of its trials.
-        folder: Folder of the sweep.
-
     Raises:
         RunError: If the page cannot be written.
     """

@@ -201,10 +201,6 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
 
     If there are no more combinations of values than trials, each combination is queued once.
 
-    Args:
-        study: The study.
-        sweep: The sweep.
-
     Raises:
         ExperimentError: If the study has trials with other parameters or another base experiment.
     """

@@ -137,11 +137,7 @@ def _unfinished_run(trial: optuna.Trial, registry: Registry) -> Run | None:
 
 
 class Pruned(BaseException):
-    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback.
-
-    Args:
-        step: Optimizer steps taken.
-    """
+    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback."""
 
     def __init__(self, step: int) -> None:
         super().__init__(f"interrupted: pruned by the sweep at step {step:,}")
@@ -160,9 +156,6 @@ class TrialReporter(Callback):
 
     If the storage cannot be used for a time, the trial continues. It is not pruned in this time, and its run directory
     is reported again with the next sign of life.
-
-    Args:
-        trial: The trial.
     """
 
     def __init__(self, trial: optuna.Trial) -> None:

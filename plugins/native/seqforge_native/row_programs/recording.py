@@ -136,12 +136,6 @@ def evaluate(
 ) -> list[Any]:
     """Evaluate aten operations on values.
 
-    Args:
-        graph: Graph of aten operations.
-        builder: What computes on values.
-        inputs: Values of the graph's placeholders, in order.
-        functions: Function of each operation, which takes the builder and the arguments.
-
     Returns:
         The results in order, with 0 for None.
 

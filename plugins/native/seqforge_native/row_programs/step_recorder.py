@@ -74,9 +74,6 @@ class StepRecorder(TorchDispatchMode):
 
     An operation on other tensors is computed, and its result is a constant of the program. The numbers of recorded
     tensors have no meaning. Each tensor is known by its identity, which views keep in inference mode only.
-
-    Args:
-        builder: Receiver of the instructions.
     """
 
     def __init__(self, builder: Builder) -> None:
