@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,7 @@ def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:
         `steps`, `seconds`, and `reason`, why it was pruned or has failed. What is unknown is None.
     """
     rows = [_row(trial) for trial in planned(study)]
-    return sorted(rows, key=lambda row: (_rank(row), row["trial"]))
-
-
-def _rank(row: dict[str, Any]) -> float:
-    return row["value"] if row["state"] == "finished" else math.inf
+    return sorted(rows, key=lambda row: (row["value"] if row["state"] == "finished" else math.inf, row["trial"]))
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
@@ -128,7 +125,9 @@ def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:
     if not finished:
         return
     if len(finished) > 1 and len({trial.value for trial in finished}) > 1:
-        makers["Importance of each parameter"] = _plot_importances
+        makers["Importance of each parameter"] = partial(
+            plots.plot_param_importances, evaluator=PedAnovaImportanceEvaluator()
+        )
     contains_library = False
     for title, plot in makers.items():
         with warnings.catch_warnings():
@@ -154,7 +153,3 @@ def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:
             ),
         )
         contains_library = True
-
-
-def _plot_importances(study: optuna.Study) -> Any:
-    return plots.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())

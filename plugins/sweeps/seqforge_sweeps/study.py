@@ -6,7 +6,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,12 @@ STARTUP_TRIALS = 4
 DEAD_SECONDS = 600
 """Time without a sign of life after which a trial of another machine is repeated."""
 
+_PRUNERS: dict[str, Callable[[], BasePruner]] = {
+    "median": partial(MedianPruner, n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARM_UP),
+    "hyperband": partial(HyperbandPruner, min_resource=WARM_UP, max_resource=FULL),
+    "none": NopPruner,
+}
+
 PLANNED, QUEUED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = (
     "planned", "queued", "repeats", "run", "worker", "seen", "unit", "error"
 )  # fmt: skip
@@ -159,18 +165,8 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
             storage=open_storage(storage, folder),
             study_name=sweep.name,
             load_if_exists=True,
-            pruner=_pruner(sweep),
+            pruner=_PRUNERS[sweep.settings.pruner](),
         )
-
-
-def _pruner(sweep: Sweep) -> BasePruner:
-    match sweep.settings.pruner:
-        case "median":
-            return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARM_UP)
-        case "hyperband":
-            return HyperbandPruner(min_resource=WARM_UP, max_resource=FULL)
-        case "none":
-            return NopPruner()
 
 
 def _sampler(sweep: Sweep, number: int) -> BaseSampler:

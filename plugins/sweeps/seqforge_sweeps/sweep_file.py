@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, StrictIn
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.problems import explain
 from seqforge.experiment.tables import override, read_table
 from seqforge.registry import Problem, Registry, format_value, join_key
 from seqforge.registry.problems import from_validation
@@ -87,34 +88,21 @@ class Values(BaseModel):
             return FloatDistribution(low, high, log=self.log is not None)
 
     @property
-    def count(self) -> int | None:
-        """Number of values; None for a range of numbers that need not be integers."""
-        match self.distribution:
-            case CategoricalDistribution(choices=choices):
-                return len(choices)
-            case IntDistribution(low=low, high=high, step=step):
-                return (high - low) // step + 1
-            case _:
-                return None
-
-    def listed(self) -> Sequence[Any]:
-        """Return all values of a list or of a range of integers, as Optuna stores them."""
+    def listed(self) -> Sequence[Any] | None:
+        """All values of a list or of a range of integers, as Optuna stores them; None for a range of other numbers."""
         match self.distribution:
             case CategoricalDistribution(choices=choices):
                 return choices
             case IntDistribution(low=low, high=high, step=step):
                 return range(low, high + 1, step)
             case _:
-                raise AssertionError
+                return None
 
     @property
     def values_to_check(self) -> Sequence[Any]:
         """Values to check before the first trial, as Optuna stores them: every choice, or both limits."""
-        match self.distribution:
-            case CategoricalDistribution(choices=choices):
-                return choices
-            case distribution:
-                return [getattr(distribution, name) for name in ("low", "high")]
+        distribution: Any = self.distribution
+        return distribution.choices if self.choices is not None else (distribution.low, distribution.high)
 
 
 def _check_choices(choices: list[Any]) -> None:
@@ -223,9 +211,12 @@ class Sweep:
 
     @property
     def combinations(self) -> int | None:
-        """Number of combinations of the values; None if a parameter may have any number of a range."""
-        counts = [values.count for values in self.parameters.values()]
-        return None if None in counts else math.prod(count or 0 for count in counts)
+        """Number of combinations of the values; None if a parameter may have any number of a range.
+
+        A parameter counts with at most one value more than a sweep can have trials.
+        """
+        listed = [values.listed for values in self.parameters.values()]
+        return None if None in listed else math.prod(len(each[: MAXIMUM_TRIALS + 1]) for each in listed if each)
 
     @property
     def is_exhaustive(self) -> bool:
@@ -234,7 +225,7 @@ class Sweep:
 
     def list_combinations(self) -> list[dict[str, Any]]:
         """Return all combinations of the values, as Optuna stores them, of a sweep that is exhaustive."""
-        listed = (values.listed() for values in self.parameters.values())
+        listed = (values.listed or () for values in self.parameters.values())
         return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 
     def check(self, registry: Registry) -> None:
@@ -316,10 +307,7 @@ def validate_settings(table: Mapping[str, Any], path: Path) -> Settings:
         problems = [
             _with_parameters(problem, table) for problem in from_validation(error, table, "", known, "a sweep file")
         ]
-    lines = [f"  {problem}" for problem in problems]
-    raise ExperimentError(
-        f"{path}: {problems[0]}" if len(lines) == 1 else "\n".join([f"{path}: {len(lines)} problems", *lines])
-    )
+    raise explain(problems, path)
 
 
 def _leaves(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
