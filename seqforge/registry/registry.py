@@ -2,7 +2,7 @@
 
 import importlib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ class Registry:
             owners = ", ".join(candidate.qualified_name for candidate in matches)
             raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
         shown = name if len(name) <= MAXIMUM_LENGTH else f"{name[:MAXIMUM_LENGTH]}…"
-        hint, python_hint = self._hint(kind, name)
+        hint, python_hint = next(self._hints(kind, name))
         raise PluginError(f"no {kind} is called {shown!r}", hint=hint, python_hint=python_hint)
 
     def load(self, registration: Registration) -> type[Any]:
@@ -200,73 +200,46 @@ class Registry:
             )
         return target
 
-    def _hint(self, kind: str, name: str) -> Hint:
-        """Return a hint about an unknown name."""
-        return (
-            self._hint_of_unusable_plugin(name)
-            or self._hint_of_namesakes(kind, name)
-            or self._hint_of_text(kind, name)
-            or self._hint_of_owner(name)
-            or self._hint_of_nearest(kind, name)
-        )
-
-    def _hint_of_unusable_plugin(self, name: str) -> Hint | None:
+    def _hints(self, kind: str, name: str) -> Iterator[Hint]:
+        """Yield hints about an unknown name, the most helpful first."""
+        owner, slash, short = name.partition("/")
         for plugin in self.plugins:
-            if plugin.state is not PluginState.OK and name.startswith(f"{plugin.name}/"):
+            if plugin.state is not PluginState.OK and owner == plugin.name and slash:
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
-                return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
-        return None
-
-    def _hint_of_namesakes(self, kind: str, name: str) -> Hint | None:
-        """Return a hint about components with this name that are found only by another one, or are of another kind."""
-        namesakes = [other.qualified_name for other in self.registrations(kind) if name == other.name]
-        if namesakes:
-            return f"Write its qualified name: {' or '.join(namesakes)}.", None
+                yield f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
+        # Components with this name may be found only by another one, or be of another kind.
+        if namesakes := [other.qualified_name for other in self.registrations(kind) if name == other.name]:
+            yield f"Write its qualified name: {' or '.join(namesakes)}.", None
         kinds = {
             other_kind.with_article
             for other_kind in KINDS.values()
             for other in self.registrations(other_kind.name)
             if name in (other.name, other.qualified_name)
         }
-        return (f"{name!r} is {' and '.join(sorted(kinds))}.", None) if kinds else None
-
-    def _hint_of_text(self, kind: str, name: str) -> Hint | None:
-        """Return a hint about a text, or the path of one, in the place of the name of a corpus."""
-        if kind != "corpus" or "text" not in self.names(kind):
-            return None
-        if len(name) > MAXIMUM_LENGTH or "\n" in name:
-            return "For texts in Python, pass corpus=texts([…]).", None
-        if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
-            option = shlex.quote(f"corpus.files={name}")
-            hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
-            return hint, f'For a text file: use("text", files=[{name!r}]).'
-        return None
-
-    def _hint_of_owner(self, name: str) -> Hint | None:
-        """Return a hint about a component of a session or of a file that is not loaded."""
-        owner, slash, short = name.partition("/")
+        if kinds:
+            yield f"{name!r} is {' and '.join(sorted(kinds))}.", None
+        if kind == "corpus" and "text" in self.names(kind):  # The name may be a text, or the path of one.
+            if len(name) > MAXIMUM_LENGTH or "\n" in name:
+                yield "For texts in Python, pass corpus=texts([…]).", None
+            elif Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
+                option = shlex.quote(f"corpus.files={name}")
+                hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
+                yield hint, f'For a text file: use("text", files=[{name!r}]).'
+        is_missing = slash and all(plugin.name != owner for plugin in self.plugins)
         if slash and owner == SESSION:
-            return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}]).", None
-        if slash and owner.endswith(FILE_SUFFIX) and not self._has_plugin(owner):
-            hint, python_hint = NEEDS_FILE
-            return f"It was defined in the file {owner}. {hint}", f"It was defined in the file {owner}. {python_hint}"
-        return None
-
-    def _hint_of_nearest(self, kind: str, name: str) -> Hint:
-        """Return a hint with the nearest name, and with the plugins that cannot be used if no name is similar."""
-        owner, slash, _ = name.partition("/")
+            yield f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}]).", None
+        if is_missing and owner.endswith(FILE_SUFFIX):
+            hint, python_hint = (f"It was defined in the file {owner}. {needed}" for needed in NEEDS_FILE)
+            yield hint, python_hint
         candidates = [other.qualified_name for other in self.registrations(kind)] if slash else self.names(kind)
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
-        if slash and not self._has_plugin(owner):
+        if is_missing:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if nearest(name, candidates) is not None:
-            return hint, None
+            yield hint, None
         unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.plugins if plugin.state is not PluginState.OK]
         if unusable:
             hint += f" Unusable plugins: {', '.join(unusable)}."
         if slash:
-            return hint, None
-        return f"{hint} For a component in a file, add --plugin FILE.", f"{hint} For your own, pass its class."
-
-    def _has_plugin(self, name: str) -> bool:
-        return any(plugin.name == name for plugin in self.plugins)
+            yield hint, None
+        yield f"{hint} For a component in a file, add --plugin FILE.", f"{hint} For your own, pass its class."

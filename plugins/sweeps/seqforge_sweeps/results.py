@@ -125,9 +125,8 @@ def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:
     if not finished:
         return
     if len(finished) > 1 and len({trial.value for trial in finished}) > 1:
-        makers["Importance of each parameter"] = partial(
-            plots.plot_param_importances, evaluator=PedAnovaImportanceEvaluator()
-        )
+        evaluator = PedAnovaImportanceEvaluator()
+        makers["Importance of each parameter"] = partial(plots.plot_param_importances, evaluator=evaluator)
     contains_library = False
     for title, plot in makers.items():
         with warnings.catch_warnings():

@@ -42,10 +42,10 @@ def test_parameters_are_read_from_dotted_keys() -> None:
         "model.embedding_size": Values(range=[16, 64], step=16),
         "training.steps": Values(choices=[5]),
     }
-    assert [*parsed["model.embedding_size"].listed()] == [16, 32, 48, 64]
-    assert [parsed["optimizer.use"].count, parsed["model.embedding_size"].count] == [2, 4]
-    assert parsed["optimizer.learning_rate"].count is None
-    assert [*parse("experiment.seed = { range = [3, 5] }")["experiment.seed"].listed()] == [3, 4, 5]
+    assert [*parsed["model.embedding_size"].listed] == [16, 32, 48, 64]
+    assert len(parsed["optimizer.use"].listed) == 2
+    assert parsed["optimizer.learning_rate"].listed is None
+    assert [*parse("experiment.seed = { range = [3, 5] }")["experiment.seed"].listed] == [3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_range_ends_with_its_last_step() -> None:
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
         parsed = parse("a = { range = [4, 9], step = 2 }")
         assert parsed["a"].distribution.to_internal_repr(8) == 8
-    assert parsed["a"].values_to_check[1] == parsed["a"].listed()[-1] == 8
+    assert parsed["a"].values_to_check[1] == parsed["a"].listed[-1] == 8
