@@ -88,18 +88,18 @@ def multiplies_in_bfloat16(device: torch.device) -> bool:
 
 def diagnose_machine() -> list[Diagnosis]:
     """Return the findings about this machine."""
-    return [_processor(), _torch(), _threads(), _precision(), _gpu(), _compiler()]
-
-
-def _processor() -> Diagnosis:
     names = [name for name in _NOTEWORTHY if name in instruction_sets()]
-    return Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}")
-
-
-def _torch() -> Diagnosis:
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
     onednn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
-    return Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}")
+    gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    return [
+        Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}"),
+        Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}"),
+        _threads(),
+        _precision(),
+        Diagnosis("GPU", ", ".join(map(torch.cuda.get_device_name, gpus)) or "none that torch can use"),
+        _compiler(),
+    ]
 
 
 def _threads() -> Diagnosis:
@@ -125,12 +125,6 @@ def _precision() -> Diagnosis:
         return Diagnosis("precision", "training.precision = 'auto' means bfloat16 or float32, whichever is faster")
     reason = f"the {device.type} has no instructions for bfloat16 products"
     return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
-
-
-def _gpu() -> Diagnosis:
-    if not torch.cuda.is_available():
-        return Diagnosis("GPU", "none that torch can use")
-    return Diagnosis("GPU", ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())))
 
 
 def _compiler() -> Diagnosis:

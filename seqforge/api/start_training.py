@@ -253,8 +253,8 @@ def _choose_backends(
     choices: list[CellBackend] = []
     if world.is_first:
         choices = choose(backend=training.backend, pins=experiment.backend_pins, recorded=recorded)
-    chosen = RecordedBackends({choice.module: choice.backend for choice in choices}, model.precision)
-    same = RecordedBackends(*world.broadcast(chosen))
+    cells = {choice.module: choice.backend for choice in choices}
+    same = RecordedBackends(**world.broadcast({"cells": cells, "precision": model.precision}))
     return choices or choose(recorded=same)
 
 

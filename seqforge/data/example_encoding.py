@@ -73,7 +73,7 @@ def encode_examples(
         name = Counter(index.names).most_common(1)[0][0]
         raise DataError(f"two examples have the same name, {name!r}", hint="Report this to the author of the corpus.")
     write_vocabulary(vocabulary, folder)
-    ExampleSpecRecord.of(spec).write(folder / EXAMPLE_SPEC)
+    ExampleSpecRecord(spec=spec).write(folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
     owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
     target_names = [index.names[owner] for owner in owners]
@@ -178,7 +178,8 @@ def _check_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
 
 
 def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:
-    metadata = json.dumps([vocabulary.state(), ExampleSpecRecord.of(file.spec).model_dump(), file.names, file.splits])
+    spec = ExampleSpecRecord(spec=file.spec).model_dump()
+    metadata = json.dumps([vocabulary.state(), spec, file.names, file.splits])
     digest = hashlib.blake2b(metadata.encode("utf-8", "surrogatepass"), digest_size=16)
     for part in (file.inputs.stops, file.targets.stops, file.target_stops):
         digest.update(part.tobytes())

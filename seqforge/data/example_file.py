@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seqforge.data.splits import SplitName, hash_to_unit_interval
 from seqforge.data.token_file import VOCABULARY, IndexRecord, Positions, measure_file, type_field
-from seqforge.kinds import Classes, ExampleSpec, Numbers, Text
-from seqforge.kinds.example_spec import InputKind, OutputMode
+from seqforge.kinds import ExampleSpec
 from seqforge.storage.records import DamagedFileError, Record
 
 INPUTS, TARGETS, EXAMPLES = "inputs.bin", "targets.bin", "examples.json"
@@ -80,7 +79,7 @@ class ExampleFile(IndexRecord):
         digest: Digest of all content. Two files with the same digest train the same model.
     """
 
-    VERSION = 2
+    VERSION = 3
 
     folder: Annotated[Path, Field(exclude=True)]
     spec: Annotated[ExampleSpec, Field(exclude=True)]
@@ -145,24 +144,11 @@ class ExampleFile(IndexRecord):
 
 
 class ExampleSpecRecord(Record):
-    """The content of `example_spec.json`; see `ExampleSpec`."""
+    """The content of `example_spec.json`."""
 
-    VERSION = 2
+    VERSION = 3
 
-    input: dict[str, Any]
-    input_kind: InputKind
-    target: dict[str, Any]
-    output_mode: OutputMode
-
-    @classmethod
-    def of(cls, spec: ExampleSpec) -> "ExampleSpecRecord":
-        """Return the record of an example spec."""
-        return cls(
-            input=_part_table(spec.input),
-            input_kind=spec.input_kind,
-            target=_part_table(spec.target),
-            output_mode=spec.output_mode,
-        )
+    spec: ExampleSpec
 
 
 def read_example_spec(path: Path) -> ExampleSpec:
@@ -172,36 +158,7 @@ def read_example_spec(path: Path) -> ExampleSpec:
         DamagedFileError: If the file is missing or damaged, or its format version is unknown.
         RunError: If the file cannot be read.
     """
-    record = ExampleSpecRecord.read(path)
-    try:
-        part = _part(record.input)
-        if isinstance(part, Classes):
-            raise ValueError("an input cannot consist of classes")
-        return ExampleSpec(part, record.input_kind, _part(record.target), record.output_mode)
-    except ValueError as error:
-        raise DamagedFileError(path, f"damaged: {error}") from error
-
-
-def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:
-    match part:
-        case Text():
-            return {"kind": "text"}
-        case Numbers(size):
-            return {"kind": "numbers", "size": size}
-        case Classes(names):
-            return {"kind": "classes", "names": list(names)}
-
-
-def _part(table: Any) -> Text | Numbers | Classes:
-    match table:
-        case {"kind": "text"}:
-            return Text()
-        case {"kind": "numbers", "size": int(size)}:
-            return Numbers(size)
-        case {"kind": "classes", "names": [*names]}:
-            return Classes(tuple(str(name) for name in names))
-        case _:
-            raise ValueError(f"{table!r:.60} does not describe an input or target")
+    return ExampleSpecRecord.read(path).spec
 
 
 def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:

@@ -4,17 +4,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
+from pydantic import ConfigDict, with_config
 
 from seqforge.errors import describe_type
 
 __all__ = ["Classes", "ExampleSpec", "Numbers", "Text", "Value"]
 
+_IN_FILES = ConfigDict(strict=False, extra="forbid")
+"""How records read these classes: as tables of their fields, with lists for tuples."""
 
+
+@with_config(_IN_FILES)
 @dataclass(frozen=True, slots=True)
 class Text:
     """Text, encoded by the experiment's vocabulary. A value is a `str`."""
 
 
+@with_config(_IN_FILES)
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """Vectors of real numbers. A value is an array `[size]` for one vector, or `[steps, size]` for a sequence.
@@ -26,6 +32,7 @@ class Numbers:
     size: int
 
 
+@with_config(_IN_FILES)
 @dataclass(frozen=True, slots=True)
 class Classes:
     """Classes with names. A value is the index of a class, or an array `[steps]` of indices for a sequence.
@@ -44,6 +51,7 @@ InputKind = Literal["vector", "sequence"]
 OutputMode = Literal["once", "every step", "sequence"]
 
 
+@with_config(_IN_FILES)
 @dataclass(frozen=True, slots=True)
 class ExampleSpec:
     """The shape of every example of a labelled corpus: its input, its target, and when the target is predicted.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 
@@ -16,6 +16,7 @@ from seqforge.model.measure_backends import EAGER, BatchShape, CellTimes, CellTi
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
+from seqforge.storage.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CellBackend:
     seconds_by_precision: Mapping[Precision, float] = field(default_factory=dict[Precision, float])
 
 
-class RecordedBackends(NamedTuple):
+class RecordedBackends(Record):
     """The backends and the precision of an earlier part of a run, which uses them again to stay bit-identical.
 
     Attributes:
@@ -48,7 +49,9 @@ class RecordedBackends(NamedTuple):
         precision: Precision of the products.
     """
 
-    cells: Mapping[str, str]
+    VERSION = 2
+
+    cells: dict[str, str]
     precision: Precision
 
 

@@ -9,25 +9,11 @@ from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.figures import format_milliseconds
 from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
 from seqforge.storage.files import reported_failures
-from seqforge.storage.records import DamagedFileError, Record
+from seqforge.storage.records import DamagedFileError
 
 NameT = TypeVar("NameT", bound=str)
 
 BACKENDS = "backends.json"
-
-
-class BackendsRecord(Record):
-    """The content of `backends.json`.
-
-    Attributes:
-        cells: Backend of each cell, by the name of its module.
-        precision: Precision of the products.
-    """
-
-    VERSION = 2
-
-    cells: dict[str, str]
-    precision: Precision
 
 
 def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Precision) -> None:
@@ -38,7 +24,7 @@ def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Pre
     """
     cells = {choice.module: choice.backend for choice in choices}
     with reported_failures(f"writing {folder / BACKENDS}"):
-        BackendsRecord(cells=cells, precision=precision).write(folder / BACKENDS)
+        RecordedBackends(cells=cells, precision=precision).write(folder / BACKENDS)
 
 
 def read_backends(folder: Path) -> RecordedBackends:
@@ -48,7 +34,7 @@ def read_backends(folder: Path) -> RecordedBackends:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
     try:
-        record = BackendsRecord.read(folder / BACKENDS)
+        return RecordedBackends.read(folder / BACKENDS)
     except DamagedFileError as error:
         advice = "To choose the backends again, whose results may differ: "
         raise RunError(
@@ -56,7 +42,6 @@ def read_backends(folder: Path) -> RecordedBackends:
             hint=f"{advice}seqforge run --resume {quote_path(folder)} --set training.backend=auto",
             python_hint=f'{advice}{open_in_python(folder)}.resume(training={{"backend": "auto"}})',
         ) from error
-    return RecordedBackends(record.cells, record.precision)
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:

@@ -258,7 +258,9 @@ def test_a_pinned_backend_that_cannot_run_is_an_error_with_the_reason(choose: An
 
 
 def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
-    choice = choose(Slow, Quick, recorded=RecordedBackends({"stack.cells.0": "slow"}, "float32"), backend="quick")[0]
+    choice = choose(
+        Slow, Quick, recorded=RecordedBackends(cells={"stack.cells.0": "slow"}, precision="float32"), backend="quick"
+    )[0]
     assert (choice.backend, choice.seconds) == ("slow", {})
     assert calls == ["slow"]
 
@@ -268,7 +270,7 @@ def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
 )
 def test_a_recorded_backend_that_is_not_available_is_an_error(name: str, reason: str, choose: Any) -> None:
     with pytest.raises(RunError, match=f"trained on the backend '{name}', which is not available: {reason}") as caught:
-        choose(Refuses, recorded=RecordedBackends({"stack.cells.0": name}, "float32"))
+        choose(Refuses, recorded=RecordedBackends(cells={"stack.cells.0": name}, precision="float32"))
     assert "--set training.backend=auto" in str(caught.value.hint)
 
 
