@@ -114,14 +114,14 @@ def open_checkpoint(run: Run | str | Path, checkpoint: str | int) -> tuple[Run, 
 def _portable(experiment: Experiment) -> dict[str, Any]:
     """Return the tables of the experiment that an exported model has instead of its own."""
     # A model needs neither metrics nor observers. A file or a session that defines a metric is not on other machines.
-    metrics = [dict(metric.table) for metric in experiment.metrics if not any(map(_is_local, metric.plugins))]
+    metrics = [
+        dict(metric.table)
+        for metric in experiment.metrics
+        if not any(plugin == SESSION or plugin.endswith(FILE_SUFFIX) for plugin in metric.plugins)
+    ]
     # The precision of the products depends on the machine, and "auto" is bfloat16 where the machine has it.
     training = {"precision": "auto"} if experiment.training.precision == "bfloat16" else {}
     return {**{key: [] for key in OBSERVER_KEYS}, "metrics": metrics, "training": training}
-
-
-def _is_local(plugin: str) -> bool:
-    return plugin == SESSION or plugin.endswith(FILE_SUFFIX)
 
 
 def _check_target(folder: Path, *, replace: bool) -> None:

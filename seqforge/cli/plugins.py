@@ -221,12 +221,9 @@ def option_rows(options: "type[BaseModel]") -> Iterator[OptionRow]:
     """Yield the options of a component."""
     schema = options.model_json_schema()
     for name, option in schema.get("properties", {}).items():
-        default = _default(option["default"]) if "default" in option else "required"
+        default = json.dumps(option["default"], ensure_ascii=False) if "default" in option else "required"
+        default = "absent" if default == "null" else default
         yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))
-
-
-def _default(value: Any) -> str:
-    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}

@@ -114,18 +114,14 @@ def draw(
     for sampler, memory in zip(samplers, memories, strict=True):
         transformed = transform_logits(sampler, transformed, memory)
     highest = transformed.amax(-1, keepdim=True)
-    if not _all_finite(highest):
+    # This runs on every step. For so few numbers, Python is faster than tensor operations.
+    if not all(map(math.isfinite, cast("list[float]", highest.flatten().tolist()))):
         raise _not_drawable(logits, samplers, memories)
     cumulative = (transformed - highest).exp().cumsum(-1)
     thresholds = (uniforms.unsqueeze(1) * cumulative[:, -1:]).contiguous()
     # Rounding can make a threshold equal to the total. It then selects the last symbol that is not forbidden.
     last = cumulative.argmax(-1)
     return torch.minimum(torch.searchsorted(cumulative, thresholds, right=True).squeeze(1), last)
-
-
-def _all_finite(numbers: Tensor) -> bool:
-    # This runs on every step. For so few numbers, Python is faster than tensor operations.
-    return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
 
 
 def _not_drawable(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:

@@ -61,7 +61,8 @@ def beam_search(
     offsets = torch.arange(rows, device=device).unsqueeze(1) * width
     for count in range(1, length + 2):
         logits, states = step(symbols, decoder_context, states)
-        totals = live.unsqueeze(-1) + _log_probabilities(logits).view(rows, width, -1)
+        check_finite(logits)
+        totals = live.unsqueeze(-1) + logits.float().log_softmax(-1).view(rows, width, -1)
         if count > length:
             totals[..., :end] = -torch.inf
         live, indices = totals.flatten(1).topk(width)
@@ -82,11 +83,6 @@ def beam_search(
         states = tuple(map_state(lambda part: part[sources], state) for state in states)  # noqa: B023
         symbols = symbols.flatten()
     return best
-
-
-def _log_probabilities(logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, "batch symbols"]:
-    check_finite(logits)
-    return logits.float().log_softmax(-1)
 
 
 def _score(log_probabilities: Tensor, symbols: int, normalization: float) -> Tensor:

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import sys
-from types import ModuleType
 from typing import Any
 
 from seqforge.errors import PluginError, did_you_mean
@@ -75,7 +74,8 @@ def describe_missing(module_name: str, error: BaseException) -> str | None:
     if missing is None or not f"{module_name}.".startswith(f"{missing}."):
         return None
     parent = sys.modules.get(missing.rpartition(".")[0])
-    siblings = [f"{parent.__name__}.{name}" for name in _submodules(parent)] if parent else []
+    places = getattr(parent, "__path__", [])
+    siblings = [f"{missing.rpartition('.')[0]}.{module.name}" for module in pkgutil.iter_modules(places)]
     return f"there is no module {missing}.{_suggest(missing, siblings)}"
 
 
@@ -91,10 +91,6 @@ def _explain(registration: Registration, error: BaseException) -> str:
         classes = [name for name, value in vars(module).items() if isinstance(value, type)]
         return f"{registered}, but the module has no class {attribute}.{_suggest(attribute, classes)}"
     return f"{registered}."
-
-
-def _submodules(package: ModuleType) -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
 
 
 def _suggest(name: str, candidates: list[str]) -> str:

@@ -126,13 +126,12 @@ class GateRecorder(TorchFunctionMode):
 def _calling_frame() -> FrameType | None:
     """Return the frame of the cell that calls the function."""
     frame = inspect.currentframe()
-    while frame is not None and _is_between(str(frame.f_globals.get("__name__"))):
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module != __name__ and module.partition(".")[0] not in _BETWEEN:
+            break
         frame = frame.f_back
     return frame
-
-
-def _is_between(module: str) -> bool:
-    return module == __name__ or module.partition(".")[0] in _BETWEEN
 
 
 def name_gates(frame: FrameType, count: int) -> list[str]:

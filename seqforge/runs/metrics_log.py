@@ -56,7 +56,11 @@ class MetricsLog:
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one line. Values that are None, infinite or not a number are omitted."""
-        defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
+        defined = {
+            key: value
+            for key, value in values.items()
+            if value is not None and (not isinstance(value, float) or math.isfinite(value))
+        }
         run = self.path.parent
         hint = f"To resume the run: seqforge run --resume {quote_path(run)}"
         python_hint = f"To resume the run: {open_in_python(run)}.resume()"
@@ -117,10 +121,6 @@ def describe_logs(run: Path) -> dict[str, str]:
     """
     ends = {name: _read_end(run / name) for name in (METRICS, HISTORY)}
     return {name: end[:16].decode("ascii", "replace") for name, end in ends.items() if end}
-
-
-def _is_non_finite(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
 
 
 def read_metrics(path: Path, *, summary: bool = False) -> list[dict[str, Any]]:

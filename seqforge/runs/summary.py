@@ -110,7 +110,9 @@ def find_runs(folder: Path) -> Iterator[Path]:
                     yield path
                     continue
                 try:
-                    below += _subfolders(path) if count < MAXIMUM_FOLDERS else []
+                    inside = path.iterdir() if count < MAXIMUM_FOLDERS else ()
+                    visible = (entry for entry in inside if not entry.name.startswith("."))
+                    below += sorted(entry for entry in visible if kind_of(entry.lstat().st_mode) == FOLDER)
                 except OSError as error:
                     if path == folder:
                         raise
@@ -120,15 +122,6 @@ def find_runs(folder: Path) -> Iterator[Path]:
     if unreadable:
         others = f" and {len(unreadable) - MAXIMUM_NAMES:,} more" * (len(unreadable) > MAXIMUM_NAMES)
         warn(f"left out, since they cannot be read: {', '.join(map(str, unreadable[:MAXIMUM_NAMES]))}{others}")
-
-
-def _subfolders(path: Path) -> list[Path]:
-    entries = sorted(path.iterdir())
-    return [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
-
-
-def _is_folder(path: Path) -> bool:
-    return kind_of(path.lstat().st_mode) == FOLDER
 
 
 def summarize_run(path: Path) -> RunSummary:

@@ -33,9 +33,9 @@ def decompress_file(file: FileIO) -> Generator[bytes]:
     """
     start = file.read(8)
     file.seek(0)
-    decompress = next((function for magic, function in _FORMATS.items() if start.startswith(magic)), _read_uncompressed)
+    decompress = next((function for magic, function in _FORMATS.items() if start.startswith(magic)), None)
     try:
-        yield from decompress(file)
+        yield from _read_chunks(file.read) if decompress is None else decompress(file)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise DamagedFileError(f"it cannot be decompressed: {error}") from error
 
@@ -43,10 +43,6 @@ def decompress_file(file: FileIO) -> Generator[bytes]:
 def _read_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
     while chunk := read(CHUNK_SIZE):
         yield chunk
-
-
-def _read_uncompressed(file: FileIO) -> Iterator[bytes]:
-    return _read_chunks(file.read)
 
 
 def _decompress_xz(file: FileIO) -> Iterator[bytes]:
@@ -88,10 +84,6 @@ def _decompress_stream(file: FileIO, data: bytes) -> Generator[bytes, None, byte
     return decoder.unused_data
 
 
-def _decompress_gzip(file: FileIO) -> Iterator[bytes]:
-    return _read_chunks(gzip.GzipFile(fileobj=file).read)
-
-
 def _decompress_bzip2(file: FileIO) -> Iterator[bytes]:
     try:
         yield from _read_chunks(bz2.BZ2File(file).read)
@@ -102,6 +94,6 @@ def _decompress_bzip2(file: FileIO) -> Iterator[bytes]:
 
 _FORMATS: dict[bytes, Callable[[FileIO], Iterator[bytes]]] = {
     b"\xfd7zXZ\x00": _decompress_xz,
-    b"\x1f\x8b": _decompress_gzip,
+    b"\x1f\x8b": lambda file: _read_chunks(gzip.GzipFile(fileobj=file).read),
     b"BZh": _decompress_bzip2,
 }

@@ -76,7 +76,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: If the file cannot be written. Then the old file is unchanged.
     """
-    temporary = path.with_name(temporary_name(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(FileNotFoundError):
         _check_regular(path.lstat().st_mode, path)
     try:
@@ -112,11 +112,6 @@ def check_output(path: Path) -> None:
         raise RunError(f"{path}: the folder {path.parent} does not exist", hint="Create it, or choose another file.")
     with reported_failures(f"writing {path}", "Choose another file."), contextlib.suppress(FileNotFoundError):
         _check_regular(path.lstat().st_mode, path)
-
-
-def temporary_name(path: Path) -> str:
-    """Return the name under which this process writes a file or a folder before it is complete."""
-    return f".{path.name}.{os.getpid()}.tmp"
 
 
 def sync_folder(folder: Path) -> None:

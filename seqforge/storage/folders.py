@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from seqforge.storage.files import sync_folder
@@ -36,7 +36,8 @@ def create_folder(path: Path, fill: Callable[[Path], None], *, numbered: bool = 
     try:
         fill(temporary)
         sync_tree(temporary)
-        for candidate in _candidates(path) if numbered else [path]:
+        others = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+        for candidate in itertools.chain([path], others if numbered else ()):
             if _rename(temporary, candidate):
                 sync_folder(path.parent)
                 return candidate
@@ -138,11 +139,6 @@ def sync_tree(folder: Path) -> None:
             with Path(parent, name).open("rb") as file:
                 os.fsync(file.fileno())
         sync_folder(Path(parent))
-
-
-def _candidates(path: Path) -> Iterator[Path]:
-    yield path
-    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
 
 
 def _rename(temporary: Path, path: Path) -> bool:

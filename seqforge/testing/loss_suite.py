@@ -43,7 +43,8 @@ class LossSuite(Suite, kind="loss"):
         """The loss is a finite scalar, also if all targets are ignored or outputs are large, and changes nothing."""
         loss = make()
         batch = _batch(loss)
-        nothing = _Batch(batch.outputs, torch.full_like(batch.targets, _ignored_value(loss)))
+        ignored = torch.nan if loss.compares == "numbers" else IGNORED_TARGET
+        nothing = _Batch(batch.outputs, torch.full_like(batch.targets, ignored))
         targets = batch.targets.float() if loss.compares == "numbers" else batch.targets
         large = _Batch(1000 * batch.outputs.float(), targets)
         cases = {"random outputs": batch, "ignored targets only": nothing, "large outputs in float32": large}
@@ -122,10 +123,6 @@ class LossSuite(Suite, kind="loss"):
         chosen = batch.outputs.log_softmax(-1)[kept].gather(1, batch.targets[kept].unsqueeze(1))
         problem = "the loss is `in_nats`, but is not the mean negative log-likelihood of the targets"
         _require_near(make, problem, loss, batch, -chosen.mean().item())
-
-
-def _ignored_value(loss: Loss) -> float:
-    return float("nan") if loss.compares == "numbers" else float(IGNORED_TARGET)
 
 
 def _batch(loss: Loss) -> _Batch:

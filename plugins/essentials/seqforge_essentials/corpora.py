@@ -231,12 +231,9 @@ def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
     return [
         path
         for path in folder.glob(pattern)
-        if path.is_file() and (include_hidden or not _is_hidden(path.relative_to(folder)))
+        if path.is_file()
+        and (include_hidden or not any(part.startswith(".") for part in path.relative_to(folder).parts))
     ]
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _find_common_folder(paths: list[Path]) -> Path:

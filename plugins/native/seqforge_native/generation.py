@@ -71,15 +71,11 @@ class GenerationWeights:
             weight=self.held.address(pack_product(self._library, self._dtype, cast("Tensor", product.weight))),
             bias=self.held.address(padded(bias, self._library.lanes)),
             input=read.buffer.offset + read.offset,
-            depth=self._depth(inputs),
+            depth=registers(inputs, self._library.lanes) * self._library.lanes,
             result=result.buffer.offset + result.offset,
             vectors=registers(outputs, self._library.lanes),
             added=added[0].buffer.offset + added[0].offset if added else -1,
         )
-
-    def _depth(self, inputs: int) -> int:
-        """Return the number of inputs in whole registers."""
-        return registers(inputs, self._library.lanes) * self._library.lanes
 
 
 def pack_product(library: Library, dtype: torch.dtype, weight: Float[Tensor, "inputs outputs"]) -> Tensor:
