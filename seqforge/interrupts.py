@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 # Ctrl-C, `kill`, and a closed terminal. Not every system has the last signal.
@@ -93,9 +93,7 @@ class InterruptGuard:
             self._previous_hook = keep_interrupts()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         if self._previous_hook is not None:

@@ -6,7 +6,6 @@ The identifiers of the tracked runs are in `trackers.json` of the run directory,
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -94,9 +93,7 @@ class Trackers(Callback):
     def __enter__(self) -> "Trackers":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         # Only here, since the report describes the run as running while training holds its lock.
         if self._complete and self._trackers:
             self._log_report()

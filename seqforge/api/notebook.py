@@ -5,7 +5,6 @@ import importlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from types import TracebackType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -161,9 +160,7 @@ class NotebookDisplay(Callback):
     def __enter__(self) -> "NotebookDisplay":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
             self._show("stopped", self._details, at_once=True)
 

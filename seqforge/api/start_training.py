@@ -36,14 +36,7 @@ from seqforge.training.trainer import Trainer
 
 
 class Preparation(NamedTuple):
-    """What a new run and a resumed one train with.
-
-    Attributes:
-        task: The corpus, prepared for training.
-        state: Training state before the first step.
-        notify: Function that passes events to the listeners of the run; see `open_listeners`.
-        interrupt: Guard that notes a request to stop.
-    """
+    """What a new run and a resumed one train with, before the first step."""
 
     task: TrainingTask
     state: TrainingState

@@ -66,11 +66,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
 
 
 class VocabularyRecord(Record):
-    """The content of `vocabulary.json`. It has its own version because every run keeps a copy of it.
-
-    Attributes:
-        state: State of the vocabulary.
-    """
+    """The content of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
 
     VERSION = 2
 

@@ -51,11 +51,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """A report as HTML. A notebook displays it.
-
-    Attributes:
-        html: The page.
-    """
+    """A report as HTML. A notebook displays it."""
 
     html: str
 

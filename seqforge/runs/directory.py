@@ -72,11 +72,7 @@ class RunMarker(Record):
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The files of a run.
-
-    Attributes:
-        path: The folder.
-    """
+    """The files of a run."""
 
     path: Path
 

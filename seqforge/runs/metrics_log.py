@@ -47,9 +47,6 @@ class MetricsLog:
     """A log that is being written. Each line is one write, so that a reader sees at most one partial line.
 
     If a line cannot be written, none of it stays.
-
-    Attributes:
-        path: The file.
     """
 
     path: Path

@@ -30,9 +30,6 @@ class RunRecord:
         world: The processes that train the run. All of them call `save` at the same steps.
         corpus: Digest of the encoded corpus.
         keep: Number of latest checkpoints to keep.
-
-    Attributes:
-        checkpoints: Checkpoints of the run.
     """
 
     def __init__(self, directory: RunDirectory, world: World, corpus: str, keep: int) -> None:

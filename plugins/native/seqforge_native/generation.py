@@ -18,7 +18,7 @@ from seqforge_native.layout import padded, registers
 from seqforge_native.library import Decode, HeldTensors, Library, Product
 from seqforge_native.row_programs.memory import Product as ProgramProduct
 from seqforge_native.row_programs.memory import UntraceableError
-from seqforge_native.row_programs.model_program import ModelProgram, compile_model
+from seqforge_native.row_programs.model_program import compile_model
 from seqforge_native.sequence import checked
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
@@ -30,52 +30,26 @@ _LARGE_PAGE = 2 << 20
 """Bytes of a large page of memory."""
 
 
-class GenerationWeights:
-    """A copy of a model in the layout of the kernels.
-
-    Attributes:
-        program: The program.
-        call: Structure of the call, without rows.
-        held: The tensors of the structure.
-    """
-
-    def __init__(self, library: Library, model: GenerationModel, program: ModelProgram) -> None:
-        self._library, self._dtype = library, model.dtype
-        self.program, self.held = program, HeldTensors()
-        self._products = (Product * len(program.products))(*map(self._product, program.products))
-        symbols, address = len(model.head_bias), self.held.address
-        self.call = Decode(
-            phase_count=len(program.phases),
-            symbols=symbols,
-            symbol_vectors=registers(symbols, library.lanes),
-            rule_count=len(model.rules),
-            row_size=program.row_size,
-            temporary_size=program.temporary_size,
-            input=program.input.offset,
-            input_size=program.table.shape[1],
-            logits=program.logits.offset,
-            phases=address(program.phases),
-            instructions=address(program.instructions),
-            products=ctypes.addressof(self._products),
-            parameters=address(program.parameters),
-            table=address(program.table),
-            rules=address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
-            rule_values=address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
-        )
-
-    def _product(self, product: ProgramProduct) -> Product:
-        result, read, *added = [view for view, _ in product.operands]
-        inputs, outputs = product.weight.shape
-        bias = torch.zeros(outputs) if product.bias is None else product.bias.detach().float()
-        return Product(
-            weight=self.held.address(pack_product(self._library, self._dtype, cast("Tensor", product.weight))),
-            bias=self.held.address(padded(bias, self._library.lanes)),
-            input=read.buffer.offset + read.offset,
-            depth=registers(inputs, self._library.lanes) * self._library.lanes,
-            result=result.buffer.offset + result.offset,
-            vectors=registers(outputs, self._library.lanes),
-            added=added[0].buffer.offset + added[0].offset if added else -1,
-        )
+def encode_product(
+    library: Library,
+    dtype: torch.dtype,
+    held: HeldTensors,
+    product: ProgramProduct,
+    weight: Float[Tensor, "inputs outputs"],
+) -> Product:
+    """Return a product of a program for the kernels, with its weight and its bias in their layout, which are held."""
+    result, read, *added = [view for view, _ in product.operands]
+    inputs, outputs = weight.shape
+    bias = torch.zeros(outputs) if product.bias is None else product.bias.detach().float()
+    return Product(
+        weight=held.address(pack_product(library, dtype, weight)),
+        bias=held.address(padded(bias, library.lanes)),
+        input=read.buffer.offset + read.offset,
+        depth=registers(inputs, library.lanes) * library.lanes,
+        result=result.buffer.offset + result.offset,
+        vectors=registers(outputs, library.lanes),
+        added=added[0].buffer.offset + added[0].offset if added else -1,
+    )
 
 
 def pack_product(library: Library, dtype: torch.dtype, weight: Float[Tensor, "inputs outputs"]) -> Tensor:
@@ -143,11 +117,36 @@ class NativeGenerationKernel:
 
     def __init__(self, library: Library, model: GenerationModel) -> None:
         self._library, self._dtype = library, model.dtype
-        program = compile_model(model)
+        self._program = program = compile_model(model)
         if model.dtype == torch.int8 and any(product.weight.shape[0] > _INT8_DEPTH for product in program.products):
             raise UntraceableError("a sum that exceeds 32 bits")
-        self._weights = GenerationWeights(library, model, program)
         self._memory = torch.zeros(0, program.row_size)
+        self._held = HeldTensors()
+        self._products = (Product * len(program.products))(
+            *(
+                encode_product(library, model.dtype, self._held, product, cast("Tensor", product.weight))
+                for product in program.products
+            )
+        )
+        symbols, address = len(model.head_bias), self._held.address
+        self._call = Decode(
+            phase_count=len(program.phases),
+            symbols=symbols,
+            symbol_vectors=registers(symbols, library.lanes),
+            rule_count=len(model.rules),
+            row_size=program.row_size,
+            temporary_size=program.temporary_size,
+            input=program.input.offset,
+            input_size=program.table.shape[1],
+            logits=program.logits.offset,
+            phases=address(program.phases),
+            instructions=address(program.instructions),
+            products=ctypes.addressof(self._products),
+            parameters=address(program.parameters),
+            table=address(program.table),
+            rules=address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
+            rule_values=address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
+        )
 
     def __call__(
         self, last: Int[Tensor, " batch"], states: Sequence[State], uniforms: Float[Tensor, "steps batch"]
@@ -157,10 +156,10 @@ class NativeGenerationKernel:
         Raises:
             IndexError: If a symbol of `last` is out of range.
         """
-        program = self._weights.program
-        last, threads = checked(last, self._weights.call.symbols), torch.get_num_threads()
+        program = self._program
+        last, threads = checked(last, self._call.symbols), torch.get_num_threads()
         count = max(1, min(threads, len(last) // _FEWEST_ROWS))
-        if count > 1 or self._weights.held.nbytes < _SHARED_BYTES:
+        if count > 1 or self._held.nbytes < _SHARED_BYTES:
             threads = 1
         self._memory = torch.zeros(len(last), program.row_size)
         for places, state in zip(program.states, states, strict=True):
@@ -190,7 +189,7 @@ class NativeGenerationKernel:
         numbers = uniforms[:, rows].float().contiguous()
         tokens = torch.empty(len(uniforms) + 1, rows.stop - rows.start, dtype=torch.int64)
         tokens[0] = last[rows]
-        call = Decode.from_buffer_copy(self._weights.call)
+        call = Decode.from_buffer_copy(self._call)
         call.rows, call.threads, call.steps = tokens.shape[1], threads, len(uniforms)
         call.uniforms, call.tokens = numbers.data_ptr(), tokens.data_ptr()
         call.memory = self._memory[rows].data_ptr()
@@ -199,5 +198,5 @@ class NativeGenerationKernel:
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
         """Probabilities of the last draw; those below 2⁻¹²⁶ times the largest are 0."""
-        weights = self._weights.program.logits.of(self._memory)
+        weights = self._program.logits.of(self._memory)
         return weights / weights.sum(-1, keepdim=True)

@@ -34,13 +34,7 @@ class MatrixCell(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class MatrixCellKernel:
-    """The kernel of a cell.
-
-    Attributes:
-        library: Library that contains its functions.
-        programs: What it computes around the recurrence.
-        output_size: Number of features of the output.
-    """
+    """The kernel of a cell, whose programs compute what is around the recurrence."""
 
     library: Library
     programs: CellPrograms

@@ -13,12 +13,10 @@ from torch.autograd.function import once_differentiable
 from seqforge.cells import require_steps
 from seqforge.kinds import Cell, ProjectedCell
 from seqforge_native.built_in_cells import check_layout, check_state
-from seqforge_native.generation import pack_product
-from seqforge_native.layout import registers
+from seqforge_native.generation import encode_product
 from seqforge_native.library import Carried, HeldTensors, Library, Product, RowSequence, StepPort
 from seqforge_native.matrices import linear, weight_and_bias_gradients
 from seqforge_native.row_programs.arrangement import pack_parameters, split_gradients
-from seqforge_native.row_programs.memory import Product as ProgramProduct
 from seqforge_native.row_programs.memory import View
 from seqforge_native.row_programs.step_function import recurrent_weights
 from seqforge_native.row_programs.step_program import StepProgram, StepPrograms
@@ -26,12 +24,7 @@ from seqforge_native.row_programs.step_program import StepProgram, StepPrograms
 
 @dataclass(frozen=True, slots=True)
 class StepKernel:
-    """The kernel of a cell.
-
-    Attributes:
-        library: Library that contains its function.
-        programs: Programs of a step and of its gradients.
-    """
+    """The kernel of a cell, which interprets its programs."""
 
     library: Library
     programs: StepPrograms
@@ -59,11 +52,10 @@ class StepKernel:
         """
         held = HeldTensors()
         steps, batch = next(iter(numbers.values())).shape[:2]
-        products = (Product * len(program.products))(
-            *(
-                self._product(held, each, dtype, tensors[program.weights[_weight(each).buffer]])
-                for each in program.products
-            )
+        weights = [cast("View", product.weight) for product in program.products]
+        packed = [_weight_of(view, tensors[program.weights[view.buffer]]) for view in weights]
+        products = (Product * len(packed))(
+            *(encode_product(self.library, dtype, held, *each) for each in zip(program.products, packed, strict=True))
         )
         loads = _ports(program.loads.items(), numbers)
         stores = _ports(program.stores.items(), numbers)
@@ -88,25 +80,11 @@ class StepKernel:
         )  # fmt: skip
         self.library.call("row_sequence", dtype, ctypes.byref(call))
 
-    def _product(self, held: HeldTensors, product: ProgramProduct, dtype: torch.dtype, parameter: Tensor) -> Product:
-        (result, _), (read, _) = product.operands
-        layout = _weight(product).layout
-        matrix = parameter.detach().float().contiguous()
-        weight = matrix.as_strided(layout.shape, layout.stride(), matrix.storage_offset() + layout.storage_offset())
-        outputs = registers(layout.shape[1], self.library.lanes)
-        return Product(
-            weight=held.address(pack_product(self.library, dtype, weight)),
-            bias=held.address(torch.zeros(outputs * self.library.lanes)),
-            input=read.buffer.offset + read.offset,
-            depth=registers(layout.shape[0], self.library.lanes) * self.library.lanes,
-            result=result.buffer.offset + result.offset,
-            vectors=outputs,
-            added=-1,
-        )
 
-
-def _weight(product: ProgramProduct) -> View:
-    return cast("View", product.weight)
+def _weight_of(view: View, parameter: Tensor) -> Tensor:
+    """Return the part of a parameter that a view selects, in float32."""
+    matrix, layout = parameter.detach().float().contiguous(), view.layout
+    return matrix.as_strided(layout.shape, layout.stride(), matrix.storage_offset() + layout.storage_offset())
 
 
 def _ports(places: Any, numbers: Mapping[str, Tensor]) -> list[StepPort]:
@@ -145,12 +123,10 @@ def read_with_programs(
 
 def _project(cell: Cell[Any], inputs: Tensor) -> Tensor:
     """Return W x + b, by the products of this plugin if the cell leaves them to a backend."""
-    if not inputs.is_floating_point() or not isinstance(cell, ProjectedCell):
-        return cell.project(inputs)
-    if type(cell).project is not ProjectedCell.project:
-        return cell.project(inputs)
-    weight = cell.input_weight
-    return linear(inputs, weight, weight.new_zeros(len(weight)) if cell.bias is None else cell.bias)
+    if isinstance(cell, ProjectedCell) and type(cell).project is ProjectedCell.project and inputs.is_floating_point():
+        weight = cell.input_weight
+        return linear(inputs, weight, weight.new_zeros(len(weight)) if cell.bias is None else cell.bias)
+    return cell.project(inputs)
 
 
 def _flat(part: Tensor) -> Float[Tensor, "batch _"]:

@@ -39,9 +39,6 @@ class Block(Cell[Any]):
         feed_forward_expansion: Features inside the feed-forward part for each feature of x.
         dropout: Probability of dropping an output of the cell's part, or of the feed-forward part, before the sum
             (Vaswani et al. 2017, section 5.4).
-
-    Attributes:
-        inner: The inner cell.
     """
 
     def __init__(
