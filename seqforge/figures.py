@@ -22,6 +22,16 @@ def format_figure(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
+def format_estimate(value: float | None, interval: Sequence[float] | None = None, sign: str = "") -> str:
+    """Format a value with its interval, such as 2.4392 [2.4140, 2.4653]; "–" if it is unknown.
+
+    With the sign "+", each number has its sign.
+    """
+    if value is None:
+        return "–"
+    return f"{value:{sign}.4f}" + (f" [{interval[0]:{sign}.4f}, {interval[1]:{sign}.4f}]" if interval else "")
+
+
 def format_milliseconds(seconds: float) -> str:
     """Format a time in milliseconds, such as 10.6 ms."""
     return f"{format_figure(1000 * seconds)} ms"

@@ -12,7 +12,7 @@ import typer
 from seqforge.cli.options import PluginFiles, complete_run
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import printable
-from seqforge.figures import format_count, format_duration
+from seqforge.figures import format_count, format_duration, format_estimate
 from seqforge.registry import format_value
 from seqforge.storage.files import check_output
 
@@ -158,7 +158,7 @@ def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str
         columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {first}")]
     cells: list[list[str]] = []
     for run, row in zip(summaries, rows, strict=True):
-        best = _interval_cell(run.best, row["best_low"], row["best_high"], "")
+        best = format_estimate(run.best, run.best_interval)
         cells.append(
             [
                 row["run"],
@@ -174,15 +174,8 @@ def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str
 
 def _evaluated_cells(row: Mapping[str, Any]) -> list[str]:
     interval = "–" if row["low"] is None else f"[{row['low']:.4f}, {row['high']:.4f}]"
-    difference = _interval_cell(row["difference"], row["difference_low"], row["difference_high"], "+")
-    return [f"{row['validation_mean']:.4f}", interval, difference]
-
-
-def _interval_cell(value: float | None, low: float | None, high: float | None, sign: str) -> str:
-    """Return a value and its interval, each with its sign if `sign` is "+"."""
-    if value is None:
-        return "–"
-    return f"{value:{sign}.4f}" + ("" if low is None else f" [{low:{sign}.4f}, {high:{sign}.4f}]")
+    bounds = None if row["difference_low"] is None else (row["difference_low"], row["difference_high"])
+    return [f"{row['validation_mean']:.4f}", interval, format_estimate(row["difference"], bounds, "+")]
 
 
 def draw_curves(

@@ -8,7 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import Column, print_table, stderr
-from seqforge.figures import describe_count
+from seqforge.figures import describe_count, format_estimate
 
 if TYPE_CHECKING:
     from seqforge.evaluation.metrics import TextScores
@@ -111,7 +111,8 @@ def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temp
         columns.append(Column("excess", is_number=True))
     rows: list[list[str]] = []
     for name in dict.fromkeys(name for each in samples for name in each.values):
-        row = [name, *(_format(each, name) for each in (*samples, baseline))]
+        scores = (*samples, baseline)
+        row = [name, *(format_estimate(each.values.get(name), each.intervals.get(name)) for each in scores)]
         if not temperatures:
             row.append(_format_excess(samples[0], baseline, name))
         rows.append(row)
@@ -124,22 +125,12 @@ def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temp
 
 def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> str:
     """Return the value of samples less that of held-out text, with its interval if both have one."""
-    from seqforge.evaluation.intervals import difference_interval, format_interval
+    from seqforge.evaluation.intervals import difference_interval
 
-    if name not in scores.values or name not in baseline.values:
+    value, other = scores.values.get(name), baseline.values.get(name)
+    if value is None or other is None:
         return "–"
-    value, other = scores.values[name], baseline.values[name]
-    shown = f"{value - other:+.4f}"
-    if name not in scores.intervals or name not in baseline.intervals:
-        return shown
-    found = difference_interval(value, scores.intervals[name], other, baseline.intervals[name])
-    return f"{shown} {format_interval(found)}"
-
-
-def _format(scores: "TextScores", name: str) -> str:
-    from seqforge.evaluation.intervals import format_interval
-
-    if name not in scores.values:
-        return "–"
-    interval = scores.intervals.get(name)
-    return f"{scores.values[name]:.4f}" + (f" {format_interval(interval)}" if interval else "")
+    interval, other_interval = scores.intervals.get(name), baseline.intervals.get(name)
+    if interval is None or other_interval is None:
+        return format_estimate(value - other, None, "+")
+    return format_estimate(value - other, difference_interval(value, interval, other, other_interval), "+")

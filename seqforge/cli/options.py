@@ -90,24 +90,20 @@ RunName = Annotated[
 RunFolder = Annotated[
     str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.", autocompletion=complete_run)
 ]
-Set = Annotated[
-    list[str],
-    typer.Option(
+
+
+def _set(owner: str, example: str) -> Any:
+    """Return the option that overrides keys of an experiment."""
+    return typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a key of the experiment. Repeatable. Example: --set model.cells.0.hidden_size=256.",
+        help=f"Override a key of the {owner}. Repeatable. Example: --set {example}.",
         autocompletion=complete_key,
-    ),
-]
-SetOfRun = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a key of the run's experiment. Repeatable. Example: --set sampler.0.temperature=0.5.",
-        autocompletion=complete_key,
-    ),
-]
+    )
+
+
+Set = Annotated[list[str], _set("experiment", "model.cells.0.hidden_size=256")]
+SetOfRun = Annotated[list[str], _set("run's experiment", "sampler.0.temperature=0.5")]
 
 
 def _component(name: str, meaning: str, default: str = "") -> Any:
@@ -121,13 +117,7 @@ def _component(name: str, meaning: str, default: str = "") -> Any:
 
 
 Samplers = Annotated[
-    list[str],
-    typer.Option(
-        "--sampler",
-        metavar="NAME",
-        help="Sampler, such as top-p. Repeat the option for a chain. Default: the experiment's samplers.",
-        autocompletion=complete_component("sampler"),
-    ),
+    list[str], _component("sampler", "Sampler, such as top-p. Repeat the option for a chain", " samplers")
 ]
 CheckpointName = Annotated[
     str,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -63,11 +63,9 @@ def sample(
         opened_run = dataclasses.replace(opened_run, experiment=chosen)
     # Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() and not raw else str
+    options: Any = {"length": length, "seed": seed, "checkpoint": checkpoint, "device": device, "precision": precision}
     if count == 1:
-        pieces = opened_run.stream(
-            prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=precision
-        )
-        for index, piece in enumerate(pieces):
+        for index, piece in enumerate(opened_run.stream(prompt, **options)):
             if index == 0 and prompt:
                 typer.echo(display(prompt), nl=False)
             typer.echo(display(piece), nl=False)
@@ -75,16 +73,7 @@ def sample(
         typer.echo()
         return
     with ProgressDisplay(stderr()) as progress:
-        texts = opened_run.sample(
-            prompt,
-            length=length,
-            count=count,
-            seed=seed,
-            checkpoint=checkpoint,
-            device=device,
-            precision=precision,
-            report=progress.report,
-        )
+        texts = opened_run.sample(prompt, count=count, report=progress.report, **options)
     for number, text in enumerate(texts, start=1):
         typer.echo(f"--- sample {number} of {count}")
         typer.echo(display(text))

@@ -92,7 +92,10 @@ def collect_confidences(run: LoadedRun, text: str | None) -> dict[str, Any] | No
         source = "your text"
     elif dataset is not None:
         split = choose_split(dataset)
-        piece = _typical_piece(run, read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1))
+        pieces = read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1)
+        losses = next_symbol_nats(run.model, torch.as_tensor(pieces.T.copy())).mean(0)
+        # The piece of median likelihood is neither the easiest nor the hardest text.
+        piece = pieces[int(losses.argsort()[len(pieces) // 2])]
         start = min(CONTEXT, max(1, len(piece) // 4))
         context, tokens = piece[:start], piece[start:]
         source = "held-out text" if split == "validation" else "training text"
@@ -138,12 +141,6 @@ def collect_update(run: LoadedRun) -> dict[str, Any] | None:
         for part in (inspection.before, inspection.after)
     )
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
-
-
-def _typical_piece(run: LoadedRun, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the piece of median likelihood, which is neither the easiest nor the hardest text."""
-    losses = next_symbol_nats(run.model, torch.as_tensor(pieces.T.copy())).mean(0)
-    return pieces[int(losses.argsort()[len(pieces) // 2])]
 
 
 def _short(value: float) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from seqforge.errors import RunError
+from seqforge.figures import format_estimate
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
@@ -76,11 +77,10 @@ class SampledValue(NamedTuple):
     difference_interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        shown = f"{self.value:.4f}" + (f" [{self.interval[0]:.4f}, {self.interval[1]:.4f}]" if self.interval else "")
+        shown = format_estimate(self.value, self.interval)
         if self.difference is None:
             return shown
-        low, high = self.difference_interval or (0.0, 0.0)
-        return f"{shown}; {self.difference:+.4f}" + (f" [{low:+.4f}, {high:+.4f}]" if self.difference_interval else "")
+        return f"{shown}; {format_estimate(self.difference, self.difference_interval, '+')}"
 
 
 def compare_samples(runs: Sequence[RunSummary]) -> dict[str, list[SampledValue | None]]:
@@ -99,13 +99,12 @@ def _compare_value(name: str, record: Mapping[str, Any], first: Mapping[str, Any
     interval, other_interval = interval_of(record, name), interval_of(first, name)
     if value is None or other is None:
         return None if value is None else SampledValue(value, interval)
-    found = SampledValue(value, interval, value - other)
     if interval is None or other_interval is None:
-        return found
+        return SampledValue(value, interval, value - other)
     from seqforge.evaluation.intervals import Interval, difference_interval  # imports numpy
 
     spread = difference_interval(value, Interval(*interval), other, Interval(*other_interval))
-    return found._replace(difference_interval=(spread.low, spread.high))
+    return SampledValue(value, interval, value - other, spread)
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
