@@ -28,7 +28,7 @@ from seqforge.testing.cell_case import (
     results_with_gradients,
     sliced,
 )
-from seqforge.testing.conformance import ConformanceError, Parts, Suite, describe_error, fail
+from seqforge.testing.conformance import ConformanceError, Parts, Suite, describe_error, fail, name_like
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -153,6 +153,23 @@ def _distance(one: Tensor, other: Tensor) -> float:
     return torch.dist(one.detach().double(), other.detach().double()).item()
 
 
+def _each_case(check: Callable[[Any, BackendCase], None]) -> Callable[..., None]:
+    """Convert a method that checks one case to a test of a cell and a type at every size.
+
+    It is skipped if the backend cannot run the cell.
+    """
+
+    def test(suite: "BackendSuite", make: CellFactory, dtype: torch.dtype) -> None:
+        backend = suite.backend()
+        context = BackendContext(torch.device(suite.device), dtype)
+        cell = make(3, 4).to(context.device, parameter_dtype(dtype))
+        if (refusal := backend.refusal(cell, context)) is not None:
+            raise SkipTest(f"{type(backend).__name__} cannot run it: {refusal.reason}")
+        for_each_case(make, lambda case: check(suite, BackendCase.of(backend, case, context)), suite.sizes, backend)
+
+    return name_like(test, check)
+
+
 class BackendSuite(Suite, kind="cell"):
     """Tests that every backend must pass: it must agree with a scan of `Cell.step` in float64.
 
@@ -201,99 +218,73 @@ class BackendSuite(Suite, kind="cell"):
         if "dtype" in metafunc.fixturenames:
             metafunc.parametrize("dtype", self.dtypes, ids=[str(dtype).removeprefix("torch.") for dtype in self.dtypes])
 
-    def test_a_sequence_is_the_scan_of_step(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_a_sequence_is_the_scan_of_step(self, case: BackendCase) -> None:
         """Outputs, last state and all gradients agree with the scan of `step`, and the state keeps its type."""
-        self._check(BackendCase.require_sequence, make, dtype)
+        case.require_sequence()
 
-    def test_symbols_are_read_as_unit_vectors(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_symbols_are_read_as_unit_vectors(self, case: BackendCase) -> None:
         """The results and gradients for symbols agree with those of the scan of `step` for one-hot vectors."""
+        if case.cell.reads_symbols:
+            problem = "{part} for symbols differs from the scan of `step` for unit vectors"
+            case._replace(inputs=case.inputs.argmax(-1)).require_scan(problem, results_with_gradients)
 
-        def check(case: BackendCase) -> None:
-            if case.cell.reads_symbols:
-                problem = "{part} for symbols differs from the scan of `step` for unit vectors"
-                case._replace(inputs=case.inputs.argmax(-1)).require_scan(problem, results_with_gradients)
-
-        self._check(check, make, dtype)
-
-    def test_results_do_not_depend_on_gradients(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_results_do_not_depend_on_gradients(self, case: BackendCase) -> None:
         """The results agree with the scan of `step` when no gradients are computed, too."""
+        with torch.no_grad():
+            actual = _outputs(case.cell_case, case.read)
+            case.require_scan("{part} without gradients differs from the scan of `step`", _outputs, actual)
+        for part, tensor in actual.items():
+            if tensor.requires_grad:
+                case.fail(f"{part} requires a gradient inside `torch.no_grad()`")
 
-        def check(case: BackendCase) -> None:
-            with torch.no_grad():
-                actual = _outputs(case.cell_case, case.read)
-                case.require_scan("{part} without gradients differs from the scan of `step`", _outputs, actual)
-            for part, tensor in actual.items():
-                if tensor.requires_grad:
-                    case.fail(f"{part} requires a gradient inside `torch.no_grad()`")
-
-        self._check(check, make, dtype)
-
-    def test_chunks_that_carry_the_state_are_the_whole(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_chunks_that_carry_the_state_are_the_whole(self, case: BackendCase) -> None:
         """A sequence in two chunks gives the results of the whole, also if the state is detached or not contiguous."""
+        if not (cut := len(case.inputs) // 2):
+            return
+        first, between = case.read(case.cell, case.inputs[:cut], case.state)
+        detached = map_state(torch.detach, between)
+        kinds = {"": between, " with a detached state": detached}
+        kinds[" with a state that is not contiguous"] = sliced(detached)
+        for kind, state in kinds.items():
+            second, after = case.read(case.cell, case.inputs[cut:], state)
+            actual = results_of((torch.cat([first, second]), after))
+            case.require_scan(f"{{part}} differs after chunking{kind}", _outputs, actual)
 
-        def check(case: BackendCase) -> None:
-            if not (cut := len(case.inputs) // 2):
-                return
-            first, between = case.read(case.cell, case.inputs[:cut], case.state)
-            detached = map_state(torch.detach, between)
-            kinds = {"": between, " with a detached state": detached}
-            kinds[" with a state that is not contiguous"] = sliced(detached)
-            for kind, state in kinds.items():
-                second, after = case.read(case.cell, case.inputs[cut:], state)
-                actual = results_of((torch.cat([first, second]), after))
-                case.require_scan(f"{{part}} differs after chunking{kind}", _outputs, actual)
-
-        self._check(check, make, dtype)
-
-    def test_parameters_may_change(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_parameters_may_change(self, case: BackendCase) -> None:
         """After optimizer steps, the cell uses its new parameters."""
+        optimizer = torch.optim.SGD(case.cell.parameters(), lr=0.5)
+        for _ in range(2):
+            optimizer.zero_grad()
+            outputs, _ = case.read(*case.cell_case)
+            cast("Any", outputs.float().square().mean()).backward()
+            optimizer.step()
+        case.cell.zero_grad(set_to_none=True)
+        problem = "{part} does not change as it must after an optimizer step: the backend uses old parameters"
+        case.require_scan(problem, _outputs)
 
-        def check(case: BackendCase) -> None:
-            optimizer = torch.optim.SGD(case.cell.parameters(), lr=0.5)
-            for _ in range(2):
-                optimizer.zero_grad()
-                outputs, _ = case.read(*case.cell_case)
-                cast("Any", outputs.float().square().mean()).backward()
-                optimizer.step()
-            case.cell.zero_grad(set_to_none=True)
-            problem = "{part} does not change as it must after an optimizer step: the backend uses old parameters"
-            case.require_scan(problem, _outputs)
-
-        self._check(check, make, dtype)
-
-    def test_a_copy_has_its_own_parameters(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_a_copy_has_its_own_parameters(self, case: BackendCase) -> None:
         """A deep copy of the cell uses the parameters of the copy."""
+        other = copy.deepcopy(case.cell)
+        with torch.no_grad():
+            for parameter in other.parameters():
+                parameter.mul_(-0.5)
+        changed = case._replace(cell=other, function=case.backend.sequence_function(other, case.context))
+        for each in (changed, case):
+            each.require_scan("{part} is wrong in a deep copy: it shares the parameters", _outputs)
 
-        def check(case: BackendCase) -> None:
-            other = copy.deepcopy(case.cell)
-            with torch.no_grad():
-                for parameter in other.parameters():
-                    parameter.mul_(-0.5)
-            changed = case._replace(cell=other, function=case.backend.sequence_function(other, case.context))
-            for each in (changed, case):
-                each.require_scan("{part} is wrong in a deep copy: it shares the parameters", _outputs)
-
-        self._check(check, make, dtype)
-
-    def test_the_same_sequence_has_the_same_bits(self, make: CellFactory, dtype: torch.dtype) -> None:
+    @_each_case
+    def test_the_same_sequence_has_the_same_bits(self, case: BackendCase) -> None:
         """Results and gradients are bit-identical in a second call, as resuming a run requires."""
-
-        def check(case: BackendCase) -> None:
-            first, again = (results_with_gradients(case.cell_case, case.read) for _ in range(2))
-            for part, tensor in first.items():
-                if not torch.equal(tensor, again[part]):
-                    case.fail(f"{part} has other bits in a second call, so that a run cannot be resumed")
-
-        self._check(check, make, dtype)
-
-    def _check(self, check: Callable[[BackendCase], None], make: CellFactory, dtype: torch.dtype) -> None:
-        """Run a check at every size, or skip the test if the backend cannot run the cell."""
-        backend = self.backend()
-        context = BackendContext(torch.device(self.device), dtype)
-        cell = make(3, 4).to(context.device, parameter_dtype(dtype))
-        if (refusal := backend.refusal(cell, context)) is not None:
-            raise SkipTest(f"{type(backend).__name__} cannot run it: {refusal.reason}")
-        for_each_case(make, lambda case: check(BackendCase.of(backend, case, context)), self.sizes, backend)
+        first, again = (results_with_gradients(case.cell_case, case.read) for _ in range(2))
+        for part, tensor in first.items():
+            if not torch.equal(tensor, again[part]):
+                case.fail(f"{part} has other bits in a second call, so that a run cannot be resumed")
 
 
 def require_equal_backends(make_cell: CellFactory, slow_backends: bool) -> None:

@@ -47,7 +47,8 @@ def try_component(component: Component, registry: Registry) -> str:
     if kind == "corpus":
         next(items_of(component.build()), None)  # Without its data, it cannot be tested.
     suite: Any = suite_of(component, registry)()
-    tests = [name for parent in type(suite).__mro__ for name in vars(parent) if name.startswith("test_")]
+    parents = reversed(type(suite).__mro__)  # the order in which pytest runs the tests
+    tests = [name for parent in parents for name in vars(parent) if name.startswith("test_")]
     table = getattr(suite, suite.table)
     if not table:
         raise DataError("imported and built; it supports none of the installed cells on this machine")

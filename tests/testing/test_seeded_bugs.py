@@ -44,7 +44,7 @@ CAUSES = (
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.component in CAUSES], ids=lambda bug: bug.description)
 def test_the_first_failure_names_the_cause(bug):
     """As `pytest -x` shows it, which runs the tests in their order."""
-    tests = [name for name in vars(CellSuite) if name.startswith("test_")]
+    tests = [name for parent in reversed(CellSuite.__mro__) for name in vars(parent) if name.startswith("test_")]
     failure = next(filter(None, (bug._replace(check=name).failure() for name in tests)))
     assert bug.is_named_by(failure), failure
 
@@ -54,5 +54,5 @@ def test_every_test_of_a_suite_finds_a_bug():
         getattr(importlib.import_module(kind.suite_module), interface.suite_name)
         for kind, interface in INTERFACES.values()
     ]
-    checks = {f"{suite.__name__}.{name}" for suite in suites for name in dir(suite) if name.startswith("test_")}
+    checks = {getattr(suite, name).__qualname__ for suite in suites for name in dir(suite) if name.startswith("test_")}
     assert checks == {getattr(bug.suite, bug.check).__qualname__ for bug in BUGS}
