@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seqforge.data.splits import SplitName, hash_to_unit_interval
-from seqforge.data.token_file import VOCABULARY, IndexRecord, Positions, measure_file, type_field
+from seqforge.data.splits import SplitName, split_by_hash
+from seqforge.data.token_file import IndexRecord, Positions, measure_file, type_field
 from seqforge.kinds import ExampleSpec
 from seqforge.storage.records import DamagedFileError, Record
 
@@ -53,23 +53,11 @@ class RaggedFile(BaseModel):
         steps = np.memmap(self.path, dtype=self.dtype, mode="r", shape=shape)
         return [np.array(steps[self.stops[index - 1] if index else 0 : self.stops[index]]) for index in indices]
 
-    def verify(self) -> None:
-        """Check that the file has the size that follows from the index.
-
-        Raises:
-            DamagedFileError: If it has not.
-        """
-        # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
-        fits = self.dtype.kind == ("f" if self.width else "u") and bool((self.lengths >= 0).all())
-        if not fits or measure_file(self.path) != self.steps * max(self.width, 1) * self.dtype.itemsize:
-            raise DamagedFileError(self.path, f"damaged: it does not fit {EXAMPLES}")
-
 
 class ExampleFile(IndexRecord):
-    """An encoded labelled corpus, and the content of its `examples.json`.
+    """An encoded labelled corpus, and the content of its `examples.json`. The sequences are in files beside it.
 
     Attributes:
-        folder: Folder of `inputs.bin`, `targets.bin`, `examples.json`, `example_spec.json` and `vocabulary.json`.
         spec: Shape of the examples.
         names: Names of the examples, in order.
         splits: Split that the corpus sets for each example, or None.
@@ -81,7 +69,6 @@ class ExampleFile(IndexRecord):
 
     VERSION = 3
 
-    folder: Annotated[Path, Field(exclude=True)]
     spec: Annotated[ExampleSpec, Field(exclude=True)]
     names: list[str]
     splits: list[SplitName | None]
@@ -98,11 +85,6 @@ class ExampleFile(IndexRecord):
         indices = {name: values[name] for name in paths if isinstance(values.get(name), dict)}
         return values | {name: {**index, "path": paths[name]} for name, index in indices.items()}
 
-    @property
-    def vocabulary(self) -> Path:
-        """Path of the vocabulary's state."""
-        return self.folder / VOCABULARY
-
     def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the index of the first target of each example."""
         return np.where(examples > 0, self.target_stops[examples - 1], 0)
@@ -117,12 +99,8 @@ class ExampleFile(IndexRecord):
         Returns:
             Indices of the examples of each split, ascending.
         """
-        splits = np.array(
-            [
-                fixed or _split_by_hash(name, validation_fraction, test_fraction)
-                for name, fixed in zip(self.names, self.splits, strict=True)
-            ]
-        )
+        by_hash = split_by_hash(self.names, validation_fraction, test_fraction)
+        splits = np.array([fixed or hashed for fixed, hashed in zip(self.splits, by_hash, strict=True)])
         return {name: np.flatnonzero(splits == name) for name in get_args(SplitName)}
 
     @classmethod
@@ -133,8 +111,11 @@ class ExampleFile(IndexRecord):
             DamagedFileError: If it is damaged, or its format version is unknown.
         """
         file = cls.read(folder / EXAMPLES, folder=folder, spec=read_example_spec(folder / EXAMPLE_SPEC))
-        for sequences in (file.inputs, file.targets):
-            sequences.verify()
+        for one in (file.inputs, file.targets):
+            # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
+            fits = one.dtype.kind == ("f" if one.width else "u") and bool((one.lengths >= 0).all())
+            if not fits or measure_file(one.path) != one.steps * max(one.width, 1) * one.dtype.itemsize:
+                raise DamagedFileError(one.path, f"damaged: it does not fit {EXAMPLES}")
         stops = file.target_stops
         counts = {len(file.names), len(file.splits), len(file.inputs.stops)}
         fits = counts == {len(stops)} and len(stops) > 0 and stops[-1] == len(file.targets.stops)
@@ -159,10 +140,3 @@ def read_example_spec(path: Path) -> ExampleSpec:
         RunError: If the file cannot be read.
     """
     return ExampleSpecRecord.read(path).spec
-
-
-def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
-    position = hash_to_unit_interval(name)
-    if position < test_fraction:
-        return "test"
-    return "validation" if position < test_fraction + validation_fraction else "training"

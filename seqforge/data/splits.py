@@ -1,6 +1,7 @@
 """Division of a corpus into training, validation and test splits."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -73,12 +74,8 @@ def split(
     """
     whole, names = _documents(token_file)
     if by == "document":
-        hashes = np.array([hash_to_unit_interval(name) for name in names])
-        return {
-            "training": whole.select(hashes >= test_fraction + validation_fraction),
-            "validation": whole.select((hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
-            "test": whole.select(hashes < test_fraction),
-        }
+        splits = np.array(split_by_hash(names, validation_fraction, test_fraction))
+        return {name: whole.select(splits == name) for name in get_args(SplitName)}
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
     test_start = round(length * (1 - test_fraction))
@@ -104,6 +101,15 @@ def check_split(name: str) -> None:
     """
     if name not in get_args(SplitName):
         raise DataError(f"there is no split {name!r}", hint=did_you_mean(str(name), get_args(SplitName)))
+
+
+def split_by_hash(names: Iterable[str], validation_fraction: float, test_fraction: float) -> list[SplitName]:
+    """Return the split of each document or example, to which a hash of its name assigns it."""
+    splits: list[SplitName] = []
+    for place in map(hash_to_unit_interval, names):
+        held_out = "test" if place < test_fraction else "validation"
+        splits.append("training" if place >= test_fraction + validation_fraction else held_out)
+    return splits
 
 
 def hash_to_unit_interval(name: str) -> float:

@@ -51,10 +51,21 @@ TokenType = Annotated[np.dtype[np.unsignedinteger[Any]], *type_field("uint8", "u
 
 
 class IndexRecord(Record):
-    """A record with an entry for every document or example, so that its size is that of the corpus."""
+    """A record with an entry for every document or example, so that its size is that of the corpus.
+
+    Attributes:
+        folder: Folder of this file, of those that it describes, and of `vocabulary.json`.
+    """
 
     MAXIMUM_SIZE: ClassVar[int] = 1 << 32
     MAXIMUM_ENTRIES: ClassVar[int] = 1 << 28
+
+    folder: Annotated[Path, Field(exclude=True)]
+
+    @property
+    def vocabulary(self) -> Path:
+        """Path of the vocabulary's state."""
+        return self.folder / VOCABULARY
 
 
 def measure_file(path: Path) -> int:
@@ -111,7 +122,6 @@ class TokenFile(IndexRecord):
     """An encoded corpus, and the content of its `documents.json`. The tokens stay on disk.
 
     Attributes:
-        folder: Folder of `tokens.bin`, `documents.json` and `vocabulary.json`.
         dtype: Smallest unsigned integer type that holds every token id.
         names: Names of the documents, in order. Consecutive documents of the same name are parts of one.
         stops: For each document, the index after its last token; ascending.
@@ -124,7 +134,6 @@ class TokenFile(IndexRecord):
 
     VERSION = 3
 
-    folder: Annotated[Path, Field(exclude=True)]
     dtype: TokenType
     names: list[str]
     stops: Positions
@@ -137,11 +146,6 @@ class TokenFile(IndexRecord):
     def length(self) -> int:
         """Total number of tokens."""
         return int(self.stops[-1])
-
-    @property
-    def vocabulary(self) -> Path:
-        """Path of the vocabulary's state."""
-        return self.folder / VOCABULARY
 
     def map(self) -> MappedTokens:
         """Map the tokens into memory, read-only.
