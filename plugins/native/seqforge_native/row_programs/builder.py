@@ -84,7 +84,11 @@ class Builder:
             return self._computed(value)
         if not isinstance(value, Assembly):
             return self.constant(value)
-        key = ("assembly", value.layout.shape, tuple((_key(part), _key_of(source)) for part, source in value.pieces))
+        key = (
+            "assembly",
+            value.layout.shape,
+            tuple((layout_key(part), _key_of(source)) for part, source in value.pieces),
+        )
         if key not in self._known:
             phase = max((source.buffer.phase for _, source in value.pieces), default=0)
             whole = self.new_view(value.shape, phase)
@@ -294,9 +298,10 @@ def _broadcast(view: View, like: View) -> View:
     return view.relaid(view.layout.expand(broadcast_shape([view, like])))
 
 
-def _key(layout: Tensor) -> tuple[Any, ...]:
+def layout_key(layout: Tensor) -> tuple[Any, ...]:
+    """Return what determines a layout."""
     return layout.storage_offset(), tuple(layout.shape), layout.stride()
 
 
 def _key_of(view: View) -> tuple[Any, ...]:
-    return id(view.buffer), *_key(view.layout)
+    return id(view.buffer), *layout_key(view.layout)

@@ -1,9 +1,12 @@
 """The elementwise aten operations, and those along axes, as formulas of numbers."""
 
+# The formulas in tables have as many operands as the operation, so that their types are not declared.
+# pyright: reportUnknownLambdaType=false
+
 import math
 from collections.abc import Callable, Sequence
 from functools import partial, partialmethod
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -64,7 +67,7 @@ class Number:
 def _bare(result: Any) -> Any:
     """Return the value of a number, or the values of several."""
     if isinstance(result, tuple):
-        return tuple(map(_bare, result))
+        return tuple(map(_bare, cast("tuple[Any, ...]", result)))
     return result.value if isinstance(result, Number) else result
 
 
@@ -77,10 +80,6 @@ def _of_all(formula: Callable[..., Any], builder: Builder, *values: Any, **optio
 def _of_first(formula: Callable[..., Any], builder: Builder, value: Any, *arguments: Any, **options: Any) -> Any:
     """Compute a formula of one number, whose other arguments are axes or options."""
     return _bare(formula(Number(builder, value), *arguments, **options))
-
-
-def _equal(x: Number, y: Number) -> Number:
-    return (x >= y) * (y >= x)
 
 
 def _power(x: Number, exponent: float) -> Number:
@@ -97,11 +96,6 @@ def _power(x: Number, exponent: float) -> Number:
 def _clamped(x: Number, least: Any = None, most: Any = None) -> Number:
     x = x if least is None else x.apply("maximum", least)
     return x if most is None else x.apply("minimum", most)
-
-
-def _silu_gradient(gradient: Number, x: Number) -> Number:
-    sigmoid = x.sigmoid()
-    return gradient * (sigmoid * (x * (1.0 - sigmoid) + 1.0))
 
 
 def _gelu(x: Number, *, approximate: str = "none") -> Number:
@@ -160,10 +154,6 @@ def _layer_norm(
     return result if bias is None else result + bias, mean, slope
 
 
-def _log_sigmoid(x: Number) -> tuple[Number, Any]:
-    return -(-x).softplus(), x.builder.constant(0.0)
-
-
 _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "add": lambda x, y, alpha=1: x + (y if alpha == 1 else y * alpha),
     "sub": lambda x, y, alpha=1: x - (y if alpha == 1 else y * alpha),
@@ -173,8 +163,8 @@ _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "lt": lambda x, y: y > x,
     "ge": lambda x, y: x >= y,
     "le": lambda x, y: y >= x,
-    "eq": _equal,
-    "ne": lambda x, y: 1.0 - _equal(x, y),
+    "eq": lambda x, y: (x >= y) * (y >= x),
+    "ne": lambda x, y: 1.0 - (x >= y) * (y >= x),
 }
 
 _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
@@ -200,13 +190,13 @@ _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.addcmul.default: lambda added, x, y, value=1: added + (x * y if value == 1 else x * y * value),
     _aten.threshold_backward.default: lambda gradient, x, threshold: (x > threshold).apply("where", gradient, 0.0),
     _aten.silu.default: lambda x: x * x.sigmoid(),
-    _aten.silu_backward.default: _silu_gradient,
+    _aten.silu_backward.default: lambda gradient, x: gradient * (x.sigmoid() * (x * (1.0 - x.sigmoid()) + 1.0)),
     _aten.sigmoid_backward.default: lambda gradient, y: gradient * (y * (1.0 - y)),
     _aten.tanh_backward.default: lambda gradient, y: gradient * (1.0 - y * y),
     _aten.gelu.default: _gelu,
     _aten.softplus.default: _softplus,
     _aten.softplus_backward.default: lambda gradient, x, beta, threshold: gradient * (x * beta).sigmoid(),
-    _aten.log_sigmoid_forward.default: _log_sigmoid,
+    _aten.log_sigmoid_forward.default: lambda x: (-(-x).softplus(), x.builder.constant(0.0)),
     _aten.log_sigmoid_backward.default: lambda gradient, x, _: gradient * (-x).sigmoid(),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.builder import Builder, layout_key
 from seqforge_native.row_programs.formulas import FORMULAS
 from seqforge_native.row_programs.memory import (
     Assembly,
@@ -39,16 +39,12 @@ def _added(builder: Builder, left: Any, right: Any) -> Value:
     pieces = [piece for value in pair for piece in value.pieces]
     merged: list[tuple[torch.Tensor, View]] = []
     for part, source in pieces:
-        same = next((index for index, (other, _) in enumerate(merged) if _same(other, part)), None)
+        same = next((index for index, (other, _) in enumerate(merged) if layout_key(other) == layout_key(part)), None)
         if same is None:
             merged.append((part, source))
         else:
             merged[same] = (part, builder.apply("add", merged[same][1], source))
     return Assembly(pair[0].layout, tuple(merged))
-
-
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return (one.storage_offset(), one.shape, one.stride()) == (other.storage_offset(), other.shape, other.stride())
 
 
 def _first(builder: Builder, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Any:

@@ -1,6 +1,6 @@
 """The recording of a step of any cell as instructions, while torch computes it."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -18,28 +18,15 @@ from seqforge_native.row_programs.operations import FUNCTIONS
 from seqforge_native.row_programs.recording import compute, operation_name
 
 
-def emit_change(
-    builder: Builder,
-    state: Value | Tensor,
-    query: Value | Tensor,
-    key: Value | Tensor,
-    value: Value | Tensor,
-    log_decay: Value | Tensor | None,
-    read: Value | Tensor | None,
-    write: Value | Tensor | None,
-) -> tuple[View, View]:
+def emit_change(builder: Builder, state: Value | Tensor, parts: Sequence[Value | Tensor | None]) -> tuple[View, View]:
     """Emit the instructions of a step, and return what is read and the state.
 
     Args:
         builder: Receiver of the instructions.
         state: The state, `[1, heads, keys, values]`.
-        query: q, as in `Parts`, with a batch of 1; so are the others.
-        key: k.
-        value: v.
-        log_decay: Logarithm of w, or None.
-        read: a, or None.
-        write: b, or None.
+        parts: The parts in the order of `Parts`, with a batch of 1.
     """
+    query, key, value, log_decay, read, write = cast("Any", parts)
     memory, q, k = (builder.as_view(part) for part in (state, query, key))
     _, heads, keys, values = memory.shape
     decay = builder.constant(1.0, (1, heads)) if log_decay is None else builder.apply("exp", log_decay)
@@ -157,7 +144,7 @@ class StepRecorder(TorchDispatchMode):
             own = parts.map(lambda part: part[0])
             own = own._replace(query=own.query.expand(own.key.shape))
             values = [None if part is None else self.value_of(part) for part in own]
-            reads, after = emit_change(self._builder, self.value_of(state), *cast("Any", values))
+            reads, after = emit_change(self._builder, self.value_of(state), values)
             return self.tensor_of(reads)[None], self.tensor_of(after)
 
         def step(projected: Tensor, state: Any) -> tuple[Tensor, Any]:
