@@ -61,9 +61,7 @@ def warn(message: str) -> None:
 def import_library(module: str, package: str) -> Any:
     """Import and return a module of a library that a plugin needs only for some of its components.
 
-    Args:
-        module: Name of the module.
-        package: What installs it, such as `seqforge-essentials[parquet]`.
+    The package is what installs it, such as `seqforge-essentials[parquet]`.
 
     Raises:
         PluginError: If it, or a module that it needs, is not installed.

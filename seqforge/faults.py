@@ -82,13 +82,7 @@ def is_authors_code(module: str) -> bool:
 
 @contextmanager
 def blame_plugin(kind: str, name: str, component: type[object], failure: str) -> Generator[None]:
-    """Convert an unexpected error inside the block to an error that names the component.
-
-    Args:
-        kind: Kind of component.
-        name: Qualified name of the component.
-        component: Class of the component.
-        failure: What fails, such as "it cannot be built".
+    """Convert an unexpected error inside the block to an error that names the component and the failure.
 
     Raises:
         PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error, also if it would
@@ -184,11 +178,9 @@ def in_parameter_update(error: BaseException) -> bool:
 
 
 def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
-    """Return the error for a result of a component that its interface does not allow.
+    """Return the error for a result of a bound method of a component that its interface does not allow.
 
-    Args:
-        method: Bound method of the component.
-        problem: What is wrong, and what was expected, such as "returned -1, not a number that is at least 0".
+    The problem is what is wrong and what was expected, such as "returned -1, not a number that is at least 0".
     """
     return component_fault(getattr(method, "__self__", None), f"{method.__name__} {problem}{_place(method)}")
 

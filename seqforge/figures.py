@@ -55,10 +55,6 @@ def format_duration(seconds: float) -> str:
 
 
 def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Describe the layers of a model by their cells and sizes, such as "2×lstm 320, gru 64".
-
-    Args:
-        cells: Tables of the layers in an experiment.
-    """
+    """Describe the tables of the layers in an experiment by cells and sizes, such as "2×lstm 320, gru 64"."""
     layers = [f"{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip() for cell in cells]
     return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in Counter(layers).items())

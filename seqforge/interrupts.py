@@ -20,11 +20,7 @@ Hook = Callable[[Any], object]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A request to stop, by a signal.
-
-    Args:
-        number: Number of the signal.
-        advice: What is saved, and how to go on.
+    """A request to stop, by the number of a signal, with advice about what is saved and how to go on.
 
     Attributes:
         exit_status: Exit status of a program that ends because of the signal: 130 after SIGINT, 143 after SIGTERM.

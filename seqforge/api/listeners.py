@@ -46,13 +46,9 @@ class TrackersRecord(Record):
 def open_listeners(
     experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
 ) -> Generator[Callable[[object], None]]:
-    """Yield a function that passes events to the listeners of a run, in the first process.
+    """Yield a function that passes events to the listeners of a run, in the first process. The others have none.
 
-    Args:
-        experiment: The experiment, with its plugins and its trackers.
-        callbacks: Callbacks of the user.
-        progress: Whether the run is displayed; None for yes if there is a terminal or a notebook.
-        world: Processes of the run. The others have no listeners.
+    If `progress` is None, the run is displayed if there is a terminal or a notebook.
 
     Raises:
         ExperimentError: If the callbacks are no list.

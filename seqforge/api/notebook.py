@@ -61,12 +61,7 @@ def summary_html(run: RunDirectory) -> str:
 
 
 def sample_html(text: str, marks: Iterable[Mark] = ()) -> str:
-    """Return a sample as HTML, with errors marked.
-
-    Args:
-        text: The sample, which is escaped: it may contain any text.
-        marks: Errors. Of those that overlap, the first is marked.
-    """
+    """Return a sample, which may be any text, as HTML with marked errors: of those that overlap, with the first one."""
     parts: list[str] = []
     end = 0
     for start, stop, message in sorted(marks):

@@ -52,16 +52,7 @@ def train_new(
     progress: bool | None,
     world: World,
 ) -> RunDirectory:
-    """Train an experiment to its end, and return the new run directory.
-
-    Args:
-        experiment: The experiment.
-        output: Folder in which the run directory is created.
-        initial: Model whose weights the run starts from, or None for those of the initializer.
-        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
-        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
-        world: The processes that train together.
-    """
+    """Train an experiment to its end, and return the new run directory. `train` describes the arguments."""
     # 1. Check what can be checked before the corpus is encoded, which may take minutes.
     check_same_experiment(experiment, world)
     RunDirectory.check_parent(output)
@@ -102,16 +93,11 @@ def train_further(
     progress: bool | None,
     world: World,
 ) -> None:
-    """Resume a run from a checkpoint, and train it to its end.
+    """Resume a run from a checkpoint, and train it to its end. `train` describes the other arguments.
 
-    Args:
-        directory: The run directory.
-        experiment: Experiment of the run, with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
-        new_backends: Whether the backends of the cells are chosen again, instead of the recorded ones.
-        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
-        progress: Whether to display the progress; None to display it only on a terminal and in a notebook.
-        world: The processes that train together.
+    The experiment is that of the run, with new settings if it is to train longer. The checkpoint is "latest", "best" or
+    a step. Later checkpoints are deleted. A run without a checkpoint starts again. With `new_backends`, the backends of
+    the cells are chosen again, instead of the recorded ones.
     """
     # 1. Check what can be checked before the corpus is encoded, and find the checkpoint.
     check_same_experiment(experiment, world)

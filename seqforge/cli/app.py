@@ -52,8 +52,7 @@ class Group(_WithoutTypesOfFlags, TyperGroup):
 def report_usage(error: typer.TyperException) -> None:
     """Print a mistake in a command line, with the nearest option or the key of the experiment that it may mean.
 
-    Args:
-        error: The mistake. Its message is empty if the help was printed instead.
+    Its message is empty if the help was printed instead.
     """
     context: Any = getattr(error, "ctx", None)
     message = re.sub("Value error, |Input (?=should)|, unable to parse .*", "", error.format_message()).rstrip(".")

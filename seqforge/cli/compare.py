@@ -186,14 +186,10 @@ def draw_curves(
     colored: bool,
     encoding: str = "utf-8",
 ) -> "Text":
-    """Draw curves in one picture, with a legend below it.
+    """Draw curves, at least one of which has points, in a picture of so many characters, with a legend below it.
 
-    Args:
-        curves: Points of each curve, by its name; at least one curve has some.
-        axis: Label of the horizontal axis.
-        width: Width in characters.
-        colored: Whether the curves differ by color; otherwise, they differ by marker.
-        encoding: Encoding of the output. If it is not one of Unicode, the picture is in ASCII.
+    The curves differ by color, or else by marker. If the encoding of the output is not one of Unicode, the picture is
+    in ASCII.
     """
     from rich.text import Text
 

@@ -182,9 +182,7 @@ def with_experiment_options(command: Callable[..., None]) -> Callable[..., None]
 def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment":
     """Return the experiment of a file and of the options of a command: of `COMPONENTS`, `--backend` and `--set`.
 
-    Args:
-        context: The command's registry and options.
-        path: Experiment file, or None if the options define the experiment.
+    Without a file, the options define the experiment.
 
     Raises:
         ExperimentError: If there is neither a file nor a corpus, or if the experiment cannot be run.
@@ -258,13 +256,10 @@ def _assignments(context: typer.Context) -> list[str]:
 def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tuple[Run, str]":
     """Open a run that the user names, with the settings and samplers of the command's options.
 
-    Args:
-        context: The command's registry and options.
-        name: Path of a run directory or of a checkpoint, or name of a pretrained model.
-        checkpoint: Name of the checkpoint, if `name` is not that of a checkpoint.
+    The name is the path of a run directory or of a checkpoint, or that of a pretrained model.
 
     Returns:
-        The run, and the name of the checkpoint.
+        The run, and the name of the checkpoint: that of the path if it is one.
     """
     from seqforge.api import Run
     from seqforge.experiment.experiment import Experiment

@@ -106,11 +106,8 @@ class TrainingBatches:
     one for each row of a batch. The state is carried from batch to batch and is reset at the start of an epoch.
 
     Args:
-        token_file: Encoded corpus.
         mixture: Training split by its sources.
-        rows: Number of rows in a batch.
         sequence_length: Number of steps in a batch.
-        seed: Seed of the order of the documents.
         shuffle: Whether each epoch has a new order.
         own_rows: The rows that this process reads; by default all.
         with_starts: Whether the batches state where a piece of the split starts.
@@ -199,17 +196,11 @@ def evaluation_batches(
     split, so that the rows represent the whole split rather than its first documents. The rows are divided over the
     processes of `world`. A process without a row has no batch.
 
-    Args:
-        token_file: Encoded corpus.
-        spans: Split to evaluate.
-        rows: Maximum number of rows in a batch.
-        sequence_length: Number of steps in a batch.
-        limit: Maximum number of targets; None for the whole split, in which every token but the first is a target.
-        world: Processes that share the evaluation.
-        with_starts: Whether the batches state where a piece of the split starts.
+    The limit is a number of targets; None stands for the whole split, in which every token but the first is a target.
+    With `with_starts`, the batches state where a piece of the split starts.
 
     Yields:
-        Batches in order, with the state carried. Targets beyond the end of a row are ignored.
+        Batches of at most so many rows in order, with the state carried. Targets beyond the end of a row are ignored.
     """
     stream = TokenStream(token_file, spans)
     available = len(stream) - 1

@@ -47,12 +47,9 @@ class Mixture:
 
 
 def mix(spans: Spans, token_file: TokenFile, weights: Mapping[str, float]) -> Mixture:
-    """Divide a split by the sources of its documents, and the tokens of an epoch by their weights.
+    """Divide a training split by the sources of its documents, and the tokens of an epoch by their weights.
 
-    Args:
-        spans: A training split, or an empty one.
-        token_file: Encoded corpus.
-        weights: Weight of each source; empty for a corpus of one source.
+    Without weights, the corpus has one source. An empty split is divided too.
 
     Raises:
         DataError: If a source has no text in the split.

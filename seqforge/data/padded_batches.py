@@ -50,13 +50,9 @@ class PaddedBatch:
 
 
 def read_batch(file: ExampleFile, examples: NDArray[np.int64], epoch: int = 0, end: int | None = None) -> PaddedBatch:
-    """Return a batch of examples.
+    """Return a batch of examples, by their indices, with the symbol `end` after every target sequence.
 
-    Args:
-        file: Encoded examples.
-        examples: Indices of the examples.
-        epoch: Pass over the examples. If an example has several targets, the epochs use them in turn.
-        end: Symbol to append to every target sequence, or None.
+    If an example has several targets, the epochs use them in turn.
     """
     inputs = file.inputs.read(examples)
     targets = file.targets.read(_targets_of_epoch(file, examples, epoch))
@@ -130,11 +126,9 @@ class BucketedBatches:
     an epoch, and all epochs have the same number of batches.
 
     Args:
-        file: Encoded examples.
         examples: Indices of the training examples.
         rows: Maximum number of examples in a batch.
         tokens: Maximum number of steps in a batch: those of inputs and targets together, padding included.
-        seed: Seed of the order of the examples and batches.
         shuffle: Whether each epoch has a new order.
         end: Symbol that ends every target sequence, or None.
 

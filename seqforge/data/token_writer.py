@@ -24,8 +24,7 @@ CHECKPOINT_SIZE = 1 << 25
 class TokenWriter:
     """Writes the tokens of a corpus to `tokens.bin`, and then its index.
 
-    Args:
-        folder: Folder for the files, which is empty or contains those of a killed process.
+    The folder for the files is empty, or contains those of a killed process.
 
     Attributes:
         documents: Number of encoded documents, including empty ones.
@@ -127,11 +126,9 @@ class TokenWriter:
             self._characters.append(entry["characters"])
 
     def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
-        """Write the index, and return the token file.
+        """Write the index, with the code of each token id if codes were written, and return the token file.
 
-        Args:
-            vocabulary: Vocabulary, after learning. Its size determines the integer type of token ids.
-            codes: Code of each token id if codes were written, or None.
+        The size of the vocabulary, which has learned, determines the integer type of token ids.
         """
         metadata = [checked_state(vocabulary.state), None if codes is None else codes.tolist()]
         self._digest.update(json.dumps(metadata, sort_keys=True).encode())

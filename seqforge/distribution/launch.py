@@ -56,16 +56,10 @@ class Launch:
         return True
 
     def wait_for(self, place: str, count: int, *, arrive: bool, timeout: timedelta) -> None:
-        """Wait until a number of processes have arrived at a place in the program.
-
-        Args:
-            place: Name of the place.
-            count: Number of processes to wait for.
-            arrive: Whether this process is one of them.
-            timeout: Time after which this process stops waiting.
+        """Wait until a number of processes, of which this may be one, have arrived at a place in the program.
 
         Raises:
-            TimeoutError: If too few processes arrive, or if another process fails.
+            TimeoutError: If too few processes arrive before the timeout, or if another process fails.
         """
         key = f"{self._attempt_key}/arrived/{place}"
         try:
@@ -81,12 +75,8 @@ class Launch:
         """Call a function that shows an error, in one process only. Every process that fails calls this method.
 
         The error is shown by the first process (rank 0) if it fails, and otherwise by the process that fails first.
-        The others wait until it is shown, because torchrun ends all processes as soon as one has ended.
-
-        Args:
-            show: The function.
-            knows_reason: Whether this process has the reason of the failure; False if it stops because a computation
-                failed in another process.
+        The others wait until it is shown, because torchrun ends all processes as soon as one has ended. A process does
+        not know the reason if it stops because a computation failed in another process.
         """
         prefix = self._attempt_key
         try:

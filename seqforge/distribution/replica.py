@@ -20,10 +20,6 @@ class Replica(Generic[ModelT]):
 
     The gradients of a layer are averaged while the backward pass of the layers below still runs. All processes start
     from the parameters of the first one. For a world of one process, this class adds nothing to a step.
-
-    Args:
-        model: The model, on its device, with its backends.
-        world: The processes that train it.
     """
 
     def __init__(self, model: ModelT, world: World = ALONE) -> None:

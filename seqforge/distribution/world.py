@@ -133,11 +133,7 @@ class World:
         return [other["value"] for other in outcomes]
 
     def gather_rows(self, rows: Tensor) -> Tensor:
-        """Return the rows of every process, concatenated in the order of their ranks, on the CPU.
-
-        Args:
-            rows: Tensor `[rows, …]` of the same shape in every process.
-        """
+        """Return the rows `[rows, …]` of every process, equally many, in the order of their ranks, on the CPU."""
         if self.size == 1:
             return rows
         own = rows.detach().cpu().contiguous()
@@ -154,11 +150,7 @@ class World:
     def in_turn(self, place: str, compute: Callable[[], ResultT]) -> ResultT:
         """Call a function in the first process of each machine, and afterwards in the others.
 
-        The first process fills a cache that the others then read.
-
-        Args:
-            place: Name of the call, which is unique in a training.
-            compute: The function.
+        The first process fills a cache that the others then read. The name of the place is unique in a training.
         """
         if self.launch is None:
             return compute()

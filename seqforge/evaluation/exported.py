@@ -72,13 +72,9 @@ def trained_model(name: str, model: SequenceModel, vocabulary: Vocabulary) -> Tr
 
 
 def check_exported(model: SequenceModel, vocabulary: Vocabulary, exporter: Exporter, folder: Path) -> ExportCheck:
-    """Compare an exported model with its run, on a sample of the run and on the most probable text.
+    """Compare an exported model in a folder with the model of its run, which is in float32.
 
-    Args:
-        model: Model of the run, in float32.
-        vocabulary: Vocabulary of the run.
-        exporter: Format of the exported model.
-        folder: Folder that the exporter has filled.
+    The two are compared on a sample of the run and on the most probable text.
 
     Raises:
         PluginError: If the exported model cannot be opened, or returns something else than its interface requires.

@@ -43,10 +43,8 @@ class Interval(NamedTuple):
 def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interval | None:
     """Return the interval of `sum(totals) / sum(sizes)`, where each part has a total and a size.
 
-    Args:
-        totals: Sum of the values in each part, such as its loss or its number of errors.
-        sizes: Number of values in each part, at least 0. Parts of size 0 do not count.
-        seed: Seed of the draws.
+    The total is the sum of the values in a part, such as its loss or its number of errors, and the size their number.
+    Parts of size 0 do not count.
 
     Returns:
         The interval, or None if there are fewer than `FEWEST_PARTS` parts.
@@ -71,11 +69,7 @@ def bootstrap_values(
 ) -> dict[str, Interval]:
     """Return the intervals of values that need not be means, such as an F1 score. Each resample is scored anew.
 
-    Args:
-        parts: Number of parts.
-        score: Function from the indices of drawn parts to the values by name.
-        resamples: Number of resamples.
-        seed: Seed of the draws.
+    The function `score` returns the values by name for the indices of drawn parts.
 
     Returns:
         Intervals by name; empty if there are fewer than `FEWEST_PARTS` parts, or no resamples.
@@ -141,9 +135,7 @@ class BlockLosses:
 def share_interval(totals: ArrayLike, sizes: ArrayLike) -> Interval | None:
     """Return the 95% interval of `sum(totals) / sum(sizes)`, a share of cases that belong to texts.
 
-    Args:
-        totals: Number of the counted cases in each text, from 0 to its size.
-        sizes: Number of cases in each text. Texts of size 0 do not count.
+    The totals are numbers of the counted cases in each text, from 0 to its size. Texts of size 0 do not count.
 
     Returns:
         The interval, or None if fewer than `FEWEST_PARTS` texts have cases.

@@ -75,13 +75,8 @@ def score_texts(
     which return the same values.
 
     With a prompt, each metric has a further value `new_errors`: the number of findings of severity "error" that the
-    prompt alone does not have, per 1,000 characters after it. It is a value of the model only, not of the prompt.
-
-    Args:
-        metrics: Metrics by name.
-        groups: Groups of texts.
-        world: The processes.
-        prompt: Text that the texts begin with. One that does not is scored as a whole.
+    prompt alone does not have, per 1,000 characters after it. It is a value of the model only, not of the prompt. A
+    text that does not begin with the prompt is scored as a whole.
 
     Returns:
         Means by `metric.value`, except of values whose weights are all 0, with their intervals.
@@ -170,14 +165,9 @@ def _score(metric: Metric, texts: Sequence[str], prompt: str | None, known: "Cou
 def score_by_each(
     metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT], world: World
 ) -> dict[str, ScoreT]:
-    """Score by every metric, each in one of the processes of `world`.
+    """Score by every metric, each in one of the processes of `world`, which all return the same scores as JSON values.
 
     If a metric raises an exception, print a warning and leave the metric out.
-
-    Args:
-        metrics: Metrics by name.
-        score: Function that returns the score of a metric as a JSON value.
-        world: The processes, all of which return the same scores.
     """
 
     def score_own() -> dict[str, ScoreT]:

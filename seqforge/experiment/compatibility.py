@@ -22,11 +22,8 @@ def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
     """Yield the problem of the lowest layer that cannot be built for its input, at its option, or that of tied weights.
 
     A cell states it with a `ValueError`, whose message names the option first. Other errors are those of its author,
-    and are reported when the model is built.
-
-    Args:
-        model: The model.
-        input_size: Size of the input of the lowest layer; None for that of a vocabulary, which is not known yet.
+    and are reported when the model is built. The input size of the lowest layer is None if it is that of a vocabulary,
+    which is not known yet.
     """
     sizes: Sequence[int] = UNKNOWN_SIZES if input_size is None else (input_size,)
     index = -1

@@ -43,12 +43,7 @@ def problems_of(
 
 
 def explain(problems: Sequence[Problem], origin: Path | str | None) -> ExperimentError:
-    """Return an error that lists every problem.
-
-    Args:
-        problems: The problems; at least one.
-        origin: Place of the problems; None for tables that were written in Python.
-    """
+    """Return an error that lists all problems, and their place; None stands for tables that were written in Python."""
     place = "the experiment" if origin is None else str(origin)
     lines = [problem.describe(in_python=origin is None) for problem in problems]
     if len(lines) == 1:
@@ -59,12 +54,9 @@ def explain(problems: Sequence[Problem], origin: Path | str | None) -> Experimen
 def _with_place(
     problem: Problem, keys: Mapping[str, Collection[str]], options: Mapping[str, Collection[str]]
 ) -> Problem:
-    """Return the problem of an unknown key with a hint that names the tables that have it, if any do.
+    """Return a problem of an unknown key with a hint that names the tables that have it, if any do.
 
-    Args:
-        problem: A problem of any sort.
-        keys: Keys of each table of settings, by name of the table.
-        options: Options of the components that the experiment uses, by kind.
+    The tables are those of settings, with their keys, and those of the components that the experiment uses, by kind.
     """
     name = problem.unknown
     places = [(f"[{table}]", f"{table}={{{name!r}: …}}") for table, known in keys.items() if name in known]

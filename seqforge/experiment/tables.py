@@ -67,11 +67,7 @@ def read_table(path: Path) -> Table:
 
 
 def parse_table(content: bytes, path: Path) -> Table:
-    """Return the tables of a TOML file.
-
-    Args:
-        content: Content of the file.
-        path: The file, for messages.
+    """Return the tables in the content of a TOML file, which messages name.
 
     Raises:
         ExperimentError: If it is not TOML, is nested too deeply, or has too many entries, tables or digits.
@@ -243,11 +239,8 @@ def _value(text: str) -> Any:
 def replace_components(table: Table, registry: Registry, **components: str | Sequence[str] | None) -> Table:
     """Return a table with components replaced. Options that the new component also has keep their values.
 
-    Args:
-        table: Tables of an experiment.
-        registry: Registered components.
-        components: Name of the new component by kind: for a cell, that of every layer. Several names, as of a chain of
-            samplers, replace all. None or an empty list keeps those of the table.
+    The name of a new component is given by its kind: for a cell, that of every layer. Several names, as of a chain of
+    samplers, replace all. None or an empty list keeps those of the table.
 
     Raises:
         PluginError: If no component has such a name.

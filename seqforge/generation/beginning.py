@@ -16,11 +16,7 @@ from seqforge.kinds import CodedVocabulary, RedrawingSampler, Sampler, SamplingC
 
 
 class BeginsWith(Sampler):
-    """A sampler that allows only symbols whose text has a given beginning, at the first draw.
-
-    Args:
-        beginning: The beginning, as bytes in UTF-8.
-    """
+    """A sampler that allows only symbols whose text has a given beginning, in UTF-8, at the first draw."""
 
     def __init__(self, beginning: bytes) -> None:
         self._beginning = beginning

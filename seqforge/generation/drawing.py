@@ -99,11 +99,7 @@ def draw(
 ) -> Int[Tensor, " batch"]:
     """Draw a symbol for each row, by inverse transform sampling from the softmax of the transformed logits.
 
-    Args:
-        logits: Logits of the model.
-        samplers: Chain of samplers.
-        memories: Memory of each sampler.
-        uniforms: Uniform random numbers in [0, 1).
+    The samplers are a chain, each with its memory, and the uniform random numbers are in [0, 1).
 
     Raises:
         RunError: If a logit is not finite.

@@ -188,12 +188,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " l
 
 
 def encode_text(vocabulary: Vocabulary, text: str, name: str = "text") -> Int[Tensor, " length"]:
-    """Return the tokens of a text.
-
-    Args:
-        vocabulary: Vocabulary of the model.
-        text: The text.
-        name: Name of the text in errors.
+    """Return the tokens of a text, which errors call by a name.
 
     Raises:
         DataError: If the text is no str, is empty, is not valid Unicode, or contains a symbol that is not in the

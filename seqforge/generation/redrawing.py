@@ -71,13 +71,8 @@ def redraw(
     back to the beginning of the sample would be rejection sampling, which has the distribution of the model under the
     condition that everything is kept. But it prefers text that cannot be wrong, such as comments, and takes long.
 
-    Args:
-        model: Language model on any device.
-        samplers: Chain of samplers, one of which redraws.
-        context: Information for samplers, with a batch size of 1.
-        states: State of every layer before the last symbol of the prompt, for one row.
-        uniforms: Function that draws uniform random numbers for each sample.
-        count: Number of samples.
+    The model may be on any device. The context has a batch size of 1, and so have the states, those before the last
+    symbol of the prompt. `uniforms` draws the random numbers of all samples.
 
     Yields:
         Settled symbols; `NO_SYMBOL` follows the end of a sample that is shorter than others.

@@ -49,10 +49,8 @@ def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:
 def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
     """Return a sentence about what is wrong with the results of `step` and `forward`, or None.
 
-    Args:
-        cell: The cell.
-        inputs: Vectors `[time, batch, input]`.
-        state: State before the first step. Its numbers should not be zero, which a change in place may keep.
+    The inputs are vectors `[time, batch, input]`. The numbers of the state before the first step should not be zero,
+    which a change in place may keep.
     """
     time, batch, _ = inputs.shape
     start, given = cell.initial_state(batch), map_state(torch.clone, state)
@@ -90,13 +88,7 @@ def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
 
 
 def state_change(before: Any, after: Any, when: str) -> str | None:
-    """Return a sentence about a class, type or shape of a state that a step has changed, or None.
-
-    Args:
-        before: A state of the cell.
-        after: State after the step.
-        when: The step, such as "after a sequence".
-    """
+    """Return a sentence about a class, type or shape of a state that has changed "after a sequence", or None."""
     if type(after) is not type(before):
         return f"{when} the class of the state changes: expected {describe_type(before)}, got {describe_type(after)}"
     for (name, old), new in zip(named_state(before).items(), after, strict=True):

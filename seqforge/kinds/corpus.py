@@ -102,12 +102,8 @@ ItemT = TypeVar("ItemT")
 def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> Iterator[ItemT]:
     """Yield the documents or the examples of a corpus, and convert its OSErrors to DataErrors.
 
-    The cache would report an OSError as a failure to write the cache.
-
-    Args:
-        items: What the corpus returned; it should be an iterator of `kind`.
-        kind: Class of the items.
-        method: Method of the corpus that returns items, for errors about them.
+    The cache would report an OSError as a failure to write the cache. The items are what the method of the corpus
+    returned: they should be an iterator of the kind.
 
     Raises:
         DataError: If the corpus raises an OSError.

@@ -49,14 +49,8 @@ def read_documents(
     """Compute a sequence in which documents start, with the state of a row reset before the first step of each.
 
     The sequence is cut where a document starts in any row, and a cell reads the pieces one after another. So this holds
-    for every cell and backend, and takes one more call for each step at which a document starts.
-
-    Args:
-        cell: A cell, called on its backend.
-        inputs: Inputs of all steps, `[time, batch, …]`.
-        state: State before the first step.
-        starts: Whether a document starts with a step, on the CPU.
-        initial: Initial state of one row.
+    for every cell and backend, and takes one more call for each step at which a document starts. `starts` is on the
+    CPU, and the initial state that of one row.
 
     Returns:
         The output of every step, and the state after the last step.

@@ -6,11 +6,7 @@ from torch import Tensor, nn
 
 
 class OneHotInput(nn.Module):
-    """Maps each symbol to a unit vector.
-
-    Args:
-        symbols: Size of the vocabulary.
-    """
+    """Maps each symbol of a vocabulary to a unit vector."""
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
@@ -34,12 +30,7 @@ class SymbolInput(nn.Module):
 
 
 class EmbeddingInput(nn.Module):
-    """Maps each symbol to a trainable vector (Bengio et al. 2003).
-
-    Args:
-        symbols: Size of the vocabulary.
-        embedding_size: Size of a vector.
-    """
+    """Maps each symbol of a vocabulary to a trainable vector (Bengio et al. 2003)."""
 
     def __init__(self, symbols: int, embedding_size: int) -> None:
         super().__init__()

@@ -20,15 +20,11 @@ Reader = Callable[[Tensor, States], tuple[Tensor, States]]
 
 
 def add_recomputed(parts: Iterable[Part], states: States, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, States]:
-    """Return the sum of the scalars of the parts of a sequence, and the states after the last one.
+    """Return the sum of the scalars of the parts of a sequence, in order, and the states after the last one.
 
     Only the states between the parts are stored. The backward pass computes one part after the other again, with the
     same random numbers (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174).
-
-    Args:
-        parts: The parts, in order; at least one.
-        states: States before the first part.
-        parameters: Parameters on which the parts depend.
+    There is at least one part, and the parts depend on the given parameters only.
     """
     values: list[Tensor] = []
     for part in parts:
@@ -42,14 +38,8 @@ def read_recomputed(
 ) -> Tensor:
     """Return the outputs of a sequence, which is read in parts that the backward pass computes again.
 
-    Only the inputs, the outputs and the states between the parts are stored; see `add_recomputed`.
-
-    Args:
-        read: Function that reads a part.
-        inputs: Inputs of the sequence.
-        states: States before the first step.
-        every: Number of steps of a part; None to read the whole sequence at once, and to store everything.
-        parameters: Parameters on which the outputs depend.
+    Only the inputs, the outputs and the states between the parts are stored; see `add_recomputed`. A part has `every`
+    steps; None reads the whole sequence at once, and stores everything.
     """
     if every is None or every >= len(inputs):
         return read(inputs, states)[0]

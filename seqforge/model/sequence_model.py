@@ -176,11 +176,7 @@ class SequenceModel(nn.Module):
     ) -> tuple[Float[Tensor, "time batch symbols"], States]:
         """Return the logits of the next symbol after each token, and the state of every layer after the last token.
 
-        Args:
-            tokens: The tokens.
-            states: State of every layer before the first token.
-            starts: Whether a document starts with a token, before which the state is reset, on the CPU; None for no
-                resets.
+        The state is reset before each token with which a document starts; `starts` is on the CPU.
         """
         with products_in(self.precision, tokens.device):
             outputs, states = self.stack(self.input(tokens), states, starts)

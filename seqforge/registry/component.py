@@ -65,12 +65,9 @@ class Component:
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
         """Return the versions of the code of the component and of those within it, for the keys of caches.
 
-        Args:
-            plugins: Version of each plugin, by name.
-
         Returns:
-            The version of each plugin by its name, and a digest of each class by the component's name. The digest is
-            that of the file of the class, which its author may edit without a new version, or that of the code of a
+            The given version of each plugin by its name, and a digest of each class by the component's name. The digest
+            is that of the file of the class, which its author may edit without a new version, or that of the code of a
             class that was defined in a Python session.
         """
         versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}

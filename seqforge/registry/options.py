@@ -119,14 +119,9 @@ def default(kind: str) -> Any:
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:
-    """Find the component that a table names by its key `use`, and check its options.
+    """Find the component that a table names by its key `use`, or a text alone, and check its options.
 
-    Args:
-        registry: Registered components.
-        kind: Kind of component.
-        table: The table, or only the name of the component.
-        key: Key of the table in its experiment.
-        folder: Folder to which relative paths are relative.
+    Relative paths are relative to `folder`, and problems begin with the key of the table in its experiment.
 
     Returns:
         The component, or every problem of the table.

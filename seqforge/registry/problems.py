@@ -84,15 +84,10 @@ def from_validation(
     owner: str,
     hints: Hints = MappingProxyType({}),
 ) -> list[Problem]:
-    """Convert the errors of pydantic to problems, one for each key.
+    """Convert the errors of pydantic in a table with a key to problems, one for each key in it.
 
-    Args:
-        error: Errors of pydantic.
-        table: The table that was validated.
-        key: Key of the table.
-        known: Keys that the table may have.
-        owner: Owner of the table, such as a component or `[training]`.
-        hints: How to write an option that is missing, or that is no list.
+    The table may have the known keys, and its owner is a component or such as `[training]`. The hints say how to write
+    an option that is missing, or that is no list.
     """
     by_key: dict[str, list[ErrorDetails]] = {}
     problems: list[Problem] = []

@@ -182,10 +182,7 @@ def _format_time(text: str) -> str:
 
 
 def collect_curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the curves of a metrics log.
-
-    Args:
-        records: Records of the log, in the order of steps.
+    """Return the curves of the records of a metrics log, which are in the order of steps.
 
     Returns:
         One dictionary for each curve: the title of its `chart`, its `role` (training, validation, sample or baseline),
@@ -229,9 +226,8 @@ class _Axes:
     def speed(self, pauses: Sequence[float]) -> list[dict[str, Any]]:
         """Return the characters read per second between two logged steps.
 
-        Args:
-            pauses: Steps after which the run was evaluated or sampled, which takes time too. The speed around them is
-                left out, unless they are everywhere.
+        After a pause, the run was evaluated or sampled, which takes time too. The speed around pauses is left out,
+        unless they are everywhere.
         """
         seconds, characters = np.diff(self.seconds), np.diff(self.characters)
         known = (seconds > 0) & (characters > 0)

@@ -53,17 +53,11 @@ class SymbolProbability(NamedTuple):
 def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocabulary, text: str) -> Inspection:
     """Return the predictions on a text before and after an update, as Karpathy's post shows for the word "hello".
 
-    The optimizer and the loss of the experiment update a copy of the model, from the initial states of both the
-    optimizer and the cells.
-
-    Args:
-        experiment: Experiment of the model.
-        model: The model, on the CPU.
-        vocabulary: Vocabulary of the model.
-        text: Text of at least two symbols.
+    The optimizer and the loss of the experiment update a copy of the model, which is on the CPU, from the initial
+    states of both the optimizer and the cells.
 
     Raises:
-        DataError: If the text is too short, or has a symbol that is not in the vocabulary.
+        DataError: If the text has fewer than two symbols, or has a symbol that is not in the vocabulary.
     """
     tokens = encode_text(vocabulary, text)
     if len(tokens) < 2:

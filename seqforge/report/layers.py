@@ -135,12 +135,7 @@ def _calling_frame() -> FrameType | None:
 
 
 def name_gates(frame: FrameType, count: int) -> list[str]:
-    """Return the names of the gates that the current call of a frame computes; none if its sigmoid is no gate.
-
-    Args:
-        frame: Frame that calls a sigmoid.
-        count: Number of gates that the call computes together.
-    """
+    """Return the names of the gates that the call of a sigmoid in a frame computes together; none if it is no gate."""
     path = _path_to_call(frame)
     if not path:
         return _numbered(_UNKNOWN, count)

@@ -72,11 +72,9 @@ def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) 
 
 
 def collect_confidences(run: LoadedRun, text: str | None) -> dict[str, Any] | None:
-    """Return the probability of each symbol of a text under the model of a run.
+    """Return the probability of each symbol of a text under the language model of a run.
 
-    Args:
-        run: The run of a language model.
-        text: The text; None for held-out text, which the model reads after the text before it.
+    Without a text, it is held-out text, which the model reads after the text before it.
 
     Returns:
         The `source` of the text, and for each place the symbol, its probability and the likeliest symbols as pairs of

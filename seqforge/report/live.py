@@ -81,11 +81,7 @@ def make_server(run: LiveRun, port: int = 0) -> ThreadingHTTPServer:
     """Return a server of the page, which listens on this machine only.
 
     It answers requests that name this machine as their host, and no others, so that no page of the web can read from it
-    by a name that resolves to this machine.
-
-    Args:
-        run: The run.
-        port: Port; 0 for a free one.
+    by a name that resolves to this machine. The port 0 stands for a free one.
 
     Raises:
         OSError: If the port is taken.

@@ -86,12 +86,9 @@ def render_page(
     The content security policy allows only the scripts and styles of this page, by their digests. A live page may also
     read from the server that it came from. Text from runs is escaped by the template, or inserted by scripts as text.
 
-    Args:
-        runs: One dictionary for each run: `facts` for the template, and `data` for the scripts.
-        title: Title of the page.
-        notes: Remarks about what is missing.
-        comparison: Tables that compare several runs, by their headings: rows of a name, and a cell for each run.
-        live: Whether the page follows a run that is being trained.
+    Each run has `facts` for the template, and `data` for the scripts. The notes say what is missing. The tables of a
+    comparison, by their headings, have rows of a name and a cell for each run. A live page follows a run that is being
+    trained.
     """
     environment = Environment(
         loader=PackageLoader("seqforge.report"),
@@ -147,11 +144,9 @@ MOST_SAMPLE_CHARACTERS = 400_000
 def write_report(runs: Sequence[LoadedRun], text: str | None = None) -> ReportPage:
     """Return a report about runs: an HTML page of less than 5 MB.
 
-    Parts that cannot be computed, for example because the corpus is missing, are left out, and the page states why.
-
-    Args:
-        runs: The runs. The curves of several are drawn in the same charts.
-        text: Text that is colored by the confidence of language models; None for held-out text.
+    Parts that cannot be computed, for example because the corpus is missing, are left out, and the page states why. The
+    curves of several runs are in the same charts. The text, by default held-out text, is colored by the confidence of
+    language models.
 
     Raises:
         RunError: If a run cannot be read.

@@ -31,11 +31,9 @@ LONGEST_TEXT = 4000
 
 
 class SampleReader:
-    """A reader of the samples of a run. A second call of `collect` reads only samples that are new.
+    """A reader of the samples of a run, which have at most so many characters together.
 
-    Args:
-        run: The run.
-        most_characters: Maximum number of characters of all samples together.
+    A second call of `collect` reads only samples that are new.
 
     Attributes:
         meanings: What the values of the metrics are, by `metric.value`.

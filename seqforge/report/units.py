@@ -35,10 +35,7 @@ _TOKEN = re.compile(
 
 
 def find_properties(symbols: Sequence[str]) -> dict[str, Values]:
-    """Return the properties of a text after each of its symbols.
-
-    Args:
-        symbols: The text as symbols of one or more characters.
+    """Return the properties of a text after each of its symbols, which have one or more characters.
 
     Returns:
         Values `[symbols]` by the name of the property: yes (1) or no (0), or a number.
@@ -175,10 +172,7 @@ def collect_units(run: LoadedRun) -> dict[str, Any] | None:
 def _find_units(activations: Values, names: Sequence[str], labels: Mapping[str, Values]) -> list[dict[str, Any]]:
     """Return the unit that represents each property best, and its activations on the first pieces.
 
-    Args:
-        activations: Activations `[pieces, time, units]`.
-        names: Names of the units.
-        labels: Values of each property `[pieces, time]`.
+    The activations are `[pieces, time, units]`, and the labels of each property `[pieces, time]`.
     """
     half = len(activations) // 2
     first, second = standardize(activations[:half]), standardize(activations[half:])
@@ -204,10 +198,8 @@ def _find_units(activations: Values, names: Sequence[str], labels: Mapping[str, 
 def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float, float] | None:
     """Return the index of the unit that predicts labels best, its correlation, and that of the control.
 
-    Args:
-        first: Standardized activations `[symbols, units]` of the first half of the pieces, which selects the unit.
-        second: Those of the second half, which scores it.
-        labels: Labels `[pieces, time]` of all pieces.
+    The standardized activations `[symbols, units]` of the first half of the pieces select the unit, and those of the
+    second half score it. The labels are those of all pieces, `[pieces, time]`.
 
     Returns:
         None if the labels of a half do not vary.

@@ -47,9 +47,7 @@ def read_backends(folder: Path) -> RecordedBackends:
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
     """Return lines that say which backend runs the cells, how fast it is, and why a faster kind does not run them.
 
-    Args:
-        choices: Backend of each cell. Cells that run on the same backend for the same reasons share a line, which has
-            the sums of their times.
+    Cells that run on the same backend for the same reasons share a line, which has the sums of their times.
     """
     groups: dict[tuple[str, str, str], list[CellBackend]] = {}
     for choice in choices:

@@ -61,13 +61,9 @@ class SavedProgress(Record):
 
 
 def write_checkpoint(path: Path, state: TrainingState, corpus: str, loss: float | None) -> None:
-    """Write a checkpoint atomically.
+    """Write a new checkpoint atomically, with torch's random state and the digest of the encoded corpus.
 
-    Args:
-        path: Folder of the checkpoint, which does not exist.
-        state: Training state to save, with torch's random state.
-        corpus: Digest of the encoded corpus.
-        loss: Validation loss of the model; None if it was not evaluated.
+    The validation loss is None if the model was not evaluated.
 
     Raises:
         OSError: If the checkpoint cannot be written. Then no partial checkpoint is left.
@@ -108,13 +104,9 @@ def write_weights(path: Path, model: SequenceModel) -> None:
 
 
 def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torch.dtype) -> int:
-    """Write the parameters of a checkpoint to another folder, without the state that only training needs.
+    """Write the parameters of a checkpoint in another type, without the state that only training needs.
 
-    Args:
-        source: The checkpoint.
-        model: The model of the checkpoint.
-        target: Folder that is created, of another run directory.
-        dtype: Type of the stored parameters.
+    The target is a new folder of another run directory, and the model that of the checkpoint.
 
     Returns:
         The number of parameters.

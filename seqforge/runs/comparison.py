@@ -118,10 +118,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def differing_settings(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the settings in which experiments differ.
-
-    Args:
-        tables: Experiments with every default.
+    """Return the settings in which experiments, with every default, differ.
 
     Returns:
         The value in each experiment by dotted key, sorted by key. A value is None if the experiment does not have the
@@ -152,9 +149,7 @@ def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, list[list[tuple[float, float]]]]:
     """Return the validation curve of each run, or the training curves if no run was evaluated twice.
 
-    Args:
-        runs: The runs.
-        axis: Horizontal axis: optimizer steps, or seconds of training.
+    The horizontal axis is that of optimizer steps, or of seconds of training.
 
     Returns:
         The quantity, such as "validation bits per character", and the points of each run, of which a run that has

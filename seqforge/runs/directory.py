@@ -80,10 +80,7 @@ class RunDirectory:
     def create(cls, parent: Path, name: str, fill: Callable[["RunDirectory"], None]) -> "RunDirectory":
         """Create a run directory, and its parent if that is missing. If the name is taken, a number is appended.
 
-        Args:
-            parent: Folder that receives it.
-            name: Its name.
-            fill: Function that writes the files of the run. The directory is complete as soon as it has its name.
+        The function `fill` writes the files of the run, so that the directory is complete as soon as it has its name.
 
         Raises:
             RunError: If the directory cannot be created.

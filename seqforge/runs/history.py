@@ -29,12 +29,7 @@ RunState = Literal["running", "finished", "interrupted", "failed"]
 
 
 def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
-    """Record a start of training with the time, the command, the versions and the machine.
-
-    Args:
-        folder: Run directory.
-        step: Optimizer steps taken before.
-        values: Further values, such as the corpus and the number of parameters.
+    """Record a start of training after a step with the time, the command, the versions, the machine, and other values.
 
     Raises:
         RunError: If the file cannot be written.

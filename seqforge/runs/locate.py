@@ -11,9 +11,7 @@ from seqforge.runs.directory import MARKER, suggest_runs
 def find_run(run: str | Path, registry: Registry) -> Path:
     """Return the path of a run: of a pretrained model if the text is the name of one, and otherwise the path itself.
 
-    Args:
-        run: Path or name. A `Path`, and a text such as "./linux-small", is never a name.
-        registry: Registered models.
+    A `Path`, and a text such as "./linux-small", is never a name.
 
     Raises:
         RunError: If the text names a model, and a run directory too; or if it names neither.

@@ -123,10 +123,7 @@ def describe_logs(run: Path) -> dict[str, str]:
 def read_metrics(path: Path, *, summary: bool = False) -> list[dict[str, Any]]:
     """Return the records of a log. Lines that are damaged or not at their place are left out, with a warning.
 
-    Args:
-        path: The file.
-        summary: Whether to return only the evaluations and the last lines, so that a list of many long runs appears at
-            once.
+    A summary has only the evaluations and the last lines, so that a list of many long runs appears at once.
 
     Returns:
         One record per line, or an empty list if there is no file.
@@ -181,11 +178,8 @@ def _read_content(path: Path) -> bytes:
 def _read_whole_lines(path: Path, *, report: bool = True) -> dict[int, bytes]:
     """Return the whole lines of a log without their checksums, by their place in the file.
 
-    What follows the last line break is not a line: a process is writing it, or was killed meanwhile.
-
-    Args:
-        path: The file.
-        report: Whether to warn of lines that are missing, damaged or not in their order.
+    What follows the last line break is not a line: a process is writing it, or was killed meanwhile. With `report`,
+    lines that are missing, damaged or not in their order are warned of.
     """
     last = _find_last_line(path)  # before the log is read, since a run that trains extends it
     content = _read_content(path) if path.exists() else b""
@@ -244,9 +238,6 @@ _VALIDATION = {"seconds": "seconds", "loss": "validation_loss", "bits_per_charac
 def tabulate_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one row for each step that was logged or evaluated, in ascending order of steps.
 
-    Args:
-        records: Records of a metrics log.
-
     Returns:
         Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and, if the log has them,
         the bits per character, the learning rate, the gradient norm and the metrics of evaluations. A value that is
@@ -280,11 +271,9 @@ def write_samples(folder: Path, step: int, texts: Sequence[str]) -> list[str]:
 
 
 def find_samples(folder: Path, record: Mapping[str, Any]) -> list[Path]:
-    """Return the files of the samples of a step. Files that are missing or changed are left out, with a warning.
+    """Return the files of the samples that a line of the metrics log is about.
 
-    Args:
-        folder: Folder of the samples.
-        record: Line of the metrics log about these samples.
+    Files that are missing or changed are left out, with a warning.
     """
     found: list[Path] = []
     checksums: Any = record.get(CHECKSUMS)

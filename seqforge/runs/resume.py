@@ -20,14 +20,11 @@ _BACKEND = re.compile(r"model\.cells\.\d+\.backend(\..*)?")
 
 
 def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise an error if a setting on which the state of a run depends was changed, added or removed.
-
-    Args:
-        before: Experiment of the run, with every default.
-        now: Experiment with the new settings, with every default.
+    """Compare the experiment of a run with one that has new settings, both with every default.
 
     Raises:
-        ExperimentError: If there is such a setting; the message names all of them.
+        ExperimentError: If settings on which the state of the run depends were changed, added or removed. The message
+            names all of them.
     """
     changes = [
         f"{key} was {_format(old)} and is now {_format(new)}"

@@ -60,14 +60,9 @@ def new_training_state(
     *,
     carried_batches: int = 0,
 ) -> TrainingState:
-    """Return the training state before the first step.
+    """Return the training state before the first step, for a vocabulary of so many symbols.
 
-    Args:
-        experiment: The experiment.
-        symbols: Size of the vocabulary.
-        device: Device to train on.
-        spec: Shape of labelled examples; None for a language model.
-        carried_batches: Number of batches whose recurrent state is carried from step to step.
+    A language model has no example spec. The recurrent state of `carried_batches` is carried from step to step.
     """
     model = build_model(experiment, symbols, spec).to(device)
     optimizer = build_optimizer(experiment.optimizer.build(), model.named_parameters())

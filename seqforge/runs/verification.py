@@ -80,9 +80,7 @@ def step_folders(folder: Path) -> dict[int, Path]:
 def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> CheckpointManifest:
     """Check files of a checkpoint, and the files of its run on which its meaning depends, and return its manifest.
 
-    Args:
-        checkpoint: Folder of the checkpoint.
-        names: Names of the files of the checkpoint to check, in addition to the manifest.
+    The manifest is always checked, and of the other files of the checkpoint those with the given names.
 
     Raises:
         RunError: If a file is missing, damaged or cannot be read.

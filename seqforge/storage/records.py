@@ -84,11 +84,9 @@ def unseal(content: bytes, form: Seal = LAST_LINE, previous: bytes = b"") -> byt
 
 
 def to_sealed_json(values: Mapping[str, Any], previous: bytes = b"") -> bytes:
-    """Return a JSON object on one line, whose last key is the checksum of the rest.
+    """Return a JSON object of at least one key on one line, with the checksum of the rest as the last key.
 
-    Args:
-        values: The other keys; at least one.
-        previous: Bytes on which the checksum also depends.
+    The checksum also depends on the bytes `previous`.
     """
     return seal(json.dumps(values).encode(), JSON_KEY, previous)
 
@@ -171,11 +169,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: Path, **others: Any) -> Self:
-        """Read the file.
-
-        Args:
-            path: The file.
-            others: Values of the attributes that it does not contain.
+        """Read the file, which does not contain the values of some other attributes.
 
         Raises:
             DamagedFileError: If it is missing, damaged, too large, not a regular file, or of another version.
@@ -246,13 +240,9 @@ def verify_files(
     names: Iterable[str],
     report: Callable[[float], None] = lambda fraction: None,
 ) -> None:
-    """Check the sizes and the checksums of files.
+    """Check the sizes and the checksums of some files in a folder against the records of a manifest.
 
-    Args:
-        folder: Folder of the files.
-        records: Records of a manifest.
-        names: Names of the files to check.
-        report: Function that receives the verified fraction of the bytes, before each file.
+    Before each file, the verified fraction of the bytes is reported.
 
     Raises:
         DamagedFileError: If a file is missing, not in the manifest, or differs from its record.

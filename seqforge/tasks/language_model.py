@@ -144,14 +144,9 @@ def score_samples(
 ) -> tuple[list[TextScores], TextScores]:
     """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics of samples.
 
-    Args:
-        run: The run.
-        chains: Chains of samplers, each of which draws the samples of one result.
-        seed: Seed of the draws.
-
     Returns:
-        Values of the samples of each chain, and the baseline. All are empty if there is no metric of samples: those of
-        labelled examples score predictions, in an evaluation.
+        Values of the samples of each chain of samplers, and the baseline. All are empty if there is no metric of
+        samples: those of labelled examples score predictions, in an evaluation.
     """
     experiment = run.experiment
     if experiment.labelled or not experiment.metrics:

@@ -290,9 +290,7 @@ class BackendSuite(Suite, kind="cell"):
 def require_equal_backends(make_cell: CellFactory, slow_backends: bool) -> None:
     """Check that every backend that runs a cell agrees with the scan of `step`, and so does a GPU if there is one.
 
-    Args:
-        make_cell: Function that returns a cell.
-        slow_backends: Whether to test backends that compile the cell for more than 10 seconds.
+    Backends that compile the cell for more than 10 seconds are slow.
     """
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for name, backend in load_backends(Registry.installed()).items():

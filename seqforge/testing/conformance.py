@@ -181,9 +181,8 @@ def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float, sla
 def describe_error(component: Any, error: Exception) -> ConformanceError:
     """Return the failure for an exception of a component, with the call, the file and the line that raised it.
 
-    Args:
-        component: Component that the test concerns, for an exception outside of the author's code.
-        error: The exception. What the engine says about a wrong result stays as it is.
+    What the engine says about a wrong result stays as it is. An exception outside of the author's code concerns the
+    component that the test concerns.
     """
     if isinstance(error, PluginError):
         return ConformanceError(error.message)

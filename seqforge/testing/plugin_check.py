@@ -61,12 +61,8 @@ class ComponentReport:
 def check_component(registry: Registry, registration: Registration, chosen: Mapping[str, Any]) -> ComponentReport:
     """Import a component, check its interface and its options, build it, and test it. Cells are also timed.
 
-    A component that needs more options, or whose data is not on this machine, is not tried.
-
-    Args:
-        registry: Registered components.
-        registration: The component.
-        chosen: Options to build it with, as in an experiment file; the others have their defaults.
+    The options that are not chosen have their defaults. A component that needs more options, or whose data is not on
+    this machine, is not tried.
     """
     kind, name = registration.kind, registration.qualified_name
     try:

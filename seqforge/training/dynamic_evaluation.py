@@ -56,14 +56,9 @@ def score_dynamically(
     Every symbol is predicted by weights that have not yet seen it (Mikolov et al. 2010, Krause et al. 2018). The model
     is in evaluation mode, so there is no dropout. Its weights are changed in place.
 
-    Args:
-        model: A language model.
-        batches: Batches of the text in order, on any device.
-        characters_per_token: Mean number of characters of a token.
-        target_count: Number of targets in all batches, for the progress.
-        learning_rate: Learning rate of gradient descent on the mean loss of a batch in nats per token.
-        training: Settings of the run, which limit the gradient.
-        report: Function that receives the progress.
+    The batches of the text are in order, on any device; the number of all their targets is for the progress. The
+    learning rate is that of gradient descent on the mean loss of a batch in nats per token. The settings of the run
+    limit the gradient.
 
     Raises:
         NonFiniteError: If a loss is not finite.

@@ -58,9 +58,7 @@ def advise_longer_training(training: Training, progress: Progress, seconds: floa
 def advise_resuming(directory: RunDirectory, registry: Registry) -> tuple[str, str]:
     """Return a hint with the latest checkpoint and how to resume it; empty if there is no checkpoint.
 
-    Args:
-        directory: The run directory.
-        registry: Registered components, some of which may be from files that the command must name again.
+    The command names the files of components of the registry that are from files.
 
     Returns:
         The hint for the command line, and the hint for Python.
@@ -110,10 +108,7 @@ def _limit_fractions(training: Training, step: int, epoch: float, seconds: float
 class Intervals:
     """The intervals of an experiment, and how many of each have ended in a run.
 
-    Args:
-        experiment: The experiment.
-        progress: Progress of the run at which the intervals are counted for the first time.
-        seconds: Training time of the run.
+    They are counted for the first time at the given progress and training time of the run, in seconds.
     """
 
     def __init__(self, experiment: Experiment, progress: Progress, seconds: float) -> None:
@@ -139,13 +134,7 @@ class Intervals:
 
 
 def count_intervals(interval: int | str, progress: Progress, seconds: float) -> int:
-    """Return how many intervals have ended since the start of a run.
-
-    Args:
-        interval: Number of steps, or a text such as "20s" or "10%".
-        progress: Progress of the run.
-        seconds: Training time of the run.
-    """
+    """Return how many intervals, such as 500 steps, "20s" or "10%", have ended in the training time of a run."""
     if isinstance(interval, int):
         return progress.step // interval
     amount, unit = parse_interval(interval)

@@ -29,7 +29,6 @@ class RunRecord:
         directory: The run directory. The machine of another process need not have it.
         world: The processes that train the run. All of them call `save` at the same steps.
         corpus: Digest of the encoded corpus.
-        keep: Number of latest checkpoints to keep.
     """
 
     def __init__(self, directory: RunDirectory, world: World, corpus: str, keep: int) -> None:
@@ -88,9 +87,7 @@ class RunRecord:
     def save(self, state: TrainingState, loss: float | None) -> None:
         """Write a checkpoint with the recurrent states of all processes, unless it exists, and delete older ones.
 
-        Args:
-            state: Training state of this process.
-            loss: Validation loss of the model; None if it was not evaluated.
+        The validation loss is None if the model was not evaluated.
 
         Raises:
             NonFiniteError: If a parameter is not finite.

@@ -48,9 +48,7 @@ class Trainer:
     them know the same losses, the training time of the first process, and the signals that any of them received.
 
     Args:
-        task: The corpus of an experiment, prepared for training.
         state: Training state, new or loaded from a checkpoint.
-        directory: Run directory that receives logs, samples and checkpoints.
         notify: Function that passes an event to plugins and callbacks.
         interrupt: Guard that notes a request to stop.
         backends: One line about the backend of each cell.
@@ -186,11 +184,7 @@ class Trainer:
     def _synchronize(self, loss: float) -> float:
         """Synchronize the training time and a signal to stop with the other processes.
 
-        Args:
-            loss: Part of this process in the loss of the last step.
-
-        Returns:
-            The mean of the losses of all processes.
+        Return the mean of their losses of the last step.
         """
         world, received = self._world, self._interrupt.received
         seconds = time.monotonic() - self._started if world.is_first else 0.0

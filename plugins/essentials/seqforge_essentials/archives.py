@@ -80,11 +80,7 @@ def read_members(path: Path, pattern: str) -> Members:
     """Yield the names and the contents of the files in an archive, or of the file itself with an empty name.
 
     Each content is an iterator over chunks: one chunk for a file in an archive. A tar archive may be compressed as a
-    whole. If a name occurs twice, the first file counts.
-
-    Args:
-        path: A zip archive, a tar archive or any other file.
-        pattern: Pattern of the names of files in an archive.
+    whole. If a name occurs twice, the first file counts. The pattern is that of the names of files in an archive.
 
     Raises:
         DataError: If the file is damaged, a file in it is encrypted or has more than 4 GiB, or no name fits.

@@ -246,9 +246,7 @@ class Copy(NamedTuple):
 def count_without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of characters of each match that differ from the character before them in the match.
 
-    Args:
-        text: The text.
-        lengths: Length of the longest match that begins at each character of the text.
+    The lengths are those of the longest match that begins at each character of the text.
     """
     codes = np.array([ord(character) for character in text])
     changes = np.concatenate([[0], np.cumsum(codes[1:] != codes[:-1])])

@@ -40,13 +40,9 @@ class RecordReader:
         return sorted({key.partition(".")[0] for key in (self._field, *self._where)})
 
     def read(self, records: Iterator[tuple[int, Any]], source: str, unit: str, name: str) -> Iterator[Document]:
-        """Yield the texts of records that are chosen and not empty.
+        """Yield the texts of records that are chosen and not empty, with this name and the number of the record.
 
-        Args:
-            records: Records with their numbers.
-            source: What the records come from, for errors.
-            unit: What a record is called in errors, such as "row".
-            name: The name of a document is this name with the number of the record.
+        Errors name the source of the records, and call one by its unit, such as "row".
 
         Raises:
             DataError: If a record has no text.

@@ -44,14 +44,7 @@ def linear(
     bias: Float[Tensor, " outputs"],
     result: torch.dtype | None = None,
 ) -> Float[Tensor, "*rows outputs"]:
-    """Compute W x + b, in autocast's type if autocast is on.
-
-    Args:
-        inputs: x.
-        weight: W.
-        bias: b.
-        result: Type of the result, or None for that of the products.
-    """
+    """Compute W x + b, in autocast's type if autocast is on. The result has the type of the products by default."""
     # A kernel receives only addresses. torch raises an error if the sizes do not fit.
     sizes_fit = inputs.shape[-1:] == weight.shape[1:] and bias.shape == weight.shape[:1]
     if not sizes_fit or not all(tensor.device.type == "cpu" for tensor in (inputs, weight, bias)):

@@ -41,14 +41,9 @@ class MatrixCellKernel:
     output_size: int
 
     def run(self, name: str, inputs: Tensor, mixed: Tensor, start: Tensor, **tensors: Tensor | None) -> None:
-        """Call the function for the forward or the backward pass with its arguments and results.
+        """Call the function for the pass `forward` or `backward` with its arguments and results, as in `MatrixCell`.
 
-        Args:
-            name: `forward` or `backward`.
-            inputs: Projected inputs, in float32 or bfloat16.
-            mixed: Features that depend on several steps.
-            start: State before the first step.
-            tensors: Other fields of `MatrixCell`.
+        The projected inputs are in float32 or bfloat16.
         """
         programs = self.programs
         program = programs.forward if name == "forward" else programs.backward

@@ -54,11 +54,7 @@ def lock_folder(folder: Path) -> Generator[None]:
 
 
 def open_storage(storage: str | None, folder: Path) -> BaseStorage:
-    """Open or create the storage of a sweep.
-
-    Args:
-        storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
-        folder: Folder of the sweep, which exists.
+    """Open or create the storage of a sweep: the URL of a database, `journal:PATH`, or a SQLite file in its folder.
 
     Raises:
         RunError: If the URL is that of a SQLite database in memory.
@@ -149,12 +145,7 @@ it failed."""
 
 
 def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
-    """Open or create the study of a sweep.
-
-    Args:
-        sweep: The sweep.
-        storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
-        folder: Folder of the sweep, which exists.
+    """Open or create the study of a sweep in its storage; see `open_storage`.
 
     Raises:
         RunError: If the storage cannot be opened.

@@ -192,12 +192,7 @@ class Sweep:
         return self.settings.parameters
 
     def experiment(self, chosen: Mapping[str, Any], run_name: str, registry: Registry) -> Experiment:
-        """Return the experiment of a trial.
-
-        Args:
-            chosen: Value of each parameter as Optuna stores it.
-            run_name: Name of the run directory.
-            registry: Registered components.
+        """Return the experiment of a trial, from the value of each parameter as Optuna stores it.
 
         Raises:
             ExperimentError: If the values do not fit together.
@@ -263,12 +258,9 @@ class Sweep:
 
 
 def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None = None) -> Sweep:
-    """Read a sweep file and its base experiment.
+    """Read a sweep file, and its base experiment with assignments to its keys.
 
-    Args:
-        path: The sweep file.
-        assignments: Assignments to keys of the base experiment.
-        trials: Number of trials; by default, that of the file.
+    By default, the number of trials is that of the file.
 
     Raises:
         ExperimentError: If a file is missing or is not TOML, or if a key or a range is wrong.

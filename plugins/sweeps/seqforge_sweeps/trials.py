@@ -46,14 +46,9 @@ SIGN_OF_LIFE_SECONDS = 60.0
 def run_trials(
     study: optuna.Study, sweep: Sweep, folder: Path, registry: Registry, callbacks: Sequence[object] = ()
 ) -> Iterator[FrozenTrial]:
-    """Run the trials of the queue one by one, until it is empty.
+    """Run the planned trials of a study one by one, until there is none, with run directories in a folder.
 
-    Args:
-        study: The study, with planned trials.
-        sweep: The sweep.
-        folder: Folder in which the run directories are created.
-        registry: Registered components.
-        callbacks: Objects with some of the methods of `Callback`, which receive the events of every run.
+    The callbacks receive the events of every run.
 
     Yields:
         Each trial of this process when it has finished, was pruned or has failed.

@@ -55,14 +55,10 @@ class Part:
 
 
 def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
-    """Return the content of each file of a new plugin, by its path.
+    """Return the content of each file of a new plugin with components of the chosen interfaces, by its path.
 
     A component has the name of the plugin. If two have the same kind, the second one is called
     `NAME-labelled-corpus` or `NAME-prediction-metric`.
-
-    Args:
-        name: Name of the plugin, such as `my-plugin`.
-        choices: Names of the interfaces of its components.
     """
     package = f"seqforge_{name.replace('-', '_')}"
     parts: dict[str, Part] = {}

@@ -113,9 +113,7 @@ def with_sums(instructions: Sequence[Instruction]) -> list[Instruction]:
 def in_place(instructions: Sequence[Instruction], states: Sequence[Buffer]) -> list[Instruction]:
     """Return instructions that change states in their own memory, where they changed a copy that they copied back.
 
-    Args:
-        instructions: The instructions, of which each has an effect.
-        states: Buffers that keep their numbers for the next run.
+    Each of the instructions has an effect. The states keep their numbers for the next run.
     """
     left = list(instructions)
     for state in states:

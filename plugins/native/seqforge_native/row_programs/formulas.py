@@ -18,12 +18,7 @@ Dims = Sequence[int] | None
 
 
 class Number:
-    """A tensor or a number in a formula, whose operators emit instructions.
-
-    Args:
-        builder: Receiver of the instructions.
-        value: A value of the program, a constant tensor, or a number.
-    """
+    """A value of a program, a constant tensor, or a number in a formula, whose operators emit instructions."""
 
     def __init__(self, builder: Builder, value: Any) -> None:
         self.builder, self.value = builder, value

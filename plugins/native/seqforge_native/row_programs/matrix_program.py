@@ -23,13 +23,9 @@ from seqforge_native.row_programs.recording import evaluate, record, recorded_lo
 
 
 class RowFunction(nn.Module):
-    """The parts and the readout of a step of one row, as a function of plain tensors.
-
-    Args:
-        cell: Cell with parameters in float32.
+    """The parts and the readout of a step of one row, as a function of plain tensors, of a cell in float32.
 
     Attributes:
-        cell: The cell.
         inputs: Number of features of the input projection.
         mixed: Number of features that depend on several steps.
         values: Columns of a state.
@@ -200,12 +196,8 @@ def _arranged(
 ) -> Program:
     """Order the instructions by phases, leave out those without effect, and assign memory.
 
-    Args:
-        builder: The instructions and constants.
-        parameters: Views of the parameters.
-        values: What the kernel writes before a phase, and what it reads after one.
-        gradients: The same of the gradients.
-        of_parameters: Size of each gradient of a parameter.
+    The values are those that the kernel writes before a phase, and those that it reads after one; so are the gradients.
+    `of_parameters` has the size of each gradient of a parameter.
     """
     written, read = (
         {**one, **{f"{name}'": view for name, view in other.items()}}

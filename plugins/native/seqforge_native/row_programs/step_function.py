@@ -15,9 +15,6 @@ from seqforge_native.row_programs.recording import recorded_locations
 class StepFunction:
     """The step of a cell for one row as a function of plain tensors: projected inputs, parts of the state, parameters.
 
-    Args:
-        cell: Cell with parameters in float32.
-
     Attributes:
         features: Number of features of the projected inputs.
         state: A state of one row.

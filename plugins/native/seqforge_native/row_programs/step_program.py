@@ -197,11 +197,7 @@ class _Draft:
     ) -> StepProgram:
         """Order the instructions by phases, leave out those without effect, and assign memory.
 
-        Args:
-            loads: What is loaded before a step.
-            stores: What is stored after it.
-            carried: What stays from step to step.
-            after: The values of these after a step.
+        What is carried stays from step to step, and has the values `after` after a step.
         """
         builder, carried = self._builder, list(carried)
         kept = {view.buffer for view in carried}

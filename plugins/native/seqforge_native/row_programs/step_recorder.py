@@ -19,12 +19,9 @@ from seqforge_native.row_programs.recording import compute, operation_name
 
 
 def emit_change(builder: Builder, state: Value | Tensor, parts: Sequence[Value | Tensor | None]) -> tuple[View, View]:
-    """Emit the instructions of a step, and return what is read and the state.
+    """Emit the instructions of a step, and return what is read and the state, `[1, heads, keys, values]`.
 
-    Args:
-        builder: Receiver of the instructions.
-        state: The state, `[1, heads, keys, values]`.
-        parts: The parts in the order of `Parts`, with a batch of 1.
+    The parts are in the order of `Parts`, with a batch of 1.
     """
     query, key, value, log_decay, read, write = cast("Any", parts)
     memory, q, k = (builder.as_view(part) for part in (state, query, key))
