@@ -186,7 +186,7 @@ def draw_curves(
     colored: bool,
     encoding: str = "utf-8",
 ) -> "Text":
-    """Draw curves, at least one of which has points, in a picture of so many characters, with a legend below it.
+    """Draw curves, at least one of which has points, in a picture whose width is in characters, with a legend below.
 
     The curves differ by color, or else by marker. If the encoding of the output is not one of Unicode, the picture is
     in ASCII.

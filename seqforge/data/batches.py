@@ -200,7 +200,7 @@ def evaluation_batches(
     With `with_starts`, the batches state where a piece of the split starts.
 
     Yields:
-        Batches of at most so many rows in order, with the state carried. Targets beyond the end of a row are ignored.
+        Batches of at most `rows` rows in order, with the state carried. Targets beyond the end of a row are ignored.
     """
     stream = TokenStream(token_file, spans)
     available = len(stream) - 1

@@ -19,7 +19,7 @@ from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
 def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None = None) -> SequenceModel:
     """Return a model on the CPU, with initial weights that depend on the experiment's seed only.
 
-    The vocabulary has so many symbols. A language model has no example spec.
+    `symbols` is the size of the vocabulary. A language model has no example spec.
 
     Raises:
         PluginError: If a component cannot be built, or a cell does not implement its interface.

@@ -106,19 +106,15 @@ def _fastest(
     model: SequenceModel, registry: Registry, batch_shape: BatchShape, wanted: Sequence[Sequence[str]]
 ) -> list[CellBackend]:
     """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest."""
-    cells, precisions = leaf_cells(model), precisions_to_measure(model.precision, next(model.parameters()).device)
+    precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
     found: dict[Precision, list[CellBackend]] = {}
     errors: list[ExperimentError] = []
     for precision in precisions:
-        context, first = _context(model, precision), next(iter(found.values()), None)
-        choices: list[CellBackend] = []
+        first, choices = next(iter(found.values()), None), list[CellBackend]()
         try:
-            for index, (module, cell, layer) in enumerate(cells):
-                timing = CellTiming(
-                    cell, _reads_symbols(model, module, layer), len(cells), batch_shape, precision, context
-                )
+            for index, timing in enumerate(_timings(model, batch_shape, precision)):
                 limit = _time_of(first[index]) if first else math.inf
-                choices.append(_choose(timing, module, wanted[index], registry, len(precisions) > 1, limit))
+                choices.append(_choose(timing, wanted[index], registry, len(precisions) > 1, limit))
             found[precision] = choices
         except ExperimentError as error:  # a pinned backend cannot run a cell in this precision
             errors.append(error)
@@ -133,17 +129,21 @@ def _fastest(
     ]
 
 
+def _timings(model: SequenceModel, batch_shape: BatchShape, precision: Precision) -> list[CellTiming]:
+    """Return what is measured of each cell of a model."""
+    cells, are_read = leaf_cells(model), isinstance(model.input, SymbolInput)
+    shared = len(cells), batch_shape, precision, _context(model, precision)
+    return [
+        CellTiming(cell, are_read and layer == 0 and module.startswith("stack."), *shared, module)
+        for module, cell, layer in cells
+    ]
+
+
 def _choose(
-    timing: CellTiming,
-    module: str,
-    names: Sequence[str],
-    registry: Registry,
-    compares_precisions: bool,
-    limit: float,
+    timing: CellTiming, names: Sequence[str], registry: Registry, compares_precisions: bool, limit: float
 ) -> CellBackend:
     """Return the pinned or fastest backend of a cell in a precision. A pinned one is timed to compare precisions."""
-    cell = timing.cell
-    pinned = _pinned(names, module, cell, registry, timing.context) if names else None
+    pinned = _pinned(names, timing, registry) if names else None
     if pinned is None:
         backends, fallback = load_backends(registry), EAGER
     elif not compares_precisions:
@@ -154,7 +154,7 @@ def _choose(
     # Without any time, `eager` is the only backend, or every backend failed, and so did the cell: in plain torch, its
     # own error reaches the user.
     fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=fallback)
-    return CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
+    return CellBackend(timing.module, type(timing.cell).__name__, fastest, measured.seconds, measured.refused)
 
 
 def _time_of(choice: CellBackend) -> float:
@@ -170,17 +170,13 @@ def measure_cells(
         For each cell, and for each precision if it is `auto`, the name of the cell's module, the name of its class with
         the precision if there are two, and the times.
     """
-    cells, backends = leaf_cells(model), load_backends(registry)
-    unlimited = replace(batch_shape, optimizer_steps=math.inf, seconds=math.inf)
+    backends, unlimited = load_backends(registry), replace(batch_shape, optimizer_steps=math.inf, seconds=math.inf)
     precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
     found: list[tuple[str, str, CellTimes]] = []
-    for module, cell, layer in cells:
-        for precision in precisions:
-            context, symbols = _context(model, precision), _reads_symbols(model, module, layer)
-            timing = CellTiming(cell, symbols, len(cells), unlimited, precision, context)
-            measured = measure_backends(timing, backends, registry, cached=False)
-            name = type(cell).__name__ if len(precisions) == 1 else f"{type(cell).__name__} in {precision}"
-            found.append((module, name, measured))
+    for of_cell in zip(*(_timings(model, unlimited, precision) for precision in precisions), strict=True):
+        for timing in of_cell:
+            name = type(timing.cell).__name__ + (f" in {timing.precision}" if len(precisions) > 1 else "")
+            found.append((timing.module, name, measure_backends(timing, backends, registry, cached=False)))
     return found
 
 
@@ -208,26 +204,21 @@ def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
     return [(name, cells[name], int(name.partition("cells.")[2].partition(".")[0])) for name in leaves]
 
 
-def _reads_symbols(model: SequenceModel, module: str, layer: int) -> bool:
-    return module.startswith("stack.") and layer == 0 and isinstance(model.input, SymbolInput)
-
-
 def _context(model: SequenceModel, precision: Precision | None = None) -> BackendContext:
     parameter = next(model.parameters())
     dtype = matmul_dtype(precision or model.precision, parameter.device)
     return BackendContext(parameter.device, parameter.dtype if parameter.dtype == torch.float64 else dtype)
 
 
-def _pinned(
-    names: Sequence[str], module: str, cell: Cell[Any], registry: Registry, context: BackendContext
-) -> CellBackend:
+def _pinned(names: Sequence[str], timing: CellTiming, registry: Registry) -> CellBackend:
+    cell, kind = timing.cell, type(timing.cell).__name__
     reasons: list[str] = []
     for written in names:
         name = registry.names_of(registry.find("backend", written))[0]
-        refusal = load_backend(registry, name).refusal(cell, context)
+        refusal = load_backend(registry, name).refusal(cell, timing.context)
         if refusal is None:
-            return CellBackend(module, type(cell).__name__, name)
-        reasons.append(f"the backend {name} cannot run {module} ({type(cell).__name__}): {refusal.reason}")
+            return CellBackend(timing.module, kind, name)
+        reasons.append(f"the backend {name} cannot run {timing.module} ({kind}): {refusal.reason}")
     hint = 'To run it on another: --set training.backend=auto, and no "backend" in the entry of the cell.'
     python_hint = 'To run it on another: training={"backend": "auto"}, and no option backend of the cell.'
     raise ExperimentError("; ".join(reasons), hint=hint, python_hint=python_hint)

@@ -80,6 +80,7 @@ class CellTiming:
         batch_shape: Shape of a batch and length of the run.
         precision: Precision of the model.
         context: Device, and type of the products.
+        module: Name of the cell's module in the model, if it is in one.
     """
 
     cell: Cell[Any]
@@ -88,6 +89,7 @@ class CellTiming:
     batch_shape: BatchShape
     precision: Precision
     context: BackendContext
+    module: str = ""
 
 
 def measure_backends(

@@ -31,7 +31,7 @@ LONGEST_TEXT = 4000
 
 
 class SampleReader:
-    """A reader of the samples of a run, which have at most so many characters together.
+    """A reader of the samples of a run. All together have at most `most_characters` characters.
 
     A second call of `collect` reads only samples that are new.
 

@@ -60,9 +60,10 @@ def new_training_state(
     *,
     carried_batches: int = 0,
 ) -> TrainingState:
-    """Return the training state before the first step, for a vocabulary of so many symbols.
+    """Return the training state before the first step.
 
-    A language model has no example spec. The recurrent state of `carried_batches` is carried from step to step.
+    `symbols` is the size of the vocabulary. A language model has no example spec. The recurrent state of
+    `carried_batches` is carried from step to step.
     """
     model = build_model(experiment, symbols, spec).to(device)
     optimizer = build_optimizer(experiment.optimizer.build(), model.named_parameters())
