@@ -205,7 +205,6 @@ class OptionRow:
     """An option in words.
 
     Attributes:
-        name: Name of the option.
         type: Type and bounds, such as `integer > 0`.
         default: Default as JSON, `required` or `absent`.
         description: Description; may be empty.

@@ -37,9 +37,6 @@ class Dataset:
     """An encoded text corpus with its vocabulary and splits.
 
     Attributes:
-        description: Description of the corpus for the user.
-        token_file: Encoded corpus.
-        vocabulary: Vocabulary of the tokens.
         splits: Pieces of the token file in each split.
         weights: Weight of each source of a mixture; empty for other corpora.
     """
@@ -123,9 +120,6 @@ class LabelledDataset:
     """An encoded labelled corpus with its vocabulary and splits.
 
     Attributes:
-        description: Description of the corpus for the user.
-        file: Encoded examples.
-        vocabulary: Vocabulary of text in the inputs and targets.
         splits: Indices of the examples of each split.
     """
 

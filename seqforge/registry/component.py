@@ -36,8 +36,6 @@ class Component:
     """A component that an experiment has chosen, with checked options.
 
     Attributes:
-        registration: Registration of the component.
-        component: Class of the component.
         options: Values of the options, by name, as `__init__` takes them. In the place of a component within it is a
             `Component`, and in the place of several a sequence of them.
         table: The component's table as in an experiment file, with every default.

@@ -35,8 +35,6 @@ class Registration:
 
     Attributes:
         kind: Kind of component, such as `cell`.
-        plugin: Name of the plugin.
-        name: Short name of the component.
         target: Class of the component, as `module:Class`.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
         options: For a preset, values of options of the cell named in `target`.
@@ -70,8 +68,6 @@ class PretrainedModel:
     """A trained model that a plugin contains.
 
     Attributes:
-        plugin: Name of the plugin.
-        name: Short name of the model.
         folder: Folder that `seqforge export` wrote. Its `README.md` is the model card.
     """
 

@@ -20,9 +20,6 @@ class TrainingState:
     """The content of a checkpoint, except torch's random state.
 
     Attributes:
-        model: Model that is trained.
-        optimizer: Optimizer with its moments.
-        schedule: Learning-rate schedule with its state.
         carried_batches: Number of batches whose recurrent state is carried from step to step; 0 for labelled examples.
         recurrent: State of every layer after the last step, for each carried batch; empty before the first step.
         step: Number of optimizer steps done.

@@ -25,12 +25,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$", max_length=2
 
 
 class DamagedFileError(RunError):
-    """A file that is missing or damaged, or does not match the manifest.
-
-    Attributes:
-        path: The file.
-        reason: What is wrong.
-    """
+    """A file that is missing or damaged, or does not match the manifest."""
 
     def __init__(
         self, path: Path, reason: str, hint: str = "Restore the file from a copy of the run directory."

@@ -147,9 +147,7 @@ class LabelledExamplesTraining(TrainingTask):
     """Labelled examples that are prepared for training.
 
     Attributes:
-        dataset: Encoded examples with their vocabulary and splits.
         scoring: Settings for scoring held-out examples; its loss is also the training loss.
-        batches: Batches of the training split.
     """
 
     dataset: LabelledDataset

@@ -176,12 +176,8 @@ class LanguageModelTraining(TrainingTask):
     """A stream of text that is prepared for training a language model.
 
     Attributes:
-        dataset: Encoded corpus with its vocabulary and splits.
         loss: The training loss, on the device.
-        samplers: Chain of samplers.
-        metrics: Metrics of samples by name.
         baseline: Values of the metrics on held-out text.
-        batches: Batches of the training split.
         characters_per_token: Mean number of characters per token of the training split.
     """
 

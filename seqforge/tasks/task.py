@@ -69,13 +69,9 @@ class TrainingTask(ABC):
     """A corpus that is prepared for training, with its loss and metrics.
 
     Attributes:
-        experiment: The experiment.
         units: Words for what the task counts and shows.
-        device: Device to train on.
         world: The processes that train together.
-        description: Description of the corpus.
         digest: Digest of the encoded corpus. A run can be resumed only on a corpus with the same digest.
-        vocabulary: Vocabulary of the encoded corpus.
         files: Files of the encoded corpus that are copied to the run directory.
         training_size: Number of tokens, or of examples, in the training split.
         validation_size: Number of tokens, or of examples, in the validation split.

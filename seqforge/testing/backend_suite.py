@@ -49,7 +49,6 @@ class BackendCase(NamedTuple):
     """A cell that runs on a backend, and a sequence.
 
     Attributes:
-        backend: The backend.
         cell: Cell, in float64 if the products are in float64, otherwise in float32.
         inputs: Vectors `[time, batch, input]`.
         state: State before the first step.

@@ -35,7 +35,6 @@ class CellCase(NamedTuple):
     """A cell, an input sequence, and a state to start from.
 
     Attributes:
-        cell: The cell.
         inputs: Sequence `[time, batch, input]`.
         state: State of the cell after another sequence, so that its values are not zero.
     """

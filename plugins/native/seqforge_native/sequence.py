@@ -20,7 +20,6 @@ class SequenceKernel:
     """The kernel of a cell whose step is the product U h and an elementwise part.
 
     Attributes:
-        library: Library that contains its functions.
         gates: Number of gates of a hidden unit.
         saved: Numbers per hidden unit and step that the forward pass stores for the backward pass.
         index: Index of the cell in the library.

@@ -42,9 +42,6 @@ class Part:
     """A component of the new plugin.
 
     Attributes:
-        name: Name of the component.
-        class_name: Name of its class.
-        kind: Its kind.
         interface: Its interface, whose module and template have the same name.
     """
 

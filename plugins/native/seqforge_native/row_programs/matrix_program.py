@@ -108,15 +108,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class CellPrograms:
-    """The programs of a cell.
+    """The programs of a cell, with figures of its `RowFunction`.
 
     Attributes:
-        forward: Program of the forward pass.
         backward: Program that computes the parts again, and all gradients.
         mixes: Whether the cell has features that depend on several steps.
-        values: Columns of a state.
-        decays: Numbers by which a step decays a head: 1, or one for each key.
-        is_delta: Whether the rule reads the state before it writes.
     """
 
     forward: Program

@@ -95,8 +95,6 @@ class StepPrograms:
     """Both programs of a cell.
 
     Attributes:
-        forward: Program of the forward pass.
-        backward: Program of the backward pass.
         tensors: Names of the parameters and buffers that they read.
     """
 
