@@ -84,9 +84,11 @@ def check_exported(model: SequenceModel, vocabulary: Vocabulary, exporter: Expor
     drawn = generate(model, vocabulary, [], prompt, count=1, length=SYMBOLS, seed=0)
     sample = torch.cat([prompt, *(chunk[:, 0] for chunk in drawn)])
     exported = exporter.open(folder)
+    read, targets = sample[:-1], sample[1:]
+    characters = len(vocabulary.decode(cast("list[int]", targets.tolist())).decode("utf-8", "replace"))
     bits = [
-        _bits_per_character(logits, sample, vocabulary)
-        for logits in (_read_run(model, sample[:-1]), _read(exporter, exported, sample[:-1], vocabulary.size))
+        bits_per_character(nn.functional.cross_entropy(logits, targets).item(), max(characters, 1) / len(targets))
+        for logits in (_read_run(model, read), _read(exporter, exported, read, vocabulary.size))
     ]
     exported, text = exporter.open(folder), prompt
     logits = _read(exporter, exported, prompt, vocabulary.size)
@@ -112,9 +114,3 @@ def _read(
     if fault := logits_fault(logits, len(symbols), size):
         raise component_fault(exporter, f"read {fault}")
     return torch.from_numpy(logits.astype(np.float64))
-
-
-def _bits_per_character(logits: Tensor, sample: Int[Tensor, " length"], vocabulary: Vocabulary) -> float:
-    nats = nn.functional.cross_entropy(logits, sample[1:]).item()
-    characters = len(vocabulary.decode(cast("list[int]", sample[1:].tolist())).decode("utf-8", "replace"))
-    return bits_per_character(nats, max(characters, 1) / len(logits))

@@ -126,8 +126,11 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-        missing = describe_missing(plugin.module_name, error)
-        reason = f"its entry point names {plugin.module_name}, but {missing}" if missing else _one_line(error)
+        # Not only the first line: the last line of a message of pluggy names the cause.
+        words = textwrap.shorten(str(error), 400, placeholder=" ...")
+        reason = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        if missing := describe_missing(plugin.module_name, error):
+            reason = f"its entry point names {plugin.module_name}, but {missing}"
         return replace(plugin, state=PluginState.BROKEN, reason=reason, traceback=traceback.format_exc())
 
 
@@ -142,9 +145,3 @@ def _register(name: str, module: ModuleType) -> Register:
     register = Register(name)
     manager.hook.seqforge_register(register=register)
     return register
-
-
-def _one_line(error: BaseException) -> str:
-    # Not only the first line: the last line of a message of pluggy names the cause.
-    words = textwrap.shorten(str(error), 400, placeholder=" ...")
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__

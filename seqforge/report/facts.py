@@ -61,7 +61,9 @@ class Facts(NamedTuple):
 def collect_facts(run: LoadedRun) -> Facts:
     """Return the facts about a run."""
     experiment, directory = run.experiment, run.directory
-    start: Mapping[str, Any] = next((one for one in run.history if one["event"] == STARTED), dict[str, Any]())
+    starts: list[Mapping[str, Any]] = [one for one in run.history if one["event"] == STARTED]
+    start = starts[0] if starts else dict[str, Any]()
+    moments = [f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10]]
     state, reason = read_state(directory.path)
     table = [
         ("Model", _describe_model(experiment.table)),
@@ -75,7 +77,7 @@ def collect_facts(run: LoadedRun) -> Facts:
         ("Device", " · ".join(str(start[key]) for key in ("device", "gpu") if start.get(key))),
         ("Processor", str(start.get("processor", ""))),
         ("Versions", _describe_versions(start, experiment.plugins)),
-        ("Started", _describe_starts(run)),
+        ("Started", ", ".join(moments)),
         ("Directory", str(directory.path.absolute())),
     ]
     with reported_failures(f"reading {directory.experiment}"):
@@ -167,11 +169,6 @@ def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> 
     names = {"seqforge": "seqforge", "python": "Python", "torch": "torch"}
     versions = [f"{label} {start[name]}" for name, label in names.items() if name in start]
     return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items() if name != "seqforge"])
-
-
-def _describe_starts(run: LoadedRun) -> str:
-    starts = [one for one in run.history if one["event"] == STARTED]
-    return ", ".join(f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10])
 
 
 def _format_time(text: str) -> str:
