@@ -1,8 +1,7 @@
 """The first half of the suite of cells: tensors, the initial state, gradients, and `forward` beside `step`."""
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -60,8 +59,6 @@ _WAYS = {"step": read_steps, "forward": read_forward}
 
 class CellParts(Suite, kind="cell"):
     """Tests of what a cell consists of, and of single calls of its methods; see `CellSuite`."""
-
-    cells: ClassVar[Mapping[str, CellFactory]]
 
     def test_tensors_are_registered(self, make: CellFactory) -> None:
         """Every tensor of the cell is a parameter or a buffer, so that checkpoints and `.to` include it.

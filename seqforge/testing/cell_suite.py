@@ -1,6 +1,7 @@
 """The conformance suite of cells, for subclasses in the tests of a plugin."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import safetensors.torch
@@ -72,6 +73,7 @@ class CellSuite(CellParts):
         slow_backends: Whether to test backends that compile a cell for more than 10 seconds, such as `inductor`.
     """
 
+    cells: ClassVar[Mapping[str, CellFactory]]
     slow_backends: ClassVar[bool] = False
 
     @each_case()

@@ -77,7 +77,7 @@ def _of_first(formula: Callable[..., Any], builder: Builder, value: Any, *argume
     return _bare(formula(Number(builder, value), *arguments, **options))
 
 
-def _power(x: Number, exponent: float) -> Number:
+def _power(x: Number, exponent: float | int) -> Number:
     if exponent in (0.5, -0.5):
         return x.sqrt() if exponent > 0 else 1.0 / x.sqrt()
     if exponent not in (1, 2, 3):
@@ -108,12 +108,12 @@ def _mean(x: Number, dims: Dims = None, keepdim: bool = False, **_: Any) -> Numb
     return x.sum(dims, keepdim) / x.count(dims)
 
 
-def _variance(x: Number, dims: Dims = None, *, correction: float | None = 1, keepdim: bool = False) -> Number:
+def _variance(x: Number, dims: Dims = None, *, correction: float | int | None = 1, keepdim: bool = False) -> Number:
     rest = x - _mean(x, dims, True)
     return (rest * rest).sum(dims, keepdim) / (x.count(dims) - (1 if correction is None else correction))
 
 
-def _norm(x: Number, order: float = 2, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
+def _norm(x: Number, order: float | int = 2, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
     if order not in (1, 2):
         raise UntraceableError(f"the norm of order {order}")
     return (x * x).sum(dims, keepdim).sqrt() if order == 2 else x.apply("maximum", -x).sum(dims, keepdim)
@@ -138,7 +138,7 @@ def _below_largest(x: Number, dims: Dims) -> Number:
 
 
 def _layer_norm(
-    x: Number, shape: Sequence[int], weight: Any, bias: Any, epsilon: float
+    x: Number, shape: Sequence[int], weight: Any, bias: Any, epsilon: float | int
 ) -> tuple[Number, Number, Number]:
     """Return the normalized numbers, their mean, and the reciprocal of their standard deviation."""
     dims = [-1 - index for index in range(len(shape))]
