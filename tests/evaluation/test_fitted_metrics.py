@@ -162,7 +162,10 @@ def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monk
 def test_a_metric_that_cannot_be_fitted_is_an_error_that_names_it(
     make_experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TextMetric, "state", lambda self: "text")
+    def state(self: TextMetric) -> str:
+        return "text"
+
+    monkeypatch.setattr(TextMetric, "state", state)
     with pytest.raises(PluginError, match="state returned a str, not bytes"):
         fit(make_experiment())
     monkeypatch.setattr(TextMetric, "fit", lambda self, documents: 1 / 0)
