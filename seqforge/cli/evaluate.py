@@ -39,14 +39,17 @@ def evaluate(
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     details: Annotated[
-        bool, typer.Option("--details", help="Print every value of the metrics of samples, with its excess.")
+        bool,
+        typer.Option(
+            "--details", help="Print a sentence about every value of the metrics, and a table with the excess."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Score a trained model on held-out data, and by the metrics of its experiment.
 
     Sentences say what the samples get wrong, and how often held-out text of the same length has the same. `--details`
-    and `--temperature` show a table of every value instead. 95 % intervals are shown in brackets: those of the loss are
+    and `--temperature` show a table of every value. 95 % intervals are shown in brackets: those of the loss are
     over blocks of text, those of metrics over samples, of which they need at least 20.
 
     The corpus must be the one of the run. `Run.probabilities` in Python scores any other text with a language model,
@@ -93,12 +96,14 @@ def evaluate(
     typer.echo(f"{split} split, {score.size}, {checkpoint} checkpoint{learning}")
     for line in score.lines():
         typer.echo(line)
-    if samples[0].summary and not details and not temperature:
+    sentences = (*samples[0].summary, *(samples[0].details if details else ()))
+    if sentences and not temperature:
         typer.echo(f"\nIn {describe_count(opened_run.experiment.sampling.count, 'sample')} of this model:")
-        for line in samples[0].summary:
+        for line in sentences:
             typer.echo(f"  {line}")
-        typer.echo("Every value, with intervals: --details")
-    elif samples[0].values:
+        if not details:
+            typer.echo("Every value, with intervals: --details")
+    if samples[0].values and (details or temperature):
         typer.echo()
         _print_samples(samples, baseline, temperature)
 

@@ -1,7 +1,7 @@
 """Metrics: built from an experiment, and applied to texts."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric, PredictionMetric, Quantity, Score
-from seqforge.kinds.metric import validate_score
+from seqforge.kinds.metric import name_quantities, validate_score
 
 MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")
@@ -39,12 +39,24 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None, report
     return metrics
 
 
-def describe_values(metrics: Mapping[str, Metric | PredictionMetric]) -> dict[str, str]:
-    """Return what the values of metrics are, by `metric.value`."""
+_NEW_ERRORS = Quantity(
+    "errors per 1,000 characters after the prompt",
+    "number",
+    "less",
+    "1,000 characters after the prompt have {} errors that the prompt alone does not have",
+    is_detail=True,
+)
+
+
+def find_meanings(metrics: Mapping[str, Metric | PredictionMetric], values: Iterable[str]) -> dict[str, Quantity]:
+    """Return what values of metrics mean, by `metric.value`, in the order of the metrics and of their quantities."""
     return {
-        f"{name}.{key}": quantity.describe()
+        key: quantity
         for name, metric in metrics.items()
-        for key, quantity in metric.quantities.items()
+        for key, quantity in name_quantities(
+            {f"{name}.{key}": quantity for key, quantity in {**metric.quantities, "new_errors": _NEW_ERRORS}.items()},
+            values,
+        ).items()
     }
 
 
@@ -56,6 +68,7 @@ class TextScores(NamedTuple):
         intervals: 95% intervals of the values that are means, over the texts; empty for few texts.
         sizes: Sample sizes of the values that have one, such as the number of functions of a share of functions.
         summary: Sentences that compare the most important values with a baseline; see `summarize`.
+        details: Such sentences of the other values.
         marks: Errors in the first text.
     """
 
@@ -63,6 +76,7 @@ class TextScores(NamedTuple):
     intervals: Mapping[str, Interval] = {}
     sizes: Mapping[str, float] = {}
     summary: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
 
 
@@ -111,29 +125,23 @@ FEWEST_CASES = 10
 def summarize(metrics: Mapping[str, Metric | PredictionMetric], scores: TextScores, baseline: TextScores) -> TextScores:
     """Return the scores of samples or predictions with sentences about the values.
 
-    If no `Quantity` of a metric has a sentence, its values are listed, each with the baseline in parentheses.
+    A value without a `Quantity` is shown by its name, with the baseline in parentheses.
     """
-    sentences: list[str] = []
-    for name, metric in metrics.items():
-        if not any(quantity.sentence for quantity in metric.quantities.values()):
-            shown = [
-                f"{key.partition('.')[2]} {format_figure(value)}"
-                + (f" ({format_figure(baseline.values[key])})" if key in baseline.values else "")
-                for key, value in scores.values.items()
-                if key.startswith(f"{name}.")
-            ]
-            sentences += [f"{name}: {', '.join(shown)}"] if shown else []
-        for key, quantity in metric.quantities.items():
-            value, held_out = (each.values.get(f"{name}.{key}") for each in (scores, baseline))
-            if not quantity.sentence or value is None:
-                continue
-            size = scores.sizes.get(f"{name}.{key}", FEWEST_CASES)
-            if size < FEWEST_CASES:
-                sentences.append(f"{quantity.title}: too few cases to tell ({size:g})")
-                continue
-            compared = "" if held_out is None else f"; in held-out text, {quantity.format(held_out)}"
-            sentences.append(quantity.sentence.replace("{}", quantity.format(value)) + compared)
-    return scores._replace(summary=tuple(sentences))
+    summary: list[str] = []
+    details: list[str] = []
+    meanings = find_meanings(metrics, scores.values)
+    for key, quantity in meanings.items():
+        sentences = details if quantity.is_detail else summary
+        size = scores.sizes.get(key, FEWEST_CASES)
+        if size < FEWEST_CASES:
+            sentences.append(f"{quantity.title}: too few cases to tell ({size:g})")
+            continue
+        compared = f"; in held-out text, {quantity.format(baseline.values[key])}" if key in baseline.values else ""
+        sentences.append(quantity.sentence.replace("{}", quantity.format(scores.values[key])) + compared)
+    for key in [key for key in scores.values if key not in meanings]:
+        compared = f" ({format_figure(baseline.values[key])})" if key in baseline.values else ""
+        summary.append(f"{key}: {format_figure(scores.values[key])}{compared}")
+    return scores._replace(summary=tuple(summary), details=tuple(details))
 
 
 _Error = tuple[int, str]
@@ -213,7 +221,8 @@ def find_intervals(scores: Sequence[Score], quantities: Mapping[str, Quantity]) 
     for key in scores[0].weights:
         sizes = [score.weights.get(key, 1.0) for score in scores]
         totals = [score.values[key] * size for score, size in zip(scores, sizes, strict=True)]
-        scale = _SCALES.get(quantities[key].unit) if key in quantities else None
+        quantity = name_quantities(quantities, [key]).get(key)
+        scale = _SCALES.get(quantity.unit) if quantity else None
         if scale is None:
             interval = bootstrap_mean(totals, sizes)
         elif interval := share_interval([total / scale for total in totals], sizes):

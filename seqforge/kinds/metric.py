@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -41,14 +41,15 @@ class Quantity:
         title: The value in a few words, such as "brackets that are wrong".
         unit: "share" for a part of 1, "per 1,000", or "number".
         better: Whether "less" or "more" of it is better, or neither.
-        sentence: Sentence in which {} stands for the value, such as "{} of the brackets are wrong"; "" if the value
-            is only shown in tables.
+        sentence: Sentence in which {} stands for the value, such as "{} of the brackets are wrong".
+        is_detail: Whether the sentence is printed by `seqforge evaluate --details` only.
     """
 
     title: str
     unit: Literal["share", "per 1,000", "number"]
     better: Literal["less", "more", "neither"]
-    sentence: str = ""
+    sentence: str
+    is_detail: bool = False
 
     def describe(self) -> str:
         """Return the title with the unit and the direction, such as "lines with an error (share; less is better)"."""
@@ -93,8 +94,8 @@ class Metric(ABC):
     """A metric of generated text. The engine scores samples, and held-out text of the same length as a baseline.
 
     Attributes:
-        quantities: What the values mean, by their names, in the order of their importance. Those without a `Quantity`
-            are shown by their names.
+        quantities: What the values mean, by their names, in the order of their importance. A name that ends with "*"
+            stands for all that begin like it; the rest of the name replaces the * of the title and of the sentence.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {}
@@ -161,6 +162,21 @@ def fitted_state(metric: FittedMetric) -> bytes:
     if not isinstance(state, bytes):
         raise wrong_result(metric.state, f"returned {describe_type(state)}, not bytes")
     return state
+
+
+def name_quantities(quantities: Mapping[str, Quantity], names: Iterable[str]) -> dict[str, Quantity]:
+    """Return what the values with some names mean, in the order of the quantities. Values without one are left out."""
+    found: dict[str, Quantity] = {}
+    for pattern, quantity in quantities.items():
+        for name in names:
+            if name == pattern:
+                found[name] = quantity
+            elif pattern.endswith("*") and name.startswith(pattern[:-1]):
+                title, sentence = (
+                    text.replace("*", name[len(pattern) - 1 :]) for text in (quantity.title, quantity.sentence)
+                )
+                found[name] = replace(quantity, title=title, sentence=sentence)
+    return found
 
 
 def validate_score(score: Any) -> Score:

@@ -196,7 +196,7 @@ def collect_logged(run: LoadedRun, samples: SampleReader) -> dict[str, Any]:
     return {
         "name": run.name,
         "curves": collect_curves(run.records),
-        "meanings": samples.meanings,
+        "meanings": samples.describe_values(),
         "samples": samples.collect(),
     }
 

@@ -14,7 +14,7 @@ from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tok
 from seqforge.distribution.world import ALONE
 from seqforge.errors import printable
 from seqforge.evaluation.baseline import BASELINE
-from seqforge.evaluation.metrics import build_metrics, describe_values, score_by_each
+from seqforge.evaluation.metrics import build_metrics, find_meanings, score_by_each
 from seqforge.events import WorkProgressed
 from seqforge.kinds import FittedMetric, IndexedMetric, Metric
 from seqforge.kinds.metric import validate_score
@@ -34,19 +34,21 @@ class SampleReader:
     """A reader of the samples of a run. All together have at most `most_characters` characters.
 
     A second call of `collect` reads only samples that are new.
-
-    Attributes:
-        meanings: What the values of the metrics are, by `metric.value`.
     """
 
     def __init__(self, run: LoadedRun, most_characters: int) -> None:
         self._run = run
         self._most_characters = most_characters
         self._metrics = _build_metrics(run)
-        self.meanings = describe_values(self._metrics or build_metrics(run.experiment))
         dataset = run.available_dataset
         self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def describe_values(self) -> dict[str, str]:
+        """Return what the values of the metrics in the log are, by `metric.value`."""
+        logged = {name: None for record in self._run.records for name in record if "." in name}
+        meanings = find_meanings(self._metrics or build_metrics(self._run.experiment), logged)
+        return {name: quantity.describe() for name, quantity in meanings.items()}
 
     def collect(self) -> dict[str, Any] | None:
         """Return the samples, or None if there are none.
@@ -62,6 +64,7 @@ class SampleReader:
         sampled = _spread(sorted(step for step in scores if scores[step].get(CHECKSUMS)), MOST_MOMENTS)
         files = {step: find_samples(self._run.directory.samples, scores[step]) for step in sampled}
         steps = [step for step in sampled if files[step]]
+        titles = self.describe_values()
         if not steps:
             return None
         longest = max(len(_read(path)) for path in files[steps[-1]])
@@ -75,19 +78,9 @@ class SampleReader:
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
             summary = [printable(line) for line in texts_of({**evaluations.get(step, {}), **scores[step]}, "summary")]
-            values = self._tabulate_scores(scores[step])
+            values = _tabulate_scores(scores[step], titles)
             moments.append({**moment, "omitted": omitted, "summary": summary, "scores": values})
         return {"moments": moments}
-
-    def _tabulate_scores(self, record: Mapping[str, Any]) -> list[list[Any]]:
-        titles = {f"{name}.new_errors": "errors per 1,000 characters after the prompt" for name in self._metrics}
-        titles |= self.meanings
-        intervals = ((name, interval_of(record, name), interval_of(record, name + BASELINE)) for name in record)
-        return [
-            [name, record[name], record.get(name + BASELINE), interval, spread, titles.get(name, "")]
-            for name, interval, spread in intervals
-            if "." in name and not name.endswith(BASELINE) and isinstance(record[name], int | float)
-        ]
 
     def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
         texts = [_read(path) for path in paths]
@@ -97,6 +90,15 @@ class SampleReader:
             for text, marks in zip(texts, faults, strict=True)
         ]
         return {"step": step, "texts": samples}
+
+
+def _tabulate_scores(record: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[Any]]:
+    intervals = ((name, interval_of(record, name), interval_of(record, name + BASELINE)) for name in record)
+    return [
+        [name, record[name], record.get(name + BASELINE), interval, spread, titles.get(name, "")]
+        for name, interval, spread in intervals
+        if "." in name and not name.endswith(BASELINE) and isinstance(record[name], int | float)
+    ]
 
 
 def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[list[Any]]]:

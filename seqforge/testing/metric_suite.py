@@ -12,7 +12,7 @@ import numpy as np
 from seqforge.errors import DataError
 from seqforge.faults import place_of
 from seqforge.kinds import ExamplePrediction, ExampleSpec, FittedMetric, IndexedMetric, Metric, PredictionMetric, Score
-from seqforge.kinds.metric import fitted_state, validate_score
+from seqforge.kinds.metric import fitted_state, name_quantities, validate_score
 from seqforge.kinds.prediction_metric import SPECS, example_predictions
 from seqforge.testing.conformance import Factory, Suite, fail
 
@@ -54,6 +54,11 @@ class MetricSuite(Suite, kind="metric"):
                 if found != names:
                     problem = f"the names of the values differ for {shown}"
                     fail(make, problem, expected=sorted(names), got=sorted(found))
+
+    def test_values_state_their_meaning(self, make: Factory[Metric]) -> None:
+        """Each value has a `Quantity`, with a sentence in which {} stands for the value."""
+        with self._fitted(make) as metric:
+            _require_meanings(make, metric, score_of(make, metric, self.texts))
 
     def test_findings_are_inside_the_texts(self, make: Factory[Metric]) -> None:
         """Each finding has the index of a text, a part of it, and a message."""
@@ -147,6 +152,15 @@ def _require_values(make: Any, problem: str, score: Score, expected: Mapping[str
             fail(make, f"the value {name!r} differs {problem}", expected=f"{value:.6g}", got=f"{got:.6g}")
 
 
+def _require_meanings(make: Any, metric: Metric | PredictionMetric, score: Score) -> None:
+    meanings = name_quantities(metric.quantities, score.values)
+    for name in score.values:
+        if name not in meanings:
+            fail(make, f"`quantities` does not say what the value {name!r} means")
+        if "{}" not in meanings[name].sentence:
+            fail(make, f"the sentence of the value {name!r} has no {{}}, which stands for the value")
+
+
 class PredictionMetricSuite(Suite, kind="metric"):
     """Tests that every metric of predictions must pass. List yours in a subclass whose name begins with `Test`.
 
@@ -182,6 +196,13 @@ class PredictionMetricSuite(Suite, kind="metric"):
                 if found != expected:
                     problem = f"the names of the values differ for {name} predictions of {kind}"
                     fail(make, problem, expected=sorted(expected), got=sorted(found))
+
+    def test_values_state_their_meaning(self, make: Factory[PredictionMetric]) -> None:
+        """Each value has a `Quantity`, with a sentence in which {} stands for the value."""
+        metric = make()
+        for kind, spec in _fitting(make, metric).items():
+            score = validated(make, metric.score(spec, example_predictions(spec, right=True)), kind)
+            _require_meanings(make, metric, score)
 
     def test_the_order_of_predictions_does_not_matter(self, make: Factory[PredictionMetric]) -> None:
         """Predictions in another order have the same values, and so have alternative targets."""

@@ -36,7 +36,7 @@ class Letters(Metric):
 class Described(Letters):
     quantities: ClassVar = {
         "a": Quantity("letters that are a", "share", "less", "{} of the letters are a"),
-        "letters": Quantity("letters", "number", "neither"),
+        "let*": Quantity("let*", "number", "neither", "the texts have {} let*", is_detail=True),
     }
 
 
@@ -46,13 +46,17 @@ def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases()
     described = summarize(metrics, scores, score_texts(metrics, [["b" * 99 + "a"]]))
     assert described.summary == (
         "50% of the letters are a; in held-out text, 1%",
-        "silent: a 0.5 (0.01), letters 20 (100)",
+        "silent.a: 0.5 (0.01)",
+        "silent.letters: 20 (100)",
     )
+    assert described.details == ("the texts have 20 letters; in held-out text, 100",)
     assert described.values == scores.values
     few = summarize(metrics, score_texts(metrics, [["aaaaaaaaa"]]), TextScores())
     assert few.summary[0] == "letters that are a: too few cases to tell (9)"
-    both = summarize({"silent": Letters()}, scores, scores)
-    assert both.summary == ("silent: a 0.5 (0.5), letters 20 (20)",)
+    prompted = summarize(
+        {"described": Described()}, score_texts({"described": Described()}, [["ba" * 9]], prompt="b"), TextScores()
+    )
+    assert prompted.details[-1] == "1,000 characters after the prompt have 0 errors that the prompt alone does not have"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases()
      ("per 1,000", 231.0, "23%"), ("number", 8.62, "8.62")],
 )  # fmt: skip
 def test_a_sentence_shows_a_share_as_a_percentage(unit: Any, value: float, shown: str) -> None:
-    assert Quantity("title", unit, "less").format(value) == shown
+    assert Quantity("title", unit, "less", "{}").format(value) == shown
 
 
 def test_windows_begin_at_a_line_and_are_as_long_as_samples(dataset: Dataset) -> None:
@@ -147,7 +151,7 @@ def test_a_run_logs_the_baseline_and_passes_it_to_callbacks(
 def test_evaluate_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
     train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
     printed = seqforge("evaluate", "runs/small", "--details")
-    assert "distinct: distinct_1 " in seqforge("evaluate", "runs/small").stdout
+    assert "of the n-grams of length 1 are different; in held-out" in seqforge("evaluate", "runs/small").stdout
     values = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
     value, reference = values["distinct.distinct_1"], values["distinct.distinct_1.baseline"]
     assert printed.stdout.splitlines()[-1].split() == [

@@ -176,7 +176,7 @@ def test_predictions_have_the_sentences_and_the_meanings_of_their_metrics(
     chosen = labelled_experiment(corpus=corpus, metrics=[{"use": "exact"}], sampling={"interval": 5})
     run = train(chosen, tmp_path)
     reader = SampleReader(run.load(), 10_000)
-    assert reader.meanings == {"exact.share": "predictions that are right (share; more is better)"}
+    assert reader.describe_values() == {"exact.share": "predictions that are right (share; more is better)"}
     samples = reader.collect()
     assert samples is not None
     (sentence,) = samples["moments"][0]["summary"]

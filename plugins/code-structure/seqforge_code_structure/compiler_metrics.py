@@ -31,6 +31,7 @@ class CompilesDeclared(Metric):
         "accepted": Quantity(
             "units that gcc accepts", "share", "more", "gcc accepts {} of the units, once what they lack is declared"
         ),
+        "units": Quantity("units that are compiled", "number", "neither", "gcc compiles {} units", is_detail=True),
     }
 
     def __init__(self) -> None:

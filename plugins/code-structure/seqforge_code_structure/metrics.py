@@ -31,6 +31,19 @@ _RULE_OF_VALUE = {
 """For each value of `identifiers` that is a share of functions with an error, the rule of the error."""
 
 
+def _detail(
+    title: str,
+    sentence: str,
+    unit: Literal["share", "number"] = "share",
+    better: Literal["less", "more", "neither"] = "less",
+) -> Quantity:
+    return Quantity(title, unit, better, sentence, is_detail=True)
+
+
+def _function_error(error: str, *, is_detail: bool = False) -> Quantity:
+    return Quantity(f"functions that {error}", "share", "less", f"{{}} of the functions {error}", is_detail)
+
+
 class Brackets(Metric):
     """Bracket errors in top-level units.
 
@@ -42,10 +55,22 @@ class Brackets(Metric):
         "errors_per_1000": Quantity(
             "brackets that are wrong", "per 1,000", "less", "{} of the brackets do not match another one"
         ),
-        "balanced": Quantity("functions and other units whose brackets all match", "share", "more"),
-        "tails_balanced": Quantity("units cut by the end of a sample without a bracket error", "share", "more"),
-        "units": Quantity("complete functions and other units with brackets", "number", "neither"),
-        "too_deep": Quantity("units that are nested too deep to be analyzed", "number", "less"),
+        "balanced": _detail(
+            "functions and other units whose brackets all match",
+            "{} of the complete units have only brackets that match",
+            better="more",
+        ),
+        "tails_balanced": _detail(
+            "units cut by the end of a sample without a bracket error",
+            "{} of the units that are cut at their end have no bracket error",
+            better="more",
+        ),
+        "units": _detail(
+            "complete functions and other units with brackets", "the texts have {} complete units", "number", "neither"
+        ),
+        "too_deep": _detail(
+            "units that are nested too deep to be analyzed", "{} units are nested too deep to be analyzed", "number"
+        ),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -75,8 +100,10 @@ class Terminators(Metric):
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "unterminated_comments": Quantity("comments that do not end", "share", "less", "{} of the comments do not end"),
         "unterminated_strings": Quantity("strings that do not end", "share", "less", "{} of the strings do not end"),
-        "unterminated_characters": Quantity("character literals that do not end", "share", "less"),
-        "stray_comment_ends": Quantity("*/ that ends no comment", "share", "less"),
+        "unterminated_characters": _detail(
+            "character literals that do not end", "{} of the character literals do not end"
+        ),
+        "stray_comment_ends": _detail("*/ that ends no comment", "{} of the */ end no comment"),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -108,7 +135,9 @@ class Indentation(Metric):
             "more",
             "{} of the lines are indented as their brackets require",
         ),
-        "lines": Quantity("lines whose indentation is checked", "number", "neither"),
+        "lines": _detail(
+            "lines whose indentation is checked", "the indentation of {} lines is checked", "number", "neither"
+        ),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -123,10 +152,6 @@ class Indentation(Metric):
         return Score(values, tuple(findings), {"agreement": lines})
 
 
-def _describe(title: str, sentence: str = "", better: Literal["less", "more"] = "less") -> Quantity:
-    return Quantity(title, "share", better, sentence and f"{{}} of the functions {sentence}")
-
-
 class Identifiers(FittedMetric):
     """Share of functions with name errors: undefined names, unused variables, and jumps to undefined labels.
 
@@ -138,18 +163,18 @@ class Identifiers(FittedMetric):
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        "undefined": _describe("functions that use an undefined name", "use an undefined name"),
-        "unused": _describe(
-            "functions that declare a variable and never use it", "declare a variable and never use it"
+        "undefined": _function_error("use an undefined name"),
+        "unused": _function_error("declare a variable and never use it"),
+        "returns_undeclared": _function_error("return what does not exist"),
+        "undefined_novel": _function_error("use a name that no training text has", is_detail=True),
+        "redeclared": _function_error("declare a name twice"),
+        "missing_label": _function_error("jump to a label that they do not have", is_detail=True),
+        "parses": _detail("units without a syntax error", "{} of the units have no syntax error", better="more"),
+        "found": _detail(
+            "complete functions that are checked", "{} of the complete functions are checked", better="more"
         ),
-        "returns_undeclared": _describe("functions that return what does not exist", "return what does not exist"),
-        "undefined_novel": _describe("functions that use a name that no training text has"),
-        "redeclared": _describe("functions that declare a name twice in one scope", "declare a name twice"),
-        "missing_label": _describe("functions that jump to a label that they do not have"),
-        "parses": _describe("units without a syntax error", better="more"),
-        "found": _describe("complete functions that are checked", better="more"),
-        "coverage": _describe("characters of code that parse", better="more"),
-        "functions": Quantity("functions, also with other errors", "number", "neither"),
+        "coverage": _detail("characters of code that parse", "{} of the characters of code parse", better="more"),
+        "functions": _detail("functions, also with other errors", "the texts have {} functions", "number", "neither"),
     }
 
     def __init__(self) -> None:

@@ -266,9 +266,7 @@ def test_rates_are_a_table_with_what_compilers_accept_first(folder: Path, monkey
     heading, first, *rows = captured.out.splitlines()
     assert heading.split() == ["of", "the", "rate", "cases"]
     assert first.startswith("units that gcc accepts")
-    assert any(
-        re.fullmatch(r"functions that declare a name twice in one scope +0\.00% +\d", row.strip()) for row in rows
-    )
+    assert any(re.fullmatch(r"functions that declare a name twice +0\.00% +\d", row.strip()) for row in rows)
     assert "2 texts; 95% intervals in parentheses" in captured.err
 
 

@@ -175,8 +175,16 @@ class Memorization(IndexedMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "copied": Quantity("characters in copies", "share", "less", "{} of the characters are copies of training text"),
-        "longest": Quantity("characters of the longest copy", "number", "less"),
-        "mean_longest": Quantity("characters of the longest copy of a text, on average", "number", "less"),
+        "longest": Quantity(
+            "characters of the longest copy", "number", "less", "the longest copy has {} characters", is_detail=True
+        ),
+        "mean_longest": Quantity(
+            "characters of the longest copy of a text, on average",
+            "number",
+            "less",
+            "the longest copy in a text has {} characters on average",
+            is_detail=True,
+        ),
     }
     length: Annotated[
         int,

@@ -23,7 +23,9 @@ class Distinct(Metric):
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        f"distinct_{n}": Quantity(f"different n-grams of length {n}", "share", "more") for n in (1, 2, 3)
+        "distinct_*": Quantity(
+            "different n-grams of length *", "share", "more", "{} of the n-grams of length * are different"
+        ),
     }
     lengths: Annotated[
         tuple[Annotated[int, Field(ge=1, le=32)], ...],

@@ -33,6 +33,13 @@ class Accuracy(_LabelMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "overall": Quantity("labels that are predicted right", "share", "more", "{} of the labels are predicted right"),
+        "of_*": Quantity(
+            "labels * that are predicted right",
+            "share",
+            "more",
+            "{} of the labels * are predicted right",
+            is_detail=True,
+        ),
     }
 
     per_class: Annotated[bool, Field(description="Also report a figure for each class.")] = False

@@ -1,17 +1,22 @@
 """Metrics of text and of predictions that are wrong."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 
 from seeded_bugs.bug import bug
 from seqforge.errors import DataError
-from seqforge.kinds import Classes, Finding, FittedMetric, Metric, PredictionMetric, Score
+from seqforge.kinds import Classes, Finding, FittedMetric, Metric, PredictionMetric, Quantity, Score
 from seqforge.testing.metric_suite import MetricSuite, PredictionMetricSuite
 
 
 class LineLength(Metric):
     """A correct metric: the mean length of lines."""
+
+    quantities: ClassVar = {
+        "mean": Quantity("mean length of a line", "number", "neither", "lines have {} characters on average")
+    }
 
     def score(self, texts):
         lengths = [len(line) for text in texts for line in text.splitlines()]
@@ -42,6 +47,22 @@ class NamesOfTheLines(LineLength):
 
     def score(self, texts):
         return Score({word: 1.0 for text in texts for word in text.split()})
+
+
+@bug(MetricSuite, "test_values_state_their_meaning", "`quantities` does not say what the value 'lines' means")
+class ValueWithoutAMeaning(LineLength):
+    """A value was added without its `Quantity`."""
+
+    def score(self, texts):
+        score = super().score(texts)
+        return Score({**score.values, "lines": score.weights["mean"]}, weights=score.weights)
+
+
+@bug(MetricSuite, "test_values_state_their_meaning", "the sentence of the value 'mean' has no {}")
+class SentenceWithoutTheValue(LineLength):
+    """The sentence leaves the value out."""
+
+    quantities: ClassVar = {"mean": Quantity("mean length of a line", "number", "neither", "lines have a length")}
 
 
 @bug(MetricSuite, "test_findings_are_inside_the_texts", "is outside of the texts")
@@ -83,6 +104,10 @@ class WeightOfTexts(LineLength):
 class Vocabulary(FittedMetric):
     """A correct metric that depends on the training text."""
 
+    quantities: ClassVar = {
+        "known": Quantity("words of the training text", "share", "more", "{} of the words are known")
+    }
+
     def fit(self, documents):
         self.words = {word for document in documents for word in document.split()}
 
@@ -119,6 +144,10 @@ class StateWithoutLongWords(Vocabulary):
 
 class ExactMatch(PredictionMetric):
     """A correct metric: the share of predictions that equal one of the targets."""
+
+    quantities: ClassVar = {
+        "share": Quantity("predictions that are right", "share", "more", "{} of the predictions are right")
+    }
 
     @classmethod
     def fits(cls, spec):
@@ -165,6 +194,13 @@ class EmptyIsNotANumber(ExactMatch):
     def score(self, spec, predictions):
         steps = sum(np.size(each.predicted) for each in predictions)
         return Score({"share": super().score(spec, predictions).values["share"] * (steps / steps if steps else np.nan)})
+
+
+@bug(PredictionMetricSuite, "test_values_state_their_meaning", "does not say what the value 'share' means")
+class MeaningOfAnotherName(ExactMatch):
+    """The `Quantity` has another name than the value."""
+
+    quantities: ClassVar = {"exact": ExactMatch.quantities["share"]}
 
 
 @bug(
