@@ -49,6 +49,8 @@ def main() -> None:
         parser.error(
             f"--rounds must be at least 1, and --threads between 1 and {available_cores()}, the number of cores"
         )
+    if arguments.markdown and not arguments.markdown.is_file():
+        parser.error(f"--markdown: {arguments.markdown} is not a file")
 
     use_cores(arguments.threads)
     settings = Settings(

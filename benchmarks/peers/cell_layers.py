@@ -39,6 +39,12 @@ def train(clocks: Iterator[Clock], cell: str, backend: str, steps: int) -> None:
     _time_passes(clocks, layer, lambda inputs: layer(inputs, layer.initial_state(BATCH_SIZE))[0], steps)
 
 
+def train_projection(clocks: Iterator[Clock], cell: str, steps: int) -> None:
+    """Time the same of the projection of the input alone, which a cell cannot do without."""
+    layer: Any = _new_cell(cell)
+    _time_passes(clocks, layer, layer.project, steps)
+
+
 def train_torch(clocks: Iterator[Clock], steps: int) -> None:
     """Time the same of `nn.LSTM`."""
     layer = nn.LSTM(WIDTH, WIDTH)

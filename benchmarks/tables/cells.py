@@ -31,9 +31,11 @@ def tables(settings: Settings) -> Iterator[Table]:
     block = registry.load(registry.find("cell", "block"))
     cells = [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) is not block]
     rows = [row for cell in cells if (row := _measure(cell, settings.rounds, environment))]
-    columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`", "sampled/s", "÷ `eager`"]
+    columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`", "projection"]
+    columns += ["sampled/s", "÷ `eager`"]
     note = (
-        f"Forward and backward pass of one layer, width {WIDTH}, {BATCH_SIZE} × {SEQUENCE_LENGTH} steps, in bfloat16; "
+        f"Forward and backward pass of one layer, width {WIDTH}, {BATCH_SIZE} × {SEQUENCE_LENGTH} steps, in bfloat16, "
+        "and the part of this time that the projection of the input takes alone; "
         f"then one stream of symbols from {BLOCKS} blocks of {BLOCK_WIDTH} with a convolution, in float32."
     )
     yield Table("Layers", columns, rows, note)
@@ -54,12 +56,13 @@ def _measure(cell: str, rounds: int, environment: dict[str, str]) -> list[str] |
 
     trained = [pass_of("native", "train", STEPS, cell=cell, backend="native")]
     trained += [pass_of("nn.LSTM", "train_torch", STEPS), pass_of("eager", "train", 1, cell=cell, backend="eager")]
+    trained += [pass_of("projection", "train_projection", STEPS, cell=cell)]
     trained += [pass_of("mlstm-kernels", "train_mlstm_kernels", STEPS)] if cell == "mlstm" else []
     sampled = [
         Program(name, f"{LAYERS}:sample", {"cell": cell, "backend": name, "draws": draws}, draws)
         for name, draws in DRAWS.items()
     ]
-    row = [f"`{cell}`"]
+    row: list[str] = []
     for programs, others in ((trained, ("nn.LSTM", "eager", "mlstm-kernels")), (sampled, ("eager",))):
         found = {one.program.name: one for one in alternate(programs, rounds, environment)}
         if "native" not in found:
@@ -67,4 +70,6 @@ def _measure(cell: str, rounds: int, environment: dict[str, str]) -> list[str] |
         own = found["native"]
         ratios = (f"{own.times_as_fast(found[name]):.2f}" if name in found else "–" for name in others)
         row += [f"{own.rate:,.0f}", *ratios]
-    return row
+        if "projection" in found:
+            row.append(f"{100 / found['projection'].times_as_fast(own):.0f}%")
+    return [f"`{cell}`", *row]
