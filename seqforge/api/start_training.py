@@ -113,11 +113,13 @@ def train_further(
         _prepare(experiment, callbacks, progress, world) as (task, state, notify, interrupt),
         lock_run(directory, world),
     ):
-        if world.is_first and measure_history(directory.path) != history:
-            raise RunError(
-                f"{directory.path}: another process has trained this run since this one was started",
-                hint="Resume the run again, from its present state.",
-            )
+        if world.is_first:
+            if measure_history(directory.path) != history:
+                raise RunError(
+                    f"{directory.path}: another process has trained this run since this one was started",
+                    hint="Resume the run again, from its present state.",
+                )
+            remove_temporary_files(directory.path)
         # 3. Load the state, or start again.
         if path is not None:
             load_training(path, state, experiment, task.digest)
@@ -140,7 +142,6 @@ def train_further(
         if world.is_first:
             checkpoints = Checkpoints(directory.checkpoints)
             checkpoints.drop_after(state.step)
-            remove_temporary_files(directory.path)
             best = checkpoints.best()
             # The new settings are written last. If this process is killed before, the pins of the new experiment still
             # differ from those in the file, so that the backends are chosen again.

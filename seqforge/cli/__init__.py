@@ -33,6 +33,8 @@ def main() -> None:
             status = stop.code
         sys.stdout.flush()
         sys.stderr.flush()
+    except KeyboardInterrupt:
+        status = 130
     except OSError as error:
         # Not even a message can be written. Python would write the rest of the output at its exit, and fail again.
         for descriptor in (1, 2):
@@ -56,8 +58,6 @@ def _run_reporting_errors() -> int:
         return error.exit_code
     except SeqforgeError as error:
         print_error(error.message, hint=error.hint)
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         raise
     except OSError as error:

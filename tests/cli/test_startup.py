@@ -96,3 +96,23 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+def test_an_interrupt_while_the_last_output_is_written_has_no_traceback() -> None:
+    program = """
+import sys
+from seqforge.cli import main
+
+def interrupt():
+    raise KeyboardInterrupt
+
+sys.argv = ["seqforge", "--version"]
+flush = sys.stdout.flush
+sys.stdout.flush = interrupt
+try:
+    main()
+finally:
+    sys.stdout.flush = flush
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

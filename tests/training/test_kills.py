@@ -62,8 +62,10 @@ def test_a_run_that_is_stopped_before_any_work_ends_as_if_it_had_not_been(
         run = Run.open(tmp_path / str(number) / chosen.identity.name, registry=labelled)
         run.resume()
         assert content(run) == expected, number
+        (left := run.path / "checkpoints" / ".manifest.json.1.tmp").touch()
         with pytest.raises(RunError, match="has already reached the end"):
             run.resume()
+        assert not left.exists()
 
 
 def test_a_second_ctrl_c_at_the_end_leaves_a_run_that_can_be_resumed(
