@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from seqforge_linux_source.locate import INCLUDED
 from seqforge_linux_source.source import Selection
@@ -137,6 +138,10 @@ def run_seqforge(text: str, expected: str, capsys: Any, monkeypatch: pytest.Monk
         assert expected.split("\n")[0] in " ".join(printed.err.split("\n"))
 
 
+BACKEND = "native" if torch.backends.cpu.get_cpu_capability().startswith("AVX") else "eager"
+"""A backend that needs no preparation. The default would time several."""
+
+
 def shortened(arguments: list[str]) -> list[str]:
     """Return the options that make a command short."""
     if arguments[0] not in ("run", "sweep"):
@@ -144,7 +149,7 @@ def shortened(arguments: list[str]) -> list[str]:
     resumed = "--resume" in arguments
     options = SHORT.format(steps=next(STEPS) if resumed else 2)
     if not resumed and "--backend" not in arguments and not any(".backend=" in word for word in arguments):
-        options += " --set training.backend=eager"
+        options += f" --set training.backend={BACKEND}"
     return shlex.split(" ".join([options, *(more for file, more in SMALLER.items() if file in arguments)]))
 
 
