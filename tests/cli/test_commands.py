@@ -134,6 +134,9 @@ def test_plugins_are_listed_and_described(seqforge: Callable) -> None:
     qualified = seqforge("plugins", "show", "code-structure/c-characters").stdout
     assert "number ≥ 0 and < 1, default 0.1" in qualified
     assert "source               corpus, required" in qualified
+    model = seqforge("plugins", "show", "linux-small").stdout
+    assert model.startswith("pretrained/linux-small: model\n")
+    assert "# linux-small" in model
     disabled = seqforge("plugins", "list", SEQFORGE_DISABLE_PLUGINS="cudnn")
     assert "disabled" in disabled.stdout
 

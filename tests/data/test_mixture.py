@@ -1,6 +1,7 @@
 """Mixtures: shares by weight, every token as often as its source allows, and a run with the loss of each source."""
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -62,14 +63,18 @@ def test_a_split_is_divided_by_the_first_part_of_the_names(encoded: Callable[...
         mix(spans, file, {"a": 1.0, "c": 1.0})
 
 
-def experiment(**corpus: Any) -> sf.Experiment:
-    parts = [sf.use("inline", text="ab" * 300), sf.use("inline", text="cd" * 1500)]
+def experiment(
+    first: str = "ab" * 300, second: str = "cd" * 1500, vocabulary: str = "characters", steps: int = 20, **corpus: Any
+) -> sf.Experiment:
+    parts = [sf.use("inline", text=first), sf.use("inline", text=second)]
     return sf.Experiment(
         corpus=sf.use("mixture", corpora=parts, **corpus),
+        vocabulary=vocabulary,
         model={"cells": [sf.use("gru", hidden_size=8)]},
         data={"validation_fraction": 0.2, "piece_length": 100},
-        training={"steps": 20, "batch_size": 4, "sequence_length": 10, "backend": "eager"},
+        training={"steps": steps, "batch_size": 4, "sequence_length": 10, "backend": "eager"},
         evaluation={"interval": 10},
+        optimizer=sf.use("adamw", learning_rate=0.02),
     )
 
 
@@ -83,6 +88,18 @@ def test_a_run_states_the_loss_of_each_source(tmp_path: Path) -> None:
     score = run.evaluate("training")
     assert score.sources.keys() == {"first", "second"}
     assert min(score.sources.values()) < score.bits_per_character < max(score.sources.values())
+
+
+def test_the_bits_of_a_source_are_those_of_its_own_characters(tmp_path: Path) -> None:
+    letters = "".join(random.Random(0).choices("abcdefgh", k=600))
+    options = {"vocabulary": "bytes", "steps": 100, "weights": [1.0, 1.0], "names": ["first", "second"]}
+    chosen = experiment(letters, "éé" * 1500, **options)
+    score = sf.train(chosen, output=tmp_path, progress=False).evaluate("training")
+    # The whole text of the first source, and what is not held out of the second, whose characters have two bytes.
+    characters = {"first": 600, "second": 0.8 * 6600 / 2 - 300}
+    assert score.sources["first"] > score.sources["second"]
+    total = sum(score.sources[name] * count for name, count in characters.items())
+    assert total == pytest.approx(score.bits_per_character * sum(characters.values()), rel=0.02)
 
 
 @pytest.mark.parametrize(
