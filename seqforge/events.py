@@ -76,7 +76,7 @@ class RunStarted:
         experiment: The resolved experiment, as tables and plain values.
         corpus: Description of the corpus.
         parameters: Number of trainable parameters.
-        training_size: Size of the training split, in the unit `units.size`.
+        training_size: Size of the training split, in the unit `units.size`; 0 if it has no end.
         validation_size: Size of the validation split, in the same unit.
         step: Optimizer steps taken before.
         resumed: Whether the run resumes from a checkpoint.

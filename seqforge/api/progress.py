@@ -104,7 +104,8 @@ def _describe_documents(event: DocumentsEncoded) -> str:
 
 def describe_start(event: RunStarted) -> tuple[str, ...]:
     """Return lines about the corpus, the model, the backends and the run directory."""
-    sizes = f"{event.training_size:,} training and {event.validation_size:,} validation {event.units.size}"
+    training = f"{event.training_size:,}" if event.training_size else "endless"
+    sizes = f"{training} training and {event.validation_size:,} validation {event.units.size}"
     return (
         f"Corpus: {event.corpus}",
         f"Model: {event.parameters:,} parameters, {sizes}",

@@ -22,8 +22,10 @@ from seqforge.data.token_file import VOCABULARY, TokenFile, count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report
 from seqforge.experiment.experiment import Experiment
+from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.kinds.corpus import read_fingerprint
+from seqforge.kinds.labelled_corpus import held_out_fault
 from seqforge.storage.cache import load_or_write
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
@@ -120,10 +122,11 @@ class LabelledDataset:
     """An encoded labelled corpus with its vocabulary and splits.
 
     Attributes:
+        corpus: The corpus, whose training split may be a stream.
         splits: Indices of the examples of each split.
     """
 
-    description: str
+    corpus: LabelledCorpus
     file: ExampleFile
     vocabulary: Vocabulary
     splits: dict[SplitName, NDArray[np.int64]]
@@ -156,9 +159,12 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     with _placed_errors(experiment):
         encode = partial(encode_examples, corpus, spec)
         file = _load(ExampleFile, "examples", corpus, vocabulary, _cache_key(experiment), encode, report)
-    data = experiment.data
-    splits = file.split(data.validation_fraction, data.test_fraction)
-    return LabelledDataset(corpus.describe(), file, vocabulary, splits)
+    if corpus.training_stream() is not None:
+        for each in dict.fromkeys(file.splits):
+            if fault := held_out_fault(each):
+                raise wrong_result(corpus.examples, fault)
+    splits = file.split(experiment.data.validation_fraction, experiment.data.test_fraction)
+    return LabelledDataset(corpus, file, vocabulary, splits)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
 from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
-from seqforge.kinds.example_values import decode_target
+from seqforge.kinds.example_values import decode_input, decode_target
 from seqforge.kinds.metric import validate_score
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
@@ -128,9 +128,15 @@ def score_examples(
         total += _require_finite(value) * count
         targets += count
         scored += len(indices)
-        for index, values in zip(indices, predicted, strict=bool(scoring.metrics)):
-            decoded = decode_target(spec, dataset.vocabulary, np.array(values, dtype=dtype))
-            predictions.append(ExamplePrediction(dataset.file.names[index], decoded, decode_targets(dataset, index)))
+        inputs = dataset.file.inputs.read(indices) if scoring.metrics else []
+        for index, steps, values in zip(indices, inputs, predicted, strict=bool(scoring.metrics)):
+            prediction = ExamplePrediction(
+                dataset.file.names[index],
+                decode_input(spec, dataset.vocabulary, steps),
+                decode_target(spec, dataset.vocabulary, np.array(values, dtype=dtype)),
+                decode_targets(dataset, index),
+            )
+            predictions.append(prediction)
     return ExampleScore(total / max(targets, 1), scored, *_score_predictions(dataset, predictions, scoring, world))
 
 

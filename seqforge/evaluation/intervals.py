@@ -72,13 +72,15 @@ def bootstrap_values(
     The function `score` returns the values by name for the indices of drawn parts.
 
     Returns:
-        Intervals by name; empty if there are fewer than `FEWEST_PARTS` parts, or no resamples.
+        Intervals by name, over the resamples that have the value; empty if there are fewer than `FEWEST_PARTS` parts,
+        or no resamples.
     """
     if parts < FEWEST_PARTS or not resamples:
         return {}
     generator = np.random.default_rng(seed)
     drawn = [score(generator.integers(parts, size=parts)) for _ in range(resamples)]
-    return {name: _interval(np.array([values[name] for values in drawn])) for name in drawn[0]}
+    names = dict.fromkeys(name for values in drawn for name in values)
+    return {name: _interval(np.array([values[name] for values in drawn if name in values])) for name in names}
 
 
 def _interval(means: NDArray[np.float64]) -> Interval:

@@ -1,14 +1,16 @@
 """The shape of labelled examples: input, target, and when the target is predicted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
 from seqforge.errors import describe_type
 
-__all__ = ["Classes", "ExampleSpec", "Numbers", "Text", "Value"]
+__all__ = ["Classes", "Draw", "ExampleSpec", "Numbers", "Text", "Value"]
 
 _IN_FILES = ConfigDict(strict=False, extra="forbid")
 """How records read these classes: as tables of their fields, with lists for tuples."""
@@ -46,6 +48,9 @@ class Classes:
 
 Value = str | int | NDArray[Any]
 """A `str` for text, an `int` for the index of a class, or an array for numbers and for sequences of classes."""
+
+Draw = Callable[[np.random.Generator], tuple[Value, Value]]
+"""A function that draws an input with its target, all of whose randomness comes from the generator."""
 
 InputKind = Literal["vector", "sequence"]
 OutputMode = Literal["once", "every step", "sequence"]

@@ -61,6 +61,13 @@ def convert_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
             return _encode_classes(value, names, many=spec.output_mode != "once")
 
 
+def decode_input(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
+    """Convert an input of an example file, tokens `[steps]` or numbers `[steps, size]`, to the value of the example."""
+    if isinstance(spec.input, Text):
+        return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
+    return values if spec.input_kind == "sequence" else values[0]
+
+
 def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
     """Convert the output of a model, or a target of an example file, to the value that it represents.
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from seqforge.errors import DataError
-from seqforge.kinds.example_spec import ExampleSpec, Text, Value
+from seqforge.errors import DataError, describe_type
+from seqforge.kinds.example_spec import Draw, ExampleSpec, Text, Value
 from seqforge.kinds.example_values import convert_input, convert_target
 
 __all__ = ["Example", "LabelledCorpus"]
@@ -63,6 +63,15 @@ class LabelledCorpus(ABC):
             DataError: If the source is missing, unreadable or empty.
         """
 
+    def training_stream(self) -> Draw | None:
+        """Return a function that draws training examples without end; None if the training split is finite.
+
+        The engine seeds the generator by the seed of the experiment and the place in the stream: a resumed run
+        continues exactly. The corpus then sets the split of every example that `examples` yields, to `validation` or
+        `test`. The vocabulary learns from these, so drawn text must consist of symbols that occur in them.
+        """
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of the source and the options. Equal digests mean that `examples` yields the same.
@@ -96,3 +105,18 @@ def example_fault(spec: ExampleSpec, example: Example) -> str | None:
     if example.split not in (None, *get_args(SplitName)):
         return f"{example.name!r} is in an unknown split, {example.split!r}"
     return None
+
+
+def drawn_fault(drawn: Any) -> str | None:
+    """Return what is wrong with the type of a result of `Draw`, or None."""
+    values = cast("tuple[Any, ...]", drawn)
+    if isinstance(drawn, tuple) and len(values) == 2:
+        return None
+    return f"drew {describe_type(values)}, not a tuple of an input and its target"
+
+
+def held_out_fault(split: SplitName | None) -> str | None:
+    """Return what is wrong with the split of an example of a corpus that has a training stream, or None."""
+    if split in ("validation", "test"):
+        return None
+    return f"yielded an example with the split {split!r}; with a training stream, it is 'validation' or 'test'"

@@ -19,11 +19,13 @@ class ExamplePrediction:
 
     Attributes:
         name: Name of the example.
+        input: Input that the model read.
         predicted: Predicted value.
         targets: Targets of the same kind: one, or several that are equally correct.
     """
 
     name: str
+    input: Value
     predicted: Value
     targets: tuple[Value, ...]
 
@@ -74,8 +76,15 @@ def example_predictions(spec: ExampleSpec, *, right: bool) -> list[ExamplePredic
             _value(spec, number + which, 2 if spec.output_mode == "every step" else 1 + which) for which in (0, 1)
         )
         predicted = targets[0] if right else _value(spec, number + 2, 2)
-        made.append(ExamplePrediction(f"example-{number}", predicted, targets))
+        made.append(ExamplePrediction(f"example-{number}", _input(spec, number), predicted, targets))
     return made
+
+
+def _input(spec: ExampleSpec, seed: int) -> Value:
+    if isinstance(spec.input, Text):
+        return "abc"[seed % 3] * 2
+    numbers = np.full((2, spec.input.size), seed, dtype=np.float32)
+    return numbers if spec.input_kind == "sequence" else numbers[0]
 
 
 def _value(spec: ExampleSpec, seed: int, steps: int) -> Value:

@@ -156,7 +156,7 @@ def _describe_splits(start: Mapping[str, Any]) -> str:
     if training is None or validation is None:
         return ""
     unit = next(iter(texts_of(start, "units")), "tokens")
-    return f"{training:,.0f} training and {validation:,.0f} validation {unit}"
+    return f"{f'{training:,.0f}' if training else 'endless'} training and {validation:,.0f} validation {unit}"
 
 
 def texts_of(record: Mapping[str, Any], key: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.dataset import LabelledDataset, prepare_examples
+from seqforge.data.drawn_batches import DrawnBatches
 from seqforge.data.example_file import EXAMPLE_SPEC
 from seqforge.data.padded_batches import BucketedBatches, PaddedBatch, read_batch
 from seqforge.data.splits import SplitName, check_split
 from seqforge.distribution.world import World
+from seqforge.errors import DataError
 from seqforge.evaluation.examples import (
     ExampleScore,
     ExampleScoring,
@@ -53,22 +56,22 @@ def prepare_training(
     has_validation = len(splits["validation"]) > 0
     require_validation(experiment, has_validation)
     has_end = experiment.topology.output_mode == "sequence"
-    batches = BucketedBatches(
-        file,
-        splits["training"],
-        training.batch_size,
-        training.batch_tokens,
-        experiment.identity.seed,
-        experiment.data.shuffle,
-        file.spec.output_size(dataset.vocabulary.size) if has_end else None,
-    )
+    end = file.spec.output_size(dataset.vocabulary.size) if has_end else None
+    limits = (training.batch_size, training.batch_tokens, experiment.identity.seed)
+    if dataset.corpus.training_stream() is None:
+        batches = BucketedBatches(file, splits["training"], *limits, experiment.data.shuffle, end)
+        steps_per_epoch = batches.batches_per_epoch / training.accumulation
+    else:
+        _refuse_epochs(experiment)
+        batches = DrawnBatches(dataset.corpus, file.spec, dataset.vocabulary, *limits, end)
+        steps_per_epoch = math.inf
     steps, rows = batches.part(0, world)[0].inputs.shape[:2]
     return LabelledExamplesTraining(
         experiment=experiment,
         units=UNITS,
         device=device,
         world=world,
-        description=dataset.description,
+        description=dataset.corpus.describe(),
         digest=file.digest,
         vocabulary=dataset.vocabulary,
         files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
@@ -76,12 +79,21 @@ def prepare_training(
         validation_size=len(splits["validation"]),
         has_validation=has_validation,
         has_samples=has_validation,
-        steps_per_epoch=batches.batches_per_epoch / training.accumulation,
+        steps_per_epoch=steps_per_epoch,
         batch_shape=BatchShape(min(steps, training.recompute_every or steps), rows),
         dataset=dataset,
         scoring=_scoring(experiment, device, experiment.evaluation.tokens),
         batches=batches,
     )
+
+
+def _refuse_epochs(experiment: Experiment) -> None:
+    """Raise a DataError if the run would end after passes over a training split that has no end."""
+    if experiment.training.epochs is not None:
+        problem = f"{experiment.corpus.registration.name} draws training examples without end"
+        raise DataError(
+            f"training.epochs has no effect, since {problem}", hint="Set training.steps or training.minutes instead."
+        )
 
 
 def evaluate(run: LoadedRun, split: SplitName) -> ExampleScore:
@@ -152,7 +164,7 @@ class LabelledExamplesTraining(TrainingTask):
 
     dataset: LabelledDataset
     scoring: ExampleScoring
-    batches: BucketedBatches
+    batches: BucketedBatches | DrawnBatches
 
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""

@@ -73,11 +73,11 @@ class TrainingTask(ABC):
         world: The processes that train together.
         digest: Digest of the encoded corpus. A run can be resumed only on a corpus with the same digest.
         files: Files of the encoded corpus that are copied to the run directory.
-        training_size: Number of tokens, or of examples, in the training split.
+        training_size: Number of tokens, or of examples, in the training split; 0 if it has no end.
         validation_size: Number of tokens, or of examples, in the validation split.
         has_validation: Whether the validation split can be scored.
         has_samples: Whether there is something to sample.
-        steps_per_epoch: Number of optimizer steps in one pass over the training split.
+        steps_per_epoch: Number of optimizer steps in one pass over the training split; infinity if it has no end.
         batch_shape: Shape of a batch of one process.
         characters_per_target: Mean number of characters of a target; None if the loss is not a likelihood of text.
     """

@@ -14,7 +14,7 @@ from seqforge.events import DocumentsEncoded, WorkProgressed
 from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 from seqforge.kinds.corpus import PART_SIZE, read_fingerprint, read_items
-from seqforge.kinds.labelled_corpus import example_fault
+from seqforge.kinds.labelled_corpus import drawn_fault, example_fault, held_out_fault
 from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 _MANY = 24
@@ -77,6 +77,30 @@ class CorpusSuite(Suite, kind="corpus"):
         if len(names) >= _MANY and _are_in_order_of_hash(list(names)):
             problem = "the documents are in the order of `hash`, which differs in every process"
             fail(make, problem, expected="an order such as `sorted`")
+
+    def test_the_training_stream_is_a_function_of_its_generator(self, make: Factory[AnyCorpus]) -> None:
+        """Drawn examples fit the example spec, depend on the generator only, and the other splits are finite."""
+        corpus, other_corpus = make(), make()
+        if not isinstance(corpus, LabelledCorpus) or not isinstance(other_corpus, LabelledCorpus):
+            return
+        draw, again = corpus.training_stream(), other_corpus.training_stream()
+        if draw is None or again is None:
+            return
+        spec = example_spec(make, corpus)
+        first, second, other = (np.random.default_rng(seed) for seed in (0, 0, 1))
+        differ = False
+        for index in range(_MANY):
+            drawn, same, different = draw(first), again(second), draw(other)
+            require_no_fault(make, drawn_fault(drawn))
+            example, *others = (Example(f"drawn-{index}", *pair) for pair in (drawn, same, different))
+            require_no_fault(make, example_fault(spec, example))
+            if _comparable(example) != _comparable(others[0]):
+                fail(make, f"drawn example {index} differs for the same seed of the generator", expected="the same")
+            differ = differ or _comparable(example) != _comparable(others[1])
+        if not differ:
+            fail(make, "the training stream is the same for two seeds of the generator", expected="other examples")
+        for item in items_of(corpus, self.limit):
+            require_no_fault(make, held_out_fault(item.split))
 
     def test_documents_are_the_same_in_every_pass(self, make: Factory[AnyCorpus]) -> None:
         """A second pass, and another corpus with the same options, yield the same in the same order."""

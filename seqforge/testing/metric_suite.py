@@ -4,6 +4,7 @@ import math
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -209,9 +210,7 @@ class PredictionMetricSuite(Suite, kind="metric"):
         metric = make()
         for kind, spec in _fitting(make, metric).items():
             predictions = [*example_predictions(spec, right=True), *example_predictions(spec, right=False)]
-            swapped = [
-                ExamplePrediction(each.name, each.predicted, each.targets[::-1]) for each in reversed(predictions)
-            ]
+            swapped = [replace(each, targets=each.targets[::-1]) for each in reversed(predictions)]
             first = validated(make, metric.score(spec, predictions), kind).values
             again = validated(make, metric.score(spec, swapped), kind).values
             for name, value in first.items():
@@ -247,4 +246,4 @@ def _fitting(make: Factory[PredictionMetric], metric: PredictionMetric) -> dict[
 
 def _empty(prediction: ExamplePrediction) -> ExamplePrediction:
     predicted = "" if isinstance(prediction.predicted, str) else np.zeros(0, dtype=np.int64)
-    return ExamplePrediction(prediction.name, predicted, prediction.targets)
+    return replace(prediction, predicted=predicted)

@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[2] / "docs/reference"
 TEXT = "".join(page.read_text("utf-8") for page in DOCS.glob("*.md"))
 DESCRIBED = set(re.findall(r"^(?:::: |<!-- )(\S+)(?: -->)?$", TEXT, re.MULTILINE))
 WHOLE_MODULES = {
-    "seqforge.kinds.example_spec": {"Classes", "ExampleSpec", "Numbers", "Text", "Value"},
+    "seqforge.kinds.example_spec": {"Classes", "Draw", "ExampleSpec", "Numbers", "Text", "Value"},
     "seqforge.kinds.generation_kernel": {
         "GenerationKernel",
         "GenerationModel",

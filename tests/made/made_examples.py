@@ -8,6 +8,7 @@ import numpy as np
 
 from seqforge.kinds import (
     Classes,
+    Draw,
     Example,
     ExamplePrediction,
     ExampleSpec,
@@ -17,6 +18,7 @@ from seqforge.kinds import (
     Quantity,
     Score,
     Text,
+    Value,
 )
 
 Part = Literal["text", "numbers", "classes"]
@@ -37,8 +39,10 @@ class Made(LabelledCorpus):
         longest: int = 9,
         alternatives: int = 0,
         seed: int = 0,
+        endless: bool = False,
     ) -> None:
-        self._options = (inputs, input_kind, targets, output_mode, count, longest, alternatives, seed)
+        self._options = (inputs, input_kind, targets, output_mode, count, longest, alternatives, seed, endless)
+        self._endless = endless
         self._count, self._longest, self._alternatives, self._seed = count, longest, alternatives, seed
         self._spec = self.example_spec(
             {"inputs": inputs, "input_kind": input_kind, "targets": targets, "output_mode": output_mode}
@@ -54,10 +58,21 @@ class Made(LabelledCorpus):
     def examples(self) -> Iterator[Example]:
         generator = np.random.default_rng(self._seed)
         for number in range(self._count):
-            length = int(generator.integers(1, self._longest + 1)) if self._spec.input_kind == "sequence" else 1
-            letters = [LETTERS[index] for index in generator.integers(0, len(LETTERS), length)]
+            letters = self._draw_letters(generator)
             others = tuple(self._target(letters * (turn + 2)) for turn in range(self._alternatives))
-            yield Example(f"example-{number}", self._input(letters), self._target(letters), others)
+            split = ("validation", "test")[number % 2] if self._endless else None
+            yield Example(f"example-{number}", self._input(letters), self._target(letters), others, split)
+
+    def training_stream(self) -> Draw | None:
+        return self._draw if self._endless else None
+
+    def _draw(self, generator: np.random.Generator) -> tuple[Value, Value]:
+        letters = self._draw_letters(generator)
+        return self._input(letters), self._target(letters)
+
+    def _draw_letters(self, generator: np.random.Generator) -> list[str]:
+        length = int(generator.integers(1, self._longest + 1)) if self._spec.input_kind == "sequence" else 1
+        return [LETTERS[index] for index in generator.integers(0, len(LETTERS), length)]
 
     def _input(self, letters: list[str]) -> str | np.ndarray:
         if isinstance(self._spec.input, Text):

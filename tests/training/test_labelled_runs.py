@@ -32,6 +32,8 @@ CASES: dict[str, dict[str, Any]] = {
         "model": {"topology": "many-to-many", "attention": {"use": "additive"}},
     },
     "synced": {"corpus": {"use": "made", "output_mode": "every step"}, "model": {"topology": "synced"}},
+    "drawn": {"corpus": {"use": "made", "endless": True}},
+    "drawn sequences": {"corpus": {"use": "made", "output_mode": "sequence", "targets": "text", "endless": True}},
     "aligned": {
         "corpus": {"use": "made", "output_mode": "sequence"},
         "model": {"topology": "synced"},

@@ -19,7 +19,7 @@ steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, ma
 def test_accuracy_counts_each_step(examples: list[list[tuple[int, int]]]):
     predictions = [
         ExamplePrediction(
-            "", np.array([predicted for predicted, _ in pairs]), (np.array([target for _, target in pairs]),)
+            "", "", np.array([predicted for predicted, _ in pairs]), (np.array([target for _, target in pairs]),)
         )
         for pairs in examples
     ]
@@ -33,15 +33,19 @@ def test_accuracy_counts_each_step(examples: list[list[tuple[int, int]]]):
 
 
 def test_accuracy_of_one_label_per_example_uses_the_nearest_target():
-    predictions = [ExamplePrediction("a", 2, (0, 2)), ExamplePrediction("b", 1, (0,)), ExamplePrediction("c", 0, (0,))]
+    predictions = [
+        ExamplePrediction("a", "", 2, (0, 2)),
+        ExamplePrediction("b", "", 1, (0,)),
+        ExamplePrediction("c", "", 0, (0,)),
+    ]
     values = Accuracy(per_class=True).score(LABEL, predictions).values
     assert values == pytest.approx({"overall": 2 / 3, "of_code": 1 / 2, "of_comment": 0.0, "of_string": 1.0})
 
 
 def test_the_confusion_matrix_has_a_row_per_target():
     predictions = [
-        ExamplePrediction("a", np.array([0, 0, 1, 2]), (np.array([0, 1, 1, 2]),)),
-        ExamplePrediction("b", np.array([0]), (np.array([1]),)),
+        ExamplePrediction("a", "", np.array([0, 0, 1, 2]), (np.array([0, 1, 1, 2]),)),
+        ExamplePrediction("b", "", np.array([0]), (np.array([1]),)),
     ]
     score = Confusion().score(TAGS, predictions)
     assert score.values == {}
@@ -60,4 +64,4 @@ def test_only_class_labels_can_be_scored():
     for metric in (Accuracy(), Confusion()):
         assert [metric.fits(spec) for spec in (TAGS, LABEL, sequence, number)] == [True, True, False, False]
         with pytest.raises(ValueError, match="targets that are classes"):
-            metric.score(number, [ExamplePrediction("", np.zeros(1), (np.zeros(1),))])
+            metric.score(number, [ExamplePrediction("", "", np.zeros(1), (np.zeros(1),))])

@@ -34,7 +34,7 @@ predictions = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3))
 
 @given(predictions)
 def test_values_equal_those_of_the_definition(pairs: list[tuple[str, list[str]]]):
-    texts = [ExamplePrediction("", predicted, tuple(targets)) for predicted, targets in pairs]
+    texts = [ExamplePrediction("", "", predicted, tuple(targets)) for predicted, targets in pairs]
     nearest = [
         min((levenshtein(predicted, target), -len(target)) for target in targets) for predicted, targets in pairs
     ]
@@ -48,7 +48,10 @@ def test_values_equal_those_of_the_definition(pairs: list[tuple[str, list[str]]]
     # The code points of the same texts, as a sequence of classes.
     phonemes = [
         ExamplePrediction(
-            "", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, text)]) for text in targets)
+            "",
+            "",
+            np.array([*map(ord, predicted)], dtype=np.int64),
+            tuple(np.array([*map(ord, text)]) for text in targets),
         )
         for predicted, targets in pairs
     ]
@@ -60,17 +63,17 @@ def test_values_equal_those_of_the_definition(pairs: list[tuple[str, list[str]]]
 
 def test_values_computed_by_hand():
     predictions = [
-        ExamplePrediction("tomato", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
-        ExamplePrediction("bat", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
+        ExamplePrediction("tomato", "", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
+        ExamplePrediction("bat", "", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
     ]
     # The nearest target of "bat" has one phoneme and differs by one edit.
     assert Pronunciation().score(PHONEMES, predictions).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
 
 
 def test_exact_match_of_labels():
-    assert ExactMatch().score(LABEL, [ExamplePrediction("a", 1, (1,)), ExamplePrediction("b", 1, (0,))]).values == {
-        "share": 0.5
-    }
+    assert ExactMatch().score(
+        LABEL, [ExamplePrediction("a", "", 1, (1,)), ExamplePrediction("b", "", 1, (0,))]
+    ).values == {"share": 0.5}
 
 
 def test_metrics_fit_shapes_that_they_can_score():

@@ -1,6 +1,8 @@
 """Corpora that are wrong."""
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -193,3 +195,55 @@ class LabelForEveryStep(Parity):
 
     def examples(self):
         yield Example("number-12", "12", np.array([1]))
+
+
+class DrawnParity(Parity):
+    """A correct corpus whose training examples are drawn."""
+
+    def examples(self):
+        for example in super().examples():
+            yield replace(example, split="validation")
+
+    def training_stream(self):
+        def draw(generator):
+            number = int(generator.integers(self.numbers))
+            return str(number), number % 2
+
+        return draw
+
+
+STREAM = "test_the_training_stream_is_a_function_of_its_generator"
+
+
+@bug(CorpusSuite, STREAM, "drawn example 0 differs for the same seed of the generator")
+class DrawsElsewhere(DrawnParity):
+    """A second source of randomness."""
+
+    drawn = itertools.count()
+
+    def training_stream(self):
+        return lambda generator: ("1" * (1 + next(self.drawn)), 1)
+
+
+@bug(CorpusSuite, STREAM, "the training stream is the same for two seeds of the generator")
+class DrawsNothing(DrawnParity):
+    """The generator is not used."""
+
+    def training_stream(self):
+        return lambda generator: ("1", 1)
+
+
+@bug(CorpusSuite, STREAM, "drew an Example, not a tuple")
+class DrawsExamples(DrawnParity):
+    """A drawn example is no pair."""
+
+    def training_stream(self):
+        return lambda generator: Example("drawn", "1", 1)
+
+
+@bug(CorpusSuite, STREAM, "yielded an example with the split None; with a training stream")
+class TrainingExamples(DrawnParity):
+    """The finite examples have no split."""
+
+    def examples(self):
+        return Parity.examples(self)
