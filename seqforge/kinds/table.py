@@ -188,6 +188,7 @@ FIRST_PARTY = frozenset(
         "core",
         "cudnn",
         "essentials",
+        "formal",
         "linux-source",
         "matrix-cells",
         "native",

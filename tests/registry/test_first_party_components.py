@@ -31,6 +31,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     },
     "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
     "code-syntax/code-syntax": {"language": "python"},
+    "formal/formal-task": {"task": "parity"},
 }
 """Values of required options."""
 SUPPLIED = {"input_size": 3, "query_size": 4, "memory_size": 5}

@@ -1,0 +1,40 @@
+"""What tasks share: a task draws an input and its target for a length, the number of steps of the input."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.kinds import Value
+
+Generate = Callable[[np.random.Generator, int], tuple[Value, Value]]
+"""A function that draws an input of at most so many steps, with its target."""
+
+NO_ANSWER = "–"
+"""Class of the steps at which nothing is asked, with the index 0. Metrics do not count them."""
+
+QUERY = "?"
+"""Symbol of the input at which an answer is expected."""
+
+
+def write(indices: NDArray[np.int64] | Sequence[int], symbols: str) -> str:
+    """Return the symbols with the given indices as a text."""
+    return "".join(symbols[index] for index in indices)
+
+
+def with_queries(content: str, answers: NDArray[np.int64]) -> tuple[str, NDArray[np.int64]]:
+    """Return a text followed by a query for each answer, and the target."""
+    target = np.zeros(len(content) + len(answers), dtype=np.int64)
+    target[len(content) :] = answers + 1
+    return content + QUERY * len(answers), target
+
+
+def check_ascending(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """Return lengths that ascend.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if tuple(sorted(set(lengths))) != lengths:
+        raise ValueError(f"should ascend, not {list(lengths)}")
+    return lengths
