@@ -53,6 +53,9 @@ EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
 SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 """Override of every `seqforge run`. A resumed run takes two steps more."""
 
+SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set training.backend=eager"
+"""Override of every `seqforge formal`."""
+
 LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"
 
 SMALLER = {
@@ -75,6 +78,7 @@ FILES_OF = {
     "README.md": "docs/how-to/plugins.md",
     "docs/how-to/components/cell.md": "docs/how-to/plugins.md",
     "docs/how-to/components/index.md": "docs/how-to/components/metric.md",
+    "docs/how-to/formal.md": "docs/how-to/plugins.md",
 }
 """Pages that use files of another page."""
 
@@ -105,6 +109,8 @@ ONLY_PARSED = {
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
     "postgresql+psycopg://": "needs a database server",
     "--format onnx": "needs libraries that are not in the development environment; plugins/onnx/tests runs it",
+    "formal --quick --seeds 1": "a study of many runs; docs/how-to/formal.md has short ones",
+    "formal --seeds 1": "the same",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
     "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
 }

@@ -35,6 +35,7 @@ from commands import (
     PREPARATION,
     ROOT,
     SHORT,
+    SHORT_STUDY,
     SMALLER,
     Command,
     commands,
@@ -144,6 +145,8 @@ BACKEND = "native" if torch.backends.cpu.get_cpu_capability().startswith("AVX") 
 
 def shortened(arguments: list[str]) -> list[str]:
     """Return the options that make a command short."""
+    if arguments[0] == "formal":
+        return shlex.split(SHORT_STUDY)
     if arguments[0] not in ("run", "sweep"):
         return []
     resumed = "--resume" in arguments
