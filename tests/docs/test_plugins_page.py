@@ -37,7 +37,7 @@ SHOWN_IN = {
     "exporter": "how-to/export",
 }
 """Pages that show the example of a kind, if the page has not the name of the kind."""
-FURTHER = {"labelled-examples": "reviews.py", "metric": "novel_words.py",
+FURTHER = {"labelled-examples": "reviews.py even_sums.py", "metric": "novel_words.py",
            "cell": "mgu.py qrnn.py value_residual.py steady_rnn.py lru.py",
            "sampler": "no_repetition.py no_questions.py"}  # fmt: skip
 """Files of these pages besides the example of a new plugin."""

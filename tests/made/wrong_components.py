@@ -1,7 +1,7 @@
 """Components that can be imported and built, and that are wrong when they are tried: one or more of each kind."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from seqforge.kinds import (
     Optimizer,
     PredictionMetric,
     Progress,
+    Quantity,
     Sampler,
     Schedule,
     Score,
@@ -155,6 +156,8 @@ class Forbidding(Sampler):
 
 
 class Outside(Metric):
+    quantities: ClassVar = {"one": Quantity("one", "number", "neither", "the value is {}")}
+
     def score(self, texts: Sequence[str]) -> Score:
         return Score({"one": 1.0}, (Finding(1, 0, 3, "after the end"),))
 

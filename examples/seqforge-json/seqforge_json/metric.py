@@ -1,9 +1,10 @@
 """A metric of generated JSON Lines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from seqforge.kinds import Finding, Metric, Score
+from seqforge.kinds import Finding, Metric, Quantity, Score
 
 
 class ValidJson(Metric):
@@ -11,6 +12,10 @@ class ValidJson(Metric):
 
     The first and the last line of a sample do not count, because they may be cut off.
     """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "valid": Quantity("lines that are valid JSON", "share", "more", "{} of the lines are valid JSON"),
+    }
 
     def score(self, texts: Sequence[str]) -> Score:
         """Return the share, and a finding at the first error of each line that is not JSON."""
