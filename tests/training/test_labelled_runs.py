@@ -69,7 +69,7 @@ def test_training_lowers_the_loss_and_raises_the_score(
     assert score.loss == pytest.approx(min(record["loss"] for record in evaluations), rel=1e-4)
     assert score.reports["exact"].endswith(f"of {score.examples}")
     (sentence,) = score.summary
-    assert sentence == f"{Quantity('', 'share', 'more').format(score.metrics['exact.share'])} of them are right"
+    assert sentence == f"{Quantity('', 'share', 'more', '').format(score.metrics['exact.share'])} of them are right"
     assert next(iter(score.lines())) == f"  {sentence}"
     assert all(record["summary"][0].endswith(" of them are right") for record in evaluations)
     predictions = (run.directory.samples / "step-00000300.txt").read_text().splitlines()

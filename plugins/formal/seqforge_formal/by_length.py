@@ -29,6 +29,13 @@ class ByLength(PredictionMetric):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "overall": Quantity("answers that are right", "share", "more", "{} of the answers are right"),
+        "to_*": Quantity(
+            "answers in the range up to *",
+            "share",
+            "more",
+            "{} of the answers in the range up to * are right",
+            is_detail=True,
+        ),
     }
 
     limits: Annotated[
