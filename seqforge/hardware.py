@@ -103,7 +103,7 @@ def diagnose_machine() -> list[Diagnosis]:
 
 
 def _threads() -> Diagnosis:
-    threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
+    threads, cores, busy = torch.get_num_threads(), own_cores(), os.getloadavg()[0]
     finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}, load average {busy:.1f}"
     if threads > cores:
         return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
@@ -114,7 +114,7 @@ def _threads() -> Diagnosis:
     return Diagnosis("threads", finding)
 
 
-def _own_cores() -> int:
+def own_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -11,7 +11,7 @@ from seqforge.distribution.world import World
 from seqforge.errors import DataError
 from seqforge.faults import wrong_result
 from seqforge.kinds import Draw, ExampleSpec, LabelledCorpus, Text, Vocabulary
-from seqforge.kinds.example_values import convert_input, convert_target
+from seqforge.kinds.example_values import convert_target, encode_input
 from seqforge.kinds.labelled_corpus import drawn_fault
 
 WINDOW = 16
@@ -82,9 +82,7 @@ class DrawnBatches:
         if fault := drawn_fault(drawn):
             raise wrong_result(self._corpus.training_stream, fault)
         try:
-            values, target = convert_input(spec, drawn[0]), convert_target(spec, drawn[1])
-            if isinstance(spec.input, Text):
-                values = self._vocabulary.encode(values.tobytes())
+            values, target = encode_input(spec, self._vocabulary, drawn[0]), convert_target(spec, drawn[1])
             if isinstance(spec.target, Text):
                 target = self._vocabulary.encode(target.tobytes())
         except DataError as error:

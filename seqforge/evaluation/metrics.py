@@ -218,11 +218,11 @@ def find_intervals(scores: Sequence[Score], quantities: Mapping[str, Quantity]) 
     A share has the interval of Wilson, and any other mean a bootstrap interval.
     """
     intervals: dict[str, Interval] = {}
+    meanings = name_quantities(quantities, scores[0].weights)
     for key in scores[0].weights:
         sizes = [score.weights.get(key, 1.0) for score in scores]
         totals = [score.values[key] * size for score, size in zip(scores, sizes, strict=True)]
-        quantity = name_quantities(quantities, [key]).get(key)
-        scale = _SCALES.get(quantity.unit) if quantity else None
+        scale = _SCALES.get(meanings[key].unit) if key in meanings else None
         if scale is None:
             interval = bootstrap_mean(totals, sizes)
         elif interval := share_interval([total / scale for total in totals], sizes):

@@ -193,11 +193,12 @@ def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
 
 def collect_logged(run: LoadedRun, samples: SampleReader) -> dict[str, Any]:
     """Return the part of a run's data that needs no model, and can be read while the run trains."""
+    meanings = samples.describe_values()
     return {
         "name": run.name,
         "curves": collect_curves(run.records),
-        "meanings": samples.describe_values(),
-        "samples": samples.collect(),
+        "meanings": meanings,
+        "samples": samples.collect(meanings),
     }
 
 

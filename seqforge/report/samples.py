@@ -40,6 +40,7 @@ class SampleReader:
         self._run = run
         self._most_characters = most_characters
         self._metrics = _build_metrics(run)
+        self._described = {**self._metrics} or build_metrics(run.experiment)
         dataset = run.available_dataset
         self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
@@ -47,11 +48,10 @@ class SampleReader:
     def describe_values(self) -> dict[str, str]:
         """Return what the values of the metrics in the log are, by `metric.value`."""
         logged = {name: None for record in self._run.records for name in record if "." in name}
-        meanings = find_meanings(self._metrics or build_metrics(self._run.experiment), logged)
-        return {name: quantity.describe() for name, quantity in meanings.items()}
+        return {name: quantity.describe() for name, quantity in find_meanings(self._described, logged).items()}
 
-    def collect(self) -> dict[str, Any] | None:
-        """Return the samples, or None if there are none.
+    def collect(self, meanings: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the samples, or None if there are none. The meanings of the values are those of `describe_values`.
 
         Returns:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
@@ -64,7 +64,6 @@ class SampleReader:
         sampled = _spread(sorted(step for step in scores if scores[step].get(CHECKSUMS)), MOST_MOMENTS)
         files = {step: find_samples(self._run.directory.samples, scores[step]) for step in sampled}
         steps = [step for step in sampled if files[step]]
-        titles = self.describe_values()
         if not steps:
             return None
         longest = max(len(_read(path)) for path in files[steps[-1]])
@@ -78,7 +77,7 @@ class SampleReader:
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
             summary = [printable(line) for line in texts_of({**evaluations.get(step, {}), **scores[step]}, "summary")]
-            values = _tabulate_scores(scores[step], titles)
+            values = _tabulate_scores(scores[step], meanings)
             moments.append({**moment, "omitted": omitted, "summary": summary, "scores": values})
         return {"moments": moments}
 
@@ -92,10 +91,10 @@ class SampleReader:
         return {"step": step, "texts": samples}
 
 
-def _tabulate_scores(record: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[Any]]:
+def _tabulate_scores(record: Mapping[str, Any], meanings: Mapping[str, str]) -> list[list[Any]]:
     intervals = ((name, interval_of(record, name), interval_of(record, name + BASELINE)) for name in record)
     return [
-        [name, record[name], record.get(name + BASELINE), interval, spread, titles.get(name, "")]
+        [name, record[name], record.get(name + BASELINE), interval, spread, meanings.get(name, "")]
         for name, interval, spread in intervals
         if "." in name and not name.endswith(BASELINE) and isinstance(record[name], int | float)
     ]

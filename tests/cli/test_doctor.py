@@ -49,7 +49,7 @@ def test_too_many_threads_or_a_busy_machine_give_advice(
     threads: int, cores: int, busy: float, finding: str, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(hardware, "_own_cores", lambda: cores)
+    monkeypatch.setattr(hardware, "own_cores", lambda: cores)
     monkeypatch.setattr(hardware.os, "getloadavg", lambda: (busy, 0.0, 0.0))
     found = {diagnosis.subject: diagnosis for diagnosis in hardware.diagnose_machine()}["threads"]
     assert found.finding == finding

@@ -83,7 +83,7 @@ def add_samples(run: RunDirectory, step: int, text: str) -> None:
 def test_a_changed_sample_is_not_shown(subject: LoadedRun, capsys: pytest.CaptureFixture[str]) -> None:
     path = subject.directory.samples / "step-00000012-1.txt"
     path.write_text(path.read_text() + "more")
-    samples = SampleReader(subject, 10_000).collect()
+    samples = SampleReader(subject, 10_000).collect({})
     assert samples is None or samples["moments"][-1]["step"] != 12 or len(samples["moments"][-1]["texts"]) == 1
     assert f"{path}: left out, since it is missing or not the text that the run has written" in capsys.readouterr().err
 
@@ -91,7 +91,7 @@ def test_a_changed_sample_is_not_shown(subject: LoadedRun, capsys: pytest.Captur
 def test_faults_have_the_places_of_the_metrics(subject: LoadedRun) -> None:
     add_samples(subject.directory, 13, "int f(void)\n{\n\treturn 0;\n}\n)\n")
     subject.refresh()
-    samples = SampleReader(subject, 10_000).collect()
+    samples = SampleReader(subject, 10_000).collect({})
     assert samples is not None
     text = samples["moments"][-1]["texts"][0]
     (start, stop, severity, metric, message) = text["faults"][0]
@@ -177,7 +177,7 @@ def test_predictions_have_the_sentences_and_the_meanings_of_their_metrics(
     run = train(chosen, tmp_path)
     reader = SampleReader(run.load(), 10_000)
     assert reader.describe_values() == {"exact.share": "predictions that are right (share; more is better)"}
-    samples = reader.collect()
+    samples = reader.collect(reader.describe_values())
     assert samples is not None
     (sentence,) = samples["moments"][0]["summary"]
     assert sentence.endswith(" of them are right")

@@ -1,4 +1,4 @@
-"""What tasks share: a task draws an input and its target for a length, the number of steps of the input."""
+"""The parts that all tasks use. A task draws an input of a given number of steps, with its target."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ Generate = Callable[[np.random.Generator, int], tuple[Value, Value]]
 """A function that draws an input of at most so many steps, with its target."""
 
 NO_ANSWER = "–"
-"""Class of the steps at which nothing is asked, with the index 0. Metrics do not count them."""
+"""The class of steps that need no answer. Its index is 0, and metrics leave these steps out."""
 
 QUERY = "?"
 """Symbol of the input at which an answer is expected."""

@@ -1,6 +1,5 @@
 """`seqforge formal`. Every command of seqforge imports this module, so it imports torch inside functions."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +54,7 @@ def formal(
 
       seqforge formal --quick --plugin my_cell.py --cell my-cell
     """
+    from seqforge.hardware import own_cores
     from seqforge_formal.study import CELLS, check, plan
     from seqforge_formal.tasks import TASKS
 
@@ -67,7 +67,7 @@ def formal(
     steps = QUICK_STEPS if quick else STEPS
     trials = plan(tasks, cells, seeds or (1 if quick else 5), steps, assignments, folder)
     check(trials, registry)
-    _run(trials, workers or os.cpu_count() or 1, registry)
+    _run(trials, workers or own_cores(), registry)
     _print(trials, cells, folder)
 
 
