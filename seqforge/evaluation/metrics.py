@@ -1,7 +1,7 @@
 """Metrics: built from an experiment, and applied to texts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -48,16 +48,13 @@ _NEW_ERRORS = Quantity(
 )
 
 
-def find_meanings(metrics: Mapping[str, Metric | PredictionMetric], values: Iterable[str]) -> dict[str, Quantity]:
+def find_meanings(metrics: Mapping[str, Metric | PredictionMetric], values: Collection[str]) -> dict[str, Quantity]:
     """Return what values of metrics mean, by `metric.value`, in the order of the metrics and of their quantities."""
-    return {
-        key: quantity
-        for name, metric in metrics.items()
-        for key, quantity in name_quantities(
-            {f"{name}.{key}": quantity for key, quantity in {**metric.quantities, "new_errors": _NEW_ERRORS}.items()},
-            values,
-        ).items()
-    }
+    meanings: dict[str, Quantity] = {}
+    for name, metric in metrics.items():
+        quantities = {**metric.quantities, "new_errors": _NEW_ERRORS}
+        meanings |= name_quantities({f"{name}.{key}": quantity for key, quantity in quantities.items()}, values)
+    return meanings
 
 
 class TextScores(NamedTuple):

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -164,7 +164,7 @@ def fitted_state(metric: FittedMetric) -> bytes:
     return state
 
 
-def name_quantities(quantities: Mapping[str, Quantity], names: Iterable[str]) -> dict[str, Quantity]:
+def name_quantities(quantities: Mapping[str, Quantity], names: Collection[str]) -> dict[str, Quantity]:
     """Return what the values with some names mean, in the order of the quantities. Values without one are left out."""
     found: dict[str, Quantity] = {}
     for pattern, quantity in quantities.items():

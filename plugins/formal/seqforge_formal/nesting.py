@@ -14,13 +14,10 @@ NAMES = "abcdefgh"
 
 def arithmetic_in_brackets(generator: np.random.Generator, length: int) -> tuple[str, int]:
     """Draw an expression of sums, differences and products in brackets; the answer is its value modulo 5."""
-    if length < 4:
+    if length <= 4:
         digit = int(generator.integers(0, MODULUS))
-        text = ("{}", "-{}", "({})")[length - 1].format(digit)
-        return text, (-digit if length == 2 else digit) % MODULUS
-    if length == 4:
-        digit = int(generator.integers(0, MODULUS))
-        return f"(-{digit})", -digit % MODULUS
+        text = ("{}", "-{}", "({})", "(-{})")[length - 1].format(digit)
+        return text, (-digit if "-" in text else digit) % MODULUS
     size = int(generator.integers(1, length - 3))
     left, first = arithmetic_in_brackets(generator, size)
     right, second = arithmetic_in_brackets(generator, length - 3 - size)
