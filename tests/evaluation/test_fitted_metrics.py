@@ -39,8 +39,9 @@ class TextMetric(FittedMetric):
 
 
 @pytest.fixture(autouse=True)
-def _reset_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def _reset_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextMetric, "fit_count", 0)
+    monkeypatch.setattr(Index, "written", 0)
 
 
 def fit(experiment: Any) -> TextMetric:
