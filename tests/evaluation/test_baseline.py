@@ -56,7 +56,8 @@ def test_sentences_compare_values_with_held_out_text_if_there_are_enough_cases()
     prompted = summarize(
         {"described": Described()}, score_texts({"described": Described()}, [["ba" * 9]], prompt="b"), TextScores()
     )
-    assert prompted.details[-1] == "1,000 characters after the prompt have 0 errors that the prompt alone does not have"
+    sentence = "described counts 0 errors in 1,000 characters after the prompt that the prompt alone does not have"
+    assert prompted.details[-1] == sentence
 
 
 @pytest.mark.parametrize(
