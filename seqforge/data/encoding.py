@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.component_state import checked_state
-from seqforge.data.token_file import VOCABULARY, TokenFile, token_type
+from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens, token_type
 from seqforge.data.token_writer import TokenWriter
 from seqforge.events import ENCODING, Report
 from seqforge.faults import wrong_result
@@ -49,12 +49,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     writer.take_over()
     documents = _read(corpus, report, ENCODING, writer.documents, writer.size)
     if isinstance(vocabulary, CodedVocabulary):
-        kept: list[bytes] = []
-        with closing(writer.write(_keep_one(documents, kept), vocabulary.codes)) as written:
-            codes = distinct_codes(itertools.chain(writer.read(), written))
-        vocabulary.adopt(codes)
-        for content in kept:
-            _check_codes(vocabulary, codes, content)
+        codes = _write_codes(writer, documents, vocabulary)
     else:
         dtype = token_type(vocabulary)
         for _ in writer.write(documents, lambda content: vocabulary.encode(content).astype(dtype, copy=False)):
@@ -125,21 +120,23 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
             yield document
 
 
-def _keep_one(documents: Iterator[Document], kept: list[bytes]) -> Iterator[Document]:
-    """Yield documents, and append the content of the first small one that is not empty to a list."""
-    for document in documents:
-        if not kept and 0 < len(document.content) <= _CHECKED_BYTES:
-            kept.append(document.content)
-        yield document
-
-
-def _check_codes(vocabulary: CodedVocabulary, codes: NDArray[np.uint32], content: bytes) -> None:
-    """Check that token ids are the ranks of codes, which a subclass that overrides one of two methods may violate.
+def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary: CodedVocabulary) -> NDArray[np.uint32]:
+    """Write the codes of documents, and return the distinct ones, which the vocabulary adopts.
 
     Raises:
-        PluginError: If they are not.
+        PluginError: If a token id is not the rank of its code, as in a subclass that overrides one of two methods.
     """
-    ranks = np.searchsorted(codes, vocabulary.codes(content))
-    if not np.array_equal(vocabulary.encode(content), ranks):
+    checked = b""
+
+    def encode(content: bytes) -> Tokens:
+        nonlocal checked
+        checked = checked or (content if len(content) <= _CHECKED_BYTES else b"")
+        return vocabulary.codes(content)
+
+    with closing(writer.write(documents, encode)) as written:
+        codes = distinct_codes(itertools.chain(writer.read(), written))
+    vocabulary.adopt(codes)
+    if not np.array_equal(vocabulary.encode(checked), np.searchsorted(codes, vocabulary.codes(checked))):
         problem = "disagrees with `codes`: the token id of a symbol must be the rank of its code"
         raise wrong_result(vocabulary.encode_bytes, problem)
+    return codes

@@ -2,14 +2,14 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import shutil
 import subprocess
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from io import FileIO
-from typing import IO, cast
+from typing import IO, Any, cast
 
 CHUNK_SIZE = 1 << 20
 """Size limit of a chunk in bytes."""
@@ -22,7 +22,30 @@ class DamagedFileError(Exception):
     """A file whose content contradicts its format, or ends too soon."""
 
 
-def decompress_file(file: FileIO) -> Generator[bytes]:
+class _Chunks(io.RawIOBase):
+    """The chunks of a file as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._left:
+            self._left = memoryview(next(self._chunks, b""))
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+def open_chunks(chunks: Iterator[bytes]) -> io.BufferedReader:
+    """Return chunks, none of which is empty, as a file that can be read in pieces and lines."""
+    return io.BufferedReader(_Chunks(chunks), CHUNK_SIZE)
+
+
+def decompress_file(file: io.FileIO) -> Generator[bytes]:
     """Yield the content of a file, decompressed if it is in the xz, gzip or bzip2 format.
 
     A chunk has 1 to `CHUNK_SIZE` bytes, and one is in memory at a time. Files of several streams, which parallel
@@ -45,12 +68,12 @@ def _read_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _decompress_xz(file: FileIO) -> Iterator[bytes]:
+def _decompress_xz(file: io.FileIO) -> Iterator[bytes]:
     program = shutil.which("xz")
     return _decompress_with_lzma(file) if program is None else _decompress_with_program(file, program)
 
 
-def _decompress_with_program(file: FileIO, program: str) -> Iterator[bytes]:
+def _decompress_with_program(file: io.FileIO, program: str) -> Iterator[bytes]:
     """Decompress with `xz`, which uses another core, and several for a file of several blocks, as Debian's are."""
     command = [program, "--decompress", "--stdout", "--threads=0", f"--memlimit={_MEMORY_LIMIT}"]
     environment = os.environ | {"XZ_DEFAULTS": "", "XZ_OPT": "", "LC_ALL": "C"}
@@ -63,7 +86,7 @@ def _decompress_with_program(file: FileIO, program: str) -> Iterator[bytes]:
             raise lzma.LZMAError(message.strip().removeprefix(f"{program}: (stdin): ") or "xz was stopped")
 
 
-def _decompress_with_lzma(file: FileIO) -> Iterator[bytes]:
+def _decompress_with_lzma(file: io.FileIO) -> Iterator[bytes]:
     """Decompress with Python's decoder. Python's `lzma.open` has no limit of memory."""
     data = b""
     while data or (data := file.read(CHUNK_SIZE)):
@@ -72,7 +95,7 @@ def _decompress_with_lzma(file: FileIO) -> Iterator[bytes]:
             data = yield from _decompress_stream(file, data)
 
 
-def _decompress_stream(file: FileIO, data: bytes) -> Generator[bytes, None, bytes]:
+def _decompress_stream(file: io.FileIO, data: bytes) -> Generator[bytes, None, bytes]:
     """Yield the content of a stream that begins with `data`, and return the bytes after it."""
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
     while not decoder.eof:
@@ -84,7 +107,7 @@ def _decompress_stream(file: FileIO, data: bytes) -> Generator[bytes, None, byte
     return decoder.unused_data
 
 
-def _decompress_bzip2(file: FileIO) -> Iterator[bytes]:
+def _decompress_bzip2(file: io.FileIO) -> Iterator[bytes]:
     try:
         yield from _read_chunks(bz2.BZ2File(file).read)
     except OSError as error:
@@ -92,7 +115,7 @@ def _decompress_bzip2(file: FileIO) -> Iterator[bytes]:
         raise error if error.errno else EOFError(error) from error
 
 
-_FORMATS: dict[bytes, Callable[[FileIO], Iterator[bytes]]] = {
+_FORMATS: dict[bytes, Callable[[io.FileIO], Iterator[bytes]]] = {
     b"\xfd7zXZ\x00": _decompress_xz,
     b"\x1f\x8b": lambda file: _read_chunks(gzip.GzipFile(fileobj=file).read),
     b"BZh": _decompress_bzip2,

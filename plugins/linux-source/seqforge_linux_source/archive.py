@@ -48,11 +48,13 @@ class Archive:
             with self.path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
                 found = 0  # position after the last selected file
 
-                def report_progress() -> None:
-                    if stream.tell() - found >= _SILENT_SIZE:
-                        reading.report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
+                def report_progress() -> Iterator[bytes]:
+                    for chunk in chunks:
+                        yield chunk
+                        if stream.tell() - found >= _SILENT_SIZE:
+                            reading.report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
 
-                stream = ByteStream(chunks, reading.size_limit, report_progress)
+                stream = ByteStream(report_progress(), reading.size_limit)
                 for name, member in self._selected(stream, selection):
                     yield name, stream.read(member.size)
                     found = stream.tell()
