@@ -1,7 +1,7 @@
 """The baseline of metrics: their values on held-out text of the same length as the samples."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,9 @@ from seqforge.distribution.world import ALONE, World
 from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment.experiment import Experiment
+from seqforge.generation.beginning import split_prompt, symbols_with
 from seqforge.generation.generator import encode_prompt
-from seqforge.kinds import Metric
+from seqforge.kinds import Metric, Vocabulary
 
 WINDOWS = 64
 """Approximate number of windows of held-out text that are scored; at least as many as there are samples."""
@@ -62,27 +63,42 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
         return []
     vocabulary, draws = dataset.vocabulary, np.random.default_rng(seed)
     size = min(len(stream), SEARCHED + length)
-    patterns = {text or "": encode_prompt(vocabulary, text).numpy() for text in (prompt, None)}
+    beginnings = [_beginning_of(vocabulary, text) for text in (prompt, None)]
     windows: list[str] = []
     for start in draws.integers(0, len(stream) - size + 1, count).tolist():
         tokens = stream.read([start], size)[0]
-        text, begin = "", 0
-        for beginning, pattern in patterns.items():
-            ends = _find_ends(pattern, tokens[: max(0, size - length)])
+        text, begin = b"", 0
+        for beginning in beginnings:
+            ends = _find_ends(beginning, tokens[: max(0, size - length)])
             if len(ends):
-                text, begin = beginning, int(draws.choice(ends))
+                text, begin = beginning.text, int(draws.choice(ends))
                 break
         content = vocabulary.decode(tokens[begin : begin + length].tolist())
-        windows.append(text + content.decode("utf-8", "replace"))
+        windows.append((text + content).decode("utf-8", "replace"))
     return windows
 
 
-def _find_ends(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the index after each occurrence of a pattern in tokens."""
-    if len(tokens) < len(pattern):
+class _Beginning(NamedTuple):
+    """The tokens before a window and their text, and which token follows if they end inside of a symbol."""
+
+    text: bytes
+    tokens: NDArray[np.int64]
+    following: NDArray[np.bool_]
+
+
+def _beginning_of(vocabulary: Vocabulary, prompt: str | None) -> _Beginning:
+    tokens, rest = split_prompt(vocabulary, [], encode_prompt(vocabulary, prompt))
+    text = vocabulary.decode(cast("list[int]", tokens.tolist())) if prompt else b""
+    return _Beginning(text, tokens.numpy(), np.array(symbols_with(vocabulary, rest)))
+
+
+def _find_ends(beginning: _Beginning, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index after each occurrence of a beginning in tokens, one of which follows it."""
+    length = len(beginning.tokens)
+    if len(tokens) <= length:
         return np.empty(0, dtype=np.int64)
-    matches = (np.lib.stride_tricks.sliding_window_view(tokens, len(pattern)) == pattern).all(axis=1)
-    return np.flatnonzero(matches) + len(pattern)
+    windows = np.lib.stride_tricks.sliding_window_view(tokens[:-1], length)
+    return np.flatnonzero((windows == beginning.tokens).all(axis=1) & beginning.following[tokens[length:]]) + length
 
 
 def with_baselines(scores: TextScores, baseline: TextScores) -> dict[str, Any]:

@@ -11,7 +11,18 @@ from seqforge.errors import PluginError, SeqforgeError, describe_type
 from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Data, Prediction, Sampling, Training
 from seqforge.faults import blame_plugin, plugin_fault
-from seqforge.kinds import Cell, Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
+from seqforge.kinds import (
+    Cell,
+    Classes,
+    ExampleSpec,
+    LabelledCorpus,
+    Loss,
+    Numbers,
+    PredictionMetric,
+    RedrawingSampler,
+    Sampler,
+    Text,
+)
 from seqforge.registry import Component, Problem, UnfitOptionsError, join_key
 
 UNKNOWN_SIZES: Sequence[int] = (64, 97)
@@ -144,6 +155,8 @@ class _Parts:
 
     corpus: Component
     loss: Component
+    vocabulary: Component | None = None
+    samplers: list[Component] = field(default_factory=list[Component])
     metrics: list[Component] = field(default_factory=list[Component])
     model: Model = field(default_factory=Model.model_construct)
     data: Data = field(default_factory=Data.model_construct)
@@ -168,6 +181,7 @@ def incompatibilities(valid: Mapping[str, Any]) -> list[Problem]:
         return [Problem("corpus", error.message, error.hint or "")]
     problems = _stream_incompatibilities(parts) if spec is None else _labelled_incompatibilities(parts, spec)
     found = [problem for problem in problems if problem.key.partition(".")[0] in valid]
+    found += _chain_incompatibilities(parts.samplers)
     if "model" in valid:
         size = spec.input.size if spec is not None and isinstance(spec.input, Numbers) else None
         found += layer_problems(parts.model, parts.model.embedding_size or size)
@@ -214,9 +228,23 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
             yield Problem(join_key("metrics", index, "use"), problem, "Leave it out.")
+        elif metric.component.exact_text and parts.vocabulary and parts.vocabulary.options.get("unknown") is not None:
+            problem = f"{metric.name} cannot score texts in which vocabulary.unknown replaces what it does not know"
+            yield Problem(join_key("metrics", index, "use"), problem, "Leave out one of the two.")
     yield from _ineffective_settings(
         parts, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
+
+
+def _chain_incompatibilities(samplers: Sequence[Component]) -> Iterator[Problem]:
+    """Yield a problem for each sampler that cannot go back with one that lets symbols be drawn again."""
+    first = next((sampler for sampler in samplers if issubclass(sampler.component, RedrawingSampler)), None)
+    for index, sampler in enumerate(samplers):
+        redraws = issubclass(sampler.component, RedrawingSampler)
+        if first is not None and sampler is not first and (redraws or sampler.component.start is not Sampler.start):
+            reason = "does so, too" if redraws else "remembers them"
+            problem = f"{first.name} lets symbols be drawn again, but {sampler.name} {reason}"
+            yield Problem(join_key("sampler", index, "use"), problem, "Leave out one of the two.")
 
 
 def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Problem]:

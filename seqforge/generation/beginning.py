@@ -5,7 +5,7 @@ other letters, so that the model never writes "until". Its last symbol is theref
 begin with it. This is known as token healing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ class BeginsWith(Sampler):
 
     def start(self, context: SamplingContext) -> Any:
         """Return which symbols the first draw forbids."""
-        return torch.tensor([not text.startswith(self._beginning) for text in _texts(context.vocabulary)])
+        return ~torch.tensor(symbols_with(context.vocabulary, self._beginning))
 
     def transform(
         self, logits: Float[Tensor, "batch symbols"], memory: Bool[Tensor, " symbols"] | None
@@ -47,10 +47,11 @@ def split_prompt(
     redraws = any(isinstance(sampler, RedrawingSampler) for sampler in samplers)
     if len(tokens) > 1 and not redraws and not isinstance(vocabulary, CodedVocabulary):
         last = vocabulary.decode([int(tokens[-1])])
-        if last and any(text.startswith(last) and text != last for text in _texts(vocabulary)):
+        if last and sum(symbols_with(vocabulary, last)) > 1:
             return tokens[:-1], last
     return tokens, b""
 
 
-def _texts(vocabulary: Vocabulary) -> Iterable[bytes]:
-    return (vocabulary.decode_tokens([token]) for token in range(vocabulary.size))
+def symbols_with(vocabulary: Vocabulary, beginning: bytes) -> list[bool]:
+    """Return for each symbol whether its text has a given beginning."""
+    return [vocabulary.decode_tokens([token]).startswith(beginning) for token in range(vocabulary.size)]

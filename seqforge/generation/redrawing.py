@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.errors import DataError
 from seqforge.generation.drawing import StepByStep, find_kernel, require_all_drawn
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, State
 from seqforge.kinds.sampler import finish_symbols, review_symbols
@@ -78,11 +77,12 @@ def redraw(
         Settled symbols; `NO_SYMBOL` follows the end of a sample that is shorter than others.
 
     Raises:
-        DataError: If another sampler redraws, or has a memory.
         RunError: If the logits are not finite.
         PluginError: If the sampler returns an invalid review.
     """
-    redrawing, drawing = _divide(samplers, context)
+    # The check of the experiment ensures that there is one, and that the others have no memory.
+    redrawing = next(sampler for sampler in samplers if isinstance(sampler, RedrawingSampler))
+    drawing = [sampler for sampler in samplers if sampler is not redrawing]
     draw = find_kernel(model, drawing) or StepByStep(model, drawing, [None] * len(drawing))
     start = redrawing.start(context)
     samples = [_Sample(int(context.prompt[-1]), start, {0: states}) for _ in range(count)]
@@ -140,22 +140,6 @@ def _go_back(sample: _Sample, kept: int) -> int:
     sample.tokens = sample.tokens[: starts[-1]]
     sample.states = {start: sample.states[start] for start in starts}
     return starts[-1]
-
-
-def _divide(samplers: Sequence[Sampler], context: SamplingContext) -> tuple[RedrawingSampler, list[Sampler]]:
-    """Return the sampler that redraws, and the others.
-
-    Raises:
-        DataError: If another sampler redraws, or has a memory, which cannot go back.
-    """
-    redrawing, *more = [sampler for sampler in samplers if isinstance(sampler, RedrawingSampler)]
-    others = [sampler for sampler in samplers if sampler is not redrawing]
-    for sampler in more or others:
-        if more or sampler.start(context) is not None:
-            reason = "draws again, too" if more else "remembers the symbols"
-            names = f"{type(redrawing).__name__} draws symbols again, and {type(sampler).__name__}"
-            raise DataError(f"{names} {reason}", hint="Remove one of the two samplers.")
-    return redrawing, others
 
 
 def _join(states: Sequence[States]) -> States:

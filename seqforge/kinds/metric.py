@@ -96,9 +96,11 @@ class Metric(ABC):
     Attributes:
         quantities: What the values mean, by their names, in the order of their importance. A name that ends with "*"
             stands for all that begin like it; the rest of the name replaces the * of the title and of the sentence.
+        exact_text: Whether the texts must be as in the corpus, so that the vocabulary may have no option `unknown`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {}
+    exact_text: ClassVar[bool] = False
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+import seqforge as sf
 from seqforge import Experiment
-from seqforge.errors import DataError, PluginError
+from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
 from seqforge.generation.redrawing import NO_SYMBOL, STEPS
 from seqforge.kinds import RedrawingSampler, Review, Sampler, SamplingContext, Vocabulary
@@ -132,11 +133,17 @@ def test_an_invalid_review_is_an_error_of_its_sampler(
         sample(model, vocabulary, [Wrong(), *plain])
 
 
-def test_samplers_that_cannot_go_back_are_rejected(
-    experiment: MakeExperiment, model: SequenceModel, vocabulary: Vocabulary
-) -> None:
-    penalty: Sampler = experiment(sampler=[{"use": "repetition-penalty"}]).samplers[0].build()
-    with pytest.raises(DataError, match="NoPair draws symbols again, and RepetitionPenalty remembers the symbols"):
-        sample(model, vocabulary, [penalty, NoPair()])
-    with pytest.raises(DataError, match="NoPair draws symbols again, and NoPair draws again, too"):
-        sample(model, vocabulary, [NoPair(), NoPair()])
+@pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        (
+            [NoPair, "repetition-penalty"],
+            r"sampler\.1\.use: session/NoPair lets .* but essentials/repetition-penalty remembers",
+        ),
+        (["temperature", NoPair, NoPair], r"sampler\.2\.use: session/NoPair lets .* but session/NoPair does so, too"),
+    ],
+)
+def test_samplers_that_cannot_go_back_are_rejected_by_the_check(chain: list[Any], message: str) -> None:
+    tables = {"corpus": sf.use("inline", text="abc"), "sampler": [sf.use(sampler) for sampler in chain]}
+    with pytest.raises(ExperimentError, match=message):
+        Experiment(**tables)

@@ -119,11 +119,14 @@ class CheckedSampler(RedrawingSampler):
         for place in [*reversed(places), start]:
             plain = _plain(text[:place])
             for closing in (close_text(plain), close_text(plain, compact=True)):
+                whole = text[start:place] + closing.encode()
                 try:
-                    symbols = memory.vocabulary.encode(text[start:place] + closing.encode()).tolist()
+                    symbols = memory.vocabulary.encode(whole).tolist()
                 except UnknownSymbolError:
                     continue
-                if len(symbols) <= memory.room and self.count_faults(plain, closing, memory.units) <= memory.faults:
+                if len(symbols) > memory.room or memory.vocabulary.decode(symbols) != whole:
+                    continue  # A vocabulary with `unknown` replaces what it does not know.
+                if self.count_faults(plain, closing, memory.units) <= memory.faults:
                     return symbols
         return []
 

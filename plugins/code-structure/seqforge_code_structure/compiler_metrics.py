@@ -27,6 +27,7 @@ class CompilesDeclared(Metric):
     compiled.
     """
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "accepted": Quantity(
             "units that gcc accepts", "share", "more", "gcc accepts {} of the units, once what they lack is declared"

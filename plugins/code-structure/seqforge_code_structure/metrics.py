@@ -51,6 +51,7 @@ class Brackets(Metric):
     cut at its end counts among the tails only. See `seqforge_code_structure.units`.
     """
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "errors_per_1000": Quantity(
             "brackets that are wrong", "per 1,000", "less", "{} of the brackets do not match another one"
@@ -97,6 +98,7 @@ class Brackets(Metric):
 class Terminators(Metric):
     """Comments, strings and character literals of C that are not closed, and `*/` that closes no comment."""
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "unterminated_comments": Quantity("comments that do not end", "share", "less", "{} of the comments do not end"),
         "unterminated_strings": Quantity("strings that do not end", "share", "less", "{} of the strings do not end"),
@@ -128,6 +130,7 @@ class Terminators(Metric):
 class Indentation(Metric):
     """Share of the lines that begin a statement inside braces whose indentation matches these braces."""
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "agreement": Quantity(
             "lines that are indented as their brackets require",
@@ -162,6 +165,7 @@ class Identifiers(FittedMetric):
     over the baseline is an error of the model.
     """
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "undefined": _function_error("use an undefined name"),
         "unused": _function_error("declare a variable and never use it"),

@@ -28,6 +28,7 @@ class CodeSyntax(FittedMetric):
     if no scope around it declares it, and functions of the training text always declare it.
     """
 
+    exact_text: ClassVar[bool] = True
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "brackets": Quantity(
             "brackets, tags or environments without a match", "share", "less", "{} of the brackets have no match"
