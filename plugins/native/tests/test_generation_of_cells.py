@@ -206,12 +206,13 @@ def test_the_kernel_computes_the_steps_of_any_author(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda cell, x, a, b: (x if x.sum() > 0 else a, (a, b)), "is_nonzero|item|local_scalar"),
+        (lambda cell, x, a, b: (x if x.sum() > 0 else a, (a, b)), "a branch that depends on the data"),
         (lambda cell, x, a, b: (x * len([n for n in x.tolist() if n]), (a, b)), "outside of torch"),
         (lambda cell, x, a, b: (x + torch.rand_like(x), (a, b)), "the operation rand_like"),
         (lambda cell, x, a, b: (x.sort().values, (a, b)), "the operation sort"),
         (lambda cell, x, a, b: (a[:, :1].add_(x[:, :1]) + a, (a, b)), "changes a part"),
-        (lambda cell, x, a, b: (x @ torch.ones(3), (a, b)), "a product of these shapes"),
+        (lambda cell, x, a, b: (x @ torch.ones(3), (a, b)), "size mismatch"),
+        (lambda cell, x, a, b: (((x > 0) + (a > 0)) * x, (a, b)), "the operation add with a boolean result"),
     ],
 )
 def test_a_step_that_no_program_can_compute_has_no_kernel(function: Callable[..., Any], reason: str) -> None:

@@ -105,7 +105,7 @@ def test_a_program_computes_a_formula_and_its_gradient(name: str, kernels: Libra
         (lambda _, o, x: o if o.sum() > 0 else x, "a branch that depends on the data"),
         (
             lambda _, o, x: o + torch.arange(19.0),
-            "the operation arange",
+            "a tensor that is neither a parameter nor a buffer",
         ),
     ],
 )

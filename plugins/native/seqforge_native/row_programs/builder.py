@@ -38,15 +38,16 @@ class Builder:
     Args:
         replays: Whether the results of products of numbers that are known in the first phase are known as well, from
             another program.
+        has_tensors: Whether the program may have constant tensors, and not only numbers.
     """
 
-    def __init__(self, *, replays: bool = False) -> None:
+    def __init__(self, *, replays: bool = False, has_tensors: bool = False) -> None:
         self.instructions: list[Instruction] = []
         self.constants: dict[float, Buffer] = {}
         self.tensors: list[tuple[Tensor, Buffer]] = []
         self.weights: set[Buffer] = set()
         self.results: list[View] = []
-        self._replays = replays
+        self._replays, self._has_tensors = replays, has_tensors
         self._known: dict[Any, View] = {}
 
     def new_view(self, shape: Sequence[int], phase: int) -> View:
@@ -60,10 +61,20 @@ class Builder:
         buffer = self.constants.setdefault(number, Buffer(1, space="parameters"))
         return View(buffer, torch.empty(1, device="meta").as_strided(tuple(shape), (0,) * len(shape)), number)
 
+    def as_constant(self, tensor: Tensor) -> Tensor | View:
+        """Return a tensor unchanged, or as a view if the program has no constant tensors.
+
+        Raises:
+            UntraceableError: If it has none, and the numbers of the tensor differ.
+        """
+        return tensor if self._has_tensors else self._constant_tensor(tensor)
+
     def _constant_tensor(self, tensor: Tensor) -> View:
         numbers = tensor.detach().float().flatten()
         if tensor.numel() and bool((numbers == numbers[0]).all()):
             return self.constant(float(numbers[0]), tensor.shape)
+        if not self._has_tensors:
+            raise UntraceableError("a tensor that is neither a parameter nor a buffer")
         buffer = next((buffer for other, buffer in self.tensors if other is tensor), None)
         if buffer is None:
             buffer = Buffer(tensor.numel(), space="parameters")

@@ -16,10 +16,9 @@ from seqforge_native.row_programs.memory import (
     Buffer,
     UntraceableError,
     View,
-    contiguous_layout,
+    new_parameters,
 )
-from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.row_programs.recording import evaluate, record, recorded_locations
+from seqforge_native.row_programs.recording import record
 
 
 class RowFunction(nn.Module):
@@ -47,10 +46,6 @@ class RowFunction(nn.Module):
 
     def forward(self, projected: Tensor, mixed: Tensor, reads: Tensor) -> tuple[Tensor, ...]:
         """Return q, k, v, the decay, a and b, as far as the rule has them, and the output."""
-        with recorded_locations():
-            return self._compute(projected, mixed, reads)
-
-    def _compute(self, projected: Tensor, mixed: Tensor, reads: Tensor) -> tuple[Tensor, ...]:
         cell = self.cell
         features = torch.cat([projected, mixed], -1) if self.mixed else projected
         parts = cell.parts(features)
@@ -136,41 +131,33 @@ def compile_programs(cell: MatrixStateCell[Any]) -> CellPrograms:
     except Exception as error:  # a cell may raise any error for inputs that it does not expect
         raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
     tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    examples = [*function.example(), *(value.detach().clone() for value in tensors.values())]
-
-    def run(*given: Tensor) -> tuple[Tensor, ...]:
-        named = {f"cell.{name}": value for name, value in zip(tensors, given[3:], strict=True)}
-        return cast("tuple[Tensor, ...]", torch.func.functional_call(function, named, given[:3]))
-
-    graph = record(run, examples, len(examples) - len(list(cell.buffers())), FUNCTIONS)
-    forward, backward = (_compile(function, graph, tensors, backward=backward) for backward in (False, True))
+    forward, backward = (_compile(function, tensors, backward=backward) for backward in (False, True))
     return CellPrograms(forward, backward, function.mixed > 0, function.values, function.decays, function.is_delta)
 
 
-def _compile(
-    function: RowFunction, graph: torch.fx.GraphModule, tensors: Mapping[str, Tensor], *, backward: bool
-) -> Program:
+def _compile(function: RowFunction, tensors: Mapping[str, Tensor], *, backward: bool) -> Program:
     builder = Builder()
     inputs = {
         name: builder.new_view(example.shape, int(name == "reads"))
         for name, example in zip(_ROWS, function.example(), strict=True)
     }
-    parameters = {
-        name: View(Buffer(value.numel(), space="parameters"), contiguous_layout(value.shape))
-        for name, value in tensors.items()
-    }
+    parameters = new_parameters(tensors)
     results = [*PORTS[2 : 8 if function.is_delta else 6], "output"]
-    shapes = [node.meta["val"].shape for node in graph.graph.nodes if node.op == "placeholder"]
-    cotangents = {
-        name: builder.new_view(shape, 1 if name == "output" else 2)
-        for name, shape in zip(results, shapes[len(inputs) + len(tensors) :], strict=True)
-    }
-    found = iter(evaluate(graph, builder, [*inputs.values(), *parameters.values(), *cotangents.values()], FUNCTIONS))
-    exchanged = {name: builder.straight(builder.as_view(next(found))) for name in results}
+    values, examples = [*inputs.values(), *parameters.values()], [*function.example(), *tensors.values()]
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        named = {f"cell.{name}": value for name, value in zip(tensors, given[3:], strict=True)}
+        return cast("tuple[Tensor, ...]", torch.func.functional_call(function, named, given[:3]))
+
+    count = len(inputs) + len(list(function.parameters()))
+    computed, record_gradients = record(run, builder, values, [one.detach().clone() for one in examples], count)
+    exchanged = {name: builder.straight(builder.as_view(value)) for name, value in zip(results, computed, strict=True)}
+    cotangents = {name: builder.new_view(one.shape, 1 if name == "output" else 2) for name, one in exchanged.items()}
     gradients, of_parameters = dict[str, View](), dict[str, int]()
     memory = Buffer(0, space="gradients")
     if backward:
         del exchanged["output"]
+        found = iter(record_gradients([*cotangents.values()]))
         for name in _ROWS:
             value = builder.as_view(next(found))
             gradients[name] = builder.straight(value) if name == "reads" else builder.copied(value)

@@ -1,6 +1,6 @@
 """Tensors in the memory of a row, and the instructions that compute them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -164,6 +164,14 @@ Value = View | Assembly | Outer
 def contiguous_layout(shape: Sequence[int]) -> Tensor:
     """Return a contiguous tensor without data."""
     return torch.empty(tuple(shape), device="meta")
+
+
+def new_parameters(tensors: Mapping[str, Tensor]) -> dict[str, View]:
+    """Return a view of a new buffer for each parameter or buffer of a cell."""
+    return {
+        name: View(Buffer(tensor.numel(), space="parameters"), contiguous_layout(tensor.shape))
+        for name, tensor in tensors.items()
+    }
 
 
 def layout_at(layout: Tensor, offset: int) -> Tensor:

@@ -18,8 +18,9 @@ from seqforge_native.row_programs.arrangement import (
     with_sums,
 )
 from seqforge_native.row_programs.builder import Builder
+from seqforge_native.row_programs.matrix_step import recorded_steps
 from seqforge_native.row_programs.memory import Place, Product, UntraceableError, View
-from seqforge_native.row_programs.step_recorder import StepRecorder
+from seqforge_native.row_programs.recording import Recorded, located_errors, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +58,29 @@ def compile_model(model: GenerationModel) -> ModelProgram:
     Raises:
         UntraceableError: If a program cannot compute a step of a layer.
     """
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+    with located_errors(), torch.no_grad():
         return _compile(model)
 
 
 def _compile(model: GenerationModel) -> ModelProgram:
-    builder, states = Builder(), list[list[View]]()
-    recorder = StepRecorder(builder)
+    builder, states = Builder(has_tensors=True), list[list[View]]()
     table = _table(model.cells[0], model.embedding)
     symbol = builder.new_view((1, table.shape[1]), 0)
-    hidden, after = recorder.tensor_of(symbol), list[Tensor]()
+    hidden, after = Recorded.of(builder, symbol), list[Tensor]()
     for index, cell in enumerate(model.cells):
         initial = cell.initial_state(1)
         if any(part.dtype != torch.float32 for part in initial):
             raise UntraceableError("a state that is not in float32")
         states.append([builder.new_view(part.shape, 0) for part in initial])
-        state = type(initial)(*map(recorder.tensor_of, states[-1]))
-        with recorder.recording(cell):
+        state = type(initial)(*(Recorded.of(builder, view) for view in states[-1]))
+        with recorded_steps(cell, builder):
             hidden, changed = cell.step(cell.project(hidden[None])[0] if index else hidden, state)
         after += changed
-    if model.norm is not None:
-        with recorder.recording(model.norm):
-            hidden = model.norm(hidden)
-    highest = builder.as_view(recorder.value_of(hidden))
+    hidden = hidden if model.norm is None else model.norm(hidden)
+    highest = builder.as_view(value_of(builder, hidden))
     logits = builder.multiply_by_weight(highest, model.head_weight.t(), model.head_bias)
     targets = [view for state in states for view in state]
-    builder.replace(targets, [recorder.value_of(part) for part in after], logits.buffer.phase)
+    builder.replace(targets, [value_of(builder, part) for part in after], logits.buffer.phase)
     return _arranged(builder, table, symbol, logits, states)
 
 

@@ -1,33 +1,30 @@
-"""The recording of a step of a cell and its gradients as aten operations, by torch, and their evaluation on values.
+"""The recording of operations of torch as instructions, while a step of a cell and its gradients are computed."""
 
-Each operation has the line of the cell that it comes from, for messages about operations that no kernel can compute.
-"""
-
-import inspect
-import operator
 import traceback
-from collections.abc import Callable, Container, Generator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import jaxtyping
 import torch
 from torch import Tensor
-from torch._decomp import core_aten_decompositions
-from torch.fx import traceback as fx_traceback
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.overrides import TorchFunctionMode
+from torch._decomp import decomposition_table  # pyright: ignore[reportUnknownVariableType]
 from torch.utils import _pytree
 
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import UntraceableError
+from seqforge_native.row_programs.memory import UntraceableError, Value
+from seqforge_native.row_programs.operations import FUNCTIONS
 
-OTHER_TENSOR = "a tensor that is neither a parameter nor a buffer"
+_aten = torch.ops.aten
+
+_DECOMPOSITIONS = cast("dict[Any, Callable[..., Any]]", decomposition_table)
 
 _REASONS = {
-    "data-dependent": "a branch that depends on the data",
-    "convert all Tensors to FakeTensors": OTHER_TENSOR,  # a tensor that is not an input
+    "not supported for tensor subclasses": "a computation outside of torch",  # tolist and numpy
+    "data pointer of Tensor": "a computation outside of torch",
 }
 """Reasons for errors of torch, by a part of the message."""
 
@@ -35,83 +32,146 @@ _LIBRARIES = (*(Path(str(module.__file__)).parent for module in (torch, jaxtypin
 """Folders of the code that runs between the lines of a cell."""
 
 
-def record(
-    function: Callable[..., tuple[Tensor, ...]], examples: Sequence[Tensor], count: int, operations: Container[Any]
-) -> torch.fx.GraphModule:
-    """Return a function and its gradients as aten operations, recorded on tensors without data.
+class Recorded(Tensor):
+    """A tensor that stands for a value of a program. An operation of torch on it adds its instructions to the program.
 
-    The inputs are the arguments, then the gradients of the results. The outputs are the results, then the gradients of
-    the first `count` arguments. Given operations are not decomposed.
+    An operation on other tensors is computed, and its result is a constant of the program.
+
+    Attributes:
+        builder: Receives the instructions.
+        value: The value.
+        numbers: A tensor like the one that it stands for. Its shape, strides and type have a meaning, its numbers none.
+        sharing: All recorded tensors that share its memory.
+    """
+
+    builder: Builder
+    value: Value
+    numbers: Tensor
+    sharing: list["weakref.ref[Recorded]"]
+
+    __torch_function__ = cast("Any", torch)._C._disabled_torch_function_impl
+
+    @classmethod
+    def like(
+        cls,
+        numbers: Tensor,
+        builder: Builder,
+        value: Value,
+        given: Sequence["Recorded"] = (),
+        *,
+        requires_grad: bool = False,
+    ) -> "Recorded":
+        """Return a tensor that stands for a value; `given` are those of whose memory it may be a part."""
+        made: Recorded = cast("Any", Tensor)._make_wrapper_subclass(
+            cls, numbers.shape, strides=numbers.stride(), dtype=numbers.dtype, requires_grad=requires_grad
+        )
+        made.builder, made.value, made.numbers = builder, value, numbers
+        memory = numbers.untyped_storage().data_ptr()
+        owners = [one.sharing for one in given if one.numbers.untyped_storage().data_ptr() == memory]
+        made.sharing = owners[0] if owners else []
+        made.sharing.append(weakref.ref(made))
+        return made
+
+    @classmethod
+    def of(cls, builder: Builder, value: Value) -> "Recorded":
+        """Return a tensor that stands for a value, in float32."""
+        return cls.like(torch.zeros(value.shape), builder, value)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Add the instructions of an operation, and return tensors that stand for its results."""
+        kwargs = kwargs or {}
+        if func not in FUNCTIONS:
+            found = func.decompose(*args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        operation = _without_effect(func)
+        if operation is not func:
+            _require_alone(args[0])
+        if operation not in FUNCTIONS and func in _DECOMPOSITIONS:
+            return _DECOMPOSITIONS[func](*args, **kwargs)
+        given = [each for each in _pytree.tree_leaves((args, kwargs)) if isinstance(each, Recorded)]
+        builder = given[0].builder
+        arguments, options = _pytree.tree_map(partial(value_of, builder), (args, kwargs))
+        value = compute(operation, builder, arguments, options)
+        arguments, options = _pytree.tree_map(_numbers_of, (args, kwargs))
+        numbers = func(*arguments, **options)
+        _check_type(func, numbers, given)
+        if operation is not func:
+            args[0].value = builder.as_value(value)
+            return args[0]
+        if isinstance(numbers, Tensor):
+            return cls.like(numbers, builder, builder.as_value(value), given)
+        pairs = zip(numbers, value, strict=True)
+        return type(numbers)(cls.like(part, builder, builder.as_value(own), given) for part, own in pairs)
+
+
+def value_of(builder: Builder, given: Any) -> Any:
+    """Return the value of a recorded tensor, or anything else unchanged, such as a tensor, which is a constant."""
+    if isinstance(given, Recorded):
+        return given.value
+    return builder.as_constant(given) if isinstance(given, Tensor) else given
+
+
+def _numbers_of(given: Any) -> Any:
+    return given.numbers if isinstance(given, Recorded) else given
+
+
+def _require_alone(tensor: Tensor) -> None:
+    """Raise an error if a tensor that an operation changes shares its memory with another one."""
+    alive = [one() for one in tensor.sharing if one() is not None] if isinstance(tensor, Recorded) else []
+    if len(alive) != 1:
+        raise UntraceableError("an operation that changes a part of a tensor")
+
+
+def _without_effect(operation: Any) -> Any:
+    """Return the operation whose result an operation writes in place, or the operation itself.
 
     Raises:
-        UntraceableError: If torch cannot record it.
+        UntraceableError: If it writes to another tensor.
     """
+    schema = operation._schema
+    if not schema.is_mutable:
+        return operation
+    name = schema.name.removeprefix("aten::")
+    packet = getattr(_aten, name.removesuffix("_"), None)
+    if not name.endswith("_") or packet is None:
+        raise UntraceableError(f"the operation {operation_name(operation)}")
+    return getattr(packet, operation._overloadname)
+
+
+def _check_type(operation: Any, result: Any, given: Sequence[Recorded]) -> None:
+    """Check that a number, as programs compute all results, is what torch computes.
+
+    Raises:
+        UntraceableError: If the operation computes with integers, adds booleans, of which True + True is True, or takes
+            numbers for booleans.
+    """
+    if not isinstance(result, Tensor) or result.dtype.is_floating_point:
+        return
+    name = operation_name(operation)
+    if name.startswith("logical") and any(one.dtype != torch.bool for one in given):
+        raise UntraceableError(f"the operation {name} on numbers")
+    if result.dtype != torch.bool and name.startswith("bitwise"):
+        raise UntraceableError(f"the operation {name} on integers")
+    if result.dtype == torch.bool and name in ("add", "sub", "mul", "neg", "maximum", "minimum"):
+        raise UntraceableError(f"the operation {name} with a boolean result")
+
+
+def compute(operation: Any, builder: Builder, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the result of an operation on values.
+
+    Raises:
+        UntraceableError: If there is no function for it, or none for these arguments.
+    """
+    if operation is _aten._local_scalar_dense.default:
+        raise UntraceableError("a branch that depends on the data")
+    if operation not in FUNCTIONS:
+        raise UntraceableError(f"the operation {operation_name(operation)}")
     try:
-        with torch.autocast("cpu", enabled=False):
-            cotangents = [torch.zeros_like(result) for result in function(*examples)]
-        return _trace_with_gradients(function, examples, cotangents, count, operations)
-    except Exception as error:  # a cell may raise any error if its tensors have no data
-        message = str(error).partition("\n")[0] or type(error).__name__
-        known = (reason for part, reason in _REASONS.items() if part in message)
-        reason = next(known, f"what torch cannot trace: {message}")
-        raise UntraceableError(reason + _location_of_error(error)) from error
-
-
-def _trace_with_gradients(
-    function: Callable[..., tuple[Tensor, ...]],
-    examples: Sequence[Tensor],
-    cotangents: Sequence[Tensor],
-    count: int,
-    operations: Container[Any],
-) -> torch.fx.GraphModule:
-    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
-        both = torch.func.vjp(lambda *own: function(*own, *given[count:]), *given[:count])
-        results, pull_back = cast("tuple[Any, Any]", both)
-        return results, pull_back(tuple(gradients))
-
-    # The gradients of slices write in place, which this removes.
-    pure = torch.func.functionalize(run_both_ways)
-    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
-    needed = {operation: replaced for operation, replaced in decompositions.items() if operation not in operations}
-    with torch.autocast("cpu", enabled=False):
-        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
-
-
-@contextmanager
-def recorded_locations() -> Generator[None]:
-    """Store the location of each operation, for `location_of_node`, while torch traces a function."""
-    with fx_traceback.preserve_node_meta(), _LocationRecorder():
-        try:
-            yield
-        finally:
-            fx_traceback.set_stack_trace([])  # later operations, such as those of the gradients, come from no line
-
-
-class _LocationRecorder(TorchFunctionMode):
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        frame = inspect.currentframe()
-        while frame is not None and _is_library_code(frame.f_code.co_filename):
-            frame = frame.f_back
-        fx_traceback.set_stack_trace([] if frame is None else [_location(frame.f_code.co_filename, frame.f_lineno)])
-        return func(*args, **(kwargs or {}))
-
-
-def location_of_node(node: torch.fx.Node) -> str:
-    """Return " (file:line)" of the operation of a node, or " in a gradient" if it has no line."""
-    return node.stack_trace or " in a gradient"
-
-
-def _location_of_error(error: BaseException) -> str:
-    """Return " (file:line)" of the line in a cell that raised an error, or nothing if it is not known."""
-    frames = traceback.extract_tb(error.__traceback__)
-    calls = [
-        index for index, frame in enumerate(frames) if frame.name == "forward" and _is_library_code(frame.filename)
-    ]
-    within = frames[calls[0] :] if calls else []  # the frames below `Step.forward`
-    locations = [
-        _location(frame.filename, frame.lineno or 0) for frame in within if not _is_library_code(frame.filename)
-    ]
-    return locations[-1] if locations else ""
+        return FUNCTIONS[operation](builder, *arguments, **options)
+    except (TypeError, RuntimeError, IndexError) as error:
+        raise UntraceableError(f"the operation {operation_name(operation)} with these options: {error}") from error
 
 
 def operation_name(operation: Any) -> str:
@@ -119,92 +179,73 @@ def operation_name(operation: Any) -> str:
     return str(operation).removeprefix("aten.").partition(".")[0].strip("_")
 
 
-def _location(filename: str, line: int) -> str:
-    return f" ({Path(filename).name}:{line})"
+def record(
+    function: Callable[..., Sequence[Tensor]],
+    builder: Builder,
+    values: Sequence[Value],
+    examples: Sequence[Tensor],
+    count: int,
+) -> tuple[list[Value], Callable[[Sequence[Value]], list[Value]]]:
+    """Record a function, and its gradients if they are needed.
+
+    Args:
+        function: The function.
+        builder: Receives the instructions.
+        values: Values of its arguments.
+        examples: Tensors like the arguments, whose numbers have no meaning.
+        count: Number of arguments, the first ones, that have gradients.
+
+    Returns:
+        The results, and a function that records the gradients of these arguments from those of the results.
+
+    Raises:
+        UntraceableError: If a program cannot compute it.
+    """
+    with located_errors():
+        arguments = [
+            Recorded.like(example, builder, value, requires_grad=index < count)
+            for index, (value, example) in enumerate(zip(values, examples, strict=True))
+        ]
+        results = function(*arguments)
+
+    def record_gradients(of_results: Sequence[Value]) -> list[Value]:
+        chain = [(one, other) for one, other in zip(results, of_results, strict=True) if one.requires_grad]
+        found: Sequence[Tensor | None] = [None] * count
+        if chain:
+            with located_errors(" in a gradient"):
+                given = [Recorded.of(builder, other) for _, other in chain]
+                found = torch.autograd.grad([one for one, _ in chain], arguments[:count], given, allow_unused=True)
+        return [
+            builder.constant(0.0, value.shape) if each is None else builder.as_value(value_of(builder, each))
+            for value, each in zip(values, found, strict=False)
+        ]
+
+    return [builder.as_value(value_of(builder, one)) for one in results], record_gradients
+
+
+@contextmanager
+def located_errors(otherwise: str = "") -> Generator[None]:
+    """Replace an error inside the block by one that names the line of the cell that raised it.
+
+    Args:
+        otherwise: What is named instead if the code of no cell has raised it.
+
+    Raises:
+        UntraceableError: If there is an error.
+    """
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+            yield
+    except Exception as error:  # a cell may raise any error for numbers without a meaning
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if not isinstance(error, UntraceableError):
+            known = (known for part, known in _REASONS.items() if part in reason)
+            reason = next(known, f"what torch cannot trace: {reason}")
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if not _is_library_code(one.filename)]
+        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else otherwise
+        raise UntraceableError(reason + place) from error
 
 
 def _is_library_code(filename: str) -> bool:
     generated = filename.startswith("<")  # by a type checker
     return generated or any(folder in Path(filename).parents for folder in _LIBRARIES)
-
-
-def evaluate(
-    graph: torch.fx.GraphModule,
-    builder: Builder,
-    inputs: Sequence[Any],
-    functions: Mapping[Any, Callable[..., Any]],
-) -> list[Any]:
-    """Evaluate aten operations on values.
-
-    Returns:
-        The results in order, with 0 for None.
-
-    Raises:
-        UntraceableError: If a kernel cannot compute an operation.
-    """
-    known: dict[torch.fx.Node, Any] = {}
-    waiting = iter(inputs)
-    results: list[Any] = []
-    for node in graph.graph.nodes:
-        try:
-            match node.op:
-                case "placeholder":
-                    known[node] = next(waiting)
-                case "get_attr":
-                    known[node] = _constant(getattr(graph, cast("str", node.target)), builder)
-                case "output":
-                    flat = _pytree.tree_flatten(node.args[0])[0]
-                    results = [builder.as_value(0.0 if each is None else known[each]) for each in flat]
-                case _:
-                    arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
-                    _check_type(node)
-                    known[node] = compute(node.target, builder, arguments, options, functions)
-        except UntraceableError as error:
-            raise UntraceableError(f"{error}{location_of_node(node)}") from error
-    return results
-
-
-def _check_type(node: torch.fx.Node) -> None:
-    """Check that a number, as programs compute all results, is what torch computes.
-
-    Raises:
-        UntraceableError: If the operation computes with integers, adds booleans, of which True + True is True, or takes
-            numbers for booleans.
-    """
-    like, name = node.meta.get("val"), operation_name(node.target)
-    if not isinstance(like, Tensor) or like.dtype.is_floating_point:
-        return
-    if name.startswith("logical") and any(one.meta["val"].dtype != torch.bool for one in node.all_input_nodes):
-        raise UntraceableError(f"the operation {name} on numbers")
-    if like.dtype != torch.bool and name.startswith("bitwise"):
-        raise UntraceableError(f"the operation {name} on integers")
-    if like.dtype == torch.bool and name in ("add", "sub", "mul", "neg", "maximum", "minimum"):
-        raise UntraceableError(f"the operation {name} with a boolean result")
-
-
-def compute(
-    operation: Any,
-    builder: Builder,
-    arguments: Sequence[Any],
-    options: Mapping[str, Any],
-    functions: Mapping[Any, Callable[..., Any]],
-) -> Any:
-    """Return the result of an operation on values.
-
-    Raises:
-        UntraceableError: If there is no function for it, or none for these arguments.
-    """
-    if operation is operator.getitem:
-        return arguments[0][arguments[1]]
-    if operation not in functions:
-        raise UntraceableError(f"the operation {operation_name(operation)}")
-    try:
-        return functions[operation](builder, *arguments, **options)
-    except (TypeError, RuntimeError, IndexError) as error:
-        raise UntraceableError(f"the operation {operation_name(operation)} with these options: {error}") from error
-
-
-def _constant(tensor: Any, builder: Builder) -> Any:
-    if not isinstance(tensor, Tensor) or tensor.numel() != 1:
-        raise UntraceableError(OTHER_TENSOR)
-    return builder.as_value(float(tensor))

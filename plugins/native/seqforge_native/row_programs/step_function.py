@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from seqforge.kinds import Cell, ElementwiseCell, FactoredCell
 from seqforge_native.row_programs.memory import UntraceableError
-from seqforge_native.row_programs.recording import recorded_locations
 
 
 class StepFunction:
@@ -45,10 +44,9 @@ class StepFunction:
         state = type(self.state)(*arguments[: len(self.state)])  # pyright: ignore[reportArgumentType]
         given = dict(zip(self.tensors, arguments[len(self.state) :], strict=True))
         heads = [given.pop(name) for name in self.heads]
-        with recorded_locations():
-            output, after = torch.func.functional_call(
-                _Step(self.cell), {f"cell.{name}": value for name, value in given.items()}, (projected, state, heads)
-            )
+        output, after = torch.func.functional_call(
+            _Step(self.cell), {f"cell.{name}": value for name, value in given.items()}, (projected, state, heads)
+        )
         return output, *after
 
     def examples(self) -> list[Tensor]:

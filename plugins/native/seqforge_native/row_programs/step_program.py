@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -20,10 +18,9 @@ from seqforge_native.row_programs.memory import (
     UntraceableError,
     Value,
     View,
-    contiguous_layout,
+    new_parameters,
 )
-from seqforge_native.row_programs.operations import FUNCTIONS
-from seqforge_native.row_programs.recording import evaluate, record
+from seqforge_native.row_programs.recording import record
 from seqforge_native.row_programs.step_function import StepFunction, require_own_rows
 
 
@@ -116,38 +113,33 @@ def compile_step(cell: Cell[Any]) -> StepPrograms:
         raise
     except Exception as error:  # a cell may raise any error for inputs that it does not expect
         raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
-    graph = record(step, step.examples(), 1 + len(step.state) + step.parameter_count, FUNCTIONS)
-    backward = _compile(step, graph, None)
-    forward = _compile(step, graph, backward)
+    backward = _compile(step, None)
+    forward = _compile(step, backward)
     return StepPrograms(forward, backward, frozenset(forward.tensors | backward.tensors))
 
 
-def _compile(step: StepFunction, graph: torch.fx.GraphModule, backward: StepProgram | None) -> StepProgram:
+def _compile(step: StepFunction, backward: StepProgram | None) -> StepProgram:
     """Return the backward program, or the forward program that stores what the backward program loads."""
     is_backward = backward is None
     builder = Builder(replays=is_backward)
     projected = builder.new_view((1, step.features), 0)
     states = {f"state.{index}": builder.new_view(part.shape, 0) for index, part in enumerate(step.state)}
-    parameters = {
-        name: View(Buffer(value.numel(), space="parameters"), contiguous_layout(value.shape))
-        for name, value in step.tensors.items()
-    }
+    parameters = new_parameters(step.tensors)
     builder.weights = {view.buffer for view in parameters.values() if len(view.shape) == 2}
-    shapes = [node.meta["val"].shape for node in graph.graph.nodes if node.op == "placeholder"]
+    values = [projected, *states.values(), *parameters.values()]
+    computed, record_gradients = record(step, builder, values, step.examples(), 1 + len(states) + step.parameter_count)
+    output, *after = computed
     output_gradient, *state_gradients = (
-        builder.new_view(shape, 1) if is_backward else builder.constant(0.0, shape)
-        for shape in shapes[1 + len(states) + len(parameters) :]
+        builder.new_view(one.shape, 1) if is_backward else builder.constant(0.0, one.shape) for one in computed
     )
-    inputs = [projected, *states.values(), *parameters.values(), output_gradient, *state_gradients]
-    found = iter(evaluate(graph, builder, inputs, FUNCTIONS))
-    output, *after = islice(found, 1 + len(states))
+    of_projected, *found = record_gradients([output_gradient, *state_gradients])
+    of_states, of_parameters = found[: len(states)], found[len(states) :]
     results = {f"result.{index}": view for index, view in enumerate(builder.results)}
     draft = _Draft(builder, parameters)
     if backward is not None:
         read = {name: view for name, view in results.items() if name in backward.loads}
         return draft.finish({"projected": projected}, {"output": output, **read}, states.values(), after)
-    of_projected, *of_states = islice(found, 1 + len(states))
-    for name, value in zip(parameters, found, strict=False):  # buffers have no gradients
+    for name, value in zip(parameters, of_parameters, strict=False):  # buffers have no gradients
         draft.add_gradient(name, value, states)
     loads = {"projected": projected, **states, **results, "output'": output_gradient}
     builder.join_first_phases()
