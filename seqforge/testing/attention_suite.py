@@ -32,16 +32,7 @@ class _Case(NamedTuple):
 
 
 class AttentionSuite(Suite, kind="attention"):
-    """Tests that every attention must pass. List your attentions in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestAdditive(AttentionSuite):
-        attentions: ClassVar = {"plain": Additive, "narrow": partial(Additive, size=2)}
-    ```
-
-    Attributes:
-        attentions: Functions that return an attention for a query size and a memory size, by name.
-    """
+    """Tests that every attention must pass, listed as those of `CellSuite`: functions of a query and a memory size."""
 
     attentions: ClassVar[Mapping[str, AttentionFactory]]
 

@@ -62,7 +62,8 @@ class CellSuite(CellParts):
     Each function takes an input size and a hidden size, and returns a cell. It is a class, a `functools.partial` with
     options, or a lambda for a wrapper, such as `lambda i, h: Residual(i, inner=LSTM(i, h))`. It may round the sizes up
     if the cell does not support all of them. The names appear in the test ids, such as
-    `test_gradients_are_right[peepholes]`.
+    `test_gradients_are_right[peepholes]`. The table of the suite of another kind is named after the kind too, such as
+    `losses`, and its functions take no arguments, unless the suite says so.
 
     Tests run in float64 on the CPU, so that a mistake is larger than rounding errors, and some also on every installed
     backend and on a GPU if there is one. Except in tests of training, cells are in evaluation mode and must not draw

@@ -23,12 +23,7 @@ __tracebackhide__ = True  # pytest leaves the frames of this module out of trace
 
 
 class ExporterSuite(Suite, kind="exporter"):
-    """Tests that every exporter must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestPrograms(ExporterSuite):
-        exporters: ClassVar = {"plain": Programs}
-    ```
+    """Tests that every exporter must pass, listed as those of `CellSuite`.
 
     If the library or the program of the format is not installed, that is, if an exporter raises a `PluginError` because
     of an `ImportError`, the tests are skipped.

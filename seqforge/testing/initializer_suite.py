@@ -27,16 +27,7 @@ SHAPES = {
 
 
 class InitializerSuite(Suite, kind="initializer"):
-    """Tests that every initializer must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestSparse(InitializerSuite):
-        initializers: ClassVar = {"plain": Sparse}
-    ```
-
-    Attributes:
-        initializers: Functions that return an initializer, by name.
-    """
+    """Tests that every initializer must pass, listed as those of `CellSuite`."""
 
     initializers: ClassVar[Mapping[str, Factory[Initializer]]]
 

@@ -26,16 +26,7 @@ class _Batch(NamedTuple):
 
 
 class LossSuite(Suite, kind="loss"):
-    """Tests that every loss must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestFocal(LossSuite):
-        losses: ClassVar = {"plain": Focal, "sharp": partial(Focal, gamma=5.0)}
-    ```
-
-    Attributes:
-        losses: Functions that return a loss, by name.
-    """
+    """Tests that every loss must pass, listed as those of `CellSuite`."""
 
     losses: ClassVar[Mapping[str, Factory[Loss]]]
 

@@ -30,12 +30,7 @@ HOSTILE = ("", " ", "\n", "\0\x7f\x1b", "\ud800", "(" * 3000, "a" * 3000, "\n" *
 
 
 class MetricSuite(Suite, kind="metric"):
-    """Tests that every metric of generated text must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestLineLength(MetricSuite):
-        metrics: ClassVar = {"plain": LineLength, "short": partial(LineLength, limit=5)}
-    ```
+    """Tests that every metric of generated text must pass, listed as those of `CellSuite`.
 
     Attributes:
         metrics: Functions that return a metric, by name.
@@ -163,16 +158,7 @@ def _require_meanings(make: Any, metric: Metric | PredictionMetric, score: Score
 
 
 class PredictionMetricSuite(Suite, kind="metric"):
-    """Tests that every metric of predictions must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestF1(PredictionMetricSuite):
-        metrics: ClassVar = {"plain": F1}
-    ```
-
-    Attributes:
-        metrics: Functions that return a metric, by name.
-    """
+    """Tests that every metric of predictions must pass, listed as those of `CellSuite`."""
 
     metrics: ClassVar[Mapping[str, Factory[PredictionMetric]]]
 

@@ -17,12 +17,7 @@ _STEPS = 100
 
 
 class OptimizerSuite(Suite, kind="optimizer"):
-    """Tests that every optimizer must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestLion(OptimizerSuite):
-        optimizers: ClassVar = {"plain": Lion, "decay": partial(Lion, weight_decay=0.1)}
-    ```
+    """Tests that every optimizer must pass, listed as those of `CellSuite`.
 
     Attributes:
         optimizers: Functions that return an optimizer, by name. List one with each option that adds a state.

@@ -59,12 +59,7 @@ class FirstCharacters(Vocabulary):
 
 
 class SamplerSuite(Suite, kind="sampler"):
-    """Tests that every sampler must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestTypical(SamplerSuite):
-        samplers: ClassVar = {"plain": Typical, "narrow": partial(Typical, mass=0.2)}
-    ```
+    """Tests that every sampler must pass, listed as those of `CellSuite`.
 
     Attributes:
         samplers: Functions that return a sampler, by name.

@@ -16,16 +16,7 @@ _LOSSES = (3.0, 2.5, 2.5, 2.4999, math.inf, 2.6, 2.5, math.nan, 2.5, 2.0, 2.0, 2
 
 
 class ScheduleSuite(Suite, kind="schedule"):
-    """Tests that every schedule must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestWarmup(ScheduleSuite):
-        schedules: ClassVar = {"plain": Warmup, "long": partial(Warmup, steps=100_000)}
-    ```
-
-    Attributes:
-        schedules: Functions that return a schedule, by name.
-    """
+    """Tests that every schedule must pass, listed as those of `CellSuite`."""
 
     schedules: ClassVar[Mapping[str, Factory[Schedule]]]
 

@@ -19,12 +19,7 @@ TEXTS = ("the cat sat\n\ton the mat.\r\n", "Grüße — naïve façade, 漢字 �
 
 
 class VocabularySuite(Suite, kind="vocabulary"):
-    """Tests that every vocabulary must pass. List yours in a subclass whose name begins with `Test`.
-
-    ```python
-    class TestSyllables(VocabularySuite):
-        vocabularies: ClassVar = {"syllables": Syllables}
-    ```
+    """Tests that every vocabulary must pass, listed as those of `CellSuite`.
 
     Attributes:
         vocabularies: Functions that return a vocabulary that has learned nothing, by name.
