@@ -118,29 +118,30 @@ class NativeGenerationKernel:
     def __init__(self, library: Library, model: GenerationModel) -> None:
         self._library, self._dtype = library, model.dtype
         self._program = program = compile_model(model)
-        if model.dtype == torch.int8 and any(product.weight.shape[0] > _INT8_DEPTH for product in program.products):
+        code = program.code
+        if model.dtype == torch.int8 and any(product.weight.shape[0] > _INT8_DEPTH for product in code.products):
             raise UntraceableError("a sum that exceeds 32 bits")
-        self._memory = torch.zeros(0, program.row_size)
+        self._memory = torch.zeros(0, code.row_size)
         self._held = HeldTensors()
-        self._products = (Product * len(program.products))(
+        self._products = (Product * len(code.products))(
             *(
                 encode_product(library, model.dtype, self._held, product, cast("Tensor", product.weight))
-                for product in program.products
+                for product in code.products
             )
         )
         symbols, address = len(model.head_bias), self._held.address
         self._call = Decode(
-            phase_count=len(program.phases),
+            phase_count=len(code.phases),
             symbols=symbols,
             symbol_vectors=registers(symbols, library.lanes),
             rule_count=len(model.rules),
-            row_size=program.row_size,
-            temporary_size=program.temporary_size,
+            row_size=code.row_size,
+            temporary_size=code.temporary_size,
             input=program.input.offset,
             input_size=program.table.shape[1],
             logits=program.logits.offset,
-            phases=address(program.phases),
-            instructions=address(program.instructions),
+            phases=address(code.phases),
+            instructions=address(code.instructions),
             products=ctypes.addressof(self._products),
             parameters=address(program.parameters),
             table=address(program.table),
@@ -161,7 +162,7 @@ class NativeGenerationKernel:
         count = max(1, min(threads, len(last) // _FEWEST_ROWS))
         if count > 1 or self._held.nbytes < _SHARED_BYTES:
             threads = 1
-        self._memory = torch.zeros(len(last), program.row_size)
+        self._memory = torch.zeros(len(last), program.code.row_size)
         for places, state in zip(program.states, states, strict=True):
             for place, part in zip(places, state, strict=True):
                 place.of(self._memory).copy_(part)

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from seqforge.cells import require_steps
 from seqforge.kinds import MatrixStateCell
 from seqforge_native.library import Library, addresses, fields
-from seqforge_native.row_programs.arrangement import pack_parameters, split_gradients
+from seqforge_native.row_programs.arrangement import split_gradients
 from seqforge_native.row_programs.matrix_program import CellPrograms
 
 CHUNK_STEPS = 16
@@ -47,6 +47,7 @@ class MatrixCellKernel:
         """
         programs = self.programs
         program = programs.forward if name == "forward" else programs.backward
+        code = program.code
         sizes = (
             *inputs.shape[:2],
             *start.shape[1:],
@@ -56,14 +57,14 @@ class MatrixCellKernel:
             mixed.shape[2],
             self.output_size,
             int(inputs.dtype == torch.bfloat16),
-            program.kept,
-            program.temporary,
+            code.row_size,
+            code.temporary_size,
             sum(program.gradients.values()),
             torch.get_num_threads(),
-            *program.phase_ends,
+            *(int(end) for end in code.phases[:, 0]),
         )
         tensors |= {
-            "instructions": program.instructions,
+            "instructions": code.instructions,
             "ports": program.ports,
             "gradient_ports": program.gradient_ports,
             "inputs": inputs,
@@ -91,7 +92,7 @@ def read_matrix_cell(
     if projected.dtype != torch.bfloat16:
         projected = projected.float()
     tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    parameters = [tensors[name] for name in kernel.programs.forward.parameters]
+    parameters = [tensors[name] for name in kernel.programs.forward.code.parameters]
     outputs: list[Tensor] = []
     with torch.autocast(inputs.device.type, enabled=False):
         for segment in torch.split(projected, SEGMENT_STEPS):
@@ -114,13 +115,11 @@ class _MatrixCell(torch.autograd.Function):
         outputs, end = start.new_empty(steps, batch, kernel.output_size), torch.empty_like(given[2])
         checkpoints = start.new_empty(-(-steps // CHUNK_STEPS), *start.shape) if learning else None
         reads = start.new_empty(steps, batch, start.shape[1], start.shape[3]) if learning else None
-        program = kernel.programs.forward
+        code = kernel.programs.forward.code
         kernel.run(
             "forward",
             *given,
-            parameters=pack_parameters(
-                program.parameters, program.constants, dict(zip(program.parameters, parameters, strict=True))
-            ),
+            parameters=code.pack_parameters(dict(zip(code.parameters, parameters, strict=True))),
             outputs=outputs,
             end=end,
             checkpoints=checkpoints,
@@ -137,14 +136,14 @@ class _MatrixCell(torch.autograd.Function):
         checkpoints, reads, *saved = cast("tuple[Tensor, ...]", ctx.saved_tensors)
         kernel: MatrixCellKernel = ctx.kernel
         program, given = kernel.programs.backward, saved[:3]
-        parameters = dict(zip(kernel.programs.forward.parameters, saved[3:], strict=True))
+        parameters = dict(zip(kernel.programs.forward.code.parameters, saved[3:], strict=True))
         output_gradient, end_gradient = (gradient.contiguous() for gradient in gradients)
         of_given = [torch.empty_like(tensor) for tensor in given]
         of_parameters = torch.zeros(torch.get_num_threads(), sum(program.gradients.values()))
         kernel.run(
             "backward",
             *given,
-            parameters=pack_parameters(program.parameters, program.constants, parameters),
+            parameters=program.code.pack_parameters(parameters),
             checkpoints=checkpoints,
             reads=reads,
             output_gradient=output_gradient,

@@ -16,7 +16,7 @@ from seqforge_native.built_in_cells import check_layout, check_state
 from seqforge_native.generation import encode_product
 from seqforge_native.library import Carried, HeldTensors, Library, Product, RowSequence, StepPort
 from seqforge_native.matrices import linear, weight_and_bias_gradients
-from seqforge_native.row_programs.arrangement import pack_parameters, split_gradients
+from seqforge_native.row_programs.arrangement import split_gradients
 from seqforge_native.row_programs.memory import View
 from seqforge_native.row_programs.step_function import recurrent_weights
 from seqforge_native.row_programs.step_program import StepProgram, StepPrograms
@@ -52,10 +52,11 @@ class StepKernel:
         """
         held = HeldTensors()
         steps, batch = next(iter(numbers.values())).shape[:2]
-        weights = [cast("View", product.weight) for product in program.products]
+        code = program.code
+        weights = [cast("View", product.weight) for product in code.products]
         packed = [_weight_of(view, tensors[program.weights[view.buffer]]) for view in weights]
         products = (Product * len(packed))(
-            *(encode_product(self.library, dtype, held, *each) for each in zip(program.products, packed, strict=True))
+            *(encode_product(self.library, dtype, held, *each) for each in zip(code.products, packed, strict=True))
         )
         loads = _ports(program.loads.items(), numbers)
         stores = _ports(program.stores.items(), numbers)
@@ -71,11 +72,11 @@ class StepKernel:
             (kind * len(items))(*items) for kind, items in ((StepPort, loads), (StepPort, stores), (Carried, kept))
         ]
         call = RowSequence(
-            steps, batch, torch.get_num_threads(), int(vector_gradients is not None), program.row_size,
-            program.temporary_size, 0 if vector_gradients is None else vector_gradients.shape[1], len(program.phases),
-            len(products), len(loads), len(stores), len(kept), held.address(program.phases),
-            held.address(program.instructions), ctypes.addressof(products), *map(ctypes.addressof, arrays),
-            held.address(pack_parameters(program.parameters, program.constants, tensors)),
+            steps, batch, torch.get_num_threads(), int(vector_gradients is not None), code.row_size,
+            code.temporary_size, 0 if vector_gradients is None else vector_gradients.shape[1], len(code.phases),
+            len(products), len(loads), len(stores), len(kept), held.address(code.phases),
+            held.address(code.instructions), ctypes.addressof(products), *map(ctypes.addressof, arrays),
+            held.address(code.pack_parameters(tensors)),
             None if vector_gradients is None else vector_gradients.data_ptr(),
         )  # fmt: skip
         self.library.call("row_sequence", dtype, ctypes.byref(call))

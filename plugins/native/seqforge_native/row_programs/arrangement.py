@@ -1,12 +1,12 @@
 """The order of the instructions of a program, the memory of its tensors, and the numbers that the kernel reads."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge_native.row_programs.memory import REGISTER, SPACES, Buffer, Instruction, Product, Space, View
@@ -59,22 +59,6 @@ def arranged(instructions: Sequence[Instruction], buffers: set[Buffer]) -> list[
             needed.append(instruction)
     needed.reverse()
     return sorted(needed, key=lambda each: (each.phase, not isinstance(each, Product)))
-
-
-def place_parameters(parameters: Mapping[str, View], constants: Iterable[Buffer], read: Set[Buffer]) -> list[str]:
-    """Place the parameters that a program reads, and its constants after them, and return the names of the former."""
-    names = [name for name, view in parameters.items() if view.buffer in read]
-    offset = 0
-    for buffer in [*(parameters[name].buffer for name in names), *constants]:
-        buffer.offset = offset
-        offset += buffer.size
-    return names
-
-
-def pack_parameters(names: Sequence[str], constants: Sequence[float], tensors: Mapping[str, Tensor]) -> Tensor:
-    """Return the parameters that `place_parameters` has placed and the constants, as the kernels read them."""
-    numbers = [tensors[name].detach().float().flatten() for name in names]
-    return torch.cat([*numbers, torch.tensor([*constants, *[0.0] * READ_BEYOND])])
 
 
 def split_gradients(
@@ -140,7 +124,7 @@ def _copies_whole(instruction: Instruction) -> bool:
     )
 
 
-def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer], until_end: set[Buffer]) -> list[int]:
+def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer], until_end: Set[Buffer]) -> list[int]:
     """Assign memory to the buffers of a row, and return the size of the temporary and of the kept ones.
 
     Args:
@@ -211,21 +195,68 @@ def _encoded(instruction: Instruction) -> list[list[int]]:
     return places
 
 
-def encode_phases(
-    instructions: Sequence[Instruction], products: Sequence[Product], phases: int
-) -> tuple[Tensor, Tensor]:
-    """Return the numbers of instructions, and the numbers of instructions and products up to the end of each phase.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The instructions of a program in the layout of the kernels.
 
-    The products between two phases are counted with the first one.
+    Attributes:
+        instructions: Numbers of `Instruction` of kernels/row_program.hpp.
+        phases: Number of instructions and of products up to the end of each phase. The products between two phases are
+            counted with the first one.
+        products: The products with weights.
+        parameters: Names of the tensors that the instructions read, in the order of their memory.
+        constants: Numbers that follow the parameters.
+        row_size: Size of the memory of a row.
+        temporary_size: Size of the memory of a thread.
     """
-    numbers, ends = encode_all(instructions, phases)
-    return numbers, torch.tensor(
-        [[end, sum(each.phase <= phase + 1 for each in products)] for phase, end in enumerate(ends)]
-    )
+
+    instructions: Int[Tensor, "instructions 24"]
+    phases: Int[Tensor, "phases 2"]
+    products: Sequence[Product]
+    parameters: Sequence[str]
+    constants: Sequence[float]
+    row_size: int
+    temporary_size: int
+
+    def pack_parameters(self, tensors: Mapping[str, Tensor]) -> Float[Tensor, " numbers"]:
+        """Return the parameters and the constants as the kernels read them."""
+        numbers = [tensors[name].detach().float().flatten() for name in self.parameters]
+        return torch.cat([*numbers, torch.tensor([*self.constants, *[0.0] * READ_BEYOND])])
 
 
-def encode_all(instructions: Sequence[Instruction], phases: int) -> tuple[Tensor, list[int]]:
-    """Return the numbers of instructions, `[places, 24]`, and the number of places up to the end of each phase."""
-    places = [(each.phase, place) for each in instructions for place in _encoded(each)]
-    ends = [sum(each <= phase for each, _ in places) for phase in range(phases)]
-    return torch.tensor([place for _, place in places] or [[0] * _NUMBERS]), ends
+def lay_out(
+    instructions: Sequence[Instruction],
+    parameters: Mapping[str, Buffer],
+    constants: Mapping[float, Buffer],
+    pinned: Sequence[Buffer],
+    read: Set[Buffer],
+    phases: int,
+    until_end: Set[Buffer] = frozenset(),
+) -> Code:
+    """Assign memory to the tensors of instructions, which are in order, and encode the instructions.
+
+    Args:
+        instructions: The instructions.
+        parameters: Parameters that they may read, by name.
+        constants: Numbers that they may read.
+        pinned: Buffers that the kernel reads or writes between phases; see `assign_memory`.
+        read: Buffers that the kernel reads, also in the memory of parameters.
+        phases: Number of phases.
+        until_end: Buffers that the kernel reads at the end of a phase.
+    """
+    temporary_size, row_size = assign_memory(instructions, pinned, until_end)
+    products = [each for each in instructions if isinstance(each, Product)]
+    plain = [each for each in instructions if not isinstance(each, Product)]
+    used = read | {view.buffer for each in plain for view, _ in each.operands}
+    names = [name for name, buffer in parameters.items() if buffer in used]
+    offset = 0
+    for buffer in [*(parameters[name] for name in names), *constants.values()]:
+        buffer.offset = offset
+        offset += buffer.size
+    places = [(each.phase, place) for each in plain for place in _encoded(each)]
+    ends = [
+        [sum(own <= phase for own, _ in places), sum(each.phase <= phase + 1 for each in products)]
+        for phase in range(phases)
+    ]
+    numbers = torch.tensor([place for _, place in places] or [[0] * _NUMBERS])
+    return Code(numbers, torch.tensor(ends), products, names, tuple(constants), row_size, temporary_size)

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from seqforge.kinds import MatrixStateCell
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_all, place_parameters
+from seqforge_native.row_programs.arrangement import Code, arranged, lay_out
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
     SPACES,
@@ -79,25 +79,15 @@ class Program:
     """Instructions for one row, in three phases, between which the recurrence runs forward and backward.
 
     Attributes:
-        instructions: Numbers of `Instruction` of kernels/row_program.hpp.
-        phase_ends: Number of instructions up to the end of each phase.
+        code: The instructions. Later phases read the numbers in the memory of a row.
         ports: Places of the numbers that are exchanged.
         gradient_ports: Places of their gradients.
-        kept: Size of the numbers of a row that later phases read.
-        temporary: Size of the other ones.
-        parameters: Names of the parameters and buffers that it reads, in the order of its memory.
-        constants: Numbers that follow them.
         gradients: Size of each gradient of a parameter that it computes, in the order of its memory.
     """
 
-    instructions: Int[Tensor, "instructions 24"]
-    phase_ends: tuple[int, ...]
+    code: Code
     ports: Int[Tensor, "10 4"]
     gradient_ports: Int[Tensor, "10 4"]
-    kept: int
-    temporary: int
-    parameters: tuple[str, ...]
-    constants: tuple[float, ...]
     gradients: Mapping[str, int]
 
 
@@ -187,28 +177,17 @@ def _arranged(
         for one, other in zip(values, gradients, strict=True)
     )
     instructions = arranged(builder.instructions, {view.buffer for view in read.values()})
-    used = {view.buffer for each in instructions for view, _ in each.operands[1:]}
-    used |= {view.buffer for view in read.values()}
+    kept = {view.buffer for view in read.values()}
+    used = kept | {view.buffer for each in instructions for view, _ in each.operands[1:]}
     pinned = [view.buffer for view in written.values()]
     pinned += [view.buffer for name, view in read.items() if view.buffer.phase != _AT_END.get(name)]
-    temporary_size, kept_size = assign_memory(instructions, pinned, {view.buffer for view in read.values()})
-    names = place_parameters(parameters, builder.constants.values(), used)
+    own = {name: view.buffer for name, view in parameters.items()}
+    code = lay_out(instructions, own, builder.constants, pinned, kept, _PHASES, until_end=kept)
     ports: list[list[list[int]]] = []
     for by_kernel, by_program in (values, gradients):
         places = {**{name: view for name, view in by_kernel.items() if view.buffer in used}, **by_program}
         ports.append([_port(places.get(name)) for name in PORTS])
-    encoded, ends = encode_all(instructions, _PHASES)
-    return Program(
-        encoded,
-        tuple(ends),
-        torch.tensor(ports[0]),
-        torch.tensor(ports[1]),
-        kept_size,
-        temporary_size,
-        tuple(names),
-        tuple(builder.constants),
-        dict(of_parameters),
-    )
+    return Program(code, torch.tensor(ports[0]), torch.tensor(ports[1]), dict(of_parameters))
 
 
 def _port(view: View | None) -> list[int]:

@@ -5,21 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from seqforge.kinds import Cell, GenerationModel
-from seqforge_native.row_programs.arrangement import (
-    READ_BEYOND,
-    arranged,
-    assign_memory,
-    encode_phases,
-    in_place,
-    with_sums,
-)
+from seqforge_native.row_programs.arrangement import Code, arranged, in_place, lay_out, with_sums
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.matrix_step import recorded_steps
-from seqforge_native.row_programs.memory import Place, Product, UntraceableError, View
+from seqforge_native.row_programs.memory import Place, UntraceableError, View
 from seqforge_native.row_programs.recording import Recorded, located_errors, value_of
 
 
@@ -28,25 +21,17 @@ class ModelProgram:
     """A model in the layout of kernels/decode.hpp.
 
     Attributes:
-        instructions: Numbers of the instructions.
-        phases: Number of instructions and of products up to the end of each phase.
-        products: The products.
+        code: The instructions and the products.
         parameters: Constant numbers that the instructions read.
         table: What the lowest layer reads of each symbol.
-        row_size: Size of the memory of a row.
-        temporary_size: Size of the memory of a thread.
         input: Place of what the lowest layer reads.
         logits: Place of the logits.
         states: Places of the states of each layer.
     """
 
-    instructions: Int[Tensor, "instructions 24"]
-    phases: Int[Tensor, "phases 2"]
-    products: Sequence[Product]
+    code: Code
     parameters: Float[Tensor, " numbers"]
     table: Float[Tensor, "symbols features"]
-    row_size: int
-    temporary_size: int
     input: Place
     logits: Place
     states: Sequence[Sequence[Place]]
@@ -99,26 +84,13 @@ def _arranged(
     """Order the instructions by phases, leave out those without effect, and assign memory."""
     read = [logits.buffer, *(view.buffer for state in states for view in state)]
     steps = in_place(with_sums(arranged(builder.instructions, set(read))), read[1:])
-    temporary_size, row_size = assign_memory(steps, [symbol.buffer, *read], set())
-    products = [step for step in steps if isinstance(step, Product)]
-    plain = [step for step in steps if not isinstance(step, Product)]
-    used = {view.buffer for step in plain for view, _ in step.operands}
-    parameters, offset = list[Tensor](), 0
-    constants = [(torch.tensor([number]), buffer) for number, buffer in builder.constants.items()]
-    for tensor, buffer in [*builder.tensors, *constants]:
-        if buffer in used:
-            buffer.offset = offset
-            offset += buffer.size
-            parameters.append(tensor.detach().float().flatten())
-    instructions, phases = encode_phases(plain, products, logits.buffer.phase + 1)
+    tensors = {str(index): tensor for index, (tensor, _) in enumerate(builder.tensors)}
+    buffers = {str(index): buffer for index, (_, buffer) in enumerate(builder.tensors)}
+    code = lay_out(steps, buffers, builder.constants, [symbol.buffer, *read], set(read), logits.buffer.phase + 1)
     return ModelProgram(
-        instructions,
-        phases,
-        products,
-        torch.cat([*parameters, torch.zeros(READ_BEYOND)]),
+        code,
+        code.pack_parameters(tensors),
         table,
-        row_size,
-        temporary_size,
         Place.of_view(symbol),
         Place.of_view(logits),
         [[Place.of_view(view) for view in state] for state in states],

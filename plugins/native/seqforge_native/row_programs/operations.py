@@ -53,12 +53,8 @@ def _first(builder: Builder, value: Any, *_: Any, dtype: Any = None, **__: Any) 
     return builder.as_value(value)
 
 
-def _filled(builder: Builder, shape: Any, number: Any, **_: Any) -> View:
-    return builder.constant(number, getattr(shape, "shape", shape))
-
-
-def _empty(builder: Builder, shape: Any, *_: Any, **__: Any) -> View:
-    return builder.constant(0.0, shape)
+def _filled(builder: Builder, like: Any, number: Any = 0.0, **_: Any) -> View:
+    return builder.constant(number, like.shape)
 
 
 def _copied(builder: Builder, to: Any, value: Any, *_: Any) -> View:
@@ -170,10 +166,6 @@ def _along_one(builder: Builder, value: Any, dim: int) -> Value:
     return value
 
 
-def _largest_along_one(builder: Builder, value: Any, dim: int) -> tuple[Value, View]:
-    return _along_one(builder, value, dim), builder.constant(0.0, value.shape)
-
-
 def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -> Value:
     """Multiply the last axis of a tensor by a matrix. A constant matrix is a weight, if the tensor has one row."""
     *rows, depth = left.shape
@@ -191,13 +183,6 @@ def _matrix_product(builder: Builder, left: Any, right: Any, bias: Any = None) -
         product = builder.multiply_by_matrix(flat, builder.as_view(right))
     product = product if bias is None else builder.apply("add", product, bias)
     return product.relaid(product.layout.view(*rows, right.shape[1]))
-
-
-def _linear(builder: Builder, value: Any, weight: Any, bias: Any = None) -> Value:
-    transposed = (
-        weight.t() if isinstance(weight, torch.Tensor) else _viewed(_aten.permute.default, builder, weight, [1, 0])
-    )
-    return _matrix_product(builder, value, transposed, bias)
 
 
 def _added_product(
@@ -226,18 +211,13 @@ FUNCTIONS: dict[Any, Function] = {
     _aten.add.Tensor: _sum_of_two,
     **{operation: partial(_viewed, operation) for operation in _VIEWS},
     **dict.fromkeys((_aten.alias.default, _aten.clone.default, _aten.detach.default, _aten._to_copy.default), _first),
-    **dict.fromkeys((_aten.lift_fresh_copy.default, _aten.scalar_tensor.default), _first),
-    **dict.fromkeys((_aten.full.default, _aten.full_like.default), _filled),
-    _aten.empty_permuted.default: _empty,
+    **dict.fromkeys((_aten.full_like.default, _aten.empty_like.default, _aten.fill.Scalar), _filled),
     _aten.copy.default: _copied,
     _aten.cat.default: _concatenated,
     _aten.constant_pad_nd.default: _padded,
     _aten.select_backward.default: partial(_scattered, _aten.select.int),
     _aten.slice_backward.default: partial(_scattered, _aten.slice.Tensor),
-    _aten.linear.default: _linear,
-    _aten.matmul.default: _matrix_product,
     _aten.cumsum.default: _along_one,
-    _aten.cummax.default: _largest_along_one,
     _aten.mm.default: _matrix_product,
     _aten.addmm.default: _added_product,
 }

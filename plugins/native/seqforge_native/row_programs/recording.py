@@ -89,7 +89,10 @@ class Recorded(Tensor):
         if operation is not func:
             _require_alone(args[0])
         if operation not in FUNCTIONS and func in _DECOMPOSITIONS:
-            return _DECOMPOSITIONS[func](*args, **kwargs)
+            try:
+                return _DECOMPOSITIONS[func](*args, **kwargs)
+            except UntraceableError as error:
+                raise UntraceableError(f"the operation {operation_name(func)}") from error
         given = [each for each in _pytree.tree_leaves((args, kwargs)) if isinstance(each, Recorded)]
         builder = given[0].builder
         arguments, options = _pytree.tree_map(partial(value_of, builder), (args, kwargs))

@@ -4,17 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Int
-from torch import Tensor
-
 from seqforge.kinds import Cell
-from seqforge_native.row_programs.arrangement import arranged, assign_memory, encode_phases, place_parameters
+from seqforge_native.row_programs.arrangement import Code, arranged, lay_out
 from seqforge_native.row_programs.builder import Builder
 from seqforge_native.row_programs.memory import (
     Buffer,
     Outer,
     Place,
-    Product,
     UntraceableError,
     Value,
     View,
@@ -52,14 +48,8 @@ class StepProgram:
     "projected'" and "output'" for gradients.
 
     Attributes:
-        instructions: Numbers of `Instruction` of kernels/row_program.hpp.
-        phases: Number of instructions and of products up to the end of each phase.
-        products: The products, whose weights are views of parameters.
-        parameters: Names of the tensors that the instructions read, in the order of their memory.
+        code: The instructions, and the products, whose weights are views of parameters.
         weights: Names of the tensors that products multiply by, by their buffers.
-        constants: Numbers that follow the parameters.
-        row_size: Size of the memory of a row.
-        temporary_size: Size of the memory of a thread.
         loads: Places of the numbers that are loaded before a step.
         stores: Places of those that are stored after it.
         carried: Places of those that stay: the parts of the state, or their gradients.
@@ -67,14 +57,8 @@ class StepProgram:
         weight_gradients: What is summed over all steps.
     """
 
-    instructions: Int[Tensor, "instructions 24"]
-    phases: Int[Tensor, "phases 2"]
-    products: Sequence[Product]
-    parameters: Sequence[str]
+    code: Code
     weights: Mapping[Buffer, str]
-    constants: Sequence[float]
-    row_size: int
-    temporary_size: int
     loads: Mapping[str, Place]
     stores: Mapping[str, Place]
     carried: Sequence[Place]
@@ -84,7 +68,7 @@ class StepProgram:
     @property
     def tensors(self) -> set[str]:
         """Names of all parameters and buffers that it reads."""
-        return {*self.parameters, *self.weights.values()}
+        return {*self.code.parameters, *self.weights.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,23 +183,12 @@ class _Draft:
         used = read | {view.buffer for each in steps for view, _ in each.operands[1:]}
         loads = {name: view for name, view in loads.items() if view.buffer in used}
         pinned = dict.fromkeys(view.buffer for view in (*loads.values(), *carried, *stored.values()))
-        temporary_size, row_size = assign_memory(steps, list(pinned), set())
-        products = [each for each in steps if isinstance(each, Product)]
-        weights = {view.buffer: name for name, view in self._parameters.items()}
-        plain = [each for each in steps if not isinstance(each, Product)]
-        read_by_plain = {view.buffer for each in plain for view, _ in each.operands}
-        names = place_parameters(self._parameters, builder.constants.values(), read_by_plain)
-        instructions, phases = encode_phases(plain, products, last + 1)
-        multiplied = [view.buffer for view in (each.weight for each in products) if isinstance(view, View)]
+        parameters = {name: view.buffer for name, view in self._parameters.items()}
+        code = lay_out(steps, parameters, builder.constants, [*pinned], read, last + 1)
+        multiplied = {each.weight.buffer for each in code.products if isinstance(each.weight, View)}
         return StepProgram(
-            instructions=instructions,
-            phases=phases,
-            products=products,
-            parameters=names,
-            weights={buffer: weights[buffer] for buffer in multiplied},
-            constants=tuple(builder.constants),
-            row_size=row_size,
-            temporary_size=temporary_size,
+            code,
+            weights={buffer: name for name, buffer in parameters.items() if buffer in multiplied},
             loads={name: Place.of_view(view) for name, view in loads.items()},
             stores={name: Place.of_view(view) for name, view in stored.items()},
             carried=[Place.of_view(view) for view in carried],
