@@ -7,7 +7,7 @@ NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
-.PHONY: run test lint examples extras docs bench clean
+.PHONY: run test cuda lint examples extras docs bench clean
 
 run: .venv/installed
 	@echo "C from linux-small, a model that is trained already:"
@@ -19,6 +19,12 @@ run: .venv/installed
 # most tests of a file run in the same process, which then makes their shared fixtures once.
 test: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+
+# Cells, backends and runs on a CUDA device that is not there: it finds operands on the wrong device, and counts what a
+# step asks of a GPU. With a real GPU, leave out the plugin.
+cuda: .venv/installed-for-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.cuda.fake_device -k "not inductor and not native and not peepholes and not lowers_the_loss" \
+		tests/cuda plugins/cudnn tests/training/test_golden_losses.py tests/training/test_labelled_runs.py
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .

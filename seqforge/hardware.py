@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import ExperimentError
@@ -77,6 +78,11 @@ def choose_device(name: str, world: World = ALONE) -> torch.device:
             hint=f"Use auto, or one of: {', '.join(available)}.",
         ) from error
     return device
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device. A copy to a GPU is from pinned memory, so that the host does not wait for it."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def multiplies_in_bfloat16(device: torch.device) -> bool:

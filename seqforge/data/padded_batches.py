@@ -13,6 +13,7 @@ from torch import Tensor
 from seqforge.data.example_file import ExampleFile
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError
+from seqforge.hardware import send
 from seqforge.kinds import IGNORED_TARGET, ExampleSpec
 
 SPREAD = 1.2
@@ -46,7 +47,7 @@ class PaddedBatch:
 
     def to(self, device: torch.device) -> "PaddedBatch":
         """Return the batch on a device."""
-        return PaddedBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
+        return PaddedBatch(send(self.inputs, device), send(self.lengths, device), send(self.targets, device))
 
 
 def read_batch(file: ExampleFile, examples: NDArray[np.int64], epoch: int = 0, end: int | None = None) -> PaddedBatch:

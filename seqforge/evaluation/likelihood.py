@@ -17,6 +17,7 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation.intervals import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count
+from seqforge.hardware import send
 from seqforge.kinds import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
 
@@ -162,8 +163,8 @@ def score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tu
     device = next(model.parameters()).device
     after: States
     before = model.initial_states(batch.inputs.shape[1]) if states is None or not batch.continues else states
-    logits, after = model(batch.inputs.to(device), before, batch.starts)
-    targets = batch.targets.to(device)
+    logits, after = model(send(batch.inputs, device), before, batch.starts)
+    targets = send(batch.targets, device)
     losses = nn.functional.cross_entropy(
         logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="none"
     )

@@ -30,6 +30,7 @@ from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, 
 from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.generation.generator import encode_prompt, sample_texts
+from seqforge.hardware import send
 from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
 from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
 from seqforge.registry import Component
@@ -228,7 +229,7 @@ def text_losses(
 
     def loss_of(batch: Batch, before: States | None, model: SequenceModel) -> tuple[Tensor, States]:
         states = model.initial_states(batch.inputs.shape[1]) if before is None else before
-        inputs, targets = batch.inputs.to(state.device), batch.targets.to(state.device)
+        inputs, targets = send(batch.inputs, state.device), send(batch.targets, state.device)
 
         def compute(steps: slice, states: States) -> tuple[Tensor, States]:
             starts = None if batch.starts is None else batch.starts[steps]

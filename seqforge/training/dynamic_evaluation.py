@@ -75,7 +75,10 @@ def score_dynamically(
         states = map_states(Tensor.detach, after)
         size = int((batch.targets != IGNORED_TARGET).sum())
         loss = nats.sum() / size
-        value = loss.item()
+        descent.zero_grad()
+        loss.backward()
+        limits = training.gradient_clip_norm, training.gradient_clip_value
+        value, _ = clip_gradients(parameters, loss.detach(), *limits)
         if not math.isfinite(value):
             raise NonFiniteError(
                 f"the loss is {value} after {done:,} tokens of dynamic evaluation", hint="Use a lower learning rate."
@@ -83,9 +86,6 @@ def score_dynamically(
         losses.append(value * size)
         sizes.append(size)
         done += size
-        descent.zero_grad()
-        loss.backward()
-        clip_gradients(parameters, training.gradient_clip_norm, training.gradient_clip_value)
         descent.step()
         model.constrain_parameters()
         report(WorkProgressed("evaluating", done / target_count))

@@ -73,8 +73,7 @@ def train_step(
         values.append(value.detach())
         if after:
             recurrent.append(map_states(Tensor.detach, after))
-    norm = clip_gradients(state.parameters, clip_norm, clip_value)
-    loss = reduce(torch.add, values).item()
+    loss, norm = clip_gradients(state.parameters, reduce(torch.add, values), clip_norm, clip_value)
     result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise NonFiniteError(f"the loss is {loss}, and the norm of the gradient is {norm}")
@@ -85,17 +84,23 @@ def train_step(
     return result
 
 
-def clip_gradients(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
-    """Clip the gradients of parameters as `train_step` does, and return their L2 norm before."""
+def clip_gradients(
+    parameters: list[nn.Parameter], loss: Tensor, norm: float | None, value: float | None
+) -> tuple[float, float]:
+    """Clip the gradients of parameters as `train_step` does, and return the loss and their L2 norm before.
+
+    Both are read at once, since the host waits for a GPU at each read.
+    """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total_norm = nn.utils.get_total_norm(gradients)
-    before = total_norm.item()
+    numbers: list[float] = torch.stack([loss, total_norm.to(loss)]).tolist()
+    read, before = numbers
     # torch multiplies every gradient by min(1, norm / (before + 1e-6)), even if this factor is 1.
     if norm is not None and before + 1e-6 > 0.999 * norm:
         nn.utils.clip_grads_with_norm_(parameters, norm, total_norm)
     if value is not None:
         nn.utils.clip_grad_value_(parameters, value)
-    return before
+    return read, before
 
 
 def _set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:

@@ -26,7 +26,10 @@ from tests.campaigns.coverage_of_tests import TestCoverage, measure_coverage
 from tests.campaigns.table import print_table
 
 LONGEST = 300
-"""Largest number of seconds of the tests of a mutant. Longer tests are a loop without an end, which is noticed."""
+"""Largest number of seconds of the processor for the tests of a mutant, whose code may have become an endless loop.
+
+Tests that wait for ever end after ten times as many seconds. In both cases the mutant is noticed.
+"""
 
 BUDGET = 100
 """The tests of a mutant take this number of seconds at most, without the change."""
@@ -273,7 +276,8 @@ def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
         sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
         for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
             del sys.modules[name]
-        signal.alarm(LONGEST)
+        signal.setitimer(signal.ITIMER_PROF, LONGEST)
+        signal.alarm(10 * LONGEST)
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
         os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)]))
     _, status = os.waitpid(process, 0)

@@ -1,14 +1,22 @@
 """The backends `cudnn` and `onednn`: RNN, GRU and LSTM through torch's fused layers, on a GPU and on a CPU."""
 
-import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from seqforge.kinds import Backend, BackendContext, Cell, Equations, FactoredCell, SequenceFunction
+from seqforge.kinds import Backend, BackendContext, Cell, FactoredCell, SequenceFunction
+
+LAYERS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "lstm": torch.lstm,
+    "gru": torch.gru,
+    "rnn-tanh": torch.rnn_tanh,
+    "rnn-relu": torch.rnn_relu,
+}
+"""torch's fused layer of each kind of equations."""
 
 
 class FusedBackend(Backend):
@@ -21,9 +29,8 @@ class FusedBackend(Backend):
         return None
 
     def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
-        """Return a reader over `torch.nn.RNN`, `GRU` or `LSTM` that uses the cell's parameters."""
-        factored = cast("FactoredCell[Any]", cell)
-        return partial(_read, factored, _layer(factored))
+        """Return a function that applies a fused layer with the cell's parameters."""
+        return partial(_read, cast("FactoredCell[Any]", cell))
 
 
 class CudnnBackend(FusedBackend):
@@ -38,43 +45,44 @@ class OnednnBackend(FusedBackend):
     device_types: ClassVar[tuple[str, ...]] = ("cpu",)
 
 
-def _read(cell: FactoredCell[Any], layer: nn.Module, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Return the outputs of all steps and the state after the last step, through a layer without its own parameters."""
-    own = state[0].dtype
-    if not inputs.is_floating_point():
-        inputs = functional.one_hot(inputs, cell.input_size).to(own)
-    # torch's state has an axis for its layers, and cuDNN accepts it only in contiguous memory.
-    parts = [part.contiguous().unsqueeze(0) for part in cast("tuple[Tensor, ...]", state)]
-    before = tuple(parts) if len(parts) > 1 else parts[0]
-    with warnings.catch_warnings():
-        # The weights belong to the cell, and are not one block of memory as cuDNN prefers.
-        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-        results = torch.func.functional_call(layer, _weights(cell), (inputs, before))
-    outputs, after = cast("tuple[Tensor, Any]", results)
-    last = after if len(parts) > 1 else (after,)
-    # Under autocast torch rounds the state, but the next sequence continues in the type of this state.
-    return outputs, type(state)(*(part.squeeze(0).to(own) for part in last))
+def _read(cell: FactoredCell[Any], inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Return the outputs of all steps, in the type of autocast, and the state after the last step in its own type.
+
+    Autocast itself would turn the layers of cuDNN into float16, whatever its type is.
+    """
+    own, device = state[0].dtype, inputs.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else own
+    with torch.autocast(device, enabled=False):
+        if not inputs.is_floating_point():
+            unit = torch.zeros(*inputs.shape, cell.input_size, dtype=dtype, device=inputs.device)
+            inputs = unit.scatter_(-1, inputs.unsqueeze(-1), 1)
+        # torch's state has an axis for its layers, and cuDNN accepts it only in contiguous memory.
+        before = [part.to(dtype).contiguous().unsqueeze(0) for part in cast("tuple[Tensor, ...]", state)]
+        outputs, *after = LAYERS[cast("str", cell.equations)](
+            inputs.to(dtype),
+            before if len(before) > 1 else before[0],
+            _weights(cell, dtype),
+            True,  # with biases
+            1,  # layer
+            0.0,  # dropout
+            torch.is_grad_enabled(),
+            False,  # bidirectional
+            False,  # batch first
+        )
+    return outputs, type(state)(*(part.squeeze(0).to(own) for part in after))
 
 
-def _weights(cell: FactoredCell[Any]) -> dict[str, Tensor]:
-    """Return the cell's parameters by torch's names. torch adds two biases, and the cell has their sum."""
+def _weights(cell: FactoredCell[Any], dtype: torch.dtype) -> list[Tensor]:
+    """Return the parameters as torch's layer has them, with two biases that it adds; on a GPU, in one block of memory.
+
+    cuDNN reads one block. It would copy weights that are elsewhere at each call, with a warning.
+    """
     recurrent_bias = torch.zeros_like(cell.bias)
     if cell.equations == "gru":
         recurrent_bias = functional.pad(cast("Tensor", cell.recurrent_bias), (2 * cell.hidden_size, 0))
-    return {
-        "weight_ih_l0": cell.input_weight,
-        "weight_hh_l0": cell.recurrent_weight,
-        "bias_ih_l0": cell.bias,
-        "bias_hh_l0": recurrent_bias,
-    }
-
-
-def _layer(cell: FactoredCell[Any]) -> nn.Module:
-    sizes, equations = (cell.input_size, cell.hidden_size), cast("Equations", cell.equations)
-    match equations:
-        case "lstm":
-            return nn.LSTM(*sizes, device="meta")
-        case "gru":
-            return nn.GRU(*sizes, device="meta")
-        case "rnn-tanh" | "rnn-relu":
-            return nn.RNN(*sizes, nonlinearity=equations.removeprefix("rnn-"), device="meta")
+    parts: list[Tensor] = [cell.input_weight, cell.recurrent_weight, cell.bias, recurrent_bias]
+    if cell.bias.device.type == "cpu":
+        return [part.to(dtype) for part in parts]
+    block = torch.cat([part.flatten() for part in parts]).to(dtype)
+    pieces = torch.split(block, [part.numel() for part in parts])
+    return [piece.view_as(part) for piece, part in zip(pieces, parts, strict=True)]

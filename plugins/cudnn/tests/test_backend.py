@@ -51,12 +51,6 @@ def test_each_backend_supports_one_device(cell_class: Any) -> None:
     assert CudnnBackend().refusal(cell, CPU) == Refusal("it runs on cuda, not on cpu", about="device")
 
 
-@every_cell
-def test_the_fused_layer_allocates_no_parameters(cell_class: Any) -> None:
-    reader: Any = OnednnBackend().sequence_function(cell_class(3, 4), CPU)
-    assert all(parameter.is_meta for parameter in reader.args[1].parameters())
-
-
 @needs_a_gpu
 @every_cell
 def test_on_a_gpu_a_cell_agrees_with_the_cpu_without_warnings(cell_class: Any) -> None:
