@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -93,8 +93,7 @@ def clip_gradients(
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total_norm = nn.utils.get_total_norm(gradients)
-    numbers: list[float] = torch.stack([loss, total_norm.to(loss)]).tolist()
-    read, before = numbers
+    read, before = cast("list[float]", torch.stack([loss, total_norm.to(loss)]).tolist())
     # torch multiplies every gradient by min(1, norm / (before + 1e-6)), even if this factor is 1.
     if norm is not None and before + 1e-6 > 0.999 * norm:
         nn.utils.clip_grads_with_norm_(parameters, norm, total_norm)
