@@ -155,10 +155,20 @@ def _code_digest(component: type[Any]) -> str:
     return digest.hexdigest()
 
 
-def _portable(code: CodeType) -> CodeType:
-    """Return code without its file and line, which differ in every session."""
-    constants = tuple(_portable(value) if isinstance(value, CodeType) else value for value in code.co_consts)
-    return code.replace(co_filename="", co_firstlineno=1, co_consts=constants)
+def _portable(value: Any) -> Any:
+    """Return a constant in a form that `marshal` writes, and writes alike in every session.
+
+    Code has a file and a line, and from Python 3.14 on, its constants may be slices.
+    """
+    match value:
+        case CodeType():
+            return value.replace(co_filename="", co_firstlineno=1, co_consts=_portable(value.co_consts))
+        case slice():
+            return "slice", value.start, value.stop, value.step
+        case tuple():
+            return tuple(map(_portable, cast("tuple[Any, ...]", value)))
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True)

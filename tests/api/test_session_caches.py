@@ -79,3 +79,18 @@ def test_the_variables_of_the_function_around_a_class_are_a_part_of_it() -> None
     chosen = [experiment(define_shifted(shift), metric) for shift in (1, 1, 2)]
     versions = [each.vocabulary.versions(each.plugins) for each in chosen]
     assert versions[0] == versions[1] != versions[2]
+
+
+def test_slices_are_a_part_of_a_class() -> None:
+    # From Python 3.14 on, a slice of numbers is a constant of the code, which marshal cannot write in its version 2.
+    def define_sliced(kept: slice) -> type[Any]:
+        def encode_bytes(self: Bytes, content: bytes) -> Any:
+            return Bytes.encode_bytes(self, content[2:])
+
+        code = encode_bytes.__code__
+        encode_bytes.__code__ = code.replace(co_consts=(*code.co_consts, (kept, 1)))
+        return type("Shifted", (Bytes,), {"encode_bytes": encode_bytes})
+
+    chosen = [experiment(define_sliced(slice(start, None)), define(1.0)[1]) for start in (1, 1, 2)]
+    versions = [each.vocabulary.versions(each.plugins) for each in chosen]
+    assert versions[0] == versions[1] != versions[2]
