@@ -31,7 +31,7 @@ SHOWN_IN = {
     "cell": "how-to/plugins",  # The page of cells shows others.
     **dict.fromkeys(("labelled-corpus", "prediction-metric", "attention"), f"{KINDS}/labelled-examples"),
     **dict.fromkeys(
-        ("vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"
+        ("corpus", "vocabulary", "loss", "optimizer", "schedule", "initializer", "backend"), f"{KINDS}/small-components"
     ),
     "tracker": "how-to/trackers",
     "exporter": "how-to/export",
