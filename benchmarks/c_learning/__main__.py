@@ -121,8 +121,8 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
     """
     metric = Memorization(SHORTEST_COPY)
     with TemporaryDirectory() as folder:
-        metric.write_index(iter(documents), Path(folder))
-        metric.open_index(Path(folder))
+        metric.fit(iter(documents), Path(folder))
+        metric.restore(Path(folder))
         return {
             name: dict(metrics.score_texts({"memorization": metric}, [[text] for text in column]).values)
             for name, column in texts.items()

@@ -10,20 +10,16 @@ from seqforge.errors import SeqforgeError, warn
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
-from seqforge.kinds import FittedMetric, IndexedMetric
-from seqforge.kinds.metric import fitted_state
+from seqforge.kinds import FittedMetric
 from seqforge.registry import Component
-from seqforge.storage.cache import LARGEST_FILE, load_or_write
-from seqforge.storage.files import read_bounded, reported_failures
+from seqforge.storage.cache import load_or_write
+from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import cache_folder
 from seqforge.storage.records import DamagedFileError
 
-_STATE = "state"
-"""File with the state of a `FittedMetric`."""
-
 
 def fit_metric(
-    metric: FittedMetric | IndexedMetric,
+    metric: FittedMetric,
     component: Component,
     experiment: Experiment,
     dataset: Dataset,
@@ -44,17 +40,10 @@ def fit_metric(
         )
 
 
-def _fit(
-    metric: FittedMetric | IndexedMetric, component: Component, dataset: Dataset, folder: Path, report: Report
-) -> str:
+def _fit(metric: FittedMetric, component: Component, dataset: Dataset, folder: Path, report: Report) -> str:
     warn(f"fitting the metric {component.name} to the training text; the result is cached")
-    documents = _report_progress(dataset, report)
     try:
-        if isinstance(metric, IndexedMetric):
-            metric.write_index(documents, folder)
-        else:
-            metric.fit(documents)
-            (folder / _STATE).write_bytes(fitted_state(metric))
+        metric.fit(_report_progress(dataset, report), folder)
     except (SeqforgeError, OSError):
         raise
     except Exception as error:
@@ -64,17 +53,14 @@ def _fit(
     return f"{component.name}, {dataset.description}"
 
 
-def _restore(metric: FittedMetric | IndexedMetric, component: Component, folder: Path) -> FittedMetric | IndexedMetric:
+def _restore(metric: FittedMetric, component: Component, folder: Path) -> FittedMetric:
     """Restore a metric from an entry of the cache.
 
     Raises:
         DamagedFileError: If another version of the metric wrote the entry.
     """
     try:
-        if isinstance(metric, IndexedMetric):
-            metric.open_index(folder)
-        else:
-            metric.restore(read_bounded(folder / _STATE, LARGEST_FILE))
+        metric.restore(folder)
     except Exception as error:
         raise DamagedFileError(folder, f"the metric {component.name} cannot restore this state") from error
     return metric

@@ -14,7 +14,7 @@ from seqforge.events import Mark, Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.figures import format_figure
-from seqforge.kinds import FittedMetric, IndexedMetric, Metric, PredictionMetric, Quantity, Score
+from seqforge.kinds import FittedMetric, Metric, PredictionMetric, Quantity, Score
 from seqforge.kinds.metric import name_quantities, validate_score
 
 MetricT = TypeVar("MetricT")
@@ -34,7 +34,7 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None, report
             number += 1
             name = f"{component.registration.name}-{number}"
         metric = metrics[name] = component.build()
-        if dataset is not None and isinstance(metric, FittedMetric | IndexedMetric):
+        if dataset is not None and isinstance(metric, FittedMetric):
             fit_metric(metric, component, experiment, dataset, report)
     return metrics
 

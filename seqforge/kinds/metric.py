@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from seqforge.errors import describe_type
-from seqforge.faults import wrong_result
 from seqforge.figures import format_figure
 
-__all__ = ["Finding", "FittedMetric", "IndexedMetric", "Metric", "Quantity", "Score"]
+__all__ = ["Finding", "FittedMetric", "Metric", "Quantity", "Score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,62 +107,26 @@ class Metric(ABC):
 
 
 class FittedMetric(Metric):
-    """A metric that depends on the training text, through a state in memory.
+    """A metric that depends on the training text, through files that are made once.
 
-    Before the first call of `score`, the engine calls `fit`. If a metric with the same options was already fitted to
-    the same text, it calls `restore` with the state of that metric instead.
+    Before the first call of `score`, the engine calls `fit`, unless its cache contains the files of a metric with the
+    same options and the same text, and then `restore`. It compares the files with their checksums first.
     """
 
     @abstractmethod
-    def fit(self, documents: Iterator[str]) -> None:
-        """Fit the metric to the training text.
+    def fit(self, documents: Iterator[str], folder: Path) -> None:
+        """Write what the metric needs of the training text to files in an empty folder, which is moved to the cache.
 
         `documents` yields the documents in order, one in memory at a time, and a very long document in pieces. They may
         have any content.
         """
 
     @abstractmethod
-    def state(self) -> bytes:
-        """Return the result of `fit`, which the engine stores in its cache."""
+    def restore(self, folder: Path) -> None:
+        """Read or map the files of `fit`, which stay unchanged as long as the metric exists.
 
-    @abstractmethod
-    def restore(self, state: bytes) -> None:
-        """Restore a result of `state`.
-
-        Raises:
-            DataError: If the state is invalid. The engine then calls `fit`.
+        If it raises an error, the engine calls `fit` again, since another version of the metric has written them.
         """
-
-
-class IndexedMetric(Metric):
-    """A metric that depends on the training text, through files that are too large for memory.
-
-    Before the first call of `score`, the engine calls `write_index`, unless the cache contains the files of a metric
-    with the same options and the same text, and then `open_index`. It compares the files with their checksums first.
-    """
-
-    @abstractmethod
-    def write_index(self, documents: Iterator[str], folder: Path) -> None:
-        """Write files into an empty folder, which is moved to the cache afterwards.
-
-        `documents` yields the documents as for `FittedMetric.fit`.
-        """
-
-    @abstractmethod
-    def open_index(self, folder: Path) -> None:
-        """Open the files of `write_index`, which stay unchanged as long as the metric exists."""
-
-
-def fitted_state(metric: FittedMetric) -> bytes:
-    """Return the state of a fitted metric.
-
-    Raises:
-        PluginError: If it is not bytes.
-    """
-    state: Any = metric.state()
-    if not isinstance(state, bytes):
-        raise wrong_result(metric.state, f"returned {describe_type(state)}, not bytes")
-    return state
 
 
 def name_quantities(quantities: Mapping[str, Quantity], names: Collection[str]) -> dict[str, Quantity]:

@@ -16,7 +16,7 @@ from seqforge.errors import printable
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, find_meanings, score_by_each
 from seqforge.events import WorkProgressed
-from seqforge.kinds import FittedMetric, IndexedMetric, Metric
+from seqforge.kinds import FittedMetric, Metric
 from seqforge.kinds.metric import validate_score
 from seqforge.report.facts import texts_of
 from seqforge.runs.loaded_run import LoadedRun
@@ -127,7 +127,7 @@ def _build_metrics(run: LoadedRun) -> dict[str, Metric]:
     metrics = build_metrics(run.experiment, run.available_dataset, run.report)
     if run.available_dataset is not None:
         return metrics
-    return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric | IndexedMetric)}
+    return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric)}
 
 
 def _read(path: Path) -> str:

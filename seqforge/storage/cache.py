@@ -36,9 +36,6 @@ JOURNAL = "journal.jsonl"
 
 _SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
-LARGEST_FILE = 1 << 30
-"""Largest size in bytes of an entry that is one file."""
-
 REPORTED_SIZE = 1 << 28
 """Size in bytes of an entry whose verification is reported. A smaller one is verified in a fraction of a second."""
 

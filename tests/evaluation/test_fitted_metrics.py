@@ -8,31 +8,28 @@ from typing import Any
 import pytest
 
 from seqforge.data.dataset import prepare
-from seqforge.errors import DataError, PluginError
+from seqforge.errors import PluginError
 from seqforge.evaluation.fitting import fit_metric
-from seqforge.kinds import FittedMetric, IndexedMetric, Score, WorkProgressed
+from seqforge.kinds import FittedMetric, Score, WorkProgressed
 from seqforge.storage.paths import cache_folder
 
 TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 
 
 class TextMetric(FittedMetric):
-    """A metric whose state is the text to which it was fitted."""
+    """A metric that stores the text to which it was fitted."""
 
     fit_count = 0
     text = ""
 
-    def fit(self, documents: Iterator[str]) -> None:
+    def fit(self, documents: Iterator[str], folder: Path) -> None:
         TextMetric.fit_count += 1
-        self.text = "".join(documents)
+        (folder / "state").write_text("text:" + "".join(documents))
 
-    def state(self) -> bytes:
-        return b"text:" + self.text.encode()
-
-    def restore(self, state: bytes) -> None:
-        if not state.startswith(b"text:"):
-            raise DataError("not a state of this metric")
-        self.text = state.removeprefix(b"text:").decode()
+    def restore(self, folder: Path) -> None:
+        name, _, self.text = (folder / "state").read_text().partition(":")
+        if name != "text":
+            raise ValueError("not a file of this metric")
 
     def score(self, texts: Sequence[str]) -> Score:
         return Score({})
@@ -41,7 +38,6 @@ class TextMetric(FittedMetric):
 @pytest.fixture(autouse=True)
 def _reset_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextMetric, "fit_count", 0)
-    monkeypatch.setattr(Index, "written", 0)
 
 
 def fit(experiment: Any) -> TextMetric:
@@ -118,37 +114,21 @@ def test_with_a_damaged_cached_state_a_metric_is_fitted_again(
 
 def test_a_state_that_another_version_wrote_is_replaced(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as other:
-        other.setattr(TextMetric, "state", lambda self: b"\xff")
-        other.setattr(TextMetric, "restore", lambda self, state: None)
+        other.setattr(TextMetric, "fit", lambda self, documents, folder: (folder / "state").write_bytes(b"\xff"))
+        other.setattr(TextMetric, "restore", lambda self, folder: None)
         fit(make_experiment())
     assert fit(make_experiment()).text == TEXT[: len(TEXT) // 2]
 
 
-class Index(IndexedMetric):
-    """A metric that keeps the training text in a file."""
-
-    written = 0
-
-    def write_index(self, documents: Iterator[str], folder: Path) -> None:
-        Index.written += 1
-        (folder / "text").write_text("".join(documents))
-
-    def open_index(self, folder: Path) -> None:
-        self.text = (folder / "text").read_text()
-
-    def score(self, texts: Sequence[str]) -> Score:
-        return Score({})
-
-
-def test_an_index_is_written_once_and_opened_from_the_cache(make_experiment: Any) -> None:
+def test_progress_is_reported_while_a_metric_is_fitted(make_experiment: Any) -> None:
     chosen = make_experiment()
     events: list[Any] = []
     for _ in range(2):
-        metric = Index()
+        metric = TextMetric()
         dataset = prepare(chosen, lambda _: None)
         fit_metric(metric, chosen.metrics[0], chosen, dataset, events.append)
         assert metric.text == TEXT[: len(TEXT) // 2]
-    assert Index.written == 1
+    assert TextMetric.fit_count == 1
     assert events == [WorkProgressed("fitting metrics", 0.0)]
 
 
@@ -163,13 +143,7 @@ def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monk
 def test_a_metric_that_cannot_be_fitted_is_an_error_that_names_it(
     make_experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def state(self: TextMetric) -> str:
-        return "text"
-
-    monkeypatch.setattr(TextMetric, "state", state)
-    with pytest.raises(PluginError, match="state returned a str, not bytes"):
-        fit(make_experiment())
-    monkeypatch.setattr(TextMetric, "fit", lambda self, documents: 1 / 0)
+    monkeypatch.setattr(TextMetric, "fit", lambda self, documents, folder: 1 / 0)
     with pytest.raises(PluginError, match=r"it cannot be fitted: ZeroDivisionError: .* line \d+\)"):
         fit(make_experiment())
 
@@ -183,5 +157,5 @@ def test_long_documents_are_passed_in_pieces(
     assert "".join(pieces) == TEXT[: len(TEXT) // 2]
     events: list[Any] = []
     chosen = make_experiment()
-    fit_metric(Index(), chosen.metrics[0], chosen, prepare(chosen, lambda _: None), events.append)
+    fit_metric(TextMetric(), chosen.metrics[0], chosen, prepare(chosen, lambda _: None), events.append)
     assert [event.fraction for event in events] == [7 * count / (len(TEXT) // 2) for count in range(len(pieces))]

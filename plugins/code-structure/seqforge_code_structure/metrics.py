@@ -5,16 +5,16 @@ Each scores samples that may be cut at both ends, and reports the positions of t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
-from seqforge.errors import DataError
 from seqforge.kinds import Finding, FittedMetric, Metric, Quantity, Score
 from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import report_names
 from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
-from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
+from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon, read_lexicon
 from seqforge_code_structure.identifiers.reading import read_excerpt
 from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.terminators import analyze_terminators
@@ -29,6 +29,10 @@ _RULE_OF_VALUE = {
     "redeclared": "redeclared-name",
 }
 """For each value of `identifiers` that is a share of functions with an error, the rule of the error."""
+
+
+_LEXICON = "c.lexicon"
+"""File of the cache with the lexicon of the training text, in the format of `seqforge c-lexicon`."""
 
 
 def _detail(
@@ -184,24 +188,13 @@ class Identifiers(FittedMetric):
     def __init__(self) -> None:
         self.lexicon = Lexicon(0, b"")
 
-    def fit(self, documents: Iterator[str]) -> None:
-        """Count the files in which each name is declared, and those in which it is used without a declaration."""
-        self.lexicon = build_lexicon(documents)
+    def fit(self, documents: Iterator[str], folder: Path) -> None:
+        """Write the lexicon of the training text."""
+        (folder / _LEXICON).write_bytes(encode_lexicon(build_lexicon(documents)))
 
-    def state(self) -> bytes:
-        """Return the counts in the format of `seqforge c-lexicon`."""
-        return encode_lexicon(self.lexicon)
-
-    def restore(self, state: bytes) -> None:
-        """Restore the counts.
-
-        Raises:
-            DataError: If the state is not a lexicon of this version.
-        """
-        try:
-            self.lexicon = decode_lexicon(state)
-        except ValueError as error:
-            raise DataError("not a lexicon of C in the format of this version") from error
+    def restore(self, folder: Path) -> None:
+        """Read the lexicon."""
+        self.lexicon = read_lexicon(folder / _LEXICON)
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself. `functions` is the number of functions. A share of zero cases is 0."""

@@ -3,11 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from seqforge.errors import DataError
 from seqforge.kinds import Finding, FittedMetric, Quantity, Score
 from seqforge_code_syntax.languages import LanguageName, read_language
 from seqforge_code_syntax.names import find_local_names, read_names
@@ -19,6 +19,9 @@ LONGEST_TEXT = 200_000
 
 MOST_ERRORS = 1_000
 """Largest number of errors of each kind that are listed for one text. All further ones are only counted."""
+
+
+_NAMES = "names.json"
 
 
 class CodeSyntax(FittedMetric):
@@ -49,26 +52,17 @@ class CodeSyntax(FittedMetric):
         self._language = read_language(language)
         self._local_names = frozenset[str]()
 
-    def fit(self, documents: Iterator[str]) -> None:
-        """Find the names that functions of the training text always declare."""
+    def fit(self, documents: Iterator[str], folder: Path) -> None:
+        """Write the names that functions of the training text always declare."""
+        found = frozenset[str]()
         if (parser := self._language.parser) and (names := self._language.names):
             sources = (parse(text[:LONGEST_TEXT], parser) for text in documents)
-            self._local_names = find_local_names(read_names(source, names) for source in sources)
+            found = find_local_names(read_names(source, names) for source in sources)
+        (folder / _NAMES).write_text(json.dumps(sorted(found)))
 
-    def state(self) -> bytes:
-        """Return the names as JSON."""
-        return json.dumps(sorted(self._local_names)).encode()
-
-    def restore(self, state: bytes) -> None:
-        """Restore the names.
-
-        Raises:
-            DataError: If the state is damaged.
-        """
-        try:
-            self._local_names = frozenset(json.loads(state))
-        except (TypeError, ValueError) as error:
-            raise DataError("not the names of the metric `code-syntax`") from error
+    def restore(self, folder: Path) -> None:
+        """Read the names."""
+        self._local_names = frozenset(json.loads((folder / _NAMES).read_text()))
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself. The values that a language does not have count no cases."""

@@ -1,5 +1,6 @@
 """Errors in small texts of each language, and none in correct ones."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ UNDEFINED = {
 
 def score(language: str, text: str, *training: str):
     metric = CodeSyntax(language)  # pyright: ignore[reportArgumentType]
-    metric.fit(iter(training))
+    with tempfile.TemporaryDirectory() as folder:
+        metric.fit(iter(training), Path(folder))
+        metric.restore(Path(folder))
     return metric.score([text])
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydivsufsort import divsufsort  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from seqforge.kinds import Finding, IndexedMetric, Quantity, Score
+from seqforge.kinds import Finding, FittedMetric, Quantity, Score
 
 PIECE = 64 << 20
 """Size of a piece in bytes. While its suffixes are sorted, it needs 5 times as much memory."""
@@ -165,7 +165,7 @@ _LIMIT = 200_000
 
 
 @dataclass
-class Memorization(IndexedMetric):
+class Memorization(FittedMetric):
     """Verbatim matches with the training text, of any length and place.
 
     A character that repeats the one before it does not add to the length of a match, since a row of spaces or stars is
@@ -196,11 +196,11 @@ class Memorization(IndexedMetric):
     ] = 50
     _index: TextIndex = field(default=TextIndex(()), init=False, repr=False)
 
-    def write_index(self, documents: Iterator[str], folder: Path) -> None:
+    def fit(self, documents: Iterator[str], folder: Path) -> None:
         """Write the suffix arrays of the training text."""
         write_index(documents, folder)
 
-    def open_index(self, folder: Path) -> None:
+    def restore(self, folder: Path) -> None:
         """Map the suffix arrays into memory."""
         self._index = open_index(folder)
 

@@ -67,8 +67,8 @@ def test_a_long_copy_takes_few_searches(tmp_path: Path, monkeypatch: pytest.Monk
 
 def fitted(folder: Path, length: int) -> Memorization:
     metric = Memorization(length)
-    metric.write_index(iter(TRAINING), folder)
-    metric.open_index(folder)
+    metric.fit(iter(TRAINING), folder)
+    metric.restore(folder)
     return metric
 
 
@@ -97,8 +97,8 @@ def test_a_run_of_one_character_counts_once(runs: list[tuple[str, int]], data: s
 
 def test_rows_of_one_character_are_no_copies(tmp_path: Path) -> None:
     metric = Memorization(5)
-    metric.write_index(iter(["a" + " " * 30 + "|" + "*" * 30 + "|", "\t\t\tint i;"]), tmp_path)
-    metric.open_index(tmp_path)
+    metric.fit(iter(["a" + " " * 30 + "|" + "*" * 30 + "|", "\t\t\tint i;"]), tmp_path)
+    metric.restore(tmp_path)
     assert metric.score([" " * 20, "*" * 20 + "|"]).values == {"longest": 2.0, "mean_longest": 1.5, "copied": 0.0}
     copied = metric.score(["x\t\t\tint i;"])
     assert copied.values == {"longest": 7.0, "mean_longest": 7.0, "copied": 9 / 10}

@@ -15,7 +15,6 @@ import atheris
 with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.findings import analyze
     from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
-    from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
     from seqforge_code_structure.labels import label_characters
     from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
     from seqforge_code_structure.units import split_units
@@ -59,7 +58,7 @@ PIECES = [
 FLAGS = {"a": Flag.LOCAL | Flag.LOCAL_IN_EXCERPT, "f": Flag.VARIABLE, "x": Flag.LOCAL | Flag.USED_BY_MACROS}
 LEXICON = Lexicon.from_flags(9, FLAGS)
 IDENTIFIERS = Identifiers()
-IDENTIFIERS.restore(encode_lexicon(LEXICON))
+IDENTIFIERS.lexicon = LEXICON
 METRICS = [Brackets(), Indentation(), Terminators(), IDENTIFIERS]
 NAMES = [metric.score([]).values.keys() for metric in METRICS]
 

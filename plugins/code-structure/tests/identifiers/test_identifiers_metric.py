@@ -16,9 +16,10 @@ CUT = "int f(void)\n{\n\tif (a"
 
 
 @pytest.fixture
-def metric() -> Identifiers:
+def metric(tmp_path: Path) -> Identifiers:
     metric = Identifiers()
-    metric.fit(iter([GOOD, GOOD]))
+    metric.fit(iter([GOOD, GOOD]), tmp_path)
+    metric.restore(tmp_path)
     return metric
 
 
