@@ -17,7 +17,7 @@ Recurrence = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 class Block(Cell[Any]):
-    """A residual block: what today's recurrent models are stacked from, around any cell.
+    """A residual block around any cell, as in Griffin and xLSTM.
 
     With y = norm(x): a projection up to u, a causal convolution of each feature of u over a few steps and SiLU, the
     inner cell, a gate g(W_g y), a projection down, and the sum with x. Then, a feed-forward part of its own, with norm
