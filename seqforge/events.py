@@ -140,6 +140,7 @@ class Evaluated:
             character of each source of a mixture, as `source.bits_per_character`.
         intervals: Bootstrap intervals of values by their names, such as "bits_per_character".
         summary: Sentences about the values of prediction metrics.
+        bits_per_byte: The loss in bits per byte of UTF-8; None for labelled examples.
     """
 
     step: int
@@ -150,6 +151,7 @@ class Evaluated:
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     summary: tuple[str, ...] = ()
+    bits_per_byte: float | None = None
 
 
 class Mark(NamedTuple):

@@ -58,3 +58,10 @@ def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
     """Describe the tables of the layers in an experiment by cells and sizes, such as "2×lstm 320, gru 64"."""
     layers = [f"{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip() for cell in cells]
     return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in Counter(layers).items())
+
+
+def format_per_byte(per_character: float | None, per_byte: float | None) -> str:
+    """Return the bits per byte in brackets, after the bits per character; empty if they are equal, as for ASCII."""
+    if per_character is None or per_byte is None or f"{per_character:.4f}" == f"{per_byte:.4f}":
+        return ""
+    return f" ({per_byte:.4f} per byte)"

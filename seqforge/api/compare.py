@@ -60,9 +60,10 @@ def compare(
 
     Returns:
         Rows with the columns `run`, `state`, every setting in which the experiments differ by its key, `parameters`,
-        `steps`, `seconds`, and the lowest value in the log, `validation_bits_per_character` or `validation_loss`, with
-        its bootstrap interval as `best_low` and `best_high`. With intervals also `SPLIT_mean`, `low` and `high`, and
-        `difference`, `difference_low` and `difference_high` to the first run. A value that is unknown is None.
+        `steps`, `seconds`, and the lowest value in the log, `validation_bits_per_character` and
+        `validation_bits_per_byte`, or `validation_loss`, with its bootstrap interval as `best_low` and `best_high`.
+        With intervals also `SPLIT_mean`, `low` and `high`, and `difference`, `difference_low` and `difference_high` to
+        the first run. A value that is unknown is None.
 
     Raises:
         RunError: If there are fewer than two runs, or if one cannot be read.

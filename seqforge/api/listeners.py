@@ -120,7 +120,7 @@ class Trackers(Callback):
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Log the scores of the validation split."""
-        names = ("loss", "bits_per_character", "perplexity")
+        names = ("loss", "bits_per_character", "bits_per_byte", "perplexity")
         scores = {name: getattr(event, name) for name in names} | dict(event.scores)
         self._log(event.step, {f"validation/{name}": value for name, value in scores.items()})
 

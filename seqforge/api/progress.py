@@ -20,7 +20,7 @@ from seqforge.events import (
     Units,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, describe_size, format_duration
+from seqforge.figures import describe_count, describe_size, format_duration, format_per_byte
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -121,7 +121,8 @@ def describe_evaluation(event: Evaluated) -> str:
     if event.bits_per_character is None:
         summary = "".join(f"; {sentence}" for sentence in event.summary)
         return f"step {event.step:,}: validation loss {event.loss:.4f}{best}{summary}"
-    figures = f"{event.bits_per_character:.3f} bits/char (loss {event.loss:.4f} nats)"
+    per_byte = format_per_byte(event.bits_per_character, event.bits_per_byte)
+    figures = f"{event.bits_per_character:.3f} bits/char{per_byte} (loss {event.loss:.4f} nats)"
     return f"step {event.step:,}: validation {figures}{best}"
 
 

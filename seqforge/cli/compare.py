@@ -12,7 +12,7 @@ import typer
 from seqforge.cli.options import PluginFiles, complete_run
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import printable
-from seqforge.figures import format_count, format_duration, format_estimate
+from seqforge.figures import format_count, format_duration, format_estimate, format_per_byte
 from seqforge.registry import format_value
 from seqforge.storage.files import check_output
 
@@ -149,7 +149,7 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
 
 
 def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str, Any]]) -> None:
-    units = dict.fromkeys(run.unit for run in summaries if run.unit)
+    units = dict.fromkeys(run.best.unit for run in summaries if run.best.unit)
     columns = [Column("run"), *(Column(name, is_number=True) for name in ("params", "steps", "time"))]
     columns += [Column(f"best {short_unit(unit)}", is_number=True) for unit in units]
     evaluated = "validation_mean" in rows[0]
@@ -158,14 +158,14 @@ def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str
         columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {first}")]
     cells: list[list[str]] = []
     for run, row in zip(summaries, rows, strict=True):
-        best = format_estimate(run.best, run.best_interval)
+        best = format_estimate(run.best.value, run.best.interval) + format_per_byte(run.best.value, run.best.per_byte)
         cells.append(
             [
                 row["run"],
                 format_count(run.parameters),
                 f"{run.steps:,}",
                 format_duration(run.seconds),
-                *(best if run.unit == unit else "–" for unit in units),
+                *(best if run.best.unit == unit else "–" for unit in units),
                 *(_evaluated_cells(row) if evaluated else []),
             ]
         )

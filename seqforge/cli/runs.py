@@ -70,7 +70,7 @@ def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
             "name": (),
             "time": (run.seconds,),
             # Values of different units cannot be compared.
-            "best": (run.unit == "", run.unit, math.inf if run.best is None else run.best),
+            "best": (run.best.unit == "", run.best.unit, math.inf if run.best.value is None else run.best.value),
             "parameters": (math.inf if run.parameters is None else run.parameters,),
         }
         return (*(values[order] if order in values else (getattr(run, order),)), str(run.path))
@@ -80,11 +80,11 @@ def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
 
 def _record(run: "RunSummary") -> dict[str, Any]:
     values = {name: value for name, value in asdict(run).items() if name != "table"}
-    return {**values, "path": str(run.path)}
+    return {**values, "path": str(run.path), "best": run.best._asdict()}
 
 
 def _print(found: "Sequence[RunSummary]", folder: Path) -> None:
-    units = {run.unit for run in found if run.unit}
+    units = {run.best.unit for run in found if run.best.unit}
     best = "best" if len(units) != 1 else f"best {short_unit(*units)}"
     columns = [Column("run"), Column("corpus", is_optional=True), Column("model")]
     columns += [Column(name, is_number=True, is_optional=True) for name in ("params", "steps", "time")]
@@ -93,7 +93,6 @@ def _print(found: "Sequence[RunSummary]", folder: Path) -> None:
 
 
 def _row(run: "RunSummary", folder: Path, has_unit: bool) -> list[str]:
-    best = "–" if run.best is None else f"{run.best:.4f}" + f" {run.unit.partition(' ')[0]}" * has_unit
     is_running = run.state == "running" and run.fraction is not None
     return [
         run.path.name if run.path == folder else os.path.relpath(run.path, folder),
@@ -102,6 +101,6 @@ def _row(run: "RunSummary", folder: Path, has_unit: bool) -> list[str]:
         format_count(run.parameters),
         f"{run.steps:,}",
         format_duration(run.seconds),
-        best,
+        f"{run.best} {run.best.unit.partition(' ')[0]}".rstrip() if has_unit else str(run.best),
         f"{run.state} {run.fraction:.0%}" if is_running else run.state,
     ]

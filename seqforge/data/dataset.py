@@ -48,8 +48,8 @@ class Dataset:
     vocabulary: Vocabulary
     splits: dict[SplitName, Spans]
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
-    _characters_per_token: dict[tuple[SplitName, str | None], float] = field(
-        default_factory=dict[tuple[SplitName, "str | None"], float], init=False, repr=False, compare=False
+    _sizes: dict[tuple[SplitName, str | None], NDArray[np.int64]] = field(
+        default_factory=dict[tuple[SplitName, "str | None"], NDArray[np.int64]], init=False, repr=False, compare=False
     )
     _sources: dict[SplitName, dict[str, Spans]] = field(
         default_factory=dict[SplitName, dict[str, Spans]], init=False, repr=False, compare=False
@@ -64,37 +64,42 @@ class Dataset:
 
     def characters_per_token(self, name: SplitName, source: str | None = None) -> float:
         """Return the mean number of characters per token of a split, or of a source in it: 1 for characters."""
-        # Every evaluation needs it, and a part of a document must be decoded to count its characters.
-        key = (name, source)
-        if key not in self._characters_per_token:
-            spans = self.splits[name] if source is None else self.sources(name)[source]
-            # A split may lie inside of one character.
-            characters = max(1, self._count_characters(spans))
-            self._characters_per_token[key] = characters / spans.length if spans.length else 1.0
-        return self._characters_per_token[key]
+        spans = self.splits[name] if source is None else self.sources(name)[source]
+        # A split may lie inside of one character.
+        return max(1, int(self._measure(name, source)[0])) / spans.length if spans.length else 1.0
 
-    def _count_characters(self, spans: Spans) -> int:
-        file = self.token_file
-        spans = spans.cut_at(file.stops)
-        documents = np.searchsorted(file.stops, spans.starts, side="right")
-        whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]
-        characters = int(file.characters[documents[whole]].sum())
-        for index in np.flatnonzero(~whole).tolist():
-            characters += self._count_part(int(documents[index]), int(spans.starts[index]), int(spans.stops[index]))
-        return characters
+    def characters_per_byte(self, name: SplitName) -> float:
+        """Return the mean number of characters per byte of a split: 1 for ASCII."""
+        characters, size = self._measure(name, None).tolist()
+        return max(1, characters) / size if size else 1.0
 
-    def _count_part(self, document: int, start: int, stop: int) -> int:
-        """Count the characters of a part of a document: those that begin between two tokens of the file."""
+    def _measure(self, name: SplitName, source: str | None) -> NDArray[np.int64]:
+        """Return the numbers of characters and bytes `[2]` of a split, or of a source in it."""
+        # Every evaluation needs them, and a part of a document must be decoded to be measured.
+        if (name, source) not in self._sizes:
+            file, spans = self.token_file, self.splits[name] if source is None else self.sources(name)[source]
+            spans = spans.cut_at(file.stops)
+            documents = np.searchsorted(file.stops, spans.starts, side="right")
+            whole = spans.stops - spans.starts == np.diff(file.stops, prepend=0)[documents]
+            sizes = np.stack([file.characters, file.sizes])[:, documents[whole]].sum(axis=1)
+            for index in np.flatnonzero(~whole).tolist():
+                sizes += self._measure_part(int(documents[index]), int(spans.starts[index]), int(spans.stops[index]))
+            self._sizes[name, source] = sizes
+        return self._sizes[name, source]
+
+    def _measure_part(self, document: int, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the numbers of characters and bytes `[2]` that begin between two tokens of a document."""
         first, end = int(self.token_file.stops[document - 1]) if document else 0, int(self.token_file.stops[document])
-        characters = int(self.token_file.characters[document])
-        if characters == end - first:  # ASCII in bytes, or a vocabulary of characters: nothing needs to be decoded
-            return stop - start
-        if 2 * (stop - start) > end - first:  # the rest of the document is faster to count
-            return characters - self._count_between(first, start) - self._count_between(stop, end)
-        return self._count_between(start, stop)
+        sizes = np.array([self.token_file.characters[document], self.token_file.sizes[document]])
+        if (sizes == end - first).all():  # ASCII in bytes or characters: nothing needs to be decoded
+            return np.full(2, stop - start)
+        if 2 * (stop - start) > end - first:  # the rest of the document is faster to measure
+            return sizes - self._measure_text(first, start) - self._measure_text(stop, end)
+        return self._measure_text(start, stop)
 
-    def _count_between(self, start: int, stop: int) -> int:
-        return sum(count_characters(content) for content in self._decode(start, stop))
+    def _measure_text(self, start: int, stop: int) -> NDArray[np.int64]:
+        measured = [(count_characters(content), len(content)) for content in self._decode(start, stop)]
+        return np.array(measured, dtype=np.int64).reshape(-1, 2).sum(axis=0)
 
     def documents(self, name: SplitName) -> Iterator[str]:
         """Yield the text of the documents of a split, decoded from the tokens.

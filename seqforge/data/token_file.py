@@ -128,17 +128,19 @@ class TokenFile(IndexRecord):
         ends: For each document, the index after its last byte in `tokens.bin`; ascending. Each document has its own
             integer width.
         characters: Length of each document in characters.
+        sizes: Length of each document in bytes of UTF-8.
         codes: Code of each token id in `tokens.bin`, ascending; None if the file contains token ids.
         digest: Digest of tokens, names and vocabulary. Two files with the same digest train the same model.
     """
 
-    VERSION = 3
+    VERSION = 4
 
     dtype: TokenType
     names: list[str]
     stops: Positions
     ends: Positions
     characters: Positions
+    sizes: Positions
     codes: Codes | None
     digest: str
 
@@ -178,7 +180,8 @@ class TokenFile(IndexRecord):
 
     def _is_consistent(self) -> bool:
         """Return whether the entries of an index agree with each other and with the size of the tokens."""
-        if not self.names or {len(self.stops), len(self.ends), len(self.characters)} != {len(self.names)}:
+        counts = {*map(len, (self.stops, self.ends, self.characters, self.sizes))}
+        if not self.names or counts != {len(self.names)}:
             return False
         if measure_file(self.folder / TOKENS) != self.ends[-1]:
             return False

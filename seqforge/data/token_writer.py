@@ -35,7 +35,8 @@ class TokenWriter:
         self.documents = self.size = 0
         self._folder = folder
         self._names: list[str] = []
-        self._lengths, self._widths, self._characters = array("q"), array("q"), array("q")
+        self._lengths, self._widths = array("q"), array("q")  # in tokens, and of a token in bytes
+        self._characters, self._sizes = array("q"), array("q")
         self._digest = hashlib.blake2b(digest_size=16)
         self._lines: list[bytes] = []  # of the journal, not written yet
 
@@ -124,6 +125,7 @@ class TokenWriter:
             self._lengths.append(entry["tokens"])
             self._widths.append(entry["width"])
             self._characters.append(entry["characters"])
+            self._sizes.append(entry["size"])
 
     def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
         """Write the index, with the code of each token id if codes were written, and return the token file.
@@ -140,6 +142,7 @@ class TokenWriter:
             stops=lengths.cumsum(),
             ends=(lengths * np.array(self._widths, dtype=np.int64)).cumsum(),
             characters=np.array(self._characters, dtype=np.int64),
+            sizes=np.array(self._sizes, dtype=np.int64),
             codes=codes,
             digest=self._digest.hexdigest(),
         )

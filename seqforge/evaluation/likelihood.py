@@ -16,7 +16,7 @@ from seqforge.distribution.world import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.intervals import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.figures import describe_count
+from seqforge.figures import describe_count, format_per_byte
 from seqforge.hardware import send
 from seqforge.kinds import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
@@ -37,6 +37,7 @@ class LikelihoodScore:
         characters_per_token: Mean number of characters per token.
         interval: Bootstrap interval of the loss; None if the text is too short.
         sources: Bits per character of each source of a mixture; empty for other corpora.
+        characters_per_byte: Mean number of characters per byte of UTF-8.
     """
 
     loss: float
@@ -44,11 +45,17 @@ class LikelihoodScore:
     characters_per_token: float
     interval: Interval | None = None
     sources: Mapping[str, float] = field(default_factory=dict[str, float])
+    characters_per_byte: float = 1.0
 
     @property
     def bits_per_character(self) -> float:
         """The loss in bits per character."""
         return bits_per_character(self.loss, self.characters_per_token)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The loss in bits per byte of UTF-8."""
+        return self.bits_per_character * self.characters_per_byte
 
     @property
     def perplexity(self) -> float:
@@ -76,23 +83,25 @@ class LikelihoodScore:
     def record(self) -> dict[str, object]:
         """Return the values as a record for JSON; infinite values are None."""
         perplexity = self.perplexity if math.isfinite(self.perplexity) else None
-        bits = self.bits_per_character
-        values = {"loss": self.loss, "bits_per_character": bits, "perplexity": perplexity, "tokens": self.tokens}
+        bits = {"bits_per_character": self.bits_per_character, "bits_per_byte": self.bits_per_byte}
+        values = {"loss": self.loss, **bits, "perplexity": perplexity, "tokens": self.tokens}
         return {**values, **self._by_source(), "intervals": finite_intervals(self.intervals)}
 
     def lines(self) -> Iterator[str]:
         """Yield the values, with their intervals, as lines of text."""
         shown = {name: f"  {format_interval(interval)}" for name, interval in self.intervals.items()}
+        bits = f"{self.bits_per_character:.4f}{format_per_byte(self.bits_per_character, self.bits_per_byte)}"
         yield f"  loss                {self.loss:.4f} nats per token{shown.get('loss', '')}"
-        yield f"  bits per character  {self.bits_per_character:.4f}{shown.get('bits_per_character', '')}"
+        yield f"  bits per character  {bits}{shown.get('bits_per_character', '')}"
         yield f"  perplexity          {self.perplexity:.4f} per token{shown.get('perplexity', '')}"
-        for name, bits in self.sources.items():
-            yield f"  {name:<18}  {bits:.4f} bits per character"
+        for name, value in self.sources.items():
+            yield f"  {name:<18}  {value:.4f} bits per character"
 
     def event(self, step: int, *, best: bool) -> Evaluated:
         """Return the event for callbacks."""
         intervals = finite_intervals(self.intervals)
-        return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best, self._by_source(), intervals)
+        values = self.loss, self.bits_per_character, self.perplexity
+        return Evaluated(step, *values, best, self._by_source(), intervals, bits_per_byte=self.bits_per_byte)
 
     def _by_source(self) -> dict[str, float]:
         return {f"{name}.bits_per_character": bits for name, bits in self.sources.items()}

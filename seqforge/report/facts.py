@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.faults import FILE_SUFFIX
-from seqforge.figures import describe_layers, format_count, format_duration
+from seqforge.figures import describe_layers, format_count, format_duration, format_per_byte
 from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.loaded_run import LoadedRun
@@ -119,10 +119,11 @@ def _describe_model(table: Mapping[str, Any]) -> str:
 def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
     evaluations = [record for record in run.records if record["event"] == "evaluation"]
     figures: list[tuple[str, str]] = []
-    best, unit, interval = best_evaluation(run.records)
+    best, unit, interval, per_byte = best_evaluation(run.records)
     if best is not None:
         spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-        figures.append((f"best {'validation loss' if unit == 'loss' else unit}{spread}", f"{best:.3f}"))
+        label = f"best {'validation loss' if unit == 'loss' else unit}{spread}"
+        figures.append((label, f"{best:.3f}{format_per_byte(best, per_byte)}"))
     for name, value in evaluations[-1].items() if evaluations else ():
         if "." in name and isinstance(value, int | float) and len(figures) < 2:
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))

@@ -169,12 +169,9 @@ def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
     if len(runs) < 2:
         return {}
     summaries = [summarize_run(run.directory.path) for run in runs]
-    units = dict.fromkeys(summary.unit for summary in summaries if summary.unit)
+    units = dict.fromkeys(one.best.unit for one in summaries if one.best.unit)
     settings = differing_settings([summary.table for summary in summaries])
-    best = [
-        [f"best {unit}", *(f"{one.best:.4f}" if one.best and one.unit == unit else "–" for one in summaries)]
-        for unit in units
-    ]
+    best = [[f"best {unit}", *(str(one.best) if one.best.unit == unit else "–" for one in summaries)] for unit in units]
     return {
         "Results": [
             *best,

@@ -44,7 +44,7 @@ def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
 def tabulate_runs(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
     """Return a row for each run, with the same columns: those of `seqforge.compare` without intervals."""
     settings = differing_settings([run.table for run in runs])
-    units = dict.fromkeys(run.unit for run in runs if run.unit)
+    units = dict.fromkeys(run.best.unit for run in runs if run.best.unit)
     return [
         {
             "run": name,
@@ -53,9 +53,12 @@ def tabulate_runs(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
             "parameters": run.parameters,
             "steps": run.steps,
             "seconds": run.seconds,
-            **{f"validation_{unit.replace(' ', '_')}": run.best if run.unit == unit else None for unit in units},
-            "best_low": run.best_interval[0] if run.best_interval else None,
-            "best_high": run.best_interval[1] if run.best_interval else None,
+            **{
+                f"validation_{unit.replace(' ', '_')}": run.best.value if run.best.unit == unit else None
+                for unit in units
+            },
+            **({"validation_bits_per_byte": run.best.per_byte} if "bits per character" in units else {}),
+            **dict(zip(("best_low", "best_high"), run.best.interval or (None, None), strict=True)),
         }
         for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
     ]

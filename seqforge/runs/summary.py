@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.experiment.tables import Table
-from seqforge.figures import describe_layers
+from seqforge.figures import describe_layers, format_per_byte
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import interval_of, number_of, read_metrics
@@ -46,6 +46,25 @@ class _Experiment(TypedDict):
     model: _Model
 
 
+class BestValue(NamedTuple):
+    """The lowest validation value of a run, or None before the first evaluation.
+
+    Attributes:
+        value: The value.
+        unit: Its unit: "bits per character" or "loss"; empty if there is none.
+        interval: Its bootstrap interval; None if the validation split is too short for one.
+        per_byte: The value in bits per byte; None for labelled examples.
+    """
+
+    value: float | None = None
+    unit: str = ""
+    interval: tuple[float, float] | None = None
+    per_byte: float | None = None
+
+    def __str__(self) -> str:
+        return "–" if self.value is None else f"{self.value:.4f}{format_per_byte(self.value, self.per_byte)}"
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run in one row.
@@ -61,9 +80,7 @@ class RunSummary:
         steps: Optimizer steps that were logged or saved.
         fraction: Fraction of the training that is finished, from the last logged step; None if no step was logged.
         seconds: Training time in seconds.
-        best: Lowest validation value so far; None before the first evaluation.
-        best_interval: Bootstrap interval of this value; None if the validation split is too short for one.
-        unit: Unit of `best`: "bits per character" or "loss"; empty if there is none.
+        best: Lowest validation value so far.
         table: The experiment as tables; empty if the run is damaged.
     """
 
@@ -77,9 +94,7 @@ class RunSummary:
     steps: int = 0
     fraction: float | None = None
     seconds: float = 0.0
-    best: float | None = None
-    best_interval: tuple[float, float] | None = None
-    unit: str = ""
+    best: BestValue = field(default_factory=BestValue)
     table: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
@@ -141,7 +156,6 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     records = read_metrics(directory.metrics, summary=True)
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
-    best, unit, interval = best_evaluation(records)
     fractions = _numbers(records, "fraction")
     seconds = _numbers([*records, *read_history(directory.path)[-1:]], "seconds")  # The end of a run is the last.
     newest = directory.metrics if directory.metrics.exists() else directory.experiment
@@ -156,9 +170,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,
         seconds=seconds[-1] if seconds else 0.0,
-        best=best,
-        best_interval=interval,
-        unit=unit,
+        best=best_evaluation(records),
         table=table,
     )
 
@@ -173,19 +185,16 @@ def _read_experiment(directory: RunDirectory) -> Table:
     return table
 
 
-def best_evaluation(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str, tuple[float, float] | None]:
-    """Return the lowest validation value of a metrics log, its unit, and its bootstrap interval or None.
-
-    Before the first evaluation, the value is None and the unit is empty.
-    """
+def best_evaluation(records: Sequence[Mapping[str, Any]]) -> BestValue:
+    """Return the lowest validation value of a metrics log."""
     evaluations = [record for record in records if record["event"] == "evaluation"]
     for unit in ("bits per character", "loss"):
         name = unit.replace(" ", "_")
         values = [(value, record) for record in evaluations if (value := number_of(record, name)) is not None]
         if values:
             best, record = min(values, key=lambda pair: pair[0])
-            return best, unit, interval_of(record, name)
-    return None, "", None
+            return BestValue(best, unit, interval_of(record, name), number_of(record, "bits_per_byte"))
+    return BestValue()
 
 
 def _numbers(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:

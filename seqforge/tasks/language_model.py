@@ -273,7 +273,8 @@ def _score_split(
         ratio = dataset.characters_per_token(split, name or None)
         bits[name] = bits_per_character(float(nats[-1].sum() / counts[-1].sum()), ratio)
     score = summarize_blocks(np.concatenate(nats), np.concatenate(counts), dataset.characters_per_token(split))
-    return replace(score, sources=bits) if dataset.weights else score
+    sources = bits if dataset.weights else {}
+    return replace(score, sources=sources, characters_per_byte=dataset.characters_per_byte(split))
 
 
 def _draw_samples(

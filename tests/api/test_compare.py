@@ -1,15 +1,20 @@
 """`sf.compare` and `seqforge compare` on trained runs."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from seqforge import Experiment, Registry, Run, compare, train
+from seqforge import Callback, Experiment, Registry, Run, compare, train
+from seqforge.api.progress import describe_evaluation
 from seqforge.cli.app import build_app
 from seqforge.evaluation.intervals import FEWEST_PARTS
+from seqforge.kinds import Evaluated
+from seqforge.report import write_report
+from seqforge.runs.summary import summarize_run
 
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} dogs;\n" for number in range(150))
 
@@ -42,6 +47,43 @@ def test_the_rows_have_the_differing_settings_and_the_best_value(runs: list[Run]
     assert table[0]["validation_bits_per_character"] == best
     assert f"<td>{best:.4f}</td>" in table._repr_html_()
     assert str(table).splitlines()[0].split()[:2] == ["run", "state"]
+
+
+def test_losses_of_different_vocabularies_are_in_bits_per_character_and_per_byte_everywhere(tmp_path: Path) -> None:
+    table = {
+        "corpus": {"use": "inline", "text": TEXT.replace("fox", "лисица")},
+        "data": {"validation_fraction": 0.2},
+        "model": {"cells": [{"use": "gru", "hidden_size": 4}]},
+        "training": {"batch_size": 4, "sequence_length": 16, "steps": 2, "backend": "eager"},
+    }
+    events: list[Evaluated] = []
+
+    class Listener(Callback):
+        def on_evaluated(self, event: Evaluated) -> None:
+            events.extend([event] if event.best else [])
+
+    experiments = [Experiment.from_dict({**table, "vocabulary": {"use": name}}) for name in ("characters", "bytes")]
+    runs = [train(each, tmp_path, callbacks=[Listener()], progress=False) for each in experiments]
+    found = {event.loss: event for event in events}
+    for run, row in zip(runs, compare(runs), strict=True):
+        event = found[min(row["validation_loss"] for row in run.losses() if row["validation_loss"])]
+        data = run.load().dataset
+        nats = event.loss / math.log(2) / data.characters_per_token("validation")
+        per_byte = nats * data.characters_per_byte("validation")
+        assert per_byte < nats - 0.1
+        shown = f"{nats:.4f} ({per_byte:.4f} per byte)"
+        assert f"{nats:.3f} bits/char ({per_byte:.4f} per byte)" in describe_evaluation(event)
+        assert row["validation_bits_per_byte"] == pytest.approx(per_byte)
+        assert str(summarize_run(run.path).best) == shown
+        score: Any = run.evaluate()
+        assert score.record()["bits_per_byte"] == pytest.approx(per_byte, abs=0.1)
+        for page in (write_report([run.load()]), write_report([each.load() for each in runs])):
+            assert f"({per_byte:.4f} per byte)" in page.html
+    for command in ("runs", "compare"):
+        output = (
+            CliRunner().invoke(build_app(Registry.installed()), [command, str(tmp_path)], terminal_width=200).stdout
+        )
+        assert output.count("per byte)") == 2
 
 
 def test_intervals_are_around_the_evaluated_mean(runs: list[Run]) -> None:

@@ -51,6 +51,8 @@ def test_with_characters_a_token_is_one_character(prepared: Prepare):
     assert dataset.vocabulary.size == len(set("".join(FILES.values())))
     assert dataset.characters_per_token("training") == 1.0
     assert dataset.characters_per_token("validation") == 1.0  # an empty split
+    assert dataset.characters_per_byte("training") == 51 / 57
+    assert dataset.characters_per_byte("validation") == 1.0
 
 
 def test_with_bytes_a_token_may_be_part_of_a_character(prepared: Prepare):
@@ -68,7 +70,15 @@ def test_the_characters_of_a_part_of_a_document_are_those_that_begin_in_it(prepa
     content = "".join(FILES.values()).encode()
     for name, part in (("training", content[:-validation]), ("validation", content[-validation:])):
         begun = sum(byte & 0xC0 != 0x80 for byte in part)
-        assert dataset.characters_per_token(name) == begun / len(part)
+        assert dataset.characters_per_token(name) == dataset.characters_per_byte(name) == begun / len(part)
+
+
+@pytest.mark.parametrize("validation", range(1, 51))
+def test_the_bytes_of_a_part_of_a_document_are_those_of_its_characters(prepared: Prepare, validation: int):
+    dataset = prepared(vocabulary={"use": "characters"}, data={"validation_fraction": validation / 51})
+    text = "".join(FILES.values())
+    for name, part in (("training", text[:-validation]), ("validation", text[-validation:])):
+        assert dataset.characters_per_byte(name) == len(part) / len(part.encode())
 
 
 def test_a_split_inside_of_a_character_counts_as_one_character(prepared: Prepare):

@@ -29,12 +29,17 @@ def read_chunks(path: Path) -> Generator[Iterator[bytes]]:
     Raises:
         DataError: If it cannot be read, or is damaged.
     """
-    with _errors(path), path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
+    with reading_errors(path), path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
         yield chunks
 
 
 @contextmanager
-def _errors(path: Path) -> Generator[None]:
+def reading_errors(path: Path) -> Generator[None]:
+    """Convert the errors of damaged and unreadable files.
+
+    Raises:
+        DataError: If the block raises such an error.
+    """
     try:
         yield
     except RuntimeError as error:  # A file in an archive is encrypted, or compressed in an unknown way.
@@ -64,7 +69,7 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, Iterator[bytes
     Raises:
         DataError: If the file is damaged, a file in it is encrypted or has more than 4 GiB, or no name fits.
     """
-    with ExitStack() as files, _errors(path):
+    with ExitStack() as files, reading_errors(path):
         if zipfile.is_zipfile(path):
             members = _zip_members(files.enter_context(zipfile.ZipFile(path)))
         else:
@@ -100,7 +105,7 @@ def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[byt
 def _limit(path: Path, chunks: Iterator[bytes], name: str = "") -> Iterator[bytes]:
     """Yield the content of a file, which may decompress to 4 GiB, or of a file in it."""
     size, limit = 0, max(MOST_BYTES, path.stat().st_size)
-    with _errors(path):
+    with reading_errors(path):
         for chunk in chunks:
             size += len(chunk)
             if size > limit:

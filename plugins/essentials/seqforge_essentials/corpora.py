@@ -18,7 +18,7 @@ from seqforge.errors import DataError
 from seqforge.events import ENCODING, Report, WorkProgressed, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
 from seqforge.kinds.corpus import PART_SIZE
-from seqforge_essentials.archives import read_members
+from seqforge_essentials.archives import read_members, reading_errors
 
 Files = Annotated[
     list[ExperimentPath],
@@ -35,17 +35,11 @@ _WORD_END = re.compile(rb"(?<=[!-~])[ \r\n]")
 
 
 class InlineText(Corpus):
-    """One document whose text is in the experiment file.
-
-    Raises:
-        ValueError: If the text is empty.
-    """
+    """One document whose text is in the experiment file."""
 
     def __init__(
         self, text: Annotated[str, Field(min_length=1, description="Text of the corpus.", examples=["to be or not"])]
     ) -> None:
-        if not text:
-            raise ValueError("the text is empty")
         self._content = text.encode("utf-8")
 
     def documents(self) -> Iterator[Document]:
@@ -100,14 +94,9 @@ class FileCorpus(Corpus):
         """
         digest = hashlib.blake2b(digest_size=16)
         for name, path in self.files.items():
-            try:
-                with path.open("rb") as file:
-                    content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
-                    size = file.tell()
-            except OSError as error:
-                raise DataError(
-                    f"{path}: {error.strerror}", hint="Check that the file exists and that you may read it."
-                ) from error
+            with reading_errors(path), path.open("rb") as file:
+                content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+                size = file.tell()
             digest.update(json.dumps([name, size, content]).encode())
         return digest.hexdigest()
 

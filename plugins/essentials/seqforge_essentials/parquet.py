@@ -9,7 +9,6 @@ from pydantic import Field
 
 from seqforge.errors import DataError, import_library
 from seqforge.kinds import Corpus, Document
-from seqforge_essentials.corpora import Files
 from seqforge_essentials.records import RecordFiles, RecordReader, TextField, Where
 
 _LARGEST_GROUP = 2 << 30
@@ -25,9 +24,6 @@ class ParquetFiles(RecordFiles):
     The name of a document is that of its file with the number of its row, such as `posts.parquet:12`. One row group is
     in memory at a time, and only the columns that are used.
     """
-
-    def __init__(self, files: Files, field: TextField = "text", where: Where = None) -> None:
-        super().__init__(files, field, where)
 
     def _records(self, path: Path, columns: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield every row, by the names of its columns."""

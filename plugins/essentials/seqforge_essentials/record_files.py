@@ -27,9 +27,6 @@ class JsonLines(RecordFiles):
 
     unit = "line"
 
-    def __init__(self, files: Files, field: TextField = "text", where: Where = None) -> None:
-        super().__init__(files, field, where)
-
     def _records(self, path: Path, columns: list[str]) -> Iterator[tuple[int, Any]]:
         """Yield the object of every line that is not blank."""
         with open_file(path) as file:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from seqforge.errors import DataError, describe_type, nearest
 from seqforge.events import Report
-from seqforge.kinds import Document, ExperimentPath
-from seqforge_essentials.corpora import FileCorpus
+from seqforge.kinds import Document
+from seqforge_essentials.corpora import FileCorpus, Files
 
 TextField = Annotated[str, Field(description="Key of the text, with points for nested objects.")]
 """Option of a corpus of records."""
@@ -85,7 +85,7 @@ class RecordFiles(FileCorpus):
 
     unit: ClassVar = "row"
 
-    def __init__(self, files: list[ExperimentPath], field: str, where: Mapping[str, Any] | None) -> None:
+    def __init__(self, files: Files, field: TextField = "text", where: Where = None) -> None:
         super().__init__(files)
         self._reader = RecordReader(field, where)
 

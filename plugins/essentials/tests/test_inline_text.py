@@ -3,6 +3,9 @@
 import pytest
 from seqforge_essentials.corpora import InlineText
 
+import seqforge as sf
+from seqforge.errors import ExperimentError
+
 
 def test_the_text_is_one_document():
     corpus = InlineText("Grüße\r\n")
@@ -16,5 +19,5 @@ def test_the_fingerprint_depends_on_the_text():
 
 
 def test_an_empty_text_is_an_error():
-    with pytest.raises(ValueError, match="empty"):
-        InlineText("")
+    with pytest.raises(ExperimentError, match=r"corpus\.text: should have at least 1"):
+        sf.Experiment(corpus=sf.use("inline", text=""))

@@ -46,7 +46,7 @@ class BytePairs(Subwords):
     def learn(self, contents: Iterable[bytes]) -> None:
         """Find the merges: again and again the most frequent pair of neighbours, up to the size."""
         trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
-        self._adopt(_merges_of(train(models.BPE(), trainer, contents)))
+        self._adopt(_merges_of(json.loads(train(models.BPE(), trainer, contents))))
 
     def state(self) -> dict[str, Any]:
         """Return the merges in their order, one in each line."""
@@ -84,9 +84,9 @@ def _pair(line: str) -> tuple[str, str]:
     return first, second
 
 
-def _merges_of(text: str) -> list[tuple[str, str]]:
+def _merges_of(content: Any) -> list[tuple[str, str]]:
     """Return the merges in a file of the library, which writes each as a text or as two."""
-    merges = json.loads(text)["model"]["merges"]
+    merges = content["model"]["merges"]
     return [_pair(merge) if isinstance(merge, str) else (str(merge[0]), str(merge[1])) for merge in merges]
 
 
@@ -97,13 +97,11 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
         DataError: If the file has another form, or divides texts in another way.
     """
     try:
-        text = read_bounded(path, _LARGEST_FILE).decode(errors="replace")
+        content = json.loads(read_bounded(path, _LARGEST_FILE))
+        kind, split, normalizer = content["model"]["type"], content["pre_tokenizer"], content.get("normalizer")
+        merges = _merges_of(content)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="Check the path in `file`.") from error
-    try:
-        content = json.loads(text)
-        kind, split, normalizer = content["model"]["type"], content["pre_tokenizer"], content.get("normalizer")
-        merges = _merges_of(text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a file of the library tokenizers with byte pairs",

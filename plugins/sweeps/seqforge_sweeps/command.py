@@ -11,7 +11,7 @@ import typer
 from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import RunError, printable
-from seqforge.figures import format_duration
+from seqforge.figures import format_duration, format_per_byte
 from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
     return [
         name_trial(row),
         *(describe_value(row["parameters"].get(key)) for key in keys),
-        "–" if row["value"] is None else f"{row['value']:.4f}",
+        "–" if row["value"] is None else f"{row['value']:.4f}{format_per_byte(row['value'], row['bits_per_byte'])}",
         "–" if row["steps"] is None else f"{row['steps']:,}",
         "–" if row["seconds"] is None else format_duration(row["seconds"]),
         row["state"],

@@ -13,6 +13,7 @@ import optuna.visualization as plots
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
+from seqforge.figures import format_per_byte
 from seqforge.runs.summary import RunSummary, summarize_run
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge_sweeps.study import ERROR, RUN, STORAGE_ERRORS, UNIT, known_values, name_run, planned
@@ -55,8 +56,8 @@ def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:
     """Return a row for each trial: the finished ones by their value, and then the others by their number.
 
     Returns:
-        Rows with `trial` (its number), `state`, `value` and its `unit`, `parameters` by key, `run` (the run directory),
-        `steps`, `seconds`, and `reason`, why it was pruned or has failed. What is unknown is None.
+        Rows with `trial` (its number), `state`, `value` and its `unit`, `bits_per_byte`, `parameters` by key, `run`
+        (the run directory), `steps`, `seconds`, and `reason`, why it was pruned or has failed. What is unknown is None.
     """
     rows = [_row(trial) for trial in planned(study)]
     return sorted(rows, key=lambda row: (row["value"] if row["state"] == "finished" else math.inf, row["trial"]))
@@ -70,7 +71,8 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "trial": trial.number,
         "state": word_of(trial.state),
         "value": trial.value if trial.state == TrialState.COMPLETE else reported,
-        "unit": summary.unit if summary else trial.user_attrs.get(UNIT, ""),
+        "unit": summary.best.unit if summary else trial.user_attrs.get(UNIT, ""),
+        "bits_per_byte": summary.best.per_byte if summary else None,
         "parameters": known_values(trial),
         "run": path,
         "steps": summary.steps if summary else None,
@@ -110,6 +112,7 @@ def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: P
         unit="/".join(sorted({row["unit"] for row in rows if row["unit"]})),
         figures=list(_figures(study)),
         shown=describe_value,
+        per_byte=format_per_byte,
         broad=BROAD,
     )
     path = folder / PAGE

@@ -102,11 +102,11 @@ def _run_trial(
             choose_values(trial, sweep)
             if read_state(run.path)[0] != "finished":
                 run = run.resume(callbacks=reporter, progress=False)
-        value, unit, _ = best_evaluation(run.metrics())
-        if value is None:
+        best = best_evaluation(run.metrics())
+        if best.value is None:
             raise RunError("the run has no evaluation", hint="Use more text, or a larger data.validation_fraction.")
-        trial.set_user_attr(UNIT, unit)
-        study.tell(trial, value)
+        trial.set_user_attr(UNIT, best.unit)
+        study.tell(trial, best.value)
     except Pruned as pruned:
         trial.set_user_attr(ERROR, pruned.reason)
         study.tell(trial, state=TrialState.PRUNED)

@@ -70,7 +70,7 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
         assert (
             trained.experiment.model.cells[0].options["hidden_size"] == row["parameters"]["model.cells.0.hidden_size"]
         )
-        assert summarize_run(trained.path).best == row["value"]
+        assert summarize_run(trained.path).best.value == row["value"]
     page = (tmp_path / "runs/small/study.html").read_text()
     assert page.count("Plotly.newPlot") >= 4
     assert "<script src" not in page
