@@ -108,6 +108,7 @@ ONLY_PARSED = {
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
     "postgresql+psycopg://": "needs a database server",
+    "posts.parquet": "needs pyarrow; plugins/essentials/tests/test_tables.py reads such files",
     "--format onnx": "needs libraries that are not in the development environment; plugins/onnx/tests runs it",
     "formal --quick --seeds 1": "a study of many runs; docs/how-to/formal.md has short ones",
     "formal --seeds 1": "the same",

@@ -19,12 +19,15 @@ from seqforge.events import ENCODING, Report, WorkProgressed, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
 from seqforge.kinds.corpus import PART_SIZE
 from seqforge_essentials.archives import read_members, reading_errors
+from seqforge_essentials.downloads import download
+
+FileOrUrl = Annotated[Annotated[str, Field(pattern="://")] | ExperimentPath, Field(union_mode="left_to_right")]
 
 Files = Annotated[
-    list[ExperimentPath],
+    list[FileOrUrl],
     Field(
         min_length=1,
-        description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file.",
+        description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file; or URLs.",
         examples=["notes.txt"],
     ),
 ]
@@ -58,8 +61,9 @@ class InlineText(Corpus):
 class FileCorpus(Corpus):
     """A corpus in files that glob patterns select."""
 
-    def __init__(self, files: list[ExperimentPath]) -> None:
-        self._patterns = files
+    def __init__(self, files: list[str | Path]) -> None:
+        self._patterns = [file for file in files if isinstance(file, Path)]
+        self._urls = [file for file in files if isinstance(file, str)]
 
     @abstractmethod
     def read_file(self, name: str, path: Path) -> Iterator[Document]:
@@ -108,7 +112,10 @@ class FileCorpus(Corpus):
         """
         paths = list(self.files.values())
         size = sum(path.stat().st_size for path in paths)
-        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_find_common_folder(paths)}"
+        if self._urls:
+            place = ", ".join(map(str, (*self._patterns, *self._urls)))
+        else:
+            place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_find_common_folder(paths)}"
         return f"{place}, {size:,} bytes"
 
     @cached_property
@@ -119,13 +126,15 @@ class FileCorpus(Corpus):
             DataError: If a pattern matches no file.
         """
         paths = sorted({path for pattern in self._patterns for path in _match(pattern)})
-        if not any(path.stat().st_size for path in paths):
+        self._downloads = [one for url in self._urls for one in download(url)]  # Their copies stay in the cache.
+        if not any(path.stat().st_size for path in (*paths, *(one.path for one in self._downloads))):
             raise DataError(
-                f"corpus.files: every file is empty: {', '.join(map(str, self._patterns))}",
+                f"corpus.files: every file is empty: {', '.join(map(str, (*self._patterns, *self._urls)))}",
                 hint="Choose files that contain text.",
             )
         folder = _find_common_folder(paths)
-        return {_name_document(path.relative_to(folder)): path for path in paths}
+        names = {_name_document(path.relative_to(folder)): path for path in paths}
+        return names | {one.name: one.path for one in self._downloads}
 
 
 class TextFiles(FileCorpus):
@@ -226,7 +235,7 @@ def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
 
 
 def _find_common_folder(paths: list[Path]) -> Path:
-    return Path(os.path.commonpath([path.parent for path in paths]))
+    return Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
 
 
 def _name_document(path: Path) -> str:
