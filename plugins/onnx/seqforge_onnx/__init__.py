@@ -10,3 +10,4 @@ def seqforge_register(register: Register) -> None:
     """Register the exporters."""
     register.add("exporter", "onnx", "seqforge_onnx.exporter:Onnx")
     register.add("exporter", "onnx-int8", "seqforge_onnx.exporter:OnnxInt8")
+    register.add("exporter", "web", "seqforge_onnx.web:Web")

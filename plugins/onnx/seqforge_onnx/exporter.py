@@ -33,8 +33,9 @@ class Onnx(Exporter):
     def write(self, model: TrainedModel, folder: Path) -> None:
         """Write the two graphs, the description of the model, and a program that generates text with them."""
         step = step_graph(model)
-        self._write_graphs(step, sequence_graph(model) or scan_graph(step, model), folder)
-        (folder / DESCRIPTION).write_text(json.dumps(describe(model), indent=1, ensure_ascii=False), "utf-8")
+        self._write_graph(STEP, step, folder)
+        self._write_graph(SEQUENCE, sequence_graph(model) or scan_graph(step, model), folder)
+        self._write_description(model, folder)
         # As text, since the package does not import the program, whose library is an extra.
         (folder / EXAMPLE).write_bytes(files("seqforge_onnx").joinpath(f"{EXAMPLE}.txt").read_bytes())
 
@@ -42,10 +43,12 @@ class Onnx(Exporter):
         """Return the model as ONNX Runtime computes it."""
         return OnnxModel(folder)
 
-    def _write_graphs(self, step: Any, sequence: Any, folder: Path) -> None:
-        for name, graph in ((STEP, step), (SEQUENCE, sequence)):
-            import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
-            (folder / name).write_bytes(graph.SerializeToString(deterministic=True))
+    def _write_graph(self, name: str, graph: Any, folder: Path) -> None:
+        import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
+        (folder / name).write_bytes(graph.SerializeToString(deterministic=True))
+
+    def _write_description(self, model: TrainedModel, folder: Path) -> None:
+        (folder / DESCRIPTION).write_text(json.dumps(describe(model), indent=1, ensure_ascii=False), "utf-8")
 
 
 def describe(model: TrainedModel) -> dict[str, Any]:
@@ -85,7 +88,8 @@ class OnnxModel(ExportedModel):
     """A model that ONNX Runtime computes.
 
     Args:
-        folder: Folder with the two graphs and their description.
+        folder: Folder with the graph of a step, that of a sequence unless symbols are read one by one, and their
+            description.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,10 +97,11 @@ class OnnxModel(ExportedModel):
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         self.program = f"ONNX Runtime {runtime.__version__}"
-        self._step, self._sequence = (
-            runtime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+        self._sessions = {
+            name: runtime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
             for name in (STEP, SEQUENCE)
-        )
+            if (folder / name).exists()
+        }
         states = json.loads((folder / DESCRIPTION).read_text("utf-8"))["states"]
         self._states: dict[str, NDArray[Any]] = {
             each["input"]: np.broadcast_to(np.array(each["initial"], each["type"]), (1, *each["shape"]))
@@ -104,12 +109,15 @@ class OnnxModel(ExportedModel):
         }
 
     def read(self, symbols: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        """Read one symbol by `step.onnx`, and several by `sequence.onnx`."""
-        one = len(symbols) == 1
-        session, inputs = (self._step, symbols) if one else (self._sequence, symbols[:, None])
-        logits, *states = session.run(None, {"symbols": inputs, **self._states})
+        """Read several symbols by `sequence.onnx`, if there is one, and otherwise one by one by `step.onnx`."""
+        if len(symbols) > 1 and SEQUENCE in self._sessions:
+            return self._run(SEQUENCE, symbols[:, None])[:, 0]
+        return np.concatenate([self._run(STEP, symbol) for symbol in symbols[:, None]])
+
+    def _run(self, graph: str, symbols: NDArray[np.int64]) -> NDArray[Any]:
+        logits, *states = self._sessions[graph].run(None, {"symbols": symbols, **self._states})
         self._states = dict(zip(self._states, states, strict=True))
-        return logits if one else logits[:, 0]
+        return logits
 
 
 class OnnxInt8(Onnx):
@@ -120,9 +128,8 @@ class OnnxInt8(Onnx):
 
     exact = False
 
-    def _write_graphs(self, step: Any, sequence: Any, folder: Path) -> None:
-        super()._write_graphs(step, sequence, folder)
+    def _write_graph(self, name: str, graph: Any, folder: Path) -> None:
+        super()._write_graph(name, graph, folder)
         quantize = import_library("onnxruntime.quantization", EXTRA).quantize_dynamic
         with quiet():
-            for name in (STEP, SEQUENCE):
-                quantize(folder / name, folder / name)
+            quantize(folder / name, folder / name)

@@ -1,0 +1,65 @@
+"""The format `web`: a page on which a visitor types a beginning, and the model goes on in the browser."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from seqforge.errors import PluginError
+from seqforge.kinds import TrainedModel
+from seqforge.storage.cache import load_or_write
+from seqforge.storage.paths import cache_folder
+from seqforge_onnx.browser_runtime import FILES, VERSION, fetch_runtime
+from seqforge_onnx.exporter import STEP, Onnx
+from seqforge_onnx.graphs import step_graph
+
+PAGE = "index.html"
+
+
+class Web(Onnx):
+    """A folder for any web server: a page that writes text with the model, and asks no other server.
+
+    ONNX Runtime computes the model in the browser. The export checks the same graph with ONNX Runtime for Python.
+    """
+
+    def write(self, model: TrainedModel, folder: Path) -> None:
+        """Write the page, the graph of a step, its description, and ONNX Runtime for browsers.
+
+        Raises:
+            PluginError: If ONNX Runtime is neither bundled nor in the cache, and npm cannot download it.
+        """
+        self._write_graph(STEP, step_graph(model), folder)
+        self._write_description(model, folder)
+        (folder / PAGE).write_bytes(files("seqforge_onnx").joinpath("web.html").read_bytes())
+        for name, content in _runtime().files.items():
+            (folder / name).write_bytes(content)
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    files: Mapping[str, bytes]
+
+
+def _read(folder: Path) -> _Runtime:
+    return _Runtime({name: (folder / name).read_bytes() for name in FILES})
+
+
+def _runtime() -> _Runtime:
+    """Return the files of ONNX Runtime: those of the package, or those that npm downloads once."""
+    bundled = Path(__file__).with_name("browser")
+    if bundled.is_dir():
+        return _read(bundled)
+
+    def write(folder: Path) -> str:
+        fetch_runtime(folder)
+        return f"onnxruntime-web {VERSION}"
+
+    try:
+        return load_or_write(cache_folder() / "browser-runtime" / VERSION, _read, write)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or "npm is not installed"
+        raise PluginError(
+            f"npm cannot download onnxruntime-web {VERSION}, which the page needs: {reason.strip().splitlines()[-1]}",
+            hint="Install npm and try again. A wheel of seqforge-onnx contains these files.",
+        ) from error

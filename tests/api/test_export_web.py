@@ -1,0 +1,137 @@
+"""The exported page in a real browser: it writes what the run writes, and asks no other server."""
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Experiment, Run, export_format, train
+from seqforge.errors import PluginError
+
+for library in ("onnx", "onnxruntime", "onnxscript"):
+    pytest.importorskip(library, reason="needs the libraries of the extra: pip install 'seqforge-onnx[onnxruntime]'")
+needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+
+TEXT = "der süße Fluß grüßt die Bäume\n" * 60
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the library
+        del format, args
+
+
+@pytest.fixture(scope="module", params=["characters", "bytes"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """Return a run with one layer that ONNX has and one that it has not, and its page."""
+    folder = tmp_path_factory.mktemp("web")
+    tables: dict[str, Any] = {
+        "experiment": {"name": f"small-{request.param}"},
+        "corpus": {"use": "inline", "text": TEXT},
+        "vocabulary": {"use": request.param},
+        "model": {
+            "cells": [{"use": "lstm", "hidden_size": 24}, {"use": "block", "cell": {"use": "mgu", "hidden_size": 24}}]
+        },
+        "optimizer": {"use": "adam", "learning_rate": 0.02},
+        "training": {"batch_size": 8, "sequence_length": 30, "steps": 60, "device": "cpu", "precision": "float32"},
+        "evaluation": {"interval": 100},
+        "sampling": {"interval": 100, "length": 10},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(folder / "cache"))
+        run = train(Experiment.from_dict(tables), folder)
+        check = export_format(run, folder / "page", "web")
+    assert check.fault() is None
+    return run, folder / "page"
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[[Path], Any]]:
+    """Open the page of a folder from a server, and fail at the end if it had an error or asked another server."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+    problems: list[str] = []
+    context = chromium.new_context(reduced_motion="reduce")
+
+    def open_folder(folder: Path) -> Any:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(address) or problems.append(asked.url))
+        page.goto(address)
+        page.wait_for_selector("#write:not([disabled])")
+        return page
+
+    yield open_folder
+    context.close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+    assert problems == []
+
+
+def write(page: Any, beginning: str, length: int) -> str:
+    """Write from a beginning until the text has a number of characters, and return it."""
+    page.fill("#beginning", beginning)
+    page.press("#beginning", "Enter")
+    page.wait_for_function(f"document.getElementById('text').textContent.length >= {length}")
+    page.keyboard.press("Escape")
+    return page.text_content("#text")
+
+
+@needs_npm
+def test_the_page_writes_the_most_probable_text_of_the_run(
+    exported: tuple[Run, Path], open_page: Callable[[Path], Any]
+) -> None:
+    run, folder = exported
+    page = open_page(folder)
+    assert page.title() == run.experiment.identity.name
+    page.evaluate("document.getElementById('temperature').value = 0")
+    (expected,) = run.sample("der süße", length=150, samplers=["greedy"], precision="float32")
+    assert write(page, "der süße", 100)[:100] == expected[:100]
+    assert page.text_content("#write") == "Write"
+    assert "a second" in page.text_content("#status")
+
+
+@needs_npm
+def test_a_visitor_sees_doubt_and_what_the_model_does_not_know(
+    exported: tuple[Run, Path], open_page: Callable[[Path], Any]
+) -> None:
+    run, folder = exported
+    page = open_page(folder)
+    drawn = page.locator("#text span").nth(1)
+    text = write(page, "der λ", 40)
+    assert text.startswith("der λ")
+    knows_all = run.vocabulary().size == 256
+    assert ("The model does not know: λ." in page.text_content("#status")) != knows_all
+    assert drawn.get_attribute("style").startswith("background-color")
+    drawn.dispatch_event("click")
+    assert "Expected: " in page.text_content("#status")
+    assert page.text_content("#status") == drawn.get_attribute("title")
+    page.uncheck("#show")
+    assert not drawn.get_attribute("style")
+    page.fill("#beginning", "")
+    page.click("#write")
+    page.wait_for_function("document.getElementById('text').textContent.length > 20")
+    assert page.text_content("#write") == "Stop"
+    page.click("#write")
+    assert page.text_content("#write") == "Write"
+
+
+def test_without_npm_the_error_says_what_to_install(
+    exported: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PluginError, match="npm is not installed") as raised:
+        export_format(exported[0], tmp_path / "page", "web")
+    assert "Install npm" in str(raised.value.hint)
+    assert not (tmp_path / "page").exists()
