@@ -23,6 +23,7 @@ from seqforge.kinds import (
     Sampler,
     Text,
 )
+from seqforge.kinds.table import KINDS
 from seqforge.registry import Component, Problem, UnfitOptionsError, join_key
 
 UNKNOWN_SIZES: Sequence[int] = (64, 97)
@@ -215,8 +216,7 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
             "Add --set data.reset_state=document.",
             'Add data={"reset_state": "document"}.',
         )
-    if parts.model.attention is not None:
-        yield Problem("model.attention", "attention needs a decoder, and a language model has none", "Leave it out.")
+    yield from _decoder_incompatibilities(parts.model)
     loss: type[Loss] = parts.loss.component
     if loss.compares != "symbols" or loss.aligns:
         problem = f"{parts.loss.name} cannot compare single symbols, the targets of a language model"
@@ -234,6 +234,14 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
     yield from _ineffective_settings(
         parts, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
+
+
+def _decoder_incompatibilities(model: Model) -> Iterator[Problem]:
+    """Yield a problem for each component of a model that needs a decoder over a sequence."""
+    for kind in KINDS.values():
+        if kind.key and kind.needs_decoder and getattr(model, kind.attribute) is not None:
+            problem = f"{kind.name} needs a decoder over a sequence, as only a many-to-many model has"
+            yield Problem(kind.key, problem, "Leave it out.")
 
 
 def _chain_incompatibilities(samplers: Sequence[Component]) -> Iterator[Problem]:
@@ -271,9 +279,8 @@ def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Pr
         problem = f"only a sequence can be read backwards, but an input of {corpus} is one vector"
         yield Problem("model.bidirectional", problem, "Leave it out.")
     has_decoder = spec.output_mode == "sequence" and not aligned
-    if parts.model.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
-        problem = "only the decoder of a many-to-many model can attend to an input sequence"
-        yield Problem("model.attention", problem, "Leave it out.")
+    if not (has_decoder and spec.input_kind == "sequence"):
+        yield from _decoder_incompatibilities(parts.model)
     if parts.data.split != "document":
         problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")

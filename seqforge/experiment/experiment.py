@@ -74,7 +74,7 @@ class Experiment(BaseModel):
     vocabulary: Annotated[Component, Part("vocabulary")] = default("vocabulary")
     """Conversion of text to tokens."""
     model: Model = DEFAULTS
-    """The network: cells, attention and initial weights."""
+    """The network, with its components."""
     loss: Annotated[Component, Part("loss")] = default("loss")
     """Training objective."""
     optimizer: Annotated[Component, Part("optimizer")] = default("optimizer")

@@ -17,7 +17,8 @@ __all__ = ["Optimizer"]
 class Optimizer(ABC):
     """The options of an optimizer, from which `build` creates a torch optimizer.
 
-    Before each step the engine multiplies the learning rate of each parameter group by the factor of the schedule.
+    Before each step the engine multiplies the learning rate of each parameter group by a factor that changes during
+    the run.
     """
 
     @abstractmethod

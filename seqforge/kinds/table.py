@@ -63,6 +63,7 @@ class Kind:
         many: Whether the value is a list.
         default: Qualified name of the component if the experiment does not have the key; "" if there is none.
         supplied: Arguments of `__init__` that the engine passes. An experiment cannot set them.
+        has_state: Whether a checkpoint contains a state of the component, so that a resumed run must keep it.
         observes: Whether components of this kind only observe a run, so that its results do not depend on them.
         interfaces: Interfaces; a component implements one of them. By default, one with the name of the kind.
         irregular_plural: Plural of the name, if it does not end with "s".
@@ -72,7 +73,8 @@ class Kind:
     key: str | None
     many: bool = False
     default: str = ""
-    supplied: frozenset[str] = frozenset()
+    supplied: tuple[str, ...] = ()
+    has_state: bool = False
     observes: bool = False
     interfaces: tuple[Interface, ...] = ()
     irregular_plural: str = ""
@@ -85,6 +87,11 @@ class Kind:
     def plural(self) -> str:
         """Plural of the name: "cells", "corpora"."""
         return self.irregular_plural or f"{self.name}s"
+
+    @property
+    def needs_decoder(self) -> bool:
+        """Whether only a model with a decoder over a sequence can use the components."""
+        return all(interface.data == "sequences" for interface in self.interfaces)
 
     @property
     def suite_module(self) -> str:
@@ -138,19 +145,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "model.cells",
                 many=True,
                 default="essentials/lstm",
-                supplied=frozenset({"input_size"}),
+                supplied=("input_size",),
             ),
             Kind(
                 "attention",
                 "model.attention",
-                supplied=frozenset({"query_size", "memory_size"}),
+                supplied=("query_size", "memory_size"),
                 interfaces=(Interface("attention", "sequences"),),
             ),
             Kind("backend", None),
             Kind("initializer", "model.initializer", default="essentials/default"),
             Kind("loss", "loss", default="essentials/cross-entropy", irregular_plural="losses"),
-            Kind("optimizer", "optimizer", default="essentials/adam"),
-            Kind("schedule", "schedule", default="essentials/constant"),
+            Kind("optimizer", "optimizer", default="essentials/adam", has_state=True),
+            Kind("schedule", "schedule", default="essentials/constant", has_state=True),
             Kind(
                 "sampler",
                 "sampler",

@@ -186,7 +186,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
     supplied = KINDS[kind].supplied
     interfaces = {interface: name for name, kind in KINDS.items() for interface in kind.load_interfaces()}
     arguments = _arguments(component, KINDS[kind].load_interfaces(), owner)
-    for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
+    for name in sorted({*supplied} - {parameter.name for parameter, _ in arguments}):
         raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
     fields: dict[str, Any] = {
         parameter.name: (

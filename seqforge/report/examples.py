@@ -1,4 +1,4 @@
-"""Predictions for labelled examples: the confusion matrix, the worst examples, and where attention looks."""
+"""Predictions for labelled examples: the confusion matrix, the worst examples, and where the decoder looks."""
 
 import math
 from functools import partial
@@ -25,7 +25,7 @@ MOST_STEPS = 60_000
 """Maximum number of steps of the examples that are predicted."""
 
 WORST, ATTENDED = 12, 6
-"""Number of examples with the highest loss, and of examples with an attention matrix."""
+"""Number of examples with the highest loss, and of examples with an alignment."""
 
 LONGEST_TEXT, MOST_NUMBERS, MOST_CLASSES = 600, 4096, 64
 """Limits of what the page shows of an input, in characters and in numbers, and of a confusion matrix, in classes."""
@@ -36,7 +36,7 @@ def collect_examples(run: LoadedRun) -> dict[str, Any] | None:
 
     Returns:
         The number of examples, `confusion` (names and counts by target and prediction, or None), the `worst` examples
-        with input, prediction, target and loss, and `attention` matrices. None if the corpus is not available.
+        with input, prediction, target and loss, and `alignments`. None if the corpus is not available.
     """
     try:
         dataset, model = run.labelled_dataset, run.model
@@ -82,7 +82,7 @@ class _Predictions:
             "count": len(predictions),
             "confusion": self._confusion(predictions),
             "worst": [self._describe(index, predictions[index], losses[index]) for index in order[:WORST]],
-            "attention": self._attention(sorted(predictions)[:: -(-len(predictions) // ATTENDED)], predictions),
+            "alignments": self._alignments(sorted(predictions)[:: -(-len(predictions) // ATTENDED)], predictions),
         }
 
     def _row_loss(self, encoded: EncoderOutput, batch: PaddedBatch, row: int) -> float:
@@ -139,8 +139,8 @@ class _Predictions:
         levels = (255 * (flat - low) / (high - low if high > low else 1.0)).round().astype(int)
         return {"picture": {"columns": width, "levels": levels.tolist()}}
 
-    def _attention(self, examples: list[int], predictions: dict[int, RawPrediction]) -> list[dict[str, Any]]:
-        """Return the attention weights of the predictions for some examples of text."""
+    def _alignments(self, examples: list[int], predictions: dict[int, RawPrediction]) -> list[dict[str, Any]]:
+        """Return the weights with which the predictions for some examples of text read the input."""
         decoder = self._model.decoder
         if decoder is None or decoder.attention is None or not isinstance(self._spec.input, Text):
             return []

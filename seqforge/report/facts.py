@@ -11,6 +11,7 @@ from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration, format_per_byte
+from seqforge.kinds.table import KINDS
 from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.loaded_run import LoadedRun
@@ -71,8 +72,7 @@ def collect_facts(run: LoadedRun) -> Facts:
         ("Splits", _describe_splits(start)),
         *(("Backend", line) for line in texts_of(start, "backends")),
         ("Initial weights", str(start.get("initial", ""))),
-        ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
-        ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
+        *((name.capitalize(), _describe_component(experiment.table[name])) for name in KINDS if KINDS[name].has_state),
         ("Precision", _describe_precision(run)),
         ("Device", " · ".join(str(start[key]) for key in ("device", "gpu") if start.get(key))),
         ("Processor", str(start.get("processor", ""))),
@@ -109,8 +109,8 @@ def _describe_model(table: Mapping[str, Any]) -> str:
         parts.append("bidirectional")
     if model.get("embedding_size"):
         parts.append(f"embedding {model['embedding_size']}")
-    if model.get("attention"):
-        parts.append(f"attention {model['attention']['use'].rpartition('/')[2]}")
+    optional = [kind.name for kind in KINDS.values() if kind.key == f"model.{kind.name}" and not kind.default]
+    parts += [f"{name} {model[name]['use'].rpartition('/')[2]}" for name in optional if name in model]
     if model.get("dropout"):
         parts.append(f"dropout {model['dropout']}")
     return " · ".join(parts)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.errors import ExperimentError
+from seqforge.kinds.table import KINDS
 from seqforge.registry import format_value
 from seqforge.runs.comparison import find_differences
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import delete
 
 FIXED = ("experiment.seed.", "data.", "model.", "vocabulary.", "training.batch_size.", "training.sequence_length.",
-         "training.accumulation.", "training.batch_tokens.", "optimizer.use.", "schedule.use.")  # fmt: skip
+         "training.accumulation.", "training.batch_tokens.",
+         *(f"{kind.key}.use." for kind in KINDS.values() if kind.has_state))  # fmt: skip
 """Keys, each with a dot at its end, on which the parameters, the order of the data or the carried state depend."""
 
 _BACKEND = re.compile(r"model\.cells\.\d+\.backend(\..*)?")

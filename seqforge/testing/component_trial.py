@@ -21,9 +21,6 @@ from seqforge.testing.cell_case import SMALL
 from seqforge.testing.conformance import ConformanceError, Suite, name_of
 from seqforge.testing.corpus_suite import items_of
 
-_SIZES = {"cell": ("input_size",), "attention": ("query_size", "memory_size")}
-"""Arguments of the functions in the table of a suite."""
-
 _COMPILATION_SECONDS = 30.0
 """Longest compilation with which a backend is tried."""
 
@@ -89,7 +86,7 @@ def _general_suite(component: Component) -> type[Suite]:
 def factory_of(component: Component) -> Callable[..., Any]:
     """Return a function that builds a component, for the table of its suite.
 
-    That of a cell or an attention receives sizes. If a cell does not support all hidden sizes, it rounds them up.
+    It receives the sizes that the engine passes. If a cell does not support all hidden sizes, it rounds them up.
     """
     kind = component.registration.kind
     if kind == "corpus":  # Its suite reads the options, for the example spec.
@@ -102,7 +99,7 @@ def factory_of(component: Component) -> Callable[..., Any]:
         one = component
         if kind == "cell" and "hidden_size" in component.options:
             one = replace(component, options={**component.options, "hidden_size": -(-sizes[1] // unit) * unit})
-        return one.build(**dict(zip(_SIZES.get(kind, ()), sizes, strict=False)))
+        return one.build(**dict(zip(KINDS[kind].supplied, sizes, strict=False)))
 
     build.__name__ = component.component.__name__
     if kind == "cell":

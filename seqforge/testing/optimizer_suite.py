@@ -78,8 +78,8 @@ class OptimizerSuite(Suite, kind="optimizer"):
                 wanted = "weight decay on matrices only"
                 fail(make, f"parameter `{name}` {change} without a gradient", expected=wanted)
 
-    def test_the_schedule_is_followed(self, make: Factory[Optimizer]) -> None:
-        """A step with the learning rate 0 changes nothing, so that the factor of a schedule takes effect."""
+    def test_a_learning_rate_of_zero_changes_nothing(self, make: Factory[Optimizer]) -> None:
+        """A step with the learning rate 0 changes nothing, so that a changed learning rate takes effect."""
         model = _Model()
         optimizer = build_optimizer(make(), model.named_parameters())
         _train(model, optimizer, 3)
@@ -87,7 +87,7 @@ class OptimizerSuite(Suite, kind="optimizer"):
             group["lr"] = 0.0
         before = _named(model)
         _train(model, optimizer, 1)
-        problem = "{part} changes in a step with the learning rate 0, so that schedules fail"
+        problem = "{part} changes in a step with the learning rate 0, so that a learning rate that falls has no effect"
         require_equal(make, problem, _named(model), before, 0.0)
 
 

@@ -135,7 +135,7 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a language model with attention": (
         {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
-        "model.attention: attention needs a decoder, and a language model has none. Leave it out.",
+        "model.attention: attention needs a decoder over a sequence, as only a many-to-many model has. Leave it out.",
     ),
     "a language model with a squared error": (
         {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
@@ -184,7 +184,7 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "attention without a decoder": (
         {"model": {"attention": {"use": "additive"}}},
-        "model.attention: only the decoder of a many-to-many model can attend to an input sequence. Leave it out.",
+        "model.attention: attention needs a decoder over a sequence, as only a many-to-many model has. Leave it out.",
     ),
     "labelled examples split by position": (
         {"data": {"split": "position"}},

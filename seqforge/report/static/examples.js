@@ -1,4 +1,4 @@
-/* Predictions for labelled examples: the confusion matrix, the worst examples, and attention. */
+/* Predictions for labelled examples: the confusion matrix, the worst examples, and alignments. */
 "use strict";
 seqforge.parts.push((parent) => {
   const found = parent.run.examples;
@@ -6,7 +6,7 @@ seqforge.parts.push((parent) => {
   const where = `${found.count.toLocaleString("en")} ${found.split} examples`;
   if (found.confusion) showConfusion(found.confusion);
   showWorst();
-  if (found.attention.length) showAttention();
+  if (found.alignments.length) showAlignments();
 
   function shade(share) {
     return `color-mix(in srgb, var(--accent) ${Math.round(50 * share)}%, var(--sunken))`;
@@ -52,19 +52,19 @@ seqforge.parts.push((parent) => {
     return canvas;
   }
 
-  function showAttention() {
-    const section = seqforge.section(parent, "attention", "Attention", "Where the decoder looks while it writes: each row is a symbol of the output, each column a symbol of the input.");
-    const body = seqforge.element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Attention weights" });
-    const options = found.attention.map((matrix, index) => [String(index), matrix.source.join("").slice(0, 16)]);
+  function showAlignments() {
+    const section = seqforge.section(parent, "alignment", "Alignment", "Where the decoder looks while it writes: each row is a symbol of the output, each column a symbol of the input.");
+    const body = seqforge.element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Alignment weights" });
+    const options = found.alignments.map((matrix, index) => [String(index), matrix.source.join("").slice(0, 16)]);
     const show = (index) => {
-      const { source, output, weights } = found.attention[index];
+      const { source, output, weights } = found.alignments[index];
       const head = seqforge.element("tr", {}, seqforge.element("td", { className: "corner" }), ...source.map((symbol) => seqforge.element("th", { scope: "col" }, seqforge.symbolName(symbol))));
       const rows = output.map((symbol, row) =>
         seqforge.element("tr", {}, seqforge.element("th", { scope: "row" }, seqforge.symbolName(symbol)), ...weights[row].map((weight, column) => seqforge.element("td", { "--shade": shade(weight), title: `${symbol} looks at ${source[column]}: ${weight}` }))),
       );
       body.replaceChildren(seqforge.element("table", { className: "matrix weights" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows)));
     };
-    section.append(seqforge.element("div", { className: "controls" }, seqforge.choice("Example", `attention-${seqforge.runs.indexOf(parent.run)}`, options, "0", (index) => show(Number(index)))), body);
+    section.append(seqforge.element("div", { className: "controls" }, seqforge.choice("Example", `alignment-${seqforge.runs.indexOf(parent.run)}`, options, "0", (index) => show(Number(index)))), body);
     show(0);
   }
 });

@@ -122,8 +122,8 @@ class FixedRate(torch.optim.SGD):
 
 @bug(
     OptimizerSuite,
-    "test_the_schedule_is_followed",
-    "`weight` changes in a step with the learning rate 0, so that schedules fail",
+    "test_a_learning_rate_of_zero_changes_nothing",
+    "`weight` changes in a step with the learning rate 0, so that a learning rate that falls has no effect",
 )
 class IgnoresTheSchedule(Adam):
     """The learning rate is a constant in the code."""
