@@ -22,7 +22,7 @@ from seqforge_essentials.samplers import Temperature
 from seqforge_essentials.vocabularies import Bytes
 from torch import Tensor
 
-from seqforge.api import Run
+from seqforge.api.run import Run
 from seqforge.cli import collect_old_objects_rarely
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.kinds import Sampler, Vocabulary

@@ -15,7 +15,7 @@ import torch
 from seqforge_native.generation import NativeGenerationKernel
 from torch import Tensor
 
-from seqforge.api import Run
+from seqforge.api.run import Run
 from seqforge.data.batches import evaluation_batches
 from seqforge.data.dataset import prepare
 from seqforge.kinds import IGNORED_TARGET

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, compare, examples, export, export_format, texts, train
+    from seqforge.api.compare import compare
+    from seqforge.api.export import export
+    from seqforge.api.export_format import export_format
+    from seqforge.api.run import Run
+    from seqforge.api.session_corpora import examples, texts
+    from seqforge.api.train import train
     from seqforge.experiment.experiment import Experiment
     from seqforge.kinds.interfaces import *
     from seqforge.registry import Registry, use
@@ -41,7 +46,9 @@ _MODULES = {
     "Experiment": "seqforge.experiment.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
-    **dict.fromkeys(("Run", "compare", "examples", "export", "export_format", "texts", "train"), "seqforge.api"),
+    "Run": "seqforge.api.run",
+    **{name: f"seqforge.api.{name}" for name in ("compare", "export", "export_format", "train")},
+    **dict.fromkeys(("examples", "texts"), "seqforge.api.session_corpora"),
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, train
-from seqforge.api import Inspection
 from seqforge.errors import DataError
+from seqforge.report.inspection import Inspection
 
 HELLO = Path(__file__).parents[1] / "experiments/hello.toml"
 

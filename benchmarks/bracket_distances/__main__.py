@@ -20,7 +20,7 @@ from benchmarks.c_learning.scores import FEWEST
 from benchmarks.report import Table
 from seqforge import Run
 from seqforge.registry import Registry
-from seqforge.runs import locate
+from seqforge.runs.locate import locate
 
 COLORS = ("blue", "orange", "purple", "quiet")
 """Colors of the model and of the n-gram models, from the longest to the shortest."""

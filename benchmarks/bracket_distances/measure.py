@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.bracket_distances.ngram import Tokens, predict_symbols
 from benchmarks.bracket_distances.pairs import CLOSING, Pair, find_pairs
-from seqforge.api import Run
+from seqforge.api.run import Run
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import DataError
 from seqforge.evaluation.baseline import held_out_windows

@@ -11,8 +11,8 @@ from seqforge.errors import RunError
 from seqforge.evaluation.intervals import BlockLosses
 from seqforge.events import Report, no_report
 from seqforge.registry import Registry, format_value
-from seqforge.runs import find_run
 from seqforge.runs.comparison import summarize_all, tabulate_runs
+from seqforge.runs.locate import find_run
 from seqforge.tasks import task_of
 
 

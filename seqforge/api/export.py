@@ -15,12 +15,12 @@ from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry import CARD, Registry
-from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
 from seqforge.runs.checkpoint_files import export_weights, is_exported
 from seqforge.runs.checkpoints import Checkpoints
-from seqforge.runs.directory import FILES, FOLDERS, MARKER
+from seqforge.runs.directory import FILES, FOLDERS, MARKER, RunDirectory
 from seqforge.runs.history import ENDED, HISTORY, read_history
+from seqforge.runs.locate import locate
 from seqforge.runs.metrics_log import number_of, to_lines
 from seqforge.runs.summary import best_evaluation
 from seqforge.runs.verification import verify_checkpoint

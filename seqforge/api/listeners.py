@@ -141,7 +141,7 @@ class Trackers(Callback):
             self._each(lambda tracker: tracker.log_values(step, known))
 
     def _log_report(self) -> None:
-        from seqforge.report import write_report
+        from seqforge.report.report import write_report
         from seqforge.runs.loaded_run import LoadedRun
 
         if self._directory is None:

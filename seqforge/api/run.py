@@ -21,11 +21,12 @@ from seqforge.generation.predictions import Prediction
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Choice, Registry
-from seqforge.report import ReportPage, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
-from seqforge.runs import RunDirectory, find_run
+from seqforge.report.report import ReportPage, write_report
 from seqforge.runs.checkpoints import Checkpoints
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import tabulate_losses
 from seqforge.runs.resume import sets_backend
 from seqforge.tasks import SplitScore, decoding_options, load_predictor, score_samples, task_of

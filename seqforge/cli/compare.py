@@ -86,8 +86,8 @@ def compare(
 
       seqforge compare runs/my-sweep --json
     """
-    from seqforge.runs import find_run
     from seqforge.runs.comparison import compare_samples, differing_settings, loss_curves, summarize_all, tabulate_runs
+    from seqforge.runs.locate import find_run
 
     if html is not None:
         check_output(html)
@@ -96,10 +96,10 @@ def compare(
     quantity, curves = loss_curves(summaries, axis)
     samples = compare_samples(summaries)
     if intervals or html is not None:
-        from seqforge.api import Run
         from seqforge.api.compare import evaluate_runs
         from seqforge.api.progress import ProgressDisplay
-        from seqforge.report import write_report
+        from seqforge.api.run import Run
+        from seqforge.report.report import write_report
 
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:

@@ -53,9 +53,9 @@ def export(
 
       seqforge export linux-small shared/linux-onnx --format onnx
     """
-    from seqforge.api import export as export_run
-    from seqforge.api import export_format
     from seqforge.api.export import CARD
+    from seqforge.api.export import export as export_run
+    from seqforge.api.export_format import export_format
 
     opened, checkpoint = open_run(context, run, checkpoint)
     if exporter is None:

@@ -10,7 +10,7 @@ from seqforge.cli.terminal import stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqforge.api import Inspection
+    from seqforge.report.inspection import Inspection
 
 MOST_COLUMNS = 8
 """Maximum number of symbols on a step: the whole vocabulary if it is as small, or the target and the likeliest ones."""

@@ -17,7 +17,7 @@ from seqforge.kinds.table import KINDS
 from seqforge.registry import Registry, with_plugin_file
 
 if TYPE_CHECKING:
-    from seqforge.api import Run
+    from seqforge.api.run import Run
     from seqforge.experiment.experiment import Experiment
 
 Complete = Callable[[str], list[str]]
@@ -261,10 +261,11 @@ def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tu
     Returns:
         The run, and the name of the checkpoint: that of the path if it is one.
     """
-    from seqforge.api import Run
+    from seqforge.api.run import Run
     from seqforge.experiment.experiment import Experiment
     from seqforge.experiment.tables import override, replace_components
-    from seqforge.runs import RunDirectory, locate
+    from seqforge.runs.directory import RunDirectory
+    from seqforge.runs.locate import locate
     from seqforge.runs.resume import sets_backend
 
     registry, overrides = context.obj, _assignments(context)

@@ -57,7 +57,7 @@ def report(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware import keep_freed_memory
-    from seqforge.report import write_report
+    from seqforge.report.report import write_report
     from seqforge.runs.loaded_run import LoadedRun
 
     if output is not None:

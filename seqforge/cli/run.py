@@ -17,7 +17,7 @@ from seqforge.errors import ExperimentError, SeqforgeError, quote_path, warn
 from seqforge.registry import Registry, plugin_options
 
 if TYPE_CHECKING:
-    from seqforge.api import Run
+    from seqforge.api.run import Run
     from seqforge.distribution.world import World
     from seqforge.events import RunStarted, StepFinished
 
@@ -87,9 +87,9 @@ def run(
     """
     import torch
 
-    from seqforge.api import train
     from seqforge.api.progress import ProgressDisplay
     from seqforge.api.start_training import train_further
+    from seqforge.api.train import train
     from seqforge.distribution.world import join_world
     from seqforge.hardware import keep_freed_memory
     from seqforge.interrupts import Interrupted

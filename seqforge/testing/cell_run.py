@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import SkipTest, mock
 
-from seqforge.api import Run, export, texts, train
+from seqforge.api.export import export
+from seqforge.api.run import Run
+from seqforge.api.session_corpora import texts
+from seqforge.api.train import train
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Cell
 from seqforge.registry import PluginState, Registry

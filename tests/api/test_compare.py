@@ -13,7 +13,7 @@ from seqforge.api.progress import describe_evaluation
 from seqforge.cli.app import build_app
 from seqforge.evaluation.intervals import FEWEST_PARTS
 from seqforge.kinds import Evaluated
-from seqforge.report import write_report
+from seqforge.report.report import write_report
 from seqforge.runs.summary import summarize_run
 
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} dogs;\n" for number in range(150))

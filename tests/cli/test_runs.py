@@ -12,7 +12,7 @@ from seqforge.cli.app import build_app
 from seqforge.cli.terminal import Column, print_table
 from seqforge.figures import format_count, format_duration, format_figure
 from seqforge.registry import Registry
-from seqforge.runs import RunDirectory
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
 
 EXPERIMENT = '[experiment]\nname="a"\n[corpus]\nuse="essentials/text"\n[[model.cells]]\nuse="essentials/gru"\n'

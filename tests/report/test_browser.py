@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqforge import Run
-from seqforge.report import write_report
+from seqforge.report.report import write_report
 from seqforge.runs.history import read_history, record_start
 from seqforge.runs.metrics_log import MetricsLog, find_samples, to_lines, write_samples
 

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from seqforge import Experiment, Run, train
-from seqforge.report import write_report
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import MOST_POINTS, collect_curves, collect_facts
-from seqforge.report.report import embed_json
+from seqforge.report.report import embed_json, write_report
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun

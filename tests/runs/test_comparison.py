@@ -11,8 +11,8 @@ from rich.console import Console
 from seqforge.api.notebook import loss_curve
 from seqforge.cli.compare import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
-from seqforge.runs import RunDirectory
 from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog, interval_of, read_metrics, tabulate_losses
 from seqforge.runs.summary import RunSummary
 

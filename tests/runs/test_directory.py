@@ -12,9 +12,8 @@ import pytest
 
 from seqforge import Experiment, train
 from seqforge.errors import RunError
-from seqforge.runs import RunDirectory
 from seqforge.runs.checkpoints import Checkpoints
-from seqforge.runs.directory import FILES, FOLDERS
+from seqforge.runs.directory import FILES, FOLDERS, RunDirectory
 from seqforge.runs.resume import remove_temporary_files
 from seqforge.storage.records import to_sealed_json
 

@@ -58,7 +58,7 @@ def test_a_crash_of_compiled_code_is_the_reason(crash: str, reason: str, tmp_pat
     code = f"""
 import ctypes, os
 from pathlib import Path
-from seqforge.runs import RunDirectory
+from seqforge.runs.directory import RunDirectory
 with RunDirectory(Path({str(run.path)!r})).lock():
     {crash}
 """

@@ -7,8 +7,8 @@ import pytest
 
 from seqforge.errors import PluginError, RunError
 from seqforge.registry import Plugin, PluginState, PretrainedModel, Registry
-from seqforge.runs import find_run, locate
 from seqforge.runs.directory import suggest_runs
+from seqforge.runs.locate import find_run, locate
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 

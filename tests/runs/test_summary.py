@@ -12,7 +12,7 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.errors import RunError
-from seqforge.runs import RunDirectory
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import read_history, read_state, record_end
 from seqforge.runs.metrics_log import MetricsLog, to_lines
 from seqforge.runs.summary import find_runs, summarize_run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqforge.errors import RunError
-from seqforge.runs import RunDirectory
+from seqforge.runs.directory import RunDirectory
 from seqforge.storage.folders import create_folder, discard_folder, remove_unless_locked, replace_folder
 from seqforge.storage.locks import try_lock
 

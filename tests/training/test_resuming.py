@@ -16,9 +16,9 @@ from seqforge.api.start_training import lock_run
 from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.events import RunStarted, StepFinished
-from seqforge.runs import RunDirectory
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import PROGRESS, TRAINING
+from seqforge.runs.directory import RunDirectory
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.labels import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
 
-from seqforge.api import texts
+from seqforge.api.session_corpora import texts
 from seqforge.testing.corpus_suite import CorpusSuite
 from seqforge.testing.metric_suite import MetricSuite
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import tomli_w
 
-from seqforge.api import Run
+from seqforge.api.run import Run
 from seqforge.errors import RunError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override

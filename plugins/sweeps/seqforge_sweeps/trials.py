@@ -13,7 +13,8 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from seqforge.api import Run, train
+from seqforge.api.run import Run
+from seqforge.api.train import train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
 from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry import Registry
