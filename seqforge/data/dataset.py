@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.component_state import checked_state
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
@@ -26,9 +27,10 @@ from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.kinds.corpus import read_fingerprint
 from seqforge.kinds.labelled_corpus import held_out_fault
-from seqforge.storage.cache import load_or_write
+from seqforge.storage.cache import load_or_write, read_entry
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
+from seqforge.storage.records import MANIFEST, DamagedFileError
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""
@@ -207,6 +209,10 @@ def _cache_key(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def _digest(values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
 LONGEST_ORIGIN = 500
@@ -223,7 +229,22 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    return _load(TokenFile, "tokens", corpus, vocabulary, key, partial(encode_corpus, corpus), report)
+
+    def encode(vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
+        # Without a state, as for bytes, encoding is faster than a comparison.
+        is_given = not vocabulary.learns and vocabulary.state()
+        return encode_corpus(corpus, vocabulary, folder, report, _find_earlier(folder) if is_given else None)
+
+    return _load(TokenFile, "tokens", corpus, vocabulary, key, encode, report)
+
+
+def _find_earlier(folder: Path) -> TokenFile | None:
+    """Return the newest corpus that the vocabulary of an entry has encoded, if there is one."""
+    manifests = folder.parent.glob(f"{folder.name.partition('-')[0]}-*/{MANIFEST}")
+    for manifest in sorted(manifests, key=lambda path: path.stat().st_mtime, reverse=True):
+        with suppress(DamagedFileError):
+            return read_entry(manifest.parent, TokenFile.open)
+    return None
 
 
 def _load(
@@ -245,8 +266,10 @@ def _load(
         description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
         return f"{description} ({type(vocabulary).__name__})"
 
-    content = json.dumps([kind.VERSION, read_fingerprint(corpus), key], sort_keys=True)
-    entry = cache_folder() / folder / hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    # What the options of a vocabulary name, such as a file, may have changed.
+    given = None if vocabulary.learns else checked_state(vocabulary.state)
+    encoder = _digest([kind.VERSION, key.get("vocabulary"), given])
+    entry = cache_folder() / folder / f"{encoder}-{_digest([read_fingerprint(corpus), key])}"
     action = f"encoding the corpus into {entry.parent}"
     with reported_failures(action, f"Set {CACHE_VARIABLE} to use another cache folder."):
         return load_or_write(entry, open_entry, write, report)

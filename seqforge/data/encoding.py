@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,21 @@ from seqforge.storage.records import DamagedFileError, Record
 _CHECKED_BYTES = 1 << 20
 """Size of the largest document on which the codes and the token ids of a vocabulary are compared."""
 
+_COMPARED_TOKENS = 1 << 16
+"""Number of tokens that are compared with a document at once, as Python's integers."""
+
 REPORT_SECONDS = 0.2
 """Minimum time in seconds between two progress reports."""
 
 
-def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
+def encode_corpus(
+    corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report, earlier: TokenFile | None = None
+) -> TokenFile:
     """Encode every document of a corpus to a token file, in a folder that is empty or left by a killed process.
 
     For a `CodedVocabulary` the codes are written while the set of codes is collected. Any other vocabulary that learns
-    receives every document before the first one is encoded, and the corpus is read twice.
+    receives every document before the first one is encoded, and the corpus is read twice. The tokens of a document that
+    is in an earlier file of the same vocabulary too are copied, which is several times as fast as byte pair encoding.
 
     Returns:
         The token file, which is not synced to disk yet.
@@ -52,7 +58,13 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
         codes = _write_codes(writer, documents, vocabulary)
     else:
         dtype = token_type(vocabulary)
-        for _ in writer.write(documents, lambda content: vocabulary.encode(content).astype(dtype, copy=False)):
+        find = _index_documents(earlier, vocabulary) if earlier else None
+
+        def encode(document: Document) -> Tokens:
+            tokens = find(document) if find else None
+            return vocabulary.encode(document.content).astype(dtype, copy=False) if tokens is None else tokens
+
+        for _ in writer.write(documents, encode):
             pass
     token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
@@ -120,6 +132,26 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
             yield document
 
 
+def _index_documents(file: TokenFile, vocabulary: Vocabulary) -> Callable[[Document], Tokens | None]:
+    """Return a function that returns the tokens of a document of a file, or None if its content is another one."""
+    index = {pair: number for number, pair in enumerate(zip(file.names, file.sizes.tolist(), strict=True))}
+    starts = np.append(0, file.stops)
+
+    def find(document: Document) -> Tokens | None:
+        number = index.get((document.name, len(document.content)))
+        if number is None:
+            return None
+        tokens, position = file.map().read(int(starts[number]), int(file.stops[number])), 0
+        for start in range(0, len(tokens), _COMPARED_TOKENS):
+            part = vocabulary.decode(tokens[start : start + _COMPARED_TOKENS].tolist())
+            if not document.content.startswith(part, position):
+                return None
+            position += len(part)
+        return tokens if position == len(document.content) else None
+
+    return find
+
+
 def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary: CodedVocabulary) -> NDArray[np.uint32]:
     """Write the codes of documents, and return the distinct ones, which the vocabulary adopts.
 
@@ -128,10 +160,10 @@ def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary:
     """
     checked = b""
 
-    def encode(content: bytes) -> Tokens:
+    def encode(document: Document) -> Tokens:
         nonlocal checked
-        checked = checked or (content if len(content) <= _CHECKED_BYTES else b"")
-        return vocabulary.codes(content)
+        checked = checked or (document.content if len(document.content) <= _CHECKED_BYTES else b"")
+        return vocabulary.codes(document.content)
 
     with closing(writer.write(documents, encode)) as written:
         codes = distinct_codes(itertools.chain(writer.read(), written))

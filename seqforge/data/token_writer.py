@@ -70,12 +70,12 @@ class TokenWriter:
             for length, width in zip(self._lengths[:], self._widths[:], strict=True):
                 yield np.frombuffer(file.read(length * width), dtype=f"u{width}")
 
-    def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
+    def write(self, documents: Iterable[Document], encode: Callable[[Document], Tokens]) -> Generator[Tokens]:
         """Encode and write further documents, one in each step of the generator.
 
         Args:
             documents: Documents of the corpus after those that were taken over.
-            encode: Function from the content of a document to its tokens or codes `[length]`.
+            encode: Function from a document to its tokens or codes `[length]`.
 
         Yields:
             The tokens or codes of each document that is not empty.
@@ -87,7 +87,7 @@ class TokenWriter:
         with (self._folder / TOKENS).open("ab") as file:
             for document in documents:
                 try:
-                    tokens = np.ascontiguousarray(encode(document.content))
+                    tokens = np.ascontiguousarray(encode(document))
                 except DataError as error:
                     raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
                 file.write(tokens.data)

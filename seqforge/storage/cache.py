@@ -148,19 +148,24 @@ def load_or_write(
     open_cache_folder(folder.parent.name)
     # A complete entry needs no lock, so that it can be used in a read-only cache.
     with contextlib.suppress(DamagedFileError):
-        return _open_entry(folder, open_entry, report)
+        return read_entry(folder, open_entry, report)
     with lock_entry(folder):
         try:
-            return _open_entry(folder, open_entry, report)  # Another process may have written the entry.
+            return read_entry(folder, open_entry, report)  # Another process may have written the entry.
         except DamagedFileError as error:
             if os.path.lexists(folder):
                 warn(f"{error.message}; making it again")
         delete(folder)
         _create_entry(folder, write)
-        return _open_entry(folder, open_entry, report)
+        return read_entry(folder, open_entry, report)
 
 
-def _open_entry(folder: Path, open_entry: Callable[[Path], LoadedT], report: Report) -> LoadedT:
+def read_entry(folder: Path, open_entry: Callable[[Path], LoadedT], report: Report = no_report) -> LoadedT:
+    """Return what an entry with a manifest contains, as `load_or_write` does, if it is there.
+
+    Raises:
+        DamagedFileError: If it is missing or damaged, or another process is removing it.
+    """
     if damage := find_damage(folder, report):
         raise DamagedFileError(folder, damage)
     opened = open_entry(folder)

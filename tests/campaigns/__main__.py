@@ -27,7 +27,7 @@ def main() -> int:
     )
     flips.add_argument("--seed", type=int, default=0)
     fuzz = commands.add_parser("fuzz", help="read changed files")
-    fuzz.add_argument("reader", choices=["archives", "encoded", "experiments", "runs"])
+    fuzz.add_argument("reader", choices=["archives", "encoded", "experiments", "runs", "texts"])
     fuzz.add_argument("--seconds", type=float, default=600)
     fuzz.add_argument("--seed", type=int, default=0)
     disk = commands.add_parser("disk", help="run on disks of every size, which are full at another write each")

@@ -38,6 +38,7 @@ from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, u
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.mutations import mutate, replace_entry
+from tests.campaigns.text_formats import TextFormats
 
 EXPERIMENT_FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 
@@ -279,4 +280,5 @@ READERS: Mapping[str, Callable[[Path], Reader]] = {
     "encoded": Encoded,
     "experiments": Experiments,
     "runs": Runs,
+    "texts": TextFormats,
 }

@@ -14,6 +14,7 @@ import pytest
         ["kills", "--trials", "8"],
         ["flips", "--bits", "20", "--large-bits", "40"],
         ["fuzz", "runs", "--seconds", "3"],
+        ["fuzz", "texts", "--seconds", "3"],
         ["workers", "--trials", "1"],
     ],
 )

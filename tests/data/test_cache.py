@@ -221,9 +221,9 @@ def test_a_deleted_cache_is_encoded_again(made: ModuleType, tokens: Path):
 def test_a_full_disk_is_an_error_and_leaves_no_entry(
     made: ModuleType, tokens: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ):
-    def encode_on_a_full_disk(corpus: Any, vocabulary: Any, folder: Path, report: Any) -> TokenFile:
+    def encode_on_a_full_disk(corpus: Any, vocabulary: Any, folder: Path, report: Any, *earlier: Any) -> TokenFile:
         (folder / "tokens.bin").symlink_to("/dev/full")
-        return encode_corpus(corpus, vocabulary, folder, report)
+        return encode_corpus(corpus, vocabulary, folder, report, *earlier)
 
     documents = {f"document-{number}": "text" * 1000 for number in range(20)}
     with monkeypatch.context() as patch:

@@ -16,6 +16,7 @@ from seqforge_subwords.byte_pairs import BytePairs
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 import seqforge as sf
+from seqforge.data.dataset import prepare
 from seqforge.errors import DataError
 from seqforge.testing.vocabulary_suite import VocabularySuite
 
@@ -87,7 +88,7 @@ def test_a_text_without_spaces_is_divided(learned: BytePairs, monkeypatch: pytes
     assert [*map(len, subwords._pieces(text))][:2] == [10, 10]
 
 
-def write_tokenizer(path: Path, **parts: Any) -> Tokenizer:
+def write_tokenizer(path: Path, size: int = 500, **parts: Any) -> Tokenizer:
     """Write a file of the library, learned from the documents."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -95,7 +96,7 @@ def write_tokenizer(path: Path, **parts: Any) -> Tokenizer:
     for name, part in parts.items():
         setattr(tokenizer, name, part)
     trainer = trainers.BpeTrainer(
-        vocab_size=500, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|end|>"]
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|end|>"]
     )
     tokenizer.train_from_iterator([content.decode() for content in DOCUMENTS], trainer)
     tokenizer.save(str(path))
@@ -112,6 +113,44 @@ def test_a_file_of_the_library_divides_texts_as_the_library_does(tmp_path: Path)
     assert vocabulary.size == 499  # without the special token
     small = BytePairs(size=300, file=tmp_path / "tokenizer.json")
     assert small.size == 300
+
+
+def test_only_new_and_changed_documents_are_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tokenizer(tmp_path / "tokenizer.json")
+    (tmp_path / "corpus").mkdir()
+    for number, content in enumerate(DOCUMENTS):
+        (tmp_path / f"corpus/{number}.txt").write_bytes(content)
+    encoded: list[bytes] = []
+
+    class Counted(BytePairs):
+        def encode_bytes(self, content: bytes) -> Any:
+            encoded.append(content)
+            return super().encode_bytes(content)
+
+    def tokens_of(cache: str) -> bytes:
+        """Return the tokens of a corpus in a cache, whose files are then in the cache."""
+        encoded.clear()
+        monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / cache))
+        corpus = sf.use("text", files=[str(tmp_path / "corpus/*.txt")])
+        experiment = sf.Experiment(
+            corpus=corpus, vocabulary=sf.use(Counted, file=str(tmp_path / "tokenizer.json")), data={"split": "document"}
+        )
+        return prepare(experiment, lambda event: None).token_file.map().read().tobytes()
+
+    tokens_of("cache")
+    assert encoded == DOCUMENTS
+    same_size = DOCUMENTS[1].replace(b"even", b"evil")
+    (tmp_path / "corpus/1.txt").write_bytes(same_size)
+    (tmp_path / "corpus/00.txt").write_text("the new number")
+    joined = tokens_of("cache")
+    assert encoded == [b"the new number", same_size]
+    tokens_of("cache")
+    assert encoded == []
+    assert tokens_of("another") == joined
+    assert len(encoded) == 4
+    write_tokenizer(tmp_path / "tokenizer.json", size=300)
+    assert tokens_of("cache") != joined
+    assert len(encoded) == 4
 
 
 @pytest.mark.parametrize(
