@@ -31,7 +31,7 @@ from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.generation.generator import encode_prompt, sample_texts
 from seqforge.hardware import send
-from seqforge.kinds import Loss, Metric, Progress, Sampler, Vocabulary
+from seqforge.kinds import Loss, Metric, Progress, Sampler
 from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
 from seqforge.registry import Component
 from seqforge.runs.loaded_run import LoadedRun
@@ -154,10 +154,11 @@ def score_samples(
         return [TextScores() for _ in chains], TextScores()
     dataset = run.dataset
     metrics = build_metrics(experiment, dataset, run.report)
+    options = experiment.sampling.model_dump(exclude={"interval"})
     scores: list[TextScores] = []
     for chain in chains:
         samplers = [sampler.build() for sampler in chain]
-        texts = _draw_samples(experiment, run.model, run.vocabulary, samplers, seed, run.report, ALONE)
+        texts = sample_texts(run.model, run.vocabulary, samplers, **options, seed=seed, report=run.report)
         run.report(WorkProgressed("scoring samples"))
         scores.append(score_texts(metrics, [texts], prompt=experiment.sampling.prompt))
     baseline = score_baseline(metrics, experiment, dataset)
@@ -213,7 +214,10 @@ class LanguageModelTraining(TrainingTask):
     def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample:
         """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
-        texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
+        options = self.experiment.sampling.model_dump(exclude={"interval"})
+        texts = sample_texts(
+            model, self.vocabulary, self.samplers, **options, seed=seed, report=report, world=self.world
+        )
         scores = score_texts(self.metrics, [texts], self.world, self.experiment.sampling.prompt)
         return TaskSample(texts, summarize(self.metrics, scores, self.baseline), self.baseline)
 
@@ -275,29 +279,6 @@ def _score_split(
     score = summarize_blocks(np.concatenate(nats), np.concatenate(counts), dataset.characters_per_token(split))
     sources = bits if dataset.weights else {}
     return replace(score, sources=sources, characters_per_byte=dataset.characters_per_byte(split))
-
-
-def _draw_samples(
-    experiment: Experiment,
-    model: SequenceModel,
-    vocabulary: Vocabulary,
-    samplers: Sequence[Sampler],
-    seed: int,
-    report: Report,
-    world: World,
-) -> list[str]:
-    sampling = experiment.sampling
-    return sample_texts(
-        model,
-        vocabulary,
-        samplers,
-        sampling.prompt,
-        count=sampling.count,
-        length=sampling.length,
-        seed=seed,
-        report=report,
-        world=world,
-    )
 
 
 def _check_division(rows: int, world: World) -> None:
