@@ -26,7 +26,9 @@ from seqforge.api.run import Run
 from seqforge.cli import collect_old_objects_rarely
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.kinds import Sampler, Vocabulary
-from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
+from seqforge.model.input import OneHotInput
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import RecurrentStack
 
 COUNTS = (1, 8, 100)
 PROMPT = "}\n\nstatic int "

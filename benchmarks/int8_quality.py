@@ -19,7 +19,8 @@ from seqforge.api.run import Run
 from seqforge.data.batches import evaluation_batches
 from seqforge.data.dataset import prepare
 from seqforge.kinds import IGNORED_TARGET
-from seqforge.model import Precision, SequenceModel
+from seqforge.model.precision import Precision
+from seqforge.model.sequence_model import SequenceModel
 
 ROWS, SPAN = 64, 64
 """Number of parallel rows, and symbols in a span."""

@@ -17,7 +17,7 @@ from seqforge.evaluation.baseline import held_out_windows
 from seqforge.evaluation.intervals import Interval, bootstrap_mean
 from seqforge.events import Report, WorkProgressed
 from seqforge.kinds import Vocabulary
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 _PIECE = 4_000_000
 """Number of tokens of the training text that are in memory at once."""

@@ -29,7 +29,7 @@ from benchmarks.report import Table
 from seqforge import Run
 from seqforge.generation.generator import sample_texts
 from seqforge.kinds import Sampler, Vocabulary
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 WORDS = (2, 4)
 """Lengths of the word sequences of which the share of distinct ones is measured."""

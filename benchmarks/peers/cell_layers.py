@@ -15,7 +15,7 @@ from benchmarks.worker import Clock
 from seqforge import Registry
 from seqforge.errors import PluginError
 from seqforge.kinds import BackendContext, Cell
-from seqforge.model import install_backend
+from seqforge.model.install_backend import install_backend
 
 WIDTH = 512
 """Features of the input and of the output."""

@@ -12,7 +12,10 @@ from seqforge import Experiment, Registry
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation.generator import generate
 from seqforge.kinds import Vocabulary
-from seqforge.model import BatchShape, Precision, build_model, choose_backends
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import choose_backends
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.precision import Precision
 from seqforge.runs.training_state import new_training_state
 
 TEXT = "".join(map(chr, range(SYMBOLS)))

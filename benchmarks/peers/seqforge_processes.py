@@ -16,10 +16,11 @@ from benchmarks.worker import Clock
 from seqforge.data.batches import Batch
 from seqforge.distribution.replica import Replica
 from seqforge.distribution.world import ALONE, World, join_world
-from seqforge.model import BatchShape, choose_backends
+from seqforge.model.choose_backend import choose_backends
+from seqforge.model.measure_backends import BatchShape
 from seqforge.runs.training_state import new_training_state
-from seqforge.tasks import text_losses
-from seqforge.training import train_step
+from seqforge.tasks.language_model import text_losses
+from seqforge.training.step import train_step
 
 
 def train(clocks: Iterator[Clock], size: str, processes: int, threads: int, averages: bool = True) -> None:

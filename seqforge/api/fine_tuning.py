@@ -7,11 +7,12 @@ from torch import Tensor
 
 from seqforge.errors import RunError
 from seqforge.kinds import Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.tasks import TrainingTask
+from seqforge.tasks.task import TrainingTask
 
 
 def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: LoadedRun) -> str:

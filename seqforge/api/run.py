@@ -19,7 +19,8 @@ from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation.generator import sample_texts, stream_text
 from seqforge.generation.predictions import Prediction
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
-from seqforge.model import Precision, SequenceModel
+from seqforge.model.precision import Precision
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Choice, Registry
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.report.report import ReportPage, write_report
@@ -29,7 +30,10 @@ from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import tabulate_losses
 from seqforge.runs.resume import sets_backend
-from seqforge.tasks import SplitScore, decoding_options, load_predictor, score_samples, task_of
+from seqforge.tasks import task_of
+from seqforge.tasks.labelled_examples import decoding_options, load_predictor
+from seqforge.tasks.language_model import score_samples
+from seqforge.tasks.task import SplitScore
 from seqforge.training.dynamic_evaluation import evaluate_dynamically
 
 

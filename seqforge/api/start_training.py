@@ -19,7 +19,9 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.hardware import choose_device
 from seqforge.interrupts import InterruptGuard
-from seqforge.model import CellBackend, RecordedBackends, choose_backends, map_states, precisions_to_measure
+from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends
+from seqforge.model.precision import precisions_to_measure
+from seqforge.model.stack import map_states
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
 from seqforge.runs.checkpoints import Checkpoints
@@ -30,7 +32,8 @@ from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.resume import check_changes, pinned_backends, remove_temporary_files
 from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures, write_atomically
-from seqforge.tasks import TrainingTask, task_of
+from seqforge.tasks import task_of
+from seqforge.tasks.task import TrainingTask
 from seqforge.training.endings import run_limits
 from seqforge.training.trainer import Trainer
 

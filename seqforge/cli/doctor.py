@@ -73,7 +73,7 @@ def _print_backends(path: Path, assignments: list[str], registry: Registry, *, a
     from seqforge.events import no_report
     from seqforge.experiment.experiment import Experiment
     from seqforge.hardware import choose_device
-    from seqforge.model import measure_cells
+    from seqforge.model.choose_backend import measure_cells
     from seqforge.tasks import task_of
 
     experiment = Experiment.load(path, assignments, registry)

@@ -71,7 +71,7 @@ def evaluate(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.evaluation.baseline import with_baselines
-    from seqforge.tasks import score_samples
+    from seqforge.tasks.language_model import score_samples
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     with ProgressDisplay(stderr()) as display:

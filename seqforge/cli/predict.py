@@ -65,7 +65,7 @@ def predict(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.kinds import Numbers
-    from seqforge.tasks import decoding_options, load_predictor
+    from seqforge.tasks.labelled_examples import decoding_options, load_predictor
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     decoding = decoding_options(opened_run.experiment, beam=beam, length=length)

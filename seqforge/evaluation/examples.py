@@ -24,7 +24,8 @@ from seqforge.generation.predictions import Decoding, RawPrediction, predict_exa
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.kinds.example_values import decode_input, decode_target
 from seqforge.kinds.metric import validate_score
-from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
+from seqforge.model.sequence_model import DecoderContext, SequenceModel
+from seqforge.model.stack import EncoderOutput
 
 _BatchScore = tuple[float, int, list[int], list[Any]]
 """The loss of a batch, its number of targets, and its examples with the values of their predictions."""

@@ -14,7 +14,7 @@ from seqforge.faults import component_fault
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.kinds import ExportedModel, Exporter, TrainedModel, Vocabulary
 from seqforge.kinds.exporter import logits_fault
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 SYMBOLS = 1000
 """Number of symbols that both score, and that both generate."""

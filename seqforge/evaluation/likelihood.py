@@ -19,7 +19,8 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.figures import describe_count, format_per_byte
 from seqforge.hardware import send
 from seqforge.kinds import IGNORED_TARGET, Evaluated
-from seqforge.model import SequenceModel, States
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
 
 BLOCK, FEWEST_BLOCKS, MOST_BLOCKS = 500, 50, 1000
 """Number of tokens in a block for an interval: 500, unless there were fewer than 50 or more than 1,000 blocks."""

@@ -15,7 +15,7 @@ from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
 from seqforge.kinds import GenerationKernel, Sampler, State
 from seqforge.kinds.sampler import drawing_fault, transform_logits
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 
 def check_minimum(name: str, number: int, minimum: int) -> None:

@@ -15,7 +15,8 @@ from seqforge.generation.beginning import BeginsWith, split_prompt
 from seqforge.generation.drawing import StepByStep, check_minimum, find_kernel, require_all_drawn, uniforms_of
 from seqforge.generation.redrawing import NO_SYMBOL, redraw
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
-from seqforge.model import SequenceModel, map_states
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import map_states
 
 _KERNEL_STEPS = 256
 """Steps per call of a generation kernel: few enough to display and to interrupt the text without a noticeable delay."""

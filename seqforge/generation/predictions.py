@@ -17,7 +17,8 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.drawing import check_finite, check_minimum
 from seqforge.kinds import ExampleSpec, Numbers, Value, Vocabulary, map_state
 from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
-from seqforge.model import EncoderOutput, SequenceModel
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import EncoderOutput
 
 
 @dataclass(frozen=True, slots=True)

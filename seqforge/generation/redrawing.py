@@ -11,7 +11,9 @@ from torch import Tensor
 from seqforge.generation.drawing import StepByStep, find_kernel, require_all_drawn
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, State
 from seqforge.kinds.sampler import finish_symbols, review_symbols
-from seqforge.model import SequenceModel, States, map_states
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import map_states
 
 NO_SYMBOL = -1
 """Fills a sample that ended before others of its batch."""

@@ -17,9 +17,10 @@ from seqforge.events import WorkProgressed
 from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
 from seqforge.kinds.example_values import decode_target, to_text
-from seqforge.model import EncoderOutput, SequenceModel
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import EncoderOutput
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.tasks import decoding_options
+from seqforge.tasks.labelled_examples import decoding_options
 
 MOST_STEPS = 60_000
 """Maximum number of steps of the examples that are predicted."""

@@ -15,9 +15,9 @@ from seqforge.errors import DataError
 from seqforge.experiment.experiment import Experiment
 from seqforge.generation.generator import encode_prompt, encode_text
 from seqforge.kinds import Loss, Vocabulary
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.training_state import new_training_state
-from seqforge.tasks import text_losses
+from seqforge.tasks.language_model import text_losses
 from seqforge.training.step import train_step
 
 

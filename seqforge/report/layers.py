@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from seqforge.kinds import Cell
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 SIGMOIDS: frozenset[Any] = frozenset([torch.sigmoid, torch.special.expit, Tensor.sigmoid, Tensor.sigmoid_])
 

@@ -19,7 +19,7 @@ from seqforge.data.dataset import Dataset
 from seqforge.data.splits import SplitName
 from seqforge.events import WorkProgressed
 from seqforge.generation.generator import encode_prompt, encode_text
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.report.inspection import decode_symbols, inspect_text, predict_symbols
 from seqforge.runs.loaded_run import LoadedRun
 

@@ -7,7 +7,9 @@ from typing import TypeVar
 
 from seqforge.errors import RunError, open_in_python, quote_path
 from seqforge.figures import format_milliseconds
-from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
+from seqforge.model.choose_backend import CellBackend, RecordedBackends
+from seqforge.model.measure_backends import EAGER
+from seqforge.model.precision import Precision
 from seqforge.storage.files import reported_failures
 from seqforge.storage.records import DamagedFileError
 

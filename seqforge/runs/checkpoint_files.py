@@ -17,7 +17,8 @@ from seqforge.component_state import LARGEST_NUMBER, check_numbers, checked_stat
 from seqforge.errors import RunError
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Optimizer, State
-from seqforge.model import SequenceModel, States
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.metrics_log import describe_logs
 from seqforge.runs.training_state import Scalars, TrainingState, join_optimizer_state, split_optimizer_state
 from seqforge.runs.verification import (

@@ -12,8 +12,10 @@ from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.hardware import choose_device
 from seqforge.kinds import ExampleSpec, Vocabulary
-from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
-from seqforge.model.precision import check_precision
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import use_recorded_backends
+from seqforge.model.precision import Precision, check_precision
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import check_corpus, load_model
 from seqforge.runs.checkpoints import Checkpoints

@@ -12,7 +12,9 @@ from seqforge.errors import PluginError
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import ExampleSpec, Optimizer, Schedule
 from seqforge.kinds.optimizer import STORABLE, build_optimizer, state_fault
-from seqforge.model import SequenceModel, States, build_model
+from seqforge.model.build import build_model
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
 
 
 @dataclass(slots=True)

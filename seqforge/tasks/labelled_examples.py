@@ -32,7 +32,9 @@ from seqforge.generation.predictions import Decoding, Predictor, predict_example
 from seqforge.hardware import choose_device
 from seqforge.kinds import Progress
 from seqforge.kinds.example_values import decode_target, to_text
-from seqforge.model import BatchShape, SequenceModel, States
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks.task import StepBatches, Task, TaskSample, TrainingTask, empty_split, require_validation

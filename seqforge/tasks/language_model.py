@@ -32,7 +32,9 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.generation.generator import encode_prompt, sample_texts
 from seqforge.hardware import send
 from seqforge.kinds import Loss, Metric, Progress, Sampler
-from seqforge.model import BatchShape, SequenceModel, States, add_recomputed
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.recomputation import States, add_recomputed
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Component
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state

@@ -20,7 +20,9 @@ from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report, Sampled, Units, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Progress, Vocabulary
-from seqforge.model import BatchShape, SequenceModel, States
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState
 

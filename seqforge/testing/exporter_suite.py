@@ -13,8 +13,8 @@ from torch import nn
 from seqforge.errors import PluginError
 from seqforge.evaluation.exported import check_exported, trained_model
 from seqforge.kinds import Exporter
-from seqforge.model import SequenceModel
 from seqforge.model.input import EmbeddingInput, SymbolInput
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
 from seqforge.registry import Registry
 from seqforge.testing.conformance import Factory, Suite, fail

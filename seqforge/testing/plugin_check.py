@@ -17,7 +17,7 @@ from seqforge.faults import author_hint, blame_plugin, plugin_fault
 from seqforge.figures import format_milliseconds
 from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
-from seqforge.model import load_backends
+from seqforge.model.install_backend import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry
 from seqforge.registry.options import Part, options_of, resolve

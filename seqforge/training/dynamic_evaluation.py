@@ -15,7 +15,9 @@ from seqforge.evaluation.likelihood import LikelihoodScore, score_batch, summari
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment.settings import Training
 from seqforge.kinds import IGNORED_TARGET
-from seqforge.model import SequenceModel, States, map_states
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import map_states
 from seqforge.registry import format_value
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks.language_model import require_tokens

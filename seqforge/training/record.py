@@ -12,14 +12,14 @@ from seqforge.distribution.world import World
 from seqforge.errors import RunError
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
-from seqforge.model import map_states
+from seqforge.model.stack import map_states
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, MetricsLog, write_samples
 from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures
-from seqforge.tasks import TaskSample
+from seqforge.tasks.task import TaskSample
 
 
 class RunRecord:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from seqforge.distribution.replica import Replica
 from seqforge.distribution.world import reported_lost_processes
 from seqforge.errors import NonFiniteError
-from seqforge.model import SequenceModel, States, map_states
+from seqforge.model.recomputation import States
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import map_states
 from seqforge.runs.training_state import TrainingState
-from seqforge.tasks import BatchLoss
+from seqforge.tasks.task import BatchLoss
 
 
 @dataclass(frozen=True, slots=True)

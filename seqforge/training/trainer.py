@@ -25,7 +25,7 @@ from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.training_state import TrainingState, split_optimizer_state
-from seqforge.tasks import TrainingTask
+from seqforge.tasks.task import TrainingTask
 from seqforge.training.endings import (
     Intervals,
     advise_longer_training,

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from seqforge import Experiment
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, or -p tests.cuda.fake_device")

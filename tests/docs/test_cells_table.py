@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqforge.kinds import BackendContext, FactoredCell, MatrixStateCell
-from seqforge.model import load_backend
+from seqforge.model.install_backend import load_backend
 from seqforge.registry import Registry
 from seqforge.registry.options import options_of
 

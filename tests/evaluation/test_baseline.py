@@ -16,7 +16,7 @@ from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts, summarize
 from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
 from seqforge.registry import Registry
-from seqforge.tasks import score_samples
+from seqforge.tasks.language_model import score_samples
 
 
 @pytest.fixture

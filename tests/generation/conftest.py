@@ -6,7 +6,8 @@ import pytest
 
 from seqforge import Experiment
 from seqforge.kinds import Sampler, Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 MakeExperiment = Callable[..., Experiment]
 

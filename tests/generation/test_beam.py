@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from seqforge.generation.predictions import beam_search, collapse_alignment
 from seqforge.kinds import Classes, ExampleSpec, Text
-from seqforge.model import EncoderOutput, SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import EncoderOutput
 
 EXAMPLE_SPEC = ExampleSpec(Text(), "sequence", Classes(("x", "y")), "sequence")
 END = 2

@@ -9,7 +9,8 @@ from seqforge import Experiment
 from seqforge.generation.beginning import split_prompt
 from seqforge.generation.generator import encode_prompt, sample_texts, stream_text
 from seqforge.kinds import Sampler, Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 MakeExperiment = Callable[..., Experiment]
 CORPUS = b"the cat the theme the them a bird a birdcage"

@@ -11,7 +11,8 @@ from seqforge import Experiment
 from seqforge.errors import DataError, PluginError
 from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
 from seqforge.kinds import Sampler, SamplingContext, Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 MakeExperiment = Callable[..., Experiment]
 ALPHABET = "abcdé\n"

@@ -13,7 +13,7 @@ from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
 from seqforge.generation.redrawing import NO_SYMBOL, STEPS
 from seqforge.kinds import RedrawingSampler, Review, Sampler, SamplingContext, Vocabulary
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 
 MakeExperiment = Callable[..., Experiment]
 

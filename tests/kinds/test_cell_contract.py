@@ -11,7 +11,7 @@ from seqforge.errors import PluginError
 from seqforge.faults import name_component
 from seqforge.kinds import Cell
 from seqforge.kinds.cell_contract import validate_cell
-from seqforge.model import build_model
+from seqforge.model.build import build_model
 
 
 class Memory(NamedTuple):

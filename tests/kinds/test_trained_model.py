@@ -8,7 +8,7 @@ import torch
 
 from seqforge import Experiment, Registry
 from seqforge.evaluation.exported import trained_model
-from seqforge.model import build_model
+from seqforge.model.build import build_model
 
 CELLS = sorted(entry.qualified_name for entry in Registry.installed().registrations("cell"))
 

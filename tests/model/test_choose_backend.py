@@ -11,15 +11,9 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import Backend, BackendContext, Cell, OutputLayer, Refusal
-from seqforge.model import (
-    BatchShape,
-    CellBackend,
-    RecordedBackends,
-    build_model,
-    choose_backends,
-    use_recorded_backends,
-)
-from seqforge.model.measure_backends import BackendTimes
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends, use_recorded_backends
+from seqforge.model.measure_backends import BackendTimes, BatchShape
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
 from seqforge.storage.cache import open_cache_folder

@@ -11,7 +11,10 @@ from torch import Tensor
 from seqforge.data.padded_batches import PaddedBatch
 from seqforge.evaluation.examples import example_loss
 from seqforge.kinds import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
-from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import choose_backends
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {

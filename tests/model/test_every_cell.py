@@ -14,17 +14,13 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.kinds import BackendContext, HiddenState
-from seqforge.model import (
-    EAGER,
-    RecurrentStack,
-    SequenceModel,
-    States,
-    add_recomputed,
-    build_model,
-    install_backend,
-    load_backend,
-)
+from seqforge.model.build import build_model
 from seqforge.model.choose_backend import leaf_cells
+from seqforge.model.install_backend import install_backend, load_backend
+from seqforge.model.measure_backends import EAGER
+from seqforge.model.recomputation import States, add_recomputed
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import RecurrentStack
 from seqforge.registry import Registry
 
 REGISTRY = Registry.installed()
@@ -175,7 +171,7 @@ MEMORY = """
 import resource, torch, seqforge
 from seqforge.data.batches import Batch
 from seqforge.runs.training_state import new_training_state
-from seqforge.tasks import text_losses
+from seqforge.tasks.language_model import text_losses
 from seqforge.training.step import train_step
 cell = {"use": "min-gru", "hidden_size": 32, "repeat": 2}
 table = {"corpus": {"use": "inline", "text": "hello"}, "model": {"cells": [cell]}}

@@ -10,7 +10,11 @@ import torch
 from seqforge import Experiment, Run, train
 from seqforge.errors import ExperimentError
 from seqforge.kinds import BackendContext, Cell
-from seqforge.model import BatchShape, SequenceModel, build_model, choose_backends, precision
+from seqforge.model import precision
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import choose_backends
+from seqforge.model.measure_backends import BatchShape
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
 from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
 from seqforge.storage.records import to_sealed_json

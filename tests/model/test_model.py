@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from seqforge import Experiment
-from seqforge.model import OneHotInput, build_model
+from seqforge.model.build import build_model
+from seqforge.model.input import OneHotInput
 
 MakeExperiment = Callable[..., Experiment]
 

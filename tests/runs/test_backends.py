@@ -12,7 +12,7 @@ import pytest
 from seqforge import Experiment, Run, train
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import WorkProgressed
-from seqforge.model import build_model
+from seqforge.model.build import build_model
 from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 from seqforge.storage.records import to_sealed_json

@@ -7,7 +7,7 @@ import pytest
 
 from seqforge import Registry, Run, train
 from seqforge.errors import RunError
-from seqforge.tasks import decoding_options
+from seqforge.tasks.labelled_examples import decoding_options
 
 
 def test_sampling_neither_reads_the_corpus_nor_builds_the_loss(

@@ -14,7 +14,8 @@ from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation.likelihood import LikelihoodScore, score_blocks, summarize_blocks
 from seqforge.kinds import IGNORED_TARGET
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.training.dynamic_evaluation import check_learning_rate, score_dynamically
 
 SYMBOLS, LENGTH = 4, 10

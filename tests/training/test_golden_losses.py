@@ -14,7 +14,7 @@ from seqforge_essentials.cells.lstm import LSTM
 
 from seqforge import Registry, train
 from seqforge.kinds import BackendContext, Refusal
-from seqforge.model import load_backend
+from seqforge.model.install_backend import load_backend
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_losses.json").read_text())
 

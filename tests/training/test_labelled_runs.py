@@ -14,7 +14,7 @@ from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.generation.predictions import Decoding, Predictor
 from seqforge.kinds import Quantity
-from seqforge.model import SequenceModel
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
 

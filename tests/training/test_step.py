@@ -15,7 +15,7 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation.likelihood import score_blocks, summarize_blocks
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
 from seqforge.runs.training_state import TrainingState, new_training_state
-from seqforge.tasks import text_losses
+from seqforge.tasks.language_model import text_losses
 from seqforge.training.step import StepResult, train_step
 
 CPU = torch.device("cpu")

@@ -17,7 +17,8 @@ import seqforge as sf
 from seqforge import Experiment, Registry
 from seqforge.errors import PluginError
 from seqforge.evaluation.exported import trained_model
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 

@@ -9,7 +9,9 @@ from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.generation.generator import sample_texts
 from seqforge.kinds import Sampler, UnknownSymbolError, Vocabulary
-from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
+from seqforge.model.input import OneHotInput
+from seqforge.model.sequence_model import SequenceModel
+from seqforge.model.stack import RecurrentStack
 
 
 class Words(Vocabulary):

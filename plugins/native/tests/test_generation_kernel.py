@@ -17,7 +17,8 @@ from seqforge.errors import RunError
 from seqforge.generation.drawing import draw, uniforms_of
 from seqforge.generation.generator import generate
 from seqforge.kinds import GenerationModel, Sampler, SamplingContext
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
     "temperature": [{"use": "temperature", "temperature": 0.7}],

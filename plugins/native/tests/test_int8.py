@@ -22,7 +22,7 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.generation.generator import generate
 from seqforge.kinds import FactoredCell, GenerationModel, State
-from seqforge.model import build_model
+from seqforge.model.build import build_model
 
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,

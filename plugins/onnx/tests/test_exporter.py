@@ -20,7 +20,8 @@ import seqforge as sf
 from seqforge import Experiment, Registry
 from seqforge.errors import PluginError
 from seqforge.evaluation.exported import trained_model
-from seqforge.model import SequenceModel, build_model
+from seqforge.model.build import build_model
+from seqforge.model.sequence_model import SequenceModel
 
 onnx = pytest.importorskip("onnx", reason="needs the libraries of the extra: pip install 'seqforge-onnx[onnxruntime]'")
 onnxruntime = pytest.importorskip("onnxruntime")
