@@ -75,6 +75,7 @@ def seqforge_register(register: Register) -> None:
     register.add("schedule", "step", "seqforge_essentials.schedules:Step")
     register.add("schedule", "exponential", "seqforge_essentials.schedules:Exponential")
     register.add("schedule", "cosine", "seqforge_essentials.schedules:Cosine")
+    register.add("schedule", "warmup-stable-decay", "seqforge_essentials.schedules:WarmupStableDecay")
     register.add("schedule", "plateau", "seqforge_essentials.schedules:Plateau")
 
     register.add("sampler", "greedy", "seqforge_essentials.samplers:Greedy")

@@ -1,4 +1,4 @@
-"""Learning rate schedules: constant, step, exponential, cosine and plateau."""
+"""Learning rate schedules: constant, step, exponential, cosine, warmup-stable-decay and plateau."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from seqforge.kinds import Progress, Schedule
 _Unit = Annotated[Literal["epochs", "steps"], Field(description="Unit of `every` and `after`.")]
 _Every = Annotated[float, Field(ge=1e-6, description="Epochs or steps in which the learning rate falls by `factor`.")]
 _After = Annotated[float, Field(ge=0, description="Epochs or steps at the full learning rate before the decay.")]
+_Warmup = Annotated[int, Field(ge=0, description="Steps in which the rate rises at the start.")]
+_FinalFactor = Annotated[float, Field(ge=0, le=1, description="Factor at the end of the run.")]
 _Factor = Annotated[float, Field(gt=0, le=1, description="Factor by which the learning rate is multiplied.")]
 
 
@@ -67,15 +69,33 @@ class Cosine(Schedule):
     minutes. The warm-up multiplies the cosine.
     """
 
-    warmup_steps: Annotated[int, Field(ge=0, description="Steps in which the rate rises at the start.")] = 0
-    final_factor: Annotated[float, Field(ge=0, le=1, description="Factor at the end of the run.")] = 0.1
+    warmup_steps: _Warmup = 0
+    final_factor: _FinalFactor = 0.1
 
     def factor(self, progress: Progress) -> float:
         """Return the product of the cosine and the warm-up, both at most 1."""
-        # `progress.step` counts completed steps. Without + 1, the first step would have a rate of 0.
-        warmup = min(1.0, (progress.step + 1) / (self.warmup_steps + 1))
         cosine = (1 + math.cos(math.pi * min(1.0, progress.fraction))) / 2
-        return warmup * (self.final_factor + (1 - self.final_factor) * cosine)
+        return _warm_up(progress, self.warmup_steps) * (self.final_factor + (1 - self.final_factor) * cosine)
+
+
+@dataclass(frozen=True)
+class WarmupStableDecay(Schedule):
+    """A linear warm-up, a constant learning rate, and a linear decay at the end of the run.
+
+    Hu et al. 2024, "MiniCPM", arXiv 2404.06395; Hägele et al. 2024, arXiv 2405.18392, compare it with a cosine. Until
+    the decay begins, the rate does not depend on the length of the run, which may then be made longer.
+    """
+
+    warmup_steps: _Warmup = 0
+    decay_fraction: Annotated[float, Field(gt=0, le=1, description="Fraction of the run in which the rate falls.")] = (
+        0.2
+    )
+    final_factor: _FinalFactor = 0.0
+
+    def factor(self, progress: Progress) -> float:
+        """Return the product of the warm-up and the decay, both at most 1."""
+        left = min(1.0, max(0.0, 1 - progress.fraction) / self.decay_fraction)
+        return _warm_up(progress, self.warmup_steps) * (self.final_factor + (1 - self.final_factor) * left)
 
 
 class Plateau(Schedule):
@@ -129,6 +149,11 @@ class Plateau(Schedule):
                 self._current, self._best, self._waited = float(factor), best, waited
             case _:
                 raise ValueError('the state of a plateau schedule must be {"factor": …, "best": …, "waited": …}')
+
+
+def _warm_up(progress: Progress, steps: int) -> float:
+    # `progress.step` counts completed steps. Without + 1, the first step would have a rate of 0.
+    return min(1.0, (progress.step + 1) / (steps + 1))
 
 
 def _count_intervals(progress: Progress, unit: str, every: float, after: float) -> float:

@@ -13,7 +13,7 @@ from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Muon, NAdam, RAdam, RMSprop
 from seqforge_essentials.record_files import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
-from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
+from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
 from seqforge_essentials.vocabularies import Bytes, Characters
 from seqforge_essentials.words import Words
 
@@ -92,6 +92,7 @@ class TestSchedules(ScheduleSuite):
         "step, in steps": partial(Step, every=3.0, unit="steps", after=1.0, factor=0.5),
         "exponential": Exponential,
         "cosine": partial(Cosine, warmup_steps=4, final_factor=0.2),
+        "warmup-stable-decay": partial(WarmupStableDecay, warmup_steps=4, final_factor=0.2),
         "plateau": Plateau,
         "plateau, impatient": partial(Plateau, patience=1, factor=0.1, threshold=0.01, minimum_factor=0.05),
     }

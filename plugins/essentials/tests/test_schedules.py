@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
+from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
 
 from seqforge.kinds import Progress, Schedule
 
@@ -22,6 +22,7 @@ FALLING = st.one_of(
     st.builds(Step, **PERIODIC),
     st.builds(Exponential, **PERIODIC),
     st.builds(Cosine, final_factor=st.floats(0, 1)),
+    st.builds(WarmupStableDecay, decay_fraction=st.floats(0.01, 1), final_factor=st.floats(0, 1)),
 )
 PROGRESS = st.builds(Progress, step=st.integers(0, 10**9), epoch=st.floats(0, 1e6), fraction=st.floats(0, 1))
 
@@ -31,7 +32,10 @@ def at(step: int = 0, epoch: float = 0.0, fraction: float = 0.0) -> Progress:
 
 
 @settings(deadline=None)
-@given(FALLING | st.builds(Cosine, warmup_steps=st.integers(0, 10**6), final_factor=st.floats(0, 1)), PROGRESS)
+@given(
+    FALLING | st.sampled_from([Cosine, WarmupStableDecay]).flatmap(lambda kind: st.builds(kind, st.integers(0, 10**6))),
+    PROGRESS,
+)
 def test_a_factor_is_between_0_and_1(schedule: Schedule, progress: Progress):
     assert 0 <= schedule.factor(progress) <= 1
 
@@ -72,6 +76,14 @@ def test_cosine_depends_on_the_completed_fraction_of_the_run():
     schedule = Cosine(final_factor=0.2)
     factors = [schedule.factor(at(fraction=fraction)) for fraction in (0.0, 1 / 3, 0.5, 1.0)]
     assert factors == pytest.approx([1, 0.2 + 0.8 * 0.75, 0.6, 0.2])
+
+
+def test_a_stable_rate_falls_linearly_at_the_end_of_the_run():
+    schedule = WarmupStableDecay(decay_fraction=0.25, final_factor=0.2)
+    factors = [schedule.factor(at(step=9, fraction=fraction)) for fraction in (0.0, 0.5, 0.75, 0.875, 1.0)]
+    assert factors == pytest.approx([1, 1, 1, 0.6, 0.2])
+    warming = WarmupStableDecay(warmup_steps=4)
+    assert [warming.factor(at(step=step)) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
 
 
 def test_a_warm_up_is_linear_and_starts_above_0():
