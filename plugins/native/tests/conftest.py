@@ -53,7 +53,7 @@ def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) ->
     compiler = find_compiler()
     if instruction_set not in RUNNABLE or compiler is None:
         pytest.skip(f"no C++ compiler, or a processor without {instruction_set}")
-    command = [compiler, "-std=c++20", "-O2", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
+    command = [compiler, "-std=c++20", "-O1", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
     command += [*compiler_flags(instruction_set), f"-I{EMULATION}", "-DSEQFORGE_SOURCES=0", *flags]
     command += ["-include", "exact_reciprocal.hpp"]
     digest = hashlib.blake2b(repr((command, digest_sources())).encode(), digest_size=16)
