@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from seqforge.api.train import train
     from seqforge.experiment.experiment import Experiment
     from seqforge.kinds.interfaces import *
-    from seqforge.registry import Registry, use
+    from seqforge.registry.component import use
+    from seqforge.registry.registry import Registry
     from seqforge.training.callbacks import Callback
 
 __version__ = version("seqforge-core")
@@ -44,8 +45,8 @@ __all__ = [
 _MODULES = {
     "Callback": "seqforge.training.callbacks",
     "Experiment": "seqforge.experiment.experiment",
-    "Registry": "seqforge.registry",
-    "use": "seqforge.registry",
+    "Registry": "seqforge.registry.registry",
+    "use": "seqforge.registry.component",
     "Run": "seqforge.api.run",
     **{name: f"seqforge.api.{name}" for name in ("compare", "export", "export_format", "train")},
     **dict.fromkeys(("examples", "texts"), "seqforge.api.session_corpora"),

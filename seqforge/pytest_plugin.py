@@ -47,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _check_plugins(names: list[str]) -> None:
     from seqforge.errors import did_you_mean
-    from seqforge.registry import PluginState, Registry
+    from seqforge.registry.discovery import PluginState
+    from seqforge.registry.registry import Registry
 
     plugins = {plugin.name: plugin for plugin in Registry.installed().plugins}
     for name in names:

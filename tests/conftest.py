@@ -13,7 +13,8 @@ import pytest
 from fork_server import SERVER, run_command
 
 from seqforge import Experiment, Registry
-from seqforge.registry import Plugin, PluginState, Register
+from seqforge.registry import Register
+from seqforge.registry.discovery import Plugin, PluginState
 
 Result = subprocess.CompletedProcess[str]
 TIMEOUT = 120

@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from seqforge.cli.app import build_app
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 PAGE = "reference/commands.md"
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from seqforge.cli.plugins import option_rows
 from seqforge.kinds import Quantity
 from seqforge.kinds.table import KINDS, Kind
-from seqforge.registry import Registration, Registry
+from seqforge.registry.hooks import Registration
 from seqforge.registry.options import options_of
+from seqforge.registry.registry import Registry
 from website import ROOT
 
 FOLDER = "reference/options"

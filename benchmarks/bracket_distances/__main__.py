@@ -19,7 +19,7 @@ from benchmarks.c_learning.chart import Chart, Line
 from benchmarks.c_learning.scores import FEWEST
 from benchmarks.report import Table
 from seqforge import Run
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.locate import locate
 
 COLORS = ("blue", "orange", "purple", "quiet")

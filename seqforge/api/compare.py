@@ -10,7 +10,8 @@ from seqforge.data.splits import SplitName
 from seqforge.errors import RunError
 from seqforge.evaluation.intervals import BlockLosses
 from seqforge.events import Report, no_report
-from seqforge.registry import Registry, format_value
+from seqforge.registry.problems import format_value
+from seqforge.registry.registry import Registry
 from seqforge.runs.comparison import summarize_all, tabulate_runs
 from seqforge.runs.locate import find_run
 from seqforge.tasks import task_of

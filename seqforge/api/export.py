@@ -14,7 +14,8 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.figures import describe_layers, format_duration
 from seqforge.kinds.table import OBSERVER_KEYS
-from seqforge.registry import CARD, Registry
+from seqforge.registry.hooks import CARD
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS
 from seqforge.runs.checkpoint_files import export_weights, is_exported
 from seqforge.runs.checkpoints import Checkpoints

@@ -18,7 +18,7 @@ from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFin
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
-from seqforge.registry import format_value
+from seqforge.registry.problems import format_value
 from seqforge.runs.directory import RunDirectory
 from seqforge.storage.files import LINK, describe_failure
 from seqforge.storage.records import Record

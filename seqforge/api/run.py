@@ -21,7 +21,8 @@ from seqforge.generation.predictions import Prediction
 from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model.precision import Precision
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Choice, Registry
+from seqforge.registry.component import Choice
+from seqforge.registry.registry import Registry
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.report.report import ReportPage, write_report
 from seqforge.runs.checkpoints import Checkpoints

@@ -10,7 +10,7 @@ from torch import Tensor
 from seqforge.errors import DataError, describe_type
 from seqforge.figures import describe_count
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
-from seqforge.registry import format_value
+from seqforge.registry.problems import format_value
 from seqforge.storage.paths import is_utf8
 
 

@@ -10,7 +10,8 @@ from seqforge.distribution.world import World, join_world
 from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import blame_components
-from seqforge.registry import Registry, format_value
+from seqforge.registry.problems import format_value
+from seqforge.registry.registry import Registry
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.locate import locate

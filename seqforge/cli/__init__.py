@@ -14,7 +14,7 @@ from seqforge.cli.terminal import print_error
 from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.faults import blame_components
 from seqforge.interrupts import keep_interrupts
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.storage.files import describe_failure
 
 BROKEN_PIPE = 141

@@ -26,7 +26,7 @@ from seqforge.cli.runs import runs
 from seqforge.cli.sample import sample
 from seqforge.cli.terminal import print_error
 from seqforge.errors import nearest
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 
 class _WithoutTypesOfFlags:

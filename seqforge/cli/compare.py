@@ -13,7 +13,7 @@ from seqforge.cli.options import PluginFiles, complete_run
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import printable
 from seqforge.figures import format_count, format_duration, format_estimate, format_per_byte
-from seqforge.registry import format_value
+from seqforge.registry.problems import format_value
 from seqforge.storage.files import check_output
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import print_error, stderr, stdout
 from seqforge.figures import format_figure
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     from rich.table import Table

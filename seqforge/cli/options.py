@@ -14,7 +14,8 @@ from seqforge.cli.terminal import print_error
 from seqforge.errors import ExperimentError
 from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Registry, with_plugin_file
+from seqforge.registry import with_plugin_file
+from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge.api.run import Run

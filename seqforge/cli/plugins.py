@@ -16,7 +16,9 @@ from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
 from seqforge.kinds.table import KINDS
-from seqforge.registry import CARD, Plugin, PluginState, PretrainedModel, Registration, Registry
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import CARD, PretrainedModel, Registration
+from seqforge.registry.registry import Registry
 from seqforge.storage.files import read_bounded, reported_failures
 
 if TYPE_CHECKING:

@@ -12,15 +12,11 @@ from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import PluginError, did_you_mean, printable
 from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
-from seqforge.registry import (
-    SHOW_COMPONENTS,
-    Plugin,
-    PluginState,
-    Registration,
-    Registry,
-    with_plugin_file,
-    with_project,
-)
+from seqforge.registry import with_plugin_file
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
+from seqforge.registry.local_plugins import with_project
+from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 
 if TYPE_CHECKING:
     from seqforge.testing.plugin_check import ComponentReport

@@ -14,7 +14,8 @@ import typer
 from seqforge.cli.options import COMPONENTS, complete_run, compose_experiment, open_run, with_experiment_options
 from seqforge.cli.terminal import print_error, stderr, stdout, typed_program
 from seqforge.errors import ExperimentError, SeqforgeError, quote_path, warn
-from seqforge.registry import Registry, plugin_options
+from seqforge.registry.local_plugins import plugin_options
+from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge.api.run import Run

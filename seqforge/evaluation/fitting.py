@@ -11,7 +11,7 @@ from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.kinds import FittedMetric
-from seqforge.registry import Component
+from seqforge.registry.component import Component
 from seqforge.storage.cache import load_or_write
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import cache_folder

@@ -24,7 +24,8 @@ from seqforge.kinds import (
     Text,
 )
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Problem, UnfitOptionsError, join_key
+from seqforge.registry.component import Component, UnfitOptionsError
+from seqforge.registry.problems import Problem, join_key
 
 UNKNOWN_SIZES: Sequence[int] = (64, 97)
 """Input sizes for which the lowest cell is tried if the size of the vocabulary, which is not known yet, is its own."""

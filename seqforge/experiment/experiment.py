@@ -35,9 +35,10 @@ from seqforge.experiment.tables import merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components
 from seqforge.kinds import ExampleSpec
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Problem, Registry, format_value, plain_tables
+from seqforge.registry.component import Component, plain_tables
 from seqforge.registry.options import Part, default, registry_of
-from seqforge.registry.problems import raise_problems
+from seqforge.registry.problems import Problem, format_value, raise_problems
+from seqforge.registry.registry import Registry
 from seqforge.storage.paths import is_utf8
 
 SHOWN_EXAMPLES = 5

@@ -15,9 +15,9 @@ from pydantic import (
 )
 
 from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Fraction, Section
-from seqforge.registry import Component, Problem
+from seqforge.registry.component import Component
 from seqforge.registry.options import Part, as_list, default
-from seqforge.registry.problems import from_validation, raise_problems
+from seqforge.registry.problems import Problem, from_validation, raise_problems
 
 MAXIMUM_REPEAT = 1000
 

@@ -12,8 +12,10 @@ from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Section
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.kinds.table import KINDS
-from seqforge.registry import NEEDS_FILE, SHOW_COMPONENTS, Component, Plugin, Problem, Registry, format_value
-from seqforge.registry.problems import from_validation
+from seqforge.registry.component import Component
+from seqforge.registry.discovery import Plugin
+from seqforge.registry.problems import Problem, format_value, from_validation
+from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
 
 
 def problems_of(

@@ -9,8 +9,9 @@ from seqforge.errors import PluginError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.model import Layer
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Registration, Registry
+from seqforge.registry.hooks import Registration
 from seqforge.registry.options import options_of
+from seqforge.registry.registry import Registry
 
 Schema = dict[str, Any]
 

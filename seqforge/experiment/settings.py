@@ -23,9 +23,8 @@ from pydantic import (
 )
 
 from seqforge.errors import PluginError, did_you_mean, nearest
-from seqforge.registry import Problem, format_value
 from seqforge.registry.options import registry_of
-from seqforge.registry.problems import from_validation, raise_problems
+from seqforge.registry.problems import Problem, format_value, from_validation, raise_problems
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|min|h|%)")

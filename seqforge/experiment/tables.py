@@ -12,8 +12,9 @@ from typing import Any, cast
 from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
 from seqforge.experiment.model import Layer
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Registry, format_value
 from seqforge.registry.options import options_of
+from seqforge.registry.problems import format_value
+from seqforge.registry.registry import Registry
 from seqforge.storage.files import describe_failure, read_bounded
 from seqforge.storage.paths import is_utf8
 

@@ -15,7 +15,7 @@ from seqforge.model.install_backend import install_backend, load_backend, load_b
 from seqforge.model.measure_backends import EAGER, BatchShape, CellTimes, CellTiming, measure_backends
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.storage.records import Record
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import blame_plugin
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal, SequenceFunction
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 
 class EagerBackend(Backend):

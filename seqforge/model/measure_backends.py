@@ -18,7 +18,7 @@ from seqforge.faults import describe_error
 from seqforge.hardware import describe_processor
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.storage.cache import open_cache_folder
 from seqforge.storage.files import describe_failure
 from seqforge.storage.paths import cache_folder

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, cast
 from seqforge.errors import RunError
 from seqforge.figures import format_estimate
 from seqforge.kinds.table import OBSERVER_KEYS
-from seqforge.registry import join_key
+from seqforge.registry.problems import join_key
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import SAMPLE, interval_of, number_of, read_metrics, tabulate_losses
 from seqforge.runs.summary import RunSummary, find_runs, summarize_run

@@ -4,7 +4,8 @@ from os import PathLike
 from pathlib import Path
 
 from seqforge.errors import RunError, nearest
-from seqforge.registry import Registry, format_value
+from seqforge.registry.problems import format_value
+from seqforge.registry.registry import Registry
 from seqforge.runs.directory import MARKER, suggest_runs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqforge.errors import ExperimentError
 from seqforge.kinds.table import KINDS
-from seqforge.registry import format_value
+from seqforge.registry.problems import format_value
 from seqforge.runs.comparison import find_differences
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import delete

@@ -35,7 +35,7 @@ from seqforge.kinds import Loss, Metric, Progress, Sampler
 from seqforge.model.measure_backends import BatchShape
 from seqforge.model.recomputation import States, add_recomputed
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Component
+from seqforge.registry.component import Component
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks.task import (

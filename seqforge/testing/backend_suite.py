@@ -13,7 +13,7 @@ from torch.nn import functional
 from seqforge.kinds import Backend, BackendContext, Cell, SequenceFunction, State, map_state
 from seqforge.model.install_backend import load_backends
 from seqforge.model.measure_backends import EAGER
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.testing.cell_case import (
     LARGE,
     SMALL,

@@ -12,7 +12,8 @@ from seqforge.api.session_corpora import texts
 from seqforge.api.train import train
 from seqforge.experiment.experiment import Experiment
 from seqforge.kinds import Cell
-from seqforge.registry import PluginState, Registry
+from seqforge.registry.discovery import PluginState
+from seqforge.registry.registry import Registry
 from seqforge.testing.cell_case import CellFactory
 from seqforge.testing.conformance import fail, name_of, require_equal
 

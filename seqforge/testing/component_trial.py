@@ -14,8 +14,11 @@ import torch
 from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Plugin, Registration, Registry
+from seqforge.registry.component import Component
+from seqforge.registry.discovery import Plugin
+from seqforge.registry.hooks import Registration
 from seqforge.registry.options import options_of, resolve
+from seqforge.registry.registry import Registry
 from seqforge.testing.backend_suite import TOLERANCES, parameter_dtype
 from seqforge.testing.cell_case import SMALL
 from seqforge.testing.conformance import ConformanceError, Suite, name_of

@@ -16,7 +16,7 @@ from seqforge.kinds import Exporter
 from seqforge.model.input import EmbeddingInput, SymbolInput
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.testing.conformance import Factory, Suite, fail
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks

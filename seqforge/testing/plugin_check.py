@@ -19,8 +19,10 @@ from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
 from seqforge.model.install_backend import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
-from seqforge.registry import CARD, Component, PretrainedModel, Registration, Registry
+from seqforge.registry.component import Component
+from seqforge.registry.hooks import CARD, PretrainedModel, Registration
 from seqforge.registry.options import Part, options_of, resolve
+from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoint_files import is_exported
 from seqforge.testing.component_trial import try_component
 

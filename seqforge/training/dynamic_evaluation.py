@@ -18,7 +18,7 @@ from seqforge.kinds import IGNORED_TARGET
 from seqforge.model.recomputation import States
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import map_states
-from seqforge.registry import format_value
+from seqforge.registry.problems import format_value
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks.language_model import require_tokens
 from seqforge.training.step import clip_gradients

@@ -7,7 +7,8 @@ from seqforge.errors import NonFiniteError, open_in_python, quote_path
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import Training, parse_interval
 from seqforge.kinds import Progress
-from seqforge.registry import Registry, plugin_options
+from seqforge.registry.local_plugins import plugin_options
+from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.verification import run_folder

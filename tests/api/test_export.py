@@ -14,7 +14,9 @@ import seqforge as sf
 from seqforge import Experiment, Registry, Run
 from seqforge.errors import RunError
 from seqforge.generation.generator import sample_texts
-from seqforge.registry import Plugin, PluginState, PretrainedModel, with_plugin_file
+from seqforge.registry import with_plugin_file
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import PretrainedModel
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.summary import summarize_run
 from seqforge.runs.verification import CheckpointManifest

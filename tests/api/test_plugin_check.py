@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
-from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
+from seqforge.registry import Register, with_plugin_file
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.local_plugins import with_project
+from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import ComponentReport, check_component
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"

@@ -15,7 +15,7 @@ from seqforge import Experiment, Run, SeqforgeError, train
 from seqforge.distribution.world import ALONE
 from seqforge.errors import DataError
 from seqforge.events import no_report
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_training
 from seqforge.runs.history import read_history

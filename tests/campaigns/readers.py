@@ -24,7 +24,7 @@ from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.distribution.world import ALONE
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.events import no_report
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_model, load_training
 from seqforge.runs.comparison import differing_settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 
 def test_every_component_is_named(registry: Registry, tmp_path: Path) -> None:

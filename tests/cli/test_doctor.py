@@ -12,7 +12,8 @@ from seqforge import hardware
 from seqforge.cli.app import build_app
 from seqforge.hardware import instruction_sets
 from seqforge.kinds import Diagnosis
-from seqforge.registry import Registry, hookimpl
+from seqforge.registry import hookimpl
+from seqforge.registry.registry import Registry
 
 
 def findings(*arguments: str) -> dict[str, dict[str, Any]]:

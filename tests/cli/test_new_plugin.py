@@ -14,7 +14,9 @@ from seqforge.cli.app import build_app
 from seqforge.cli.new_plugin import check_name, render_plugin
 from seqforge.errors import PluginError
 from seqforge.kinds.table import INTERFACES
-from seqforge.registry import Plugin, PluginState, Registry, with_project
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.local_plugins import with_project
+from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import check_component
 
 Write = Callable[[dict[str, str]], Path]

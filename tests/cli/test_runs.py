@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import Column, print_table
 from seqforge.figures import format_count, format_duration, format_figure
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
 

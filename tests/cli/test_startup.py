@@ -65,7 +65,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 def test_the_help_of_a_command_breaks_only_between_paragraphs() -> None:
     from seqforge.cli.app import build_app
-    from seqforge.registry import Registry
+    from seqforge.registry.registry import Registry
 
     texts = [command.help or "" for command in build_app(Registry.installed()).registered_commands]
     paragraphs = [paragraph for text in texts for paragraph in text.split("\n\n")]

@@ -6,7 +6,7 @@ import torch
 from seqforge import Experiment
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, or -p tests.cuda.fake_device")
 

@@ -9,7 +9,8 @@ import pytest
 from seqforge import Experiment, Registry
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import DataError
-from seqforge.registry import Plugin, PluginState, Register
+from seqforge.registry import Register
+from seqforge.registry.discovery import Plugin, PluginState
 
 Prepare = Callable[..., Dataset]
 

@@ -8,8 +8,8 @@ import torch
 
 from seqforge.kinds import BackendContext, FactoredCell, MatrixStateCell
 from seqforge.model.install_backend import load_backend
-from seqforge.registry import Registry
 from seqforge.registry.options import options_of
+from seqforge.registry.registry import Registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cells.md"
 ROWS = {

@@ -22,7 +22,7 @@ from typer.main import get_command
 
 import seqforge.cli
 from seqforge.cli.app import build_app
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import (

@@ -12,8 +12,9 @@ import pytest
 
 from seqforge.cli.new_plugin import render_plugin
 from seqforge.kinds.table import INTERFACES
-from seqforge.registry import Registry, with_plugin_file
+from seqforge.registry import with_plugin_file
 from seqforge.registry.local_plugins import component_name
+from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import check_component
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -15,7 +15,7 @@ from seqforge.evaluation.baseline import held_out_windows, score_baseline, with_
 from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts, summarize
 from seqforge.kinds import Finding, Metric, Quantity, Sampled, Score
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.tasks.language_model import score_samples
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import GROUP, Registry, discover
+from seqforge.registry.discovery import GROUP, discover
+from seqforge.registry.registry import Registry
 
 PLUGINS = {"essentials": "sample_basics", "extra": "sample_extra", "native": "sample_native", "tasks": "sample_tasks"}
 

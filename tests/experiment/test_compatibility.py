@@ -9,7 +9,7 @@ import pytest
 from seqforge import Experiment, Registry, use
 from seqforge.errors import ExperimentError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Text
-from seqforge.registry import Component
+from seqforge.registry.component import Component
 
 CLASSES = ("vowel", "consonant", "other")
 STREAM = {"use": "inline", "text": "hello"}

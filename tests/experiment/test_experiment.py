@@ -13,7 +13,7 @@ import seqforge
 from seqforge.errors import ExperimentError
 from seqforge.experiment.compatibility import TOPOLOGIES
 from seqforge.experiment.experiment import Experiment
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 SMALLEST = {"corpus": {"use": "inline", "text": "hello"}}
 

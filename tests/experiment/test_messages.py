@@ -15,7 +15,7 @@ import pytest
 from seqforge.errors import ExperimentError, PluginError, SeqforgeError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override, read_table, replace_components
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 MESSAGES = Path(__file__).with_name("messages.txt")
 HEADING, MARKER = "#### ", "---- message"

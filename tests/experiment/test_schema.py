@@ -12,7 +12,7 @@ import pytest
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.schema import json_schema
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 EXPERIMENTS = sorted(Path(__file__).parents[2].glob("experiments/*.toml"))
 CORPUS = {"use": "inline", "text": "hello"}

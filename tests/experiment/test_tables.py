@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override, read_table, replace_components
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 TABLE = {"training": {"steps": 3}, "model": {"cells": [{"use": "lstm"}, {"use": "gru"}]}}
 

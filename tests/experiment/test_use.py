@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 import seqforge as sf
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.kinds import Loss, Metric, Sampler
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 CORPUS = sf.use("inline", text="hello")
 

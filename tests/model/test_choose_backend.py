@@ -14,7 +14,9 @@ from seqforge.kinds import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends, use_recorded_backends
 from seqforge.model.measure_backends import BackendTimes, BatchShape
-from seqforge.registry import Plugin, PluginState, Registration, Registry
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import describe_backends
 from seqforge.storage.cache import open_cache_folder
 from seqforge.storage.paths import cache_folder

@@ -21,7 +21,7 @@ from seqforge.model.measure_backends import EAGER
 from seqforge.model.recomputation import States, add_recomputed
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 REGISTRY = Registry.installed()
 CELLS = [entry.qualified_name for entry in REGISTRY.registrations("cell") if not entry.preset_of]

@@ -15,7 +15,7 @@ from seqforge.model.build import build_model
 from seqforge.model.choose_backend import choose_backends
 from seqforge.model.measure_backends import BatchShape
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
 from seqforge.storage.records import to_sealed_json
 from tests.model.fake_backends import Fake, Refuses

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import GROUP, Plugin, PluginState, Register, Registry
+from seqforge.registry import Register
+from seqforge.registry.discovery import GROUP, Plugin, PluginState
+from seqforge.registry.registry import Registry
 
 _NUMBERS = itertools.count()
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from seqforge.errors import DataError
 from seqforge.kinds import Cell, ExperimentPath, Initializer, Loss, Sampler
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 FOLDER = Path("/experiments")
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.errors import DataError, PluginError
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 from tests.registry.sample_components import COMPONENTS, FOLDER, Configured, PlainLoss, problems, resolved_component
 
 MakeRegistry = Callable[..., Registry]

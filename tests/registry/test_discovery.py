@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import DISABLING_VARIABLE, GROUP, PluginState, Registration, discover
+from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, PluginState, discover
+from seqforge.registry.hooks import Registration
 
 MakeEntry = Callable[..., EntryPoint]
 

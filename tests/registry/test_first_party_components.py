@@ -12,8 +12,10 @@ import torch
 
 from seqforge.kinds import Initializer, Progress, Schedule
 from seqforge.kinds.table import KINDS
-from seqforge.registry import Component, Registration, Registry
+from seqforge.registry.component import Component
+from seqforge.registry.hooks import Registration
 from seqforge.registry.options import options_of, resolve
+from seqforge.registry.registry import Registry
 
 REGISTRY = Registry.installed()
 REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.registrations(kind)]

@@ -12,16 +12,10 @@ import pytest
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
 from seqforge.kinds.table import FIRST_PARTY, KINDS
-from seqforge.registry import (
-    GROUP,
-    Plugin,
-    PluginState,
-    Register,
-    Registration,
-    Registry,
-    discover,
-    hookimpl,
-)
+from seqforge.registry import Register, hookimpl
+from seqforge.registry.discovery import GROUP, Plugin, PluginState, discover
+from seqforge.registry.hooks import Registration
+from seqforge.registry.registry import Registry
 
 SEQFORGE_API = 1
 

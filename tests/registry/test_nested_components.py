@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from seqforge.kinds import Cell
-from seqforge.registry import Register, Registry
+from seqforge.registry import Register
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 from tests.registry.sample_components import (
     COMPONENTS,
     Configured,

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from seqforge import Experiment
 from seqforge.cli.app import build_app
 from seqforge.errors import PluginError, SeqforgeError
-from seqforge.registry import Registry, with_plugin_file
+from seqforge.registry import with_plugin_file
 from seqforge.registry.local_plugins import component_name
+from seqforge.registry.registry import Registry
 
 CELL = """
 from __future__ import annotations

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell, Sampler
-from seqforge.registry import Registry
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 MakeRegistry = Callable[..., Registry]
 

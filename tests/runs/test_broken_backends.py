@@ -13,7 +13,9 @@ from seqforge import Experiment, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import RunStarted
-from seqforge.registry import Plugin, PluginState, Register, Registry
+from seqforge.registry import Register
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 from seqforge.storage.records import to_sealed_json
 

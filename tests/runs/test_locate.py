@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from seqforge.errors import PluginError, RunError
-from seqforge.registry import Plugin, PluginState, PretrainedModel, Registry
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import PretrainedModel
+from seqforge.registry.registry import Registry
 from seqforge.runs.directory import suggest_runs
 from seqforge.runs.locate import find_run, locate
 

@@ -7,7 +7,7 @@ such runs, is not removed.
 
 import numpy.fft  # noqa: F401
 
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 REGISTRY = Registry.installed()
 for plugin in REGISTRY.plugins:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import FactoredCell, HiddenState
-from seqforge.registry import Component, Registration
+from seqforge.registry.component import Component
+from seqforge.registry.hooks import Registration
 from seqforge.testing.cell_suite import CellSuite
 from seqforge.testing.component_trial import factory_of
 

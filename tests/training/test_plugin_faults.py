@@ -13,7 +13,8 @@ from seqforge import Experiment, Registry, Run, texts, train, use
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
 from seqforge.kinds import Optimizer, StepFinished
-from seqforge.registry import Plugin, PluginState, Register
+from seqforge.registry import Register
+from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.history import read_history, read_state
 

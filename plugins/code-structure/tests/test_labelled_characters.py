@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from seqforge_code_structure.labels import CLASSES, LabelledCharacters, divide_lines, label_characters
 
 from seqforge.kinds import Classes, Corpus, Document
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 
 class Documents(Corpus):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from seqforge.kinds.table import KINDS as REGISTRY_KINDS
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/components.md").read_text(encoding="utf-8")
 REGISTRY = Registry.installed()

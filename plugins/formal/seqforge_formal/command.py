@@ -8,7 +8,7 @@ import typer
 from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import Column, print_table, stderr, stdout
 from seqforge.errors import ExperimentError, RunError, did_you_mean, printable
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge_formal.study import Trial

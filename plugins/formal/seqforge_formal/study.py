@@ -18,7 +18,8 @@ from seqforge.errors import RunError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.tables import override
 from seqforge.kinds import Numbers
-from seqforge.registry import Registry, plugin_options
+from seqforge.registry.local_plugins import plugin_options
+from seqforge.registry.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.metrics_log import METRICS, read_metrics
 from seqforge.storage.files import reported_failures, write_atomically

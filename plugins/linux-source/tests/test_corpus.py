@@ -10,8 +10,9 @@ from seqforge_linux_source.locate import Places
 from tar_files import make_tar
 
 from seqforge.errors import DataError
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 
 def documents(corpus):

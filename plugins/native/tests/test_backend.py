@@ -17,7 +17,7 @@ from seqforge_native.library import Library
 from torch import nn
 
 from seqforge.kinds import BackendContext, Cell, ElementwiseCell, HiddenState
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 
 FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
 BFLOAT16 = BackendContext(torch.device("cpu"), torch.bfloat16)

@@ -11,8 +11,8 @@ from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, parallel_scan
 
 from seqforge.kinds import scan
-from seqforge.registry import Registry
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 every_cell = pytest.mark.parametrize("cell_class", [MinGRU, MinLSTM])
 

@@ -7,7 +7,7 @@ import pytest
 from hatchling.build import build_wheel
 
 from seqforge import Registry, Run
-from seqforge.registry import PretrainedModel
+from seqforge.registry.hooks import PretrainedModel
 from seqforge.testing.plugin_check import check_model
 
 PLUGIN = Path(__file__).parents[1]

@@ -12,7 +12,8 @@ from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import RunError, printable
 from seqforge.figures import format_duration, format_per_byte
-from seqforge.registry import Registry, plugin_options
+from seqforge.registry.local_plugins import plugin_options
+from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     import optuna

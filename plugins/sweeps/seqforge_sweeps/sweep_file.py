@@ -17,8 +17,8 @@ from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.problems import explain
 from seqforge.experiment.tables import override, read_table
-from seqforge.registry import Problem, Registry, format_value, join_key
-from seqforge.registry.problems import from_validation
+from seqforge.registry.problems import Problem, format_value, from_validation, join_key
+from seqforge.registry.registry import Registry
 from seqforge.storage.paths import expand_home
 
 MAXIMUM_CHOICES = 1000

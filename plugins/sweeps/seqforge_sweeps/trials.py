@@ -17,7 +17,7 @@ from seqforge.api.run import Run
 from seqforge.api.train import train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
 from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import best_evaluation
 from seqforge.training.callbacks import Callback

@@ -7,7 +7,7 @@ import sys
 def test_checking_an_experiment_imports_no_large_package():
     code = """
 import sys, seqforge_tasks
-from seqforge.registry import Registry
+from seqforge.registry.registry import Registry
 registry = Registry.installed()
 assert not {"numpy", "torch", "sklearn", "faker"} & set(sys.modules), "importing the plugin"
 for entry in registry.registrations("corpus"):

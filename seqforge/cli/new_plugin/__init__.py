@@ -12,9 +12,10 @@ import typer
 from seqforge.cli.terminal import stdout, typed_program, typed_python
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.kinds.table import INTERFACES, KINDS, Interface, Kind
-from seqforge.registry import API_VERSION, Registry
+from seqforge.registry import API_VERSION
 from seqforge.registry.discovery import RESERVED_NAMES
 from seqforge.registry.hooks import NAME
+from seqforge.registry.registry import Registry
 from seqforge.storage.files import reported_failures
 
 FILES = {

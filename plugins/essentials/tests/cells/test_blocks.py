@@ -12,8 +12,9 @@ from seqforge_essentials.cells.lstm import LSTM
 
 import seqforge as sf
 from seqforge.errors import ExperimentError
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.testing.cell_suite import CellSuite
 

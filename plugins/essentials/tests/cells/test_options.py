@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import Component, Registry
+from seqforge.registry.component import Component
 from seqforge.registry.options import resolve
+from seqforge.registry.registry import Registry
 
 REGISTRY = Registry.installed()
 
