@@ -1,8 +1,8 @@
-"""A component with the suite of its kind: a trial of it, and test classes for `pytest --seqforge-plugin NAME`."""
+"""The trial of a component by the suite of its kind."""
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,7 @@ from seqforge.errors import DataError, PluginError
 from seqforge.kinds import BackendContext
 from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component
-from seqforge.registry.discovery import Plugin
-from seqforge.registry.hooks import Registration
-from seqforge.registry.options import options_of, resolve
+from seqforge.registry.options import resolve
 from seqforge.registry.registry import Registry
 from seqforge.testing.backend_suite import TOLERANCES, parameter_dtype
 from seqforge.testing.cell_case import SMALL
@@ -138,74 +136,9 @@ def _attributes_of_backend(backend: Component, registry: Registry) -> dict[str, 
 def _cells(registry: Registry) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every installed cell that can be built without options."""
     for registration in registry.registrations("cell"):
-        found = with_defaults(registry, registration)
-        if isinstance(found, Component):  # Another cell has its own report.
+        try:
+            found = resolve(registry, "cell", {"use": registration.qualified_name}, "", Path.cwd())
+        except PluginError:  # Another cell has its own report.
+            continue
+        if isinstance(found, Component):
             yield registration.qualified_name, factory_of(found)
-
-
-def with_defaults(registry: Registry, registration: Registration) -> Component | str:
-    """Return a component with its default options, or why there is none."""
-    try:
-        component = registry.load(registration)
-        options = options_of(component, registration.kind, registration.qualified_name)
-    except PluginError as error:
-        return error.message
-    required = [option for option, field in options.model_fields.items() if field.is_required()]
-    if required:
-        values = ", ".join(f"{option}=…" for option in required)
-        return f"needs options: write a test with the suite of its kind and partial({component.__name__}, {values})"
-    found = resolve(registry, registration.kind, {"use": registration.qualified_name}, "", Path.cwd())
-    return found if isinstance(found, Component) else "; ".join(map(str, found))
-
-
-def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
-    """Return a test class for each kind of component of installed plugins, and one for each of their backends."""
-    registry = Registry.installed()
-    found: dict[str, type[Any]] = {}
-    for plugin in registry.plugins:
-        if plugin.name in names:
-            found |= _suites_of_plugin(registry, plugin)
-    return found
-
-
-def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]]:
-    prefix = f"Test{_camel(plugin.name)}"
-    classes: dict[str, type[Any]] = {}
-    problems: dict[str, str] = {}
-    for registration in plugin.registrations:
-        if registration.preset_of:
-            continue  # A preset has no class of its own.
-        component = with_defaults(registry, registration)
-        if isinstance(component, str):
-            problems[f"{registration.kind} {registration.name}"] = component
-            continue
-        suite: Any = suite_of(component, registry)
-        if not getattr(suite, suite.table):
-            reason = "needs another machine or other cells: it runs none of the installed cells here"
-            problems[f"backend {registration.name}"] = reason
-            continue
-        own = f"{_camel(registration.name)}Backend" if registration.kind == "backend" else suite.__name__
-        name = f"{prefix}{own.removesuffix('Suite')}"
-        table = getattr(classes.get(name), suite.table, {}) | getattr(suite, suite.table)
-        classes[name] = type(name, (suite,), {suite.table: table})
-    if problems:
-        classes[f"{prefix}Components"] = type(f"{prefix}Components", (_Unbuilt,), {"problems": problems})
-    return classes
-
-
-class _Unbuilt:
-    """Components that the suites cannot build, with the reason: skipped if options are missing, otherwise failed."""
-
-    problems: Mapping[str, str] = {}
-
-    def pytest_generate_tests(self, metafunc: Any) -> None:
-        metafunc.parametrize("reason", list(self.problems.values()), ids=list(self.problems))
-
-    def test_can_be_built(self, reason: str) -> None:
-        import pytest  # `seqforge plugins check` tries components without pytest.
-
-        (pytest.skip if reason.startswith("needs ") else pytest.fail)(reason)
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("-"))

@@ -67,27 +67,6 @@ def test_a_subclass_without_components_is_an_error(pytester: pytest.Pytester):
     result.stdout.fnmatch_lines(["*TestMine must list its cells: cells = {'plain': MyClass}*"])
 
 
-def test_the_option_runs_the_suites_on_an_installed_plugin(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess("--seqforge-plugin", "essentials", "--collect-only", "-q")
-    result.stdout.fnmatch_lines(
-        [
-            "*::TestEssentialsCell::test_rows_do_not_mix[[]lstm[]]",
-            "*::TestEssentialsLoss::test_gradients_are_right[[]ctc[]]",
-            "*::TestEssentialsComponents::test_can_be_built[[]corpus text[]]",
-        ]
-    )
-
-
-def test_an_option_with_an_unknown_plugin_is_an_error(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess("--seqforge-plugin", "essential", "-q")
-    result.stderr.fnmatch_lines(["*no plugin 'essential' is installed. Did you mean 'essentials'?"])
-
-
-def test_a_component_with_a_required_option_is_skipped_with_the_reason(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess("--seqforge-plugin", "essentials", "-q", "-rs", "-k", "can_be_built")
-    result.stdout.fnmatch_lines(["*needs options: *partial(InlineText, text=…)*"])
-
-
 class WithHeads(FactoredCell[HiddenState]):
     """A cell that supports multiples of 4 only."""
 
