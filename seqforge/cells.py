@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -231,3 +231,8 @@ class _Rows(torch.autograd.Function):
         rows: Tensor = gradients[0].to(ctx.dtype)
         table = rows.new_zeros(ctx.shape).index_add_(0, symbols.flatten(), rows.flatten(0, -2))
         return table, None, None
+
+
+def new_norm(name: Literal["rms", "layer"], size: int) -> nn.RMSNorm | nn.LayerNorm:
+    """Return a norm of vectors: root mean square (Zhang and Sennrich 2019), or layer norm."""
+    return nn.RMSNorm(size, eps=1e-5) if name == "rms" else nn.LayerNorm(size)

@@ -255,8 +255,8 @@ def example_loss(
         context = model.decoder_context(encoded)
         return loss(_decode(model, context, batch.targets, sampling_probability), batch.targets)
     if spec.output_mode == "once":
-        return loss(model.predict_once(encoded), batch.targets)
-    outputs = model.predict_each_step(encoded)
+        return loss(model.predict(encoded.last), batch.targets)
+    outputs = model.predict(encoded.outputs)
     return loss(_set_blank_in_padding(outputs, batch.lengths) if loss.aligns else outputs, batch.targets)
 
 

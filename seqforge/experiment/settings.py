@@ -215,6 +215,12 @@ class Training(Section, title="[training]"):
     """Number of minutes after which the run ends."""
     patience: Count | None = None
     """Number of evaluations without a new best loss after which the run ends."""
+    average_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Decay, per step, of an exponential moving average of the weights, which is evaluated, sampled and saved as the
+    model, such as 0.999; 1 is the mean of all steps. By default, the model has the weights of the last step."""
+    average_after: Count | None = None
+    """Number of evaluations without a new best loss after which the average begins, with a decay of 1 unless another
+    is set (Merity et al. 2018). By default, it begins at the first step."""
     gradient_clip_norm: PositiveFloat | None = None
     """Maximum L2 norm of the gradient; a larger gradient is scaled down."""
     gradient_clip_value: PositiveFloat | None = None

@@ -205,9 +205,9 @@ def predict_examples(
             )
         ]
     if spec.output_mode == "once":
-        return _predict_once(model.predict_once(encoded), isinstance(spec.target, Numbers))
+        return _predict_once(model.predict(encoded.last), isinstance(spec.target, Numbers))
     lengths = cast("list[int]", encoded.lengths.tolist())
-    outputs = model.predict_each_step(encoded).cpu()
+    outputs = model.predict(encoded.outputs).cpu()
     if isinstance(spec.target, Numbers):
         return [RawPrediction(outputs[:length, row].numpy(), None) for row, length in enumerate(lengths)]
     likeliest = outputs.argmax(-1)

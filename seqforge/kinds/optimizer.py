@@ -53,10 +53,3 @@ def state_fault(optimizer: torch.optim.Optimizer) -> str | None:
             if not (is_number or value is None or isinstance(value, str | Tensor)):
                 return f"{name!r} in its state of a parameter is {value!r:.60}"
     return None
-
-
-STORABLE = (
-    "For each parameter, a checkpoint holds tensors, finite numbers, text, true, false and None. Change the optimizer, "
-    "or use another one."
-)
-"""Hint about a `state_fault`."""

@@ -3,8 +3,8 @@
 from typing import Any
 
 import torch
-from torch import nn
 
+from seqforge.cells import new_norm
 from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
@@ -42,7 +42,8 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         outputs = output_size(experiment, symbols, spec)
         decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
         decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
-        norm = _final_norm(experiment, (decoder.stack if decoder else stack).hidden_size)
+        name, size = experiment.model.final_norm, (decoder.stack if decoder else stack).hidden_size
+        norm = new_norm(name, size) if name else None
         backends = _generation_backends(experiment)
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
         if spec is not None:
@@ -84,16 +85,6 @@ def _generation_backends(experiment: Experiment) -> list[Backend]:
     pinned |= {experiment.training.backend} - {AUTO_BACKEND}
     names = sorted(pinned) or experiment.registry.names("backend")
     return [load_backend(experiment.registry, name) for name in names]
-
-
-def _final_norm(experiment: Experiment, size: int) -> nn.RMSNorm | nn.LayerNorm | None:
-    match experiment.model.final_norm:
-        case None:
-            return None
-        case "rms":
-            return nn.RMSNorm(size, eps=1e-5)
-        case "layer":
-            return nn.LayerNorm(size)
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:

@@ -110,7 +110,7 @@ class SequenceModel(nn.Module):
 
     A language model reads a stream in chunks, carries its states from chunk to chunk, and returns the logits of the
     next symbol on every step: see `forward` and `stepper`. For labelled examples, `encode` reads whole examples. Then
-    `predict_once`, `predict_each_step` or `decode` predicts, depending on the topology.
+    `predict` or `decode` predicts, depending on the topology.
 
     Args:
         input_layer: Maps the input to what the lowest layer reads.
@@ -180,7 +180,7 @@ class SequenceModel(nn.Module):
         """
         with products_in(self.precision, tokens.device):
             outputs, states = self.stack(self.input(tokens), states, starts)
-        return self._head(outputs), states
+        return self.predict(outputs), states
 
     def stepper(
         self, batch_size: int
@@ -223,14 +223,6 @@ class SequenceModel(nn.Module):
         with products_in(self.precision, inputs.device):
             return self.stack.encode(self.input(inputs), lengths, recompute_every)
 
-    def predict_once(self, encoded: EncoderOutput) -> Float[Tensor, "batch outputs"]:
-        """Return one output for each example."""
-        return self._head(encoded.last)
-
-    def predict_each_step(self, encoded: EncoderOutput) -> Float[Tensor, "time batch outputs"]:
-        """Return one output for each step of the input."""
-        return self._head(encoded.outputs)
-
     def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that the decoder reads on every step."""
         with products_in(self.precision, encoded.last.device):
@@ -253,7 +245,7 @@ class SequenceModel(nn.Module):
         before = self.decoder_states(symbols.shape[1]) if states is None else states
         with products_in(self.precision, symbols.device):
             outputs, after = self._decoder(symbols, context, before)
-        return self._head(outputs), after
+        return self.predict(outputs), after
 
     def decoder_stepper(
         self, batch_size: int
@@ -265,7 +257,7 @@ class SequenceModel(nn.Module):
         def step(symbols: Tensor, context: DecoderContext, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, symbols.device):
                 outputs, states = step_decoder(symbols, context, states)
-            return self._head(outputs), states
+            return self.predict(outputs), states
 
         return step
 
@@ -279,7 +271,8 @@ class SequenceModel(nn.Module):
         # The features may be bfloat16.
         return features if self.norm is None else self.norm(features.to(self.norm.weight.dtype))
 
-    def _head(self, features: Tensor) -> Tensor:
+    def predict(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch outputs"]:
+        """Return the output for outputs of the highest layer, such as the last ones of examples."""
         with products_in(self.precision, features.device):
             features = self._normalize(features)
             if self.output_layer is not None:

@@ -20,7 +20,14 @@ from seqforge.kinds import Optimizer, State
 from seqforge.model.recomputation import States
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.metrics_log import describe_logs
-from seqforge.runs.training_state import Scalars, TrainingState, join_optimizer_state, split_optimizer_state
+from seqforge.runs.training_state import (
+    Scalars,
+    TrainingState,
+    averaged_model,
+    exchange_weights,
+    join_optimizer_state,
+    split_optimizer_state,
+)
 from seqforge.runs.verification import (
     CheckpointManifest,
     damaged,
@@ -43,6 +50,7 @@ class SavedProgress(Record):
         seconds: Training time so far.
         best_loss: Lowest validation loss so far; None before the first evaluation.
         stale_evaluations: Number of evaluations since the lowest loss.
+        averaged_steps: Number of steps whose weights the model averages; 0 if it has the weights that were trained.
         schedule: State of the schedule.
         optimizer: Values of the optimizer state that are not tensors, by parameter and name.
         batches: Number of batches whose recurrent state is carried.
@@ -55,6 +63,7 @@ class SavedProgress(Record):
     seconds: NonNegativeFloat
     best_loss: float | None
     stale_evaluations: NonNegativeInt
+    averaged_steps: NonNegativeInt = 0
     schedule: Annotated[dict[str, Any], AfterValidator(check_numbers)]
     optimizer: Annotated[Scalars, AfterValidator(check_numbers)]
     batches: NonNegativeInt
@@ -82,16 +91,19 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str, loss: float 
         seconds=state.seconds,
         best_loss=state.best_loss if state.best_loss < float("inf") else None,
         stale_evaluations=state.stale_evaluations,
+        averaged_steps=state.averaged_steps,
         schedule=checked_state(state.schedule.state),
         optimizer=scalars,
         batches=len(state.recurrent),
         corpus=corpus,
     )
-    contents = {
-        MODEL: serialize_tensors(state.model.state_dict()),
-        TRAINING: serialize_tensors(moments | recurrent | read_random_state(state.device)),
-        PROGRESS: progress.to_bytes(),
-    }
+    with averaged_model(state):  # Training continues from the weights, which are then in the place of their average.
+        trained = {f"trained.{index}": weight for index, weight in enumerate(state.average)}
+        contents = {
+            MODEL: serialize_tensors(state.model.state_dict()),
+            TRAINING: serialize_tensors(moments | recurrent | trained | read_random_state(state.device)),
+            PROGRESS: progress.to_bytes(),
+        }
     _write_folder(path, contents, loss)
 
 
@@ -192,6 +204,10 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
     try:
         join_optimizer_state(state.optimizer, builder, state.model.named_parameters(), tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
+        state.averaged_steps = progress.averaged_steps
+        if state.averaged_steps:
+            state.average = [tensors[f"trained.{index}"] for index in range(len(state.parameters))]
+            exchange_weights(state)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         restore_random_state(tensors, state.device)
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:

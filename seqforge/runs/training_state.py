@@ -1,6 +1,7 @@
 """The training state: everything that changes while a model is trained, and the optimizer's part as plain values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from seqforge.component_state import checked_state
 from seqforge.errors import PluginError
 from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.settings import Training
 from seqforge.kinds import ExampleSpec, Optimizer, Schedule
-from seqforge.kinds.optimizer import STORABLE, build_optimizer, state_fault
+from seqforge.kinds.optimizer import build_optimizer, state_fault
 from seqforge.model.build import build_model
 from seqforge.model.recomputation import States
 from seqforge.model.sequence_model import SequenceModel
@@ -28,6 +30,8 @@ class TrainingState:
         seconds: Training time so far.
         best_loss: Lowest validation loss so far; infinity before the first evaluation.
         stale_evaluations: Number of evaluations since the lowest loss.
+        average: Average of each parameter over the steps so far; empty if there is none.
+        averaged_steps: Number of steps in the average.
         parameters: Parameters of the model, listed once.
     """
 
@@ -40,6 +44,8 @@ class TrainingState:
     seconds: float = 0.0
     best_loss: float = float("inf")
     stale_evaluations: int = 0
+    average: list[Tensor] = field(default_factory=list[Tensor])
+    averaged_steps: int = 0
     parameters: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +80,43 @@ def new_training_state(
     return TrainingState(model, optimizer, schedule, carried_batches)
 
 
+def average_weights(state: TrainingState, training: Training) -> None:
+    """Add the weights after a step to their average, if the settings ask for one.
+
+    The weights of n steps ago count in proportion to dⁿ. With d = 1, the average is the mean of all steps: averaged SGD
+    (Polyak and Juditsky 1992), and with `average_after` its variant NT-ASGD (Merity et al. 2018, section 3).
+    """
+    decay = training.average_decay or (1.0 if training.average_after else None)
+    steps = state.averaged_steps + 1
+    if decay is None or (steps == 1 and state.stale_evaluations < (training.average_after or 0)):
+        state.average, state.averaged_steps = [], 0  # A resumed run may have other settings.
+        return
+    state.average = state.average or [parameter.detach().clone() for parameter in state.parameters]
+    share = 1 / steps if decay == 1 else (1 - decay) / (1 - decay**steps)
+    for average, parameter in zip(state.average, state.parameters, strict=True):
+        average.lerp_(parameter.detach(), share)
+    state.averaged_steps = steps
+
+
+@contextmanager
+def averaged_model(state: TrainingState) -> Generator[None]:
+    """Exchange the weights and their average, if there is one, inside of the context."""
+    exchange_weights(state)
+    try:
+        yield
+    finally:
+        exchange_weights(state)
+
+
+@torch.no_grad()
+def exchange_weights(state: TrainingState) -> None:
+    """Exchange the weights and their average, if there is one."""
+    for average, parameter in zip(state.average, state.parameters, strict=bool(state.average)):
+        weights = parameter.clone()
+        parameter.copy_(average)
+        average.copy_(weights)
+
+
 PREFIX = "optimizer."
 Scalars = dict[str, dict[str, bool | int | float | str | None]]
 
@@ -88,7 +131,9 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
         PluginError: If the state has a value that a checkpoint cannot hold, or a value that belongs to no parameter.
     """
     if fault := state_fault(optimizer):
-        raise PluginError(f"optimizer {type(optimizer).__name__!r}: {fault}", hint=STORABLE)
+        storable = "For each parameter, a checkpoint holds tensors, finite numbers, text, true, false and None."
+        hint = f"{storable} Change the optimizer, or use another one."
+        raise PluginError(f"optimizer {type(optimizer).__name__!r}: {fault}", hint=hint)
     tensors: dict[str, Tensor] = {}
     scalars: Scalars = {}
     states: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]

@@ -24,7 +24,7 @@ from seqforge.kinds import Progress
 from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.training_state import TrainingState, split_optimizer_state
+from seqforge.runs.training_state import TrainingState, average_weights, averaged_model, split_optimizer_state
 from seqforge.tasks.task import TrainingTask
 from seqforge.training.endings import (
     Intervals,
@@ -204,7 +204,9 @@ class Trainer:
             factor = learning_rate_factor(state.schedule, progress)
             batches = self._task.read_step(state, progress)
             clipping = training.gradient_clip_norm, training.gradient_clip_value
-            return train_step(state, batches.losses, factor, *clipping, self._replica), batches.characters
+            result = train_step(state, batches.losses, factor, *clipping, self._replica)
+            average_weights(state, training)
+            return result, batches.characters
         except (Exception, SystemExit):
             # The state may be saved. A resumed run then repeats this step with the same random numbers.
             restore_random_state(random, state.device)
@@ -289,7 +291,8 @@ class Trainer:
         if not self._task.has_validation:
             return False
         self._notify(WorkProgressed("evaluating"))
-        score = self._task.evaluate(state.model, report=self._notify)
+        with averaged_model(state):
+            score = self._task.evaluate(state.model, report=self._notify)
         best = score.loss < state.best_loss
         state.best_loss = min(score.loss, state.best_loss)
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
@@ -307,7 +310,8 @@ class Trainer:
             return
         try:
             self._notify(WorkProgressed("sampling"))
-            sample = self._task.sample(state.model, state.step, report=self._notify)
+            with averaged_model(state):
+                sample = self._task.sample(state.model, state.step, report=self._notify)
         except (RunError, DataError):
             raise
         except FailedElsewhereError:  # The other process prints the warning.

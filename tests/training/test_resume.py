@@ -100,6 +100,12 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     [
         {"schedule": {"use": "plateau", "patience": 1}, "evaluation": {"interval": 2}},
         {"schedule": {"use": "cosine", "warmup_steps": 4}},
+        {"training": {"average_decay": 0.9, "steps": 12, "batch_size": 4, "sequence_length": 16}},
+        {
+            "training": {"average_decay": 1.0, "average_after": 1, "steps": 12},
+            "optimizer": {"use": "sgd", "learning_rate": 30.0},
+            "evaluation": {"interval": 2},
+        },
         {"optimizer": {"use": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
         {"optimizer": {"use": "rmsprop"}},
         {"optimizer": {"use": "adagrad"}},

@@ -193,13 +193,9 @@ class Muon(Optimizer):
 
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
         """Build the torch optimizer."""
-        hidden: list[nn.Parameter] = []
-        others: list[tuple[str, nn.Parameter]] = []
-        for name, parameter in parameters:
-            if is_hidden_weight(name, parameter):
-                hidden.append(parameter)
-            else:
-                others.append((name, parameter))
+        named = list(parameters)
+        hidden = [parameter for name, parameter in named if is_hidden_weight(name, parameter)]
+        others = [(name, parameter) for name, parameter in named if not is_hidden_weight(name, parameter)]
         parts: list[torch.optim.Optimizer] = []
         if hidden:
             options: dict[str, Any] = {"momentum": self.momentum, "weight_decay": self.weight_decay}

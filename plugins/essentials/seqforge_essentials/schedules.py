@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -32,16 +33,13 @@ class Step(Schedule):
     """
 
     def __init__(self, every: _Every = 1.0, unit: _Unit = "epochs", after: _After = 0.0, factor: _Factor = 0.5) -> None:
-        self._every = every
-        self._unit = unit
-        self._after = after
+        self._count = partial(_count_intervals, unit=unit, every=every, after=after)
         self._factor = factor
 
     def factor(self, progress: Progress) -> float:
         """Return the factor after all completed intervals."""
-        intervals = _count_intervals(progress, self._unit, self._every, self._after)
         # Floating-point division can fall just short of a whole number: 0.3 / 0.1 < 3.
-        return self._factor ** math.floor(intervals + 1e-9)
+        return self._factor ** math.floor(self._count(progress) + 1e-9)
 
 
 class Exponential(Schedule):
@@ -50,14 +48,12 @@ class Exponential(Schedule):
     def __init__(
         self, every: _Every = 1.0, unit: _Unit = "epochs", after: _After = 0.0, factor: _Factor = 0.97
     ) -> None:
-        self._every = every
-        self._unit = unit
-        self._after = after
+        self._count = partial(_count_intervals, unit=unit, every=every, after=after)
         self._factor = factor
 
     def factor(self, progress: Progress) -> float:
         """Return the factor after all intervals, including the completed fraction of the current one."""
-        return self._factor ** _count_intervals(progress, self._unit, self._every, self._after)
+        return self._factor ** self._count(progress)
 
 
 @dataclass(frozen=True)

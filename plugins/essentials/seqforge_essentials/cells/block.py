@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqforge.cells import new_norm
 from seqforge.dropout import Dropout
 from seqforge.kinds import Cell
 
@@ -71,7 +72,7 @@ class Block(Cell[Any]):
         inner_size = input_size if expansion is None else max(1, round(expansion * input_size))
         self.inner = cell(inner_size)
         output_size = self.inner.hidden_size
-        self.cell_norm = _new_norm(norm, input_size)
+        self.cell_norm = new_norm(norm, input_size)
         self.up = None if expansion is None else nn.Linear(input_size, inner_size, bias=False)
         self.convolution = nn.Parameter(torch.empty(convolution, inner_size)) if convolution else None
         self.convolution_bias = nn.Parameter(torch.empty(inner_size)) if convolution else None
@@ -83,7 +84,7 @@ class Block(Cell[Any]):
         self.feed_forward_norm, self.widen, self.narrow = None, None, None
         if feed_forward != "none":
             width = max(1, round(feed_forward_expansion * input_size))
-            self.feed_forward_norm = _new_norm(norm, input_size)
+            self.feed_forward_norm = new_norm(norm, input_size)
             self.widen = nn.Linear(input_size, width if feed_forward == "gelu" else 2 * width, bias=False)
             self.narrow = nn.Linear(width, input_size, bias=False)
         fields = [f"inner_{field}" for field in self.inner.initial_state(1)._fields]
@@ -181,7 +182,3 @@ def _convolve(
 def _normalize(norm: nn.RMSNorm | nn.LayerNorm, inputs: Tensor) -> Tensor:
     """Return the norm in the type of its gain, since a layer below may have outputs in bfloat16."""
     return norm(inputs.to(norm.weight.dtype))
-
-
-def _new_norm(name: str, size: int) -> nn.RMSNorm | nn.LayerNorm:
-    return nn.RMSNorm(size, eps=1e-5) if name == "rms" else nn.LayerNorm(size)
