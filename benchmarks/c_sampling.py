@@ -62,7 +62,7 @@ def open_models(runs: list[str], settings: list[str]) -> Iterator[tuple[str, Seq
         yield name, run.model("best", "cpu"), run.vocabulary()
     for layers, size in () if runs else ((1, 128), (3, 512)):
         cells = [LSTM(size if layer else 256, size) for layer in range(layers)]
-        yield f"{layers} × LSTM {size}", SequenceModel(OneHotInput(256), RecurrentStack(cells, 0.0), 256), Bytes()
+        yield f"{layers} × LSTM {size}", SequenceModel(OneHotInput(256), RecurrentStack(cells), 256), Bytes()
 
 
 def main() -> None:

@@ -83,6 +83,11 @@ class Model(Section, title="[model]"):
     """Initial weights."""
     dropout: Fraction = 0.0
     """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
+    dropout_mask: Literal["sequence"] | None = None
+    """Whether `dropout` draws what it drops once for all steps of a sequence (Gal and Ghahramani 2016). The state that
+    is carried to the next sequence is not masked. By default, it draws for every step."""
+    weight_drop: Fraction | None = None
+    """Fraction of the recurrent weights that is zero in a batch while training (Merity et al. 2018)."""
     final_norm: Literal["rms", "layer"] | None = None
     """Norm of the outputs of the highest layer, before the head: root mean square (Zhang and Sennrich 2019), or layer
     norm. Stacks of residual blocks need one."""

@@ -178,3 +178,14 @@ def map_state(function: Callable[[Tensor], Tensor], state: StateT) -> StateT:
 def named_state(state: Any) -> dict[str, Any]:
     """Return the tensors of a state by the names that messages give them, such as "`state.hidden`"."""
     return {f"`state.{name}`": tensor for name, tensor in state._asdict().items()}
+
+
+def is_recurrent_weight(name: str) -> bool:
+    """Return whether a parameter name belongs to a recurrent weight: `recurrent_weight`, or torch's `weight_hh_l0`."""
+    return name.rpartition(".")[2].startswith(("recurrent_weight", "weight_hh"))
+
+
+def recurrent_matrices(cell: Cell[Any]) -> dict[str, nn.Parameter]:
+    """Return the matrices of a cell, and of the cells inside of it, that multiply a hidden state, by their names."""
+    named = cell.named_parameters()
+    return {name: weight for name, weight in named if weight.ndim >= 2 and is_recurrent_weight(name)}

@@ -1,5 +1,6 @@
 """The model of an experiment."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.kinds.cell import recurrent_matrices
 from seqforge.kinds.cell_contract import validate_cell
 from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
@@ -46,6 +48,8 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         norm = new_norm(name, size) if name else None
         backends = _generation_backends(experiment)
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
+        if experiment.model.weight_drop and not any(map(recurrent_matrices, model.cells)):
+            raise ExperimentError("model.weight_drop: no layer has a recurrent weight matrix", hint="Leave it out.")
         if spec is not None:
             for cell in model.cells:
                 if cell.auxiliary_loss(cell.initial_state(1)) is not None:
@@ -105,7 +109,12 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
         if both:
             backward.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size * (2 if both else 1)
-    return RecurrentStack(cells, experiment.model.dropout, backward)
+    return _new_stack(experiment, cells, backward)
+
+
+def _new_stack(experiment: Experiment, cells: list[Cell[Any]], backward: Sequence[Cell[Any]] = ()) -> RecurrentStack:
+    model = experiment.model
+    return RecurrentStack(cells, model.dropout, backward, model.dropout_mask == "sequence", model.weight_drop or 0.0)
 
 
 def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
@@ -119,4 +128,4 @@ def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
     attention: Attention | None = None
     if experiment.model.attention is not None:
         attention = experiment.model.attention.build(query_size=size, memory_size=memory_size)
-    return Decoder(vectors, RecurrentStack(cells, experiment.model.dropout), memory_size, attention)
+    return Decoder(vectors, _new_stack(experiment, cells), memory_size, attention)

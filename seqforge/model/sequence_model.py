@@ -20,7 +20,7 @@ from seqforge.kinds import (
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.recomputation import States
-from seqforge.model.stack import EncoderOutput, RecurrentStack
+from seqforge.model.stack import NO_MASKS, EncoderOutput, Masks, RecurrentStack
 
 
 class DecoderContext(NamedTuple):
@@ -30,11 +30,13 @@ class DecoderContext(NamedTuple):
         summary: Input of every step, in addition to the last symbol.
         encoded: Encoder output.
         projected: Result of `Attention.project`; without attention, the outputs of the encoder.
+        masks: Masks of the decoder for this batch.
     """
 
     summary: Float[Tensor, "batch memory"]
     encoded: EncoderOutput
     projected: Float[Tensor, "time batch projected"]
+    masks: Masks = NO_MASKS
 
     def rows(self, indices: Int[Tensor, " rows"]) -> "DecoderContext":
         """Return the context of the rows at the given indices, which may repeat."""
@@ -74,13 +76,14 @@ class Decoder(nn.Module):
     def context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that every step reads."""
         projected = encoded.outputs if self.attention is None else self.attention.project(encoded.outputs)
-        return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected)
+        masks = self.stack.draw_masks(len(encoded.last))
+        return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected, masks)
 
     def forward(
         self, symbols: Int[Tensor, "steps batch"], context: DecoderContext, states: States
     ) -> tuple[Float[Tensor, "steps batch hidden"], States]:
         """Return the features from which the head predicts the next symbol on every step, and the states."""
-        outputs, states = self.stack(self._inputs(symbols, context), states)
+        outputs, states = self.stack(self._inputs(symbols, context), states, masks=context.masks)
         return self._attend(outputs, context), states
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
@@ -172,14 +175,20 @@ class SequenceModel(nn.Module):
         return self.stack.initial_states(batch_size)
 
     def forward(
-        self, tokens: Int[Tensor, "time batch"], states: States, starts: Bool[Tensor, "time batch"] | None = None
+        self,
+        tokens: Int[Tensor, "time batch"],
+        states: States,
+        starts: Bool[Tensor, "time batch"] | None = None,
+        masks: Masks | None = None,
     ) -> tuple[Float[Tensor, "time batch symbols"], States]:
         """Return the logits of the next symbol after each token, and the state of every layer after the last token.
 
-        The state is reset before each token with which a document starts; `starts` is on the CPU.
+        The state is reset before each token with which a document starts; `starts` is on the CPU. Masks of the batch
+        are drawn unless they are given.
         """
+        masks = self.stack.draw_masks(tokens.shape[1]) if masks is None else masks
         with products_in(self.precision, tokens.device):
-            outputs, states = self.stack(self.input(tokens), states, starts)
+            outputs, states = self.stack(self.input(tokens), states, starts, masks)
         return self.predict(outputs), states
 
     def stepper(
@@ -221,7 +230,7 @@ class SequenceModel(nn.Module):
     ) -> EncoderOutput:
         """Return the encoder output for whole examples; see `RecurrentStack.encode`."""
         with products_in(self.precision, inputs.device):
-            return self.stack.encode(self.input(inputs), lengths, recompute_every)
+            return self.stack.encode(self.input(inputs), lengths, recompute_every, self.stack.draw_masks(len(lengths)))
 
     def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that the decoder reads on every step."""

@@ -1,6 +1,8 @@
 """A stack of recurrent layers, with dropout between them, and its output for whole examples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from seqforge.dropout import Dropout
 from seqforge.kinds import Cell, State, map_state
+from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.initial_states import LearnedStates, read_documents
 from seqforge.model.recomputation import Reader, States, read_recomputed
 
@@ -16,6 +19,23 @@ from seqforge.model.recomputation import Reader, States, read_recomputed
 def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
     """Return recurrent states, with a function applied to every tensor."""
     return tuple(map_state(function, state) for state in states)
+
+
+class Masks(NamedTuple):
+    """The masks of one batch of sequences, which are the same on each of their steps.
+
+    Masks are drawn for the sequences of a step. A carried state is not masked, and continues with other masks.
+
+    Attributes:
+        outputs: Factors of the outputs of a layer, `[batch, features]`, by its index.
+        weights: Factors of the recurrent weights of a cell, by their names in the cell.
+    """
+
+    outputs: Mapping[int, Tensor] = {}
+    weights: Mapping[Cell[Any], Mapping[str, Tensor]] = {}
+
+
+NO_MASKS = Masks()
 
 
 class EncoderOutput(NamedTuple):
@@ -48,16 +68,26 @@ class RecurrentStack(nn.Module):
         cells: Layers, the lowest first. The input size of each is the output size of the layer below.
         dropout: Probability of dropping an output during training.
         backward_cells: For each layer, the cell that reads the reversed sequence; empty for none.
+        per_sequence: Whether a mask of outputs is the same on all steps of a sequence.
+        weight_drop: Probability of dropping a recurrent weight during training.
 
     Attributes:
         hidden_size: Size of the output of the highest layer.
     """
 
-    def __init__(self, cells: Sequence[Cell[Any]], dropout: float, backward_cells: Sequence[Cell[Any]] = ()) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell[Any]],
+        dropout: float = 0.0,
+        backward_cells: Sequence[Cell[Any]] = (),
+        per_sequence: bool = False,
+        weight_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         self.cells = nn.ModuleList(cells)
         self.backward_cells = nn.ModuleList(backward_cells)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(dropout, per_sequence=per_sequence)
+        self.weight_drop = Dropout(weight_drop, per_sequence=True)
         self.learned: LearnedStates | None = None
         self.hidden_size = cells[-1].hidden_size + (backward_cells[-1].hidden_size if backward_cells else 0)
 
@@ -86,11 +116,27 @@ class RecurrentStack(nn.Module):
             return tuple(states)
         return tuple(self.learned.fill(first + index, state) for index, state in enumerate(states))
 
+    def draw_masks(self, batch_size: int) -> Masks:
+        """Return the masks of a batch; none outside of training."""
+        like = next(self.parameters())
+        outputs: dict[int, Tensor] = {}
+        for layer, cells in enumerate(zip_longest(self.layers, self.backward_layers)):
+            size = sum(cell.hidden_size for cell in cells if cell is not None)
+            if (mask := self.dropout.draw_mask((batch_size, size), like)) is not None:
+                outputs[layer] = mask
+        weights: dict[Cell[Any], dict[str, Tensor]] = {}
+        for cell in [*self.layers, *self.backward_layers]:
+            for name, weight in recurrent_matrices(cell).items():
+                if (mask := self.weight_drop.draw_mask(weight.shape, weight)) is not None:
+                    weights.setdefault(cell, {})[name] = mask
+        return Masks(outputs, weights)
+
     def forward(
         self,
         inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
         states: States,
         starts: Bool[Tensor, "time batch"] | None = None,
+        masks: Masks = NO_MASKS,
     ) -> tuple[Float[Tensor, "time batch hidden"], States]:
         """Return the outputs of the highest layer, and the state of every layer after the last step.
 
@@ -99,17 +145,19 @@ class RecurrentStack(nn.Module):
             states: State of every layer before the first step.
             starts: Whether a document starts with a step, before which the state is reset, on the CPU; None for no
                 resets.
+            masks: Masks of the batch.
         """
         outputs = inputs
         after: list[State] = []
         initial = states if starts is None else self.initial_states(1)
-        for cell, before, first in zip(self.layers, states, initial, strict=True):
+        for index, (layer, before, first) in enumerate(zip(self.layers, states, initial, strict=True)):
+            cell = with_masked_weights(layer, masks)
             # A call of a cell runs on its backend.
             if starts is None:
                 outputs, state = cell(outputs, before)
             else:
                 outputs, state = read_documents(cell, outputs, before, starts, first)
-            outputs = self.dropout(outputs)
+            outputs = self.dropout(outputs, masks.outputs.get(index))
             after.append(state)
         return outputs, tuple(after)
 
@@ -118,6 +166,7 @@ class RecurrentStack(nn.Module):
         inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
         lengths: Int[Tensor, " batch"],
         recompute_every: int | None = None,
+        masks: Masks = NO_MASKS,
     ) -> EncoderOutput:
         """Return the encoder output of whole examples; beyond a row's length, inputs and outputs are padding.
 
@@ -127,24 +176,25 @@ class RecurrentStack(nn.Module):
             recompute_every: Number of steps of the parts that the backward pass computes again; None to store the
                 activations of all steps. With backward cells, each layer is divided into parts, and its inputs and
                 outputs are stored.
+            masks: Masks of the batch.
         """
         parameters = list(self.parameters())
         if not self.backward_cells:
             states = self.initial_states(len(lengths))
-            outputs = read_recomputed(self, inputs, states, recompute_every, parameters)
+            outputs = read_recomputed(partial(self, masks=masks), inputs, states, recompute_every, parameters)
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = inputs
         ahead_states = self.initial_states(len(lengths))
         reverse_states = self._start(self.backward_layers, len(lengths), len(self.cells))
         for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
             ahead, reverse = (
-                read_recomputed(_reader(one), steps, (states[index],), recompute_every, parameters)
+                read_recomputed(_reader(one, masks), steps, (states[index],), recompute_every, parameters)
                 for one, steps, states in (
                     (cell, outputs, ahead_states),
                     (backward, reverse_rows(outputs, lengths), reverse_states),
                 )
             )
-            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
+            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1), masks.outputs.get(index))
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
 
@@ -163,11 +213,11 @@ class RecurrentStack(nn.Module):
         return step
 
 
-def _reader(cell: Cell[Any]) -> Reader:
+def _reader(cell: Cell[Any], masks: Masks) -> Reader:
     """Return a function that reads a sequence with one cell."""
 
     def read(inputs: Tensor, states: States) -> tuple[Tensor, States]:
-        outputs, after = cell(inputs, states[0])
+        outputs, after = with_masked_weights(cell, masks)(inputs, states[0])
         return outputs, (after,)
 
     return read
@@ -186,3 +236,18 @@ def reverse_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
     time = torch.arange(len(steps), device=lengths.device).unsqueeze(1)
     sources = torch.where(time < lengths, lengths - 1 - time, time)
     return steps[sources, torch.arange(len(lengths), device=lengths.device)]
+
+
+def with_masked_weights(cell: Cell[Any], masks: Masks) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+    """Return a cell whose weights are multiplied by masks while it reads a sequence, on its backend.
+
+    Wan et al. 2013, "Regularization of Neural Networks using DropConnect", and Merity et al. 2018, section 2.
+    """
+    if cell not in masks.weights:
+        return cell
+
+    def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        masked = {name: cell.get_parameter(name) * mask for name, mask in masks.weights[cell].items()}
+        return torch.func.functional_call(cell, masked, (inputs, state))
+
+    return read

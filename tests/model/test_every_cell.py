@@ -145,7 +145,7 @@ def test_recomputed_examples_have_the_same_gradients(
     dtype = torch.float64 if backend == EAGER else torch.float32
     stack = new_model(cell, backend, dtype).stack
     if both_directions:
-        stack = RecurrentStack(stack.layers[:1], 0.0, new_model(cell, backend, dtype).stack.layers[:1])
+        stack = RecurrentStack(stack.layers[:1], backward_cells=new_model(cell, backend, dtype).stack.layers[:1])
     inputs, lengths = torch.randn(12, 2, 8, dtype=dtype, requires_grad=True), torch.tensor([12, 7])
     leaves = [inputs, *stack.parameters()]
 

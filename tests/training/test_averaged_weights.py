@@ -24,7 +24,7 @@ from seqforge.tasks.language_model import SAMPLE_SEED_STRIDE
 
 
 def new_state() -> TrainingState:
-    model = SequenceModel(OneHotInput(2), RecurrentStack([RNN(2, 1)], 0.0), 1).double()
+    model = SequenceModel(OneHotInput(2), RecurrentStack([RNN(2, 1)]), 1).double()
     return TrainingState(model, torch.optim.SGD(model.parameters()), Constant())
 
 

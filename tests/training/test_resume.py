@@ -111,6 +111,16 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
         {"optimizer": {"use": "adagrad"}},
         {"training": {"accumulation": 3, "batch_size": 2, "steps": 12, "sequence_length": 10}},
         {"vocabulary": {"use": "bytes"}, "model": {"embedding_size": 5, "dropout": 0.5}},
+        {
+            "model": {
+                "cells": [{"use": "block", "cell": {"use": "gru", "hidden_size": 6}}],
+                "embedding_size": 8,
+                "dropout": 0.3,
+                "dropout_mask": "sequence",
+                "weight_drop": 0.5,
+            },
+            "training": {"recompute_every": 7},
+        },
     ],
     ids=lambda tables: next(iter(tables)),
 )

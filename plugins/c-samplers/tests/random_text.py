@@ -50,7 +50,7 @@ def draw(
 ) -> list[str]:
     """Draw samples from a model that expects every symbol with the same probability."""
     cell = RNN(vocabulary.size, 2)
-    model = SequenceModel(OneHotInput(vocabulary.size), RecurrentStack([cell], 0.0), vocabulary.size)
+    model = SequenceModel(OneHotInput(vocabulary.size), RecurrentStack([cell]), vocabulary.size)
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seqforge.kinds import Initializer
+from seqforge.kinds.cell import is_recurrent_weight
 
 
 class Default(Initializer):
@@ -78,8 +79,3 @@ def is_bias(name: str) -> bool:
     """Return whether a parameter name belongs to a bias: `bias`, `recurrent_bias`, or torch's `bias_ih_l0`."""
     last = name.rpartition(".")[2]
     return last.startswith("bias") or last.endswith("bias")
-
-
-def is_recurrent_weight(name: str) -> bool:
-    """Return whether a parameter name belongs to a recurrent weight: `recurrent_weight`, or torch's `weight_hh_l0`."""
-    return name.rpartition(".")[2].startswith(("recurrent_weight", "weight_hh"))

@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import nn
 
 from seqforge.kinds import Optimizer
-from seqforge_essentials.initializers import is_bias, is_recurrent_weight
+from seqforge.kinds.cell import is_recurrent_weight
+from seqforge_essentials.initializers import is_bias
 
 _Algorithm = Callable[..., torch.optim.Optimizer]
 """A class of `torch.optim`."""
