@@ -118,7 +118,7 @@ class RecurrentStack(nn.Module):
 
     def draw_masks(self, batch_size: int) -> Masks:
         """Return the masks of a batch; none outside of training."""
-        like = next(self.parameters())
+        like = next(self.parameters(), torch.empty(0))
         outputs: dict[int, Tensor] = {}
         for layer, cells in enumerate(zip_longest(self.layers, self.backward_layers)):
             size = sum(cell.hidden_size for cell in cells if cell is not None)

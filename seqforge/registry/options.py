@@ -298,13 +298,11 @@ def _with_parts(annotation: Any, interfaces: Mapping[Any, str]) -> Any:
 
 def _accept_single_item(annotation: Any) -> Any:
     """Accept a single text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
-    bare = _bare(annotation)
-    if typing.get_origin(bare) in (types.UnionType, typing.Union):
-        bare = next((_bare(argument) for argument in typing.get_args(bare) if argument is not types.NoneType), bare)
+    bare = next(one for one in _alternatives(annotation) if one is not types.NoneType)
     if typing.get_origin(bare) not in (list, Sequence):
         return annotation
     (item,) = typing.get_args(bare)
-    if _bare(item) not in (str, Path):
+    if not {*_alternatives(item)} <= {str, Path}:
         return annotation
     return Annotated[annotation, BeforeValidator(as_list, json_schema_input_type=item | annotation)]
 
@@ -312,6 +310,13 @@ def _accept_single_item(annotation: Any) -> Any:
 def as_list(value: Any) -> Any:
     """Return a text as a list of it, and any other value unchanged."""
     return [value] if isinstance(value, str) else value
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """Return the types of a union, or the one type."""
+    bare = _bare(annotation)
+    is_union = typing.get_origin(bare) in (types.UnionType, typing.Union)
+    return [_bare(one) for one in (typing.get_args(bare) if is_union else (bare,))]
 
 
 def _bare(annotation: Any) -> Any:

@@ -22,8 +22,8 @@ from seqforge.testing.cell_case import SMALL
 from seqforge.testing.conformance import ConformanceError, Suite, name_of
 from seqforge.testing.corpus_suite import items_of
 
-_COMPILATION_SECONDS = 30.0
-"""Longest compilation with which a backend is tried."""
+COMPILATION_SECONDS = 30.0
+"""Longest compilation with which a backend is tried or timed."""
 
 _DOCUMENTS = 20
 """Number of documents of a corpus that are read."""
@@ -126,7 +126,7 @@ def _attributes_of_backend(backend: Component, registry: Registry) -> dict[str, 
             cell = make_cell(3, 4).to(device, parameter_dtype(dtype))
             if (
                 instance.refusal(cell, context) is None
-                and instance.preparation_seconds(cell, context) <= _COMPILATION_SECONDS
+                and instance.preparation_seconds(cell, context) <= COMPILATION_SECONDS
             ):
                 cells[name] = make_cell
                 dtypes += [dtype] if dtype not in dtypes else []

@@ -24,13 +24,10 @@ from seqforge.registry.hooks import CARD, PretrainedModel, Registration
 from seqforge.registry.options import Part, options_of, resolve
 from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoint_files import is_exported
-from seqforge.testing.component_trial import try_component
+from seqforge.testing.component_trial import COMPILATION_SECONDS, try_component
 
 STEPS, ROWS, FEATURES = 32, 16, 64
 """Steps, rows and input features of the batch for which a cell is timed."""
-
-COMPILATION_SECONDS = 30.0
-"""Longest compilation for which a backend is timed."""
 
 
 class Verdict(enum.StrEnum):

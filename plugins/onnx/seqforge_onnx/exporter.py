@@ -88,8 +88,7 @@ class OnnxModel(ExportedModel):
     """A model that ONNX Runtime computes.
 
     Args:
-        folder: Folder with the graph of a step, that of a sequence unless symbols are read one by one, and their
-            description.
+        folder: Folder with the graph of a step, that of a sequence if there is one, and their description.
     """
 
     def __init__(self, folder: Path) -> None:

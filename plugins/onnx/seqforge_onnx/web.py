@@ -1,8 +1,6 @@
 """The format `web`: a page on which a visitor types a beginning, and the model goes on in the browser."""
 
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,31 +30,29 @@ class Web(Onnx):
         self._write_graph(STEP, step_graph(model), folder)
         self._write_description(model, folder)
         (folder / PAGE).write_bytes(files("seqforge_onnx").joinpath("web.html").read_bytes())
-        for name, content in _runtime().files.items():
+        for name, content in _runtime().items():
             (folder / name).write_bytes(content)
 
 
-@dataclass(frozen=True)
-class _Runtime:
-    files: Mapping[str, bytes]
+class _Runtime(dict[str, bytes]):
+    """The files of ONNX Runtime, by their names."""
 
-
-def _read(folder: Path) -> _Runtime:
-    return _Runtime({name: (folder / name).read_bytes() for name in FILES})
+    def __init__(self, folder: Path) -> None:
+        super().__init__((name, (folder / name).read_bytes()) for name in FILES)
 
 
 def _runtime() -> _Runtime:
     """Return the files of ONNX Runtime: those of the package, or those that npm downloads once."""
     bundled = Path(__file__).with_name("browser")
     if bundled.is_dir():
-        return _read(bundled)
+        return _Runtime(bundled)
 
     def write(folder: Path) -> str:
         fetch_runtime(folder)
         return f"onnxruntime-web {VERSION}"
 
     try:
-        return load_or_write(cache_folder() / "browser-runtime" / VERSION, _read, write)
+        return load_or_write(cache_folder() / "browser-runtime" / VERSION, _Runtime, write)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or "npm is not installed"
         raise PluginError(
