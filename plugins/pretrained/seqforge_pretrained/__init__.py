@@ -11,3 +11,4 @@ SEQFORGE_API = 1
 def seqforge_register(register: Register) -> None:
     """Register the models of this plugin."""
     register.model("linux-small", Path(__file__).parent / "linux-small")
+    register.model("shakespeare", Path(__file__).parent / "shakespeare")
