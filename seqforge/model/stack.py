@@ -118,6 +118,8 @@ class RecurrentStack(nn.Module):
 
     def draw_masks(self, batch_size: int) -> Masks:
         """Return the masks of a batch; none outside of training."""
+        if not (self.training and (self.dropout.per_sequence or self.weight_drop.probability)):
+            return NO_MASKS
         like = next(self.parameters(), torch.empty(0))
         outputs: dict[int, Tensor] = {}
         for layer, cells in enumerate(zip_longest(self.layers, self.backward_layers)):
