@@ -206,7 +206,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
         state.schedule.restore(progress.schedule)
         state.averaged_steps = progress.averaged_steps
         if state.averaged_steps:
-            state.average = [tensors[f"trained.{index}"] for index in range(len(state.parameters))]
+            state.average = [tensors[f"trained.{index}"].to(state.device) for index in range(len(state.parameters))]
             exchange_weights(state)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         restore_random_state(tensors, state.device)

@@ -33,7 +33,7 @@ def test_a_run_lives_on_a_gpu_as_on_the_cpu(
     experiment: MakeExperiment, tmp_path: Path, cells: Any, backend: str, precision: str
 ) -> None:
     tables = {"model": {"cells": cells}, "evaluation": {"interval": 6}}
-    training = {"precision": precision, "checkpoint_interval": 6}
+    training = {"precision": precision, "checkpoint_interval": 6, "average_decay": 0.9}
     on_cpu = train(experiment(**tables, training={**training, "device": "cpu", "steps": 12}), tmp_path / "cpu")
     run = train(experiment(**tables, training={**training, "device": "cuda", "backend": backend, "steps": 6}), tmp_path)
     run = run.resume(training={"steps": 12})
