@@ -13,8 +13,8 @@ import pytest
 from fork_server import SERVER, run_command
 
 from seqforge import Experiment, Registry
-from seqforge.registry import Register
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 
 Result = subprocess.CompletedProcess[str]
 TIMEOUT = 120
@@ -31,10 +31,8 @@ def labelled(registry: Registry) -> Iterator[Registry]:
     """Return the installed plugins, with a corpus `made` of labelled examples and a metric `exact`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "made")
-        register = Register("made")
-        register.add("corpus", "made", "made_examples:Made")
-        register.add("metric", "exact", "made_examples:Exact")
-        found = tuple(register.registrations)
+        corpus = Registration("corpus", "made", "made", "made_examples:Made")
+        found = (corpus, Registration("metric", "made", "exact", "made_examples:Exact"))
         yield Registry([*registry.plugins, Plugin("made", "", "", "1", PluginState.OK, registrations=found)])
 
 

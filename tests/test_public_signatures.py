@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).with_name("public_signatures.txt")
 PUBLIC = {
     "seqforge": seqforge.__all__,
     "seqforge.kinds": seqforge.kinds.__all__,
-    "seqforge.registry": ["API_VERSION", "PluginHooks", "Register", "hookimpl", "with_plugin_file"],
+    "seqforge.registry": ["API_VERSION", "PluginHooks", "hookimpl", "with_plugin_file"],
     "seqforge.errors": ["DataError", "ExperimentError", "NonFiniteError", "PluginError", "RunError", "SeqforgeError"],
     **{kind.suite_module: [interface.suite_name for interface in kind.interfaces] for kind in KINDS.values()},
     "seqforge.testing.cell_case": ["CaseSizes", "CellFactory", "build_case"],

@@ -141,7 +141,7 @@ def _reports(subject: Subject, entries: list[Registration], options: dict[str, A
             advice = f"See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
             yield ComponentReport("plugin", plugin.name, Verdict.WRONG, f"{plugin.state}: {plugin.reason}", advice)
         elif not plugin.registrations and not plugin.models:
-            advice = "Implement seqforge_register in the entry module if the plugin has components."
+            advice = "List them in a table COMPONENTS of the entry module if the plugin has some."
             yield ComponentReport("plugin", plugin.name, Verdict.RIGHT, "it registers no component", advice)
         elif plugin.module_name and imports_torch(plugin.module_name):
             advice = "Import torch in the modules of the components only."

@@ -3,7 +3,7 @@
 The names here are those that plugins use. None of them needs pydantic, so that `seqforge --help` starts without it.
 """
 
-from seqforge.registry.hooks import API_VERSION, PluginHooks, Register, hookimpl
+from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
 from seqforge.registry.local_plugins import with_plugin_file
 
-__all__ = ["API_VERSION", "PluginHooks", "Register", "hookimpl", "with_plugin_file"]
+__all__ = ["API_VERSION", "PluginHooks", "hookimpl", "with_plugin_file"]

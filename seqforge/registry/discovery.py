@@ -18,9 +18,10 @@ from seqforge.registry.hooks import (
     CORE,
     PluginHooks,
     PretrainedModel,
-    Register,
     Registration,
     new_plugin_manager,
+    read_components,
+    read_models,
 )
 
 GROUP = "seqforge.plugins"
@@ -121,8 +122,9 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
                     f"made for SEQFORGE_API {version!r}, but this version of seqforge has {API_VERSION}; update {what}"
                 )
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
-        register = _register(plugin.name, module)
-        return replace(plugin, registrations=tuple(register.registrations), models=tuple(register.models))
+        _check_hooks(plugin.name, module)
+        components, models = read_components(plugin.name, module), read_models(plugin.name, module)
+        return replace(plugin, registrations=components, models=models)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
@@ -134,7 +136,7 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
         return replace(plugin, state=PluginState.BROKEN, reason=reason, traceback=traceback.format_exc())
 
 
-def _register(name: str, module: ModuleType) -> Register:
+def _check_hooks(name: str, module: ModuleType) -> None:
     # A separate manager, so that a plugin with invalid hooks never reaches the manager that runs use.
     manager = new_plugin_manager()
     manager.register(module, name)
@@ -142,6 +144,3 @@ def _register(name: str, module: ModuleType) -> Register:
     for hook in vars(PluginHooks):
         if hook.startswith("seqforge_") and hasattr(module, hook) and manager.parse_hookimpl_opts(module, hook) is None:
             raise TypeError(f"its function {hook} is not marked with @hookimpl")
-    register = Register(name)
-    manager.hook.seqforge_register(register=register)
-    return register

@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement (pluggy), and the registration of its components and models. No torch here."""
+"""What a plugin has: tables of its components and models, and hooks (pluggy). No torch here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 from seqforge.kinds.table import KINDS
 
@@ -81,73 +82,55 @@ class PretrainedModel:
         return f"{self.plugin}/{self.name}"
 
 
-class Register:
-    """The components of a plugin, as names and import paths: a component is imported only when it is used.
+def read_components(plugin: str, module: ModuleType) -> tuple[Registration, ...]:
+    """Return the components and presets of a plugin, which are in two tables of its entry module.
 
-    Args:
-        plugin: Name of the plugin.
+    `COMPONENTS` has a table for each kind: the class of each component by its name, as `package.module:Class`. It is
+    imported when it is used. `PRESETS` has other names for cells of any plugin: the table of the cell as in an
+    experiment, with `use` and options, by the name of the preset.
 
     Raises:
-        ValueError: If a name or a target is malformed, or if a name is registered twice.
+        TypeError: If a table is something else.
+        ValueError: If a kind does not exist, a name or a target is malformed, a preset names no cell or no option, or a
+            name is taken.
     """
-
-    def __init__(self, plugin: str) -> None:
-        self._plugin = plugin
-        self.registrations: list[Registration] = []
-        self.models: list[PretrainedModel] = []
-
-    def add(self, kind: str, name: str, target: str) -> None:
-        """Register a component.
-
-        Args:
-            kind: Kind of the component, such as `cell`.
-            name: Name in experiments: lower-case words joined by hyphens.
-            target: Its class, as `package.module:Class`. It is imported when it is used.
-
-        Raises:
-            ValueError: If the kind does not exist, the name or the target is malformed, or the name is taken.
-        """
+    found: dict[tuple[str, str], Registration] = {}
+    for kind, targets in _as_table("COMPONENTS", getattr(module, "COMPONENTS", {})).items():
         if kind not in KINDS:
-            raise ValueError(f"{name!r}: no kind of component is called {kind!r}; the kinds are {', '.join(KINDS)}")
-        self._add(kind, name, target)
-
-    def preset(self, name: str, *, cell: str, options: Mapping[str, Any]) -> None:
-        """Register a preset: another name for a cell of any plugin with options of it.
-
-        Args:
-            name: Name of the preset.
-            cell: Name of the cell.
-            options: Values of options, which an experiment may change.
-
-        Raises:
-            ValueError: If the name is malformed or taken, or if there is no option.
-        """
-        if not options:
-            raise ValueError(f"preset {name!r} names no option")
-        self._add("cell", name, cell, tuple(options.items()))
-
-    def model(self, name: str, folder: Path) -> None:
-        """Register a trained model: a folder of the plugin's package that `seqforge export` wrote.
-
-        Commands that read a run accept the name in place of a run directory.
-        """
-        _check_name("model", name)
-        if any(other.name == name for other in self.models):
-            raise ValueError(f"model {name!r} is registered twice")
-        self.models.append(PretrainedModel(self._plugin, name, folder))
-
-    def _add(self, kind: str, name: str, target: str, options: tuple[tuple[str, Any], ...] = ()) -> None:
-        _check_name(kind, name)
-        if not options and not _TARGET.fullmatch(target):
-            raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
-        if any((other.kind, other.name) == (kind, name) for other in self.registrations):
-            raise ValueError(f"{kind} {name!r} is registered twice")
-        self.registrations.append(Registration(kind, self._plugin, name, target, None, options))
+            raise ValueError(f"COMPONENTS: no kind of component is called {kind!r}; the kinds are {', '.join(KINDS)}")
+        for name, target in _as_table(kind, targets).items():
+            if not (isinstance(target, str) and _TARGET.fullmatch(target)):
+                raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
+            found[kind, name] = Registration(kind, plugin, _check_name(kind, name), target)
+    for name, table in _as_table("PRESETS", getattr(module, "PRESETS", {})).items():
+        options = dict(_as_table(name, table))
+        target = options.pop("use", None)
+        if not (isinstance(target, str) and options) or ("cell", name) in found:
+            raise ValueError(f"preset {name!r} needs a name of its own, the key 'use' with a cell, and an option")
+        found["cell", name] = Registration("cell", plugin, _check_name("cell", name), target, None, (*options.items(),))
+    return tuple(found.values())
 
 
-def _check_name(kind: str, name: str) -> None:
+def read_models(plugin: str, module: ModuleType) -> tuple[PretrainedModel, ...]:
+    """Return the trained models of a plugin: the folder of each by its name, in the table `MODELS` of the entry module.
+
+    `seqforge export` wrote each folder, which is a part of the plugin's package. Commands that read a run accept the
+    name of a model in place of a run directory.
+    """
+    folders = _as_table("MODELS", getattr(module, "MODELS", {}))
+    return tuple(PretrainedModel(plugin, _check_name("model", name), folder) for name, folder in folders.items())
+
+
+def _as_table(name: str, table: Any) -> Mapping[str, Any]:
+    if not isinstance(table, Mapping):
+        raise TypeError(f"{name} must be a table, not {table!r}")
+    return cast("Mapping[str, Any]", table)
+
+
+def _check_name(kind: str, name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
+    return name
 
 
 API_VERSION = 1
@@ -158,11 +141,10 @@ hookimpl = pluggy.HookimplMarker("seqforge")
 
 
 class PluginHooks:
-    """Hooks of a plugin. Its entry module implements the hooks that it needs as functions marked `@hookimpl`."""
+    """Hooks of a plugin. Its entry module implements the hooks that it needs as functions marked `@hookimpl`.
 
-    @hookspec
-    def seqforge_register(self, register: Register) -> None:
-        """Register the components of the plugin."""
+    Its components are no hooks: the module lists them in the table `COMPONENTS`.
+    """
 
     @hookspec
     def seqforge_add_commands(self, commands: typer.Typer) -> None:

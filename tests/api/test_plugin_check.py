@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
-from seqforge.registry import Register, with_plugin_file
+from seqforge.registry import with_plugin_file
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.registry.local_plugins import with_project
 from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import ComponentReport, check_component
@@ -35,11 +36,10 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
 
 def test_a_name_that_a_first_party_component_has_is_named():
     essentials = next(plugin for plugin in Registry.installed().plugins if plugin.name == "essentials")
-    own = Register("mine")
-    own.add("schedule", "cosine", "seqforge_essentials.schedules:Cosine")
-    own.add("schedule", "my-cosine", "seqforge_essentials.schedules:Cosine")
-    registry = Registry([essentials, Plugin("mine", "", "", "1", PluginState.OK, registrations=(*own.registrations,))])
-    advice = [check_component(registry, entry, {}).advice for entry in own.registrations]
+    target = "seqforge_essentials.schedules:Cosine"
+    own = tuple(Registration("schedule", "mine", name, target) for name in ("cosine", "my-cosine"))
+    registry = Registry([essentials, Plugin("mine", "", "", "1", PluginState.OK, registrations=own)])
+    advice = [check_component(registry, entry, {}).advice for entry in own]
     assert advice == [
         "The name 'cosine' is that of essentials/cosine: choose another one, or write 'mine/cosine'.",
         "",
@@ -100,9 +100,8 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
 
 
 def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> None:
-    register = Register("sample")
-    register.add("loss", "absent", "seqforge.errors:AbsentLoss")
-    plugin = Plugin("sample", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    absent = Registration("loss", "sample", "absent", "seqforge.errors:AbsentLoss")
+    plugin = Plugin("sample", "", "", "1", PluginState.OK, registrations=(absent,))
     app, runner = build_app(Registry([plugin])), CliRunner()
     shown = runner.invoke(app, ["plugins", "show", "sample"])
     assert shown.stdout.startswith("sample: 1 of 1 components cannot be used\n")
@@ -116,8 +115,7 @@ def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> No
 
 def test_an_entry_module_must_not_import_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow_plugin.py").write_text(
-        "import torch\nfrom seqforge.registry import hookimpl\nSEQFORGE_API = 1\n"
-        "@hookimpl\ndef seqforge_register(register):\n    register.add('schedule', 'one', 'slow_plugin:One')\n"
+        "import torch\nSEQFORGE_API = 1\nCOMPONENTS = {'schedule': {'one': 'slow_plugin:One'}}\n"
     )
     (tmp_path / "pyproject.toml").write_text('[project.entry-points."seqforge.plugins"]\nslow = "slow_plugin"\n')
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -56,11 +56,7 @@ EXPERIMENTS = {"stream": STREAM + INTERVALS + "length = 10\n", "labelled": LABEL
 
 _PLUGIN = """
 SEQFORGE_API = 1
-from seqforge.registry import hookimpl
-
-@hookimpl
-def seqforge_register(register):
-    register.add("corpus", "made", "made_examples:Made")
+COMPONENTS = {"corpus": {"made": "made_examples:Made"}}
 """
 
 

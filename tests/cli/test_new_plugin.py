@@ -86,10 +86,7 @@ def test_the_names_are_derived_from_the_name_of_the_plugin() -> None:
     assert project["name"] == "seqforge-two-words"
     assert project["entry-points"]["seqforge.plugins"] == {"two-words": "seqforge_two_words"}
     assert "class TwoWordsMetric(Metric):" in files["seqforge_two_words/metric.py"]
-    assert (
-        'register.add("cell", "two-words", "seqforge_two_words.cell:TwoWordsCell")'
-        in files["seqforge_two_words/__init__.py"]
-    )
+    assert '"two-words": "seqforge_two_words.cell:TwoWordsCell",' in files["seqforge_two_words/__init__.py"]
     assert not [name for name, content in files.items() if "{{" in content or "{%" in content]
 
 

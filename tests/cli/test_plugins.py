@@ -14,14 +14,10 @@ MADE = Path(__file__).parents[1] / "made"
 REGISTERS = """
 import sys
 sys.path.append({made!r})
-from seqforge.registry import hookimpl
 
 SEQFORGE_API = 1
 
-@hookimpl
-def seqforge_register(register):
-    register.add("sampler", "faulty", "faulty:FaultySampler")
-    register.add("loss", "faulty", "faulty:FaultyLoss")
+COMPONENTS = {{"sampler": {{"faulty": "faulty:FaultySampler"}}, "loss": {{"faulty": "faulty:FaultyLoss"}}}}
 """
 
 ADDS_COMMANDS = """

@@ -31,13 +31,10 @@ length = 5
 PLUGIN = """
 import sys
 sys.path.append({folder!r})
-from seqforge.registry import hookimpl
 
 SEQFORGE_API = 1
 
-@hookimpl
-def seqforge_register(register):
-    register.add("corpus", "made", "made_examples:Made")
+COMPONENTS = {{"corpus": {{"made": "made_examples:Made"}}}}
 """
 
 

@@ -9,8 +9,8 @@ import pytest
 from seqforge import Experiment, Registry
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.errors import DataError
-from seqforge.registry import Register
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 
 Prepare = Callable[..., Dataset]
 
@@ -113,9 +113,7 @@ def test_a_change_of_the_code_of_a_corpus_has_another_cache_folder(
         "        super().__init__('abcabcabc')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    register = Register("edited")
-    register.add("corpus", "edited", "edited_corpus:Edited")
-    found = tuple(register.registrations)
+    found = (Registration("corpus", "edited", "edited", "edited_corpus:Edited"),)
 
     def encode(version: str) -> Path:
         plugin = Plugin("edited", "", "", version, PluginState.OK, registrations=found)

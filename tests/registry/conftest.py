@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import Register
 from seqforge.registry.discovery import GROUP, Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 
 _NUMBERS = itertools.count()
@@ -53,11 +53,8 @@ def make_registry() -> MakeRegistry:
     """Make a registry of one plugin from a table of `kind/name` and target of its components."""
 
     def make(components: dict[str, str], plugin: str = "sample") -> Registry:
-        register = Register(plugin)
-        for key, target in components.items():
-            kind, _, name = key.partition("/")
-            register.add(kind, name, target)
-        registrations = tuple(register.registrations)
+        parts = [(*key.split("/"), target) for key, target in components.items()]
+        registrations = tuple(Registration(kind, plugin, name, target) for kind, name, target in parts)
         return Registry([Plugin(plugin, "module", "distribution", "1.0", PluginState.OK, registrations=registrations)])
 
     return make

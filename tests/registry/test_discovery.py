@@ -17,10 +17,13 @@ from seqforge.registry import hookimpl
 
 SEQFORGE_API = 1
 
+COMPONENTS = {"cell": {"lstm": "nowhere.at_all:LSTM"}, "corpus": {"text": "nowhere.at_all:Text"}}
+
+PRESETS = {"peephole-lstm": {"use": "lstm", "peepholes": True}}
+
 @hookimpl
-def seqforge_register(register):
-    register.add("cell", "lstm", "nowhere.at_all:LSTM")
-    register.add("corpus", "text", "nowhere.at_all:Text")
+def seqforge_add_commands(commands):
+    pass
 """
 
 
@@ -36,7 +39,8 @@ def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entr
     [plugin] = discover([make_entry(WORKING)], disabled=[])
     assert (plugin.name, plugin.state, plugin.reason, plugin.traceback) == ("sample", PluginState.OK, "", "")
     assert plugin.module_name in sys.modules
-    lstm, text = plugin.registrations
+    lstm, text, preset = plugin.registrations
+    assert preset == Registration("cell", "sample", "peephole-lstm", "lstm", options=(("peepholes", True),))
     assert lstm == Registration("cell", "sample", "lstm", "nowhere.at_all:LSTM")
     assert text == Registration("corpus", "sample", "text", "nowhere.at_all:Text")
 
@@ -54,18 +58,23 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
         ("raise SystemExit", "SystemExit"),
         ("raise RuntimeError('no\\n  GPU\\nhere')", "RuntimeError: no GPU here"),
         (WORKING.replace("SEQFORGE_API = 1", "raise BaseException('odd')"), "BaseException: odd"),
-        (WORKING.replace("(register)", "(register"), "SyntaxError: '(' was never closed"),
-        (WORKING.replace("seqforge_register", "seqforge_regster"), "unknown hook 'seqforge_regster'"),
-        (WORKING.replace("@hookimpl", ""), "its function seqforge_register is not marked with @hookimpl"),
-        (WORKING.replace("(register)", "(registry)"), "{'registry'} are declared in the hookimpl but can not be found"),
-        (WORKING.replace("register.add", "1 / 0 #"), "ZeroDivisionError: division by zero"),
-        (WORKING.replace("register.add", "register.sell"), "'Register' object has no attribute 'sell'"),
-        (WORKING.replace('"lstm"', '"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
+        (WORKING.replace("(commands)", "(commands"), "SyntaxError: '(' was never closed"),
+        (WORKING.replace("add_commands", "add_command"), "unknown hook 'seqforge_add_command'"),
+        (WORKING.replace("@hookimpl", ""), "its function seqforge_add_commands is not marked with @hookimpl"),
+        (WORKING.replace("(commands)", "(command)"), "{'command'} are declared in the hookimpl but can not be found"),
+        (WORKING.replace("COMPONENTS = ", "1 / 0 #"), "ZeroDivisionError: division by zero"),
+        (WORKING.replace('"cell"', '"sell"'), "no kind of component is called 'sell'; the kinds are corpus"),
+        (WORKING.replace("COMPONENTS = ", "COMPONENTS = 3 #"), "TypeError: COMPONENTS must be a table, not 3"),
+        (WORKING.replace('{"lstm": "nowhere.at_all:LSTM"}', '"lstm"'), "TypeError: cell must be a table, not 'lstm'"),
+        (WORKING.replace('"use": "lstm", ', ""), "preset 'peephole-lstm' needs a name of its own, the key 'use'"),
+        (WORKING.replace(', "peepholes": True', ""), "the key 'use' with a cell, and an option"),
+        (WORKING.replace("peephole-lstm", "lstm"), "preset 'lstm' needs a name of its own"),
+        (f"{WORKING}MODELS = {{'Small': None}}", "model name 'Small' must be lower-case words joined by hyphens"),
+        (WORKING.replace('{"lstm"', '{"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
         (
             WORKING.replace(":LSTM", ".LSTM"),
             "cell 'lstm': target 'nowhere.at_all.LSTM' must have the form 'module:Class'",
         ),
-        (WORKING.replace("corpus", "cell").replace("text", "lstm"), "cell 'lstm' is registered twice"),
     ],
 )
 def test_a_plugin_that_fails_is_broken_with_a_reason(make_entry: MakeEntry, source: str, reason: str):
@@ -113,7 +122,7 @@ def test_a_plugin_with_a_reserved_name_cannot_be_used(name: str):
 def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):
     source = WORKING.replace("SEQFORGE_API = 1", statement).replace('"lstm"', '"Not A Name"')
     [plugin] = discover([make_entry(source)], disabled=[])
-    # Its hooks are not called: with its invalid name, it would be broken instead.
+    # Its tables are not read: with its invalid name, it would be broken instead.
     assert (plugin.state, plugin.reason, plugin.registrations) == (PluginState.INCOMPATIBLE, reason, ())
 
 
@@ -157,7 +166,7 @@ def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.
     plugin = plugins["installed-for-a-test"]
     assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.OK, "seqforge-sample", "1.2")
     names = [found.qualified_name for found in plugin.registrations]
-    assert names == ["installed-for-a-test/lstm", "installed-for-a-test/text"]
+    assert names == [f"installed-for-a-test/{name}" for name in ("lstm", "text", "peephole-lstm")]
     assert plugins["essentials"].state is PluginState.OK
     del sys.modules["module_installed_for_a_test"]
 

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from seqforge.errors import PluginError
 from seqforge.kinds import Vocabulary
 from seqforge.kinds.table import FIRST_PARTY, KINDS
-from seqforge.registry import Register, hookimpl
+from seqforge.registry import hookimpl
 from seqforge.registry.discovery import GROUP, Plugin, PluginState, discover
-from seqforge.registry.hooks import Registration
+from seqforge.registry.hooks import Registration, read_components
 from seqforge.registry.registry import Registry
 
 SEQFORGE_API = 1
@@ -31,10 +32,8 @@ REGISTRATIONS = {
 def plugin(
     name: str, state: PluginState = PluginState.OK, reason: str = "", traceback: str = "", distribution: str = ""
 ) -> Plugin:
-    register = Register(name)
-    for kind, component in REGISTRATIONS.get(name, []):
-        register.add(kind, component, "module:Class")
-    registrations = tuple(register.registrations) if state is PluginState.OK else ()
+    named = REGISTRATIONS.get(name, []) if state is PluginState.OK else []
+    registrations = tuple(Registration(kind, name, component, "module:Class") for kind, component in named)
     return Plugin(name, "module", distribution, "1.0", state, reason, traceback, registrations=registrations)
 
 
@@ -178,7 +177,7 @@ class Unfinished(Vocabulary):
         ("{exits}:Any", "cannot be imported: SystemExit: 2"),
         ("{module}:function", "is not a vocabulary: {module}:function does not derive from "),
         ("{module}:Plain", "is not a vocabulary: {module}:Plain does not derive from seqforge.kinds.vocabulary:"),
-        ("{here}:Register", "is not a vocabulary: {here}:Register does not derive from "),
+        ("{here}:Registration", "is not a vocabulary: {here}:Registration does not derive from "),
         (
             "{here}:Unfinished",
             "is unfinished: {here}:Unfinished does not implement decode_tokens, restore, size, state",
@@ -231,14 +230,9 @@ def test_the_installed_registry_contains_the_discovered_plugins():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_can_register_components_of_every_kind(kind: str):
-    register = Register("sample")
-    register.add(kind, "some-name2", "package.module:Class")
-    assert register.registrations == [Registration(kind, "sample", "some-name2", "package.module:Class")]
-
-
-def test_a_preset_names_options(make_registry: MakeRegistry):
-    with pytest.raises(ValueError, match="preset 'rnn' names no option"):
-        Register("fused").preset("rnn", cell="rnn", options={})
+    assert read({kind: {"some-name2": "package.module:Class"}}) == (
+        Registration(kind, "sample", "some-name2", "package.module:Class"),
+    )
 
 
 def test_the_core_has_a_backend_without_any_plugin():
@@ -249,18 +243,22 @@ def test_the_core_has_a_backend_without_any_plugin():
 @pytest.mark.parametrize("name", ["", "LSTM", "min_p", "top p", "top--k", "-top", "top-", "2nd", "naïve", "a/b"])
 def test_a_name_must_be_lower_case_words_joined_by_hyphens(name: str):
     with pytest.raises(ValueError, match="must be lower-case words joined by hyphens"):
-        Register("sample").add("sampler", name, "module:Class")
+        read({"sampler": {name: "module:Class"}})
 
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
 def test_a_target_must_be_a_module_and_a_class(target: str):
     with pytest.raises(ValueError, match="must have the form 'module:Class'"):
-        Register("sample").add("sampler", "some", target)
+        read({"sampler": {"some": target}})
 
 
 def test_a_plugin_may_use_a_name_once_for_each_kind():
-    register = Register("sample")
-    register.add("sampler", "some", "module:Class")
-    register.add("metric", "some", "module:Class")
-    with pytest.raises(ValueError, match="sampler 'some' is registered twice"):
-        register.add("sampler", "some", "module:Other")
+    found = read({"sampler": {"some": "module:Class"}, "metric": {"some": "module:Class"}})
+    assert [(one.kind, one.name) for one in found] == [("sampler", "some"), ("metric", "some")]
+
+
+def read(components: dict[str, dict[str, str]]) -> tuple[Registration, ...]:
+    """Return the components of a plugin with this table."""
+    module = ModuleType("sample")
+    vars(module)["COMPONENTS"] = components
+    return read_components("sample", module)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqforge.kinds import Cell
-from seqforge.registry import Register
+from seqforge.registry.hooks import Registration
 from seqforge.registry.options import resolve
 from seqforge.registry.registry import Registry
 from tests.registry.sample_components import (
@@ -86,9 +86,8 @@ def test_a_component_may_build_those_within_it_for_another_size(registry: Regist
 
 
 def test_a_preset_is_not_the_cell_of_a_preset(registry: Registry):
-    register = Register("fused")
-    register.preset("circle", cell="fused/circle", options={"hidden_size": 3})
-    fused = replace(registry.plugins[0], name="fused", registrations=tuple(register.registrations))
+    circle = Registration("cell", "fused", "circle", "fused/circle", options=(("hidden_size", 3),))
+    fused = replace(registry.plugins[0], name="fused", registrations=(circle,))
     both = Registry([*registry.plugins, fused])
     (problem,) = resolve(both, "cell", "fused/circle", "key", Path())
     assert "is a preset of 'fused/circle', which is a preset too" in str(problem)

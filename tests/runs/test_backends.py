@@ -13,8 +13,8 @@ from seqforge import Experiment, Run, train
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import WorkProgressed
 from seqforge.model.build import build_model
-from seqforge.registry import Register
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 from seqforge.storage.records import to_sealed_json
@@ -118,9 +118,8 @@ def test_a_model_without_a_record_runs_in_plain_torch(
 def test_backends_of_one_name_are_told_apart_by_their_plugins(
     experiment: MakeExperiment, registry: Registry, tmp_path: Path
 ) -> None:
-    register = Register("other")
-    register.add("backend", "onednn", "seqforge.model.install_backend:EagerBackend")
-    other = Plugin("other", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    onednn = Registration("backend", "other", "onednn", "seqforge.model.install_backend:EagerBackend")
+    other = Plugin("other", "", "", "1", PluginState.OK, registrations=(onednn,))
     both = Registry([*registry.plugins, other])
 
     def pinned_to(backend: str) -> Experiment:

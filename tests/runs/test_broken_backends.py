@@ -13,8 +13,8 @@ from seqforge import Experiment, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import RunStarted
-from seqforge.registry import Register
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 from seqforge.storage.records import to_sealed_json
@@ -51,10 +51,8 @@ def broken(source: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "plugin/seqforge_broken.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path / "plugin")
     monkeypatch.delitem(sys.modules, "seqforge_broken", raising=False)
-    register = Register("test")
-    register.add("backend", "broken", "seqforge_broken:Broken")
     essentials = [plugin for plugin in registry.plugins if plugin.name == "essentials"]
-    found = tuple(register.registrations)
+    found = (Registration("backend", "test", "broken", "seqforge_broken:Broken"),)
     return Registry([*essentials, Plugin("test", "", "", "1", PluginState.OK, registrations=found)])
 
 

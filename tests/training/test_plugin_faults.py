@@ -13,8 +13,8 @@ from seqforge import Experiment, Registry, Run, texts, train, use
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
 from seqforge.kinds import Optimizer, StepFinished
-from seqforge.registry import Register
 from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.history import read_history, read_state
 
@@ -28,11 +28,10 @@ CELL = {"use": "gru", "hidden_size": 8}
 def faulty(labelled: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return the installed plugins, `made`, and the plugin `faulty`, with a component `faulty` of every kind."""
     monkeypatch.syspath_prepend(SOURCE.parent)
-    register = Register("bad")
-    for kind in ("corpus", "vocabulary", "cell", "attention", "initializer", "loss", "optimizer", "schedule",
-                 "sampler", "metric"):  # fmt: skip
-        register.add(kind, "faulty", f"faulty:Faulty{kind.capitalize()}")
-    bad = Plugin("bad", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    kinds = ("corpus", "vocabulary", "cell", "attention", "initializer", "loss", "optimizer", "schedule", "sampler",
+             "metric")  # fmt: skip
+    found = tuple(Registration(kind, "bad", "faulty", f"faulty:Faulty{kind.capitalize()}") for kind in kinds)
+    bad = Plugin("bad", "", "", "1", PluginState.OK, registrations=found)
     return Registry([*labelled.plugins, bad])
 
 

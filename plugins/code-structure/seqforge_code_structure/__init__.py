@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqforge.registry import Register, hookimpl
+from seqforge.registry import hookimpl
 
 if TYPE_CHECKING:
     import typer
 
 SEQFORGE_API = 1
 
-
-@hookimpl
-def seqforge_register(register: Register) -> None:
-    """Register the name and the location of every component."""
-    register.add("corpus", "c-characters", "seqforge_code_structure.labels:LabelledCharacters")
-
-    register.add("metric", "brackets", "seqforge_code_structure.metrics:Brackets")
-    register.add("metric", "terminators", "seqforge_code_structure.metrics:Terminators")
-    register.add("metric", "indentation", "seqforge_code_structure.metrics:Indentation")
-    register.add("metric", "compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
-    register.add("metric", "identifiers", "seqforge_code_structure.metrics:Identifiers")
+COMPONENTS = {
+    "corpus": {"c-characters": "seqforge_code_structure.labels:LabelledCharacters"},
+    "metric": {
+        "brackets": "seqforge_code_structure.metrics:Brackets",
+        "terminators": "seqforge_code_structure.metrics:Terminators",
+        "indentation": "seqforge_code_structure.metrics:Indentation",
+        "compiles-declared": "seqforge_code_structure.compiler_metrics:CompilesDeclared",
+        "identifiers": "seqforge_code_structure.metrics:Identifiers",
+    },
+}
 
 
 @hookimpl

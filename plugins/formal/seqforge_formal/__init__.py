@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqforge.registry import Register, hookimpl
+from seqforge.registry import hookimpl
 
 if TYPE_CHECKING:
     import typer
 
 SEQFORGE_API = 1
 
-
-@hookimpl
-def seqforge_register(register: Register) -> None:
-    """Register the corpus and the metric."""
-    register.add("corpus", "formal-task", "seqforge_formal.corpus:FormalTask")
-    register.add("metric", "by-length", "seqforge_formal.by_length:ByLength")
+COMPONENTS = {
+    "corpus": {"formal-task": "seqforge_formal.corpus:FormalTask"},
+    "metric": {"by-length": "seqforge_formal.by_length:ByLength"},
+}
 
 
 @hookimpl

@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from seqforge.registry import Register, hookimpl
+from seqforge.registry import hookimpl
 
 if TYPE_CHECKING:
     from seqforge.kinds import Diagnosis
 
 SEQFORGE_API = 1
 
-
-@hookimpl
-def seqforge_register(register: Register) -> None:
-    """Register the backends."""
-    register.add("backend", "native", "seqforge_native.backend:NativeBackend")
-    register.add("backend", "inductor", "seqforge_native.inductor:InductorBackend")
+COMPONENTS = {
+    "backend": {
+        "native": "seqforge_native.backend:NativeBackend",
+        "inductor": "seqforge_native.inductor:InductorBackend",
+    },
+}
 
 
 @hookimpl
