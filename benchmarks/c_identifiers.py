@@ -97,7 +97,7 @@ def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, sh
     files: Counter[str] = Counter()
     lines: list[str] = []
     for name, text in zip(names, texts, strict=True):
-        found = analyze(text, None if is_of_kernel(text) else lexicon).defects
+        found = analyze(text, None if is_of_kernel(text) else lexicon)
         found = [defect for defect in found if RULES[defect.rule].default]
         files["clean"] += not found
         files.update({defect.rule for defect in found})

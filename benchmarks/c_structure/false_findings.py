@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seqforge_code_structure.defects import RULES, Defect
-from seqforge_code_structure.findings import Analysis, analyze
+from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
@@ -60,20 +60,19 @@ class FalseFindings:
     def add(self, source: Source, project: Lexicon | None) -> None:
         """Analyze a file with the default lexicon, without one, and with that of its project, if there is one."""
         default = read_linux_lexicon() if is_of_kernel(source.text) else None
-        analysis = analyze(source.text, default)
         self.files += 1
-        self.counts += analysis.counts
-        self._report(source, analysis)
+        self._report(source, analyze(source.text, default))
         text = source.text
         units = read_units(text, split_units(text))
+        self.counts += check_names(units, default, whole=True)[0]
         self.lines += analyze_indentation(line for unit in units for line in unit.lines).lines
         for name, lexicon in (("default", default), ("none", None), ("project", project)):
             self.undefined[name] += _count_undefined(units, check_names(units, lexicon, whole=True)[1])
         alone = [defect for unit in units for defect in check_names([unit], project)[1]]
         self.undefined["project, alone"] += _count_undefined(units, alone)
 
-    def _report(self, source: Source, analysis: Analysis) -> None:
-        found = [defect for defect in analysis.defects if RULES[defect.rule].default]
+    def _report(self, source: Source, analysis: list[Defect]) -> None:
+        found = [defect for defect in analysis if RULES[defect.rule].default]
         self.rules.update(defect.rule for defect in found)
         kinds = {RULES[defect.rule].kind for defect in found}
         self.files_with.update(kinds)

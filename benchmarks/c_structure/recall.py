@@ -115,4 +115,4 @@ def measure_recall(sources: Sequence[Source], project: Lexicon | None, each: int
 
 
 def _find_messages(text: str, lexicon: Lexicon | None) -> Counter[tuple[str, str]]:
-    return Counter((found.rule, found.message) for found in analyze(text, lexicon).defects)
+    return Counter((found.rule, found.message) for found in analyze(text, lexicon))

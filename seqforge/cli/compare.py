@@ -34,9 +34,6 @@ COLORS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 MARKERS = "•+x*o#%@"
 """Marker of each curve where there are no colors."""
 
-ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
-"""Lines of the frame where the output cannot show those of Unicode."""
-
 HEIGHT, POINTS, TICKS = 20, 500, 6
 """Height of the picture in lines, largest number of points of a curve, and number of values on the horizontal axis."""
 
@@ -145,7 +142,7 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
     colored = has_colors(console)
     width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
     console.print(f"\n{quantity}", style="bold")
-    console.print(draw_curves(curves, axis, width=width, colored=colored, encoding=console.encoding))
+    console.print(draw_curves(curves, axis, width=width, colored=colored))
 
 
 def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str, Any]]) -> None:
@@ -178,31 +175,20 @@ def _evaluated_cells(row: Mapping[str, Any]) -> list[str]:
     return [f"{row['validation_mean']:.4f}", interval, format_estimate(row["difference"], bounds, "+")]
 
 
-def draw_curves(
-    curves: Mapping[str, Sequence[tuple[float, float]]],
-    axis: str,
-    *,
-    width: int,
-    colored: bool,
-    encoding: str = "utf-8",
-) -> "Text":
+def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, *, width: int, colored: bool) -> "Text":
     """Draw curves, at least one of which has points, in a picture whose width is in characters, with a legend below.
 
-    The curves differ by color, or else by marker. If the encoding of the output is not one of Unicode, the picture is
-    in ASCII.
+    The curves differ by color, or else by marker.
     """
     from rich.text import Text
 
-    in_ascii = not encoding.lower().startswith("utf")
-    markers = MARKERS.replace("•", ".") if in_ascii else MARKERS
-    colored = colored and not in_ascii
     figure: Any = importlib.import_module("plotext")  # it has no annotations
     plot, legend = figure.figure, Text()
     plot.clear()
     plot.theme("simple" if colored else "colorless")
     plot.plot_size(width, HEIGHT)
     for index, (name, points) in enumerate(curves.items()):
-        color, symbol = COLORS[index % len(COLORS)], markers[index % len(markers)]
+        color, symbol = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
         if points:
             chosen = [*points[:: -(-len(points) // POINTS)], *points[-1:]]
             marker = figure.marker("braille", color) if colored else symbol
@@ -216,7 +202,6 @@ def draw_curves(
     plot.ruler("x").ticks(ticks, [f"{tick:,g}" for tick in ticks])
     plot.label(axis, "x")
     picture: str = plot.build().string(not colored)
-    picture = picture.translate(ASCII) if in_ascii else picture
     return Text("\n").join([*(Text.from_ansi(line) for line in picture.splitlines()), legend])
 
 

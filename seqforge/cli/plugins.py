@@ -30,7 +30,6 @@ plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_hel
 plugins_app.command("check")(check_plugins)
 plugins_app.command("new")(new_plugin)
 
-STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 _DEFAULTS = {"required": "required", "absent": "absent by default"}
 
 
@@ -55,7 +54,7 @@ def list_plugins(
     with_commands = {implementation.plugin_name for implementation in commands}
     width = max(len(plugin.name) for plugin in registry.plugins)
     for plugin in registry.plugins:
-        style = STYLES.get(plugin.state, "red")
+        style = "green" if plugin.state is PluginState.OK else "red"
         counts = Counter(entry.kind for entry in plugin.registrations)
         contents = [kind.count(counts[kind.name]) for kind in KINDS.values() if counts[kind.name]]
         contents += [f"model {model.name}" for model in plugin.models]

@@ -1,8 +1,6 @@
 """`seqforge run`."""
 
-import os
 import sys
-import time
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,23 +11,14 @@ import typer
 
 from seqforge.cli.options import COMPONENTS, complete_run, compose_experiment, open_run, with_experiment_options
 from seqforge.cli.terminal import print_error, stderr, stdout, typed_program
-from seqforge.errors import ExperimentError, SeqforgeError, quote_path, warn
+from seqforge.errors import ExperimentError, SeqforgeError, quote_path
 from seqforge.registry.local_plugins import plugin_options
 from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge.api.run import Run
     from seqforge.distribution.world import World
-    from seqforge.events import RunStarted, StepFinished
-
-MEASURED_SECONDS = 10.0
-"""Training time after which the use of the cores is measured."""
-
-LOWEST_SHARE = 0.8
-"""Share of the time of its threads that a run gets at least on a machine without other programs."""
-
-HIGHEST_LOAD = 1.25
-"""Load for each core above which there are other programs."""
+    from seqforge.events import RunStarted
 
 
 @with_experiment_options
@@ -86,8 +75,6 @@ def run(
 
       torchrun --nproc-per-node 2 -m seqforge run experiments/first-run.toml
     """
-    import torch
-
     from seqforge.api.progress import ProgressDisplay
     from seqforge.api.start_training import train_further
     from seqforge.api.train import train
@@ -98,17 +85,16 @@ def run(
     registry: Registry = context.obj
     keep_freed_memory()
     with join_world() as world, reported_once(world), ProgressDisplay(stderr()) as display:
-        callbacks = [display, ContentionWarning(torch.get_num_threads(), os.cpu_count() or 1)]
         try:
             if resume is None:
                 composed = compose_experiment(context, experiment)
                 folder = output or Path("runs")
-                trained = train(composed, folder, initial=initial, callbacks=callbacks, progress=False, world=world)
+                trained = train(composed, folder, initial=initial, callbacks=[display], progress=False, world=world)
             else:
                 _refuse_other_experiment(context, resume)
                 trained, checkpoint = open_run(context, resume, "latest")
                 train_further(
-                    trained.directory, trained.experiment, checkpoint, trained.new_backends, callbacks, False, world
+                    trained.directory, trained.experiment, checkpoint, trained.new_backends, [display], False, world
                 )
         except KeyboardInterrupt as interrupt:
             display.close()
@@ -190,33 +176,3 @@ def _print(error: Exception, world: "World") -> None:
         print_error(f"{origin}{error.message}", hint=error.hint)
     else:
         print_error(f"{origin}{''.join(traceback.format_exception(error))}")
-
-
-class ContentionWarning:
-    """A callback that warns once that a run gets few of the cores, because other programs use them.
-
-    Threads that wait for each other lose more than they gain then: with one thread, training may be faster.
-    """
-
-    def __init__(self, threads: int, cores: int) -> None:
-        self._threads = threads
-        self._cores = cores
-        self._started: tuple[float, float] | None = None
-        self._is_measured = threads < 2 or not hasattr(os, "getloadavg")
-
-    def on_step_finished(self, event: "StepFinished") -> None:
-        """Measure the use of the cores once."""
-        if self._is_measured:
-            return
-        now = time.monotonic(), time.process_time()
-        self._started = self._started or now
-        elapsed, used = (after - before for after, before in zip(now, self._started, strict=True))
-        if elapsed < MEASURED_SECONDS:
-            return
-        self._is_measured = True
-        load = os.getloadavg()[0]
-        if used < LOWEST_SHARE * self._threads * elapsed and load > HIGHEST_LOAD * self._cores:
-            warn(
-                f"other programs use the cores (load {load:.1f} on {self._cores} cores). If they go on, the run may be "
-                "faster with one thread: press Ctrl-C, set OMP_NUM_THREADS=1, and resume the run"
-            )

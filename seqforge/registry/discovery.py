@@ -2,7 +2,6 @@
 
 import enum
 import importlib
-import os
 import textwrap
 import traceback
 from collections.abc import Iterable, Sequence
@@ -25,7 +24,6 @@ from seqforge.registry.hooks import (
 )
 
 GROUP = "seqforge.plugins"
-DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"
 RESERVED_NAMES = (SESSION, "seqforge", CORE)
 """Names that no plugin may have."""
 
@@ -37,7 +35,6 @@ class PluginState(enum.StrEnum):
     BROKEN = "broken"
     INCOMPATIBLE = "incompatible"
     CONFLICTING = "conflicting"
-    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +66,20 @@ class Plugin:
     file: Path | None = None
 
 
-def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:
+def discover(entries: Iterable[EntryPoint] | None = None) -> list[Plugin]:
     """Import the installed plugins and return each with its state. An error in a plugin is never raised.
 
     Args:
         entries: Entry points of the plugins; by default, those of the group `seqforge.plugins`.
-        disabled: Names of plugins that are not imported; by default, those in the environment variable
-            `SEQFORGE_DISABLE_PLUGINS`, separated by commas.
 
     Returns:
         All plugins, sorted by name, including those that cannot be used.
     """
     if entries is None:
         entries = entry_points(group=GROUP)
-    if disabled is None:
-        disabled = os.environ.get(DISABLING_VARIABLE, "").split(",")
-    disabled_names = {name.strip() for name in disabled}
     plugins = sorted(map(_read_metadata, entries), key=lambda plugin: (plugin.name, plugin.distribution))
     return [
-        replace(plugin, state=PluginState.DISABLED, reason=f"named in {DISABLING_VARIABLE}")
-        if plugin.name in disabled_names
-        else _import_plugin(plugin, [rival.distribution for rival in plugins if rival.name == plugin.name])
+        _import_plugin(plugin, [rival.distribution for rival in plugins if rival.name == plugin.name])
         for plugin in plugins
     ]
 

@@ -80,7 +80,7 @@ def with_project(registry: Registry, folder: Path) -> tuple[Registry, list[Plugi
     source = folder / "src" if (folder / "src").is_dir() else folder
     sys.path.insert(0, str(source.resolve()))
     importlib.invalidate_caches()
-    plugins = discover(entries, disabled=())
+    plugins = discover(entries)
     for plugin in plugins:
         file = getattr(sys.modules.get(plugin.module_name), "__file__", None)
         if file is not None and source.resolve() not in Path(file).resolve().parents:

@@ -104,7 +104,7 @@ class Registry:
     @property
     def unusable(self) -> list[Plugin]:
         """Plugins that are broken, incompatible or conflicting."""
-        return [plugin for plugin in self.plugins if plugin.state not in (PluginState.OK, PluginState.DISABLED)]
+        return [plugin for plugin in self.plugins if plugin.state is not PluginState.OK]
 
     @property
     def models(self) -> list[PretrainedModel]:
@@ -203,8 +203,8 @@ class Registry:
     def _hints(self, kind: str, name: str) -> Iterator[Hint]:
         """Yield hints about an unknown name, the most helpful first."""
         owner, slash, short = name.partition("/")
-        for plugin in self.plugins:
-            if plugin.state is not PluginState.OK and owner == plugin.name and slash:
+        for plugin in self.unusable:
+            if owner == plugin.name and slash:
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
                 yield f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
         # Components with this name may be found only by another one, or be of another kind.
@@ -237,7 +237,7 @@ class Registry:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if nearest(name, candidates) is not None:
             yield hint, None
-        unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.plugins if plugin.state is not PluginState.OK]
+        unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.unusable]
         if unusable:
             hint += f" Unusable plugins: {', '.join(unusable)}."
         if slash:

@@ -1,24 +1,13 @@
 """Callbacks: objects and plugins that receive the events of a run. Their exceptions do not end the run."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+import re
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import pluggy
 
 from seqforge.errors import ExperimentError, did_you_mean, warn
 from seqforge.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
-
-_EVENTS: dict[type[object], str] = {
-    DocumentsEncoded: "documents_encoded",
-    RunStarted: "run_started",
-    StepFinished: "step_finished",
-    WorkProgressed: "work_progressed",
-    Evaluated: "evaluated",
-    Sampled: "sampled",
-    RunFinished: "run_finished",
-}
-"""The name of every event: a callback receives it in `on_NAME`."""
 
 
 class Callback:
@@ -51,10 +40,8 @@ class Callback:
         """Receive the end of a run, which is complete, interrupted or failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    description: str
-    methods: dict[type[object], Callable[[Any], object]]
+Listener = tuple[str, object]
+"""Description of a callback for messages, and the callback."""
 
 
 class Callbacks:
@@ -73,24 +60,24 @@ class Callbacks:
         self._listeners = [*_plugin_listeners(hooks), *own]
 
     def notify(self, event: object) -> None:
-        """Pass an event to every listener."""
+        """Pass an event to every listener that has its method: `on_step_finished` for `StepFinished`."""
+        name = f"on{re.sub('(?=[A-Z])', '_', type(event).__name__)}".lower()
         for listener in list(self._listeners):
-            method = listener.methods.get(type(event))
-            if method is None:
-                continue
+            description, callback = listener
             try:
-                method(event)
+                if (method := getattr(callback, name, None)) is not None:
+                    method(event)
             # rich raises SystemExit when the terminal is closed.
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a callback must not end a run
                 self._listeners.remove(listener)
-                _warn(listener.description, getattr(method, "__name__", str(method)), error)
+                _warn(description, name, error)
 
 
 def _warn(description: str, method: str, error: BaseException) -> None:
     warn(f"{description} failed in {method} and is not called again: {type(error).__name__}: {error}")
 
 
-def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
+def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[Listener]:
     for implementation in hooks.hook.seqforge_callbacks.get_hookimpls():
         description = f"the plugin {implementation.plugin_name!r}"
         try:
@@ -102,13 +89,13 @@ def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
             yield from listeners
 
 
-def _listener(callback: object, description: str) -> _Listener:
+def _listener(callback: object, description: str) -> Listener:
     if isinstance(callback, type):
         raise ExperimentError(
             f"callback {callback.__name__}: a class, not an object", hint=f"Pass an object: {callback.__name__}()."
         )
     name = type(callback).__name__
-    known = {f"on_{event}" for event in _EVENTS.values()}
+    known = {attribute for attribute in vars(Callback) if attribute.startswith("on_")}
     own = {attribute for attribute in dir(callback) if attribute.startswith("on_")}
     for attribute in sorted(own - known):
         raise ExperimentError(f"callback {name}: no event calls {attribute}", hint=did_you_mean(attribute, known))
@@ -116,5 +103,4 @@ def _listener(callback: object, description: str) -> _Listener:
         raise ExperimentError(
             f"callback {name}: has none of the methods of a callback", hint=f"Define one of {', '.join(sorted(known))}."
         )
-    methods = {event: getattr(callback, f"on_{name}") for event, name in _EVENTS.items() if f"on_{name}" in own}
-    return _Listener(description, methods)
+    return description, callback

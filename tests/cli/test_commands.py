@@ -137,8 +137,6 @@ def test_plugins_are_listed_and_described(seqforge: Callable) -> None:
     model = seqforge("plugins", "show", "linux-small").stdout
     assert model.startswith("pretrained/linux-small: model\n")
     assert "# linux-small" in model
-    disabled = seqforge("plugins", "list", SEQFORGE_DISABLE_PLUGINS="cudnn")
-    assert "disabled" in disabled.stdout
 
 
 def test_inspect_prints_a_table_that_fits_the_terminal(seqforge: Callable, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from seqforge.registry.discovery import GROUP, discover
 from seqforge.registry.registry import Registry
 
-PLUGINS = {"essentials": "sample_basics", "extra": "sample_extra", "native": "sample_native", "tasks": "sample_tasks"}
+PLUGINS = {"essentials": "sample_basics", "extra": "sample_extra", "native": "sample_native"}
 
 
 @pytest.fixture(scope="session")
 def samples() -> Iterator[Registry]:
-    """Return a registry of the plugins `essentials` and `extra`, the broken `native` and the disabled `tasks`."""
+    """Return a registry of the plugins `essentials` and `extra`, and the broken `native`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "plugins")
         entries = [EntryPoint(name, module, GROUP) for name, module in PLUGINS.items()]
-        yield Registry(discover(entries, disabled=["tasks"]))
+        yield Registry(discover(entries))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, PluginState, discover
+from seqforge.registry.discovery import GROUP, PluginState, discover
 from seqforge.registry.hooks import Registration
 
 MakeEntry = Callable[..., EntryPoint]
@@ -36,7 +36,7 @@ def install(folder: Path, distribution: str, plugin: str, module: str, *, versio
 
 
 def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entry: MakeEntry):
-    [plugin] = discover([make_entry(WORKING)], disabled=[])
+    [plugin] = discover([make_entry(WORKING)])
     assert (plugin.name, plugin.state, plugin.reason, plugin.traceback) == ("sample", PluginState.OK, "", "")
     assert plugin.module_name in sys.modules
     lstm, text, preset = plugin.registrations
@@ -46,7 +46,7 @@ def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entr
 
 
 def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
-    [plugin] = discover([make_entry("SEQFORGE_API = 1")], disabled=[])
+    [plugin] = discover([make_entry("SEQFORGE_API = 1")])
     assert (plugin.state, plugin.registrations) == (PluginState.OK, ())
 
 
@@ -78,7 +78,7 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
     ],
 )
 def test_a_plugin_that_fails_is_broken_with_a_reason(make_entry: MakeEntry, source: str, reason: str):
-    [plugin] = discover([make_entry(source)], disabled=[])
+    [plugin] = discover([make_entry(source)])
     assert plugin.state is PluginState.BROKEN
     assert reason in plugin.reason
     assert "\n" not in plugin.reason
@@ -87,26 +87,26 @@ def test_a_plugin_that_fails_is_broken_with_a_reason(make_entry: MakeEntry, sour
 
 
 def test_a_plugin_whose_module_is_missing_is_broken():
-    [plugin] = discover([EntryPoint("sample", "no_such_module_anywhere", GROUP)], disabled=[])
+    [plugin] = discover([EntryPoint("sample", "no_such_module_anywhere", GROUP)])
     assert plugin.state is PluginState.BROKEN
     missing = "no_such_module_anywhere"
     assert plugin.reason == f"its entry point names {missing}, but there is no module {missing}."
 
 
 def test_an_entry_point_with_a_typo_is_explained_with_the_nearest_module():
-    [plugin] = discover([EntryPoint("sample", "seqforge_essentials.sampler", GROUP)], disabled=[])
+    [plugin] = discover([EntryPoint("sample", "seqforge_essentials.sampler", GROUP)])
     assert plugin.reason.endswith("there is no module seqforge_essentials.sampler. "
                                   "Did you mean 'seqforge_essentials.samplers'?")  # fmt: skip
 
 
 def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
     with pytest.raises(KeyboardInterrupt):
-        discover([make_entry("raise KeyboardInterrupt")], disabled=[])
+        discover([make_entry("raise KeyboardInterrupt")])
 
 
 @pytest.mark.parametrize("name", ["session", "seqforge", "core", "my_cell.py"])
 def test_a_plugin_with_a_reserved_name_cannot_be_used(name: str):
-    [plugin] = discover([EntryPoint(name, "seqforge_essentials", GROUP)], disabled=[])
+    [plugin] = discover([EntryPoint(name, "seqforge_essentials", GROUP)])
     assert (plugin.state, plugin.reason) == (PluginState.INCOMPATIBLE, f"the name {name!r} is reserved")
 
 
@@ -121,7 +121,7 @@ def test_a_plugin_with_a_reserved_name_cannot_be_used(name: str):
 )
 def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):
     source = WORKING.replace("SEQFORGE_API = 1", statement).replace('"lstm"', '"Not A Name"')
-    [plugin] = discover([make_entry(source)], disabled=[])
+    [plugin] = discover([make_entry(source)])
     # Its tables are not read: with its invalid name, it would be broken instead.
     assert (plugin.state, plugin.reason, plugin.registrations) == (PluginState.INCOMPATIBLE, reason, ())
 
@@ -131,7 +131,7 @@ def test_two_distributions_with_one_plugin_name_conflict_and_neither_is_imported
     install(tmp_path, "beta", "sample", "module_of_beta", version="2.0")
     install(tmp_path, "gamma", "other", "module_of_gamma")
     entries = [entry for found in distributions(path=[str(tmp_path)]) for entry in found.entry_points]
-    other, *samples = discover(entries, disabled=[])
+    other, *samples = discover(entries)
     assert [(plugin.distribution, plugin.version) for plugin in samples] == [("alpha", "1.2"), ("beta", "2.0")]
     for plugin in samples:
         assert plugin.state is PluginState.CONFLICTING
@@ -139,30 +139,19 @@ def test_two_distributions_with_one_plugin_name_conflict_and_neither_is_imported
     assert other.state is PluginState.BROKEN
 
 
-def test_a_disabled_plugin_is_not_imported(make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch):
-    entries = [make_entry("raise SystemExit", name="first"), make_entry(WORKING, name="second")]
-    monkeypatch.setenv(DISABLING_VARIABLE, "third, first")
-    first, second = discover(entries)
-    assert (first.state, first.reason) == (PluginState.DISABLED, f"named in {DISABLING_VARIABLE}")
-    assert entries[0].value not in sys.modules
-    assert second.state is PluginState.OK
-    monkeypatch.setenv(DISABLING_VARIABLE, "")
-    assert [plugin.state for plugin in discover(entries)] == [PluginState.BROKEN, PluginState.OK]
-
-
 def test_a_broken_plugin_does_not_affect_others_and_order_does_not_matter(make_entry: MakeEntry):
     entries = [make_entry(WORKING, name="zebra"), make_entry("1/0", name="mule"), make_entry(WORKING, name="ant")]
-    plugins = discover(entries, disabled=[])
+    plugins = discover(entries)
     states = [(plugin.name, plugin.state.value) for plugin in plugins]
     assert states == [("ant", "ok"), ("mule", "broken"), ("zebra", "ok")]
-    assert plugins == discover(reversed(entries), disabled=[])
+    assert plugins == discover(reversed(entries))
 
 
 def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     install(tmp_path, "seqforge-sample", "installed-for-a-test", "module_installed_for_a_test")
     (tmp_path / "module_installed_for_a_test.py").write_text(WORKING)
     monkeypatch.syspath_prepend(tmp_path)
-    plugins = {plugin.name: plugin for plugin in discover(disabled=[])}
+    plugins = {plugin.name: plugin for plugin in discover()}
     plugin = plugins["installed-for-a-test"]
     assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.OK, "seqforge-sample", "1.2")
     names = [found.qualified_name for found in plugin.registrations]
@@ -181,5 +170,5 @@ def test_a_distribution_whose_metadata_is_damaged_is_still_listed(
     if metadata is not None:
         file.write_bytes(metadata)
     monkeypatch.syspath_prepend(tmp_path)
-    [plugin] = [plugin for plugin in discover(disabled=[]) if plugin.name == "half"]
+    [plugin] = [plugin for plugin in discover() if plugin.name == "half"]
     assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.BROKEN, "", "")

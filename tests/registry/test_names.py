@@ -116,11 +116,11 @@ def test_an_unknown_name_is_an_error_with_a_suggestion(kind: str, name: str, hin
 
 def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     broken = plugin("native", PluginState.BROKEN, "ImportError: no compiler", "Traceback")
-    disabled = plugin("tasks", PluginState.DISABLED, "named in SEQFORGE_DISABLE_PLUGINS")
-    registry = Registry([*REGISTRY.plugins, broken, disabled])
-    assert registry.unusable == [broken]
+    old = plugin("tasks", PluginState.INCOMPATIBLE, "made for SEQFORGE_API 0")
+    registry = Registry([*REGISTRY.plugins, broken, old])
+    assert registry.unusable == [broken, old]
     assert error_message(registry, "metric", "spelling") == (
-        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled). "
+        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (incompatible). "
         "For your own, pass its class."
     )
     assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
@@ -129,7 +129,7 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
         "See `seqforge plugins show native --traceback`."
     )
     assert error_message(registry, "cell", "tasks/lstm") == (
-        "no cell is called 'tasks/lstm'\nThe plugin 'tasks' is disabled: named in SEQFORGE_DISABLE_PLUGINS."
+        "no cell is called 'tasks/lstm'\nThe plugin 'tasks' is incompatible: made for SEQFORGE_API 0."
     )
 
 
@@ -215,7 +215,7 @@ def seqforge_callbacks() -> list[object]:
 
 def test_usable_plugins_are_called_and_a_module_with_two_names_only_once():
     entries = [EntryPoint(name, __name__, "seqforge.plugins") for name in ("first", "second")]
-    plugins = discover(entries, disabled=[])
+    plugins = discover(entries)
     assert {found.state for found in plugins} == {PluginState.OK}
     hooks = Registry([*plugins, plugin("third", PluginState.BROKEN)]).new_hooks()
     hooks.hook.seqforge_callbacks()

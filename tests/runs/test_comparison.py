@@ -93,12 +93,6 @@ def test_curves_have_no_colors_in_a_pipe_or_with_no_color() -> None:
     assert not has_colors(Console(file=io.StringIO()))
 
 
-def test_an_output_without_unicode_gets_a_picture_in_ascii() -> None:
-    picture = draw_curves({"a": [(1.0, 3.0), (2.0, 3.5)]}, "step", width=60, colored=True, encoding="iso8859-1").plain
-    assert picture.isascii()
-    assert picture.splitlines()[0].strip().startswith("+---")
-
-
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_ticks_are_few_and_inside(low: float, width: float) -> None:
     ticks = round_ticks(low, low + width)

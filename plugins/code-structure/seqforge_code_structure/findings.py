@@ -1,9 +1,7 @@
 """Find all errors in a text, for `seqforge c-structure` and for the metrics."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.checks import check_names
@@ -39,20 +37,8 @@ def report_names(units: Sequence[UnitNames], defects: Sequence[Defect]) -> list[
     return sorted(found)
 
 
-class Analysis(NamedTuple):
-    """The errors in a text.
-
-    Attributes:
-        defects: Errors of all rules, in the order of the text.
-        counts: Counts of units, functions and characters that `check_names` describes.
-    """
-
-    defects: list[Defect]
-    counts: Counter[str]
-
-
-def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bool = False) -> Analysis:
-    """Find errors of brackets, comments, literals, indentation, statements and names in a text.
+def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bool = False) -> list[Defect]:
+    """Return the errors of all rules in a text, in its order.
 
     Args:
         text: The text. Samples as `seqforge sample --count 2` prints them are analyzed separately.
@@ -60,13 +46,11 @@ def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bo
         cut: Whether the text lacks its end, and may lack its beginning.
         strict: Whether every name must be declared by the text, except names of called functions and constants.
     """
-    defects: list[Defect] = []
-    counts: Counter[str] = Counter()
-    for start, stop in find_samples(text):
-        found = _analyze_text(text[start:stop], lexicon, cut, strict)
-        defects += [defect._replace(start=defect.start + start, stop=defect.stop + start) for defect in found.defects]
-        counts += found.counts
-    return Analysis(defects, counts)
+    return [
+        defect._replace(start=defect.start + start, stop=defect.stop + start)
+        for start, stop in find_samples(text)
+        for defect in _analyze_text(text[start:stop], lexicon, cut, strict)
+    ]
 
 
 def find_samples(text: str) -> list[tuple[int, int]]:
@@ -76,16 +60,16 @@ def find_samples(text: str) -> list[tuple[int, int]]:
     return list(zip(starts, [*(match.start() for match in headers[1:]), len(text)], strict=True))
 
 
-def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> Analysis:
+def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> list[Defect]:
     beginning_missing = cut and begins_inside_unit(text)
     parts = list(split_units(text, beginning_missing=beginning_missing, end_missing=cut))
     defects = [defect for unit in parts for defect in (*unit.defects, *unit.macro_defects)]
     defects += analyze_terminators(text, end_missing=cut).defects
     units = read_units(text, parts)
     defects += analyze_indentation(line for unit in units for line in unit.lines).defects
-    counts, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
+    _, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
     unique: dict[tuple[int, str], Defect] = {}
     for defect in sorted(defects + report_names(units, name_defects)):
         # The analyses of brackets and of names both report a unit that is nested too deep.
         unique.setdefault((defect.start, defect.message), defect)
-    return Analysis(list(unique.values()), counts)
+    return list(unique.values())

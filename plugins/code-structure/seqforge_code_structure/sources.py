@@ -134,7 +134,7 @@ def analyze_file(file: str, lexicon: Lexicon | None, *, cut: bool, strict: bool)
         lexicon = read_linux_lexicon()
     found = analyze(text, lexicon, cut=cut, strict=strict)
     checked = strict or lexicon is not None
-    return Analyzed(file, found.defects, find_places(text, found.defects), checked)
+    return Analyzed(file, found, find_places(text, found), checked)
 
 
 def read_text(file: str) -> str:

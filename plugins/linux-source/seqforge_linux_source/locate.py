@@ -5,9 +5,10 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 from seqforge.errors import DataError
 from seqforge.storage.files import read_bounded
@@ -105,8 +106,8 @@ class Tree:
     def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
         size = 0
-        for name, entry in self._sorted(selection):
-            content = self._read(entry.path)
+        for name, path in self._selected(selection):
+            content = self._read(path)
             size += len(content)
             reading.check_size(size, self.root)
             yield name, content
@@ -114,9 +115,9 @@ class Tree:
     def fingerprint(self, selection: Selection) -> str:
         """Return a digest of the names, sizes and modification times of the selected files."""
         digest = hashlib.blake2b()
-        for name, entry in self._sorted(selection):
+        for name, path in self._selected(selection):
             try:
-                status = entry.stat(follow_symlinks=False)
+                status = path.lstat()
             except OSError as error:
                 raise _unreadable_error(error) from error
             digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode())
@@ -126,33 +127,27 @@ class Tree:
         """Return the path of the tree."""
         return f"Linux source from the tree {self.root}."
 
-    def _sorted(self, selection: Selection) -> list[tuple[str, os.DirEntry[str]]]:
-        return sorted(self._selected(selection), key=lambda found: found[0])
+    def _selected(self, selection: Selection) -> list[tuple[str, Path]]:
+        """Return the names and the paths of the selected files, in order."""
 
-    def _selected(self, selection: Selection) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        folders = [("", os.fspath(self.root))]
-        while folders:
-            prefix, folder = folders.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        name = prefix + entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            if entry.name != ".git":
-                                folders.append((name + "/", entry.path))
-                        elif (
-                            entry.is_file(follow_symlinks=False)
-                            and selection.accepts(name)
-                            and normalize_name(os.fsencode(name)) == name
-                        ):
-                            yield name, entry
-            except OSError as error:
-                raise _unreadable_error(error) from error
+        def stop(error: OSError) -> Never:
+            raise _unreadable_error(error) from error
+
+        found: list[tuple[str, Path]] = []
+        for folder, folders, files in os.walk(self.root, onerror=stop):
+            folders[:] = [name for name in folders if name != ".git"]
+            place = Path(folder).relative_to(self.root)
+            for name in [(place / file).as_posix() for file in files]:
+                path = self.root / name
+                is_valid = selection.accepts(name) and normalize_name(os.fsencode(name)) == name
+                if is_valid and path.is_file() and not path.is_symlink():
+                    found.append((name, path))
+        return sorted(found)
 
     @staticmethod
-    def _read(path: str) -> bytes:
+    def _read(path: Path) -> bytes:
         try:
-            return read_bounded(Path(path), LARGEST_FILE)
+            return read_bounded(path, LARGEST_FILE)
         except OSError as error:
             if error.errno == errno.EFBIG:
                 raise DataError(f"{path}: {error.strerror}, the limit", hint="Exclude it with `exclude`.") from error

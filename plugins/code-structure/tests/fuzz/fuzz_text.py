@@ -78,7 +78,7 @@ def check(data: bytes) -> None:
         assert score.weights.keys() <= names
         assert all(0 <= found.start < found.stop <= len([text, text[::2]][found.text]) for found in score.findings)
     for cut in (False, True):
-        found = analyze(text, LEXICON, cut=cut, strict=cut).defects
+        found = analyze(text, LEXICON, cut=cut, strict=cut)
         assert all(0 <= item.start < item.stop <= len(text) for item in found)
         units = list(split_units(text, beginning_missing=cut, end_missing=cut))
         assert "".join(text[unit.start : unit.stop] for unit in units) == text

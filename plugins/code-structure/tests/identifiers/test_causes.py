@@ -7,7 +7,7 @@ OTHER = "int other(int index)\n{\n\treturn index;\n}\n\n"
 
 
 def messages(body: str, before: str) -> list[str]:
-    found = analyze(f"{before}int f(int length)\n{{\n{body}\n}}\n", None, strict=True).defects
+    found = analyze(f"{before}int f(int length)\n{{\n{body}\n}}\n", None, strict=True)
     return [item.message for item in found if item.rule in ("undefined-name", "undefined-return", "wrong-arguments")]
 
 

@@ -69,7 +69,7 @@ def test_positions_of_characters_outside_of_ascii_do_not_matter():
 
 def find_undefined(statement: str) -> list[str]:
     text = f"static int f(struct s *p)\n{{\n\tint err;\n\n\t{statement}\n}}\n"
-    found = analyze(text, LEXICON, cut=True).defects
+    found = analyze(text, LEXICON, cut=True)
     return [text[item.start : item.stop] for item in found if RULES[item.rule].default]
 
 

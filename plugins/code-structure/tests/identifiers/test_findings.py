@@ -35,7 +35,7 @@ LEXICON = Lexicon.from_flags(
 
 
 def find_name_errors(text: str, lexicon: Lexicon | None = None, *, cut: bool = False) -> list[Defect]:
-    found = analyze(text, lexicon, cut=cut).defects
+    found = analyze(text, lexicon, cut=cut)
     return [item for item in found if RULES[item.rule].kind in ("names", "syntax") and RULES[item.rule].default]
 
 

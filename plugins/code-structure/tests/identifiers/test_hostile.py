@@ -41,7 +41,7 @@ DEEP = {
 
 
 def find_name_errors(text: str) -> list[Defect]:
-    return [item for item in analyze(text, None).defects if RULES[item.rule].kind in ("names", "syntax")]
+    return [item for item in analyze(text, None) if RULES[item.rule].kind in ("names", "syntax")]
 
 
 @pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)

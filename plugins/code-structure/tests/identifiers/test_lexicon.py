@@ -64,7 +64,7 @@ def test_loop_macros_may_declare_their_variable():
     loop = "void f(struct s *s)\n{\n\tfor_each_online(s, ca) {\n\t\tg(ca);\n\t}\n}\n"
     lexicon = build_lexicon([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
     assert lexicon.has("for_each_online", Flag.PASTES)
-    assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon).defects] == [
+    assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon)] == [
         "undefined identifier 'cb'"
     ]
 
