@@ -17,19 +17,16 @@ class SeqforgeError(Exception):
 
     Args:
         message: What is wrong and where: file, key and value.
-        hint: What the user should do, in an experiment file or on the command line.
-        python_hint: The same for Python, if it is written differently there. The text of the exception contains it.
+        hint: What the user should do. The text of the exception contains it.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, python_hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.python_hint = python_hint
 
     def __str__(self) -> str:
-        hint = self.python_hint or self.hint
-        return f"{self.message}\n{hint}" if hint else self.message
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
 class ExperimentError(SeqforgeError):
@@ -137,11 +134,6 @@ _VOWEL = re.compile(r"[aeio]|u(?!ni|se)|ndarray", re.IGNORECASE)
 def quote_path(path: str | Path) -> str:
     """Return a path as it is typed in a command: in quotes if it has spaces or other characters with a meaning."""
     return shlex.quote(str(path))
-
-
-def open_in_python(run: str | Path) -> str:
-    """Return the call that opens a run directory, as the first part of a Python hint."""
-    return f"seqforge.Run.open({str(run)!r})"
 
 
 def printable(text: str) -> str:

@@ -26,8 +26,6 @@ def test_an_error_is_its_message_and_its_hint(kind: type[SeqforgeError]):
     assert (error.message, error.hint, str(error)) == ("what is wrong", "What to do.", "what is wrong\nWhat to do.")
     assert str(kind("what is wrong")) == "what is wrong"
     assert isinstance(error, SeqforgeError)
-    both = kind("what is wrong", hint="What to type.", python_hint="What to call.")
-    assert (both.hint, str(both)) == ("What to type.", "what is wrong\nWhat to call.")
     # An error can be passed between processes.
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (kind, str(error))

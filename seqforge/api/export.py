@@ -129,7 +129,7 @@ def _check_target(folder: Path, *, replace: bool) -> None:
     """Check that a folder does not exist, or that it is only an exported model and may be replaced."""
     if not os.path.lexists(folder):
         return
-    hint = python_hint = "Choose another folder."
+    hint = "Choose another folder."
     if (folder / MARKER).exists() and not folder.is_symlink():
         checkpoints = Checkpoints(RunDirectory.open(folder).checkpoints)
         steps = checkpoints.steps()
@@ -143,9 +143,8 @@ def _check_target(folder: Path, *, replace: bool) -> None:
                 )
             if replace:
                 return
-            advice = f"To replace this model and keep its {CARD}: "
-            hint, python_hint = f"{advice}--replace", f"{advice}replace=True"
-    raise RunError(f"{folder}: it exists already", hint=hint, python_hint=python_hint)
+            hint = f"To replace this model and keep its {CARD}: --replace, or replace=True in Python."
+    raise RunError(f"{folder}: it exists already", hint=hint)
 
 
 def _records(run: Run, last: int) -> Iterator[Mapping[str, Any]]:

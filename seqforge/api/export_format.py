@@ -45,7 +45,6 @@ def export_format(
         raise RunError(
             f"{run.path}: the model was trained on labelled examples, and the format {exporter} is for language models",
             hint="`seqforge export` without --format writes any model.",
-            python_hint="`seqforge.export` writes any model.",
         )
     if os.path.lexists(target):
         raise RunError(f"{target}: it exists already", hint="Choose another folder.")

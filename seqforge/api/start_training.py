@@ -212,7 +212,6 @@ def _find_checkpoint(directory: RunDirectory, experiment: Experiment, name: str 
             raise RunError(
                 f"{name}: an exported model has only its weights, so its training cannot be resumed",
                 hint=f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {quote_path(name)}",
-                python_hint=f"To train a new run from it: seqforge.train(experiment, initial={name!r})",
             )
         path = str(checkpoint)
     found: str | None = world.broadcast(path)

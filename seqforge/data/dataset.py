@@ -187,8 +187,7 @@ def _placed_errors(experiment: Experiment) -> Generator[None]:
         if experiment.origin is None or not error.message.startswith("corpus."):
             raise
         message, command = f"{experiment.origin}: {error.message}", _find_command(experiment.origin, error.message)
-        hint, python_hint = ("\n".join(filter(None, [one, command])) or None for one in (error.hint, error.python_hint))
-        raise DataError(message, hint=hint, python_hint=python_hint) from error
+        raise DataError(message, hint="\n".join(filter(None, [error.hint, command])) or None) from error
 
 
 def _find_command(origin: Path | str, message: str) -> str:

@@ -145,7 +145,7 @@ class Experiment(BaseModel):
             registry: Registered components; those of the installed plugins by default.
             origin: What messages name as the place of a problem: the file from which the tables were read, after which
                 the run is named by default, or a text such as "the command line". None if the tables were written in
-                Python: then hints show Python.
+                Python.
 
         Raises:
             ExperimentError: If anything is wrong; the message lists every problem with its key.

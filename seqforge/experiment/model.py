@@ -63,8 +63,8 @@ def _join(layers: list[list[Component]]) -> list[Component]:
 class Model(Section, title="[model]"):
     """`[model]`: the network. Its cells have their own tables `[[model.cells]]`."""
 
-    hints: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "cells": ("Write [[{key}]] above each cell.", 'Write a list, such as [use("lstm", hidden_size=256)].')
+    hints: ClassVar[Mapping[str, str]] = {
+        "cells": 'Write [[{key}]] above each cell, or a list such as [use("lstm", hidden_size=256)] in Python.'
     }
 
     topology: Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None = None

@@ -30,14 +30,11 @@ def problems_of(
     }
     names = did_you_mean("", context["registry"].names("corpus"), SHOW_COMPONENTS)
     hints = {
-        kind.key: (f"Write {kind.table} above each table.", 'Write a list, such as [use("NAME")].')
+        kind.key: f'Write {kind.table} above each table, or a list such as [use("NAME")] in Python.'
         for kind in KINDS.values()
         if kind.key and kind.many
     }
-    hints["corpus"] = (
-        f'Add [corpus] with use = "NAME", or --corpus NAME. {names}',
-        f'Add corpus=use("NAME"). {names}',
-    )
+    hints["corpus"] = f'Add [corpus] with use = "NAME", --corpus NAME, or corpus=use("NAME") in Python. {names}'
     return [
         _with_place(problem, keys, context["owners"])
         for problem in from_validation(error, tables, "", [*fields], "an experiment", hints)
@@ -47,7 +44,7 @@ def problems_of(
 def explain(problems: Sequence[Problem], origin: Path | str | None) -> ExperimentError:
     """Return an error that lists all problems, and their place; None stands for tables that were written in Python."""
     place = "the experiment" if origin is None else str(origin)
-    lines = [problem.describe(in_python=origin is None) for problem in problems]
+    lines = list(map(str, problems))
     if len(lines) == 1:
         return ExperimentError(f"{place}: {lines[0]}")
     return ExperimentError("\n".join([f"{place}: {len(lines)} problems", *(f"  {line}" for line in lines)]))
@@ -61,13 +58,9 @@ def _with_place(
     The tables are those of settings, with their keys, and those of the components that the experiment uses, by kind.
     """
     name = problem.unknown
-    places = [(f"[{table}]", f"{table}={{{name!r}: …}}") for table, known in keys.items() if name in known]
-    kinds = [kind for kind in KINDS.values() if name in options.get(kind.name, ())]
-    places += [(kind.table, f"the use(…) of the {kind.name}") for kind in kinds]
-    if not name or not places:
-        return problem
-    in_file, in_python = (" or ".join(names) for names in zip(*places, strict=True))
-    return replace(problem, hint=f"Move it to {in_file}.", python_hint=f"Move it to {in_python}.")
+    places = [f"[{table}]" for table, known in keys.items() if name in known]
+    places += [kind.table for kind in KINDS.values() if name in options.get(kind.name, ())]
+    return replace(problem, hint=f"Move it to {' or '.join(places)}.") if name and places else problem
 
 
 def missing_plugins(tables: Mapping[str, Any], registry: Registry) -> list[Problem]:
@@ -86,7 +79,7 @@ def _missing(name: str, version: object, distribution: object) -> Problem:
     key = f"plugins.{name}"
     if name.endswith(FILE_SUFFIX):
         message = f"the file {name} is needed, from which the components of the run were loaded"
-        return Problem(key, message, *(f"{hint} The run used its version {version}." for hint in NEEDS_FILE))
+        return Problem(key, message, f"{NEEDS_FILE} The run used its version {version}.")
     hint = f"The run used version {format_value(version)} of it, in the distribution {format_value(distribution)}."
     return Problem(key, f"the plugin {name!r} is not installed", f"{hint} Install that distribution.")
 

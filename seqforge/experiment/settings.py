@@ -92,8 +92,8 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    hints: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    """How to write a key whose value is no list, in a file and in Python."""
+    hints: ClassVar[Mapping[str, str]] = {}
+    """How to write a key whose value is no list."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -101,8 +101,8 @@ class Section(BaseModel):
         """Convert the errors of pydantic to problems that name the table and the nearest keys."""
         table = cast("str", cls.model_config.get("title"))
         if not isinstance(values, Mapping):
-            hints = f"Write {table} above its keys.", 'Write a dict, such as {"KEY": VALUE}.'
-            raise_problems([Problem("", f"must be a table, not {format_value(values)}", *hints)])
+            hint = f"Write {table} above its keys, or a dict in Python."
+            raise_problems([Problem("", f"must be a table, not {format_value(values)}", hint)])
         given = cast("Mapping[str, Any]", values)
         try:
             return handler(given)

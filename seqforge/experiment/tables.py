@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.errors import ExperimentError, nearest, open_in_python, quote_path
+from seqforge.errors import ExperimentError, nearest, quote_path
 from seqforge.experiment.model import Layer
 from seqforge.kinds.table import KINDS
 from seqforge.registry.options import options_of
@@ -53,12 +53,10 @@ def read_table(path: Path) -> Table:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path.parent, path.name)) from error
     except IsADirectoryError as error:
-        hint = python_hint = _suggest_experiments(path)
+        hint = _suggest_experiments(path)
         if (path / "experiment.toml").is_file():
             hint = f"To resume this run: seqforge run --resume {quote_path(path)}"
-            python_hint = f"To resume this run: {open_in_python(path)}.resume()"
-        message = f"{path}: is a folder, not an experiment file"
-        raise ExperimentError(message, hint=hint, python_hint=python_hint) from error
+        raise ExperimentError(f"{path}: is a folder, not an experiment file", hint=hint) from error
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise _no_toml(path, ValueError(error.strerror), b"") from error

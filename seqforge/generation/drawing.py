@@ -143,7 +143,5 @@ def require_all_drawn(drawn: Int[Tensor, "drawn batch"], uniforms: Float[Tensor,
 
 
 def _not_finite() -> RunError:
-    hint, python_hint = (
-        f"Sample an earlier checkpoint: {option}." for option in ("--checkpoint STEP", "checkpoint=STEP")
-    )
-    return RunError("the model's logits are not finite", hint=hint, python_hint=python_hint)
+    hint = "Sample an earlier checkpoint: --checkpoint STEP, or checkpoint=STEP in Python."
+    return RunError("the model's logits are not finite", hint=hint)

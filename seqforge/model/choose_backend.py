@@ -220,8 +220,7 @@ def _pinned(names: Sequence[str], timing: CellTiming, registry: Registry) -> Cel
             return CellBackend(timing.module, kind, name)
         reasons.append(f"the backend {name} cannot run {timing.module} ({kind}): {refusal.reason}")
     hint = 'To run it on another: --set training.backend=auto, and no "backend" in the entry of the cell.'
-    python_hint = 'To run it on another: training={"backend": "auto"}, and no option backend of the cell.'
-    raise ExperimentError("; ".join(reasons), hint=hint, python_hint=python_hint)
+    raise ExperimentError("; ".join(reasons), hint=hint)
 
 
 def _recorded(
@@ -236,6 +235,5 @@ def _recorded(
         raise RunError(
             f"{module} was trained on the backend {name!r}, which is not available: {refusal.reason}",
             hint="To continue on another backend, whose results may differ: --set training.backend=auto",
-            python_hint='To continue on another backend, whose results may differ: training={"backend": "auto"}',
         )
     return CellBackend(module, type(cell).__name__, name)

@@ -62,7 +62,7 @@ class Part:
         described = KINDS[self.kind].with_article
         if not isinstance(value, Mapping | str):
             message = f"must be the name of {described} or a table with it, not {format_value(value)}"
-            raise_problems([Problem("", message, 'Write { use = "NAME" }.', 'Write use("NAME").')])
+            raise_problems([Problem("", message, 'Write { use = "NAME" }, or use("NAME") in Python.')])
         options = {} if isinstance(value, str) else dict(cast("Mapping[str, Any]", value))
         place = "" if isinstance(value, str) else "use"
         name = value if isinstance(value, str) else options.pop("use", None)
@@ -77,7 +77,7 @@ class Part:
                 registration = registry.find_target(registration)
             model = options_of(component, self.kind, registration.qualified_name)
         except PluginError as error:
-            raise_problems([Problem(place, error.message, error.hint or "", error.python_hint or "")])
+            raise_problems([Problem(place, error.message, error.hint or "")])
         if self.interface is not None and not issubclass(component, self.interface):
             needed = self.interface.__name__
             message = f"{registration.qualified_name} is not of the type {needed}, which this option needs"
@@ -150,25 +150,19 @@ def _problems(
 
 def _hints(model: type[BaseModel]) -> Hints:
     """Return how to write each option, as far as it is a component or has an example: `Field(examples=[…])`."""
-    hints: dict[str, tuple[str, str]] = {}
+    hints: dict[str, str] = {}
     for name, field in model.model_fields.items():
         items = [part for item in typing.get_args(field.annotation) for part in getattr(item, "__metadata__", ())]
         for part in (*field.metadata, *items):
             if isinstance(part, Part):
                 in_file, in_python = f'{{ use = "{part.kind.upper()}" }}', f'use("{part.kind.upper()}")'
                 form = "[{}]" if part in items else "{}"
-                hints[name] = (
-                    f"Write {name} = {form.format(in_file)}.",
-                    f"Write {name}={form.format(in_python)}.",
-                )
+                hints[name] = f"Write {name} = {form.format(in_file)}, or {form.format(in_python)} in Python."
         if field.examples:
             example = field.examples[0]
             value = json.dumps(example, ensure_ascii=False)
             assignment = shlex.quote(f"KEY={example if isinstance(example, str) else value}").replace("KEY", "{key}", 1)
-            hints[name] = (
-                f"For example, write {name} = {value}, or add --set {assignment}.",
-                f"For example: {name}={example!r}.",
-            )
+            hints[name] = f"For example, write {name} = {value}, or add --set {assignment}."
     return hints
 
 

@@ -20,24 +20,18 @@ class Problem:
     Attributes:
         key: Dotted key in the experiment file, such as `model.cells.0.hidden_size`.
         message: Description of the problem.
-        hint: How to solve it in an experiment file or on the command line. `{key}` stands for the key.
-        python_hint: How to solve it in Python, if that is written differently; otherwise empty.
+        hint: How to solve it. `{key}` stands for the key.
         unknown: Name of the key, if its table has no such key; otherwise empty.
     """
 
     key: str
     message: str
     hint: str = ""
-    python_hint: str = ""
     unknown: str = ""
 
     def __str__(self) -> str:
-        return self.describe()
-
-    def describe(self, *, in_python: bool = False) -> str:
-        """Return the key, the message and the hint in one line, with the hint for Python if the user writes Python."""
-        hint = (self.python_hint if in_python else "") or self.hint
-        return f"{self.key}: {self.message}" + (f". {hint.replace('{key}', self.key)}" if hint else "")
+        """Return the key, the message and the hint in one line."""
+        return f"{self.key}: {self.message}" + (f". {self.hint.replace('{key}', self.key)}" if self.hint else "")
 
 
 def join_key(*parts: str | int) -> str:
@@ -51,8 +45,8 @@ def format_value(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-Hints = Mapping[str, tuple[str, str]]
-"""A hint for a file or the command line, and one for Python, by the name of the option that is missing."""
+Hints = Mapping[str, str]
+"""A hint by the name of the option that is missing."""
 
 
 def raise_problems(problems: Iterable[Problem]) -> NoReturn:
@@ -127,7 +121,7 @@ def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner:
         hint = did_you_mean(name, known, f"`seqforge {command}` shows all.") if known else f"{owner} takes no options."
         return Problem(place, f"{owner} has no {noun} {name!r}", hint, unknown=name)
     if kind == "missing":
-        return Problem(place, f"{owner} needs this {noun}", *hints.get(name, ()))
+        return Problem(place, f"{owner} needs this {noun}", hints.get(name, ""))
     if kind == "value_error":
         return Problem(place, first["msg"].removeprefix("Value error, "))
     # Several errors at one key are the branches of a union: "should be 'auto' or be greater than 0".
@@ -140,7 +134,7 @@ def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner:
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
     if isinstance(value, str) and (meant := nearest(value, choices)):
         return Problem(place, message, f"Did you mean {meant!r}?")
-    return Problem(place, message, *(hints.get(name, ()) if kind == "list_type" else ()))
+    return Problem(place, message, hints.get(name, "") if kind == "list_type" else "")
 
 
 def _is_number(text: object) -> bool:

@@ -22,16 +22,10 @@ EAGER_BACKEND = Registration("backend", CORE, "eager", "seqforge.model.install_b
 MAXIMUM_LENGTH = 100
 """Characters of an unknown name that a message shows."""
 
-NEEDS_FILE = (
-    "Add --plugin and the path of this file.",
-    "Pass registry=seqforge.registry.with_plugin_file(seqforge.Registry.installed(), PATH).",
-)
-"""Hint about a component of a Python file that is not loaded, for the command line and for Python."""
+NEEDS_FILE = "Add --plugin and its path, or pass a registry of seqforge.registry.with_plugin_file in Python."
+"""Hint about a component of a Python file that is not loaded."""
 
 SHOW_COMPONENTS = "`seqforge plugins list` shows the plugins, and `seqforge plugins show PLUGIN` their components."
-
-Hint = tuple[str, str | None]
-"""A hint, and the same for Python if it is written differently there."""
 
 
 class Registry:
@@ -169,8 +163,7 @@ class Registry:
             owners = ", ".join(candidate.qualified_name for candidate in matches)
             raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
         shown = name if len(name) <= MAXIMUM_LENGTH else f"{name[:MAXIMUM_LENGTH]}…"
-        hint, python_hint = next(self._hints(kind, name))
-        raise PluginError(f"no {kind} is called {shown!r}", hint=hint, python_hint=python_hint)
+        raise PluginError(f"no {kind} is called {shown!r}", hint=next(self._hints(kind, name)))
 
     def load(self, registration: Registration) -> type[Any]:
         """Import the class of a component.
@@ -200,16 +193,16 @@ class Registry:
             )
         return target
 
-    def _hints(self, kind: str, name: str) -> Iterator[Hint]:
+    def _hints(self, kind: str, name: str) -> Iterator[str]:
         """Yield hints about an unknown name, the most helpful first."""
         owner, slash, short = name.partition("/")
         for plugin in self.unusable:
             if owner == plugin.name and slash:
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
-                yield f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}", None
+                yield f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
         # Components with this name may be found only by another one, or be of another kind.
         if namesakes := [other.qualified_name for other in self.registrations(kind) if name == other.name]:
-            yield f"Write its qualified name: {' or '.join(namesakes)}.", None
+            yield f"Write its qualified name: {' or '.join(namesakes)}."
         kinds = {
             other_kind.with_article
             for other_kind in KINDS.values()
@@ -217,29 +210,25 @@ class Registry:
             if name in (other.name, other.qualified_name)
         }
         if kinds:
-            yield f"{name!r} is {' and '.join(sorted(kinds))}.", None
+            yield f"{name!r} is {' and '.join(sorted(kinds))}."
         if kind == "corpus" and "text" in self.names(kind):  # The name may be a text, or the path of one.
             if len(name) > MAXIMUM_LENGTH or "\n" in name:
-                yield "For texts in Python, pass corpus=texts([…]).", None
+                yield "For texts in Python, pass corpus=texts([…])."
             elif Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
                 option = shlex.quote(f"corpus.files={name}")
-                hint = f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
-                yield hint, f'For a text file: use("text", files=[{name!r}]).'
+                yield f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
         is_missing = slash and all(plugin.name != owner for plugin in self.plugins)
         if slash and owner == SESSION:
-            yield f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}]).", None
+            yield f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
         if is_missing and owner.endswith(FILE_SUFFIX):
-            hint, python_hint = (f"It was defined in the file {owner}. {needed}" for needed in NEEDS_FILE)
-            yield hint, python_hint
+            yield f"It was defined in the file {owner}. {NEEDS_FILE}"
         candidates = [other.qualified_name for other in self.registrations(kind)] if slash else self.names(kind)
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
         if is_missing:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if nearest(name, candidates) is not None:
-            yield hint, None
+            yield hint
         unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.unusable]
         if unusable:
             hint += f" Unusable plugins: {', '.join(unusable)}."
-        if slash:
-            yield hint, None
-        yield f"{hint} For a component in a file, add --plugin FILE.", f"{hint} For your own, pass its class."
+        yield hint if slash else f"{hint} For your own, add --plugin FILE, or pass its class in Python."

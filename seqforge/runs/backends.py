@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from seqforge.errors import RunError, open_in_python, quote_path
+from seqforge.errors import RunError, quote_path
 from seqforge.figures import format_milliseconds
 from seqforge.model.choose_backend import CellBackend, RecordedBackends
 from seqforge.model.measure_backends import EAGER
@@ -38,11 +38,10 @@ def read_backends(folder: Path) -> RecordedBackends:
     try:
         return RecordedBackends.read(folder / BACKENDS)
     except DamagedFileError as error:
-        advice = "To choose the backends again, whose results may differ: "
         raise RunError(
             error.message,
-            hint=f"{advice}seqforge run --resume {quote_path(folder)} --set training.backend=auto",
-            python_hint=f'{advice}{open_in_python(folder)}.resume(training={{"backend": "auto"}})',
+            hint="To choose the backends again, whose results may differ: seqforge run --resume "
+            f"{quote_path(folder)} --set training.backend=auto",
         ) from error
 
 

@@ -32,7 +32,6 @@ def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
         raise RunError(
             ": ".join(filter(None, [" ".join(map(str, paths)), "a comparison needs two runs"])),
             hint="For example: seqforge compare runs/first-run runs/second-run. To list runs: seqforge runs",
-            python_hint='For example: compare(["runs/first-run", "runs/second-run"]).',
         )
     summaries = list(map(summarize_run, found))
     for summary in summaries:

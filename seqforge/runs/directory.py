@@ -33,8 +33,8 @@ from seqforge.storage.records import LAST_LINE, Record, seal, unseal
 if TYPE_CHECKING:
     from seqforge.experiment.experiment import Experiment
 
-_OTHER_FOLDER = ("Choose another folder with --output.", 'Choose another folder: output="FOLDER".')
-"""Hint about a folder in which no run directory can be created, for the command line and for Python."""
+_OTHER_FOLDER = 'Choose another folder with --output, or output="FOLDER" in Python.'
+"""Hint about a folder in which no run directory can be created."""
 
 LOCK = ".lock"
 """File whose lock the process that trains a run holds."""
@@ -94,7 +94,7 @@ class RunDirectory:
             RunMarker(identifier=uuid.uuid4().hex).write(path / MARKER)
             fill(run)
 
-        with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
+        with reported_failures(f"creating a run directory in {parent}", _OTHER_FOLDER):
             parent.mkdir(parents=True, exist_ok=True)
             return cls(create_folder(parent / name, fill_folder, numbered=True))
 
@@ -107,7 +107,7 @@ class RunDirectory:
         """
         if not is_utf8(str(parent)):
             raise RunError(f"{str(parent)!r}: the name of the folder is not valid UTF-8", hint="Rename the folder.")
-        with reported_failures(f"creating a run directory in {parent}", *_OTHER_FOLDER):
+        with reported_failures(f"creating a run directory in {parent}", _OTHER_FOLDER):
             absolute = parent.absolute()
             existing = next(folder for folder in (absolute, *absolute.parents) if os.path.lexists(folder))
             if not existing.is_dir():

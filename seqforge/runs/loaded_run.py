@@ -165,7 +165,6 @@ class LoadedRun:
                 f"{self.path}: the model was trained on labelled examples; only language models can be sampled and "
                 "inspected",
                 hint=f"To predict examples: seqforge predict {quote_path(self.path)} EXAMPLE",
-                python_hint="To predict examples: run.predict([EXAMPLE])",
             )
         return self.model, self.vocabulary
 
@@ -179,7 +178,6 @@ class LoadedRun:
             raise RunError(
                 f"{self.path}: the run is a language model, which cannot predict the targets of examples",
                 hint=f"To draw samples: seqforge sample {quote_path(self.path)}",
-                python_hint="To draw samples: run.sample()",
             )
         return self.example_spec
 

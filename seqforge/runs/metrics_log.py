@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.errors import RunError, open_in_python, quote_path, warn
+from seqforge.errors import RunError, quote_path, warn
 from seqforge.runs.verification import CheckpointManifest, step_folders
 from seqforge.storage.files import checksum_file, open_regular, read_bounded, reported_failures, write_atomically
 from seqforge.storage.records import JSON_KEY, MANIFEST, describe_content, parse_json, to_sealed_json, unseal
@@ -58,10 +58,8 @@ class MetricsLog:
             for key, value in values.items()
             if value is not None and (not isinstance(value, float) or math.isfinite(value))
         }
-        run = self.path.parent
-        hint = f"To resume the run: seqforge run --resume {quote_path(run)}"
-        python_hint = f"To resume the run: {open_in_python(run)}.resume()"
-        with reported_failures(f"writing {self.path}", hint, python_hint):
+        hint = f"To resume the run: seqforge run --resume {quote_path(self.path.parent)}"
+        with reported_failures(f"writing {self.path}", hint):
             line = to_sealed_json({"event": event, "step": step, **defined}, _read_end(self.path)) + b"\n"
             with open_regular(self.path, "ab") as file:
                 descriptor = file.fileno()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt
 
-from seqforge.errors import RunError, open_in_python, quote_path
+from seqforge.errors import RunError, quote_path
 from seqforge.storage.records import (
     MANIFEST,
     DamagedFileError,
@@ -95,14 +95,13 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> Checkpoint
 
 def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:
     """Return the error for a damaged file, with a hint that names a whole checkpoint."""
-    hint = python_hint = "Restore the file from a copy of the run directory."
-    if file.parent != run_folder(checkpoint):
-        hint, python_hint = _offer(checkpoint)
-    return RunError(f"{file}: {reason}", hint=hint, python_hint=python_hint)
+    of_run = file.parent == run_folder(checkpoint)
+    hint = "Restore the file from a copy of the run directory." if of_run else _offer(checkpoint)
+    return RunError(f"{file}: {reason}", hint=hint)
 
 
-def _offer(checkpoint: Path) -> tuple[str, str]:
-    """Return a hint that names a whole checkpoint, for the command line and for Python."""
+def _offer(checkpoint: Path) -> str:
+    """Return a hint that names a whole checkpoint."""
     folders = step_folders(checkpoint.parent)
     earlier = [path for path in folders.values() if path.name < checkpoint.name]
     later = [path for path in folders.values() if path.name > checkpoint.name]
@@ -110,15 +109,11 @@ def _offer(checkpoint: Path) -> tuple[str, str]:
         with contextlib.suppress(RunError, OSError):
             _verify(path, None)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
-            offer, step = f"The {place} is {path}. To resume from it: ", step_of(path)
             return (
-                f"{offer}seqforge run --resume {quote_path(path)}\n"
-                "Other commands, such as seqforge sample, take this path in place of the run's.",
-                f"{offer}{open_in_python(run_folder(checkpoint))}.resume({step})\n"
-                f"Other methods, such as sample, take checkpoint={step}.",
+                f"The {place} is {path}. To resume from it: seqforge run --resume {quote_path(path)}\n"
+                "Other commands, such as seqforge sample, take this path in place of the run's."
             )
-    none = "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."
-    return none, none
+    return "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."
 
 
 def _verify(checkpoint: Path, names: Iterable[str] | None) -> CheckpointManifest:

@@ -124,13 +124,12 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def reported_failures(action: str, hint: str = "", python_hint: str = "") -> Generator[None]:
+def reported_failures(action: str, hint: str = "") -> Generator[None]:
     """Convert an OSError inside the block, such as that of a full disk, to an error that a user can act on.
 
     Args:
         action: What the block does, such as "writing the checkpoint runs/a/checkpoints/step-100".
         hint: What the failure means for the run, and what the user should do.
-        python_hint: The same for Python, if it is written differently there.
 
     Raises:
         RunError: If the block raises an OSError.
@@ -138,17 +137,16 @@ def reported_failures(action: str, hint: str = "", python_hint: str = "") -> Gen
     try:
         yield
     except OSError as error:
-        raise describe_failure(error, action, hint, python_hint) from error
+        raise describe_failure(error, action, hint) from error
 
 
-def describe_failure(error: OSError, action: str = "", hint: str = "", python_hint: str = "") -> RunError:
+def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunError:
     """Return an OSError as an error that names the file, the reason, and what the user can do.
 
     Args:
         error: The error of the file system.
         action: What failed, such as "writing runs/a/metrics.jsonl".
         hint: What the failure means, and what the user should do.
-        python_hint: The same for Python, if it is written differently there.
     """
     place = str(error.filename or "")
     reason, advice = error.strerror or str(error), ""
@@ -168,8 +166,7 @@ def describe_failure(error: OSError, action: str = "", hint: str = "", python_hi
         case _:
             pass
     message = ": ".join(filter(None, [action, "" if action.endswith(f" {place}") else place, reason]))
-    for_command, for_python = (" ".join(filter(None, [advice, one])) or None for one in (hint, python_hint or hint))
-    return RunError(message, hint=for_command, python_hint=for_python)
+    return RunError(message, hint=" ".join(filter(None, [advice, hint])) or None)
 
 
 def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE, *, follow_symlinks: bool = False) -> bytes:

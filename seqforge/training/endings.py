@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from seqforge.errors import NonFiniteError, open_in_python, quote_path
+from seqforge.errors import NonFiniteError, quote_path
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import Training, parse_interval
 from seqforge.kinds import Progress
@@ -11,7 +11,6 @@ from seqforge.registry.local_plugins import plugin_options
 from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.verification import run_folder
 
 FIRST_SAMPLE_SECONDS = 20.0
 """Training time after which the first sample is drawn at the latest, if samples are drawn at parts of the run."""
@@ -42,37 +41,27 @@ def find_end(training: Training, progress: Progress, stale_evaluations: int) -> 
     return None
 
 
-def advise_longer_training(training: Training, progress: Progress, seconds: float) -> tuple[str, str]:
-    """Return a hint with the limits that a run at its end has reached, and how to raise them.
-
-    Returns:
-        The hint for the command line, and the hint for Python.
-    """
+def advise_longer_training(training: Training, progress: Progress, seconds: float) -> str:
+    """Return a hint with the limits that a run at its end has reached, and how to raise them."""
     fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
     keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
     limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
-    advice, settings = f"The limit is {limits}. To train longer: ", ", ".join(f'"{key}": …' for key in keys)
-    assignments = " ".join(f"--set training.{key}=…" for key in keys)
-    return f"{advice}{assignments}", f"{advice}run.resume(training={{{settings}}})"
+    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
 
 
-def advise_resuming(directory: RunDirectory, registry: Registry) -> tuple[str, str]:
+def advise_resuming(directory: RunDirectory, registry: Registry) -> str:
     """Return a hint with the latest checkpoint and how to resume it; empty if there is no checkpoint.
 
     The command names the files of components of the registry that are from files.
-
-    Returns:
-        The hint for the command line, and the hint for Python.
 
     Raises:
         RunError: If the checkpoints cannot be listed.
     """
     steps = Checkpoints(directory.checkpoints).steps()
     if not steps:
-        return "", ""
-    advice = f"The checkpoint of step {steps[-1]:,} is saved. To resume: "
+        return ""
     command = f"seqforge run --resume {quote_path(directory.path)}{plugin_options(registry)}"
-    return f"{advice}{command}", f"{advice}{open_in_python(directory.path)}.resume()"
+    return f"The checkpoint of step {steps[-1]:,} is saved. To resume: {command}"
 
 
 def describe_divergence(
@@ -91,13 +80,10 @@ def describe_divergence(
         clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
         command = f"seqforge run --resume {quote_path(path)}{plugin_options(experiment.registry)}"
         hint = f"{advice}{command} --set optimizer.learning_rate=…{clipping}"
-        clipping = "" if clips else ', training={"gradient_clip_norm": 1.0}'
-        settings = f'{good[-1]}, optimizer={{"learning_rate": …}}{clipping}'
-        python_hint = f"{advice}{open_in_python(run_folder(path))}.resume({settings})"
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
-        hint = python_hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
-    return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint, python_hint=python_hint)
+        hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
+    return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
 
 
 def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:

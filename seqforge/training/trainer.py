@@ -13,7 +13,6 @@ from seqforge.errors import (
     RunError,
     SeqforgeError,
     is_out_of_memory,
-    open_in_python,
     warn,
 )
 from seqforge.evaluation.likelihood import bits_per_character
@@ -95,8 +94,8 @@ class Trainer:
         reason, state = self._end(), self._state
         if reason is None or (state.step == self._record.checkpoints.steps()[-1] and self._is_unfinished()):
             return
-        hint, python_hint = advise_longer_training(self._experiment.training, self._progress(), state.seconds)
-        raise RunError(f"{self._directory.path}: the run has already {reason}", hint=hint, python_hint=python_hint)
+        hint = advise_longer_training(self._experiment.training, self._progress(), state.seconds)
+        raise RunError(f"{self._directory.path}: the run has already {reason}", hint=hint)
 
     def _is_unfinished(self) -> bool:
         """Return whether work is left at the end of the run, because a process was killed there."""
@@ -127,7 +126,7 @@ class Trainer:
             raise ended from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None and self._signal is not None:
-            resume = f"{open_in_python(self._directory.path)}.resume()"
+            resume = f"seqforge.Run.open({str(self._directory.path)!r}).resume()"
             saved = f"the checkpoint of step {self._state.step:,} is saved"
             raise Interrupted(self._signal, f"; {saved}. To continue: {resume}")
 
@@ -237,7 +236,7 @@ class Trainer:
                 warn(f"step {self._state.step:,} cannot be saved: {reason}")
         with suppress(RunError):
             advice = advise_resuming(self._directory, self._experiment.registry)
-            fault.hint, fault.python_hint = ("\n".join(filter(None, [fault.hint, one])) or None for one in advice)
+            fault.hint = "\n".join(filter(None, [fault.hint, advice])) or None
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state

@@ -101,19 +101,19 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "no list of token ids": (lambda run: run.vocabulary().decode(NUMBER), "must be integers, not "),
     "one cell": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), model={"cells": sf.use("gru")}),
-        "model.cells: should be a list, not {'use': 'gru'}. Write a list, such as [use(",
+        "model.cells: not {'use': 'gru'}. Write [[model.cells]] above each cell, or a list such as [use(",
     ),
     "the name of a metric": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"),
-        "Write a list, such as [use(",
+        "or a list such as [use(",
     ),
     "a path as a corpus": (
         lambda run: sf.Experiment(corpus=Path("notes.txt")),
-        "For a text file: use(\"text\", files=['notes.txt']).",
+        'For a text file: use = "text" and files = "notes.txt", or --corpus text',
     ),
     "the name of a file as a corpus": (
         lambda run: sf.Experiment(corpus="notes.txt"),
-        "For a text file: use(\"text\", files=['notes.txt']).",
+        'For a text file: use = "text" and files = "notes.txt", or --corpus text',
     ),
     "a text as a corpus": (
         lambda run: sf.Experiment(corpus="a text " * 1000),

@@ -103,11 +103,11 @@ def test_every_listed_name_finds_its_component():
         (
             "cell",
             "transformer",
-            "Known: alpha/gru, beta/gru, lstm, minimal. For your own, pass its class.",
+            "Known: alpha/gru, beta/gru, lstm, minimal. For your own, add --plugin FILE, or pass its class in Python.",
         ),
         ("cell", "adam", "'adam' is a loss and an optimizer."),
         ("cell", "alpha/adam", "'alpha/adam' is a loss and an optimizer."),
-        ("metric", "spelling", "None is installed. For your own, pass its class."),
+        ("metric", "spelling", "None is installed. For your own, add --plugin FILE, or pass its class in Python."),
     ],
 )
 def test_an_unknown_name_is_an_error_with_a_suggestion(kind: str, name: str, hint: str):
@@ -121,7 +121,7 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     assert registry.unusable == [broken, old]
     assert error_message(registry, "metric", "spelling") == (
         "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (incompatible). "
-        "For your own, pass its class."
+        "For your own, add --plugin FILE, or pass its class in Python."
     )
     assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert error_message(registry, "cell", "native/lstm") == (

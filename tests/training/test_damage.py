@@ -36,7 +36,6 @@ def test_a_damaged_file_of_a_checkpoint_is_named_and_an_earlier_checkpoint_is_of
     good = run.checkpoints.path(5)
     assert f"The last whole checkpoint before it is {good}." in str(caught.value.hint)
     assert f"seqforge run --resume {good}\n" in str(caught.value.hint)
-    assert f"seqforge.Run.open({str(run.path)!r}).resume(5)\n" in str(caught.value)
     longer.resume("5")
     assert run.checkpoints.steps()[-1] == 8
 

@@ -88,7 +88,6 @@ def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> No
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
         Run.open(run.path, ["training.minutes=100"], registry).resume()
     assert caught.value.hint == "The limit is training.steps = 6. To train longer: --set training.steps=…"
-    assert str(caught.value).endswith('To train longer: run.resume(training={"steps": …})')
     assert run.directory.metrics.read_text() == lines
 
 

@@ -144,9 +144,6 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_a_checkpoint_to_resume
         Run.open(stable.path, diverging, registry).resume()
     assert caught.value.hint is not None
     assert f"seqforge run --resume {stable.checkpoints.path(4)} " in caught.value.hint
-    in_python = f"seqforge.Run.open({str(stable.path)!r}).resume(4, "
-    settings = 'optimizer={"learning_rate": …}, training={"gradient_clip_norm": 1.0})'
-    assert str(caught.value).endswith(in_python + settings)
     Run.open(stable.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry).resume("4")
     assert stable.checkpoints.steps()[-1] == 6
     assert stable.evaluate().loss < 5
