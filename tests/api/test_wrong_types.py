@@ -73,7 +73,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a setting without its table": (
         lambda run: run.resume(steps=cast("Any", 40)),
-        "steps: an experiment has no table 'steps'. Move it to training={'steps': …}.",
+        "steps: an experiment has no table 'steps'. Move it to [training].",
     ),
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is bytes, not text"),
     "a number as a text": (lambda run: run.states(NUMBER), "the text is an int, not text"),
@@ -101,7 +101,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "no list of token ids": (lambda run: run.vocabulary().decode(NUMBER), "must be integers, not "),
     "one cell": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), model={"cells": sf.use("gru")}),
-        "model.cells: not {'use': 'gru'}. Write [[model.cells]] above each cell, or a list such as [use(",
+        "model.cells: should be a list, not {'use': 'gru'}. Write [[model.cells]] above each cell, or a list such as [use(",
     ),
     "the name of a metric": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"),
