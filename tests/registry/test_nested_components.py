@@ -50,7 +50,9 @@ def test_components_can_be_nested(registry: Registry):
 def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
-    message = 'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
+    message = (
+        'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }, or use("SAMPLER") in Python.'
+    )
     assert problems(registry, 'use = "wrapper"') == [message]
 
 

@@ -151,7 +151,7 @@ def test_a_run_needs_the_file_and_notices_a_change(
     error = runner.invoke(app, sample).exception
     assert isinstance(error, SeqforgeError)
     assert "plugins.my_cells.py: the file my_cells.py is needed" in error.message
-    assert "Add --plugin and the path of this file." in error.message
+    assert "Add --plugin and its path, or pass a registry" in error.message
     unchanged = runner.invoke(app, [*sample, "--plugin", str(file)])
     assert (unchanged.exit_code, unchanged.stderr) == (0, "")
     file.write_text(CELL + "\n# changed\n")
