@@ -104,15 +104,17 @@ def test_a_wrong_option_is_reported_with_its_key(registry: Registry, option: str
 def test_all_wrong_options_are_reported_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
         "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
-        'key.others.1: must be the name of a sampler or a table with it, not 3. Write { use = "NAME" }, or use("NAME") in Python.',
+        "key.others.1: must be the name of a sampler or a table with it, not 3. "
+        'Write { use = "NAME" }, or use("NAME") in Python.',
         "key.size: should be greater than 0, not 0",
         'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }, or use("SAMPLER") in Python.',
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
     ]
     assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
-        'key.inner: must be the name of a sampler or a table with it, not 1. Write { use = "NAME" }, or use("NAME") in Python.',
+        "key.inner: must be the name of a sampler or a table with it, not 1. "
+        'Write { use = "NAME" }, or use("NAME") in Python.',
         "key.size: sample/required needs this option",
-        'key.others: should be a list, not {}. Write others = [{ use = "SAMPLER" }].',
+        'key.others: should be a list, not {}. Write others = [{ use = "SAMPLER" }], or [use("SAMPLER")] in Python.',
     ]
 
 
