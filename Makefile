@@ -26,10 +26,16 @@ cuda: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.cuda.fake_device -k "not inductor and not native and not peepholes and not lowers_the_loss" \
 		tests/cuda plugins/cudnn tests/training/test_golden_losses.py tests/training/test_labelled_runs.py
 
+# The modules that could depend on the system. For Windows and macOS, only these are checked.
+SYSTEM_MODULES = $(shell grep -rlE --include='*.py' --exclude-dir=tests --exclude-dir=build \
+	'^ *(import|from) (os|sys|signal|ctypes|mmap|time|shutil|socket|select|subprocess|multiprocessing|faulthandler)\b' seqforge plugins)
+
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	@for system in Windows Darwin; do echo "pyright: $$system"; \
+		$(BIN)/pyright --pythonpath $(BIN)/python --pythonplatform $$system $(SYSTEM_MODULES) || exit 1; done
 	$(BIN)/lint-imports
 
 # The packages in examples/ and a new package with every kind of component, as their authors would develop them: in an

@@ -109,10 +109,13 @@ def diagnose_machine() -> list[Diagnosis]:
 
 
 def _threads() -> Diagnosis:
-    threads, cores, busy = torch.get_num_threads(), own_cores(), os.getloadavg()[0]
-    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}, load average {busy:.1f}"
+    threads, cores, busy = torch.get_num_threads(), own_cores(), load_average()
+    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}"
     if threads > cores:
         return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
+    if busy is None:
+        return Diagnosis("threads", finding)
+    finding += f", load average {busy:.1f}"
     free = max(1, round(cores - busy))
     if threads > free:
         advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
@@ -122,7 +125,12 @@ def _threads() -> Diagnosis:
 
 def own_cores() -> int:
     """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def load_average() -> float | None:
+    """Return how many processes used a core or waited for one in the last minute; None on Windows."""
+    return None if sys.platform == "win32" else os.getloadavg()[0]
 
 
 def _precision() -> Diagnosis:

@@ -6,11 +6,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
-# Ctrl-C, `kill`, and a closed terminal. Not every system has the last signal.
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# Ctrl-C, `kill`, and a closed terminal, which is the last signal on Windows.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+STOP_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 _NOTICE = (
     b"\nStopping after this step, and its evaluation or sample if one is due. "
     b"Ctrl-C again stops at once and loses every step after the last checkpoint.\n"
@@ -43,8 +45,12 @@ def keep_interrupts() -> Hook:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             error = unraisable.exc_value
             number = error.exit_status - 128 if isinstance(error, Interrupted) else signal.SIGINT
+            if sys.platform == "win32":
+                deliver = partial(signal.raise_signal, number)
+            else:
+                deliver = partial(signal.pthread_kill, threading.get_ident(), number)
             # Later, since an interrupt within this function would be dropped too, in which a busy machine may stop.
-            threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), number]).start()
+            threading.Timer(0.2, deliver).start()
         else:
             previous(unraisable)
 
@@ -53,7 +59,7 @@ def keep_interrupts() -> Hook:
 
 
 class InterruptGuard:
-    """A context that handles SIGINT, SIGTERM and SIGHUP, so that no file is left half-written.
+    """A context that handles the signals to stop, so that no file is left half-written.
 
     Before training, a signal raises `Interrupted` at once. After a call of `wait_for_steps`, the first signal is only
     noted, and the training loop ends after its step; a second SIGINT raises `Interrupted`.

@@ -170,7 +170,8 @@ class RunDirectory:
                     )
                 held.enter_context(_recorded_crashes(self.path / CRASH))
                 # Some file systems give a folder that no process has opened another number. See `RunRecord`.
-                held.callback(os.close, os.open(self.path, os.O_RDONLY))
+                if sys.platform != "win32":
+                    held.callback(os.close, os.open(self.path, os.O_RDONLY))
             yield
 
     def read_experiment(self) -> Table:

@@ -21,7 +21,7 @@ from seqforge.errors import RunError
 from seqforge.runs.directory import CRASH, LOCK
 from seqforge.runs.metrics_log import HISTORY, MetricsLog, read_metrics
 from seqforge.storage.files import read_bounded
-from seqforge.storage.locks import try_lock
+from seqforge.storage.locks import is_locked
 
 STARTED, ENDED = "started", "ended"
 
@@ -73,8 +73,9 @@ def read_state(folder: Path) -> tuple[RunState, str]:
     Raises:
         RunError: If the history cannot be read.
     """
-    if _is_locked(folder / LOCK):
-        return "running", ""
+    with contextlib.suppress(OSError):  # There is no lock file.
+        if is_locked(folder / LOCK):
+            return "running", ""
     history = read_history(folder)
     if not history or history[-1]["event"] != ENDED:
         return "interrupted", _describe_kill(folder)
@@ -96,17 +97,6 @@ def _describe_kill(folder: Path) -> str:
             place = f"probably in compiled code of a plugin; {CRASH} has the place"
             return f"the process was killed by signal {number:d}, {place}"
     return "the process was killed"
-
-
-def _is_locked(path: Path) -> bool:
-    """Return whether a process holds the lock of a run. A shared lock is taken for a moment, and no file is written."""
-    try:
-        descriptor = try_lock(path, shared=True)
-    except OSError:  # There is no lock file.
-        return False
-    if descriptor is not None:
-        os.close(descriptor)
-    return descriptor is None
 
 
 def _now() -> str:

@@ -8,9 +8,10 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal
 
 import xxhash
 
@@ -36,7 +37,7 @@ def kind_of(mode: int) -> str:
 
 
 def open_regular(path: Path, mode: Literal["rb", "ab", "xb"] = "rb", *, follow_symlinks: bool = False) -> IO[bytes]:
-    """Open a regular file to read it, append to it, or create it. Opening never waits, as it would for a pipe.
+    """Open a regular file to read it, append to it, or create it. A pipe is not opened, since that would wait.
 
     Args:
         path: The file.
@@ -46,26 +47,9 @@ def open_regular(path: Path, mode: Literal["rb", "ab", "xb"] = "rb", *, follow_s
     Raises:
         OSError: If the file cannot be opened, or is a link, a folder, a pipe or a device.
     """
-
-    def open_checked(_: str, flags: int) -> int:
-        descriptor = _open(path, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW))
-        try:
-            _check_regular(os.fstat(descriptor).st_mode, path)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    return cast("IO[bytes]", open(path, mode, opener=open_checked))
-
-
-def _open(path: Path, flags: int) -> int:
-    try:
-        return os.open(path, flags, 0o666)
-    except OSError as error:
-        if flags & os.O_NOFOLLOW and error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
-            raise OSError(errno.ELOOP, f"it is {LINK}, which is not followed here", str(path)) from error
-        raise
+    with contextlib.suppress(FileNotFoundError):  # A missing file is created, or `open` reports it.
+        _check_regular(path.stat(follow_symlinks=follow_symlinks).st_mode, path)
+    return path.open(mode)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -116,6 +100,8 @@ def check_output(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Sync a folder to disk, so that renames inside it are durable."""
+    if sys.platform == "win32":  # It cannot open folders.
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -6,13 +6,14 @@ import itertools
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 from seqforge.storage.files import sync_folder
-from seqforge.storage.locks import try_lock
+from seqforge.storage.locks import process_exists, try_lock
 
-_TEMPORARY = re.compile(r"\.new\.\d+-\d+\.tmp")
+_TEMPORARY = re.compile(r"\.new\.(?P<process>\d+)-\d+\.tmp")
 
 
 def create_folder(path: Path, fill: Callable[[Path], None], *, numbered: bool = False) -> Path:
@@ -102,6 +103,8 @@ def remove_unless_locked(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         delete(path)
         return True
+    if sys.platform == "win32":
+        return _remove_unless_open(path)
     descriptor = try_lock(path, required=True)
     if descriptor is None:
         return False
@@ -109,6 +112,18 @@ def remove_unless_locked(path: Path) -> bool:
         delete(path)
     finally:
         os.close(descriptor)
+    return True
+
+
+def _remove_unless_open(path: Path) -> bool:
+    """Remove a folder on Windows, unless a process writes it or has a file in it open."""
+    temporary = _TEMPORARY.fullmatch(path.name)
+    if temporary and process_exists(int(temporary["process"])):
+        return False
+    try:
+        delete(path if temporary else path.rename(path.with_name(f"{path.name}.{os.getpid()}.tmp")))
+    except PermissionError:
+        return False
     return True
 
 
@@ -136,7 +151,7 @@ def sync_tree(folder: Path) -> None:
     """Sync a folder and everything in it to disk."""
     for parent, _, names in os.walk(folder):
         for name in names:
-            with Path(parent, name).open("rb") as file:
+            with Path(parent, name).open("rb+" if sys.platform == "win32" else "rb") as file:
                 os.fsync(file.fileno())
         sync_folder(Path(parent))
 

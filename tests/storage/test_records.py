@@ -129,7 +129,7 @@ def test_deep_values_and_other_than_objects_are_errors() -> None:
         (lambda path: None, "the file is missing"),
         (os.mkfifo, "it is a pipe, not a regular file"),
         (Path.mkdir, "it is a folder, not a regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "it is a symbolic link, which is not followed here"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is a symbolic link, not a regular file"),
         (lambda path: path.write_bytes(b"{}"), "damaged: it does not end with a checksum"),
     ],
 )

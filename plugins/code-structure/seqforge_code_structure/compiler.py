@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -44,8 +45,13 @@ def find_compiler() -> Path:
     """Return the path of gcc.
 
     Raises:
-        PluginError: If gcc or a shell that sets limits is missing.
+        PluginError: If gcc or a shell that sets limits is missing, as on Windows.
     """
+    if sys.platform == "win32":
+        raise PluginError(
+            "the metric `compiles-declared` limits the memory of gcc, which is not possible on Windows",
+            hint="Remove the metric.",
+        )
     for program in ("sh", "gcc"):
         if (found := shutil.which(program)) is None:
             raise PluginError(
@@ -108,6 +114,7 @@ def _run(code: bytes, compiler: Path, options: str) -> tuple[int, bytes]:
         try:
             _, messages = process.communicate(code, timeout=2 * SECONDS)
         except subprocess.TimeoutExpired:
+            assert sys.platform != "win32"  # noqa: S101 - see `find_compiler`
             os.killpg(process.pid, signal.SIGKILL)
             _, messages = process.communicate()
         return process.returncode, messages

@@ -3,6 +3,7 @@
 import ctypes
 import math
 import mmap
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -68,13 +69,12 @@ def in_large_pages(*shape: int, dtype: torch.dtype) -> Tensor:
     addresses holds.
     """
     size = math.prod(shape) * dtype.itemsize
-    advice = getattr(mmap, "MADV_HUGEPAGE", None)  # exists on Linux only
-    if size < _LARGE_PAGE or advice is None:
+    if size < _LARGE_PAGE or sys.platform != "linux":
         return torch.empty(shape, dtype=dtype)
     # By default, Python's memory is shared, for which Linux has large pages only if an administrator allows them.
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
-        memory.madvise(advice)
+        memory.madvise(mmap.MADV_HUGEPAGE)
     except OSError:  # the kernel was built without large pages
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(memory, dtype=dtype).view(shape)

@@ -1,0 +1,90 @@
+"""Runs on a Windows that is simulated in a process of its own; see `fake_windows`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqforge import Experiment, Run, train
+from seqforge.hardware import diagnose_machine
+from seqforge.interrupts import STOP_SIGNALS
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import read_state
+from seqforge.storage.cache import load_or_write, open_cache_folder, remove_entry
+from seqforge.storage.folders import create_folder, remove_abandoned
+
+FAKE = "tests.systems.fake_windows"
+
+simulated = pytest.mark.skipif(FAKE not in sys.modules, reason=f"needs -p {FAKE}")
+
+
+@pytest.mark.skipif(FAKE in sys.modules, reason="starts the tests below")
+def test_on_a_simulated_windows() -> None:
+    command = [sys.executable, "-m", "pytest", "-p", FAKE, "-p", "no:xdist", "-q", __file__]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed, 1 skipped" in done.stdout
+
+
+@simulated
+def test_a_run_is_trained_resumed_sampled_and_reported(
+    experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
+    run = train(experiment(training={"steps": 5, "checkpoint_interval": 2}), tmp_path)
+    assert read_state(run.path)[0] == "finished"
+    run = Run.open(run.path).resume(training={"steps": 20})
+    assert [path.name for path in (run.path / "checkpoints").iterdir()]
+    assert len(run.sample("line", length=10)[0]) > 0
+    assert run.evaluate().loss > 0
+    assert "line 1" in str(run.report("line 1"))
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".lock")]
+
+
+@simulated
+def test_a_run_that_is_trained_is_known_as_such(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "a", lambda run: None)
+    with directory.lock():
+        assert read_state(directory.path)[0] == "running"
+    assert read_state(directory.path)[0] == "interrupted"
+    assert not (directory.path / ".lock").exists()
+
+
+@simulated
+def test_an_entry_of_the_cache_stays_while_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
+
+    def write(folder: Path) -> str:
+        (folder / "file").write_bytes(b"content")
+        return "origin"
+
+    class Opened:
+        pass
+
+    entry = open_cache_folder("tokens") / "entry"
+    opened = load_or_write(entry, lambda folder: Opened(), write)
+    assert not remove_entry(entry)
+    assert sorted(path.name for path in entry.iterdir()) == ["file", "manifest.json"]
+    del opened
+    assert remove_entry(entry)
+    assert list(entry.parent.iterdir()) == []
+
+
+@simulated
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    living, killed = (tmp_path / f".new.{number}-0.tmp" for number in (os.getppid(), 4194304))
+    for folder in (living, killed):
+        folder.mkdir()
+        (folder / "file").touch()
+    create_folder(tmp_path / "new", lambda folder: remove_abandoned(tmp_path) or (folder / "file").touch())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "new"]
+
+
+@simulated
+def test_the_machine_has_no_load_average_and_other_signals() -> None:
+    [threads] = [one.finding for one in diagnose_machine() if one.subject == "threads"]
+    assert "load" not in threads
+    assert [number.name for number in STOP_SIGNALS] == ["SIGINT", "SIGTERM", "SIGUSR2"]
