@@ -1,12 +1,15 @@
-"""The hardware: processor, devices, threads and compiler, the findings of `seqforge doctor` about them, and memory."""
+"""The hardware: processor, devices with their random numbers, threads, compiler and memory; what `doctor` finds."""
 
 import ctypes
 import os
 import platform
 import shutil
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -58,26 +61,65 @@ def choose_device(name: str, world: World = ALONE) -> torch.device:
     """
     name = str(name)  # In Python, it may be a torch.device.
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and world.local_size > 1:
-        if name != "cuda":
+        name = accelerator.type if (accelerator := find_accelerator()) else "cpu"
+    if name.startswith(("cuda", "mps")) and world.local_size > 1:
+        if ":" in name:
             raise ExperimentError(
                 f"training.device = {name!r} is one GPU, for {world.local_size} processes on this machine",
                 hint="Use `cuda` or `auto`, with which each process uses a GPU of its own.",
             )
-        name = f"cuda:{world.local_rank}"
+        name = f"{name}:{world.local_rank}"
     try:
         device = torch.device(name)
         if device.type == "meta":
             raise RuntimeError("tensors on this device have no data")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        available = map(str, [torch.device("cpu"), *_gpus()])
         raise ExperimentError(
             f"this machine has no device {name!r}",
             hint=f"Use auto, or one of: {', '.join(available)}.",
         ) from error
     return device
+
+
+def find_accelerator() -> torch.device | None:
+    """Return the kind of GPU that torch can use here, `cuda`, or `mps` on a Mac; None if there is none."""
+    return torch.accelerator.current_accelerator(check_available=True)
+
+
+def _gpus() -> list[torch.device]:
+    accelerator = find_accelerator()
+    count = torch.accelerator.device_count() if accelerator else 0
+    return [torch.device(accelerator.type, index) for index in range(count)] if accelerator else []
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the name of a processor or a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return describe_processor() if device.type == "cpu" else f"{device.type} of {describe_processor()}"
+
+
+def fork_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """Restore the states of torch's generators, that of the CPU and that of a device, at the end of the block."""
+    devices = [] if device.type == "cpu" else [device]
+    return cast("AbstractContextManager[None]", torch.random.fork_rng(devices, device_type=device.type))
+
+
+def read_random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of these generators, which `restore_random_state` restores."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[f"random.{device.type}"] = torch.get_device_module(device).get_rng_state(device)
+    return states
+
+
+def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Restore the states of these generators. A state of another kind of device is ignored."""
+    torch.set_rng_state(states["random.cpu"])
+    if device.type != "cpu" and f"random.{device.type}" in states:
+        torch.get_device_module(device).set_rng_state(states[f"random.{device.type}"], device)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
@@ -97,26 +139,23 @@ def diagnose_machine() -> list[Diagnosis]:
     names = [name for name in _NOTEWORTHY if name in instruction_sets()]
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
     onednn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
-    gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     return [
         Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}"),
         Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}"),
         _threads(),
         _precision(),
-        Diagnosis("GPU", ", ".join(map(torch.cuda.get_device_name, gpus)) or "none that torch can use"),
+        Diagnosis("GPU", ", ".join(map(describe_device, _gpus())) or "none that torch can use"),
         _compiler(),
     ]
 
 
 def _threads() -> Diagnosis:
     threads, cores, busy = torch.get_num_threads(), own_cores(), load_average()
-    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}"
+    load = "" if busy is None else f", load average {busy:.1f}"
+    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}{load}"
     if threads > cores:
         return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
-    if busy is None:
-        return Diagnosis("threads", finding)
-    finding += f", load average {busy:.1f}"
-    free = max(1, round(cores - busy))
+    free = max(1, round(cores - (busy or 0)))
     if threads > free:
         advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
         return Diagnosis("threads", finding, advice)
@@ -134,7 +173,7 @@ def load_average() -> float | None:
 
 
 def _precision() -> Diagnosis:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = find_accelerator() or torch.device("cpu")
     if multiplies_in_bfloat16(device):
         return Diagnosis("precision", "training.precision = 'auto' means bfloat16 or float32, whichever is faster")
     reason = f"the {device.type} has no instructions for bfloat16 products"

@@ -17,7 +17,7 @@ from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.events import WorkProgressed
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
-from seqforge.hardware import choose_device
+from seqforge.hardware import choose_device, fork_random_state
 from seqforge.interrupts import InterruptGuard
 from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends
 from seqforge.model.precision import precisions_to_measure
@@ -165,17 +165,16 @@ def _prepare(
     """Encode the corpus and build the model, and yield them with open listeners. Dropout is seeded inside the block."""
     device = choose_device(experiment.training.device, world)
     with (
+        torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
         InterruptGuard(announce=world.is_first) as interrupt,
         open_listeners(experiment, callbacks, progress, world) as notify,
     ):
         task = task_of(experiment).prepare_training(experiment, device, notify, world)
         # Dropout draws from the generators of torch, whose states are restored afterwards.
-        gpus = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=gpus):
+        with fork_random_state(device):
             torch.default_generator.manual_seed(experiment.identity.seed)
-            if gpus:
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(experiment.identity.seed)
+            if device.type != "cpu":
+                torch.get_device_module(device).manual_seed(experiment.identity.seed)
             yield Preparation(task, task.new_state(), notify, interrupt)
 
 

@@ -238,7 +238,7 @@ class Training(Section, title="[training]"):
     """Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured before the first
     step."""
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1` and so on; `auto` is a GPU if there is one."""
+    """`cpu`, `cuda`, `cuda:1`, `mps` and so on; `auto` is a GPU if there is one."""
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
-from seqforge.hardware import describe_processor
+from seqforge.hardware import describe_device, fork_random_state
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry.registry import Registry
@@ -170,7 +170,7 @@ def _time(timing: CellTiming, backend: Backend, best: float, *, compiles: bool) 
         leaves.append(inputs.requires_grad_())
     times: list[float] = []
     outputs, began = inputs, time.perf_counter()
-    with torch.random.fork_rng(), products_in(timing.precision, timing.context.device):
+    with fork_random_state(timing.context.device), products_in(timing.precision, timing.context.device):
         for repetition in range(1 + REPETITIONS):  # the first warms up
             started = _now(timing.context.device)
             outputs, _ = reader(inputs, state)
@@ -188,8 +188,7 @@ def _time(timing: CellTiming, backend: Backend, best: float, *, compiles: bool) 
 
 
 def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    torch.get_device_module(device).synchronize()
     return time.perf_counter()
 
 
@@ -215,7 +214,7 @@ def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
 def _fingerprint(timing: CellTiming, supported: Sequence[str], registry: Registry, *, compared: bool) -> str:
     kind, device = type(timing.cell), timing.context.device
     described = [
-        describe_processor() if device.type == "cpu" else torch.cuda.get_device_name(device),
+        describe_device(device),
         torch.get_num_threads(),
         torch.__version__,
         sorted(f"{plugin.name} {plugin.version}" for plugin in registry.plugins),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from seqforge.hardware import fork_random_state, read_random_state, restore_random_state
 from seqforge.kinds import State
 
 States = tuple[State, ...]
@@ -86,7 +87,7 @@ class _Recomputed(torch.autograd.Function):
         device = tensors[-1].device
         ctx.compute, ctx.count, ctx.device = compute, count, device
         ctx.autocast = torch.is_autocast_enabled(device.type), torch.get_autocast_dtype(device.type)
-        ctx.random = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        ctx.random = read_random_state(device)
         ctx.save_for_backward(*tensors)
         # A state may be a view of the activations of all steps, which a copy does not keep.
         results = tuple(result.clone() for result in compute(*tensors[:count]))
@@ -102,13 +103,10 @@ class _Recomputed(torch.autograd.Function):
             tensor.detach().requires_grad_(needed)
             for tensor, needed in zip(given[: ctx.count], wanted[: ctx.count], strict=True)
         ]
-        on_cpu, on_gpu = ctx.random
         enabled, dtype = ctx.autocast
         autocast = torch.autocast(ctx.device.type, dtype, enabled)
-        with torch.enable_grad(), autocast, torch.random.fork_rng(devices=[] if on_gpu is None else [ctx.device]):
-            torch.set_rng_state(on_cpu)
-            if on_gpu is not None:
-                torch.cuda.set_rng_state(on_gpu, ctx.device)
+        with torch.enable_grad(), autocast, fork_random_state(ctx.device):
+            restore_random_state(ctx.random, ctx.device)
             results: Sequence[Tensor] = ctx.compute(*arguments)
         leaves = [*arguments, *given[ctx.count :]]
         pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]

@@ -16,6 +16,7 @@ from torch import Tensor
 from seqforge.component_state import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.errors import RunError
 from seqforge.experiment.experiment import Experiment
+from seqforge.hardware import read_random_state, restore_random_state
 from seqforge.kinds import Optimizer, State
 from seqforge.model.recomputation import States
 from seqforge.model.sequence_model import SequenceModel
@@ -281,21 +282,6 @@ def _recurrent(
     return [
         tuple(restore(batch, layer, empty) for layer, empty in enumerate(template)) for batch in range(progress.batches)
     ]
-
-
-def read_random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the state of torch's generators, which `restore_random_state` restores."""
-    states = {"random.cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["random.cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random_state(tensors: Mapping[str, Tensor], device: torch.device) -> None:
-    """Restore the state of torch's generators."""
-    torch.set_rng_state(tensors["random.cpu"])
-    if device.type == "cuda" and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"], device)
 
 
 def _other_experiment(path: Path, reason: str) -> RunError:

@@ -106,8 +106,9 @@ def _now() -> str:
 def _describe_process() -> dict[str, Any]:
     import torch  # not needed to read a history
 
-    from seqforge.hardware import processor_field
+    from seqforge.hardware import describe_device, find_accelerator, processor_field
 
+    gpu = find_accelerator()
     return {
         "command": _command(),
         "seqforge": version("seqforge-core"),
@@ -116,7 +117,7 @@ def _describe_process() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": f"{processor_field('model name') or platform.machine()}, {os.cpu_count() or 1} cores",
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": describe_device(gpu) if gpu else None,
     }
 
 

@@ -18,10 +18,10 @@ from seqforge.errors import (
 from seqforge.evaluation.likelihood import bits_per_character
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.faults import find_fault, in_parameter_update
+from seqforge.hardware import read_random_state, restore_random_state
 from seqforge.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
 from seqforge.kinds import Progress
 from seqforge.kinds.schedule import learning_rate_factor
-from seqforge.runs.checkpoint_files import read_random_state, restore_random_state
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.training_state import TrainingState, average_weights, averaged_model, split_optimizer_state
 from seqforge.tasks.task import TrainingTask

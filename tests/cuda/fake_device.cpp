@@ -1,14 +1,17 @@
-// A CUDA device that is not there, for a build of torch for CPUs. Its tensors are in the memory of the host, and every
-// operator runs on the CPU. It refuses operands on different devices as CUDA does, and counts what a real device would be
-// asked for: kernel launches, copies, and the times that the host waits for it.
+// CUDA devices and the GPU of a Mac (MPS) that are not there, for a build of torch for CPUs. Their tensors are in the
+// memory of the host, and every operator runs on the CPU. They refuse operands on different devices, the GPU of a Mac
+// also float64, and count what a real device would be asked for: kernel launches, copies, and the times that the host
+// waits for it.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/detail/MPSHooksInterface.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -24,7 +27,9 @@ using c10::Stream;
 
 namespace {
 
-constexpr DeviceIndex DEVICES = 2;
+// A process has one kind of accelerator.
+const bool IS_MAC = std::getenv("SEQFORGE_FAKE_DEVICE") != nullptr;
+const DeviceIndex DEVICES = IS_MAC ? 0 : 2;
 
 // 1. What the device was asked for.
 
@@ -42,17 +47,20 @@ void count(const std::string& name) {
 
 thread_local DeviceIndex current = 0;
 
+template <c10::DeviceType KIND>
 struct Guard final : c10::impl::DeviceGuardImplInterface {
-  c10::DeviceType type() const override { return c10::kCUDA; }
-  Device getDevice() const override { return Device(c10::kCUDA, current); }
-  void uncheckedSetDevice(Device device) const noexcept override { current = device.has_index() ? device.index() : 0; }
+  c10::DeviceType type() const override { return KIND; }
+  Device getDevice() const override { return Device(KIND, KIND == c10::kCUDA ? current : 0); }
+  void uncheckedSetDevice(Device device) const noexcept override {
+    if (KIND == c10::kCUDA) current = device.has_index() ? device.index() : 0;
+  }
   void setDevice(Device device) const override { uncheckedSetDevice(device); }
   Device exchangeDevice(Device device) const override {
     Device before = getDevice();
     setDevice(device);
     return before;
   }
-  DeviceIndex deviceCount() const noexcept override { return DEVICES; }
+  DeviceIndex deviceCount() const noexcept override { return KIND == c10::kCUDA ? DEVICES : 1; }
   Stream getStream(Device device) const override { return Stream(Stream::DEFAULT, device); }
   Stream getDefaultStream(Device device) const override { return getStream(device); }
   Stream getStreamFromGlobalPool(Device device, bool) const override { return getStream(device); }
@@ -64,15 +72,16 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   bool queryStream(const Stream&) const override { return true; }
   void synchronizeStream(const Stream&) const override { count("wait: stream"); }
 };
-C10_REGISTER_GUARD_IMPL(CUDA, Guard);
+C10_REGISTER_GUARD_IMPL(CUDA, Guard<c10::kCUDA>);
+C10_REGISTER_GUARD_IMPL(MPS, Guard<c10::kMPS>);
 
 struct Hooks final : at::CUDAHooksInterface {
   explicit Hooks(at::CUDAHooksArgs) {}
   void init() const override {}
-  bool isBuilt() const override { return true; }
-  bool isAvailable() const override { return true; }
-  bool hasCUDA() const override { return true; }
-  bool hasPrimaryContext(DeviceIndex) const override { return true; }
+  bool isBuilt() const override { return !IS_MAC; }
+  bool isAvailable() const override { return !IS_MAC; }
+  bool hasCUDA() const override { return !IS_MAC; }
+  bool hasPrimaryContext(DeviceIndex) const override { return !IS_MAC; }
   DeviceIndex deviceCount() const override { return DEVICES; }
   int getNumGPUs() const override { return DEVICES; }
   DeviceIndex current_device() const override { return current; }
@@ -85,7 +94,21 @@ struct Hooks final : at::CUDAHooksInterface {
   const at::Generator& getDefaultGenerator(DeviceIndex) const override { return at::detail::getDefaultCPUGenerator(); }
 };
 
+struct MacHooks final : at::MPSHooksInterface {
+  void init() const override {}
+  bool isBuilt() const override { return IS_MAC; }
+  bool isAvailable() const override { return IS_MAC; }
+  bool hasMPS() const override { return IS_MAC; }
+  DeviceIndex deviceCount() const override { return 1; }
+  bool isOnMacOSorNewer(unsigned, unsigned) const override { return true; }
+  bool hasPrimaryContext(DeviceIndex) const override { return true; }
+  c10::Allocator* getPinnedMemoryAllocator() const override { return c10::GetAllocator(c10::kCPU); }
+  const at::Generator& getDefaultGenerator(DeviceIndex) const override { return at::detail::getDefaultCPUGenerator(); }
+};
+
 // 3. Two tensors on the same memory: one of the host, on which operators run, and one of the device.
+
+c10::DispatchKey key_of(Device device) { return device.is_mps() ? c10::DispatchKey::MPS : c10::DispatchKey::CUDA; }
 
 Tensor make_tensor(c10::Storage storage, c10::DispatchKey key, const Tensor& like) {
   auto result = at::detail::make_tensor<c10::TensorImpl>(std::move(storage), c10::DispatchKeySet(key), like.dtype());
@@ -99,7 +122,7 @@ c10::Storage make_storage(const Tensor& like, c10::DataPtr data, c10::Allocator*
 }
 
 Tensor on_host(const Tensor& tensor) {
-  if (!tensor.defined() || !tensor.is_cuda()) return tensor;
+  if (!tensor.defined() || tensor.is_cpu()) return tensor;
   c10::DataPtr data(const_cast<void*>(tensor.storage().data()), Device(c10::kCPU));
   auto* allocator = c10::GetAllocator(c10::kCPU);
   auto result = make_tensor(make_storage(tensor, std::move(data), allocator), c10::DispatchKey::CPU, tensor);
@@ -129,7 +152,7 @@ struct Operands {
   Tensor convert(const Tensor& tensor) {
     has_host |= tensor.defined() && tensor.is_cpu() && tensor.dim() > 0;
     Tensor host = on_host(tensor);
-    if (tensor.defined() && tensor.is_cuda()) {
+    if (tensor.defined() && !tensor.is_cpu()) {
       device = tensor.device();
       pairs.emplace_back(tensor, host);
     }
@@ -148,7 +171,8 @@ struct Operands {
       for (std::optional<Tensor> tensor : value.toOptionalTensorList())
         list.push_back(tensor && tensor->defined() ? std::optional<Tensor>(convert(*tensor)) : tensor);
       value = c10::IValue(list);
-    } else if (value.isDevice() && value.toDevice().is_cuda()) {
+    } else if (value.isDevice() && !value.toDevice().is_cpu()) {
+      if (value.toDevice().is_mps()) device = Device(c10::kMPS, 0);
       if (value.toDevice().has_index()) device = value.toDevice();
       value = Device(c10::kCPU);
     } else if (value.isGenerator()) {
@@ -169,14 +193,16 @@ struct Operands {
 
   Tensor result(const Tensor& host) const {
     if (!host.defined() || !host.is_cpu()) return host;
+    TORCH_CHECK_TYPE(!device.is_mps() || host.scalar_type() != at::kDouble,
+                     "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.");
     for (const auto& [tensor, alias] : pairs)
       if (alias.is_same(host)) return tensor;
     for (const auto& [tensor, alias] : pairs)
       if (host.has_storage() && host.storage().nbytes() && host.storage().data() == alias.storage().data()) {
         c10::InferenceMode mode(tensor.is_inference());
-        return make_tensor(c10::Storage(tensor.storage()), c10::DispatchKey::CUDA, host);  // a view
+        return make_tensor(c10::Storage(tensor.storage()), key_of(device), host);  // a view
       }
-    return make_tensor(device_storage(host, device), c10::DispatchKey::CUDA, host);
+    return make_tensor(device_storage(host, device), key_of(device), host);
   }
 };
 
@@ -187,7 +213,7 @@ void run_on_host(const c10::OperatorHandle& handle, c10::DispatchKeySet, torch::
   for (size_t place = stack->size() - schema.arguments().size(); place < stack->size(); place++)
     operands.convert((*stack)[place]);
   TORCH_CHECK(!operands.has_host || operands.pairs.empty() || MAY_MIX.count(schema.name()),
-              "Expected all tensors to be on the same device, but found at least two devices, cuda and cpu, in ",
+              "Expected all tensors to be on the same device, but found at least two devices, ", operands.device, " and cpu, in ",
               schema.name());
   handle.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   operands.follow_resizing();
@@ -206,10 +232,10 @@ void run_on_host(const c10::OperatorHandle& handle, c10::DispatchKeySet, torch::
 // 5. Operators that concern two devices, or the memory itself.
 
 Tensor& copy(Tensor& self, const Tensor& source, bool non_blocking) {
-  if (self.is_cuda() && source.is_cuda())
+  if (!self.is_cpu() && !source.is_cpu())
     count("copy on the device");
   else
-    count(std::string(non_blocking ? "copy" : "wait: copy") + (self.is_cuda() ? " to the device" : " to the host"));
+    count(std::string(non_blocking ? "copy" : "wait: copy") + (!self.is_cpu() ? " to the device" : " to the host"));
   c10::impl::ExcludeDispatchKeyGuard guard(c10::autograd_dispatch_keyset);
   on_host(self).copy_(on_host(source));
   return self;
@@ -240,20 +266,28 @@ bool has_library_for(const Tensor&, const Tensor&, at::IntArrayRef, at::IntArray
 TORCH_LIBRARY_IMPL(_, CUDA, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
 }
-TORCH_LIBRARY_IMPL(aten, CUDA, library) {
+TORCH_LIBRARY_IMPL(_, MPS, library) {
+  library.fallback(torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
+}
+void implement_memory(torch::Library& library) {
   library.impl("copy_", copy);
+  library.impl("set_.source_Tensor", set_tensor);
+  library.impl("set_.source_Storage_storage_offset", set_storage);
+}
+TORCH_LIBRARY_IMPL(aten, MPS, library) { implement_memory(library); }
+TORCH_LIBRARY_IMPL(aten, CUDA, library) {
+  implement_memory(library);
   for (std::string name : {"_use_cudnn_ctc_loss", "_use_miopen_ctc_loss"}) {
     library.impl((name + ".Tensor").c_str(), has_library);
     library.impl(name.c_str(), has_library_for);
   }
-  library.impl("set_.source_Tensor", set_tensor);
-  library.impl("set_.source_Storage_storage_offset", set_storage);
 }
 
 }  // namespace
 
 namespace at {
 C10_REGISTER_CLASS(CUDAHooksRegistry, CUDAHooks, ::Hooks)
+C10_REGISTER_CLASS(MPSHooksRegistry, MPSHooks, ::MacHooks)
 }
 
 // 6. For Python: counts are written into a file, one a line.

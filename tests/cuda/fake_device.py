@@ -1,13 +1,14 @@
 """A plugin of pytest that gives torch two CUDA devices which are not there: `pytest -p tests.cuda.fake_device`.
 
-It is loaded before seqforge is imported. Operators run on the CPU; see `fake_device.cpp`. The layers of cuDNN are
-emulated after torch's source: their operands have one type, they save them for the gradients, and they warn if the
-weights are not one block of memory.
+With `SEQFORGE_FAKE_DEVICE=mps` in the environment, it is the GPU of a Mac instead. It is loaded before seqforge is
+imported. Operators run on the CPU; see `fake_device.cpp`. The layers of cuDNN are emulated after torch's source: their
+operands have one type, they save them for the gradients, and they warn if the weights are not one block of memory.
 """
 
 import ctypes
 import importlib.metadata
 import importlib.util
+import os
 import subprocess
 import tempfile
 import warnings
@@ -133,8 +134,18 @@ def _with_cudnn(layer: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _install() -> None:
-    """Show the devices to torch."""
+def _install_mps() -> None:
+    """Show the GPU of a Mac to torch. Its generator of random numbers counts what it is asked for."""
+    mps: Any = torch.mps
+    mps.is_available = torch.backends.mps.is_available = lambda: True
+    mps.synchronize = lambda: _library.fake_count(b"wait: device")
+    mps.manual_seed = lambda seed: _library.fake_count(f"seed {seed}".encode())
+    mps.get_rng_state = lambda device="mps": torch.arange(44, dtype=torch.uint8)
+    mps.set_rng_state = lambda state, device="mps": _library.fake_count(f"state of {len(state)} bytes".encode())
+
+
+def _install_cuda() -> None:
+    """Show the CUDA devices to torch."""
     cuda: Any = torch.cuda
     cuda.is_available = cuda.is_initialized = lambda: True
     cuda.is_bf16_supported = lambda including_emulation=True: True
@@ -154,4 +165,7 @@ def _install() -> None:
         setattr(torch, name, _with_cudnn(getattr(torch, name)))
 
 
-_install()
+if "SEQFORGE_FAKE_DEVICE" in os.environ:
+    _install_mps()
+else:
+    _install_cuda()

@@ -4,11 +4,14 @@ import pytest
 import torch
 
 from seqforge import Experiment
+from seqforge.hardware import find_accelerator
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry.registry import Registry
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, or -p tests.cuda.fake_device")
+ACCELERATOR = find_accelerator()
+DEVICE = ACCELERATOR.type if ACCELERATOR else ""
+pytestmark = pytest.mark.skipif(not DEVICE, reason="needs a GPU, or -p tests.cuda.fake_device")
 
 CELLS = [entry.qualified_name for entry in Registry.installed().registrations("cell") if not entry.preset_of]
 every_cell = pytest.mark.parametrize("cell", CELLS)
@@ -44,15 +47,15 @@ def test_a_cell_has_the_results_of_the_cpu(cell: str, autocast: bool) -> None:
     model = new_model(cell)
     expected = train_once(model, "cpu", autocast)
     tolerance = 0.1 if autocast else 1e-3
-    for found, wanted in zip(train_once(model, "cuda", autocast), expected, strict=True):
+    for found, wanted in zip(train_once(model, DEVICE, autocast), expected, strict=True):
         assert found.dtype == wanted.dtype
         assert (found.float() - wanted.float()).norm() <= tolerance * (wanted.float().norm() + 1e-2)
 
 
 @every_cell
 def test_a_cell_steps_through_symbols_as_it_reads_them(cell: str) -> None:
-    model = new_model(cell).to("cuda").eval()
-    tokens = torch.arange(SYMBOLS, device="cuda").unsqueeze(1)
+    model = new_model(cell).to(DEVICE).eval()
+    tokens = torch.arange(SYMBOLS, device=DEVICE).unsqueeze(1)
     with torch.no_grad():
         whole, _ = model(tokens, model.initial_states(1))
         step, states = model.stepper(1), model.initial_states(1)
