@@ -7,7 +7,7 @@ NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
-.PHONY: run test cuda lint examples extras docs bench clean
+.PHONY: run test cuda lint examples extras pythons dist docs bench clean
 
 run: .venv/installed
 	@echo "C from linux-small, a model that is trained already:"
@@ -48,6 +48,16 @@ examples: .venv/installed-for-tests
 extras: .venv/installed-for-tests
 	.ci/extras $(BIN)
 
+# One run with each version of Python at hand, and with the lowest versions of the libraries. Not a part of .ci/run: it
+# downloads and unpacks gigabytes, and takes a minute only if they are installed already.
+pythons:
+	.ci/pythons
+
+# Every distribution, in dist/, and a run with them in an empty environment. Not a part of .ci/run, since it compiles the
+# kernels of every instruction set and installs everything again: three minutes.
+dist: .venv/installed-for-tests
+	.ci/dist $(BIN)
+
 # The generated pages, the site in site/, and its checks. To see changes of a page at once: .venv/bin/zensical serve
 docs: .venv/installed-for-tests
 	$(BIN)/python -m website
@@ -56,7 +66,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks all --markdown docs/results/benchmarks.md
 
 clean:
-	rm -rf .venv .venv-bench .venv-examples .venv-extras site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-examples .venv-extras .venv-pythons dist site .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
