@@ -144,11 +144,8 @@ def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
     if spec is None:
         return TOPOLOGIES["synced"]
     output_mode = "every step" if _is_aligned(spec, loss) else spec.output_mode
-    return next(
-        topology
-        for topology in TOPOLOGIES.values()
-        if (topology.input_kind, topology.output_mode) == (spec.input_kind, output_mode)
-    )
+    wanted = (spec.input_kind, output_mode)
+    return next(one for one in TOPOLOGIES.values() if (one.input_kind, one.output_mode) == wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +302,8 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
 
 
 _STREAM_SETTINGS = (
+    "model.activation_penalty",
+    "model.temporal_activation_penalty",
     "data.reset_state",
     "training.sequence_length",
     "sampling.length",

@@ -21,6 +21,8 @@ from seqforge.registry.problems import Problem, from_validation, raise_problems
 
 MAXIMUM_REPEAT = 1000
 
+Penalty = Annotated[float, Field(ge=0, le=1e9)]
+
 
 class Layer(Section, title="[[model.cells]]"):
     """The keys of `[[model.cells]]` that are not options of the cell."""
@@ -60,7 +62,29 @@ def _join(layers: list[list[Component]]) -> list[Component]:
     return [cell for layer in layers for cell in layer]
 
 
-class Model(Section, title="[model]"):
+class Regularization(Section, title="[model]"):
+    """The keys of `[model]` that act in training only."""
+
+    dropout: Fraction = 0.0
+    """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
+    dropout_mask: Literal["sequence"] | None = None
+    """Whether `dropout` and `input_dropout` draw what they drop once for all steps of a sequence (Gal and Ghahramani
+    2016). The state that is carried to the next sequence is not masked. By default, they draw for every step."""
+    input_dropout: Fraction | None = None
+    """Fraction of each vector that the lowest layer reads which is dropped while training."""
+    embedding_dropout: Fraction | None = None
+    """Fraction of the symbols whose embedding is zero in a batch while training (Gal and Ghahramani 2016)."""
+    weight_drop: Fraction | None = None
+    """Fraction of the recurrent weights that is zero in a batch while training (Merity et al. 2018)."""
+    activation_penalty: Penalty | None = None
+    """Factor α of the mean square of the outputs of the highest layer, after dropout, in the loss (Merity et al.
+    2018)."""
+    temporal_activation_penalty: Penalty | None = None
+    """Factor β of the mean square of the change of these outputs, before dropout, from step to step in the loss; with
+    `training.recompute_every`, within its parts (Merity et al. 2018)."""
+
+
+class Model(Regularization, title="[model]"):
     """`[model]`: the network. Its cells have their own tables `[[model.cells]]`."""
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -81,13 +105,6 @@ class Model(Section, title="[model]"):
     """Attention of the decoder, if there is one."""
     initializer: Annotated[Component, Part("initializer")] = default("initializer")
     """Initial weights."""
-    dropout: Fraction = 0.0
-    """Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014)."""
-    dropout_mask: Literal["sequence"] | None = None
-    """Whether `dropout` draws what it drops once for all steps of a sequence (Gal and Ghahramani 2016). The state that
-    is carried to the next sequence is not masked. By default, it draws for every step."""
-    weight_drop: Fraction | None = None
-    """Fraction of the recurrent weights that is zero in a batch while training (Merity et al. 2018)."""
     final_norm: Literal["rms", "layer"] | None = None
     """Norm of the outputs of the highest layer, before the head: root mean square (Zhang and Sennrich 2019), or layer
     norm. Stacks of residual blocks need one."""

@@ -1,6 +1,5 @@
 """The model of an experiment."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -92,8 +91,14 @@ def _generation_backends(experiment: Experiment) -> list[Backend]:
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:
-    size = experiment.model.embedding_size
-    return EmbeddingInput(symbols, size) if size else None
+    settings = experiment.model
+    if settings.embedding_size:
+        return EmbeddingInput(symbols, settings.embedding_size, settings.embedding_dropout or 0.0)
+    for key in ("input_dropout", "embedding_dropout"):
+        if getattr(settings, key):
+            problem = f"model.{key}: needs model.embedding_size, since the symbols are one-hot vectors"
+            raise ExperimentError(problem, hint="Add --set model.embedding_size=SIZE.")
+    return None
 
 
 def _stack(experiment: Experiment, size: int) -> RecurrentStack:
@@ -109,12 +114,7 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
         if both:
             backward.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size * (2 if both else 1)
-    return _new_stack(experiment, cells, backward)
-
-
-def _new_stack(experiment: Experiment, cells: list[Cell[Any]], backward: Sequence[Cell[Any]] = ()) -> RecurrentStack:
-    model = experiment.model
-    return RecurrentStack(cells, model.dropout, backward, model.dropout_mask == "sequence", model.weight_drop or 0.0)
+    return RecurrentStack(cells, experiment.model, backward)
 
 
 def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
@@ -128,4 +128,4 @@ def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
     attention: Attention | None = None
     if experiment.model.attention is not None:
         attention = experiment.model.attention.build(query_size=size, memory_size=memory_size)
-    return Decoder(vectors, _new_stack(experiment, cells), memory_size, attention)
+    return Decoder(vectors, RecurrentStack(cells, experiment.model), memory_size, attention)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqforge.dropout import Dropout
+
 
 class OneHotInput(nn.Module):
     """Maps each symbol of a vocabulary to a unit vector."""
@@ -30,11 +32,22 @@ class SymbolInput(nn.Module):
 
 
 class EmbeddingInput(nn.Module):
-    """Maps each symbol of a vocabulary to a trainable vector (Bengio et al. 2003)."""
+    """Maps each symbol of a vocabulary to a trainable vector (Bengio et al. 2003).
 
-    def __init__(self, symbols: int, embedding_size: int) -> None:
+    Args:
+        symbols: Number of symbols.
+        embedding_size: Size of a vector.
+        dropout: Probability of dropping a symbol in a batch (Gal and Ghahramani 2016, section 4.2).
+    """
+
+    def __init__(self, symbols: int, embedding_size: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.embedding = nn.Embedding(symbols, embedding_size)
+        self.dropout = Dropout(dropout, per_sequence=True)
+
+    def draw_mask(self) -> Float[Tensor, "symbols 1"] | None:
+        """Return the factor of the vector of each symbol for a batch, or None if none is dropped."""
+        return self.dropout.draw_mask((self.embedding.num_embeddings, 1), self.embedding.weight)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
         """Return the vector of each symbol."""

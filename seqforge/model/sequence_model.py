@@ -18,9 +18,10 @@ from seqforge.kinds import (
     OutputLayer,
 )
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.masks import NO_MASKS, Masks
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.recomputation import States
-from seqforge.model.stack import NO_MASKS, EncoderOutput, Masks, RecurrentStack
+from seqforge.model.stack import EncoderOutput, RecurrentStack
 
 
 class DecoderContext(NamedTuple):
@@ -76,7 +77,7 @@ class Decoder(nn.Module):
     def context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that every step reads."""
         projected = encoded.outputs if self.attention is None else self.attention.project(encoded.outputs)
-        masks = self.stack.draw_masks(len(encoded.last))
+        masks = draw_masks(self.input, self.stack, len(encoded.last))
         return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected, masks)
 
     def forward(
@@ -84,7 +85,7 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Tensor, "steps batch hidden"], States]:
         """Return the features from which the head predicts the next symbol on every step, and the states."""
         outputs, states = self.stack(self._inputs(symbols, context), states, masks=context.masks)
-        return self._attend(outputs, context), states
+        return self._attend(self.stack.drop_outputs(outputs, context.masks), context), states
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
         """Return a function that decodes one step without gradients or dropout, for generation."""
@@ -98,7 +99,7 @@ class Decoder(nn.Module):
 
     def _inputs(self, symbols: Tensor, context: DecoderContext) -> Tensor:
         summaries = context.summary.expand(len(symbols), *context.summary.shape)
-        return torch.cat([self.input(symbols), summaries], dim=-1)
+        return torch.cat([read_inputs(self.input, symbols, context.masks), summaries], dim=-1)
 
     def _attend(self, outputs: Tensor, context: DecoderContext) -> Tensor:
         if self.attention is None or self.combination is None:
@@ -106,6 +107,18 @@ class Decoder(nn.Module):
         encoded = context.encoded
         average, _ = self.attention(outputs, encoded.outputs, context.projected, encoded.lengths)
         return torch.tanh(self.combination(torch.cat([average, outputs], dim=-1)))
+
+
+def draw_masks(input_layer: nn.Module, stack: RecurrentStack, batch_size: int) -> Masks:
+    """Return the masks of a batch for an input layer and a stack, with random bits from torch's default generator."""
+    masks = stack.draw_masks(batch_size)
+    return masks._replace(symbols=input_layer.draw_mask()) if isinstance(input_layer, EmbeddingInput) else masks
+
+
+def read_inputs(input_layer: nn.Module, inputs: Tensor, masks: Masks) -> Tensor:
+    """Return what a stack reads, without the symbols that a batch drops."""
+    vectors: Tensor = input_layer(inputs)
+    return vectors if masks.symbols is None else vectors * masks.symbols[inputs]
 
 
 class SequenceModel(nn.Module):
@@ -165,31 +178,33 @@ class SequenceModel(nn.Module):
             for cell in self.cells:
                 cell.constrain_parameters()
 
-    def auxiliary_loss(self, states: States) -> Tensor | float:
-        """Return the sum of the auxiliary losses of all layers, from their states after a sequence."""
-        losses = [cell.auxiliary_loss(state) for cell, state in zip(self.stack.layers, states, strict=True)]
-        return sum((loss for loss in losses if loss is not None), 0.0)
-
     def initial_states(self, batch_size: int) -> States:
         """Return the state of every layer before the first symbol."""
         return self.stack.initial_states(batch_size)
 
-    def forward(
-        self,
-        tokens: Int[Tensor, "time batch"],
-        states: States,
-        starts: Bool[Tensor, "time batch"] | None = None,
-        masks: Masks | None = None,
-    ) -> tuple[Float[Tensor, "time batch symbols"], States]:
-        """Return the logits of the next symbol after each token, and the state of every layer after the last token.
+    def draw_masks(self, batch_size: int) -> Masks:
+        """Return the masks of a batch of sequences; none outside of training. A decoder has its own, in its context."""
+        return draw_masks(self.input, self.stack, batch_size)
 
-        The state is reset before each token with which a document starts; `starts` is on the CPU. Masks of the batch
-        are drawn unless they are given.
+    def forward(
+        self, tokens: Int[Tensor, "time batch"], states: States, starts: Bool[Tensor, "time batch"] | None = None
+    ) -> tuple[Float[Tensor, "time batch symbols"], States]:
+        """Return the logits and the states of `read`, for sequences with masks of their own."""
+        return self.read(tokens, states, starts, self.draw_masks(tokens.shape[1]))[:2]
+
+    def read(
+        self, tokens: Int[Tensor, "time batch"], states: States, starts: Bool[Tensor, "time batch"] | None, masks: Masks
+    ) -> tuple[Float[Tensor, "time batch symbols"], States, Tensor | float]:
+        """Return the logits of the next symbol after each token, the states, and what training adds to the loss.
+
+        The states are those of every layer after the last token. The state is reset before each token with which a
+        document starts; `starts` is on the CPU.
         """
-        masks = self.stack.draw_masks(tokens.shape[1]) if masks is None else masks
         with products_in(self.precision, tokens.device):
-            outputs, states = self.stack(self.input(tokens), states, starts, masks)
-        return self.predict(outputs), states
+            outputs, after = self.stack(read_inputs(self.input, tokens, masks), states, starts, masks)
+            dropped = self.stack.drop_outputs(outputs, masks)
+        penalty = self.stack.penalty(outputs, dropped, after) if self.training else 0.0
+        return self.predict(dropped), after, penalty
 
     def stepper(
         self, batch_size: int
@@ -230,7 +245,8 @@ class SequenceModel(nn.Module):
     ) -> EncoderOutput:
         """Return the encoder output for whole examples; see `RecurrentStack.encode`."""
         with products_in(self.precision, inputs.device):
-            return self.stack.encode(self.input(inputs), lengths, recompute_every, self.stack.draw_masks(len(lengths)))
+            masks = self.draw_masks(len(lengths))
+            return self.stack.encode(read_inputs(self.input, inputs, masks), lengths, recompute_every, masks)
 
     def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that the decoder reads on every step."""

@@ -1,6 +1,6 @@
 """A stack of recurrent layers, with dropout between them, and its output for whole examples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple, cast
@@ -10,9 +10,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seqforge.dropout import Dropout
+from seqforge.experiment.model import Regularization
 from seqforge.kinds import Cell, State, map_state
 from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.initial_states import LearnedStates, read_documents
+from seqforge.model.masks import NO_MASKS, Masks, with_masked_weights
 from seqforge.model.recomputation import Reader, States, read_recomputed
 
 
@@ -21,21 +23,7 @@ def map_states(function: Callable[[Tensor], Tensor], states: States) -> States:
     return tuple(map_state(function, state) for state in states)
 
 
-class Masks(NamedTuple):
-    """The masks of one batch of sequences, which are the same on each of their steps.
-
-    Masks are drawn for the sequences of a step. A carried state is not masked, and continues with other masks.
-
-    Attributes:
-        outputs: Factors of the outputs of a layer, `[batch, features]`, by its index.
-        weights: Factors of the recurrent weights of a cell, by their names in the cell.
-    """
-
-    outputs: Mapping[int, Tensor] = {}
-    weights: Mapping[Cell[Any], Mapping[str, Tensor]] = {}
-
-
-NO_MASKS = Masks()
+NO_REGULARIZATION = Regularization()
 
 
 class EncoderOutput(NamedTuple):
@@ -66,10 +54,8 @@ class RecurrentStack(nn.Module):
 
     Args:
         cells: Layers, the lowest first. The input size of each is the output size of the layer below.
-        dropout: Probability of dropping an output during training.
+        regularization: Dropout of the inputs, outputs and recurrent weights, and penalties of the outputs.
         backward_cells: For each layer, the cell that reads the reversed sequence; empty for none.
-        per_sequence: Whether a mask of outputs is the same on all steps of a sequence.
-        weight_drop: Probability of dropping a recurrent weight during training.
 
     Attributes:
         hidden_size: Size of the output of the highest layer.
@@ -78,16 +64,17 @@ class RecurrentStack(nn.Module):
     def __init__(
         self,
         cells: Sequence[Cell[Any]],
-        dropout: float = 0.0,
+        regularization: Regularization = NO_REGULARIZATION,
         backward_cells: Sequence[Cell[Any]] = (),
-        per_sequence: bool = False,
-        weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self.cells = nn.ModuleList(cells)
         self.backward_cells = nn.ModuleList(backward_cells)
-        self.dropout = Dropout(dropout, per_sequence=per_sequence)
-        self.weight_drop = Dropout(weight_drop, per_sequence=True)
+        self.regularization = regularization
+        per_sequence = regularization.dropout_mask == "sequence"
+        self.input_dropout = Dropout(regularization.input_dropout or 0.0, per_sequence=per_sequence)
+        self.dropout = Dropout(regularization.dropout, per_sequence=per_sequence)
+        self.weight_drop = Dropout(regularization.weight_drop or 0.0, per_sequence=True)
         self.learned: LearnedStates | None = None
         self.hidden_size = cells[-1].hidden_size + (backward_cells[-1].hidden_size if backward_cells else 0)
 
@@ -117,21 +104,42 @@ class RecurrentStack(nn.Module):
         return tuple(self.learned.fill(first + index, state) for index, state in enumerate(states))
 
     def draw_masks(self, batch_size: int) -> Masks:
-        """Return the masks of a batch; none outside of training."""
+        """Return the masks of inputs, outputs and recurrent weights for a batch; none outside of training."""
         if not (self.training and (self.dropout.per_sequence or self.weight_drop.probability)):
             return NO_MASKS
         like = next(self.parameters(), torch.empty(0))
+        inputs = self.input_dropout.draw_mask((batch_size, self.layers[0].input_size), like)
         outputs: dict[int, Tensor] = {}
         for layer, cells in enumerate(zip_longest(self.layers, self.backward_layers)):
             size = sum(cell.hidden_size for cell in cells if cell is not None)
             if (mask := self.dropout.draw_mask((batch_size, size), like)) is not None:
                 outputs[layer] = mask
-        weights: dict[Cell[Any], dict[str, Tensor]] = {}
-        for cell in [*self.layers, *self.backward_layers]:
+        weights: dict[int, dict[str, Tensor]] = {}
+        for index, cell in enumerate([*self.layers, *self.backward_layers]):
             for name, weight in recurrent_matrices(cell).items():
                 if (mask := self.weight_drop.draw_mask(weight.shape, weight)) is not None:
-                    weights.setdefault(cell, {})[name] = mask
-        return Masks(outputs, weights)
+                    weights.setdefault(index, {})[name] = mask
+        return Masks(None, inputs, outputs, weights)
+
+    def drop_outputs(self, outputs: Float[Tensor, "time batch hidden"], masks: Masks, layer: int = -1) -> Tensor:
+        """Return the outputs of a layer, by default the highest, after dropout."""
+        return self.dropout(outputs, masks.outputs.get(layer % len(self.cells)))
+
+    def penalty(self, outputs: Tensor, dropped: Tensor, states: States) -> Tensor | float:
+        """Return what a language model adds to the loss of a sequence in training.
+
+        These are the auxiliary losses of the layers, from their states, and penalties of the outputs of the highest
+        layer (Merity et al. 2018, section 4.6): α times their mean square after dropout, and β times the mean square of
+        their change from step to step, before dropout.
+        """
+        losses = [cell.auxiliary_loss(state) for cell, state in zip(self.layers, states, strict=True)]
+        total: Tensor | float = sum((loss for loss in losses if loss is not None), 0.0)
+        alpha, beta = self.regularization.activation_penalty, self.regularization.temporal_activation_penalty
+        if alpha:
+            total = total + alpha * dropped.float().square().mean()
+        if beta and len(outputs) > 1:
+            total = total + beta * (outputs[1:] - outputs[:-1]).float().square().mean()
+        return total
 
     def forward(
         self,
@@ -140,7 +148,7 @@ class RecurrentStack(nn.Module):
         starts: Bool[Tensor, "time batch"] | None = None,
         masks: Masks = NO_MASKS,
     ) -> tuple[Float[Tensor, "time batch hidden"], States]:
-        """Return the outputs of the highest layer, and the state of every layer after the last step.
+        """Return the outputs of the highest layer, before dropout, and the state of every layer after the last step.
 
         Args:
             inputs: Inputs of the lowest layer.
@@ -149,17 +157,17 @@ class RecurrentStack(nn.Module):
                 resets.
             masks: Masks of the batch.
         """
-        outputs = inputs
+        outputs = self.input_dropout(inputs, masks.inputs)
         after: list[State] = []
         initial = states if starts is None else self.initial_states(1)
         for index, (layer, before, first) in enumerate(zip(self.layers, states, initial, strict=True)):
-            cell = with_masked_weights(layer, masks)
+            outputs = self.drop_outputs(outputs, masks, index - 1) if index else outputs
+            cell = with_masked_weights(layer, masks.weights.get(index, {}))
             # A call of a cell runs on its backend.
             if starts is None:
                 outputs, state = cell(outputs, before)
             else:
                 outputs, state = read_documents(cell, outputs, before, starts, first)
-            outputs = self.dropout(outputs, masks.outputs.get(index))
             after.append(state)
         return outputs, tuple(after)
 
@@ -183,20 +191,29 @@ class RecurrentStack(nn.Module):
         parameters = list(self.parameters())
         if not self.backward_cells:
             states = self.initial_states(len(lengths))
-            outputs = read_recomputed(partial(self, masks=masks), inputs, states, recompute_every, parameters)
+            read = partial(self, masks=masks)
+            outputs = read_recomputed(read, inputs, states, recompute_every, parameters)
+            outputs = self.drop_outputs(outputs, masks)
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
-        outputs = inputs
+        outputs = self.input_dropout(inputs, masks.inputs)
         ahead_states = self.initial_states(len(lengths))
         reverse_states = self._start(self.backward_layers, len(lengths), len(self.cells))
         for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
             ahead, reverse = (
-                read_recomputed(_reader(one, masks), steps, (states[index],), recompute_every, parameters)
-                for one, steps, states in (
-                    (cell, outputs, ahead_states),
-                    (backward, reverse_rows(outputs, lengths), reverse_states),
+                read_recomputed(
+                    _reader(with_masked_weights(one, masks.weights.get(first + index, {}))),
+                    steps,
+                    (states[index],),
+                    recompute_every,
+                    parameters,
+                )
+                for one, first, steps, states in (
+                    (cell, 0, outputs, ahead_states),
+                    (backward, len(self.cells), reverse_rows(outputs, lengths), reverse_states),
                 )
             )
-            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1), masks.outputs.get(index))
+            both = torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1)
+            outputs = self.drop_outputs(both, masks, index)
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
 
@@ -215,11 +232,11 @@ class RecurrentStack(nn.Module):
         return step
 
 
-def _reader(cell: Cell[Any], masks: Masks) -> Reader:
+def _reader(cell: Callable[[Tensor, Any], tuple[Tensor, Any]]) -> Reader:
     """Return a function that reads a sequence with one cell."""
 
     def read(inputs: Tensor, states: States) -> tuple[Tensor, States]:
-        outputs, after = with_masked_weights(cell, masks)(inputs, states[0])
+        outputs, after = cell(inputs, states[0])
         return outputs, (after,)
 
     return read
@@ -238,18 +255,3 @@ def reverse_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
     time = torch.arange(len(steps), device=lengths.device).unsqueeze(1)
     sources = torch.where(time < lengths, lengths - 1 - time, time)
     return steps[sources, torch.arange(len(lengths), device=lengths.device)]
-
-
-def with_masked_weights(cell: Cell[Any], masks: Masks) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
-    """Return a cell whose weights are multiplied by masks while it reads a sequence, on its backend.
-
-    Wan et al. 2013, "Regularization of Neural Networks using DropConnect", and Merity et al. 2018, section 2.
-    """
-    if cell not in masks.weights:
-        return cell
-
-    def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        masked = {name: cell.get_parameter(name) * mask for name, mask in masks.weights[cell].items()}
-        return torch.func.functional_call(cell, masked, (inputs, state))
-
-    return read

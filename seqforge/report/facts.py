@@ -111,8 +111,8 @@ def _describe_model(table: Mapping[str, Any]) -> str:
         parts.append(f"embedding {model['embedding_size']}")
     optional = [kind.name for kind in KINDS.values() if kind.key == f"model.{kind.name}" and not kind.default]
     parts += [f"{name} {model[name]['use'].rpartition('/')[2]}" for name in optional if name in model]
-    if model.get("dropout"):
-        parts.append(f"dropout {model['dropout']}")
+    dropouts = ("dropout", "input_dropout", "embedding_dropout", "weight_drop")
+    parts += [f"{name.replace('_', ' ')} {model[name]}" for name in dropouts if model.get(name)]
     return " · ".join(parts)
 
 

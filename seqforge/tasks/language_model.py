@@ -236,12 +236,12 @@ def text_losses(
     def loss_of(batch: Batch, before: States | None, model: SequenceModel) -> tuple[Tensor, States]:
         states = model.initial_states(batch.inputs.shape[1]) if before is None else before
         inputs, targets = send(batch.inputs, state.device), send(batch.targets, state.device)
-        masks = model.stack.draw_masks(inputs.shape[1])
+        masks = model.draw_masks(inputs.shape[1])
 
         def compute(steps: slice, states: States) -> tuple[Tensor, States]:
             starts = None if batch.starts is None else batch.starts[steps]
-            outputs, after = model(inputs[steps], states, starts, masks)
-            value = loss(outputs, targets[steps]) + model.auxiliary_loss(after)
+            outputs, after, penalty = model.read(inputs[steps], states, starts, masks)
+            value = loss(outputs, targets[steps]) + penalty
             weight = len(outputs) / len(inputs) / len(batches)  # Every target counts.
             return value if weight == 1 else value * weight, after
 

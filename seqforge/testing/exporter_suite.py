@@ -12,6 +12,7 @@ from torch import nn
 
 from seqforge.errors import PluginError
 from seqforge.evaluation.exported import check_exported, trained_model
+from seqforge.experiment.model import Regularization
 from seqforge.kinds import Exporter
 from seqforge.model.input import EmbeddingInput, SymbolInput
 from seqforge.model.sequence_model import SequenceModel
@@ -85,12 +86,14 @@ def _essential(kind: str, name: str) -> type[Any]:
 
 def _small_model() -> SequenceModel:
     """Return a model with one layer, which reads symbols."""
-    return _drawn(SequenceModel(SymbolInput(), RecurrentStack([_essential("cell", "lstm")(256, 8)], 0.0), 256))
+    return _drawn(SequenceModel(SymbolInput(), RecurrentStack([_essential("cell", "lstm")(256, 8)]), 256))
 
 
 def _large_model() -> SequenceModel:
     """Return a model with two layers, dropout, learned initial states, a norm, and tied weights."""
-    stack = RecurrentStack([_essential("cell", "gru")(6, 8), _essential("cell", "lstm")(8, 6)], 0.5)
+    stack = RecurrentStack(
+        [_essential("cell", "gru")(6, 8), _essential("cell", "lstm")(8, 6)], Regularization(dropout=0.5)
+    )
     stack.learn_initial_states()
     model = SequenceModel(EmbeddingInput(256, 6), stack, 256, norm=nn.RMSNorm(6, eps=1e-5))
     model.tie_weights()

@@ -1,4 +1,4 @@
-"""Regularization: masks of whole sequences, and masked weights on every backend; nothing outside of training."""
+"""Regularization: masks of whole sequences, masked weights on every backend, penalties; nothing outside of training."""
 
 import copy
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.data.batches import Batch
 from seqforge.data.padded_batches import PaddedBatch
+from seqforge.dropout import Dropout
 from seqforge.errors import ExperimentError
 from seqforge.evaluation.examples import example_loss
 from seqforge.kinds import BackendContext, Classes, ExampleSpec, Text
@@ -22,9 +23,9 @@ from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import leaf_cells
 from seqforge.model.install_backend import install_backend, load_backend
+from seqforge.model.masks import NO_MASKS
 from seqforge.model.measure_backends import EAGER
-from seqforge.model.sequence_model import SequenceModel
-from seqforge.model.stack import NO_MASKS
+from seqforge.model.sequence_model import SequenceModel, read_inputs
 from seqforge.registry.registry import Registry
 from seqforge.runs.training_state import TrainingState
 from seqforge.tasks.language_model import text_losses
@@ -32,7 +33,13 @@ from seqforge.tasks.language_model import text_losses
 REGISTRY = Registry.installed()
 CELLS = [entry.qualified_name for entry in REGISTRY.registrations("cell") if not entry.preset_of]
 SYMBOLS = 7
-EVERYTHING = {"dropout": 0.4, "dropout_mask": "sequence", "weight_drop": 0.5}
+EVERYTHING = {
+    "dropout": 0.4,
+    "dropout_mask": "sequence",
+    "input_dropout": 0.3,
+    "embedding_dropout": 0.3,
+    "weight_drop": 0.5,
+}
 
 
 def new_model(cell: str = "essentials/lstm", backend: str = EAGER, **options: Any) -> SequenceModel:
@@ -72,12 +79,12 @@ def test_a_cell_with_masked_weights_computes_what_one_with_these_weights_does(ce
     except ExperimentError as error:
         assert "model.weight_drop: no layer has a recurrent weight matrix" in error.message  # noqa: PT017 - of that cell
         return
-    other, masks = copy.deepcopy(model), model.stack.draw_masks(3)
-    assert masks.weights.keys() == set(model.stack.layers)
+    other, masks = copy.deepcopy(model), model.draw_masks(3)
+    assert masks.weights.keys() == {0, 1}
     of_weights: dict[str, Tensor] = {}
-    for index, (layer, masked) in enumerate(zip(other.stack.layers, model.stack.layers, strict=True)):
-        assert masks.weights[masked].keys() == recurrent_matrices(layer).keys()
-        for name, mask in masks.weights[masked].items():
+    for index, layer in enumerate(other.stack.layers):
+        assert masks.weights[index].keys() == recurrent_matrices(layer).keys()
+        for name, mask in masks.weights[index].items():
             assert set(mask.unique().tolist()) == {0, 2}
             of_weights[f"stack.cells.{index}.{name}"] = mask
             with torch.no_grad():
@@ -85,8 +92,8 @@ def test_a_cell_with_masked_weights_computes_what_one_with_these_weights_does(ce
     tokens = torch.randint(SYMBOLS, (5, 3))
     starts = torch.rand(5, 3) < 0.2
     for where in (None, starts):
-        found = model(tokens, model.initial_states(3), where, masks)[0]
-        expected = other(tokens, other.initial_states(3), where, NO_MASKS)[0]
+        found = model.read(tokens, model.initial_states(3), where, masks)[0]
+        expected = other.read(tokens, other.initial_states(3), where, NO_MASKS)[0]
         assert torch.equal(found, expected)
         gradients = differentiate(other, expected)
         for name, gradient in differentiate(model, found).items():
@@ -97,12 +104,15 @@ def test_a_cell_with_masked_weights_computes_what_one_with_these_weights_does(ce
 @settings(max_examples=6)
 def test_masks_keep_the_expected_value(probability: float, seed: int) -> None:
     torch.manual_seed(seed)
-    model = new_model(dropout=probability, weight_drop=probability, dropout_mask="sequence")
-    draws = [model.stack.draw_masks(100) for _ in range(30)]
+    model = new_model(**dict.fromkeys(["dropout", "input_dropout", "embedding_dropout", "weight_drop"], probability),
+                      dropout_mask="sequence")  # fmt: skip
+    draws = [model.draw_masks(100) for _ in range(30)]
     masks: dict[str, Callable[[Any], Tensor]] = {
+        "symbols": lambda masks: masks.symbols,
+        "inputs": lambda masks: masks.inputs,
         "lower outputs": lambda masks: masks.outputs[0],
         "higher outputs": lambda masks: masks.outputs[1],
-        "weights": lambda masks: masks.weights[model.stack.layers[1]]["recurrent_weight"],
+        "weights": lambda masks: masks.weights[1]["recurrent_weight"],
     }
     for name, select in masks.items():
         values = torch.stack([select(draw) for draw in draws])
@@ -112,19 +122,33 @@ def test_masks_keep_the_expected_value(probability: float, seed: int) -> None:
 
 
 def test_a_mask_is_the_same_on_all_steps_of_a_sequence() -> None:
-    model = new_model(dropout=0.5, dropout_mask="sequence")
-    masks = model.stack.draw_masks(4)
+    model = new_model(dropout=0.5, dropout_mask="sequence", input_dropout=0.5)
+    masks = model.draw_masks(4)
     tokens = torch.randint(SYMBOLS, (9, 4))
+    vectors = model.stack.input_dropout(model.input(tokens), masks.inputs)
     outputs, states = model.stack(model.input(tokens), model.initial_states(4), masks=masks)
-    zero = outputs == 0
-    assert torch.equal(zero, (masks.outputs[1] == 0).expand_as(zero))
-    assert len(zero[0].unique(dim=0)) > 1
+    for dropped, mask in ((vectors, masks.inputs), (model.stack.drop_outputs(outputs, masks), masks.outputs[1])):
+        zero = dropped == 0
+        assert torch.equal(zero, (mask == 0).expand_as(zero))
+        assert len(zero[0].unique(dim=0)) > 1
+    # Neither the state nor what the layer above reads from it is masked.
     assert not bool((states[1].hidden == 0).any())
     # With masks of steps, each step has its own.
     model = new_model(dropout=0.5)
-    assert model.stack.draw_masks(4) == NO_MASKS
-    outputs, _ = model.stack(model.input(tokens), model.initial_states(4))
-    assert len((outputs == 0).unique(dim=0)) > 1
+    assert model.draw_masks(4) == NO_MASKS
+    zero = model.stack.drop_outputs(torch.ones(9, 4, 8), NO_MASKS) == 0
+    assert len(zero.unique(dim=0)) > 1
+
+
+def test_a_dropped_symbol_is_dropped_everywhere_in_a_batch() -> None:
+    model = new_model(embedding_dropout=0.5)
+    masks = model.draw_masks(4)
+    assert masks.symbols is not None
+    tokens = torch.randint(SYMBOLS, (50, 4))
+    vectors = read_inputs(model.input, tokens, masks)
+    expected = (masks.symbols * model.get_parameter("input.embedding.weight"))[tokens]
+    assert torch.equal(vectors, expected)
+    assert 0 < int((masks.symbols == 0).sum()) < SYMBOLS
 
 
 def step_of(model: SequenceModel, every: int | None, starts: Tensor | None) -> list[Tensor]:
@@ -141,7 +165,7 @@ def step_of(model: SequenceModel, every: int | None, starts: Tensor | None) -> l
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("backend", [EAGER, "native"])
 def test_the_parts_of_a_sequence_have_the_same_masks(backend: str, documents: bool) -> None:
-    model = new_model(backend=backend, **EVERYTHING)
+    model = new_model(backend=backend, activation_penalty=2.0, **EVERYTHING)
     starts = torch.rand(12, 4) < 0.1 if documents else None
     for found, expected in zip(step_of(model, 5, starts), step_of(model, None, starts), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
@@ -175,15 +199,37 @@ def test_labelled_examples_have_the_same_masks_in_all_parts(
 
 
 def test_nothing_is_regularized_outside_of_training() -> None:
+    penalties = {"activation_penalty": 2.0, "temporal_activation_penalty": 1.0}
     torch.manual_seed(0)
-    model, plain = new_model(**EVERYTHING).eval(), new_model().eval()
+    model, plain = new_model(**EVERYTHING, **penalties).eval(), new_model().eval()
     tokens = torch.randint(SYMBOLS, (9, 4))
     before = torch.get_rng_state()
-    assert model.stack.draw_masks(4) == NO_MASKS
-    found, _ = model(tokens, model.initial_states(4))
+    assert model.draw_masks(4) == NO_MASKS
+    found, _, penalty = model.read(tokens, model.initial_states(4), None, model.draw_masks(4))
     assert torch.equal(found, plain(tokens, plain.initial_states(4))[0])
+    assert penalty == 0
     read, states = model.stepper(4), model.initial_states(4)
     for step, row in enumerate(tokens):
         logits, states = read(row, states)
         torch.testing.assert_close(logits, found[step])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_penalties_are_those_of_the_paper() -> None:
+    model = new_model(dropout=0.5, activation_penalty=2.0, temporal_activation_penalty=3.0)
+    tokens = torch.randint(SYMBOLS, (9, 4))
+    torch.manual_seed(1)
+    penalty = model.read(tokens, model.initial_states(4), None, NO_MASKS)[2]
+    torch.manual_seed(1)
+    outputs, _ = model.stack(model.input(tokens), model.initial_states(4))
+    dropped = Dropout(0.5)(outputs)
+    expected = 2 * dropped.square().mean() + 3 * (outputs[1:] - outputs[:-1]).square().mean()
+    torch.testing.assert_close(penalty, expected.float())
+    weights = list(model.stack.parameters())
+    for found, wanted in zip(
+        torch.autograd.grad(penalty, weights), torch.autograd.grad(expected, weights), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
+    # A sequence of one step has no change from step to step.
+    one = model.read(tokens[:1], model.initial_states(4), None, NO_MASKS)
+    assert torch.isfinite(torch.as_tensor(one[2]))

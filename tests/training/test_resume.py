@@ -113,11 +113,15 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
         {"vocabulary": {"use": "bytes"}, "model": {"embedding_size": 5, "dropout": 0.5}},
         {
             "model": {
-                "cells": [{"use": "block", "cell": {"use": "gru", "hidden_size": 6}}],
+                "cells": [{"use": "block", "cell": {"use": "gru", "hidden_size": 6}, "stochastic_depth": 0.3}],
                 "embedding_size": 8,
                 "dropout": 0.3,
                 "dropout_mask": "sequence",
+                "input_dropout": 0.2,
+                "embedding_dropout": 0.1,
                 "weight_drop": 0.5,
+                "activation_penalty": 2.0,
+                "temporal_activation_penalty": 1.0,
             },
             "training": {"recompute_every": 7},
         },

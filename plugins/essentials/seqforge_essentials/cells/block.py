@@ -40,6 +40,8 @@ class Block(Cell[Any]):
         feed_forward_expansion: Features inside the feed-forward part for each feature of x.
         dropout: Probability of dropping an output of the cell's part, or of the feed-forward part, before the sum
             (Vaswani et al. 2017, section 5.4).
+        stochastic_depth: Probability that a part adds nothing to a sequence, on none of the steps of a call (Huang et
+            al. 2016, "Deep Networks with Stochastic Depth"). The state of the cell is the same with and without it.
     """
 
     def __init__(
@@ -67,6 +69,10 @@ class Block(Cell[Any]):
         dropout: Annotated[
             float, Field(ge=0, lt=1, description="Fraction of the outputs of each part that is dropped before the sum.")
         ] = 0.0,
+        stochastic_depth: Annotated[
+            Annotated[float, Field(ge=0, lt=1)] | None,
+            Field(description="Fraction of the sequences that a part leaves out while training."),
+        ] = None,
     ) -> None:
         super().__init__(input_size, input_size)
         inner_size = input_size if expansion is None else max(1, round(expansion * input_size))
@@ -80,6 +86,7 @@ class Block(Cell[Any]):
         self.gate = None if gate == "none" else nn.Linear(input_size, output_size, bias=False)
         self.down = nn.Linear(output_size, input_size, bias=False)
         self.dropout = Dropout(dropout)
+        self.depth = Dropout(stochastic_depth or 0.0, per_sequence=True)
         self.feed_forward_name = feed_forward
         self.feed_forward_norm, self.widen, self.narrow = None, None, None
         if feed_forward != "none":
@@ -154,7 +161,7 @@ class Block(Cell[Any]):
             carried = (window,)
         outputs, inner = run(u, self._inner_state(state))
         outputs = outputs if self.gate is None else outputs * gate
-        x = x + self.dropout(self.down(outputs).to(x.dtype))
+        x = self._add(x, self.down(outputs))
         if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:
             wide = self.widen(_normalize(self.feed_forward_norm, x))
             if self.feed_forward_name == "gelu":
@@ -162,8 +169,12 @@ class Block(Cell[Any]):
             else:
                 left, right = wide.chunk(2, dim=-1)
                 wide = right * (functional.silu(left) if self.feed_forward_name == "swiglu" else functional.gelu(left))
-            x = x + self.dropout(self.narrow(wide).to(x.dtype))
+            x = self._add(x, self.narrow(wide))
         return x, self._state_type(*carried, *inner)
+
+    def _add(self, x: Float[Tensor, "time batch input"], part: Float[Tensor, "time batch input"]) -> Tensor:
+        part = self.dropout(part.to(x.dtype))
+        return x + self.depth(part, self.depth.draw_mask((x.shape[1], 1), x))
 
 
 def _convolve(

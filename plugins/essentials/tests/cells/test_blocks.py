@@ -51,6 +51,21 @@ def test_the_convolution_reads_the_last_steps_only() -> None:
     assert not torch.allclose(outputs[5:], after[5:])
 
 
+def test_stochastic_depth_leaves_out_a_part_for_a_whole_sequence() -> None:
+    torch.manual_seed(0)
+    block = _block(3, 4, stochastic_depth=0.25).double()
+    inputs = torch.randn(9, 4000, 3, dtype=torch.float64)
+    state = block.initial_state(4000)
+    (found, after), (expected, same) = block(inputs, state), block.eval()(inputs, state)
+    left_out = (found == inputs).all(2)
+    assert torch.equal(left_out.all(0), left_out.any(0))
+    assert abs(left_out[0].float().mean().item() - 0.25) < 0.04
+    # The others are scaled, so that the expected output is that of evaluation. The cell reads on in any case.
+    scale = torch.where(left_out, 0, 1 / 0.75)[..., None]
+    torch.testing.assert_close(found - inputs, (expected - inputs) * scale, rtol=1e-4, atol=1e-6)
+    assert torch.equal(after.inner_hidden, same.inner_hidden)
+
+
 @pytest.mark.parametrize("norm", ["rms", "layer"])
 def test_a_layer_below_may_have_outputs_in_bfloat16(norm: str) -> None:
     torch.manual_seed(0)
