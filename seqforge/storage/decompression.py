@@ -7,9 +7,15 @@ import lzma
 import os
 import shutil
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any, cast
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CHUNK_SIZE = 1 << 20
 """Size limit of a chunk in bytes."""
@@ -46,7 +52,7 @@ def open_chunks(chunks: Iterator[bytes]) -> io.BufferedReader:
 
 
 def decompress_file(file: io.FileIO) -> Generator[bytes]:
-    """Yield the content of a file, decompressed if it is in the xz, gzip or bzip2 format.
+    """Yield the content of a file, decompressed if it is in the xz, gzip, bzip2 or Zstandard format.
 
     A chunk has 1 to `CHUNK_SIZE` bytes, and one is in memory at a time. Files of several streams, which parallel
     compressors write, are supported.
@@ -59,7 +65,7 @@ def decompress_file(file: io.FileIO) -> Generator[bytes]:
     decompress = next((function for magic, function in _FORMATS.items() if start.startswith(magic)), None)
     try:
         yield from _read_chunks(file.read) if decompress is None else decompress(file)
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstd.ZstdError) as error:
         raise DamagedFileError(f"it cannot be decompressed: {error}") from error
 
 
@@ -119,4 +125,6 @@ _FORMATS: dict[bytes, Callable[[io.FileIO], Iterator[bytes]]] = {
     b"\xfd7zXZ\x00": _decompress_xz,
     b"\x1f\x8b": lambda file: _read_chunks(gzip.GzipFile(fileobj=file).read),
     b"BZh": _decompress_bzip2,
+    # By default, a decoder accepts windows of 128 MiB.
+    b"\x28\xb5\x2f\xfd": lambda file: _read_chunks(zstd.ZstdFile(file).read),
 }

@@ -16,6 +16,7 @@ from seqforge_essentials.corpora import FileCorpus, TextFiles
 from seqforge_essentials.parquet import ParquetFiles
 from seqforge_essentials.record_files import CsvFiles, JsonLines
 
+from seqforge.storage.decompression import zstd
 from tests.campaigns.mutations import mutate
 
 TEXTS = [f"text {number}, “ä”\nand more\n" * (number % 5 + 1) for number in range(12)]
@@ -30,7 +31,13 @@ _CORPORA: Mapping[str, Callable[[Path], FileCorpus]] = {
 }
 """The corpus that reads a file, by its suffix."""
 
-_COMPRESS: list[Callable[[bytes], bytes]] = [bytes, lambda one: gzip.compress(one, 1), lzma.compress, bz2.compress]
+_COMPRESS: list[Callable[[bytes], bytes]] = [
+    bytes,
+    lambda one: gzip.compress(one, 1),
+    lzma.compress,
+    bz2.compress,
+    zstd.compress,
+]
 
 
 def _zip(method: int) -> bytes:

@@ -9,12 +9,19 @@ import zlib
 import pytest
 
 from seqforge.storage import decompression
-from seqforge.storage.decompression import DamagedFileError, decompress_file
+from seqforge.storage.decompression import DamagedFileError, decompress_file, zstd
+
+
+def compress_zstd(content):
+    """Compress with a checksum, as the program `zstd` does."""
+    return zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
+
 
 COMPRESSORS = {
     "xz": lzma.compress,
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
+    "zstd": compress_zstd,
 }
 every_format = pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
 
@@ -88,13 +95,13 @@ def test_corrupt_data_is_an_error(decompress_bytes, compress, text):
         list(decompress_bytes(bytes(packed)))
 
 
-@pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
+@pytest.mark.parametrize("name", COMPRESSORS)
 def test_truncated_data_is_an_error(decompress_bytes, name, text):
     with pytest.raises(DamagedFileError, match=r"end of input|ended before"):
         list(decompress_bytes(COMPRESSORS[name](text)[:-3]))
 
 
-@pytest.mark.parametrize("name", ["xz", "gzip"])
+@pytest.mark.parametrize("name", ["xz", "gzip", "zstd"])
 def test_garbage_after_the_data_is_an_error(decompress_bytes, name, text):
     with pytest.raises(DamagedFileError, match="cannot be decompressed"):
         list(decompress_bytes(COMPRESSORS[name](text) + b"garbage of some length"))
@@ -105,6 +112,14 @@ def test_dictionary_beyond_the_memory_limit_is_rejected(decompress_bytes, monkey
     monkeypatch.setattr(decompression, "_MEMORY_LIMIT", 1 << 20)
 
     with pytest.raises(DamagedFileError, match="cannot be decompressed"):
+        list(decompress_bytes(packed))
+
+
+def test_a_zstd_window_beyond_the_memory_limit_is_rejected(decompress_bytes, text):
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 28})
+    packed = compressor.compress(text) + compressor.flush()
+
+    with pytest.raises(DamagedFileError, match="too much memory"):
         list(decompress_bytes(packed))
 
 

@@ -141,7 +141,7 @@ class TextFiles(FileCorpus):
     """Text files selected by glob patterns, one document each, in any encoding that Python supports.
 
     Line ends stay as they are. A byte order mark at the start of a file is not part of its text. A file that is
-    compressed with gzip, bzip2 or xz is decompressed. Each file in a zip or tar archive is a document.
+    compressed with gzip, bzip2, xz or Zstandard is decompressed. Each file in a zip or tar archive is a document.
 
     A pattern may contain `*`, `?`, `[…]`, and `**`, which matches any number of folders. `**` at the end of a pattern
     matches every file below. Only a pattern that contains a name with a leading dot matches such names. The

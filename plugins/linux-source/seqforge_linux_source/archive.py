@@ -29,7 +29,7 @@ _SILENT_SIZE = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A tar archive, plain or compressed with xz, gzip or bzip2, which its first bytes determine.
+    """A tar archive, plain or compressed with xz, gzip, bzip2 or Zstandard, which its first bytes determine.
 
     Files are in the order of the archive. If a name occurs twice, the first file is used.
 
