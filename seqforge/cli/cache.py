@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 cache_app = typer.Typer(help="Show the entries of the cache, or remove some.", no_args_is_help=True)
 
-CONTENTS = {"backends": "measured times of cells"}
+CONTENTS = {"backends": "measured times of cells", "listings": "names of files at URLs"}
 """Contents of the entries of a kind that do not record their source."""
 
 SECONDS_PER_DAY = 24 * 60 * 60

@@ -131,3 +131,16 @@ def test_a_server_of_http_is_read(server: str, monkeypatch: pytest.MonkeyPatch) 
     ):
         with pytest.raises(DataError, match=message):
             texts(f"{server}/{name}")
+
+
+def test_without_a_connection_the_last_copy_is_read(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("aiohttp")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{http.server_port}"
+        whole = texts(f"{url}/whole")
+        http.shutdown()
+    assert texts(f"{url}/whole") == whole
+    assert f"{url}/whole is read from the cache: Cannot connect to host" in capfd.readouterr().err
+    with pytest.raises(DataError, match="/cut: FileNotFoundError"):
+        texts(f"{url}/cut")
