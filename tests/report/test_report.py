@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from seqforge import Experiment, Run, train
 from seqforge.report.examples import collect_examples
@@ -189,3 +190,28 @@ def test_examples_of_a_labelled_run(labelled_experiment: Callable[..., Experimen
     assert found["count"] == sum(map(sum, found["confusion"]["counts"])) or found["confusion"] is None
     losses = [example["loss"] for example in found["worst"]]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_an_alignment_has_a_weight_of_each_symbol_of_the_input_for_each_of_the_output(
+    labelled_experiment: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    decoding = {"corpus": {"use": "made", "output_mode": "sequence", "targets": "text"}}
+    found = collect_examples(train(labelled_experiment(**decoding), tmp_path / "plain").load())
+    assert found is not None
+    assert found["alignments"] == []
+    attention = {"model": {"attention": {"use": "additive"}}, "training": {"steps": 60}}
+    run = train(labelled_experiment(**decoding, **attention), tmp_path / "attention")
+    found = collect_examples(run.load())
+    assert found is not None
+    predicted = {example["name"]: example["predicted"] for example in found["worst"]}
+    inputs = {example["name"]: example["text"] for example in found["worst"]}
+    shared = [matrix for matrix in found["alignments"] if matrix["name"] in predicted]
+    assert 0 < len(found["alignments"]) <= 6
+    assert max(len(matrix["output"]) for matrix in shared) > 1
+    for matrix in shared:
+        assert "".join(matrix["source"]) == inputs[matrix["name"]]
+        assert "".join(matrix["output"][:-1]) == predicted[matrix["name"]]
+        weights = torch.tensor(matrix["weights"])
+        assert weights.shape == (len(matrix["output"]), len(matrix["source"]))
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(weights)), atol=0.01, rtol=0)
+        assert matrix["output"][-1] == "end"
