@@ -60,6 +60,7 @@ dist: .venv/installed-for-tests
 
 # The generated pages, the site in site/, and its checks. To see changes of a page at once: .venv/bin/zensical serve
 docs: .venv/installed-for-tests
+	$(BIN)/pip install --quiet --editable "plugins/onnx[onnxruntime]"
 	$(BIN)/python -m website
 
 bench: .venv-bench/installed

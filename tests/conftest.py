@@ -1,10 +1,13 @@
 """Fixtures: small experiments that train in a second, the command `seqforge` in its own process, and a browser."""
 
+import functools
+import http.server
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -157,3 +160,37 @@ def chromium() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=path, args=[*flags, "--disable-component-update"])
         yield browser
         browser.close()
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the library
+        del format, args
+
+
+@pytest.fixture
+def open_folder(chromium: Any) -> Iterator[Callable[[Path], Any]]:
+    """Open the page of a folder from a server, and fail at the end if it had an error or asked another server."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+    problems: list[str] = []
+    context = chromium.new_context(reduced_motion="reduce")
+
+    def open_first(folder: Path) -> Any:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=folder))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(address) or problems.append(asked.url))
+        page.goto(address)
+        return page
+
+    yield open_first
+    context.close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+    assert problems == []

@@ -9,6 +9,7 @@ from website.check import check_site
 from website.commands import command_pages
 from website.components import component_pages
 from website.contents import write_contents
+from website.demo import add_demo
 from website.search import arrange_search
 
 
@@ -37,6 +38,8 @@ def main() -> int:
     if arguments.pages:
         return 0
     build_site()
+    if reason := add_demo(SITE):
+        print(f"The front page has no demo: {reason}", file=sys.stderr)
     problems, summary = check_site(SITE)
     for problem in problems:
         print(f"website: {problem}", file=sys.stderr)

@@ -1,10 +1,7 @@
 """The exported page in a real browser: it writes what the run writes, and asks no other server."""
 
-import functools
-import http.server
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,6 @@ for library in ("onnx", "onnxruntime", "onnxscript"):
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
 TEXT = "der süße Fluß grüßt die Bäume\n" * 60
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the library
-        del format, args
 
 
 @pytest.fixture(scope="module", params=["characters", "bytes"])
@@ -52,31 +42,15 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def open_page(chromium: Any) -> Iterator[Callable[[Path], Any]]:
-    """Open the page of a folder from a server, and fail at the end if it had an error or asked another server."""
-    servers: list[http.server.ThreadingHTTPServer] = []
-    problems: list[str] = []
-    context = chromium.new_context(reduced_motion="reduce")
+def open_page(open_folder: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Open the page of a folder, and wait for its model."""
 
-    def open_folder(folder: Path) -> Any:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
-        page = context.new_page()
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith(address) or problems.append(asked.url))
-        page.goto(address)
+    def open_ready(folder: Path) -> Any:
+        page = open_folder(folder)
         page.wait_for_selector("#write:not([disabled])")
         return page
 
-    yield open_folder
-    context.close()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-    assert problems == []
+    return open_ready
 
 
 def write(page: Any, beginning: str, length: int) -> str:
