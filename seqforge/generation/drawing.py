@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.kinds import GenerationKernel, Sampler, State
+from seqforge.kinds import GenerationKernel, RuleSampler, Sampler, State
 from seqforge.kinds.sampler import drawing_fault, transform_logits
 from seqforge.model.sequence_model import SequenceModel
 
@@ -32,7 +32,7 @@ def check_minimum(name: str, number: int, minimum: int) -> None:
 
 def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> GenerationKernel | None:
     """Return a generation kernel for a model and a chain of samplers, or None if symbols must be drawn step by step."""
-    rules = [rule for rule in (sampler.logit_rule() for sampler in samplers) if rule is not None]
+    rules = [sampler.logit_rule() for sampler in samplers if isinstance(sampler, RuleSampler)]
     has_rules = len(rules) == len(samplers)
     if model.precision == "int8":
         kernel = model.generation_kernel(rules, int8=True) if has_rules else None
@@ -40,7 +40,7 @@ def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> Generation
             return kernel
         needs = "kernels for these cells and this processor (see `seqforge doctor`), and finite weights"
         if not has_rules:
-            others = [type(sampler).__name__ for sampler in samplers if sampler.logit_rule() is None]
+            others = [type(sampler).__name__ for sampler in samplers if not isinstance(sampler, RuleSampler)]
             needs = f"samplers that kernels support, which {' and '.join(others)} is not"
         warnings.warn(f"int8 needs {needs}. This run uses the precision `auto` instead.", stacklevel=3)
     return model.generation_kernel(rules) if has_rules else None

@@ -1,5 +1,6 @@
 """Generation kernels, with which a backend draws many symbols in one call."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -15,16 +16,41 @@ __all__ = ["GenerationKernel", "GenerationModel", "LogitRule"]
 
 @dataclass(frozen=True, slots=True)
 class LogitRule:
-    """The change that a sampler without memory makes to the logits, as a value that compiled code can apply.
+    """A change to the logits, as a value that compiled code can apply, too.
 
     Attributes:
-        kind: `temperature` divides the logits by the value; `top-k`, `top-p` and `min-p` forbid the symbols that the
-            sampler of the same name forbids; `greedy` forbids all symbols but the most probable one.
+        kind: `temperature` divides the logits by the value. `top-k` keeps as many of the most probable symbols, and any
+            others that tie with the last of them. `top-p` keeps the fewest symbols whose total probability is at least
+            the value; of equally probable ones, the first. `min-p` keeps the symbols whose probability is at least this
+            share of the highest one. `greedy` keeps the most probable symbol, or the first of several.
         value: Parameter of the rule; `greedy` ignores it.
     """
 
     kind: Literal["temperature", "top-k", "top-p", "min-p", "greedy"]
     value: float = 0.0
+
+    def apply(self, logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, "batch symbols"]:
+        """Return the changed logits. Minus infinity forbids a symbol."""
+        match self.kind:
+            case "temperature":
+                return logits / self.value
+            case "greedy":
+                best = logits.argmax(dim=-1, keepdim=True)
+                return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
+            case "top-k":
+                highest = logits.topk(min(int(self.value), logits.shape[-1]), dim=-1).values
+                forbidden = logits < highest[:, -1:]
+            case "min-p":
+                # The comparison of logarithms needs no softmax.
+                forbidden = logits < logits.amax(dim=-1, keepdim=True) + math.log(self.value)
+            case "top-p":
+                ordered, order = logits.sort(dim=-1, descending=True, stable=True)
+                # Sum from the improbable end, where the terms are small, so that rounding excludes nothing for 1.
+                tail = ordered.softmax(dim=-1).flip(-1).cumsum(-1).flip(-1)
+                excluded = tail <= 1 - self.value
+                excluded[:, 0] = False
+                forbidden = excluded.scatter(-1, order, excluded)
+        return logits.masked_fill(forbidden, -torch.inf)
 
 
 @dataclass(frozen=True, slots=True)

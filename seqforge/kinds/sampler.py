@@ -14,7 +14,7 @@ from seqforge.faults import wrong_result
 from seqforge.kinds.generation_kernel import LogitRule
 from seqforge.kinds.vocabulary import Vocabulary
 
-__all__ = ["RedrawingSampler", "Review", "Sampler", "SamplingContext"]
+__all__ = ["RedrawingSampler", "Review", "RuleSampler", "Sampler", "SamplingContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,6 @@ class Sampler(ABC):
             memory: Result of `start` or `advance`.
         """
 
-    def logit_rule(self) -> LogitRule | None:
-        """Return a rule for compiled code that is equivalent to `transform`, or None; for samplers without memory."""
-        return None
-
     def advance(self, memory: Any, tokens: Int[Tensor, " batch"], logits: Float[Tensor, "batch symbols"]) -> Any:
         """Return the memory after symbols were drawn; by default the same memory.
 
@@ -68,6 +64,23 @@ class Sampler(ABC):
                 as mirostat (Basu et al. 2021), computes their probabilities from them.
         """
         return memory
+
+
+class RuleSampler(Sampler):
+    """A sampler without memory that applies a rule, which generation kernels can apply, too."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "transform" in vars(cls):  # Kernels would not call it.
+            raise TypeError(f"{cls.__name__} has another `transform` than its rule: derive it from Sampler")
+
+    @abstractmethod
+    def logit_rule(self) -> LogitRule:
+        """Return the rule."""
+
+    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
+        """Apply the rule."""
+        return self.logit_rule().apply(logits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.faults import wrong_result
-from seqforge.kinds import LogitRule, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.kinds.sampler import drawing_fault, finish_symbols, review_symbols, transform_logits
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
@@ -130,17 +130,6 @@ class SamplerSuite(Suite, kind="sampler"):
                 wanted = {"": expected[index * self.length + number]}
                 require_equal(make, f"{problem} (draw {number})", {"": result}, wanted, tolerance=0.0)
 
-    def test_the_logit_rule_equals_transform(self, make: Factory[Sampler]) -> None:
-        """The rule for compiled code has the same probabilities as `transform`."""
-        rule = make().logit_rule()
-        if rule is None:
-            return
-        for number, step in enumerate(self._generate(make)):
-            expected = _apply_rule(rule, step.logits).softmax(-1)
-            problem = f"`logit_rule` returns the rule {rule.kind!r}, which differs from `transform`"
-            actual = {"": step.result.softmax(-1)}
-            require_equal(make, f"{problem} (draw {number})", actual, {"": expected}, tolerance=1e-5)
-
     def test_reviews_and_the_end_are_valid(self, make: Factory[Sampler]) -> None:
         """A redrawing sampler keeps and settles symbols in order, judges alike again, and ends within the length."""
         sampler = make()
@@ -189,14 +178,13 @@ class SamplerSuite(Suite, kind="sampler"):
         rows: slice,
         drawn: Sequence[Tensor] | None,
         *,
-        forbid: bool = True,
         vocabulary: Vocabulary | None = None,
     ) -> Iterable["_Step"]:
         generator = torch.Generator().manual_seed(len(prompt))
         size = (vocabulary or self.vocabulary).size
         memory = self._start(sampler, prompt, len(range(3)[rows]), vocabulary)
         for number in range(self.length):
-            logits = _random_logits(size, number, generator, forbid)[rows]
+            logits = _random_logits(size, number, generator)[rows]
             given = logits.clone()
             result = transform_logits(sampler, logits, memory)
             if not torch.equal(logits, given):
@@ -204,39 +192,15 @@ class SamplerSuite(Suite, kind="sampler"):
             # The greatest and the least probable of the possible symbols in turn, so that all are drawn.
             least = result.masked_fill(result == -torch.inf, torch.inf).argmin(-1)
             tokens = drawn[number] if drawn else result.argmax(-1) if number % 2 else least
-            if_improbable = transform_logits(sampler, logits.clamp(min=-1e30), memory) if forbid else result
+            if_improbable = transform_logits(sampler, logits.clamp(min=-1e30), memory)
             memory = sampler.advance(memory, tokens, logits)
             yield _Step(logits, result, tokens, if_improbable)
 
 
-def _random_logits(size: int, number: int, generator: torch.Generator, forbid: bool) -> Tensor:
+def _random_logits(size: int, number: int, generator: torch.Generator) -> Tensor:
     """Return logits of 3 rows: alternately with ties, with large differences, and with few possible symbols."""
     logits = 3 * torch.randn(3, size, generator=generator)
     logits = (logits, logits.round(), 20 * logits)[number % 3]
-    if not forbid:
-        return logits
     best = functional.one_hot(logits.argmax(-1), size).bool()
     share = (0.3, 0.99)[number % 2]
     return logits.masked_fill(~best & (torch.rand(3, size, generator=generator) < share), -torch.inf)
-
-
-def _apply_rule(rule: LogitRule, logits: Tensor) -> Tensor:
-    """Return logits `[batch, symbols]` after a rule, as a generation kernel computes them."""
-    probabilities = logits.double().softmax(-1)
-    match rule.kind:
-        case "temperature":
-            return logits / rule.value
-        case "greedy":
-            first = functional.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
-            return logits.masked_fill(~first, -torch.inf)
-        case "top-k":
-            least = logits.topk(min(int(rule.value), logits.shape[-1]), dim=-1).values[:, -1:]
-            return logits.masked_fill(logits < least, -torch.inf)
-        case "min-p":
-            least = rule.value * probabilities.amax(-1, keepdim=True)
-            return logits.masked_fill(probabilities < least, -torch.inf)
-        case "top-p":
-            ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
-            before = ordered.cumsum(-1) - ordered
-            kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < rule.value)
-            return logits.masked_fill(~kept, -torch.inf)

@@ -10,7 +10,7 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.errors import DataError, PluginError
 from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
-from seqforge.kinds import Sampler, SamplingContext, Vocabulary
+from seqforge.kinds import RuleSampler, Sampler, SamplingContext, Vocabulary
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
 
@@ -158,6 +158,11 @@ def test_a_gpu_gives_the_same_samples_as_the_cpu(
     on_cpu = sample_texts(model, vocabulary, plain, "ab", count=2, length=50, seed=1)
     on_gpu = sample_texts(model.cuda(), vocabulary, plain, "ab", count=2, length=50, seed=1)
     assert on_cpu == on_gpu
+
+
+def test_a_rule_sampler_has_no_transform_of_its_own():
+    with pytest.raises(TypeError, match="derive it from Sampler"):
+        type("Colder", (RuleSampler,), {"transform": lambda self, logits, memory: logits})
 
 
 class WithoutLogitRule(Sampler):

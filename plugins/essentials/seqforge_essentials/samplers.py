@@ -1,6 +1,5 @@
 """Samplers, which transform the logits before the next symbol is drawn. A logit of minus infinity excludes a symbol."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,22 +8,17 @@ from jaxtyping import Float, Int
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from seqforge.kinds import LogitRule, Sampler, SamplingContext
+from seqforge.kinds import LogitRule, RuleSampler, Sampler, SamplingContext
 
 MINIMUM_TEMPERATURE = 0.001
 """Minimum of the option `temperature`, so that logits stay finite."""
 
 
-class Greedy(Sampler):
+class Greedy(RuleSampler):
     """Keep only the most probable symbol, or in a tie, only the first of the most probable ones."""
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude all symbols except the most probable one."""
-        best = logits.argmax(dim=-1, keepdim=True)
-        return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
-
     def logit_rule(self) -> LogitRule:
-        """Return the rule for generation kernels."""
+        """Return the rule."""
         return LogitRule("greedy")
 
 
@@ -39,7 +33,7 @@ def _suggest_greedy(temperature: object) -> object:
 
 
 @dataclass(frozen=True)
-class Temperature(Sampler):
+class Temperature(RuleSampler):
     """Divide the logits by a temperature, which sharpens the distribution below 1 and flattens it above 1.
 
     Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The limit at 0 is the sampler `greedy`.
@@ -51,17 +45,13 @@ class Temperature(Sampler):
         BeforeValidator(_suggest_greedy),
     ] = 0.8
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Divide the logits by the temperature."""
-        return logits / self.temperature
-
     def logit_rule(self) -> LogitRule:
-        """Return the rule for generation kernels."""
+        """Return the rule."""
         return LogitRule("temperature", self.temperature)
 
 
 @dataclass(frozen=True)
-class TopK(Sampler):
+class TopK(RuleSampler):
     """Keep the k most probable symbols, and any others that tie with the last of them.
 
     Fan et al. 2018, "Hierarchical Neural Story Generation". A k above the vocabulary size keeps all symbols.
@@ -69,18 +59,13 @@ class TopK(Sampler):
 
     k: Annotated[int, Field(ge=1, description="Number of symbols to keep.")] = 40
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude symbols that are less probable than the k-th."""
-        highest = logits.topk(min(self.k, logits.shape[-1]), dim=-1).values
-        return logits.masked_fill(logits < highest[:, -1:], -torch.inf)
-
     def logit_rule(self) -> LogitRule:
-        """Return the rule for generation kernels."""
+        """Return the rule."""
         return LogitRule("top-k", float(self.k))
 
 
 @dataclass(frozen=True)
-class TopP(Sampler):
+class TopP(RuleSampler):
     """Keep the nucleus: the fewest symbols whose total probability is at least p.
 
     Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration". Of equally probable symbols, it keeps the
@@ -89,23 +74,13 @@ class TopP(Sampler):
 
     p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the symbols to keep.")] = 0.95
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude the symbols outside of the nucleus."""
-        ordered, order = logits.sort(dim=-1, descending=True, stable=True)
-        probabilities = ordered.softmax(dim=-1)
-        # Sum from the improbable end, where the terms are small, so that rounding excludes nothing if p is 1.
-        tail = probabilities.flip(-1).cumsum(-1).flip(-1)
-        excluded = tail <= 1 - self.p
-        excluded[:, 0] = False
-        return logits.masked_fill(excluded.scatter(-1, order, excluded), -torch.inf)
-
     def logit_rule(self) -> LogitRule:
-        """Return the rule for generation kernels."""
+        """Return the rule."""
         return LogitRule("top-p", self.p)
 
 
 @dataclass(frozen=True)
-class MinP(Sampler):
+class MinP(RuleSampler):
     """Keep the symbols whose probability is at least a given share of the highest probability.
 
     Nguyen et al. 2024, "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
@@ -113,13 +88,8 @@ class MinP(Sampler):
 
     min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude symbols with p < min_p · max p. The comparison of logarithms needs no softmax."""
-        threshold = logits.amax(dim=-1, keepdim=True) + math.log(self.min_p)
-        return logits.masked_fill(logits < threshold, -torch.inf)
-
     def logit_rule(self) -> LogitRule:
-        """Return the rule for generation kernels."""
+        """Return the rule."""
         return LogitRule("min-p", self.min_p)
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import LogitRule, RedrawingSampler, Review, Sampler
+from seqforge.kinds import RedrawingSampler, Review, Sampler
 from seqforge.testing.sampler_suite import SamplerSuite
 
 
@@ -12,9 +12,6 @@ class Sharper(Sampler):
 
     def transform(self, logits, memory):
         return logits * 2
-
-    def logit_rule(self):
-        return LogitRule("temperature", 0.5)
 
 
 class NoRepetition(Sampler):
@@ -109,18 +106,6 @@ class RandomThreshold(Sharper):
 
     def transform(self, logits, memory):
         return logits * (1 + torch.rand(()))
-
-
-@bug(
-    SamplerSuite,
-    "test_the_logit_rule_equals_transform",
-    "`logit_rule` returns the rule 'temperature', which differs from `transform`",
-)
-class WrongRule(Sharper):
-    """The rule has the inverse of the temperature."""
-
-    def logit_rule(self):
-        return LogitRule("temperature", 2.0)
 
 
 class Lines(RedrawingSampler):
