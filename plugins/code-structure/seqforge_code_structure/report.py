@@ -10,7 +10,7 @@ import typer
 from seqforge.errors import printable
 from seqforge.figures import describe_count
 from seqforge_code_structure.defects import RULES, Defect
-from seqforge_code_structure.sources import STANDARD_INPUT, Analyzed, Region
+from seqforge_code_structure.sources import STANDARD_INPUT, Analyzed, Place
 
 _STANDARD_INPUT_NAME = "<stdin>"
 _COLORS = {"error": "red", "warning": "yellow"}
@@ -64,7 +64,7 @@ class Report:
             typer.echo(f"{describe_count(self.findings, 'finding')} in {files}", err=True)
 
 
-def _print_lines(file: str, found: Sequence[tuple[Defect, Region]]) -> None:
+def _print_lines(file: str, found: Sequence[tuple[Defect, Place]]) -> None:
     # Not rich, whose import takes longer than the analysis of a file.
     color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
     for defect, place in found:

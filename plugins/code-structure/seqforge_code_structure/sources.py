@@ -31,20 +31,11 @@ FEWEST_PARALLEL = 64
 """Smallest number of files for which several processes are started, which takes as long as a few files."""
 
 
-class Region(NamedTuple):
-    """Position of a finding. Lines and columns are counted from 1, and columns in characters.
-
-    Attributes:
-        line: Line of its first character.
-        column: Column of its first character.
-        end_line: Line of the character after its last one.
-        end_column: Column of this character.
-    """
+class Place(NamedTuple):
+    """Line and column of the first character of a finding, counted from 1. A column is a character."""
 
     line: int
     column: int
-    end_line: int
-    end_column: int
 
 
 class Analyzed(NamedTuple):
@@ -60,7 +51,7 @@ class Analyzed(NamedTuple):
 
     file: str
     defects: list[Defect]
-    places: list[Region]
+    places: list[Place]
     names_checked: bool
     problem: DataError | None = None
 
@@ -156,15 +147,13 @@ def read_text(file: str) -> str:
     return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
 
 
-def find_places(text: str, defects: Sequence[Defect]) -> list[Region]:
+def find_places(text: str, defects: Sequence[Defect]) -> list[Place]:
     """Return the position of each finding. Findings must be in the order of the text."""
-    places: list[Region] = []
+    places: list[Place] = []
     line, line_start, position = 1, 0, 0
-    for start, stop, *_ in defects:
+    for start, *_ in defects:
         line += text.count("\n", position, start)
         line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
         position = start
-        end_line = line + text.count("\n", start, stop)
-        end_start = line_start if end_line == line else text.rfind("\n", start, stop) + 1
-        places.append(Region(line, start - line_start + 1, end_line, stop - end_start + 1))
+        places.append(Place(line, start - line_start + 1))
     return places

@@ -94,7 +94,7 @@ def test_json_output_has_lines_columns_and_positions(folder: Path, monkeypatch, 
     first = json.loads(capsys.readouterr().out)[0]
     start = FAULTY.index("i;")
     assert first == {
-        "file": "faulty.c", "line": 4, "column": 6, "end_line": 4, "end_column": 7, "start": start, "stop": start + 1,
+        "file": "faulty.c", "line": 4, "column": 6, "start": start, "stop": start + 1,
         "kind": "names", "rule": "unused-variable", "severity": "warning", "message": "unused variable 'i'",
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ def read_snippets(name: str = "faults.txt") -> list[tuple[str, str, list[str]]]:
 
 def find(code: str) -> list[str]:
     """Return the rule of each finding and the text at its position, with no lexicon."""
-    found = analyze(code, None, strict=True).defects
+    found = analyze(code, None, strict=True)
     return [
         f"{item.rule} {code[item.start : item.stop]}".split("\n")[0].strip()
         for item in found
@@ -66,5 +66,5 @@ def test_correct_code_has_no_finding(code: str):
 
 
 def test_number_of_faults_of_a_unit_is_limited():
-    found = analyze("int f(int n)\n{\n" + "\tbreak;\n" * (2 * MOST_DEFECTS) + "}\n", None).defects
+    found = analyze("int f(int n)\n{\n" + "\tbreak;\n" * (2 * MOST_DEFECTS) + "}\n", None)
     assert len(found) == MOST_DEFECTS

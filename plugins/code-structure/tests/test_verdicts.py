@@ -25,6 +25,6 @@ def read_table() -> list[tuple[str, str, str, list[str]]]:
 @pytest.mark.parametrize(("options", "code", "expected"), [pytest.param(*row[1:], id=row[0]) for row in read_table()])
 def test_findings_match_the_table(options: str, code: str, expected: list[str]):
     lexicon = read_linux_lexicon() if "linux" in options else None
-    found = analyze(code, lexicon, cut="cut" in options, strict="strict" in options).defects
+    found = analyze(code, lexicon, cut="cut" in options, strict="strict" in options)
     selected = [item for item in found if RULES[item.rule].default or item.rule in options]
     assert [f"{item.rule} {code[item.start : item.stop]}".split("\n")[0].strip() for item in selected] == expected
