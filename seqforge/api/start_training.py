@@ -20,7 +20,7 @@ from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.hardware import choose_device, fork_random_state
 from seqforge.interrupts import InterruptGuard
 from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends
-from seqforge.model.precision import precisions_to_measure
+from seqforge.model.precision import precisions_to_measure, train_products
 from seqforge.model.stack import map_states
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.checkpoint_files import is_exported, load_model, load_training, write_weights
@@ -166,6 +166,7 @@ def _prepare(
     device = choose_device(experiment.training.device, world)
     with (
         torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
+        train_products(experiment.training.precision, deterministic=experiment.training.deterministic),
         InterruptGuard(announce=world.is_first) as interrupt,
         open_listeners(experiment, callbacks, progress, world) as notify,
     ):

@@ -231,14 +231,16 @@ class Training(Section, title="[training]"):
     """Steps or time between two checkpoints, such as 500 or "5min"."""
     keep_checkpoints: Count = 2
     """Number of latest checkpoints that are kept, in addition to the best."""
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Precision of matrix products; `auto` is bfloat16 or float32, whichever is faster, as measured before the first
-    step."""
+    precision: Literal["float32", "tf32", "bfloat16", "auto"] = "float32"
+    """Precision of matrix products; `tf32` is float32 with factors that a GPU rounds; `auto` is bfloat16 or float32,
+    whichever is faster, as measured before the first step."""
     backend: BackendName = AUTO_BACKEND
     """Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured before the first
     step."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`, `mps` and so on; `auto` is a GPU if there is one."""
+    deterministic: bool = False
+    """Whether a GPU uses only operations that repeat their bits, which may be slower."""
 
     @model_validator(mode="before")
     @classmethod

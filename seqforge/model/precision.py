@@ -1,14 +1,19 @@
 """The precision of a model's matrix products."""
 
-from typing import Literal, get_args
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
 
 import torch
 
 from seqforge.errors import RunError, did_you_mean
 from seqforge.hardware import multiplies_in_bfloat16
 
-Precision = Literal["float32", "bfloat16", "int8", "auto"]
-"""`auto` selects bfloat16 if the device has instructions for it, and float32 otherwise. Training measures both first,
+Precision = Literal["float32", "tf32", "bfloat16", "int8", "auto"]
+"""`tf32` lets a GPU round the factors of float32 products to a mantissa of 10 bits; on other devices, it is float32.
+
+`auto` selects bfloat16 if the device has instructions for it, and float32 otherwise. Training measures both first,
 and uses the faster.
 
 `int8` applies to generation, on backends that have kernels for it; everything else is computed as with `auto`.
@@ -40,6 +45,26 @@ def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "bfloat16" or (precision in ("auto", "int8") and multiplies_in_bfloat16(device)):
         return torch.bfloat16
     return torch.float32
+
+
+@contextmanager
+def train_products(precision: Precision, *, deterministic: bool) -> Generator[None]:
+    """Let a GPU use TF32 inside the block only for this precision, and choose operations that repeat their bits.
+
+    By default, torch uses TF32 in the layers of cuDNN, but not in other products.
+    """
+    layers: Any = torch.backends.cudnn
+    others: Any = torch.backends.cuda.matmul
+    before = layers.allow_tf32, others.allow_tf32, torch.are_deterministic_algorithms_enabled()
+    layers.allow_tf32 = others.allow_tf32 = precision == "tf32"
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA reads it before the first product.
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        layers.allow_tf32, others.allow_tf32, was_deterministic = before
+        torch.use_deterministic_algorithms(was_deterministic)
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:

@@ -8,6 +8,7 @@ from seqforge.distribution.replica import Replica
 from seqforge.distribution.world import FailedElsewhereError
 from seqforge.errors import (
     DataError,
+    ExperimentError,
     NonFiniteError,
     PluginError,
     RunError,
@@ -215,6 +216,9 @@ class Trainer:
         """Return what ended the run, with hints: the fault of a plugin, a number that is not finite, or the error."""
         if isinstance(error, NonFiniteError):
             return describe_divergence(error, self._experiment, self._record.checkpoints, self._state.step)
+        if isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error):
+            reason = str(error).partition(",")[0]
+            return ExperimentError(f"training.deterministic: {reason}", hint="Leave it out, or train on the CPU.")
         fault = find_fault(error)
         if fault is not None:
             self._save_after(fault, in_update=in_parameter_update(error))
