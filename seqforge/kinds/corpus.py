@@ -72,9 +72,10 @@ class Corpus(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a digest of the source and the options. Equal digests mean that `documents` yields the same.
+        """Return a text that differs if the source has changed, such as a hash of a file.
 
-        It must take much less time than reading the documents, since the engine uses it as the key of its cache.
+        It is empty if the options and the code, which the engine compares itself, determine the documents. It must take
+        much less time than reading the documents, since it is a part of the key of the engine's cache.
 
         Raises:
             DataError: If the source is missing or unreadable.
@@ -133,8 +134,7 @@ def read_fingerprint(corpus: Any) -> str:
     Raises:
         PluginError: If it is not text.
     """
-    digest: Any = corpus.fingerprint()
-    if isinstance(digest, str) and digest:
-        return digest
-    shown = "an empty text" if digest == "" else f"{describe_type(digest)}, not text"
-    raise wrong_result(corpus.fingerprint, f"returned {shown}")
+    text: Any = corpus.fingerprint()
+    if isinstance(text, str):
+        return text
+    raise wrong_result(corpus.fingerprint, f"returned {describe_type(text)}, not text")

@@ -74,9 +74,7 @@ class LabelledCorpus(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a digest of the source and the options. Equal digests mean that `examples` yields the same.
-
-        It must take much less time than reading the examples, since the engine uses it as the key of its cache.
+        """Return a text that differs if the source has changed; see `Corpus.fingerprint`.
 
         Raises:
             DataError: If the source is missing or unreadable.

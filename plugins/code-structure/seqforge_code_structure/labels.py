@@ -4,8 +4,6 @@ Declarations are not evaluated. It classifies as types: those of C, those of Lin
 any word that ends in `_t`, and the word after `struct`, `union` or `enum`.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
@@ -18,9 +16,6 @@ from pydantic import Field, PositiveInt
 from seqforge.data.splits import hash_to_unit_interval
 from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, TokenKind, scan_directive, scan_literals
-
-_FORMAT = 1
-"""Version of the examples. Increase it when the same source and options yield different examples."""
 
 
 class Class(IntEnum):
@@ -152,9 +147,8 @@ class LabelledCharacters(LabelledCorpus):
                 )
 
     def fingerprint(self) -> str:
-        """Return a digest of the source and the options; see `LabelledCorpus.fingerprint`."""
-        parts = [_FORMAT, self._source.fingerprint(), self._length, self._validation_fraction]
-        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        """Return the fingerprint of the source; see `LabelledCorpus.fingerprint`."""
+        return self._source.fingerprint()
 
     def describe(self) -> str:
         """Return a description of the source; see `LabelledCorpus.describe`."""

@@ -1,6 +1,5 @@
 """The corpora `parquet` and `hugging-face`: texts in columns, which libraries read that are extras of the plugin."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,14 +89,13 @@ class HuggingFace(Corpus):
         yield from self._reader.require_one(texts, source)
 
     def fingerprint(self) -> str:
-        """Return a digest of the revision of the data set, or of the names, sizes and times of local files.
+        """Return the digest of the revision of the data set, or of the names, sizes and times of local files.
 
         Raises:
             DataError: If the data set does not exist or cannot be read.
         """
         builder = self._load("load_dataset_builder")
-        parts = f"{builder.dataset_name} {builder.config_id} {builder.hash} {self._split}"
-        return hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+        return f"{builder.dataset_name} {builder.config_id} {builder.hash}"
 
     def describe(self) -> str:
         """Return the name and the split of the data set."""

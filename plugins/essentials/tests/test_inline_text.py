@@ -14,10 +14,6 @@ def test_the_text_is_one_document():
     assert corpus.describe() == "9 bytes of text in the experiment"
 
 
-def test_the_fingerprint_depends_on_the_text():
-    assert InlineText("a").fingerprint() == InlineText("a").fingerprint() != InlineText("b").fingerprint()
-
-
 def test_an_empty_text_is_an_error():
     with pytest.raises(ExperimentError, match=r"corpus\.text: should have at least 1"):
         sf.Experiment(corpus=sf.use("inline", text=""))

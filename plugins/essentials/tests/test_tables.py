@@ -129,7 +129,7 @@ def test_each_row_of_a_data_set_is_a_document(folder: Path) -> None:
     assert texts(corpus) == {"train:1": ROWS[0]["text"], "train:4": "third"}
     other = HuggingFace(str(folder), split="validation")
     assert texts(other) == {"validation:1": "zweiter ä"}
-    assert corpus.fingerprint() == HuggingFace(str(folder)).fingerprint() != other.fingerprint()
+    assert corpus.fingerprint() == HuggingFace(str(folder)).fingerprint()
     before = corpus.fingerprint()
     (folder / "train.jsonl").write_text(json.dumps(ROWS[0]))
     assert corpus.fingerprint() != before

@@ -50,8 +50,8 @@ class Digits(LabelledCorpus):
             yield Example(name_example(index), image.reshape(shape), label)
 
     def fingerprint(self) -> str:
-        """Return a digest of the images and the option."""
-        return digest_images("digits", self.input)
+        """Return a digest of the images."""
+        return digest_images()
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""
@@ -91,12 +91,11 @@ def name_example(index: int) -> str:
     return f"digit-{index:04}"
 
 
-def digest_images(*options: str) -> str:
-    """Return a digest of all images and labels, and of the options that affect the examples."""
+def digest_images() -> str:
+    """Return a digest of all images and labels."""
     images, labels = load_handwriting()
     digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)
     digest.update(labels.tobytes())
-    digest.update("\0".join(options).encode())
     return digest.hexdigest()
 
 
@@ -140,8 +139,8 @@ class DigitCaptions(LabelledCorpus):
             yield Example(name_example(index), standardize(image).reshape(-1), first, tuple(others))
 
     def fingerprint(self) -> str:
-        """Return a digest of the images and the scales."""
-        return digest_images("digit-captions", repr((SIZE, THICKNESS, SLANT)))
+        """Return a digest of the images."""
+        return digest_images()
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""

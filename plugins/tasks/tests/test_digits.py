@@ -27,7 +27,3 @@ def test_ink_is_from_0_to_1_and_pixels_are_standardized():
     assert IMAGES.max() == 1
     assert abs(standardize(IMAGES).mean()) < 0.05
     assert abs(standardize(IMAGES).std() - 1) < 0.05
-
-
-def test_the_fingerprint_depends_on_the_kind_of_input():
-    assert Digits().fingerprint() == Digits().fingerprint() != Digits("rows").fingerprint()

@@ -52,9 +52,3 @@ def test_a_list_that_faker_lacks_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(name_origins, "_ORIGINS", {"Dutch": ("nl_NL.nothing",)})
     with pytest.raises(DataError, match="has no list nl_NL"):
         list(NameOrigins().examples())
-
-
-def test_the_fingerprint_depends_on_the_lists(monkeypatch: pytest.MonkeyPatch):
-    before = NameOrigins().fingerprint()
-    monkeypatch.setattr(name_origins, "_ORIGINS", {"Dutch": ("nl_NL.last_names",)})
-    assert NameOrigins().fingerprint() != before
