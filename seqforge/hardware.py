@@ -21,24 +21,25 @@ from seqforge.kinds import Diagnosis
 
 CPU_INFORMATION = Path("/proc/cpuinfo")
 
-_NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+_NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd", "sve", "bf16", "i8mm")
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
 @cache
 def instruction_sets(information: Path = CPU_INFORMATION) -> frozenset[str]:
-    """Return the instruction sets of an x86 processor under the names that Linux uses, such as `avx2`.
+    """Return the instruction sets of the processor under the names that Linux uses, such as `avx2`, or `sve` on ARM.
 
     The result is empty if the system does not list instruction sets.
     """
-    return frozenset(processor_field("flags", information).split())
+    return frozenset((processor_field("flags", information) or processor_field("Features", information)).split())
 
 
 @cache
 def describe_processor(information: Path = CPU_INFORMATION) -> str:
-    """Return the name, family and model of the processor."""
-    parts = [processor_field(key, information) for key in ("model name", "cpu family", "model")]
+    """Return the name, family and model of the processor, or on ARM the numbers of its maker and model."""
+    keys = ("model name", "cpu family", "model", "CPU implementer", "CPU part", "CPU variant")
+    parts = [processor_field(key, information) for key in keys]
     return " ".join(part for part in parts if part) or platform.processor() or platform.machine()
 
 
@@ -130,7 +131,7 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 def multiplies_in_bfloat16(device: torch.device) -> bool:
     """Return whether a device has instructions for bfloat16 products. Other devices emulate them, which is slow."""
     if device.type == "cpu":
-        return bool(instruction_sets() & {"avx512_bf16", "amx_bf16"})
+        return bool(instruction_sets() & {"avx512_bf16", "amx_bf16", "bf16"})
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
@@ -140,7 +141,7 @@ def diagnose_machine() -> list[Diagnosis]:
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
     onednn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
     return [
-        Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}"),
+        Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions of note'}"),
         Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}"),
         _threads(),
         _precision(),

@@ -60,6 +60,7 @@ extensions = [
         define_macros=[("SEQFORGE_SOURCES", str(BUILD["digest_sources"]()))],
         extra_compile_args=[*FLAGS, *BUILD["compiler_flags"](name)],
         extra_link_args=["-fopenmp"],
+        py_limited_api=True,  # They use nothing of Python. The name of the file then suits every version of it.
         optional=True,
     )
     for name in BUILD["NEEDS"]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from seqforge import hardware
 from seqforge.cli.app import build_app
-from seqforge.hardware import instruction_sets
+from seqforge.hardware import describe_processor, instruction_sets
 from seqforge.kinds import Diagnosis
 from seqforge.registry import hookimpl
 from seqforge.registry.registry import Registry
@@ -115,3 +115,11 @@ def test_instruction_sets_are_read_from_cpuinfo(tmp_path: Any) -> None:
     information.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
     assert instruction_sets(information) == {"fpu", "avx2", "avx512_bf16"}
     assert instruction_sets(tmp_path / "none") == frozenset()
+
+
+def test_an_arm_processor_is_described_by_its_numbers_and_features(tmp_path: Any) -> None:
+    information = tmp_path / "cpuinfo"
+    numbers = "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n"
+    information.write_text(f"processor\t: 0\nFeatures\t: fp asimd sve bf16\n{numbers}")
+    assert instruction_sets(information) == {"fp", "asimd", "sve", "bf16"}
+    assert describe_processor(information) == "0x41 0xd40 0x1"

@@ -46,7 +46,7 @@ class NativeBackend(Backend):
             return "its parameters are not in float32"
         instruction_set = best_instruction_set()
         if instruction_set is None:
-            return "this processor has no AVX2"
+            return missing_kernels()
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
         if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:

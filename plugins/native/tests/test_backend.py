@@ -13,7 +13,7 @@ from seqforge_native import library
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 from seqforge_native.kernel_build import NEEDS
-from seqforge_native.library import Library
+from seqforge_native.library import Library, missing_kernels
 from torch import nn
 
 from seqforge.kinds import BackendContext, Cell, ElementwiseCell, HiddenState
@@ -169,7 +169,8 @@ def test_a_cell_without_a_kernel_is_unsupported_with_a_reason(cell: Any, context
 
 def test_a_processor_without_avx2_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset({"sse2"}))
-    assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) == "this processor has no AVX2"
+    assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) == missing_kernels()
+    assert missing_kernels() == "the kernels are for Linux on an x86 processor with AVX2"
 
 
 def test_bfloat16_needs_a_processor_with_bfloat16_products(monkeypatch: pytest.MonkeyPatch) -> None:
