@@ -53,18 +53,20 @@ def train_products(precision: Precision, *, deterministic: bool) -> Generator[No
 
     By default, torch uses TF32 in the layers of cuDNN, but not in other products.
     """
-    layers: Any = torch.backends.cudnn
-    others: Any = torch.backends.cuda.matmul
-    before = layers.allow_tf32, others.allow_tf32, torch.are_deterministic_algorithms_enabled()
-    layers.allow_tf32 = others.allow_tf32 = precision == "tf32"
+    backends: Any = torch.backends
+    products = backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn
+    before = [kind.fp32_precision for kind in products], torch.are_deterministic_algorithms_enabled()
+    for kind in products:
+        kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA reads it before the first product.
         torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        layers.allow_tf32, others.allow_tf32, was_deterministic = before
-        torch.use_deterministic_algorithms(was_deterministic)
+        for kind, value in zip(products, before[0], strict=True):
+            kind.fp32_precision = value
+        torch.use_deterministic_algorithms(before[1])
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:

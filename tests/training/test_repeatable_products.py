@@ -15,9 +15,11 @@ from seqforge.runs.backends import read_backends
 MakeExperiment = Callable[..., Experiment]
 
 
-def settings() -> tuple[bool, bool, bool]:
-    layers: Any = torch.backends.cudnn
-    return layers.allow_tf32, torch.backends.cuda.matmul.allow_tf32, torch.are_deterministic_algorithms_enabled()
+def settings() -> tuple[set[str], bool]:
+    """Return the types of float32 products on a GPU, and whether operations repeat their bits."""
+    backends: Any = torch.backends
+    products = backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn
+    return {kind.fp32_precision for kind in products}, torch.are_deterministic_algorithms_enabled()
 
 
 class Watch:
@@ -30,9 +32,9 @@ class Watch:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, (False, False, False)),
-        ({"precision": "tf32"}, (True, True, False)),
-        ({"deterministic": True}, (False, False, True)),
+        ({}, ({"ieee"}, False)),
+        ({"precision": "tf32"}, ({"tf32"}, False)),
+        ({"deterministic": True}, ({"ieee"}, True)),
     ],
     ids=["default", "tf32", "deterministic"],
 )
