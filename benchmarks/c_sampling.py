@@ -76,7 +76,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of the experiments, such as model.cells.0.backend=native",
+        help="override a key of the experiments, such as training.backend=native",
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)

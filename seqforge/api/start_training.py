@@ -29,7 +29,7 @@ from seqforge.runs.comparison import find_differences
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import measure_history
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.resume import check_changes, pinned_backends, remove_temporary_files
+from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.runs.training_state import TrainingState
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge.tasks import task_of
@@ -71,7 +71,7 @@ def train_new(
             if source is not None:
                 write_weights(directory.initial, state.model)
             record_backends(directory.path, choices, state.model.precision)
-            directory.write_experiment(experiment)
+            directory.write_experiment(experiment)  # last, so that a process that is killed loses no chosen backend
 
         # 5. Create the run directory, last, so that an error or a signal above does not leave a run behind.
         interrupt.wait_for_steps()
@@ -106,8 +106,7 @@ def train_further(
     check_same_experiment(experiment, world)
     directory.check_exists()
     history = measure_history(directory.path)
-    saved = directory.read_experiment()
-    check_changes(saved, experiment.table)
+    check_changes(directory.read_experiment(), experiment.table)
     # After a restart by torchrun, the run continues where it was, even if the command names an earlier checkpoint.
     restarted = world.launch is not None and world.launch.recall_run() is not None
     path = _find_checkpoint(directory, experiment, "latest" if restarted else checkpoint, world)
@@ -133,7 +132,6 @@ def train_further(
             if directory.initial.exists():
                 load_model(directory.initial, state.model)
         # 4. Use the backends of the run again, or choose new ones.
-        new_backends = new_backends or pinned_backends(saved) != pinned_backends(experiment.table)
         recorded = None if new_backends else read_backends(directory.path)
         choices = _choose_backends(task, state, notify, recorded)
         trainer = Trainer(task, state, directory, notify, interrupt, describe_backends(choices))
@@ -146,10 +144,8 @@ def train_further(
             checkpoints = Checkpoints(directory.checkpoints)
             checkpoints.drop_after(state.step)
             best = checkpoints.best()
-            # The new settings are written last. If this process is killed before, the pins of the new experiment still
-            # differ from those in the file, so that the backends are chosen again.
             record_backends(directory.path, choices, state.model.precision)
-            directory.write_experiment(experiment)
+            directory.write_experiment(experiment)  # last, so that a process that is killed loses no chosen backend
             remember_run(directory, world)
         lowest = world.broadcast(best[1] if best is not None else None)
         if lowest is not None:
@@ -226,15 +222,15 @@ def _choose_backends(
 ) -> list[CellBackend]:
     """Choose the backends and the precision in the first process, and install the same in all processes."""
     experiment, model, world, training = task.experiment, state.model, task.world, task.experiment.training
-    some_free = training.backend == AUTO_BACKEND and not all(experiment.backend_pins)
-    if recorded is None and (some_free or len(precisions_to_measure(training.precision, state.device)) > 1):
+    is_free = training.backend == AUTO_BACKEND or len(precisions_to_measure(training.precision, state.device)) > 1
+    if recorded is None and is_free:
         notify(WorkProgressed("timing backends"))
     steps, seconds = run_limits(training, task.steps_per_epoch)
     batch_shape = replace(task.batch_shape, optimizer_steps=steps, seconds=seconds)
     choose = partial(choose_backends, model, experiment.registry, batch_shape)
     choices: list[CellBackend] = []
     if world.is_first:
-        choices = choose(backend=training.backend, pins=experiment.backend_pins, recorded=recorded)
+        choices = choose(backend=training.backend, recorded=recorded)
     cells = {choice.module: choice.backend for choice in choices}
     same = RecordedBackends(**world.broadcast({"cells": cells, "precision": model.precision}))
     return choices or choose(recorded=same)

@@ -47,7 +47,7 @@ def train(
 
     Raises:
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-        ExperimentError: If there is no such device, or a pinned backend cannot run a cell, or a callback has no method
+        ExperimentError: If there is no such device, or the named backend cannot run a cell, or a callback has no method
             that an event calls, or the processes have different experiments.
         DataError: If the corpus is missing, empty or too short.
         RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.

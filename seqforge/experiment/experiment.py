@@ -290,11 +290,6 @@ class Experiment(BaseModel):
         """Topology of the model: the kind of its input, and the steps on which it has an output."""
         return derive_topology(self.example_spec, self.loss.component)
 
-    @property
-    def backend_pins(self) -> tuple[tuple[str, ...], ...]:
-        """Backends to which the cell of each layer is pinned, in order of preference; empty if it is not pinned."""
-        return tuple(cell.backends for cell in self.model.cells)
-
     @cached_property
     def table(self) -> Mapping[str, Any]:
         """The experiment as the tables of a file, with every default."""

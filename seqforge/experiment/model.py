@@ -1,12 +1,10 @@
 """`[model]`: the network, with its components."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -14,9 +12,9 @@ from pydantic import (
     WrapValidator,
 )
 
-from seqforge.experiment.settings import AUTO_BACKEND, BackendName, Count, Fraction, Section
+from seqforge.experiment.settings import Count, Fraction, Section
 from seqforge.registry.component import Component
-from seqforge.registry.options import Part, as_list, default
+from seqforge.registry.options import Part, default
 from seqforge.registry.problems import Problem, from_validation, raise_problems
 
 MAXIMUM_REPEAT = 1000
@@ -29,10 +27,6 @@ class Layer(Section, title="[[model.cells]]"):
 
     repeat: Annotated[int, Field(ge=1, le=MAXIMUM_REPEAT)] = 1
     """Number of layers with this cell and these options."""
-    backend: Annotated[list[BackendName], BeforeValidator(as_list, json_schema_input_type=str | list[str])] = cast(
-        "Any", []
-    )
-    """Backend that runs this layer, or several in order of preference."""
 
 
 def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> list[Component]:
@@ -53,9 +47,7 @@ def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: Valida
         problems += from_validation(error, {}, "", [], "")
     if component is None or problems:
         raise_problems(problems)
-    backends = tuple(name for name in layer.backend if name != AUTO_BACKEND)
-    pin = {"backend": backends[0] if len(backends) == 1 else list(backends)} if backends else {}
-    return [replace(component, table={**component.table, **pin}, backends=backends)] * layer.repeat
+    return [component] * layer.repeat
 
 
 def _join(layers: list[list[Component]]) -> list[Component]:

@@ -83,10 +83,9 @@ def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) 
 
 
 def _generation_backends(experiment: Experiment) -> list[Backend]:
-    """Return the backends that may generate: those to which the experiment is pinned, or else all."""
-    pinned = {name for names in experiment.backend_pins for name in names}
-    pinned |= {experiment.training.backend} - {AUTO_BACKEND}
-    names = sorted(pinned) or experiment.registry.names("backend")
+    """Return the backends that may generate: the one that the experiment names, or else all."""
+    name = experiment.training.backend
+    names = experiment.registry.names("backend") if name == AUTO_BACKEND else [name]
     return [load_backend(experiment.registry, name) for name in names]
 
 

@@ -1,7 +1,7 @@
-"""The choice of a backend for every cell, and of a precision: pinned, recorded, or the fastest by measurement."""
+"""The choice of a backend for every cell, and of a precision: named, recorded, or the fastest by measurement."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -28,8 +28,8 @@ class CellBackend:
         cell: Name of the cell's class.
         backend: Name of the backend.
         seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is recorded, or if the
-            precision is given and the backend is pinned or the only one.
-        refused: Why the other backends do not run the cell, by backend; empty if the backend is pinned or recorded.
+            precision is given and the backend is named or the only one.
+        refused: Why the other backends do not run the cell, by backend; empty if the backend is named or recorded.
         seconds_by_precision: Time of the fastest backend in each precision; empty if the precision was not measured.
     """
 
@@ -61,7 +61,6 @@ def choose_backends(
     batch_shape: BatchShape,
     *,
     backend: str = AUTO_BACKEND,
-    pins: Sequence[Sequence[str]] = (),
     recorded: RecordedBackends | None = None,
 ) -> list[CellBackend]:
     """Choose a backend for every cell of a model, and install it in the cell.
@@ -73,15 +72,14 @@ def choose_backends(
         model: Model on the device where it is trained.
         registry: Installed backends.
         batch_shape: Shape of a batch and length of the run.
-        backend: `auto`, or the backend of every cell that has no pin of its own.
-        pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
-        recorded: Choices of an earlier part of the run, which replace a measurement and pins; None for a new run.
+        backend: `auto`, or the backend of every cell.
+        recorded: Choices of an earlier part of the run, which replace these; None for a new run.
 
     Returns:
         The choice for each cell.
 
     Raises:
-        ExperimentError: If a pinned backend cannot run a cell.
+        ExperimentError: If the named backend cannot run a cell.
         RunError: If a recorded backend is not available.
     """
     cells = leaf_cells(model)
@@ -92,9 +90,7 @@ def choose_backends(
             model.precision = recorded.precision
         choices = [_recorded(recorded.cells, module, cell, registry, _context(model)) for module, cell, _ in cells]
     else:
-        wanted = [tuple(pins[layer]) if layer < len(pins) else () for _, _, layer in cells]
-        default = () if backend == AUTO_BACKEND else (backend,)
-        choices = _fastest(model, registry, batch_shape, [names or default for names in wanted])
+        choices = _fastest(model, registry, batch_shape, backend)
     for (_, cell, _), choice in zip(cells, choices, strict=True):
         install_backend(load_backend(registry, choice.backend), cell, _context(model))
     # The last cell is the highest one, below the output layer.
@@ -102,10 +98,8 @@ def choose_backends(
     return choices
 
 
-def _fastest(
-    model: SequenceModel, registry: Registry, batch_shape: BatchShape, wanted: Sequence[Sequence[str]]
-) -> list[CellBackend]:
-    """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest."""
+def _fastest(model: SequenceModel, registry: Registry, batch_shape: BatchShape, backend: str) -> list[CellBackend]:
+    """Return the named or fastest backend of each cell, and set the precision of the model to the fastest."""
     precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
     found: dict[Precision, list[CellBackend]] = {}
     errors: list[ExperimentError] = []
@@ -114,9 +108,9 @@ def _fastest(
         try:
             for index, timing in enumerate(_timings(model, batch_shape, precision)):
                 limit = _time_of(first[index]) if first else math.inf
-                choices.append(_choose(timing, wanted[index], registry, len(precisions) > 1, limit))
+                choices.append(_choose(timing, backend, registry, len(precisions) > 1, limit))
             found[precision] = choices
-        except ExperimentError as error:  # a pinned backend cannot run a cell in this precision
+        except ExperimentError as error:  # the named backend cannot run a cell in this precision
             errors.append(error)
     if not found:
         raise errors[0]
@@ -139,17 +133,15 @@ def _timings(model: SequenceModel, batch_shape: BatchShape, precision: Precision
     ]
 
 
-def _choose(
-    timing: CellTiming, names: Sequence[str], registry: Registry, compares_precisions: bool, limit: float
-) -> CellBackend:
-    """Return the pinned or fastest backend of a cell in a precision. A pinned one is timed to compare precisions."""
-    pinned = _pinned(names, timing, registry) if names else None
-    if pinned is None:
+def _choose(timing: CellTiming, name: str, registry: Registry, compares_precisions: bool, limit: float) -> CellBackend:
+    """Return the named or fastest backend of a cell in a precision. A named one is timed to compare precisions."""
+    named = _named(name, timing, registry) if name != AUTO_BACKEND else None
+    if named is None:
         backends, fallback = load_backends(registry), EAGER
     elif not compares_precisions:
-        return pinned
+        return named
     else:
-        backends, fallback = {pinned.backend: load_backend(registry, pinned.backend)}, pinned.backend
+        backends, fallback = {named.backend: load_backend(registry, named.backend)}, named.backend
     measured = measure_backends(timing, backends, registry, compares_precisions=compares_precisions, limit=limit)
     # Without any time, `eager` is the only backend, or every backend failed, and so did the cell: in plain torch, its
     # own error reaches the user.
@@ -210,17 +202,15 @@ def _context(model: SequenceModel, precision: Precision | None = None) -> Backen
     return BackendContext(parameter.device, parameter.dtype if parameter.dtype == torch.float64 else dtype)
 
 
-def _pinned(names: Sequence[str], timing: CellTiming, registry: Registry) -> CellBackend:
-    cell, kind = timing.cell, type(timing.cell).__name__
-    reasons: list[str] = []
-    for written in names:
-        name = registry.names_of(registry.find("backend", written))[0]
-        refusal = load_backend(registry, name).refusal(cell, timing.context)
-        if refusal is None:
-            return CellBackend(timing.module, kind, name)
-        reasons.append(f"the backend {name} cannot run {timing.module} ({kind}): {refusal.reason}")
-    hint = 'To run it on another: --set training.backend=auto, and no "backend" in the entry of the cell.'
-    raise ExperimentError("; ".join(reasons), hint=hint)
+def _named(written: str, timing: CellTiming, registry: Registry) -> CellBackend:
+    kind, name = type(timing.cell).__name__, registry.names_of(registry.find("backend", written))[0]
+    refusal = load_backend(registry, name).refusal(timing.cell, timing.context)
+    if refusal is not None:
+        raise ExperimentError(
+            f"the backend {name} cannot run {timing.module} ({kind}): {refusal.reason}",
+            hint="To run it on another: --set training.backend=auto",
+        )
+    return CellBackend(timing.module, kind, name)
 
 
 def _recorded(

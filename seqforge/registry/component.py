@@ -39,7 +39,6 @@ class Component:
         options: Values of the options, by name, as `__init__` takes them. In the place of a component within it is a
             `Component`, and in the place of several a sequence of them.
         table: The component's table as in an experiment file, with every default.
-        backends: Backends to which a layer with this cell is pinned, in order of preference.
         is_factory: Whether the component around it receives a function that builds it from its size.
     """
 
@@ -47,7 +46,6 @@ class Component:
     component: type[Any]
     options: Mapping[str, Any]
     table: Mapping[str, Any]
-    backends: tuple[str, ...] = ()
     is_factory: bool = False
 
     @property

@@ -1,7 +1,6 @@
 """The rules of resuming: which settings of a run may change, and which files are removed before."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ FIXED = ("experiment.seed.", "data.", "model.", "vocabulary.", "training.batch_s
          *(f"{kind.key}.use." for kind in KINDS.values() if kind.has_state))  # fmt: skip
 """Keys, each with a dot at its end, on which the parameters, the order of the data or the carried state depend."""
 
-_BACKEND = re.compile(r"model\.cells\.\d+\.backend(\..*)?")
-
 
 def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Compare the experiment of a run with one that has new settings, both with every default.
@@ -31,7 +28,7 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changes = [
         f"{key} was {_format(old)} and is now {_format(new)}"
         for key, (old, new) in find_differences([before, now]).items()
-        if f"{key}.".startswith(FIXED) and not _BACKEND.fullmatch(key)  # Checkpoints do not depend on backends.
+        if f"{key}.".startswith(FIXED)
     ]
     if changes:
         advice = (
@@ -71,8 +68,3 @@ def _format(value: Any) -> str:
 def sets_backend(overrides: Sequence[str]) -> bool:
     """Return whether an assignment sets `training.backend`, for which a resumed run chooses its backends again."""
     return any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
-
-
-def pinned_backends(table: Mapping[str, Any]) -> list[Any]:
-    """Return the pinned backend of each layer of an experiment, or None."""
-    return [entry.get("backend") for entry in table["model"]["cells"]]

@@ -112,12 +112,12 @@ class ComputesLogits(Quick):
 
 def test_the_backend_of_the_highest_cell_computes_the_output_layer(registry: Registry) -> None:
     known = registry_of(registry, Slow, ComputesLogits)
-    layers = [{"use": "lstm", "hidden_size": 4, "backend": name} for name in ("slow", "computeslogits")]
     tables = {"experiment": {"name": "test"}, "corpus": {"use": "inline", "text": "hello"}}
-    for cells, computed in ((layers, True), (layers[::-1], False)):
-        experiment = Experiment.from_dict({**tables, "model": {"cells": cells}}, registry=known)
+    experiment = Experiment.from_dict({**tables, "model": {"cells": [{"use": "lstm", "repeat": 2}]}}, registry=known)
+    for names, computed in ((("slow", "computeslogits"), True), (("computeslogits", "slow"), False)):
         model = build_model(experiment, 5)
-        choose_backends(model, known, WORKLOAD, pins=[(str(cell["backend"]),) for cell in cells])
+        cells = {f"stack.cells.{layer}": name for layer, name in enumerate(names)}
+        choose_backends(model, known, WORKLOAD, recorded=RecordedBackends(cells=cells, precision="float32"))
         logits, _ = model(torch.zeros(3, 2, dtype=torch.int64), model.initial_states(2))
         assert torch.equal(logits, model.head.bias.expand(3, 2, 5)) == computed
 
@@ -237,13 +237,6 @@ def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
     assert (choice.backend, choice.seconds) == ("slow", {})
     assert calls == ["slow"]
     assert not (cache_folder() / "backends").exists()
-
-
-def test_the_pinned_backend_of_a_cell_overrides_that_of_the_run(choose: Any) -> None:
-    layers = [{"use": "lstm", "hidden_size": 4, "repeat": 2}]
-    choices = choose(Slow, Quick, Refuses, cells=layers, backend="slow", pins=[(), ("refuses", "quick")])
-    assert [choice.backend for choice in choices] == ["slow", "quick"]
-    assert calls == ["slow", "quick"]
 
 
 def test_a_pinned_backend_that_cannot_run_is_an_error_with_the_reason(choose: Any) -> None:

@@ -49,10 +49,10 @@ def test_a_kill_before_any_write_of_a_resumed_run_loses_no_pin(
 
         with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
             patch.setattr(os, "replace", stop)
-            Run.open(run, ["training.steps=14", "model.cells.0.backend='eager'"]).resume()
+            Run.open(run, ["training.steps=14", "training.backend=eager"]).resume()
         if count < number:
             break
-        if Run.open(run).experiment.backend_pins == (("eager",),):
+        if Run.open(run).experiment.training.backend == "eager":
             Run.open(run, ["training.steps=16"]).resume()
             kept &= read_backends(run).cells == {"stack.cells.0": "eager"}
     assert count > 2
@@ -73,22 +73,9 @@ def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
     assert run.checkpoints.steps()[-1] == 14
 
 
-@pytest.mark.parametrize(
-    ("tables", "timed"),
-    [
-        ({"training": {"backend": "onednn"}}, False),
-        ({"training": {"backend": "auto"}, "model": {"cells": [{"use": "lstm", "backend": "onednn"}]}}, False),
-        (
-            {
-                "training": {"backend": "auto"},
-                "model": {"cells": [{"use": "lstm"}, {"use": "lstm", "backend": ["cudnn", "onednn"]}]},
-            },
-            True,
-        ),
-    ],
-)
-def test_backends_are_timed_only_if_a_cell_has_no_pin(
-    tables: dict[str, Any], timed: bool, experiment: MakeExperiment, tmp_path: Path
+@pytest.mark.parametrize(("backend", "timed"), [("onednn", False), ("auto", True)])
+def test_backends_are_timed_only_if_none_is_named(
+    backend: str, timed: bool, experiment: MakeExperiment, tmp_path: Path
 ) -> None:
     class Listener:
         work: ClassVar[set[str]] = set()
@@ -96,8 +83,7 @@ def test_backends_are_timed_only_if_a_cell_has_no_pin(
         def on_work_progressed(self, event: WorkProgressed) -> None:
             self.work.add(event.work)
 
-    tables = {**tables, "training": {**tables["training"], "device": "cpu", "steps": 1}}
-    train(experiment(**tables), tmp_path, callbacks=[Listener()])
+    train(experiment(training={"backend": backend, "device": "cpu", "steps": 1}), tmp_path, callbacks=[Listener()])
     assert ("timing backends" in Listener.work) == timed
 
 
@@ -143,43 +129,11 @@ def test_a_damaged_record_is_an_error_with_a_hint(experiment: MakeExperiment, tm
     assert "--set training.backend=auto" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(
-    ("tables", "key"),
-    [
-        ({"training": {"backend": "onedn"}}, "training.backend"),
-        ({"model": {"cells": [{"use": "lstm", "backend": "onedn"}]}}, "model.cells.0.backend"),
-        ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend.1"),
-    ],
-)
-def test_an_unknown_backend_is_an_error_with_the_nearest_name(
-    tables: dict[str, Any], key: str, experiment: MakeExperiment
-) -> None:
+def test_an_unknown_backend_is_an_error_with_the_nearest_name(experiment: MakeExperiment) -> None:
     with pytest.raises(ExperimentError) as caught:
-        experiment(**tables)
-    assert f"{key}: no backend is called 'onedn'" in str(caught.value)
+        experiment(training={"backend": "onedn"})
+    assert "training.backend: no backend is called 'onedn'" in str(caught.value)
     assert "'onednn'" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("entry", "pins"),
-    [
-        ({"use": "lstm"}, ()),
-        ({"use": "lstm", "backend": "onednn"}, ("onednn",)),
-        ({"use": "lstm", "backend": ["cudnn", "onednn"]}, ("cudnn", "onednn")),
-    ],
-)
-def test_a_cell_entry_pins_backends_and_overrides_those_of_its_preset(
-    entry: dict[str, Any], pins: tuple[str, ...], experiment: MakeExperiment
-) -> None:
-    chosen = experiment(model={"cells": [{**entry, "hidden_size": 5, "repeat": 2}]})
-    assert chosen.backend_pins == (pins, pins)
-    assert [cell.name for cell in chosen.model.cells] == ["essentials/lstm", "essentials/lstm"]
-
-
-def test_the_first_pinned_backend_that_can_run_is_used(experiment: MakeExperiment, tmp_path: Path) -> None:
-    cells = [{"use": "lstm", "hidden_size": 5, "backend": ["cudnn", "onednn"]}]
-    run = train(experiment(model={"cells": cells}, training={"device": "cpu"}), tmp_path)
-    assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
 
 
 def test_the_option_backend_pins_the_backend_of_a_run(

@@ -55,7 +55,3 @@ def test_a_setting_on_which_the_training_state_depends_cannot_be_changed_added_o
     # The opposite change is an error too.
     with pytest.raises(ExperimentError):
         check_changes(changed(**now), TABLE)
-
-
-def test_the_backend_of_a_cell_may_change() -> None:
-    check_changes(TABLE, changed(model={"cells": [{**TABLE["model"]["cells"][0], "backend": "native"}]}))
