@@ -198,12 +198,10 @@ def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: A
         with pytest.raises(RunError, match="labelled examples") as caught:
             draw()
         assert "seqforge predict" in str(caught.value.hint)
-        assert "run.predict([EXAMPLE])" in str(caught.value)
     language_model = train(experiment(training={"steps": 1}), tmp_path / "text")
     with pytest.raises(RunError, match="a language model") as caught:
         language_model.predict(["hello"])
     assert "seqforge sample" in str(caught.value.hint)
-    assert "run.sample()" in str(caught.value)
 
 
 @pytest.mark.parametrize(
