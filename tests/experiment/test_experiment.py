@@ -43,6 +43,7 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
             "keep_checkpoints": 2,
             "precision": "float32",
             "backend": "auto",
+            "deterministic": False,
             "device": "auto",
         },
         "evaluation": {"interval": "10%", "tokens": 1_000_000},
