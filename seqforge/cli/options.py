@@ -12,7 +12,6 @@ import typer
 
 from seqforge.cli.terminal import print_error
 from seqforge.errors import ExperimentError
-from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
 from seqforge.registry import with_plugin_file
 from seqforge.registry.registry import Registry
@@ -281,18 +280,14 @@ def open_run(context: typer.Context, name: str, checkpoint: str = "best") -> "tu
 
 
 def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str, str]) -> None:
-    changed = [name for name, version in installed.items() if recorded.get(name, version) != version]
-    for name in changed:
-        if name.endswith(FILE_SUFFIX):
-            print_error(
-                f"the file {name} has changed since this run was started ({recorded[name]}, now {installed[name]})",
-                hint="The run may not continue as it would have, and its results may differ.",
-                kind="warning",
-            )
-    versions = [f"{name} {recorded[name]}, now {installed[name]}" for name in changed if not name.endswith(FILE_SUFFIX)]
-    if versions:
+    changed = [
+        f"{name} {recorded[name]}, now {version}"
+        for name, version in installed.items()
+        if recorded.get(name, version) != version
+    ]
+    if changed:
         print_error(
-            f"this run was created with other versions: {'; '.join(versions)}",
-            hint="Its results may differ with the installed versions.",
+            f"this run was created with other versions: {'; '.join(changed)}",
+            hint="It may not continue as it would have, and its results may differ.",
             kind="warning",
         )

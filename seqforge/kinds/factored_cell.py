@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, embed_rows, product_dtype, read_sequence
-from seqforge.kinds.cell import Cell, Stepper
+from seqforge.kinds.cell import Cell, HiddenState, Stepper
 
 __all__ = ["ElementwiseCell", "Equations", "FactoredCell", "Gates", "ProjectedCell"]
 
@@ -41,6 +41,8 @@ class ProjectedCell(Cell[StateT]):
     """
 
     reads_symbols: ClassVar[bool] = True
+    state_class: ClassVar[type[Any]] = HiddenState
+    """Class of the state, a NamedTuple."""
     product_parameters: ClassVar[tuple[str, ...]] = ("input_weight", "bias")
     """Parameters that only the products use."""
 
@@ -53,6 +55,11 @@ class ProjectedCell(Cell[StateT]):
         """Return a parameter of a shape, drawn from U(-1/√hidden, 1/√hidden) as in torch's recurrent layers."""
         bound = 1 / math.sqrt(self.hidden_size)
         return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+    def initial_state(self, batch_size: int) -> StateT:
+        """Return a state of zeros, `[batch, hidden]` for each part of its class."""
+        zeros, size = self.input_weight.new_zeros, (batch_size, self.hidden_size)
+        return self.state_class(*(zeros(size) for _ in self.state_class._fields))
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
@@ -90,8 +97,9 @@ class ProjectedCell(Cell[StateT]):
 class ElementwiseCell(ProjectedCell[StateT]):
     """A cell without a recurrent product: its step is an elementwise function of W x + b and the state.
 
-    A subclass implements `initial_state` and `pointwise`. It may override `project` to pass more than W x + b to
-    `pointwise`. All products of a sequence are then one product. Backends can compile `pointwise`.
+    A subclass implements `pointwise`, and names its `state_class` if that is not `HiddenState`. It may override
+    `project` to pass more than W x + b to `pointwise`. All products of a sequence are then one product. Backends can
+    compile `pointwise`.
     """
 
     @abstractmethod
@@ -118,10 +126,10 @@ class ElementwiseCell(ProjectedCell[StateT]):
 class FactoredCell(ProjectedCell[StateT]):
     """A cell whose step is an elementwise function of W x + b, U h and the state.
 
-    A subclass implements `initial_state` and `pointwise`. The first tensor of its state is the hidden state h.
-    `forward` computes W x + b of all steps in one product, and the gradient of U in one product at the end of the
-    sequence. Under autocast it multiplies in bfloat16. Backends can compile `pointwise`. A cell that multiplies by
-    something else than its parameter, such as a masked weight, overrides `recurrent_matrix`.
+    A subclass implements `pointwise`, and names its `state_class` if that is not `HiddenState`. The first tensor of its
+    state is the hidden state h. `forward` computes W x + b of all steps in one product, and the gradient of U in one
+    product at the end of the sequence. Under autocast it multiplies in bfloat16. Backends can compile `pointwise`. A
+    cell that multiplies by something else than its parameter, such as a masked weight, overrides `recurrent_matrix`.
 
     Args:
         input_size: Number of features of the input.

@@ -157,7 +157,7 @@ def test_a_run_needs_the_file_and_notices_a_change(
     file.write_text(CELL + "\n# changed\n")
     changed = runner.invoke(app, [*sample, "--plugin", str(file)])
     assert changed.exit_code == 0
-    assert "the file my_cells.py has changed since this run was started" in changed.stderr
+    assert "this run was created with other versions: my_cells.py sha256:" in changed.stderr
 
 
 def test_every_command_that_uses_components_has_the_option(registry: Registry) -> None:

@@ -46,10 +46,6 @@ class LinearCell(ElementwiseCell[HiddenState]):
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return a, the factor of the state, and b, the addend, from `gates` = W x + b."""
 
-    def initial_state(self, batch_size: int) -> HiddenState:
-        """Return a state of zeros."""
-        return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
-
     def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         decay, addend = self.coefficients(input_gates)

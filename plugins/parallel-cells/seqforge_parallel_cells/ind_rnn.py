@@ -43,10 +43,6 @@ class IndRNN(ElementwiseCell[HiddenState]):
         """Clip the recurrent weight."""
         self.recurrent_weight.clamp_(-self.largest_weight, self.largest_weight)
 
-    def initial_state(self, batch_size: int) -> HiddenState:
-        """Return a state of zeros."""
-        return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
-
     def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         total = input_gates + self.recurrent_weight * state.hidden

@@ -1,6 +1,6 @@
 """The quasi-recurrent network (QRNN), whose gates are convolutions over the inputs of two steps."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,8 @@ class QRNN(ElementwiseCell[QRNNState]):
         gate_bias: b, `[3·hidden]`.
     """
 
+    state_class: ClassVar = QRNNState
+
     def __init__(
         self,
         input_size: int,
@@ -45,11 +47,6 @@ class QRNN(ElementwiseCell[QRNNState]):
     ) -> None:
         super().__init__(input_size, hidden_size, 6 * hidden_size, bias=False)
         self.gate_bias = self.uniform_parameter(3 * hidden_size)
-
-    def initial_state(self, batch_size: int) -> QRNNState:
-        """Return a state of zeros."""
-        zeros = self.input_weight.new_zeros(batch_size, self.hidden_size)
-        return QRNNState(zeros, zeros, zeros, zeros)
 
     def pointwise(self, input_gates: Gates, state: QRNNState) -> tuple[Float[Tensor, "batch hidden"], QRNNState]:
         """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""

@@ -1,7 +1,7 @@
 """The simple recurrent unit (SRU), with its highway connection."""
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,8 @@ class SRU(ElementwiseCell[SRUState]):
         gate_bias: b, `[2·hidden]`.
     """
 
+    state_class: ClassVar = SRUState
+
     def __init__(
         self,
         input_size: int,
@@ -64,10 +66,6 @@ class SRU(ElementwiseCell[SRUState]):
     def set_initial_biases(self) -> None:
         """Set the bias of the reset gate."""
         self.gate_bias.detach().chunk(2)[1].fill_(self.highway_bias)
-
-    def initial_state(self, batch_size: int) -> SRUState:
-        """Return a state of zeros."""
-        return SRUState(self.input_weight.new_zeros(batch_size, self.hidden_size))
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]

@@ -39,10 +39,6 @@ class GRU(FactoredCell[HiddenState]):
         """`gru`."""
         return "gru"
 
-    def initial_state(self, batch_size: int) -> HiddenState:
-        """Return a state of zeros."""
-        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
-
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
     ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
@@ -77,10 +73,6 @@ class ResetBeforeGRU(ProjectedCell[HiddenState]):
     ) -> None:
         super().__init__(input_size, hidden_size, self.gate_count * hidden_size)
         self.recurrent_weight = self.uniform_parameter(self.gate_count * hidden_size, hidden_size)
-
-    def initial_state(self, batch_size: int) -> HiddenState:
-        """Return a state of zeros."""
-        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: HiddenState

@@ -1,6 +1,6 @@
 """The LSTM with layer normalization."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,8 @@ class LayerNormLSTM(FactoredCell[LSTMState]):
         cell_bias: β, `[hidden]`.
     """
 
+    state_class: ClassVar = LSTMState
+
     def __init__(
         self,
         input_size: int,
@@ -56,11 +58,6 @@ class LayerNormLSTM(FactoredCell[LSTMState]):
             for bias in (self.bias, self.gate_bias, self.cell_bias):
                 bias.zero_()
             self.gate_bias.chunk(4)[1].fill_(self.forget_bias)
-
-    def initial_state(self, batch_size: int) -> LSTMState:
-        """Return a state of zeros."""
-        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
-        return LSTMState(zeros, zeros)
 
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState

@@ -1,6 +1,6 @@
 """Long short-term memory (LSTM), with optional peepholes and coupled gates."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,8 @@ class LSTM(FactoredCell[LSTMState]):
         output_peephole: `[hidden]`, or None without peepholes.
     """
 
+    state_class: ClassVar = LSTMState
+
     def __init__(
         self,
         input_size: int,
@@ -71,11 +73,6 @@ class LSTM(FactoredCell[LSTMState]):
     def set_initial_biases(self) -> None:
         """Set the bias of the forget gate. A positive one makes the cell keep its content at the start of training."""
         self.bias.detach().chunk(self.gate_count)[-3].fill_(self.forget_bias)
-
-    def initial_state(self, batch_size: int) -> LSTMState:
-        """Return a state of zeros."""
-        shape = (batch_size, self.hidden_size)
-        return LSTMState(self.recurrent_weight.new_zeros(shape), self.recurrent_weight.new_zeros(shape))
 
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState

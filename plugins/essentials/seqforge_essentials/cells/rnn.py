@@ -41,10 +41,6 @@ class RNN(FactoredCell[HiddenState]):
         """`rnn-tanh` or `rnn-relu`."""
         return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
-    def initial_state(self, batch_size: int) -> HiddenState:
-        """Return a state of zeros."""
-        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
-
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
     ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
