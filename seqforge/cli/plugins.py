@@ -5,9 +5,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from packaging.requirements import Requirement
 
 from seqforge.cli.new_plugin import new_plugin
 from seqforge.cli.plugins_check import check_plugins, find_subject
@@ -59,7 +61,9 @@ def list_plugins(
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        stdout().print(f"  {plugin.reason or ', '.join(contents)}")
+        unmet = unmet_requirements(plugin.distribution)
+        needs = f" (needs {'; '.join(unmet)})" if unmet else ""
+        stdout().print(f"  {plugin.reason or ', '.join(contents)}{needs}")
 
 
 @plugins_app.command("show")
@@ -162,6 +166,26 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     width = max(map(len, quantities), default=0)
     for name, quantity in quantities.items():
         typer.echo(f"    {name:<{width}}  {quantity.describe()}")
+
+
+def unmet_requirements(distribution: str) -> list[str]:
+    """Return what a distribution needs on this system and does not find, such as "torch>=99, found 2.9"."""
+    try:
+        texts = metadata.requires(distribution) or [] if distribution else []
+    except metadata.PackageNotFoundError:
+        return []
+    unmet: list[str] = []
+    for requirement in map(Requirement, texts):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            wanted = f"{requirement.name}{requirement.specifier}"
+            try:
+                version = metadata.version(requirement.name)
+            except metadata.PackageNotFoundError:
+                unmet.append(f"{wanted}, not installed")
+                continue
+            if not requirement.specifier.contains(version, prereleases=True):
+                unmet.append(f"{wanted}, found {version}")
+    return unmet
 
 
 def _as_json(plugin: Plugin) -> dict[str, object]:

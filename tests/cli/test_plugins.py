@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seqforge.cli.plugins import unmet_requirements
+
 MADE = Path(__file__).parents[1] / "made"
 
 REGISTERS = """
@@ -189,3 +191,11 @@ def test_a_kind_or_a_plugin_that_is_not_installed_is_named_in_the_hint(
     assert "It is a kind of components: " in seqforge("plugins", "show", "losses").stderr
     assert seqforge("plugins", "new", "tidal", "metric").returncode == 0
     assert "To use its folder: ./seqforge-tidal" in seqforge("plugins", "check", "tidal").stderr
+
+
+def test_requirements_that_are_not_met_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = ["numpy>=2", "nothing-like-it >= 1", "nothing-else; extra == 'more'", "numpy<2; python_version > '3'"]
+    monkeypatch.setattr("seqforge.cli.plugins.metadata.requires", lambda _: needed)
+    missing, old = unmet_requirements("seqforge-mine")
+    assert missing == "nothing-like-it>=1, not installed"
+    assert old.startswith("numpy<2, found 2.")
