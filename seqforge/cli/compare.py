@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seqforge.cli.options import PluginFiles, complete_run
+from seqforge.cli.options import PluginFiles, RunNames
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import printable
 from seqforge.figures import format_count, format_duration, format_estimate, format_per_byte
@@ -40,14 +40,7 @@ HEIGHT, POINTS, TICKS = 20, 500, 6
 
 def compare(
     context: typer.Context,
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="Run directories, folders that contain some, or models of plugins.",
-            autocompletion=complete_run,
-        ),
-    ],
+    runs: RunNames,
     axis: Annotated[
         Literal["step", "seconds"],
         typer.Option(help="Horizontal axis of the curves: optimizer steps, or training time."),
@@ -69,11 +62,12 @@ def compare(
 ) -> None:
     """Compare runs: the settings in which they differ, their final figures, and their curves in one picture.
 
-    The best value of a language model is shown with the 95 % bootstrap interval that was computed during training. With
-    --intervals, the best checkpoint of each run scores the whole validation split again, in blocks of text, or each
-    labelled example alone. Runs on the same held-out data are compared block by block, which shows smaller differences.
-    A difference is larger than the noise of the data if its interval does not contain 0. The metrics of the last
-    samples are compared, too; they have intervals if at least 20 samples were drawn.
+    A folder that contains runs, such as that of a sweep, stands for all of them. The best value of a language model is
+    shown with the 95 % bootstrap interval that was computed during training. With --intervals, the best checkpoint of
+    each run scores the whole validation split again, in blocks of text, or each labelled example alone. Runs on the
+    same held-out data are compared block by block, which shows smaller differences. A difference is larger than the
+    noise of the data if its interval does not contain 0. The metrics of the last samples are compared, too; they have
+    intervals if at least 20 samples were drawn.
 
     [bold]Examples[/]
 

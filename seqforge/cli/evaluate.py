@@ -130,12 +130,7 @@ def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temp
 
 def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> str:
     """Return the value of samples less that of held-out text, with its interval if both have one."""
-    from seqforge.evaluation.intervals import difference_interval
+    from seqforge.evaluation.intervals import estimate_difference
 
-    value, other = scores.values.get(name), baseline.values.get(name)
-    if value is None or other is None:
-        return "–"
-    interval, other_interval = scores.intervals.get(name), baseline.intervals.get(name)
-    if interval is None or other_interval is None:
-        return format_estimate(value - other, None, "+")
-    return format_estimate(value - other, difference_interval(value, interval, other, other_interval), "+")
+    own, other = ((each.values.get(name), each.intervals.get(name)) for each in (scores, baseline))
+    return format_estimate(*estimate_difference(*own, *other), "+")

@@ -87,6 +87,14 @@ RunName = Annotated[
         autocompletion=complete_run,
     ),
 ]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="Run directories, such as runs/first-run, or models, such as linux-small.",
+        autocompletion=complete_run,
+    ),
+]
 RunFolder = Annotated[
     str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.", autocompletion=complete_run)
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunFolder, SetOfRun, complete_run, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunFolder, RunNames, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import RunError, quote_path
 from seqforge.storage.files import check_output
@@ -15,14 +15,7 @@ from seqforge.storage.files import check_output
 
 def report(
     context: typer.Context,
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="Run directories, such as runs/first-run, or models, such as linux-small.",
-            autocompletion=complete_run,
-        ),
-    ],
+    runs: RunNames,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="HTML file. Default: RUN/report.html, MODEL.html, or comparison.html."),

@@ -126,7 +126,7 @@ def score_examples(
     predictions: list[ExamplePrediction] = []
     spec, dtype = dataset.file.spec, np.float32 if isinstance(dataset.file.spec.target, Numbers) else np.int64
     for value, count, indices, predicted in batches:
-        total += _require_finite(value) * count
+        total += require_finite(value) * count
         targets += count
         scored += len(indices)
         inputs = dataset.file.inputs.read(indices) if scoring.metrics else []
@@ -180,20 +180,18 @@ def score_each_example(
 
     Returns:
         Sum of the losses of the targets, and number of targets, of each example, in the order of `examples`.
-
-    Raises:
-        NonFiniteError: If the loss is not finite.
     """
     alone = ExampleScoring(loss, {}, Decoding(), rows=1, tokens=1 << 40)
     losses: dict[int, tuple[float, int]] = {}
     model.eval()
     for value, count, (index,), _ in _score_batches(model, dataset, examples, alone, report, ALONE):
-        losses[index] = (_require_finite(value) * count, count)
+        losses[index] = (value * count, count)
     pairs = np.array([losses[index] for index in examples.tolist()], dtype=np.float64)
     return pairs[:, 0], pairs[:, 1]
 
 
-def _require_finite(loss: float) -> float:
+def require_finite(loss: float) -> float:
+    """Return a loss, or raise a NonFiniteError if it is infinite or not a number."""
     if not math.isfinite(loss):
         raise NonFiniteError(f"the loss on held-out examples is {loss}")
     return loss

@@ -168,6 +168,17 @@ def _student_quantile(freedom: int) -> float:
     return quantile + first + second
 
 
+def estimate_difference(
+    value: float | None, interval: tuple[float, float] | None, other: float | None, spread: tuple[float, float] | None
+) -> tuple[float | None, Interval | None]:
+    """Return `value - other` with its interval if both have one; None if one of the values is unknown."""
+    if value is None or other is None:
+        return None, None
+    if interval is None or spread is None:
+        return value - other, None
+    return value - other, difference_interval(value, Interval(*interval), other, Interval(*spread))
+
+
 def difference_interval(value: float, interval: Interval, other: float, other_interval: Interval) -> Interval:
     """Return the interval of `value - other`, two independent values with intervals (Newcombe 1998, method 10).
 

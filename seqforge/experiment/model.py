@@ -7,7 +7,6 @@ from pydantic import (
     AfterValidator,
     Field,
     ValidationError,
-    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -29,7 +28,7 @@ class Layer(Section, title="[[model.cells]]"):
     """Number of layers with this cell and these options."""
 
 
-def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> list[Component]:
+def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler) -> list[Component]:
     """Return the cell of a table once for each layer."""
     keys: dict[str, Any] = {}
     if isinstance(table, Mapping | str):
@@ -38,7 +37,7 @@ def _check_layer(table: Any, handler: ValidatorFunctionWrapHandler, info: Valida
     problems: list[Problem] = []
     layer, component = Layer(), None
     try:
-        layer = Layer.model_validate(keys, context=info.context)
+        layer = Layer.model_validate(keys)
     except ValidationError as error:
         problems += from_validation(error, keys, "", [], "")
     try:

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.dataset import LabelledDataset
-from seqforge.data.padded_batches import PaddedBatch, evaluation_examples
+from seqforge.data.padded_batches import evaluation_examples
 from seqforge.errors import SeqforgeError
-from seqforge.evaluation.examples import decode_targets, example_loss
+from seqforge.evaluation.examples import decode_targets, score_each_example
 from seqforge.events import WorkProgressed
 from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Classes, ExampleSpec, Loss, Text
 from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.model.stack import EncoderOutput
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks.labelled_examples import decoding_options
 
@@ -66,37 +65,25 @@ class _Predictions:
         """Predict examples of a split, and return what `collect_examples` describes."""
         training, model = self._run.experiment.training, self._model
         end = self._end if model.decoder is not None else None
-        losses: dict[int, float] = {}
         predictions: dict[int, RawPrediction] = {}
         limits = training.batch_size, training.batch_tokens, end, MOST_STEPS
         for indices, loaded in evaluation_examples(self._dataset.file, examples, *limits):
             batch = loaded.to(self._device)
             encoded = model.encode(batch.inputs, batch.lengths)
             found = predict_examples(model, self._spec, encoded, self._decoding)
-            for row, (index, prediction) in enumerate(zip(indices.tolist(), found, strict=True)):
-                predictions[index] = prediction
-                losses[index] = self._row_loss(encoded, batch, row)
+            predictions |= dict(zip(indices.tolist(), found, strict=True))
             self._run.report(WorkProgressed("predicting examples", min(1.0, len(predictions) / len(examples))))
-        order = sorted(predictions, key=lambda index: losses[index], reverse=True)
+        predicted = sorted(predictions)
+        totals, sizes = score_each_example(model, self._dataset, np.array(predicted), self._loss)
+        losses = dict(zip(predicted, (totals / sizes).tolist(), strict=True))
+        order = sorted(predicted, key=lambda index: losses[index], reverse=True)
         return {
             "split": split,
             "count": len(predictions),
             "confusion": self._confusion(predictions),
             "worst": [self._describe(index, predictions[index], losses[index]) for index in order[:WORST]],
-            "alignments": self._alignments(sorted(predictions)[:: -(-len(predictions) // ATTENDED)], predictions),
+            "alignments": self._alignments(predicted[:: -(-len(predictions) // ATTENDED)], predictions),
         }
-
-    def _row_loss(self, encoded: EncoderOutput, batch: PaddedBatch, row: int) -> float:
-        """Return the loss of one example of a batch, without the padding of the others."""
-        rows = torch.tensor([row], device=self._device)
-        length = int(encoded.lengths[row])
-        part = EncoderOutput(encoded.outputs[:length, rows], encoded.last[rows], encoded.lengths[rows])
-        once = self._spec.output_mode == "once"
-        targets = batch.targets[rows] if once else batch.targets[:, rows]
-        if self._spec.output_mode == "every step":
-            targets = targets[:length]
-        single = PaddedBatch(batch.inputs[:length, rows], batch.lengths[rows], targets)
-        return float(example_loss(self._model, self._spec, part, single, self._loss))
 
     def _confusion(self, predictions: dict[int, RawPrediction]) -> dict[str, Any] | None:
         """Return the confusion matrix, or None unless the targets are a few classes.

@@ -97,16 +97,11 @@ def compare_samples(runs: Sequence[RunSummary]) -> dict[str, list[SampledValue |
 
 
 def _compare_value(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> SampledValue | None:
-    value, other = number_of(record, name), number_of(first, name)
-    interval, other_interval = interval_of(record, name), interval_of(first, name)
-    if value is None or other is None:
-        return None if value is None else SampledValue(value, interval)
-    if interval is None or other_interval is None:
-        return SampledValue(value, interval, value - other)
-    from seqforge.evaluation.intervals import Interval, difference_interval  # imports numpy
+    from seqforge.evaluation.intervals import estimate_difference  # imports numpy
 
-    spread = difference_interval(value, Interval(*interval), other, Interval(*other_interval))
-    return SampledValue(value, interval, value - other, spread)
+    value, interval = number_of(record, name), interval_of(record, name)
+    difference = estimate_difference(value, interval, number_of(first, name), interval_of(first, name))
+    return None if value is None else SampledValue(value, interval, *difference)
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

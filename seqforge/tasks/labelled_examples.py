@@ -21,6 +21,7 @@ from seqforge.evaluation.examples import (
     ExampleScoring,
     decode_targets,
     example_loss,
+    require_finite,
     score_each_example,
     score_examples,
 )
@@ -118,6 +119,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
         raise empty_split(experiment, split)
     loss = experiment.loss.build().to(choose_device(run.device))
     totals, sizes = score_each_example(run.model, dataset, examples, loss, run.report)
+    require_finite(float(totals.sum()))
     digest = f"{dataset.file.digest} {examples.tobytes().hex()}"
     return BlockLosses(digest, f"loss {experiment.loss.table}", totals, sizes)
 

@@ -187,12 +187,8 @@ class PredictionMetricSuite(Suite, kind="metric"):
         for kind, spec in _fitting(make, metric).items():
             predictions = [*example_predictions(spec, right=True), *example_predictions(spec, right=False)]
             swapped = [replace(each, targets=each.targets[::-1]) for each in reversed(predictions)]
-            first = validated(make, metric.score(spec, predictions), kind).values
-            again = validated(make, metric.score(spec, swapped), kind).values
-            for name, value in first.items():
-                if not math.isclose(value, again[name], rel_tol=1e-6, abs_tol=1e-9):
-                    problem = f"the value {name!r} for {kind} depends on the order of the predictions or targets"
-                    fail(make, problem, expected=f"{value:.6g}", got=f"{again[name]:.6g}")
+            first, again = (validated(make, metric.score(spec, each), kind) for each in (predictions, swapped))
+            _require_values(make, f"for {kind} in another order of predictions or targets", again, first.values)
 
     def test_other_shapes_are_a_value_error(self, make: Factory[PredictionMetric]) -> None:
         """Predictions of a shape that does not fit are scored, or raise a `ValueError`, and no other exception."""

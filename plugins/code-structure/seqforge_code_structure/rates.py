@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import typer
 
 from seqforge.cli.terminal import Column, print_table
-from seqforge.evaluation.intervals import Interval, difference_interval
+from seqforge.evaluation.intervals import Interval, estimate_difference
 from seqforge.evaluation.metrics import add_sizes, average_scores, find_intervals
 from seqforge.figures import describe_count
 from seqforge.kinds import Metric, Score
@@ -85,12 +85,8 @@ def find_rates(texts: Sequence[Mapping[str, Score]]) -> Rates:
 
 def _subtract(rate: Rate, reference: Rate) -> Rate | None:
     """Return the excess of a rate over that of a reference, or None if one has no cases."""
-    if rate.value is None or reference.value is None:
-        return None
-    interval = None
-    if rate.interval and reference.interval:
-        interval = difference_interval(rate.value, rate.interval, reference.value, reference.interval)
-    return rate._replace(value=rate.value - reference.value, interval=interval)
+    value, interval = estimate_difference(rate.value, rate.interval, reference.value, reference.interval)
+    return None if value is None else rate._replace(value=value, interval=interval)
 
 
 def print_rates(rates: Rates, texts: int, reference: Rates | None, reference_texts: int, *, as_json: bool) -> None:

@@ -197,7 +197,7 @@ class MeaningOfAnotherName(ExactMatch):
 @bug(
     PredictionMetricSuite,
     "test_the_order_of_predictions_does_not_matter",
-    "the value 'share' for a class depends on the order of the predictions or targets",
+    "the value 'share' differs for a class in another order of predictions or targets",
 )
 class FirstTargetOnly(ExactMatch):
     """Only the first of several targets counts."""
