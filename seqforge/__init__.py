@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqforge.api.compare import compare
     from seqforge.api.export import export
     from seqforge.api.export_format import export_format
+    from seqforge.api.import_model import import_model
     from seqforge.api.run import Run
     from seqforge.api.session_corpora import examples, texts
     from seqforge.api.train import train
@@ -37,6 +38,7 @@ __all__ = [
     "examples",
     "export",
     "export_format",
+    "import_model",
     "texts",
     "train",
     "use",
@@ -48,7 +50,7 @@ _MODULES = {
     "Registry": "seqforge.registry.registry",
     "use": "seqforge.registry.component",
     "Run": "seqforge.api.run",
-    **{name: f"seqforge.api.{name}" for name in ("compare", "export", "export_format", "train")},
+    **{name: f"seqforge.api.{name}" for name in ("compare", "export", "export_format", "import_model", "train")},
     **dict.fromkeys(("examples", "texts"), "seqforge.api.session_corpora"),
 }
 

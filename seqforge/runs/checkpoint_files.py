@@ -109,12 +109,14 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str, loss: float 
 
 
 def write_weights(path: Path, model: SequenceModel) -> None:
-    """Write a folder with only the parameters of a model, such as the initial weights of a fine-tuned run.
+    """Write a folder with only the parameters of a model that seqforge has not trained yet.
 
     Raises:
         OSError: If the folder cannot be written.
     """
-    _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, None)
+    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0, "corpus": ""}
+    progress = SavedProgress(step=0, seconds=0.0, best_loss=None, stale_evaluations=0, **nothing)
+    _write_folder(path, {MODEL: serialize_tensors(model.state_dict()), PROGRESS: progress.to_bytes()}, None)
 
 
 def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torch.dtype) -> int:

@@ -1,0 +1,128 @@
+"""The import of a language model of PyTorch: its weights as a model that seqforge reads."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from seqforge.api.run import Run
+from seqforge.data.encoding import write_vocabulary
+from seqforge.errors import MAXIMUM_NAMES, RunError
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.problems import explain
+from seqforge.experiment.tables import read_table
+from seqforge.model.build import build_model
+from seqforge.registry.problems import from_validation
+from seqforge.runs.backends import record_backends
+from seqforge.runs.checkpoint_files import write_weights
+from seqforge.runs.directory import RunDirectory
+from seqforge.storage.files import read_bounded, reported_failures
+from seqforge.storage.paths import as_path
+
+
+class _Description(BaseModel):
+    """A file that describes weights: their file, and the symbols in the order of their numbers (default: bytes)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    weights: str
+    characters: str | None = None
+    nonlinearity: Literal["tanh", "relu"] = "tanh"
+
+
+def import_model(source: str | Path, folder: str | Path) -> Run:
+    """Write a language model of PyTorch as a model that seqforge can sample, score and train further.
+
+    Args:
+        source: Description of the weights in TOML, as the page about trained models shows.
+        folder: Folder that is created.
+
+    Raises:
+        ExperimentError: If the description is wrong.
+        RunError: If a file cannot be read, or its tensors are not those of a language model.
+    """
+    path, target = as_path(source, "source"), as_path(folder, "folder")
+    table = read_table(path)
+    try:
+        described = _Description.model_validate(table)
+    except ValidationError as error:
+        known = [*_Description.model_fields]
+        raise explain(from_validation(error, table, "", known, "the description of weights"), path) from None
+    file, tensors = path.parent / described.weights, dict[str, Tensor]()
+    characters = described.characters or "".join(map(chr, range(256)))
+    try:
+        with reported_failures(f"reading {file}"):
+            tensors = safetensors.torch.load(read_bounded(file, 1 << 34, follow_symlinks=True))
+        tables, weights = _convert(tensors, characters, described.nonlinearity)
+        symbols = {"characters": "".join(sorted(characters))} if described.characters else {}
+        tables["vocabulary"] = {"use": "characters" if symbols else "bytes"}
+        tables |= {"experiment": {"name": target.name}, "training": {"precision": "float32"}}
+        experiment = Experiment.from_dict(tables, origin=path)
+        model = build_model(experiment, len(characters))
+        model.load_state_dict(weights)
+    except (LookupError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        problem = (
+            f"there is no tensor {error}" if isinstance(error, KeyError) else str(error).partition("\n\t")[2] or error
+        )
+        raise RunError(
+            f"{file}: {problem}; it contains {', '.join(sorted(tensors)[:MAXIMUM_NAMES])}",
+            hint="A model is an embedding or none, an LSTM, GRU or RNN in one direction, and a linear layer.",
+        ) from error
+    vocabulary = experiment.vocabulary.build()
+    vocabulary.restore(symbols)
+
+    def fill(directory: RunDirectory) -> None:
+        directory.write_experiment(experiment)
+        write_vocabulary(vocabulary, directory.path)
+        record_backends(directory.path, (), "float32")
+        write_weights(directory.checkpoints / "step-00000000", model)
+
+    return Run(RunDirectory.create(target.parent, target.name, fill), experiment)
+
+
+def _convert(
+    tensors: dict[str, Tensor], characters: str, nonlinearity: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return tables of an experiment, and weights by the names of seqforge.
+
+    Raises:
+        ValueError: If the tensors are not those of one embedding, one recurrent module and one linear layer.
+    """
+    rest, weights, cells = {**tensors}, dict[str, Tensor](), list[dict[str, Any]]()
+    for name, tensor in rest.items():
+        if tensor.ndim != (2 if "weight" in name.rpartition(".")[2] else 1) or not tensor.numel():
+            raise ValueError(f"{name} has the shape {list(tensor.shape)}")
+    layers = sorted((name for name in rest if re.search(r"weight_ih_l\d+$", name)), key=lambda name: (len(name), name))
+    if len(modules := {name.rpartition("weight_ih")[0] for name in layers}) != 1:
+        raise ValueError(f"{len(modules)} recurrent modules")
+    for name in layers:
+        weight, recurrent = rest.pop(name).float(), rest.pop(name.replace("_ih_", "_hh_")).float()
+        names = (name.replace("weight_ih", part) for part in ("bias_ih", "bias_hh"))
+        bias, other = (rest.pop(each, torch.zeros(len(weight))).float() for each in names)
+        hidden, place = recurrent.shape[1], f"stack.cells.{len(cells)}."
+        cells.append({"use": {4: "lstm", 3: "gru"}.get(len(recurrent) // hidden, "rnn"), "hidden_size": hidden})
+        if cells[-1]["use"] == "rnn":
+            cells[-1]["nonlinearity"] = nonlinearity
+        if cells[-1]["use"] == "gru":  # The reset gate scales this bias of the candidate.
+            weights[f"{place}recurrent_bias"] = other[2 * hidden :]
+            other = torch.cat([other[: 2 * hidden], torch.zeros(hidden)])
+        weights |= {f"{place}input_weight": weight, f"{place}recurrent_weight": recurrent, f"{place}bias": bias + other}
+    (bias,) = (name for name in rest if name.endswith("bias"))
+    weights |= {"head.weight": rest.pop(bias.removesuffix("bias") + "weight"), "head.bias": rest.pop(bias)}
+    model: dict[str, Any] = {"cells": cells}
+    if rest:
+        (vectors,) = rest.values()
+        weights["input.embedding.weight"], model["embedding_size"] = vectors, vectors.shape[1]
+    if not len(characters) == len({*characters}) == len(weights["head.weight"]):
+        raise ValueError(f"{len({*characters})} different characters for {len(weights['head.weight'])} symbols")
+    order = sorted(range(len(characters)), key=characters.__getitem__)  # that of the vocabulary `characters`
+    for name in {"input.embedding.weight", "head.weight", "head.bias"} & weights.keys():
+        weights[name] = weights[name][order].float()
+    if not rest:
+        weights["stack.cells.0.input_weight"] = weights["stack.cells.0.input_weight"][:, order]
+    return {"corpus": {"use": "inline", "text": "Trained elsewhere."}, "model": model}, weights
