@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -42,6 +43,14 @@ def test_data_is_sent_when_it_has_changed(port: int, run: Run) -> None:
     response, content = _get(port, "/data.json", **{"If-None-Match": tag})
     assert response.status == 200
     assert json.loads(content)["data"]["curves"][1]["step"][-1] == 13
+
+
+def test_the_state_of_a_run_has_the_loss_in_one_unit(port: int, run: Run) -> None:
+    with run.directory.lock():
+        status = json.loads(_get(port, "/data.json")[1])["status"]
+        assert re.fullmatch(r"100% of the run · \d\.\d{3} bits per character", status)
+        MetricsLog(run.directory.metrics).append("step", 13, {"fraction": 0.5, "loss": 1.0, "seconds": 9.0})
+        assert json.loads(_get(port, "/data.json")[1])["status"] == "50% of the run · 1.000 loss"
 
 
 def test_other_hosts_and_paths_are_refused(port: int) -> None:
