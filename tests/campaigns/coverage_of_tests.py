@@ -32,7 +32,7 @@ def measure_coverage(
     (folder / "tests.ini").write_text(_TESTS.format(sources=sources))
     (folder / "commands.ini").write_text(_COMMANDS.format(sources=sources))
     data = folder / "coverage"
-    options = ["-n", "auto", "--dist", "worksteal", "-p", "no:cacheprovider", "--durations=0", "-vv"]
+    options = ["-n", "auto", "--dist", "worksteal", "--durations=0", "-vv"]
     options += ["--cov", f"--cov-config={folder / 'tests.ini'}", "--cov-context=test", "--cov-report="]
     with (folder / "output.txt").open("w") as output:
         subprocess.run(

@@ -279,7 +279,7 @@ def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
         signal.setitimer(signal.ITIMER_PROF, LONGEST)
         signal.alarm(10 * LONGEST)
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
-        os._exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *files], plugins=[_Chosen(tests)]))
+        os._exit(pytest.main(["-q", "-x", *files], plugins=[_Chosen(tests)]))
     _, status = os.waitpid(process, 0)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output.read_text(errors="replace"), re.M)
     return os.waitstatus_to_exitcode(status), failed[1] if failed and "::" in failed[1] else ""
