@@ -44,7 +44,6 @@ def download(url: str) -> list[Download]:
         PluginError: If the library is not installed.
     """
     library = import_library("fsspec", "seqforge-essentials[fsspec]")
-    listing = open_cache_folder("listings") / _digest(url)
     try:
         system, place = library.url_to_fs(url)
         places = sorted(system.glob(place)) if "*" in place else [place]
@@ -57,7 +56,7 @@ def download(url: str) -> list[Download]:
         reason = error.__cause__ or error
         if isinstance(reason, OSError) and not isinstance(reason, FileNotFoundError):
             with suppress(DamagedFileError):
-                entries = Listing.read(listing).entries
+                entries = Listing.read(cache_folder() / "listings" / _digest(url)).entries
                 copies = [read_entry(_folder(entry), partial(_open, place)) for place, entry in entries.items()]
                 warn(f"{url} is read from the cache: {reason}")
                 return copies
@@ -67,7 +66,8 @@ def download(url: str) -> list[Download]:
         ) from error
     if not files:
         raise DataError(f"corpus.files: no file matches {url}", hint="Of a folder, `/*` at the end selects the files.")
-    Listing(entries=entries).write(listing)
+    with suppress(OSError):  # The cache may be read-only.
+        Listing(entries=entries).write(open_cache_folder("listings") / _digest(url))
     return copies
 
 

@@ -1,6 +1,7 @@
 """Corpora of files at URLs: patterns, formats, downloads in the cache, and what servers do wrong."""
 
 import contextlib
+import errno
 import gzip
 import sys
 import threading
@@ -144,3 +145,13 @@ def test_without_a_connection_the_last_copy_is_read(capfd: pytest.CaptureFixture
     assert f"{url}/whole is read from the cache: Cannot connect to host" in capfd.readouterr().err
     with pytest.raises(DataError, match="/cut: FileNotFoundError"):
         texts(f"{url}/cut")
+
+
+def test_a_read_only_cache_is_read(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = texts("memory://texts/b.txt")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("seqforge.storage.records.write_atomically", refuse)
+    assert texts("memory://texts/b.txt") == found
