@@ -1,7 +1,6 @@
 """The conformance suite of metrics of generated text, for subclasses in the tests of a plugin."""
 
 import math
-import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -108,15 +107,13 @@ class MetricSuite(Suite, kind="metric"):
     def _fitted(self, make: Factory[Metric], *, again: bool = False) -> Generator[Metric]:
         """Fit a metric to the texts, if it depends on the training text, and with `again` restore it in another one."""
         metric = make()
-        folder = Path(tempfile.mkdtemp())
-        try:
+        # Windows does not delete files that the metric maps.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             if isinstance(metric, FittedMetric):
-                metric.fit(iter([*self.texts, *HOSTILE]), folder)
+                metric.fit(iter([*self.texts, *HOSTILE]), Path(folder))
                 metric = cast("FittedMetric", make()) if again else metric
-                metric.restore(folder)
+                metric.restore(Path(folder))
             yield metric
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)  # Windows does not delete files that the metric maps.
 
 
 def score_of(make: Any, metric: Metric, texts: Sequence[str]) -> Score:
