@@ -20,6 +20,7 @@ from seqforge.model.build import build_model
 from seqforge.registry.problems import from_validation
 from seqforge.runs.backends import record_backends
 from seqforge.runs.checkpoint_files import write_weights
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
 from seqforge.storage.files import read_bounded, reported_failures
 from seqforge.storage.paths import as_path
@@ -80,7 +81,7 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
         directory.write_experiment(experiment)
         write_vocabulary(vocabulary, directory.path)
         record_backends(directory.path, (), "float32")
-        write_weights(directory.checkpoints / "step-00000000", model)
+        write_weights(Checkpoints(directory.checkpoints).path(0), model)
 
     return Run(RunDirectory.create(target.parent, target.name, fill), experiment)
 

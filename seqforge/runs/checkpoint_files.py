@@ -108,14 +108,17 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str, loss: float 
     _write_folder(path, contents, loss)
 
 
+_UNTRAINED: Mapping[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0}
+"""The progress of weights without the state that only training needs."""
+
+
 def write_weights(path: Path, model: SequenceModel) -> None:
     """Write a folder with only the parameters of a model that seqforge has not trained yet.
 
     Raises:
         OSError: If the folder cannot be written.
     """
-    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0, "corpus": ""}
-    progress = SavedProgress(step=0, seconds=0.0, best_loss=None, stale_evaluations=0, **nothing)
+    progress = SavedProgress(step=0, seconds=0.0, best_loss=None, stale_evaluations=0, corpus="", **_UNTRAINED)
     _write_folder(path, {MODEL: serialize_tensors(model.state_dict()), PROGRESS: progress.to_bytes()}, None)
 
 
@@ -131,8 +134,7 @@ def export_weights(source: Path, model: SequenceModel, target: Path, dtype: torc
         RunError: If the checkpoint is damaged.
         OSError: If the folder cannot be written.
     """
-    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0}
-    progress = read_progress(source).model_copy(update=nothing)  # The rest names the step and the corpus.
+    progress = read_progress(source).model_copy(update=_UNTRAINED)  # The rest names the step and the corpus.
     tensors = {
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()
     }
