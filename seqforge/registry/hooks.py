@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pluggy
-
-if TYPE_CHECKING:
-    import typer
-
-    from seqforge.kinds.diagnosis import Diagnosis
-
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import pluggy
 
 from seqforge.kinds.table import KINDS
+
+if TYPE_CHECKING:
+    import typer
+
+    from seqforge.kinds.diagnosis import Diagnosis
 
 CORE = "core"
 """Plugin name of the one component that the core registers."""
