@@ -19,7 +19,7 @@ COMMANDS = {
     '`python -c "import torch"`': ["python", "-c", "import torch"],
 }
 COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
-"""Let Python keep the compiled modules, as it does by default. Compiling those of seqforge takes 70 ms."""
+"""Setting with which Python stores compiled modules, as by default. Compiling those of seqforge takes 70 ms."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:

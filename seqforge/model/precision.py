@@ -49,7 +49,7 @@ def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def train_products(precision: Precision, *, deterministic: bool) -> Generator[None]:
-    """Let a GPU use TF32 inside the block only for this precision, and choose operations that repeat their bits.
+    """Allow TF32 on a GPU inside the block only for this precision, and choose operations that repeat their bits.
 
     By default, torch uses TF32 in the layers of cuDNN, but not in other products.
     """

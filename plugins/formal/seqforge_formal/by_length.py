@@ -77,7 +77,7 @@ class ByLength(PredictionMetric):
 
 
 def _compare(spec: ExampleSpec, prediction: ExamplePrediction) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return for each step whether an answer is asked for, and whether it is right for the target nearest to it."""
+    """Return for each step whether its target counts, and whether the prediction agrees with the nearest target."""
     if spec.output_mode == "sequence":
         raise ValueError("by-length cannot score new sequences, whose steps are not those of the input")
     pairs: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]] = []

@@ -27,7 +27,7 @@ def arithmetic_in_brackets(generator: np.random.Generator, length: int) -> tuple
 
 
 def dyck(kinds: int) -> Generate:
-    """Return the task to name the bracket that must be closed next, which is asked after each closing bracket."""
+    """Return the task of naming, after each closing bracket, the bracket that must be closed next."""
 
     def draw(generator: np.random.Generator, length: int) -> tuple[str, NDArray[np.int64]]:
         choices: list[int] = generator.integers(0, 2 * kinds, length).tolist()

@@ -223,7 +223,7 @@ class Builder:
         return result
 
     def join_first_phases(self) -> None:
-        """Let the instructions of the first two phases, between which no product runs, be one phase."""
+        """Join the first two phases to one, since no product runs between them."""
         buffers = {view.buffer for each in self.instructions for view, _ in each.operands}
         for buffer in buffers | {view.buffer for view in self._known.values()}:
             buffer.phase = max(0, buffer.phase - 1)
