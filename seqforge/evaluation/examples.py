@@ -174,7 +174,7 @@ def score_each_example(
     dataset: LabelledDataset,
     examples: NDArray[np.int64],
     loss: Loss,
-    report: Report = no_report,
+    report: Report,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score each example alone. The model is left in evaluation mode.
 

@@ -74,7 +74,7 @@ class _Predictions:
             predictions |= dict(zip(indices.tolist(), found, strict=True))
             self._run.report(WorkProgressed("predicting examples", min(1.0, len(predictions) / len(examples))))
         predicted = sorted(predictions)
-        totals, sizes = score_each_example(model, self._dataset, np.array(predicted), self._loss)
+        totals, sizes = score_each_example(model, self._dataset, np.array(predicted), self._loss, self._run.report)
         losses = dict(zip(predicted, (totals / sizes).tolist(), strict=True))
         order = sorted(predicted, key=lambda index: losses[index], reverse=True)
         return {
