@@ -169,18 +169,31 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         del format, args
 
 
-@pytest.fixture
-def open_folder(chromium: Any) -> Iterator[Callable[[Path], Any]]:
-    """Open the page of a folder from a server, and fail at the end if it had an error or asked another server."""
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Serve a folder until the end of the tests, and return its address."""
     servers: list[http.server.ThreadingHTTPServer] = []
+
+    def start(folder: Path) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=folder))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def open_folder(chromium: Any, serve: Callable[[Path], str]) -> Iterator[Callable[[Path], Any]]:
+    """Open the page of a folder from a server, and fail at the end if it had an error or asked another server."""
     problems: list[str] = []
     context = chromium.new_context(reduced_motion="reduce")
 
     def open_first(folder: Path) -> Any:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=folder))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
+        address = serve(folder)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -190,7 +203,4 @@ def open_folder(chromium: Any) -> Iterator[Callable[[Path], Any]]:
 
     yield open_first
     context.close()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
     assert problems == []

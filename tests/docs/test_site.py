@@ -1,15 +1,12 @@
 """The site builds, its links work, and a browser shows every page without errors and without other servers."""
 
-import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +18,6 @@ from website.maths import to_mathml
 
 ROOT = Path(__file__).parents[2]
 FEWEST_PAGES, FEWEST_ANCHORS = 55, 3000
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +39,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+def address(site: Path, serve: Callable[[Path], str]) -> str:
+    return serve(site)
 
 
 def test_each_line_of_an_aligned_formula_is_a_row() -> None:
