@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.events import WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.storage.decompression import DamagedFileError, decompress_file
 from seqforge.storage.tar_stream import ByteStream, LargeArchiveError, read_regular_files
 from seqforge_linux_source.source import (
-    DEFAULT_READING,
     LARGEST_FILE,
-    Reading,
+    SIZE_LIMIT,
     Selection,
+    check_size,
     find_top_folder,
     normalize_name,
 )
@@ -41,8 +41,19 @@ class Archive:
     path: Path
     description: str = ""
 
-    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
-        """Yield the selected files; see `Source.files`."""
+    def files(
+        self, selection: Selection, size_limit: int = SIZE_LIMIT, report: Report = no_report
+    ) -> Generator[tuple[str, bytes]]:
+        """Yield the name and the content of every selected file, with one in memory at a time.
+
+        Args:
+            selection: Selection of the files.
+            size_limit: Largest number of bytes to decompress, which includes files that are not selected.
+            report: Function that receives the progress while no file is found.
+
+        Raises:
+            DataError: If the archive is unreadable or too large, or a file is larger than `LARGEST_FILE`.
+        """
         try:
             size = self.path.stat().st_size
             with self.path.open("rb", buffering=0) as file, closing(decompress_file(file)) as chunks:
@@ -52,14 +63,14 @@ class Archive:
                     for chunk in chunks:
                         yield chunk
                         if stream.tell() - found >= _SILENT_SIZE:
-                            reading.report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
+                            report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
 
-                stream = ByteStream(report_progress(), reading.size_limit)
+                stream = ByteStream(report_progress(), size_limit)
                 for name, member in self._selected(stream, selection):
                     yield name, stream.read(member.size)
                     found = stream.tell()
         except LargeArchiveError as error:
-            reading.check_size(error.args[0], self.path)
+            check_size(error.args[0], size_limit, self.path)
         except DamagedFileError as error:
             raise self._unreadable_error(str(error)) from error
         except OSError as error:
@@ -90,7 +101,11 @@ class Archive:
             yield name, member
 
     def fingerprint(self, selection: Selection) -> str:
-        """Return a digest of the compressed archive."""
+        """Return a digest of the compressed archive.
+
+        Raises:
+            DataError: If it is unreadable.
+        """
         try:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqforge.errors import DataError
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
-from seqforge_linux_source.locate import Places, find_source, open_source
-from seqforge_linux_source.source import SIZE_LIMIT, Reading, Selection, Source
+from seqforge_linux_source.archive import Archive
+from seqforge_linux_source.locate import Tree, find_source, open_source
+from seqforge_linux_source.source import SIZE_LIMIT, Selection
 
 _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 """Generated headers of register numbers: 35% of all bytes of C in Linux 6.12."""
@@ -65,13 +66,13 @@ class LinuxSource(Corpus):
 
     def documents(self) -> Iterator[Document]:
         """Yield every selected file that is not empty."""
-        return self.read(lambda event: None)
+        return self.read(no_report)
 
     def read(self, report: Report) -> Iterator[Document]:
         """Yield the documents, and report progress while an archive has no selected file."""
         empty = True
         # Close the source even if the caller stops early.
-        with closing(self._source.files(self._selection, Reading(self._size_limit, report))) as files:
+        with closing(self._source.files(self._selection, self._size_limit, report)) as files:
             for name, content in files:
                 if content:
                     empty = False
@@ -91,9 +92,9 @@ class LinuxSource(Corpus):
         return self._source.describe()
 
     @cached_property
-    def _source(self) -> Source:
+    def _source(self) -> Archive | Tree:
         try:
-            return find_source(Places.of_this_machine()) if self._where is None else open_source(self._where)
+            return find_source() if self._where is None else open_source(self._where)
         except OSError as error:
             raise DataError(
                 f"{error.filename}: {error.strerror}", hint="Check the path and its permissions."

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Never
 
 from seqforge.errors import DataError
+from seqforge.events import Report, no_report
 from seqforge.storage.files import read_bounded
 from seqforge.storage.paths import expand_home
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import DEFAULT_READING, LARGEST_FILE, Reading, Selection, Source, normalize_name
+from seqforge_linux_source.source import LARGEST_FILE, SIZE_LIMIT, Selection, check_size, normalize_name
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
+SOURCES = Path("/usr/src")
+BUILD = Path("/lib/modules") / platform.release() / "build"
+
 _ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
 """Patterns of the names of the archives of Debian and Ubuntu."""
 
@@ -31,48 +35,31 @@ INCLUDED = Archive(
 """The core of the kernel and its headers for user space: the text of the first run, on every machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The places that may contain Linux source, in the order of the search.
-
-    Attributes:
-        variable: Value of `SEQFORGE_LINUX_SOURCE`, or "".
-        sources: Folder with archives and trees.
-        build: Build tree of the running kernel.
-    """
-
-    variable: str = ""
-    sources: Path = Path("/usr/src")
-    build: Path = Path("/lib/modules") / platform.release() / "build"
-
-    @classmethod
-    def of_this_machine(cls) -> "Places":
-        """Return the places of this machine, with the folders of Debian-based systems."""
-        return cls(variable=os.environ.get(VARIABLE, ""))
-
-
-def find_source(places: Places) -> Source:
+def find_source(sources: Path = SOURCES, build: Path = BUILD) -> "Archive | Tree":
     """Return the source at the first place that has one, or the part of Linux that comes with the plugin.
+
+    The places are the path in `SEQFORGE_LINUX_SOURCE`, a folder with archives and trees, and the build tree of the
+    running kernel.
 
     Raises:
         DataError: If the path in `SEQFORGE_LINUX_SOURCE` is invalid or does not exist.
     """
-    if places.variable:
+    if chosen := os.environ.get(VARIABLE):
         try:
-            chosen = expand_home(places.variable)
+            path = expand_home(chosen)
         except ValueError as error:
             raise DataError(f"{VARIABLE}: {error}") from error
-        return open_source(chosen, named_by=f"{VARIABLE}: ")
-    archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
+        return open_source(path, named_by=f"{VARIABLE}: ")
+    archives = [path for pattern in _ARCHIVES for path in sources.glob(pattern) if path.is_file()]
     if archives:
         return Archive(max(archives, key=_parse_version))
-    trees = sorted(places.sources.glob(_TREES), key=_parse_version, reverse=True)
+    trees = sorted(sources.glob(_TREES), key=_parse_version, reverse=True)
     # The packages linux-headers-* of a distribution have the headers of the kernel, but no source.
-    whole = (folder for folder in (*trees, places.build) if (folder / "kernel/fork.c").is_file())
+    whole = (folder for folder in (*trees, build) if (folder / "kernel/fork.c").is_file())
     return next(map(Tree, whole), INCLUDED)
 
 
-def open_source(path: Path, named_by: str = "") -> Source:
+def open_source(path: Path, named_by: str = "") -> "Archive | Tree":
     """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
 
     Raises:
@@ -103,13 +90,15 @@ class Tree:
 
     root: Path
 
-    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
-        """Yield the selected files; see `Source.files`."""
+    def files(
+        self, selection: Selection, size_limit: int = SIZE_LIMIT, report: Report = no_report
+    ) -> Generator[tuple[str, bytes]]:
+        """Yield the name and the content of every selected file, as `Archive.files` does."""
         size = 0
         for name, path in self._selected(selection):
             content = self._read(path)
             size += len(content)
-            reading.check_size(size, self.root)
+            check_size(size, size_limit, self.root)
             yield name, content
 
     def fingerprint(self, selection: Selection) -> str:

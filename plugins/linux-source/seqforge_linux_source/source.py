@@ -1,13 +1,10 @@
-"""The interface of all sources of Linux, the selection of their files, and the rules for names."""
+"""The selection of the files of a source of Linux, the limits of what is read, and the rules for names."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import pathspec
 
 from seqforge.errors import DataError, ExperimentError
-from seqforge.events import Report
 
 LARGEST_FILE = 64 << 20
 """Size limit of a file in bytes. The largest file of Linux 6.12 has 24 million bytes."""
@@ -51,54 +48,13 @@ class Selection:
         return f"include {list(self.include)}, exclude {list(self.exclude)}, suffixes {list(self.suffixes)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The limit of a reading, and the function that receives its progress.
-
-    Attributes:
-        size_limit: Largest number of bytes to read. In an archive, these are decompressed bytes, and include those of
-            files that are not selected.
-        report: Function that receives the progress while no file is found.
-    """
-
-    size_limit: int = SIZE_LIMIT
-    report: Report = field(default=lambda event: None)
-
-    def check_size(self, size: int, place: object) -> None:
-        """Raise a DataError if more bytes must be read than the limit permits."""
-        if size > self.size_limit:
-            raise DataError(
-                f"{place}: at least {size:,} bytes must be read; the limit is {self.size_limit:,}",
-                hint="If you trust this source, raise the option `size_limit` of the corpus.",
-            )
-
-
-DEFAULT_READING = Reading()
-
-
-@runtime_checkable
-class Source(Protocol):
-    """A place that contains files under names relative to the kernel's root."""
-
-    def files(self, selection: Selection, reading: Reading = ...) -> Generator[tuple[str, bytes]]:
-        """Yield the name and the content of every selected file, in a stable order and with one in memory at a time.
-
-        Raises:
-            DataError: If the source is unreadable or too large, or a file is larger than `LARGEST_FILE`.
-        """
-        ...
-
-    def fingerprint(self, selection: Selection) -> str:
-        """Return a digest of the files that `files` yields, without reading them all.
-
-        Raises:
-            DataError: If the source is unreadable.
-        """
-        ...
-
-    def describe(self) -> str:
-        """Return a sentence with the kind and the location of the source."""
-        ...
+def check_size(size: int, limit: int, place: object) -> None:
+    """Raise a DataError if more bytes must be read than the limit permits."""
+    if size > limit:
+        raise DataError(
+            f"{place}: at least {size:,} bytes must be read; the limit is {limit:,}",
+            hint="If you trust this source, raise the option `size_limit` of the corpus.",
+        )
 
 
 def normalize_name(raw: bytes) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from seqforge_linux_source import archive as archive_module
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import Reading, Selection
+from seqforge_linux_source.source import Selection
 from tar_files import make_tar
 
 from seqforge.errors import DataError
@@ -150,9 +150,9 @@ def test_interrupt_stops_reading(tmp_path):
         # Background jobs of a shell, which may run these tests, ignore SIGINT.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from seqforge_linux_source.archive import Archive\n"
-        "from seqforge_linux_source.source import Reading, Selection\n"
+        "from seqforge_linux_source.source import Selection\n"
         "print('reading', flush=True)\n"
-        "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c']), Reading(1 << 50)))\n"
+        "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c']), 1 << 50))\n"
     )
     command = [sys.executable, "-c", script, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
@@ -170,7 +170,7 @@ def test_progress_is_reported_while_a_file_that_is_not_selected_is_skipped(write
     members = [("linux/a.c", b"a"), ("linux/zeros.bin", zeros), ("linux/b.c", b"b"), ("linux/more.bin", zeros)]
     events = []
 
-    files = write(members).files(EVERYTHING, Reading(report=events.append))
+    files = write(members).files(EVERYTHING, report=events.append)
     assert next(files) == ("a.c", b"a")
     assert events == []
     assert next(files) == ("b.c", b"b")
@@ -186,7 +186,7 @@ def test_no_progress_is_reported_while_files_are_selected(write, monkeypatch):
     monkeypatch.setattr(archive_module, "_SILENT_SIZE", 10 << 20)
     events = []
 
-    list(write([(f"linux/{i}.c", bytes(5 << 20)) for i in range(6)]).files(EVERYTHING, Reading(report=events.append)))
+    list(write([(f"linux/{i}.c", bytes(5 << 20)) for i in range(6)]).files(EVERYTHING, report=events.append))
     assert events == []
 
 
@@ -196,10 +196,10 @@ def test_the_total_size_of_an_archive_is_limited(write, limit):
     source = write(members, "test.tar.gz", gzip.compress)
 
     with pytest.raises(DataError, match=rf"bytes must be read; the limit is {limit:,}") as caught:
-        list(source.files(Selection(["**"], [], [".c"]), Reading(limit)))
+        list(source.files(Selection(["**"], [], [".c"]), limit))
     assert caught.value.message.startswith(str(source.path))
     assert "raise the option `size_limit`" in caught.value.hint
-    assert len(list(source.files(Selection(["**"], [], [".c"]), Reading(31 << 20)))) == 15
+    assert len(list(source.files(Selection(["**"], [], [".c"]), 31 << 20))) == 15
 
 
 def test_a_skipped_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path):
@@ -216,7 +216,7 @@ def test_the_zeros_after_the_end_of_an_archive_count(write):
     source = write([("linux/a.c", b"a")], "test.tar.gz", lambda content: gzip.compress(content + bytes(20 << 20)))
 
     with pytest.raises(DataError, match="size_limit"):
-        list(source.files(EVERYTHING, Reading(10 << 20)))
+        list(source.files(EVERYTHING, 10 << 20))
 
 
 def test_fingerprint_depends_on_the_content(kernel_archive, tmp_path):

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from seqforge_linux_source import corpus as corpus_module
 from seqforge_linux_source.corpus import LinuxSource
-from seqforge_linux_source.locate import Places
+from seqforge_linux_source.locate import VARIABLE, find_source
 from tar_files import make_tar
 
 from seqforge.errors import DataError
@@ -26,8 +28,8 @@ def choose(folder=Path("/"), **options):
 @pytest.fixture
 def empty_machine(monkeypatch, tmp_path):
     """Use a machine without Linux source."""
-    places = Places("", tmp_path / "src", tmp_path / "build")
-    monkeypatch.setattr(Places, "of_this_machine", lambda: places)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(corpus_module, "find_source", partial(find_source, tmp_path / "src", tmp_path / "build"))
 
 
 def test_documents_of_an_archive(kernel_archive, c_files):

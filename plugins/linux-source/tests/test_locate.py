@@ -3,20 +3,29 @@
 import shutil
 import tarfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.locate import INCLUDED, Places, Tree, find_source, open_source
+from seqforge_linux_source.locate import INCLUDED, VARIABLE, Tree, find_source, open_source
 
 from seqforge.errors import DataError
 
 
+class Places(NamedTuple):
+    """The folders that are searched."""
+
+    sources: Path
+    build: Path
+
+
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path, monkeypatch):
     """Return the places of a machine without Linux source."""
+    monkeypatch.delenv(VARIABLE, raising=False)
     for folder in ("src", "modules"):
         (tmp_path / folder).mkdir()
-    return Places("", tmp_path / "src", tmp_path / "modules" / "build")
+    return Places(tmp_path / "src", tmp_path / "modules" / "build")
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def everything(machine, kernel_tree, kernel_tar):
 
 
 def found(places):
-    source = find_source(places)
+    source = find_source(*places)
     return source.path if isinstance(source, Archive) else source.root
 
 
@@ -52,20 +61,20 @@ def test_places_are_searched_in_order(everything):
             path.unlink()
         else:
             shutil.rmtree(path)
-    assert find_source(everything) is INCLUDED
+    assert find_source(*everything) is INCLUDED
 
 
-def test_environment_variable_has_precedence(everything, kernel_tree):
-    places = Places(str(kernel_tree), everything.sources, everything.build)
+def test_environment_variable_has_precedence(everything, kernel_tree, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(kernel_tree))
 
-    assert found(places) == kernel_tree
+    assert found(everything) == kernel_tree
 
 
-def test_missing_path_in_the_environment_variable_is_an_error(everything, tmp_path):
-    places = Places(str(tmp_path / "gone"), everything.sources, everything.build)
+def test_missing_path_in_the_environment_variable_is_an_error(everything, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
 
     with pytest.raises(DataError, match=r"SEQFORGE_LINUX_SOURCE: .*gone does not exist"):
-        find_source(places)
+        find_source(*everything)
 
 
 def test_a_part_of_linux_comes_with_the_plugin():

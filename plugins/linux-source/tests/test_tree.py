@@ -5,7 +5,7 @@ import os
 import pytest
 from seqforge_linux_source import locate
 from seqforge_linux_source.locate import Tree
-from seqforge_linux_source.source import Reading, Selection
+from seqforge_linux_source.source import Selection
 
 from seqforge.errors import DataError
 
@@ -86,5 +86,5 @@ def test_deleted_files_are_an_error(tree):
 
 def test_total_size_is_limited(kernel_tree):
     with pytest.raises(DataError, match="the limit is 1,000") as caught:
-        list(Tree(kernel_tree).files(EVERYTHING, Reading(1000)))
+        list(Tree(kernel_tree).files(EVERYTHING, 1000))
     assert "`size_limit`" in caught.value.hint
