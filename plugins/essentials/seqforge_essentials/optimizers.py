@@ -96,26 +96,6 @@ class AdamW(Adam):
     weight_decay: DecoupledWeightDecay = 0.01
 
 
-class NAdam(Adam):
-    """Adam with Nesterov momentum: Dozat 2016, "Incorporating Nesterov Momentum into Adam"."""
-
-    algorithm = torch.optim.NAdam
-
-
-class RAdam(Adam):
-    """Adam that needs no warm-up: Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"."""
-
-    algorithm = torch.optim.RAdam
-
-
-@dataclass(frozen=True)
-class Adamax(Adam):
-    """Adam with a decaying maximum of the gradient instead of its root mean square: Kingma and Ba 2015, section 7.1."""
-
-    algorithm = torch.optim.Adamax
-    beta2: Annotated[float, Field(ge=0, lt=1, description="Decay of the maximum of the gradient's magnitude.")] = 0.999
-
-
 @dataclass(frozen=True)
 class RMSprop(_TorchOptimizer):
     """Gradient descent with gradients divided by their running root mean square. The defaults are those of char-rnn.

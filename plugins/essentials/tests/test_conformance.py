@@ -10,7 +10,7 @@ from seqforge_essentials.initializers import Default, Normal, Orthogonal, Unifor
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
-from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Muon, NAdam, RAdam, RMSprop
+from seqforge_essentials.optimizers import SGD, Adagrad, Adam, AdamW, Muon, RMSprop
 from seqforge_essentials.record_files import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
@@ -75,9 +75,6 @@ class TestOptimizers(OptimizerSuite):
         "sgd, nesterov": partial(SGD, learning_rate=0.1, nesterov=True),
         "adam": partial(Adam, weight_decay=0.1),
         "adamw": AdamW,
-        "nadam": partial(NAdam, weight_decay=0.1),
-        "radam": partial(RAdam, weight_decay=0.1),
-        "adamax": partial(Adamax, weight_decay=0.1),
         "rmsprop": partial(RMSprop, weight_decay=0.1),
         "rmsprop, momentum": partial(RMSprop, momentum=0.5),
         "adagrad": partial(Adagrad, weight_decay=0.1),
