@@ -13,37 +13,11 @@ from typing import Any, NamedTuple
 
 from seqforge_code_structure.compiled_code import blank
 
-ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
-"""Balanced brackets, nested up to four deep."""
-
-_BASIC = (
-    rb"(?:unsigned|signed|long|short|int|char|void|_?[Bb]ool|float|double|__[us](?:8|16|32|64)|[us](?:8|16|32|64))\b"
-)
-_PATTERNS = {
-    "ARGUMENTS": ARGUMENTS,
-    "ARGUMENT": rb"(?:[^(),;{}]++|" + ARGUMENTS + rb")++",
-    "CALL": rb"(?:[^\s\w*]|\b(?:return|else|case|do))[\s*]*+\b(?!(?:sizeof|alignof|_Alignof|__alignof__|typeof|__typeof"
-    rb"|__typeof__|if|while|for|switch|return|else|case|do)\b)[A-Za-z_]\w*+\s*+\(",
-    "RECORD": rb"(?:const\s++)?(?:(?:struct|union|enum)\s++\w++|(?:__)?typeof(?:__)?\s*+"
-    + ARGUMENTS
-    + rb")(?:\s*+\*)*+",
-    "TYPE": rb"(?:const\s++)?(?:" + _BASIC + rb"(?:\s++" + _BASIC + rb")*+(?:\s*+\*)*+|[A-Za-z_]\w*+(?:\s*+\*)++)",
-    "MACRO": rb"[A-Z_][A-Z0-9_]++",
-    "BASIC": _BASIC,
-    "ANNOTATION": rb"__(?<!\w__)(?:__)?+(?!(?:[us]|[bl]e)\d|\w*+(?<=_t)\b|int128|typeof|restrict|inline|extension|asm"
-    rb"|attribute)[a-z]\w*+",
-    "ANNOTATIONS": rb"(?:(?:(?:@MACRO@\b|@ANNOTATION@)(?:\s*+@ARGUMENTS@)?+|(?!(?:@KEYWORD@)\b)\w++\s*+(?=\(\()"
-    rb"@ARGUMENTS@)(?:\s++(?=[A-Z_]))?+){1,9}+",
-    "KEYWORD": rb"static|extern|typedef|register|inline|const|volatile|struct|union|enum|return|else|goto|case|do"
-    rb"|sizeof|typeof|if|while|for|switch|" + _BASIC,
-}
-"""Patterns that the rules share, by name."""
-
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 
 
 class Rewrite(NamedTuple):
-    """A rule of the rewriting, from `rewrites.toml`, which describes its attributes.
+    """A rule of the rewriting, from `rewrites.toml`, which describes its attributes and the patterns that rules share.
 
     The pattern is compiled when code contains one of the hints, so that the command starts quickly.
     """
@@ -78,20 +52,25 @@ def _replace_by(text: bytes, group: str | int) -> Callable[[re.Match[bytes]], by
     return replace
 
 
-def _read_rules() -> dict[str, tuple[Rewrite, ...]]:
+def _read_rules() -> tuple[dict[str, str], dict[str, tuple[Rewrite, ...]]]:
+    """Return the patterns that the rules share, and the rules of each part of the file."""
     content = resources.files("seqforge_code_structure.identifiers").joinpath("rewrites.toml").read_text("utf-8")
-    return {part: tuple(map(_read_rewrite, rules)) for part, rules in tomllib.loads(content).items()}
+    tables: dict[str, Any] = tomllib.loads(content)
+    patterns: dict[str, str] = tables.pop("patterns")
+
+    def read(entry: dict[str, Any]) -> Rewrite:
+        pattern: str = entry["pattern"]
+        while "@" in pattern:  # Patterns contain others.
+            pattern = re.sub("@([A-Z]+)@", lambda match: patterns[match[1]], pattern)
+        hints = tuple(hint.encode() for hint in entry["hints"])
+        return Rewrite(hints, pattern.replace("\n", "").encode(), entry.get("by", "").encode())
+
+    return patterns, {part: tuple(map(read, rules)) for part, rules in tables.items()}
 
 
-def _read_rewrite(entry: dict[str, Any]) -> Rewrite:
-    pattern: str = entry["pattern"].replace("\n", "")
-    while "@" in pattern:  # Patterns contain others.
-        pattern = re.sub("@([A-Z]+)@", lambda match: _PATTERNS[match[1]].decode(), pattern)
-    hints = tuple(hint.encode() for hint in entry["hints"])
-    return Rewrite(hints, pattern.encode(), entry.get("by", "").encode())
-
-
-_RULES = _read_rules()
+_PATTERNS, _RULES = _read_rules()
+ARGUMENTS = _PATTERNS["ARGUMENTS"].encode()
+"""Balanced brackets, nested up to four deep."""
 
 
 def rewrite(code: bytes) -> bytes:
