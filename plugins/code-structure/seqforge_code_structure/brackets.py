@@ -7,7 +7,7 @@ correct, so `check_semicolon` looks for indirect signs of an extra or missing br
 import re
 from collections.abc import Sequence
 
-from seqforge_code_structure.defects import DEEPEST_NESTING, Defect
+from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.structure import TokenKind, scan_directive
 
 OPENER = {")": "(", "]": "[", "}": "{"}
@@ -32,11 +32,6 @@ class Stack:
     def __init__(self, beginning_missing: bool = False) -> None:
         self.clear()
         self.beginning_missing = beginning_missing
-
-    @property
-    def full(self) -> bool:
-        """Whether the nesting limit is reached."""
-        return len(self.open) >= DEEPEST_NESTING
 
     @property
     def top(self) -> tuple[str, int] | None:

@@ -35,14 +35,12 @@ class Directive(NamedTuple):
         stop: Position after its last character.
         name: Its name, such as `define`, or "".
         compiled: Whether the text after it is compiled.
-        too_deep: Whether conditions nest deeper than `DEEPEST_NESTING` before or after it.
     """
 
     start: int
     stop: int
     name: str
     compiled: bool
-    too_deep: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +94,8 @@ def read_code(text: str) -> CompiledCode:
         kind = match.lastindex or int(TokenKind.END)
         start, stop = match.span(kind)
         if kind in _DIRECTIVES:
-            place, was_too_deep = text.index("#", start), conditions.too_deep
             name = conditions.follow(text, start, stop)
-            too_deep = was_too_deep or conditions.too_deep
-            found.directives.append(Directive(place, stop, name, conditions.compiled, too_deep))
+            found.directives.append(Directive(text.index("#", start), stop, name, conditions.compiled))
             if live:
                 parts += code[position:start], blank(code[start:stop])
             else:

@@ -5,8 +5,6 @@ import re
 import warnings
 from functools import lru_cache
 
-from seqforge_code_structure.defects import DEEPEST_NESTING
-
 LONGEST_CONDITION = 1_000
 """Length limit of the conditions that are parsed, in characters. A longer one counts as one unknown name."""
 
@@ -31,12 +29,6 @@ class Conditions:
         self.compiled = True
         self._levels: list[tuple[bool, bool]] = []
         """For each open `#if`, whether the text around it is compiled, and whether one of its branches so far is."""
-        self._deeper = 0
-
-    @property
-    def too_deep(self) -> bool:
-        """Whether conditions nest deeper than `DEEPEST_NESTING`."""
-        return self._deeper > 0
 
     def follow(self, text: str, start: int, stop: int) -> str:
         """Move past a directive, which may begin with a line break, and return its name, such as `define`, or ""."""
@@ -48,15 +40,10 @@ class Conditions:
 
     def _change(self, name: str, condition: str, text: str, stop: int) -> None:
         if name in ("if", "ifdef", "ifndef"):
-            if len(self._levels) >= DEEPEST_NESTING:
-                self._deeper += 1
-                return
             guard = name == "ifndef" and _defines_next(text, stop, condition)
             holds = guard or evaluate_condition(name, condition)
             self._levels.append((self.compiled, holds))
             self.compiled &= holds
-        elif self._deeper:
-            self._deeper -= name == "endif"
         elif not self._levels:
             return
         elif name == "endif":

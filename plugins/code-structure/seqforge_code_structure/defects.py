@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 DEEPEST_NESTING = 256
-"""Largest depth of nested brackets, or of nested `#if`, that is analyzed: clang's own limit (`-fbracket-depth`)."""
+"""Largest depth of brackets in a unit that is parsed: clang's own limit (`-fbracket-depth`)."""
 
 MOST_DEFECTS = 1_000
 """Largest number of defects that are listed for one unit or one text. All further ones are only counted."""

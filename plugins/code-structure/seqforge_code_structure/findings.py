@@ -68,8 +68,4 @@ def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -
     units = read_units(text, parts)
     defects += analyze_indentation(line for unit in units for line in unit.lines).defects
     _, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
-    unique: dict[tuple[int, str], Defect] = {}
-    for defect in sorted(defects + report_names(units, name_defects)):
-        # The analyses of brackets and of names both report a unit that is nested too deep.
-        unique.setdefault((defect.start, defect.message), defect)
-    return list(unique.values())
+    return sorted(defects + report_names(units, name_defects))

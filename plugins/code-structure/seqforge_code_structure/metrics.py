@@ -73,9 +73,6 @@ class Brackets(Metric):
         "units": _detail(
             "complete functions and other units with brackets", "the texts have {} complete units", "number", "neither"
         ),
-        "too_deep": _detail(
-            "units that are nested too deep to be analyzed", "{} units are nested too deep to be analyzed", "number"
-        ),
     }
 
     def score(self, texts: Sequence[str]) -> Score:
@@ -85,14 +82,13 @@ class Brackets(Metric):
         ]
         complete = [unit for _, unit in numbered if unit.kind == "complete"]
         tails = [unit for _, unit in numbered if unit.kind == "tail"]
-        analyzed = [unit for _, unit in numbered if unit.kind != "tail" and not unit.too_deep]
+        analyzed = [unit for _, unit in numbered if unit.kind != "tail"]
         errors, brackets = sum(unit.defect_count for unit in analyzed), sum(unit.brackets for unit in analyzed)
         values = {
             "balanced": _divide(sum(unit.balanced for unit in complete), len(complete)),
             "units": float(len(complete)),
             "errors_per_1000": 1000 * _divide(errors, brackets),
             "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
-            "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
         findings = [finding for number, unit in numbered for finding in _convert(number, unit.defects)]
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}

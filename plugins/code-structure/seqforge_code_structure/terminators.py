@@ -49,7 +49,7 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
     """Find comments and literals that are not closed, in linear time. A missing end of the text may cut the last."""
     code = read_code(text)
     tokens = list(code.tokens)
-    for start, stop, name, compiled, _ in code.directives:
+    for start, stop, name, compiled in code.directives:
         if compiled and name not in _PROSE and _QUOTES_OR_COMMENTS.search(text, start, stop):
             for match in scan_directive(text, start, stop):
                 kind = match.lastindex or int(TokenKind.END)

@@ -36,7 +36,7 @@ from typing import Literal
 from seqforge_code_structure.brackets import Stack, check_macro, check_semicolon
 from seqforge_code_structure.compiled_code import Directive, read_code
 from seqforge_code_structure.conditions import CONDITIONAL
-from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
+from seqforge_code_structure.defects import MOST_DEFECTS, Defect
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT
 
 _PLAIN = rb"[^()\[\]{};]"
@@ -79,8 +79,7 @@ class Unit:
         defects: Bracket errors in the order of the text, at most `MOST_DEFECTS`.
         macro_defects: Bracket errors inside the bodies of macros, which may be intended: at most `MOST_DEFECTS`.
         defect_count: Number of all bracket errors.
-        too_deep: Whether brackets or conditions are nested deeper than `DEEPEST_NESTING`. Such a unit is not analyzed,
-            and the only entry of `defects` states this.
+        depth: Largest number of brackets inside one another, without pairs that contain no brackets.
     """
 
     start: int
@@ -90,12 +89,12 @@ class Unit:
     defects: list[Defect] = field(default_factory=list[Defect])
     macro_defects: list[Defect] = field(default_factory=list[Defect])
     defect_count: int = 0
-    too_deep: bool = False
+    depth: int = 0
 
     @property
     def balanced(self) -> bool:
-        """Whether the unit was analyzed and has no bracket error."""
-        return not self.defect_count and not self.too_deep
+        """Whether the unit has no bracket error."""
+        return not self.defect_count
 
     def add(self, defect: Defect) -> None:
         """Add a defect."""
@@ -122,8 +121,6 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     _check_directives(text, code.directives, units, end_missing)
     for unit in units:
         unit.brackets += len(code.code[unit.start : unit.stop].translate(None, _NO_BRACKETS))
-        if unit.too_deep:
-            unit.defects, unit.defect_count = [Defect(unit.start, unit.stop, "too-complex", TOO_DEEP)], 0
         unit.defects.sort()
     return units
 
@@ -132,16 +129,15 @@ def _check_directives(text: str, directives: Sequence[Directive], units: Sequenc
     """Check the brackets of macros, and that conditions have a beginning and, unless the text is cut, an end."""
     open_conditions: list[tuple[int, Unit]] = []
     number = 0
-    for start, stop, name, compiled, too_deep in directives:
+    for start, stop, name, compiled in directives:
         while units[number].stop <= start:
             number += 1
         unit = units[number]
-        unit.too_deep |= too_deep
         if name == "define" and compiled:
             brackets, defects = check_macro(text, start, stop, cut=end_missing and stop == len(text))
             unit.brackets += brackets
             unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
-        if end_missing or too_deep:
+        if end_missing:
             continue
         if name in ("if", "ifdef", "ifndef"):
             open_conditions.append((start, unit))
@@ -150,7 +146,7 @@ def _check_directives(text: str, directives: Sequence[Directive], units: Sequenc
                 unit.defects.append(Defect(start, start + 1, "conditional", f"'#{name}' without '#if'"))
         elif name == "endif":
             open_conditions.pop()
-    for position, unit in open_conditions:
+    for position, unit in open_conditions[:MOST_DEFECTS]:
         unit.defects.append(Defect(position, position + 1, "conditional", "'#if' without '#endif'"))
 
 
@@ -198,7 +194,7 @@ class _Division:
         if character == ";" and _PARAMETERS_FOLLOW.match(self.code, position + 1):
             return None
         stop = end.end("end") if end["end"] else len(text)
-        if stack.top is None and not self.unit.too_deep and self.unit.kind != "head":
+        if stack.top is None and self.unit.kind != "head":
             return self.finish(stop)
         resumed = self._line_begins_with_brace(position) and stack.top == self.after_brace
         if (resumed or _DECLARATION_FOLLOWS.match(text, stop)) and not self._closes_later(stop):
@@ -220,15 +216,11 @@ class _Division:
 
     def _process_bracket(self, bracket: str, position: int) -> None:
         unit, stack = self.unit, self.stack
-        if unit.too_deep:
-            pass
-        elif bracket not in "([{":
-            if defect := stack.close(bracket, position):
-                unit.add(defect)
-        elif stack.full:
-            unit.too_deep = True
-        else:
+        if bracket in "([{":
             stack.push(bracket, position)
+            unit.depth = max(unit.depth, len(stack.open))
+        elif defect := stack.close(bracket, position):
+            unit.add(defect)
         # If the beginning is missing, the column of the first character is unknown.
         if bracket == "}" and (self.text[position - 1] == "\n" if position else not stack.beginning_missing):
             self.last_brace, self.after_brace = position, stack.top

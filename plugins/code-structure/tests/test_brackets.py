@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS
+from seqforge_code_structure.defects import MOST_DEFECTS
 from seqforge_code_structure.units import split_units
 
 FUNCTION = """\
@@ -170,27 +170,21 @@ def test_memory_is_bounded_for_any_text(name: str):
     assert peak < 3_000_000 + 300 * len(text)  # A directive takes 430 bytes.
 
 
-@pytest.mark.parametrize("bracket", ["(", "{", "[", "\n#if A\n"])
-def test_nesting_beyond_the_limit_is_not_analyzed(bracket: str):
-    (within,) = split_units(bracket * DEEPEST_NESTING, end_missing=True)
-    (beyond,) = split_units(bracket * (DEEPEST_NESTING + 1), end_missing=True)
-    assert (within.too_deep, beyond.too_deep) == (False, True)
-    assert beyond.defect_count == 0
-    message = f"not analyzed: nested deeper than {DEEPEST_NESTING}"
-    assert beyond.defects == [(0, len(bracket) * (DEEPEST_NESTING + 1), "too-complex", message)]
+@pytest.mark.parametrize("brackets", ["()", "{}", "[]"])
+def test_depth_of_a_unit_is_that_of_its_innermost_brackets(brackets: str):
+    opening, closing = brackets
+    (unit,) = split_units(f"int x = {opening * 300};{closing * 300};\n")
+    assert (unit.depth, unit.defect_count) == (300, 0)
 
 
 def test_many_unmatched_brackets_take_linear_time():
     # An algorithm with quadratic time would take hours.
     (unit,) = split_units("#define a " + "(" * 300_000 + "}" * 300_000)
     assert (unit.defect_count, len(unit.macro_defects)) == (0, MOST_DEFECTS)
-    (unit,) = split_units("int x = " + "(" * 200 + "}" * 300_000)
-    assert unit.defect_count == 300_200
-
-
-def test_unit_after_one_that_is_too_deep_is_analyzed():
-    units = list(split_units("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
-    assert [(unit.too_deep, unit.defect_count) for unit in units] == [(True, 0), (False, 0)]
+    (unit,) = split_units("int x = " + "(" * 300_000 + "}" * 300_000)
+    assert (unit.defect_count, len(unit.defects)) == (600_000, MOST_DEFECTS)
+    (unit,) = split_units("#if A\n" * 300_000)
+    assert len(unit.defects) == MOST_DEFECTS
 
 
 def test_brackets_in_a_cut_character_literal_are_ignored():

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.defects import DEEPEST_NESTING
 from seqforge_code_structure.metrics import Brackets, Indentation, Terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
@@ -24,7 +23,6 @@ def test_values_of_brackets():
         "units": 3.0,
         "errors_per_1000": 1000 * 3 / (4 + 6 * 3 + 1),
         "tails_balanced": 1.0,
-        "too_deep": 0.0,
     }
 
 
@@ -50,12 +48,6 @@ def test_values_of_indentation():
 def test_findings_contain_the_index_of_the_text():
     assert Brackets().score(["", "int x;\n)\n"]).findings == (Finding(1, 7, 8, "')' closes nothing"),)
     assert Terminators().score(["", "\n*/ \n"]).findings == (Finding(1, 1, 3, "'*/' closes no comment"),)
-
-
-def test_unit_that_is_too_deep_is_a_finding():
-    score = Brackets().score(["(" * 100_000])
-    assert score.values["too_deep"] == 1.0
-    assert score.findings == (Finding(0, 0, 100_000, f"not analyzed: nested deeper than {DEEPEST_NESTING}"),)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from tree_sitter import Tree
 
 from seqforge_code_structure.compiled_code import CompiledCode, read_code
-from seqforge_code_structure.defects import TOO_DEEP, Defect
+from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Call, Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
@@ -106,7 +106,7 @@ def read_excerpt(text: str) -> list[UnitNames]:
 
 def read_unit(text: str, part: Unit | None = None) -> UnitNames:
     """Parse a unit of a text, by default the whole text, and resolve its names."""
-    part = part or Unit(0, len(text), "complete", too_deep=any(unit.too_deep for unit in split_units(text)))
+    part = part or Unit(0, len(text), "complete", depth=max(unit.depth for unit in split_units(text)))
     start, stop, compiled = part.start, part.stop, read_code(text)
     code = compiled.code[start:stop]
     unit = UnitNames(start, stop, cut=part.kind == "tail", code=compiled.code, defines=_looks_like_definition(code))
@@ -118,7 +118,7 @@ def read_unit(text: str, part: Unit | None = None) -> UnitNames:
             unit.macros.read(text, directive.start, directive.stop)
     if stop - start > LONGEST_UNIT:
         unit.refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
-    elif part.too_deep:
+    elif part.depth > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
     else:
         try:

@@ -3,10 +3,9 @@
 import random
 
 import pytest
-from seqforge_code_structure import brackets
 from seqforge_code_structure.defects import RULES, TOO_DEEP, Defect
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers import parsing
+from seqforge_code_structure.identifiers import parsing, reading
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from tree_sitter import Parser
@@ -128,5 +127,5 @@ def test_code_that_is_repaired_may_have_many_errors_before():
 def test_nesting_within_the_limit_is_analyzed(monkeypatch: pytest.MonkeyPatch):
     text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
     assert find_name_errors(text) == []
-    monkeypatch.setattr(brackets, "DEEPEST_NESTING", 100)
+    monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
     assert [finding.message for finding in find_name_errors(text)] == [TOO_DEEP]
