@@ -78,7 +78,7 @@ def c_structure(
       seqforge c-structure my-samples/ --rates --reference linux/kernel/
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
-    from seqforge_code_structure.report import Report
+    from seqforge_code_structure.report import report
     from seqforge_code_structure.sources import analyze_file, find_files, map_files, show_progress
 
     try:
@@ -89,23 +89,14 @@ def c_structure(
             return
         if reference:
             raise DataError("--reference needs --rates", hint="Add --rates.")
-        report = Report(_select_rules(select, ignore), as_json=as_json)
+        rules = _select_rules(select, ignore)
         own = read_lexicon(lexicon) if lexicon else None
         names = find_files(files)
     except DataError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
-    unread = 0
     results = map_files(lambda name: analyze_file(name, own, cut=cut, strict=strict), names)
-    for found in show_progress(results, len(names)):
-        if found.problem:
-            typer.echo(f"error: {found.problem}", err=True)
-            unread += 1
-        else:
-            report.add(found)
-    report.finish()
-    if report.findings or unread:
-        raise typer.Exit(2 if unread else 1)
+    raise typer.Exit(report(show_progress(results, len(names)), rules, as_json=as_json))
 
 
 def _show_rates(files: list[str], reference: list[str], lexicon: "Path | None", as_json: bool) -> None:

@@ -2,74 +2,59 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import typer
 
 from seqforge.errors import printable
 from seqforge.figures import describe_count
-from seqforge_code_structure.defects import RULES, Defect
-from seqforge_code_structure.sources import STANDARD_INPUT, Analyzed, Place
+from seqforge_code_structure.sources import Analyzed
 
-_STANDARD_INPUT_NAME = "<stdin>"
 _COLORS = {"error": "red", "warning": "yellow"}
 
 
-class Report:
-    """The findings of all files.
+def report(results: Iterable[Analyzed], rules: frozenset[str], *, as_json: bool) -> int:
+    """Print the findings in files, and on standard error what was found and what was not analyzed.
 
     Args:
+        results: The result for each file.
         rules: Names of the rules to report.
-        as_json: Whether the findings are printed as a JSON array, by `finish`, instead of as lines.
+        as_json: Whether to print one JSON array at the end instead of lines.
 
-    Attributes:
-        findings: Number of findings so far.
+    Returns:
+        The exit status.
     """
-
-    def __init__(self, rules: frozenset[str], *, as_json: bool) -> None:
-        self.findings = 0
-        self._rules, self._as_json = rules, as_json
-        self._files = 0
-        self._records: list[dict[str, Any]] = []
-        self._unchecked = 0
-        """Number of files in which undefined names are not searched for."""
-
-    def add(self, result: Analyzed) -> None:
-        """Add a file, and print its findings if they are printed as lines."""
-        file = _STANDARD_INPUT_NAME if result.file == STANDARD_INPUT else result.file
-        pairs = zip(result.defects, result.places, strict=True)
-        found = [(defect, place) for defect, place in pairs if defect.rule in self._rules]
-        self.findings += len(found)
-        self._files += 1
-        self._unchecked += not result.names_checked
-        if self._as_json:
-            for (start, stop, name, message), place in found:
-                rule = RULES[name]
-                record = {"file": file, **place._asdict(), "start": start, "stop": stop, "kind": rule.kind}
-                self._records.append({**record, "rule": name, "severity": rule.severity, "message": message})
+    files = findings = unread = unchecked = 0
+    records: list[dict[str, Any]] = []
+    for result in results:
+        if result.problem:
+            typer.echo(f"error: {result.problem}", err=True)
+            unread += 1
+            continue
+        found = [record for record in result.findings if record["rule"] in rules]
+        files += 1
+        findings += len(found)
+        unchecked += not result.names_checked
+        if as_json:
+            records += found
         else:
-            _print_lines(file, found)
-
-    def finish(self) -> None:
-        """Print the rest of the output, and on standard error what was found and what was not analyzed."""
-        if self._as_json:
-            typer.echo(json.dumps(self._records))
-        if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
-            files = describe_count(self._unchecked, "file")
-            note = f"undefined names were not checked in {files} without a header of Linux: --lexicon or --strict does"
-            typer.echo(f"note: {note}", err=True)
-        if self.findings:
-            files = describe_count(self._files, "file")
-            typer.echo(f"{describe_count(self.findings, 'finding')} in {files}", err=True)
+            for record in found:
+                _print_line(**record)
+    if as_json:
+        typer.echo(json.dumps(records))
+    if unchecked and rules & {"undefined-name", "undefined-return"}:
+        count = describe_count(unchecked, "file")
+        note = f"undefined names were not checked in {count} without a header of Linux: --lexicon or --strict does"
+        typer.echo(f"note: {note}", err=True)
+    if findings:
+        typer.echo(f"{describe_count(findings, 'finding')} in {describe_count(files, 'file')}", err=True)
+    return 2 if unread else int(findings > 0)
 
 
-def _print_lines(file: str, found: Sequence[tuple[Defect, Place]]) -> None:
+def _print_line(file: str, line: int, column: int, severity: str, message: str, rule: str, **_: Any) -> None:
     # Not rich, whose import takes longer than the analysis of a file.
     color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
-    for defect, place in found:
-        severity = RULES[defect.rule].severity
-        where = typer.style(f"{printable(file)}:{place.line}:{place.column}: ", bold=True)
-        kind = typer.style(f"{severity}: ", fg=_COLORS[severity])
-        rule = typer.style(f" [{defect.rule}]", dim=True)
-        typer.echo(f"{where}{kind}{defect.message}{rule}", color=color)
+    where = typer.style(f"{printable(file)}:{line}:{column}: ", bold=True)
+    kind = typer.style(f"{severity}: ", fg=_COLORS[severity])
+    typer.echo(f"{where}{kind}{message}{typer.style(f' [{rule}]', dim=True)}", color=color)

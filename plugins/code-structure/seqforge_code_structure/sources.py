@@ -12,14 +12,14 @@ from typing import Any, NamedTuple, TypeVar
 import typer
 
 from seqforge.errors import DataError
-from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
 
 _Result = TypeVar("_Result")
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT, _STANDARD_INPUT_NAME = "-", "<stdin>"
 
 LARGEST_FILE = 64 << 20
 """Largest size in bytes of a file that is read."""
@@ -31,28 +31,18 @@ FEWEST_PARALLEL = 64
 """Smallest number of files for which several processes are started, which takes as long as a few files."""
 
 
-class Place(NamedTuple):
-    """Line and column of the first character of a finding, counted from 1. A column is a character."""
-
-    line: int
-    column: int
-
-
 class Analyzed(NamedTuple):
     """The result for one file.
 
     Attributes:
-        file: Name of the file.
-        defects: Its errors.
-        places: Position of each error.
+        findings: Records of its errors, as in the output of `--json`. Lines and columns are counted from 1, and a
+            column is a character.
         names_checked: Whether undefined names were searched for.
         problem: Error because of which the file was not read, or None.
     """
 
-    file: str
-    defects: list[Defect]
-    places: list[Place]
-    names_checked: bool
+    findings: list[dict[str, Any]]
+    names_checked: bool = True
     problem: DataError | None = None
 
 
@@ -88,16 +78,13 @@ def map_files(
     if len(files) < fewest or cores == 1 or sys.platform == "win32":
         yield from map(function, files)
         return
-    with ProcessPoolExecutor(cores, get_context("fork"), _remember, (function,)) as processes:
+    # Forks need not pickle the function, which their initializer receives.
+    with ProcessPoolExecutor(cores, get_context("fork"), _functions.append, (function,)) as processes:
         yield from processes.map(_call, files, chunksize=max(1, min(8, len(files) // (4 * cores))))
 
 
 _functions: list[Callable[[str], Any]] = []
 """The function of a process of `map_files`."""
-
-
-def _remember(function: Callable[[str], Any]) -> None:
-    _functions.append(function)
 
 
 def _call(file: str) -> Any:
@@ -120,12 +107,24 @@ def analyze_file(file: str, lexicon: Lexicon | None, *, cut: bool, strict: bool)
     try:
         text = read_text(file)
     except DataError as error:
-        return Analyzed(file, [], [], names_checked=True, problem=error)
+        return Analyzed([], problem=error)
     if lexicon is None and is_of_kernel(text):
         lexicon = read_linux_lexicon()
-    found = analyze(text, lexicon, cut=cut, strict=strict)
-    checked = strict or lexicon is not None
-    return Analyzed(file, found, find_places(text, found), checked)
+    name = _STANDARD_INPUT_NAME if file == STANDARD_INPUT else file
+    defects = analyze(text, lexicon, cut=cut, strict=strict)
+    return Analyzed(list(_describe(name, text, defects)), strict or lexicon is not None)
+
+
+def _describe(file: str, text: str, defects: Sequence[Defect]) -> Iterator[dict[str, Any]]:
+    """Yield the record of each error. They are in the order of the text."""
+    line, line_start, position = 1, 0, 0
+    for start, stop, name, message in defects:
+        line += text.count("\n", position, start)
+        line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
+        position = start
+        place = {"file": file, "line": line, "column": start - line_start + 1, "start": start, "stop": stop}
+        rule = RULES[name]
+        yield {**place, "kind": rule.kind, "rule": name, "severity": rule.severity, "message": message}
 
 
 def read_text(file: str) -> str:
@@ -145,15 +144,3 @@ def read_text(file: str) -> str:
     if len(content) > LARGEST_FILE:
         raise DataError(f"{file}: larger than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
     return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
-
-
-def find_places(text: str, defects: Sequence[Defect]) -> list[Place]:
-    """Return the position of each finding. Findings must be in the order of the text."""
-    places: list[Place] = []
-    line, line_start, position = 1, 0, 0
-    for start, *_ in defects:
-        line += text.count("\n", position, start)
-        line_start = max(line_start, text.rfind("\n", line_start, start) + 1)
-        position = start
-        places.append(Place(line, start - line_start + 1))
-    return places

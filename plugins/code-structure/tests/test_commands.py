@@ -55,7 +55,7 @@ def test_findings_have_the_format_of_a_compiler(folder: Path, lexicon: Path, mon
 
 
 def test_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
-    (folder / "deep.c").write_text("(" * 1000)
+    (folder / "deep.c").write_text("int x = " + "(" * 1000 + "1" + ")" * 1000 + ";\n")
     assert run(monkeypatch, "c-structure", "deep.c") == 1
     assert capsys.readouterr().out.splitlines() == [
         "deep.c:1:1: error: not analyzed: nested deeper than 256 [too-complex]"
