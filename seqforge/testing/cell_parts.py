@@ -38,7 +38,6 @@ from seqforge.testing.cell_tensors import (
 )
 from seqforge.testing.conformance import (
     GLOBAL_SEED,
-    ConformanceError,
     Parts,
     Suite,
     fail,
@@ -52,8 +51,7 @@ __tracebackhide__ = True  # pytest leaves the frames of this module out of trace
 _DIFFERENCE = 1e-6
 """Step of the central differences."""
 
-_LENGTHS = (1, 15, 63, 64, 65, 129, 300)
-_LONG = CaseSizes(300, 2, 5, 32)
+_LONG = (CaseSizes(64, 2, 5, 32), CaseSizes(300, 2, 5, 32))
 _WAYS = {"step": read_steps, "forward": read_forward}
 
 
@@ -224,37 +222,7 @@ class CellParts(Suite, kind="cell"):
             if all(map(_equal, *ends)):
                 fail(cell, "`forward` ignores the given state, so that every sequence starts anew")
 
-    def test_every_length_is_the_scan_of_step(self, make: CellFactory) -> None:
-        """`forward` agrees with the scan of `step` after 1, 15, 63, 64, 65, 129 and 300 steps.
-
-        One scan is compared where each sequence ends. If all lengths differ, another test describes the difference.
-        """
-        cell, inputs, state = build_case(make, _LONG)
-        outputs: list[Tensor] = []
-        wrong: dict[int, ConformanceError] = {}
-        with torch.no_grad():
-            before = state
-            for steps, projected in enumerate(cell.project(inputs), start=1):
-                output, before = cell.step(projected, before)
-                outputs.append(output)
-                if steps in _LENGTHS:
-                    actual = results_of(cell(inputs[:steps], state))
-                    try:
-                        problem = "{part} of `forward` differs from the scan of `step` at some lengths only"
-                        require_equal(cell, problem, actual, results_of((torch.stack(outputs), before)), 1e-6)
-                    except ConformanceError as error:
-                        wrong[steps] = error
-        right = [steps for steps in _LENGTHS if steps not in wrong]
-        if wrong and right:
-            longer = max(right) < min(wrong)
-            where = f"right up to {max(right)}" if longer else f"right after {', '.join(map(str, right))}"
-            why = "a block of steps" if longer else "padding, or the rest of a block of steps"
-            lengths = ", ".join(map(str, wrong))
-            raise ConformanceError(
-                f"{next(iter(wrong.values()))} (wrong after {lengths} steps, {where}: look for {why})"
-            )
-
-    @each_case(*SMALL, *LARGE)
+    @each_case(*SMALL, *LARGE, *_LONG)
     def test_forward_is_the_scan_of_step(self, case: CellCase) -> None:
         """`forward` agrees with the scan of `step`, with and without gradients, and so do its gradients."""
 
