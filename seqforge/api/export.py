@@ -103,11 +103,13 @@ def export(
     return Run(RunDirectory(created), experiment)
 
 
-def open_checkpoint(run: Run | str | Path, checkpoint: str | int) -> tuple[Run, str | int]:
+def open_checkpoint(
+    run: Run | str | Path, checkpoint: str | int, registry: Registry | None = None
+) -> tuple[Run, str | int]:
     """Return a run, and its checkpoint: that of the path if `run` is the path of a checkpoint."""
     if isinstance(run, Run):
         return run, checkpoint
-    registry = Registry.installed()
+    registry = registry or Registry.installed()
     path, step = locate(run, registry)
     return Run.open(path, registry=registry), step or checkpoint
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from seqforge.api.export import open_checkpoint
 from seqforge.api.run import Run
 from seqforge.api.start_training import train_further, train_new
 from seqforge.distribution.world import World, join_world
@@ -11,10 +12,8 @@ from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import blame_components
 from seqforge.registry.problems import format_value
-from seqforge.registry.registry import Registry
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.locate import locate
 from seqforge.storage.paths import as_path
 
 
@@ -64,21 +63,10 @@ def train(
             directory = RunDirectory.open(earlier)
             train_further(directory, experiment, "latest", False, callbacks, progress, world)
         else:
-            model = None if initial is None else _load_initial(initial, experiment.registry)
+            model: LoadedRun | None = None
+            if initial is not None:
+                trained, checkpoint = open_checkpoint(initial, "best", experiment.registry)
+                trained.checkpoints.find(checkpoint)  # An error about it comes before the corpus is encoded.
+                model = trained.load(checkpoint, device="cpu")
             directory = train_new(experiment, folder, model, callbacks, progress, world)
     return Run(directory, experiment)
-
-
-def _load_initial(initial: Run | str | Path, registry: Registry) -> LoadedRun:
-    """Return a trained run with its best checkpoint, or with the checkpoint that a path names.
-
-    Raises:
-        RunError: If there is no such run or checkpoint.
-    """
-    if isinstance(initial, Run):
-        run, checkpoint = initial, "best"
-    else:
-        path, step = locate(initial, registry)
-        run, checkpoint = Run.open(path, registry=registry), step or "best"
-    run.checkpoints.find(checkpoint)
-    return run.load(checkpoint, device="cpu")

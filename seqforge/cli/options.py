@@ -4,7 +4,7 @@ import copy
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,34 +20,29 @@ if TYPE_CHECKING:
     from seqforge.api.run import Run
     from seqforge.experiment.experiment import Experiment
 
-Complete = Callable[[str], list[str]]
-
 
 def complete_run(incomplete: str) -> list[str]:
-    """Return the run directories in and below the folder of the path that is being typed, and the models of plugins."""
+    """Return the run directories in and below the folder of the path that is being typed, and the models of plugins.
+
+    typer proposes those of the values of this function, and of the functions below, that begin with what was typed.
+    """
     from seqforge.runs.directory import MARKER
 
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
-    models = [model.name for model in Registry.installed().models if model.name.startswith(incomplete)]
     found = list[Path]()
     for path in sorted(folder.glob("*/")):
         if str(path).startswith(incomplete):
             is_run = (path / MARKER).is_file()
             found += [path] if is_run else [run.parent for run in sorted(path.glob(f"*/{MARKER}"))]
-    return [*map(str, found), *models]
+    return [*map(str, found), *(model.name for model in Registry.installed().models)]
 
 
-def complete_component(kind: str) -> Complete:
+def complete_component(kind: str) -> Callable[[], list[str]]:
     """Return the function that completes the short names of the components of a kind."""
-    return lambda incomplete: _starting_with(incomplete, Registry.installed().names(kind))
+    return lambda: Registry.installed().names(kind)
 
 
-def complete_checkpoint(incomplete: str) -> list[str]:
-    """Return the names that every run has for some of its checkpoints."""
-    return _starting_with(incomplete, ["best", "latest", "initial"])
-
-
-def complete_key(incomplete: str) -> list[str]:
+def complete_key() -> list[str]:
     """Return the keys of an experiment, and after a point those of its table."""
     from seqforge.experiment.experiment import Experiment
 
@@ -55,11 +50,7 @@ def complete_key(incomplete: str) -> list[str]:
     for name, field in Experiment.model_fields.items():
         table = field.alias or name
         keys += [f"{table}.{key}" for key in getattr(field.annotation, "model_fields", {})]
-    return _starting_with(incomplete, keys)
-
-
-def _starting_with(incomplete: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+    return keys
 
 
 def _load_plugin_files(context: typer.Context, paths: list[Path]) -> list[Path]:
@@ -133,7 +124,7 @@ CheckpointName = Annotated[
         "--checkpoint",
         metavar="CHECKPOINT",
         help="best, latest, a step such as 500, or initial for the weights before the first step.",
-        autocompletion=complete_checkpoint,
+        autocompletion=lambda: ["best", "latest", "initial"],
     ),
 ]
 Device = Annotated[

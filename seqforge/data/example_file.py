@@ -110,7 +110,7 @@ class ExampleFile(IndexRecord):
         Raises:
             DamagedFileError: If it is damaged, or its format version is unknown.
         """
-        file = cls.read(folder / EXAMPLES, folder=folder, spec=read_example_spec(folder / EXAMPLE_SPEC))
+        file = cls.read(folder / EXAMPLES, folder=folder, spec=ExampleSpecRecord.read(folder / EXAMPLE_SPEC).spec)
         for one in (file.inputs, file.targets):
             # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
             fits = one.dtype.kind == ("f" if one.width else "u") and bool((one.lengths >= 0).all())
@@ -130,13 +130,3 @@ class ExampleSpecRecord(Record):
     VERSION = 3
 
     spec: ExampleSpec
-
-
-def read_example_spec(path: Path) -> ExampleSpec:
-    """Read an example spec from a file.
-
-    Raises:
-        DamagedFileError: If the file is missing or damaged, or its format version is unknown.
-        RunError: If the file cannot be read.
-    """
-    return ExampleSpecRecord.read(path).spec

@@ -43,7 +43,7 @@ class Mixture:
             spans = _join(parts)
         if not shuffle:
             return spans
-        return spans.reorder(np.random.default_rng([seed, epoch]).permutation(len(spans.starts)))
+        return spans.select(np.random.default_rng([seed, epoch]).permutation(len(spans.starts)))
 
 
 def mix(spans: Spans, token_file: TokenFile, weights: Mapping[str, float]) -> Mixture:
@@ -81,7 +81,7 @@ def _read_on(source: Spans, start: int, length: int, seed: list[int] | None) -> 
     for repetition in range(start // source.length, -(-stop // source.length)):
         first = repetition * source.length
         order = None if seed is None else np.random.default_rng([*seed, repetition]).permutation(len(source.starts))
-        parts.append((source if order is None else source.reorder(order)).clip(start - first, stop - first))
+        parts.append((source if order is None else source.select(order)).clip(start - first, stop - first))
     return _join(parts)
 
 

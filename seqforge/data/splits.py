@@ -30,12 +30,8 @@ class Spans:
         """Total number of tokens."""
         return int((self.stops - self.starts).sum())
 
-    def reorder(self, order: NDArray[np.int64]) -> "Spans":
-        """Return the pieces in another order."""
-        return Spans(self.starts[order], self.stops[order])
-
-    def select(self, selected: NDArray[np.bool_]) -> "Spans":
-        """Return some of the pieces."""
+    def select(self, selected: NDArray[np.bool_] | NDArray[np.int64]) -> "Spans":
+        """Return some of the pieces, by a mask, or by their indices in another order."""
         return Spans(self.starts[selected], self.stops[selected])
 
     def clip(self, start: int, stop: int) -> "Spans":

@@ -62,11 +62,6 @@ class IndexRecord(Record):
 
     folder: Annotated[Path, Field(exclude=True)]
 
-    @property
-    def vocabulary(self) -> Path:
-        """Path of the vocabulary's state."""
-        return self.folder / VOCABULARY
-
 
 def measure_file(path: Path) -> int:
     """Return the size of a file in bytes.

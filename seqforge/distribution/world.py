@@ -102,16 +102,7 @@ class World:
 
     def broadcast(self, value: Any = None) -> Any:
         """Return the JSON value of the first process. The values of the others are ignored."""
-        if self.size == 1:
-            return value
-        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
-        length = torch.tensor([len(content)])
-        with reported_lost_processes():
-            distributed.broadcast(length, src=0)
-            if not self.is_first:
-                content = torch.empty(int(length), dtype=torch.uint8)
-            distributed.broadcast(content, src=0)
-        return json.loads(content.numpy().tobytes())
+        return self.gather(value)[0]
 
     def collect(self, compute: Callable[[], Any]) -> list[Any]:
         """Call a function in every process, and return the JSON values of all.

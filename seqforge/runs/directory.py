@@ -216,16 +216,6 @@ class RunDirectory:
         return self.path / "experiment.toml"
 
     @property
-    def vocabulary(self) -> Path:
-        """The state of the vocabulary."""
-        return self.path / "vocabulary.json"
-
-    @property
-    def spec(self) -> Path:
-        """The example spec; a run of a language model does not have this file."""
-        return self.path / "example_spec.json"
-
-    @property
     def metrics(self) -> Path:
         """The metrics log: one JSON object per line."""
         return self.path / METRICS

@@ -6,7 +6,8 @@ from typing import Any
 
 from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
-from seqforge.data.example_file import read_example_spec
+from seqforge.data.example_file import EXAMPLE_SPEC, ExampleSpecRecord
+from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import RunError, SeqforgeError, quote_path, warn
 from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
@@ -90,13 +91,13 @@ class LoadedRun:
     def vocabulary(self) -> Vocabulary:
         """The vocabulary of the run."""
         vocabulary: Vocabulary = self.experiment.vocabulary.build()
-        read_vocabulary(vocabulary, self.directory.vocabulary)
+        read_vocabulary(vocabulary, self.path / VOCABULARY)
         return vocabulary
 
     @cached_property
     def example_spec(self) -> ExampleSpec | None:
         """The shape of the examples that the run was trained on; None for a language model."""
-        return read_example_spec(self.directory.spec) if self.experiment.labelled else None
+        return ExampleSpecRecord.read(self.path / EXAMPLE_SPEC).spec if self.experiment.labelled else None
 
     @cached_property
     def model(self) -> SequenceModel:

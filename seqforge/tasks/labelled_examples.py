@@ -14,6 +14,7 @@ from seqforge.data.drawn_batches import DrawnBatches
 from seqforge.data.example_file import EXAMPLE_SPEC
 from seqforge.data.padded_batches import BucketedBatches, PaddedBatch, read_batch
 from seqforge.data.splits import SplitName, check_split
+from seqforge.data.token_file import VOCABULARY
 from seqforge.distribution.world import World
 from seqforge.errors import DataError
 from seqforge.evaluation.examples import (
@@ -77,7 +78,7 @@ def prepare_training(
         description=dataset.corpus.describe(),
         digest=file.digest,
         vocabulary=dataset.vocabulary,
-        files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
+        files=[file.folder / VOCABULARY, file.folder / EXAMPLE_SPEC],
         training_size=len(splits["training"]),
         validation_size=len(splits["validation"]),
         has_validation=has_validation,

@@ -13,6 +13,7 @@ from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.data.mixture import mix
 from seqforge.data.splits import SplitName, check_split
+from seqforge.data.token_file import VOCABULARY
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError
 from seqforge.evaluation.baseline import score_baseline
@@ -99,7 +100,7 @@ def prepare_training(
         description=dataset.description,
         digest=dataset.token_file.digest,
         vocabulary=dataset.vocabulary,
-        files=[dataset.token_file.vocabulary],
+        files=[dataset.token_file.folder / VOCABULARY],
         training_size=dataset.splits["training"].length,
         validation_size=dataset.splits["validation"].length,
         has_validation=has_validation,

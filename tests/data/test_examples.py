@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seqforge import Registry
 from seqforge.data.dataset import LabelledDataset, prepare_examples
 from seqforge.data.example_encoding import encode_examples
-from seqforge.data.example_file import ExampleFile, ExampleSpecRecord, read_example_spec
+from seqforge.data.example_file import ExampleFile, ExampleSpecRecord
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
 from seqforge.kinds.example_values import decode_target, to_json_value, to_text
@@ -201,7 +201,7 @@ SPECS = [
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_spec_is_read_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
     ExampleSpecRecord(spec=spec).write(tmp_path / "example_spec.json")
-    assert read_example_spec(tmp_path / "example_spec.json") == spec
+    assert ExampleSpecRecord.read(tmp_path / "example_spec.json").spec == spec
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -215,7 +215,7 @@ def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) ->
     place[key] = data.draw(st.sampled_from([None, 4, "other", {"size": "x"}, {"kind": "text"}, []]))
     file.write_bytes(to_sealed_json(table))
     with pytest.raises(DamagedFileError, match=r"example_spec\.json: (damaged|format version)"):
-        read_example_spec(file)
+        ExampleSpecRecord.read(file)
 
 
 @pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])

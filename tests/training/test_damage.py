@@ -62,7 +62,7 @@ def test_the_best_checkpoint_is_not_replaced_by_another_without_a_word(run: Run)
 
 
 def test_a_changed_vocabulary_is_refused(run: Run, registry: Registry) -> None:
-    path = run.directory.vocabulary
+    path = run.path / "vocabulary.json"
     assert 'z"' in path.read_text()
     path.write_text(path.read_text().replace('z"', '~"'))
     for use in (lambda: Run.open(run.path, ["training.steps=8"], registry).resume(), lambda: run.sample(length=3)):
