@@ -5,28 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["DocumentsEncoded", "Evaluated", "RunFinished", "RunStarted", "Sampled", "StepFinished", "WorkProgressed"]
+__all__ = ["Evaluated", "RunFinished", "RunStarted", "Sampled", "StepFinished", "WorkProgressed"]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentsEncoded:
-    """Part of a corpus has been encoded.
-
-    Attributes:
-        documents: Documents, or examples, encoded so far.
-        size: Bytes encoded so far.
-        done: Whether the whole corpus is encoded.
-        fraction: Fraction of the corpus that has been read, from 0 to 1; None if unknown.
-    """
-
-    documents: int
-    size: int
-    done: bool
-    fraction: float | None = None
-
-
-ENCODING = "encoding"
-"""Name of the work of which a corpus reports the fraction that it has read."""
+ENCODING, ENCODED = "encoding", "encoded"
+"""Name of the work of which a corpus reports the fraction that it has read, and its name at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +17,21 @@ class WorkProgressed:
     """Work outside the training steps has begun or advanced.
 
     Attributes:
-        work: Name of the work, such as "evaluating", "sampling" or "saving".
+        work: Name of the work, such as "encoding", "evaluating", "sampling" or "saving".
         fraction: Fraction of this work that is finished, from 0 to 1; None if unknown.
+        amount: What is finished, such as "1,318 documents, 152.0 MB"; empty if it is not counted.
     """
 
     work: str
     fraction: float | None = None
+    amount: str = ""
 
 
-Report = Callable[[DocumentsEncoded | WorkProgressed], None]
+Report = Callable[[WorkProgressed], None]
 """A function that a long computation calls repeatedly with its progress."""
 
 
-def no_report(event: DocumentsEncoded | WorkProgressed) -> None:
+def no_report(event: WorkProgressed) -> None:
     """Ignore the progress of a computation."""
 
 

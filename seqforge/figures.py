@@ -17,6 +17,11 @@ def describe_size(size: int) -> str:
     return f"{size / 1e3:.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"
 
 
+def describe_amount(number: int, noun: str, size: int) -> str:
+    """Return a number with a noun, and its size in bytes, such as "1,318 documents, 152.0 MB"."""
+    return f"{describe_count(number, noun)}, {describe_size(size)}"
+
+
 def format_figure(value: float) -> str:
     """Format a measured number with three digits, such as 0.0123 or 12.3, and 1,000 and more without an exponent."""
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"

@@ -9,10 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from seqforge.api.progress import EncodingFigures, RunningFigures, describe_end, describe_evaluation, describe_start
+from seqforge.api.progress import RunningFigures, WorkFigures, describe_end, describe_evaluation, describe_start
 from seqforge.events import (
-    ENCODING,
-    DocumentsEncoded,
     Evaluated,
     Mark,
     RunFinished,
@@ -147,7 +145,7 @@ class NotebookDisplay(Callback):
         self._fraction = 0.0
         self._start: tuple[str, ...] = ()
         self._units = Units("tokens", "chars", "sample", "sample {run}")
-        self._encoding, self._figures = EncodingFigures(), RunningFigures()
+        self._progress, self._figures = WorkFigures(), RunningFigures()
         self._losses: list[dict[str, Any]] = []
         self._evaluation = ""
         self._sample: Sampled | None = None
@@ -158,10 +156,6 @@ class NotebookDisplay(Callback):
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
             self._show("stopped", self._details, at_once=True)
-
-    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Show the progress of encoding the corpus."""
-        self._show(ENCODING, self._encoding.describe(event))
 
     def on_run_started(self, event: RunStarted) -> None:
         """Show the name of the run, and the corpus, the model and the backends on request."""
@@ -179,7 +173,7 @@ class NotebookDisplay(Callback):
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
         """Show the work outside the training steps."""
-        self._show(event.work, "" if event.fraction is None else f"{event.fraction:.0%}")
+        self._show(event.work, self._progress.describe(event))
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Show the scores of the validation split."""

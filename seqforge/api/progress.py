@@ -10,8 +10,7 @@ from rich.text import Text
 
 from seqforge.errors import printable
 from seqforge.events import (
-    ENCODING,
-    DocumentsEncoded,
+    ENCODED,
     Evaluated,
     RunFinished,
     RunStarted,
@@ -20,7 +19,7 @@ from seqforge.events import (
     Units,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, describe_size, format_duration, format_per_byte
+from seqforge.figures import describe_count, format_duration, format_per_byte
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -79,27 +78,21 @@ class RunningFigures:
         return f"{format_duration(left)} left"
 
 
-class EncodingFigures:
-    """The speed of encoding a corpus, and the time left."""
+class WorkFigures:
+    """The progress of work outside of the training steps, and the time left."""
 
     def __init__(self) -> None:
-        self._begun: tuple[float, int, float] | None = None
+        self._work, self._begun, self._first_fraction = "", 0.0, 0.0
 
-    def describe(self, event: DocumentsEncoded) -> str:
-        """Return the number and the size of the encoded documents, and if known the speed and the time left."""
+    def describe(self, event: WorkProgressed) -> str:
+        """Return what is finished, or its fraction, and if known the time left."""
         now, fraction = time.monotonic(), event.fraction or 0.0
-        self._begun = self._begun or (now, event.size, fraction)
-        seconds, size, done = now - self._begun[0], event.size - self._begun[1], fraction - self._begun[2]
-        figures = [_describe_documents(event)]
-        if seconds > 0 and size > 0:
-            figures.append(f"{size / seconds / 1e6:.1f} MB/s")
-        if done > 0:
-            figures.append(f"{format_duration(seconds / done * (1 - fraction))} left")
+        if event.work != self._work or fraction < self._first_fraction:
+            self._work, self._begun, self._first_fraction = event.work, now, fraction
+        figures = [event.amount or ("" if event.fraction is None else f"{fraction:.0%}")]
+        if (done := fraction - self._first_fraction) > 0:
+            figures.append(f"{format_duration((now - self._begun) / done * (1 - fraction))} left")
         return "  ".join(figures)
-
-
-def _describe_documents(event: DocumentsEncoded) -> str:
-    return f"{describe_count(event.documents, 'document')}, {describe_size(event.size)}"
 
 
 def describe_start(event: RunStarted) -> tuple[str, ...]:
@@ -165,7 +158,7 @@ class ProgressDisplay(Callback):
         self._updated = time.monotonic()
         self._units = Units("tokens", "chars", "sample", "sample {run}")
         self._step = 0
-        self._encoding = EncodingFigures()
+        self._progress = WorkFigures()
         self._figures = RunningFigures()
 
     def __enter__(self) -> "ProgressDisplay":
@@ -186,21 +179,6 @@ class ProgressDisplay(Callback):
             self._task = None
             self._bar.stop()
 
-    def report(self, event: DocumentsEncoded | WorkProgressed) -> None:
-        """Display the progress of a computation outside a run, such as the evaluation of a trained model."""
-        if isinstance(event, DocumentsEncoded):
-            self.on_documents_encoded(event)
-        else:
-            self.on_work_progressed(event)
-
-    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Display the progress of encoding the corpus."""
-        if event.done:
-            self.close()
-            self._print(f"Encoded {_describe_documents(event)}.")
-        else:
-            self._show(ENCODING, self._encoding.describe(event), event.fraction)
-
     def on_run_started(self, event: RunStarted) -> None:
         """Print the corpus, the model, the backends and the run directory."""
         self.started = event
@@ -217,11 +195,13 @@ class ProgressDisplay(Callback):
         self._show("training", self._figures.describe(event, None if is_narrow else self._units.speed), event.fraction)
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Display the progress of work outside the training steps."""
+        """Display the progress of work outside the training steps, or outside a run, such as an evaluation."""
+        if event.work == ENCODED:
+            self.close()
+            self._print(f"Encoded {event.amount}.")
+            return
         figures = f"step {self._step:,}  " if self._step else ""
-        if event.fraction is not None:
-            figures += f"{event.fraction:.0%}"
-        self._show(event.work, figures.rstrip(), event.fraction)
+        self._show(event.work, (figures + self._progress.describe(event)).rstrip(), event.fraction)
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Print the scores of the validation split."""

@@ -94,11 +94,12 @@ def compare(
 
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:
+            report = display.on_work_progressed
             if intervals:
-                for row, values in zip(rows, evaluate_runs(opened, "validation", "auto", display.report), strict=True):
+                for row, values in zip(rows, evaluate_runs(opened, "validation", "auto", report), strict=True):
                     row.update(values)
             if html is not None:
-                write_report([run.load(report=display.report) for run in opened]).save(html)
+                write_report([run.load(report=report) for run in opened]).save(html)
     if as_json:
         records = [
             {"path": str(run.path), **row, "curve": curve}

@@ -75,10 +75,11 @@ def evaluate(
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
     with ProgressDisplay(stderr()) as display:
-        score = opened_run.evaluate(split, dynamic=dynamic, checkpoint=checkpoint, device=device, report=display.report)
+        report = display.on_work_progressed
+        score = opened_run.evaluate(split, dynamic=dynamic, checkpoint=checkpoint, device=device, report=report)
         heated = [opened_run.experiment.with_temperature(one, opened_run.path) for one in temperature]
         chains = [experiment.samplers for experiment in heated or [opened_run.experiment]]
-        loaded = opened_run.load(checkpoint, device, report=display.report)
+        loaded = opened_run.load(checkpoint, device, report=report)
         samples, baseline = score_samples(loaded, chains, 0)
     if as_json:
         record: dict[str, Any] = {"run": str(run), "split": split, "checkpoint": checkpoint, "dynamic": dynamic}

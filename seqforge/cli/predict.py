@@ -80,7 +80,7 @@ def predict(
         with ProgressDisplay(stderr()) as progress:
             numbered = enumerate(lines, start=count + 1)
             inputs = [_parse_numbers(line, number) for number, line in numbered] if reads_numbers else lines
-            predictions = predictor(inputs, progress.report)
+            predictions = predictor(inputs, progress.on_work_progressed)
         count += len(lines)
         for line, prediction in zip(lines, predictions, strict=True):
             if as_json:

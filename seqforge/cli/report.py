@@ -60,7 +60,7 @@ def report(
         subjects: list[LoadedRun] = []
         for name in runs:
             run, step = open_run(context, name, checkpoint)
-            subjects.append(run.load(step, device, report=display.report))
+            subjects.append(run.load(step, device, report=display.on_work_progressed))
         page = write_report(subjects, text)
     folder, registry = subjects[0].directory.path, subjects[0].experiment.registry
     is_model = any(model.folder == folder for model in registry.models)

@@ -73,7 +73,7 @@ def sample(
         typer.echo()
         return
     with ProgressDisplay(stderr()) as progress:
-        texts = opened_run.sample(prompt, count=count, report=progress.report, **options)
+        texts = opened_run.sample(prompt, count=count, report=progress.on_work_progressed, **options)
     for number, text in enumerate(texts, start=1):
         typer.echo(f"--- sample {number} of {count}")
         typer.echo(display(text))

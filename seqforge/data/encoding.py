@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from seqforge.component_state import checked_state
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens, token_type
 from seqforge.data.token_writer import TokenWriter
-from seqforge.events import ENCODING, Report
+from seqforge.events import ENCODED, ENCODING, Report
 from seqforge.faults import wrong_result
-from seqforge.kinds import CodedVocabulary, Corpus, Document, DocumentsEncoded, Vocabulary, WorkProgressed
+from seqforge.figures import describe_amount
+from seqforge.kinds import CodedVocabulary, Corpus, Document, Vocabulary, WorkProgressed
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.vocabulary import distinct_codes
 from seqforge.storage.cache import JOURNAL
@@ -68,7 +69,7 @@ def encode_corpus(
             pass
     token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
-    report(DocumentsEncoded(writer.documents, writer.size, done=True))
+    report(WorkProgressed(ENCODED, 1.0, describe_amount(writer.documents, "document", writer.size)))
     return token_file
 
 
@@ -114,9 +115,9 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
     fraction: float | None = None
     last = time.monotonic()
 
-    def observe(event: DocumentsEncoded | WorkProgressed) -> None:
+    def observe(event: WorkProgressed) -> None:
         nonlocal fraction
-        if isinstance(event, WorkProgressed) and event.work == ENCODING:
+        if event.work == ENCODING:
             fraction = event.fraction
         else:
             report(event)
@@ -125,9 +126,8 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
         size += len(document.content) if count > skipped else 0
         if time.monotonic() - last > REPORT_SECONDS:
             last = time.monotonic()
-            encoded = DocumentsEncoded(count, size, done=False, fraction=fraction)
-            is_encoding = work == ENCODING and count > skipped
-            report(encoded if is_encoding else WorkProgressed("continuing" if skipped else work, fraction))
+            name = work if count > skipped else "continuing"
+            report(WorkProgressed(name, fraction, describe_amount(count, "document", size)))
         if count > skipped:
             yield document
 

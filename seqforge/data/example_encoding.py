@@ -25,17 +25,9 @@ from seqforge.data.example_file import (
 )
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
-from seqforge.events import Report
-from seqforge.kinds import (
-    Classes,
-    DocumentsEncoded,
-    Example,
-    ExampleSpec,
-    LabelledCorpus,
-    Numbers,
-    Text,
-    Vocabulary,
-)
+from seqforge.events import ENCODED, ENCODING, Report, WorkProgressed
+from seqforge.figures import describe_amount
+from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.example_values import convert_input, convert_target
 
@@ -90,7 +82,7 @@ def encode_examples(
     _check_lengths(file, owners)
     file = file.model_copy(update={"digest": _digest(file, vocabulary)})
     file.write(folder / EXAMPLES)
-    report(DocumentsEncoded(len(index.names), inputs.size, done=True))
+    report(WorkProgressed(ENCODED, 1.0, describe_amount(len(index.names), "example", inputs.size)))
     return file
 
 
@@ -200,5 +192,5 @@ def _report_progress(examples: Iterator[Example], inputs: _Writer, report: Repor
     for count, example in enumerate(examples):
         if time.monotonic() - last > REPORT_SECONDS:
             last = time.monotonic()
-            report(DocumentsEncoded(count, inputs.size, done=False))
+            report(WorkProgressed(ENCODING, amount=describe_amount(count, "example", inputs.size)))
         yield example

@@ -7,7 +7,7 @@ from typing import cast
 import pluggy
 
 from seqforge.errors import ExperimentError, did_you_mean, warn
-from seqforge.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
+from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 
 
 class Callback:
@@ -18,9 +18,6 @@ class Callback:
     continues.
     """
 
-    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Receive the progress of encoding the corpus, a few times per second."""
-
     def on_run_started(self, event: RunStarted) -> None:
         """Receive the start of a run that is new or resumed."""
 
@@ -28,7 +25,7 @@ class Callback:
         """Receive every optimizer step."""
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Receive the progress of work between two steps: evaluating, sampling, saving."""
+        """Receive the progress of work before and between the steps: encoding, evaluating, sampling, saving."""
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Receive every evaluation of the validation split."""

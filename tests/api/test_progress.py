@@ -10,7 +10,8 @@ from rich.console import Console
 
 from seqforge import train
 from seqforge.api.progress import ProgressDisplay
-from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, Units, WorkProgressed
+from seqforge.events import ENCODED, ENCODING, RunStarted, StepFinished, Units, WorkProgressed
+from seqforge.figures import describe_amount
 
 
 @pytest.fixture(autouse=True)
@@ -92,14 +93,14 @@ def test_without_a_terminal_the_display_prints_lines(
 )
 def test_the_size_of_a_corpus_has_a_fitting_unit(documents: int, size: int, line: str) -> None:
     progress, output = display(terminal=False)
-    progress.on_documents_encoded(DocumentsEncoded(documents, size, done=True))
+    progress.on_work_progressed(WorkProgressed(ENCODED, 1.0, describe_amount(documents, "document", size)))
     assert output.getvalue() == line
 
 
-def test_encoding_shows_its_speed_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoding_shows_its_amount_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqforge.api.progress.time.monotonic", iter(float(second) for second in range(100)).__next__)
     progress, output = display(terminal=True, width=100)
     for megabytes in (0, 30, 60):
-        progress.on_documents_encoded(DocumentsEncoded(2, megabytes * 10**6, done=False, fraction=megabytes / 300))
-    assert "2 documents, 30.0 MB  15.0 MB/s  0:18 left" in output.getvalue()
+        progress.on_work_progressed(WorkProgressed(ENCODING, megabytes / 300, f"2 documents, {megabytes}.0 MB"))
+    assert "2 documents, 30.0 MB  0:18 left" in output.getvalue()
     progress.close()

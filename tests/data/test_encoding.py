@@ -14,7 +14,7 @@ from seqforge.data.encoding import VocabularyRecord, encode_corpus, read_vocabul
 from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.events import Report
-from seqforge.kinds import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
+from seqforge.kinds import Document, UnknownSymbolError, Vocabulary, WorkProgressed
 from seqforge.storage.records import DamagedFileError
 
 Encode = Callable[..., TokenFile]
@@ -48,7 +48,7 @@ def test_decoding_gives_the_documents_back(encoded: Encode, made: ModuleType, na
     assert np.array_equal(opened.stops, token_file.stops)
     assert np.array_equal(opened.characters, token_file.characters)
     restored = made.VOCABULARIES[name]()
-    read_vocabulary(restored, opened.vocabulary)
+    read_vocabulary(restored, opened.folder / VOCABULARY)
     assert restored.size == vocabulary.size
     assert restored.decode(opened.map().read().tolist()) == "".join(texts.values()).encode()
 
@@ -96,23 +96,23 @@ def test_the_corpus_is_read_twice_to_learn_and_no_temporary_file_is_left(made: M
 
 @every_vocabulary
 def test_the_end_is_reported_once_with_the_size_of_the_corpus(made: ModuleType, tmp_path: Path, name: str):
-    events: list[DocumentsEncoded | WorkProgressed] = []
+    events: list[WorkProgressed] = []
     documents = {"one": "naïve", "empty": "", "two": "text"}
     encode_corpus(made.Documents(documents), made.VOCABULARIES[name](), tmp_path, events.append)
-    assert events[-1] == DocumentsEncoded(documents=3, size=10, done=True)
-    assert not any(event.done for event in events[:-1])
+    assert events[-1] == WorkProgressed("encoded", 1.0, "3 documents, 10 bytes")
+    assert not any(event.work == "encoded" for event in events[:-1])
 
 
 def test_progress_is_reported_while_documents_are_read(
     made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("seqforge.data.encoding.REPORT_SECONDS", -1.0)
-    events: list[DocumentsEncoded] = []
+    events: list[WorkProgressed] = []
     encode_corpus(made.Documents({"a": "one", "b": "two"}), made.VOCABULARIES["characters"](), tmp_path, events.append)
-    assert [(event.documents, event.size, event.done) for event in events] == [
-        (1, 3, False),
-        (2, 6, False),
-        (2, 6, True),
+    assert [(event.work, event.amount) for event in events] == [
+        ("encoding", "1 document, 3 bytes"),
+        ("encoding", "2 documents, 6 bytes"),
+        ("encoded", "2 documents, 6 bytes"),
     ]
 
 
@@ -122,9 +122,9 @@ def test_a_corpus_can_report_progress_while_it_has_no_document(made: ModuleType,
             report(WorkProgressed("reading an archive", 0.5))
             return super().read(report)
 
-    events: list[DocumentsEncoded | WorkProgressed] = []
+    events: list[WorkProgressed] = []
     encode_corpus(Archive({"a": "one"}), made.VOCABULARIES["bytes"](), tmp_path, events.append)
-    assert events == [WorkProgressed("reading an archive", 0.5), DocumentsEncoded(documents=1, size=3, done=True)]
+    assert events == [WorkProgressed("reading an archive", 0.5), WorkProgressed("encoded", 1.0, "1 document, 3 bytes")]
 
 
 class Letters(Vocabulary):

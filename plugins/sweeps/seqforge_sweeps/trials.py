@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from seqforge.api.run import Run
 from seqforge.api.train import train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
-from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
+from seqforge.events import Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import best_evaluation
@@ -165,10 +165,6 @@ class TrialReporter(Callback):
     def on_run_started(self, event: RunStarted) -> None:
         """Record the run directory, so that the trial can be taken up again."""
         self._record({RUN: str(event.directory.absolute())})
-
-    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Record that the trial is still running."""
-        self._record_activity()
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
         """Record that the trial is still running."""
