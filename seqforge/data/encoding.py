@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.component_state import checked_state
-from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens, token_type
+from seqforge.data.parallel_encoding import Lookup, encode_document, encode_documents
+from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter
 from seqforge.events import ENCODED, ENCODING, Report
 from seqforge.faults import wrong_result
@@ -58,15 +59,10 @@ def encode_corpus(
     if isinstance(vocabulary, CodedVocabulary):
         codes = _write_codes(writer, documents, vocabulary)
     else:
-        dtype = token_type(vocabulary)
         find = _index_documents(earlier, vocabulary) if earlier else None
-
-        def encode(document: Document) -> Tokens:
-            tokens = find(document) if find else None
-            return vocabulary.encode(document.content).astype(dtype, copy=False) if tokens is None else tokens
-
-        for _ in writer.write(documents, encode):
-            pass
+        with closing(encode_documents(documents, vocabulary, find or _find_nothing)) as encoded:
+            for _ in writer.write(encoded):
+                pass
     token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
     report(WorkProgressed(ENCODED, 1.0, describe_amount(writer.documents, "document", writer.size)))
@@ -132,7 +128,11 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
             yield document
 
 
-def _index_documents(file: TokenFile, vocabulary: Vocabulary) -> Callable[[Document], Tokens | None]:
+def _find_nothing(document: Document) -> None:
+    """Return that the tokens of a document are not known."""
+
+
+def _index_documents(file: TokenFile, vocabulary: Vocabulary) -> Lookup:
     """Return a function that returns the tokens of a document of a file, or None if its content is another one."""
     index = {pair: number for number, pair in enumerate(zip(file.names, file.sizes.tolist(), strict=True))}
     starts = np.append(0, file.stops)
@@ -160,12 +160,12 @@ def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary:
     """
     checked = b""
 
-    def encode(document: Document) -> Tokens:
+    def encode(document: Document) -> tuple[Document, Tokens]:
         nonlocal checked
         checked = checked or (document.content if len(document.content) <= _CHECKED_BYTES else b"")
-        return vocabulary.codes(document.content)
+        return document, encode_document(document, vocabulary.codes)
 
-    with closing(writer.write(documents, encode)) as written:
+    with closing(writer.write(map(encode, documents))) as written:
         codes = distinct_codes(itertools.chain(writer.read(), written))
     vocabulary.adopt(codes)
     if not np.array_equal(vocabulary.encode(checked), np.searchsorted(codes, vocabulary.codes(checked))):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,26 +70,23 @@ class TokenWriter:
             for length, width in zip(self._lengths[:], self._widths[:], strict=True):
                 yield np.frombuffer(file.read(length * width), dtype=f"u{width}")
 
-    def write(self, documents: Iterable[Document], encode: Callable[[Document], Tokens]) -> Generator[Tokens]:
-        """Encode and write further documents, one in each step of the generator.
+    def write(self, documents: Iterable[tuple[Document, Tokens]]) -> Generator[Tokens]:
+        """Write further documents, one in each step of the generator.
 
         Args:
-            documents: Documents of the corpus after those that were taken over.
-            encode: Function from a document to its tokens or codes `[length]`.
+            documents: Documents of the corpus after those that were taken over, each with its tokens or codes
+                `[length]`.
 
         Yields:
             The tokens or codes of each document that is not empty.
 
         Raises:
-            DataError: If the corpus is empty or cannot be encoded.
+            DataError: If the corpus is empty.
         """
         written = self.size
         with (self._folder / TOKENS).open("ab") as file:
-            for document in documents:
-                try:
-                    tokens = np.ascontiguousarray(encode(document))
-                except DataError as error:
-                    raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
+            for document, encoded in documents:
+                tokens = np.ascontiguousarray(encoded)
                 file.write(tokens.data)
                 self._write(document, tokens)
                 if tokens.size:
