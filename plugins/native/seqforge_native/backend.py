@@ -18,17 +18,16 @@ from seqforge.kinds import (
     OutputLayer,
     SequenceFunction,
 )
-from seqforge_native.built_in_cells import read_built_in
+from seqforge_native.built_in_cells import built_in_kernel, read_built_in
 from seqforge_native.generation import find_kernel
 from seqforge_native.kernel_build import NEEDS
-from seqforge_native.library import Library, best_instruction_set, best_library, missing_kernels
+from seqforge_native.library import Library, best_library, missing_kernels, runnable_instruction_sets
 from seqforge_native.matrices import linear
 from seqforge_native.matrix_cells import MatrixCellKernel, read_matrix_cell
 from seqforge_native.recurrent_cells import StepKernel, read_with_programs
 from seqforge_native.row_programs.matrix_program import CellPrograms, compile_programs
 from seqforge_native.row_programs.memory import UntraceableError
 from seqforge_native.row_programs.step_program import StepPrograms, compile_step
-from seqforge_native.sequence import built_in_kernel
 
 
 class NativeBackend(Backend):
@@ -44,12 +43,12 @@ class NativeBackend(Backend):
         """Explain why no kernel can run the cell; see `Backend.unsupported`."""
         if any(parameter.dtype != torch.float32 for parameter in cell.parameters()):
             return "its parameters are not in float32"
-        instruction_set = best_instruction_set()
-        if instruction_set is None:
+        instruction_sets = runnable_instruction_sets()
+        if not instruction_sets:
             return missing_kernels()
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
-        if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
+        if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_sets[0]]:
             return "this processor has no bfloat16 products"
         library = best_library()
         if library is None or _function(cell, context) not in library.functions:

@@ -15,12 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.kinds import GenerationModel, State
+from seqforge_native.built_in_cells import checked
 from seqforge_native.layout import padded, registers
 from seqforge_native.library import Decode, HeldTensors, Library, Product
 from seqforge_native.row_programs.memory import Product as ProgramProduct
 from seqforge_native.row_programs.memory import UntraceableError
 from seqforge_native.row_programs.model_program import compile_model
-from seqforge_native.sequence import checked
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
 

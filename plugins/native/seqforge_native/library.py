@@ -153,11 +153,6 @@ def tiles_are_allowed() -> bool:
     return ctypes.CDLL(None).syscall(*map(ctypes.c_long, numbers)) == 0
 
 
-def best_instruction_set() -> str | None:
-    """Return the first of `runnable_instruction_sets`, or None if there is none."""
-    return next(iter(runnable_instruction_sets()), None)
-
-
 @cache
 def best_library() -> Library | None:
     """Return the best built kernels that this processor can run, or None."""

@@ -13,8 +13,8 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_native import backend as native_backend
 from seqforge_native.backend import NativeBackend
+from seqforge_native.built_in_cells import table_gradient
 from seqforge_native.library import Library
-from seqforge_native.sequence import table_gradient
 from torch import Tensor
 
 from seqforge.kinds import BackendContext, FactoredCell, SequenceFunction, scan

@@ -11,10 +11,9 @@ from hypothesis.strategies import DataObject
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.built_in_cells import read_built_in
+from seqforge_native.built_in_cells import built_in_kernel, read_built_in
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
-from seqforge_native.sequence import built_in_kernel
 from torch import Tensor
 
 from seqforge.kinds import FactoredCell, GenerationModel, State
