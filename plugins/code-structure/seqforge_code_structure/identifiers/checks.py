@@ -76,8 +76,8 @@ def _has_more_parameters(function: Function) -> bool:
 def find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[NameUse]:
     """Yield the uses of names that nothing declares.
 
-    A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
-    too, as loops over the elements of a list do.
+    A macro of a header that takes names which are no variables may declare its argument, as loops over the elements of
+    a list do.
     """
     if _has_more_parameters(function):
         return
@@ -95,20 +95,13 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
 
 
 def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
-    """Find local variables that are never used.
-
-    Unknown macros may use variables: if a function that calls some has several unused ones, or others have them, too.
-    """
+    """Find local variables that are never used."""
     if unit.cut or _has_more_parameters(function):
         return
-    unused = [found for found in function.declarations if found.variable and not found.used]
-    excuses = context.calls_unknown_macros(function)
-    if excuses and len(unused) > 1:
-        return
-    for declaration in unused:
-        name = declaration.name
-        if excuses and context.unused[name] > 1:
+    for declaration in function.declarations:
+        if not declaration.variable or declaration.used:
             continue
+        name = declaration.name
         if name not in unit.possibly_used and not context.may_be_used_by_macros(declaration):
             stop = declaration.start + len(name)
             yield Defect(declaration.start, stop, "unused-variable", f"unused variable {name!r}")
@@ -191,7 +184,7 @@ def check_names(
             counts.update({defect.rule for defect in found})
             defects += found
         defects += unit.misplaced
-    hidden = context.locals | context.macros.by_name.keys()
+    hidden = context.locals | context.macros.pasted.keys()
     return counts, sorted([*defects, *find_wrong_calls(units, hidden)])
 
 

@@ -40,7 +40,7 @@ class Context:
         locals: Names that functions of the text declare.
         macros: Macros of the text.
         free: Number of functions that use each name without declaring it.
-        unused: Number of functions with an unused variable of each name, and of each declaration with an initializer.
+        unused: Number of functions with an unused variable of each declaration with an initializer.
     """
 
     lexicon: Lexicon | None
@@ -68,8 +68,6 @@ class Context:
         context = cls(lexicon, strict, whole)
         for unit in units:
             context._add(unit)
-        for macro in context.macros.by_name.values():
-            context.declared.update(macro.declared)
         complete = whole and not any(unit.includes for unit in units) and context._declares_most(units)
         return replace(context, complete=complete)
 
@@ -89,7 +87,6 @@ class Context:
             unused = [found for found in function.declarations if found.variable and not found.used]
             alike = {found.statement for found in unused if "=" in found.statement}
             self.unused.update({text for text in alike if not _COUNTER.fullmatch(text)})
-            self.unused.update({found.name for found in unused})
 
     def find_local(self, function: Function, unit: UnitNames, candidates: Sequence[NameUse]) -> set[str] | None:
         """Return the undeclared names that the evidence of an excerpt shows to be local.
@@ -139,11 +136,9 @@ class Context:
         return self.whole and self.free[name] > 1 and name not in self.locals
 
     def declares(self, use: NameUse) -> bool:
-        """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
-        if not use.callee:
+        """Return whether a name is an argument that a macro of a header may declare."""
+        if not use.callee or use.callee in self.macros.pasted:
             return False
-        if macro := self.macros.by_name.get(use.callee):
-            return use.argument in macro.declared_parameters
         if use.callee.endswith("_scoped"):  # Such a loop declares its variable.
             return True
         return self.lexicon is not None and self.lexicon.has(use.callee, Flag.PASTES)
@@ -152,18 +147,13 @@ class Context:
         """Return whether a name is an argument that a macro pastes."""
         if not use.callee:
             return False
-        if use.callee in self.macros.by_name:
-            return use.argument in self.macros.by_name[use.callee].pasted_parameters
+        if use.callee in self.macros.pasted:
+            return use.argument in self.macros.pasted[use.callee]
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
             return not self.lexicon.has(use.callee, Flag.EVALUATES)
         return self.lexicon.has(use.callee, Flag.PASTES)
-
-    def calls_unknown_macros(self, function: Function) -> bool:
-        """Return whether a function calls macros that the text does not define, and no lexicon describes."""
-        called = [use.name for use in function.free if use.called and is_constant(use.name)]
-        return self.lexicon is None and not self.declared.issuperset(called)
 
     def may_be_used_by_macros(self, declaration: Declaration) -> bool:
         """Return whether macros of headers may use a variable.

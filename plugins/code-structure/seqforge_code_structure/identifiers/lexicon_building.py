@@ -112,9 +112,7 @@ def _find_names(units: Iterable[UnitNames]) -> PieceNames:
     for unit in units:
         declared |= unit.declared
         if unit.shared:
-            found["shared"] |= unit.declared - unit.macros.by_name.keys()
-        for macro in unit.macros.by_name.values():
-            declared |= macro.declared
+            found["shared"] |= unit.declared - unit.macros.pasted.keys()
     for unit in units:
         if not unit.parses:
             continue

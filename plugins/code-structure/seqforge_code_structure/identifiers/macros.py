@@ -1,4 +1,4 @@
-"""Read the macros that a text defines: which names their bodies use and declare, and what they do with arguments."""
+"""Read the macros that a text defines: which names their bodies use, and what they do with arguments."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,32 +19,17 @@ MOST_PARAMETERS = 32
 """Number of the parameters that are read. Any further ones are ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Macro:
-    """A macro that the text defines.
-
-    Attributes:
-        declared: Names that its body declares.
-        declared_parameters: Indices of the parameters that its body declares, as in `#define new_var(n) int n = 0`.
-        pasted_parameters: Indices of the parameters that are no expressions: they are parts of names, text, or names
-            of members.
-    """
-
-    declared: frozenset[str] = frozenset()
-    declared_parameters: frozenset[int] = frozenset()
-    pasted_parameters: frozenset[int] = frozenset()
-
-
 @dataclass(slots=True)
 class Macros:
     """The macros of a text.
 
     Attributes:
-        by_name: All macros. A name that is defined twice has the properties of both definitions.
+        pasted: For each macro, the indices of its parameters that are no expressions: they are parts of names, text, or
+            names of members. A name that is defined twice has those of both definitions.
         used: Words in their bodies, except their parameters.
     """
 
-    by_name: dict[str, Macro] = field(default_factory=dict[str, Macro])
+    pasted: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
     used: set[str] = field(default_factory=set[str])
 
     def read(self, text: str, start: int, stop: int) -> None:
@@ -52,37 +37,19 @@ class Macros:
         directive = text[start : min(stop, start + LONGEST_BODY)]
         if not (match := _DEFINITION.match(directive)):
             return
-        name = match[1]
         parameters = _WORD.findall(match[2] or "")[:MOST_PARAMETERS]
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
-        declared = find_declared(body) if words else set[str]()
-        pasted = {
+        self.pasted.setdefault(match[1], set()).update(
             index for index, parameter in enumerate(parameters) if parameter in words and is_pasted(parameter, body)
-        }
-        macro = Macro(
-            frozenset(declared - set(parameters)),
-            frozenset(index for index, parameter in enumerate(parameters) if parameter in declared),
-            frozenset(pasted),
         )
-        self.add(name, macro)
-
-    def add(self, name: str, macro: Macro) -> None:
-        """Add a macro, which may be defined already."""
-        if known := self.by_name.get(name):
-            macro = Macro(
-                known.declared | macro.declared,
-                known.declared_parameters | macro.declared_parameters,
-                known.pasted_parameters | macro.pasted_parameters,
-            )
-        self.by_name[name] = macro
 
     def update(self, others: "Macros") -> None:
         """Add all macros of another unit."""
         self.used |= others.used
-        for name, macro in others.by_name.items():
-            self.add(name, macro)
+        for name, pasted in others.pasted.items():
+            self.pasted.setdefault(name, set()).update(pasted)
 
 
 def find_declared(code: str) -> set[str]:

@@ -115,7 +115,7 @@ def parse_code(code: bytes, start: int = 0) -> Tree | None:
         del parser.logger
 
 
-def rewrite_and_parse(text: str, code: bytes, start: int, *, always_repair: bool = False) -> tuple[bytes, Tree]:
+def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree]:
     """Return the code of a unit as it is parsed, and its syntax tree.
 
     Most code parses without the rules that repair it, and these take longer than the parser.
@@ -124,14 +124,13 @@ def rewrite_and_parse(text: str, code: bytes, start: int, *, always_repair: bool
         text: The text that contains the unit.
         code: The compiled code of the unit.
         start: Position of the unit in the text.
-        always_repair: Whether to apply all rules, also if the code parses without some.
 
     Raises:
         TooMuchWorkError: If the parser needs too many operations.
     """
     rewritten = rewrite(code)
     tree = parse_code(rewritten, start)
-    if tree and not tree.root_node.has_error and not always_repair:
+    if tree and not tree.root_node.has_error:
         return rewritten, tree
     repaired = repair(rewritten)
     if repaired != rewritten:

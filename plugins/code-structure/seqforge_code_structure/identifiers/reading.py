@@ -16,7 +16,7 @@ from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWo
 from seqforge_code_structure.identifiers.resolution import Resolution
 from seqforge_code_structure.identifiers.statements import read_statements
 from seqforge_code_structure.indentation import Line, find_lines
-from seqforge_code_structure.syntax import Captures, find_captures
+from seqforge_code_structure.syntax import find_captures
 from seqforge_code_structure.units import Unit, split_excerpt, split_units
 
 LONGEST_UNIT = 1_000_000
@@ -135,15 +135,15 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
         TooMuchWorkError: If the parser needs too many operations.
     """
     start, stop = unit.start, unit.stop
-    names, captures = _resolve(unit, text, code)
-    if names.keyword and unit.tree and not unit.tree.root_node.has_error:
-        # A macro before a statement parses as the type of a variable whose name is a keyword.
-        names, captures = _resolve(unit, text, code, always_repair=True)
+    unit.rewritten, unit.tree = rewrite_and_parse(text, code, start)
+    captures = find_captures(unit.tree.root_node)
+    names = Resolution(text, unit.code)
+    names.resolve(unit.tree.root_node, captures)
     dead = compiled.find_dead(text, start, stop)
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
     outside = compiled.find_dead(text, start, unit.functions[0].start if unit.functions else stop)
-    unit.declared = names.scopes.declared | unit.macros.by_name.keys() | find_declared(outside)
+    unit.declared = names.scopes.declared | unit.macros.pasted.keys() | find_declared(outside)
     unit.possibly_declared = find_declared(dead) | names.uncertain
     unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
     for function in unit.functions:
@@ -165,15 +165,6 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     _mark_rewritten_used(unit.functions, code, unit.rewritten)
 
 
-def _resolve(unit: UnitNames, text: str, code: bytes, *, always_repair: bool = False) -> tuple[Resolution, Captures]:
-    """Parse the code of a unit, and resolve its names. The last argument is that of `rewrite_and_parse`."""
-    unit.rewritten, unit.tree = rewrite_and_parse(text, code, unit.start, always_repair=always_repair)
-    captures = find_captures(unit.tree.root_node)
-    names = Resolution(text, unit.code)
-    names.resolve(unit.tree.root_node, captures)
-    return names, captures
-
-
 def _forgive_errors(unit: UnitNames, code: bytes) -> None:
     """Forgive what a syntax error may hide.
 
@@ -183,7 +174,7 @@ def _forgive_errors(unit: UnitNames, code: bytes) -> None:
     if unit.defines:
         # Declarations after a wrong bracket may seem to be outside of the function.
         unit.possibly_declared |= unit.declared
-        unit.declared = set(unit.macros.by_name)
+        unit.declared = set(unit.macros.pasted)
     plain = code.decode()
     unit.possibly_declared |= find_declared(plain)
     unit.possibly_declared.update(found.name for function in unit.functions for found in function.declarations)
