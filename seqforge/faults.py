@@ -2,15 +2,17 @@
 
 import errno
 import inspect
+import reprlib
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
+from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory, with_article
 
 SESSION = "session"
 """Plugin name of components that no plugin registers: classes that were defined in a Python session."""
@@ -212,3 +214,26 @@ def _module(frame: FrameType) -> str:
 
 def _package(module: str) -> str:
     return module.partition(".")[0]
+
+
+class _Shapes(reprlib.Repr):
+    """Short texts for values: shapes for arrays, and the beginning of a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 60
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if hasattr(x, "shape") and hasattr(x, "dtype"):
+            return f"{with_article(type(x).__name__.lower())} {list(x.shape)}"
+        names: Sequence[str] = getattr(x, "_fields", ())
+        if is_dataclass(x):
+            names = [field.name for field in fields(x)]
+        if names:
+            parts = [f"{name}={self.repr1(getattr(x, name), level - 1)}" for name in names]
+            return f"{type(x).__name__}({', '.join(parts)})"
+        return super().repr_instance(x, level)
+
+
+describe_value = _Shapes().repr
+"""Function that returns a value of a component as a short text, such as "HiddenState(hidden=a tensor [2, 8])"."""

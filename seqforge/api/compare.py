@@ -20,17 +20,8 @@ from seqforge.tasks import task_of
 class ComparisonTable(list[dict[str, Any]]):
     """A table with a row for each run. It is a list of dictionaries with the same keys, as pandas takes it.
 
-    A notebook displays it as HTML, and `print` as text.
+    A notebook displays it as HTML.
     """
-
-    def __str__(self) -> str:
-        if not self:
-            return ""
-        cells = [list(self[0]), *(list(map(_format, row.values())) for row in self)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-        )
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in (self[0] if self else ()))

@@ -67,7 +67,7 @@ def open_listeners(
         yield Callbacks(experiment.registry.new_hooks(), listeners).notify
 
 
-class Trackers(Callback):
+class Trackers(Callback, contextlib.AbstractContextManager["Trackers"]):
     """The callback that passes the events of a run to the trackers of its experiment.
 
     A tracker that raises an exception is dropped with a warning.
@@ -85,9 +85,6 @@ class Trackers(Callback):
         self._interval = experiment.training.log_interval
         self._directory: Path | None = None
         self._complete = False
-
-    def __enter__(self) -> "Trackers":
-        return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         # Only here, since the report describes the run as running while training holds its lock.

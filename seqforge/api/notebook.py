@@ -4,6 +4,7 @@ import html
 import importlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -128,7 +129,7 @@ SECONDS = 0.5
 """Seconds between two updates of the panel."""
 
 
-class NotebookDisplay(Callback):
+class NotebookDisplay(Callback, AbstractContextManager["NotebookDisplay"]):
     """A panel with the progress, the curves of the loss, and the last sample with its errors marked.
 
     It is one output that is updated, and that a saved notebook keeps. It needs no widgets.
@@ -149,9 +150,6 @@ class NotebookDisplay(Callback):
         self._losses: list[dict[str, Any]] = []
         self._evaluation = ""
         self._sample: Sampled | None = None
-
-    def __enter__(self) -> "NotebookDisplay":
-        return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:

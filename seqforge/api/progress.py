@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -125,7 +126,7 @@ def describe_end(event: RunFinished) -> str:
     return f"{describe_count(event.step, 'step')} and {duration}: {event.reason}"
 
 
-class ProgressDisplay(Callback):
+class ProgressDisplay(Callback, AbstractContextManager["ProgressDisplay"]):
     """A bar with loss, speed and remaining time, and a line for every evaluation and sample.
 
     Without a terminal, it prints a line every 10 seconds instead of the bar.
@@ -160,9 +161,6 @@ class ProgressDisplay(Callback):
         self._step = 0
         self._progress = WorkFigures()
         self._figures = RunningFigures()
-
-    def __enter__(self) -> "ProgressDisplay":
-        return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.close()

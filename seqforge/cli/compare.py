@@ -12,7 +12,7 @@ import typer
 from seqforge.cli.options import PluginFiles, RunNames
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import printable
-from seqforge.figures import format_count, format_duration, format_estimate, format_per_byte
+from seqforge.figures import format_estimate
 from seqforge.registry.problems import format_value
 from seqforge.storage.files import check_output
 
@@ -150,17 +150,8 @@ def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str
         columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {first}")]
     cells: list[list[str]] = []
     for run, row in zip(summaries, rows, strict=True):
-        best = format_estimate(run.best.value, run.best.interval) + format_per_byte(run.best.value, run.best.per_byte)
-        cells.append(
-            [
-                row["run"],
-                format_count(run.parameters),
-                f"{run.steps:,}",
-                format_duration(run.seconds),
-                *(best if run.best.unit == unit else "–" for unit in units),
-                *(_evaluated_cells(row) if evaluated else []),
-            ]
-        )
+        best = [run.best.estimate() if run.best.unit == unit else "–" for unit in units]
+        cells.append([row["run"], *run.figures(), *best, *(_evaluated_cells(row) if evaluated else [])])
     print_table(columns, cells)
 
 

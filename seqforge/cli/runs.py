@@ -12,7 +12,6 @@ import typer
 
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr
 from seqforge.errors import printable
-from seqforge.figures import format_count, format_duration
 
 if TYPE_CHECKING:
     from seqforge.runs.summary import RunSummary
@@ -98,9 +97,7 @@ def _row(run: "RunSummary", folder: Path, has_unit: bool) -> list[str]:
         run.path.name if run.path == folder else os.path.relpath(run.path, folder),
         run.corpus,
         run.model,
-        format_count(run.parameters),
-        f"{run.steps:,}",
-        format_duration(run.seconds),
+        *run.figures(),
         f"{run.best} {run.best.unit.partition(' ')[0]}".rstrip() if has_unit else str(run.best),
         f"{run.state} {run.fraction:.0%}" if is_running else run.state,
     ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import describe_type
-from seqforge.faults import blame_plugin, component_fault, owner_of
+from seqforge.faults import blame_plugin, component_fault, describe_value, owner_of
 from seqforge.kinds.cell import Cell, map_state, named_state
 
 REAL_NUMBERS = (
@@ -39,7 +39,7 @@ def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:
         return f"the initial state is not a NamedTuple of tensors: got {describe_type(state)}"
     for name, part in named_state(state).items():
         if not isinstance(part, Tensor) or part.shape[:1] != (batch_size,):
-            expected = f"expected a tensor [{batch_size}, …], got {_describe(part)}"
+            expected = f"expected a tensor [{batch_size}, …], got {describe_value(part)}"
             return f"the batch is not the first axis of {name} in `initial_state({batch_size})`: {expected}"
         if part.is_complex():
             return f"{name} is complex: {REAL_NUMBERS}"
@@ -68,8 +68,8 @@ def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
     is_pair = type(result) is tuple and len(cast("tuple[Any, ...]", result)) == 2
     output, after_step = cast("tuple[Any, Any]", result) if is_pair else (None, None)
     if not isinstance(output, Tensor) or type(after_step) is not type(start):
-        expected = f"([{batch}, {cell.hidden_size}], {_describe(start)})"
-        return f"`{method}` returns {_describe(result)}: expected the output and the next state, {expected}"
+        expected = f"(a tensor [{batch}, {cell.hidden_size}], {describe_value(start)})"
+        return f"`{method}` returns {describe_value(result)}: expected the output and the next state, {expected}"
     outputs, after_sequence = cell(inputs, state)
     results = {
         method: (output, [batch, cell.hidden_size], "after a step", after_step),
@@ -96,16 +96,3 @@ def state_change(before: Any, after: Any, when: str) -> str | None:
             if was != now:
                 return f"{when} the {what} of {name} changes: expected {was}, got {now}"
     return None
-
-
-def _describe(value: Any) -> str:
-    """Describe a result of a step by its types and shapes, such as `([2, 8], HiddenState(hidden=[2, 8]))`."""
-    if isinstance(value, Tensor):
-        return str(list(value.shape))
-    if hasattr(value, "_asdict"):
-        parts = [f"{name}={_describe(part)}" for name, part in value._asdict().items()]
-        return f"{type(value).__name__}({', '.join(parts)})"
-    if isinstance(value, tuple):
-        parts = [_describe(part) for part in cast("tuple[Any, ...]", value)]
-        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
-    return describe_type(value)

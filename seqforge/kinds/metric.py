@@ -60,15 +60,8 @@ class Quantity:
         if self.unit == "number":
             return format_figure(value)
         percent = value * 100 if self.unit == "share" else value / 10
-        return (
-            "none"
-            if percent == 0
-            else "all"
-            if percent == 100
-            else f"{percent:.2g}%"
-            if percent < 99
-            else f"{percent:.1f}%"
-        )
+        exact = {0.0: "none", 100.0: "all"}
+        return exact.get(percent) or (f"{percent:.2g}%" if percent < 99 else f"{percent:.1f}%")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.faults import FILE_SUFFIX
-from seqforge.figures import describe_layers, format_count, format_duration, format_per_byte
+from seqforge.figures import describe_layers
 from seqforge.kinds.table import KINDS
 from seqforge.runs.backends import read_backends
-from seqforge.runs.history import STARTED, RunState, read_history, read_state
+from seqforge.runs.history import STARTED
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import number_of
-from seqforge.runs.summary import best_evaluation
+from seqforge.runs.summary import RunSummary, summarize_run
 from seqforge.storage.files import read_bounded, reported_failures
 
 MOST_POINTS = 1500
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
     name: str
     lead: str
-    state: RunState
+    state: str
     reason: str
     figures: list[tuple[str, str]]
     table: list[tuple[str, str]]
@@ -61,13 +61,13 @@ class Facts(NamedTuple):
 
 def collect_facts(run: LoadedRun) -> Facts:
     """Return the facts about a run."""
-    experiment, directory = run.experiment, run.directory
+    experiment, directory, summary = run.experiment, run.directory, summarize_run(run.path)
     starts: list[Mapping[str, Any]] = [one for one in run.history if one["event"] == STARTED]
     start = starts[0] if starts else dict[str, Any]()
     moments = [f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10]]
-    state, reason = read_state(directory.path)
+    model = _describe_model(experiment.table)
     table = [
-        ("Model", _describe_model(experiment.table)),
+        ("Model", model),
         ("Corpus", str(start.get("corpus", experiment.corpus.name))),
         ("Splits", _describe_splits(start)),
         *(("Backend", line) for line in texts_of(start, "backends")),
@@ -87,10 +87,10 @@ def collect_facts(run: LoadedRun) -> Facts:
     files = "".join(f" --plugin {name}" for name in experiment.plugins if name.endswith(FILE_SUFFIX))
     return Facts(
         name=run.name,
-        lead=f"{_describe_model(experiment.table)} · {experiment.corpus.registration.name}",
-        state=state,
-        reason=reason,
-        figures=_figures(run, start),
+        lead=f"{model} · {summary.corpus}",
+        state=summary.state,
+        reason=summary.reason,
+        figures=_figures(run, summary),
         table=[(label, value) for label, value in table if value],
         command=command if isinstance(command, str) else None,
         reproduction=[
@@ -116,27 +116,13 @@ def _describe_model(table: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _figures(run: LoadedRun, start: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figures(run: LoadedRun, summary: RunSummary) -> list[tuple[str, str]]:
+    figures = [(f"best {summary.best.unit}", summary.best.estimate())] if summary.best.unit else []
     evaluations = [record for record in run.records if record["event"] == "evaluation"]
-    figures: list[tuple[str, str]] = []
-    best, unit, interval, per_byte = best_evaluation(run.records)
-    if best is not None:
-        spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-        label = f"best {'validation loss' if unit == 'loss' else unit}{spread}"
-        figures.append((label, f"{best:.3f}{format_per_byte(best, per_byte)}"))
     for name, value in evaluations[-1].items() if evaluations else ():
         if "." in name and isinstance(value, int | float) and len(figures) < 2:
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))
-    if isinstance(start.get("parameters"), int):
-        figures.append(("parameters", format_count(start["parameters"])))
-    last = max(run.records, key=lambda record: record["step"], default=None)
-    if last is not None:
-        figures.append(("steps", f"{last['step']:,}"))
-    timed = [*run.records, *read_history(run.directory.path)[-1:]]  # The end of a run is the last.
-    seconds = [number for record in timed if (number := number_of(record, "seconds")) is not None]
-    if seconds:
-        figures.append(("training time", format_duration(seconds[-1])))
-    return figures
+    return [*figures, *zip(("parameters", "steps", "training time"), summary.figures(), strict=True)]
 
 
 def _describe_component(table: Mapping[str, Any]) -> str:

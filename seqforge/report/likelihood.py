@@ -5,7 +5,7 @@ how much better the model predicts with it than after a state reset, by the dist
 """
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from seqforge.data.splits import SplitName
 from seqforge.events import WorkProgressed
 from seqforge.generation.generator import encode_prompt, encode_text
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.report.inspection import decode_symbols, inspect_text, predict_symbols
+from seqforge.report.inspection import decode_symbols, predict_symbols
 from seqforge.runs.loaded_run import LoadedRun
 
 LENGTH, CONTEXT = 1200, 400
@@ -31,9 +31,6 @@ LIKELIEST = 5
 
 PIECES = 9
 """Number of pieces of held-out text, of which the one of median likelihood is shown."""
-
-SMALL = 16
-"""Largest size of a vocabulary and of a text for which an update is shown."""
 
 MEMORY_PIECES, MEMORY_CONTEXT, MEMORY_LENGTH = 128, 256, 384
 """Number of pieces of text, symbols read before each with a carried state, and symbols that are scored."""
@@ -117,28 +114,6 @@ def collect_confidences(run: LoadedRun, text: str | None) -> dict[str, Any] | No
         "probabilities": [_short(value) for value in chosen],
         "likeliest": likeliest,
     }
-
-
-def collect_update(run: LoadedRun) -> dict[str, Any] | None:
-    """Return the probabilities of every symbol on a very short training text, before and after the first update.
-
-    Returns:
-        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the
-        probabilities `before` and `after`. None unless the text and the vocabulary are as small as those of "hello".
-    """
-    vocabulary, dataset = run.vocabulary, run.available_dataset
-    if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
-        return None
-    text = "".join(dataset.documents("training"))
-    initial = LoadedRun(run.directory, run.experiment, "initial", "cpu").model
-    inspection = inspect_text(run.experiment, initial, vocabulary, text)
-    names = decode_symbols(vocabulary, np.arange(vocabulary.size))
-    inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
-    before, after = (
-        [[_short(value) for value in row] for row in cast("list[list[float]]", part.tolist())]
-        for part in (inspection.before, inspection.after)
-    )
-    return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
 
 
 def _short(value: float) -> float:

@@ -15,10 +15,9 @@ from markupsafe import Markup
 
 import seqforge
 from seqforge.errors import SeqforgeError, printable
-from seqforge.figures import format_count, format_duration
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_curves, collect_facts
-from seqforge.report.likelihood import collect_confidences, collect_memory, collect_update
+from seqforge.report.likelihood import collect_confidences, collect_memory
 from seqforge.report.samples import SampleReader
 from seqforge.report.units import collect_units
 from seqforge.runs.comparison import compare_samples, differing_settings
@@ -170,14 +169,15 @@ def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
         return {}
     summaries = [summarize_run(run.directory.path) for run in runs]
     units = dict.fromkeys(one.best.unit for one in summaries if one.best.unit)
+    parameters, steps, times = zip(*(summary.figures() for summary in summaries), strict=True)
     settings = differing_settings([summary.table for summary in summaries])
     best = [[f"best {unit}", *(str(one.best) if one.best.unit == unit else "–" for one in summaries)] for unit in units]
     return {
         "Results": [
             *best,
-            ["parameters", *(format_count(summary.parameters) for summary in summaries)],
-            ["steps", *(f"{summary.steps:,}" for summary in summaries)],
-            ["training time", *(format_duration(summary.seconds) for summary in summaries)],
+            ["parameters", *parameters],
+            ["steps", *steps],
+            ["training time", *times],
         ],
         "Last samples, with the difference to the first run": [
             [name, *(str(value or "–") for value in found)] for name, found in compare_samples(summaries).items()
@@ -212,7 +212,6 @@ def _examine(run: LoadedRun, text: str | None) -> dict[str, Any]:
         return {}
     return {
         "confidences": collect_confidences(run, text),
-        "update": collect_update(run),
         "units": collect_units(run),
         "memory": collect_memory(run),
     }

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.experiment.tables import Table
-from seqforge.figures import describe_layers, format_per_byte
+from seqforge.figures import describe_layers, format_count, format_duration, format_estimate, format_per_byte
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import interval_of, number_of, read_metrics
@@ -62,7 +62,11 @@ class BestValue(NamedTuple):
     per_byte: float | None = None
 
     def __str__(self) -> str:
-        return "–" if self.value is None else f"{self.value:.4f}{format_per_byte(self.value, self.per_byte)}"
+        return format_estimate(self.value) + format_per_byte(self.value, self.per_byte)
+
+    def estimate(self) -> str:
+        """Return the value with its interval, and in bits per byte."""
+        return format_estimate(self.value, self.interval) + format_per_byte(self.value, self.per_byte)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class RunSummary:
     seconds: float = 0.0
     best: BestValue = field(default_factory=BestValue)
     table: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    def figures(self) -> tuple[str, str, str]:
+        """Return the number of parameters, the steps and the training time, as every table shows them."""
+        return format_count(self.parameters), f"{self.steps:,}", format_duration(self.seconds)
 
 
 def find_runs(folder: Path) -> Iterator[Path]:

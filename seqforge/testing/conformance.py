@@ -1,22 +1,19 @@
 """What all suites share: the table of components, one sentence for each failure, and the comparison of tensors."""
 
-import dataclasses
 import functools
 import inspect
 import logging
-import reprlib
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 from unittest import SkipTest
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seqforge.errors import PluginError, SeqforgeError
-from seqforge.faults import is_authors_code, place_of
+from seqforge.faults import describe_value, is_authors_code, place_of
 from seqforge.kinds.table import KINDS
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
@@ -222,29 +219,6 @@ def _describing_errors(test: Callable[..., None]) -> Callable[..., None]:
 def _shown_call(frame: FrameType) -> str:
     """Return the call of a function as text, such as `score(texts=[''])`."""
     names, _, _, values = inspect.getargvalues(frame)
-    texts = {name: _SHORT.repr(values[name]) for name in names if name not in ("self", "cls")}
+    texts = {name: describe_value(values[name]) for name in names if name not in ("self", "cls")}
     shown = [f"{name}={text if len(text) <= 100 else text[:100] + '…'}" for name, text in texts.items()]
     return f"{frame.f_code.co_name}({', '.join(shown)})"
-
-
-class _Short(reprlib.Repr):
-    """Short texts for values: shapes for arrays, and the beginning of a text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 60
-
-    def repr_instance(self, x: Any, level: int) -> str:
-        if isinstance(x, Tensor | np.ndarray):
-            shape = list(cast("tuple[int, ...]", x.shape))
-            return f"{'a tensor' if isinstance(x, Tensor) else 'an array'} {shape}"
-        names: Sequence[str] = getattr(x, "_fields", ())
-        if dataclasses.is_dataclass(x):
-            names = [field.name for field in dataclasses.fields(x)]
-        if names:
-            parts = [f"{name}={self.repr1(getattr(x, name), level - 1)}" for name in names]
-            return f"{type(x).__name__}({', '.join(parts)})"
-        return super().repr_instance(x, level)
-
-
-_SHORT = _Short()

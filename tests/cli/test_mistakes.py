@@ -128,8 +128,8 @@ MISTAKES = {
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a pointwise that returns no state": (
         ["run", "fine.toml", "--plugin", "stateless.py", "--cell", "stateless"],
-        "cell 'stateless.py/stateless': `pointwise` returns [2, 4]: expected the output and the next state, "
-        "([2, 4], HiddenState(hidden=[2, 4]))",
+        "cell 'stateless.py/stateless': `pointwise` returns a tensor [2, 4]: expected the output and the next state, "
+        "(a tensor [2, 4], HiddenState(hidden=a tensor [2, 4]))",
     ),
     "a topology that does not fit the corpus": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],

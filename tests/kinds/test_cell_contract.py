@@ -77,17 +77,17 @@ def test_a_valid_cell_passes():
     validate_cell(ValidCell(4))
 
 
-EXPECTED = r"expected the output and the next state, \(\[2, 3\], Memory\(hidden=\[2, 3\]\)\)"
+EXPECTED = r"expected the output and the next state, \(a tensor \[2, 3\], Memory\(hidden=a tensor \[2, 3\]\)\)"
 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Number, r"the batch is not the first axis of `state.hidden` in .*: expected a tensor \[2, …\], got a float"),
+        (Number, r"the batch is not the first axis of `state.hidden` in .*: expected a tensor \[2, …\], got 0\.0"),
         (Growing, r"after a step the shape of `state.hidden` changes: expected \[2, 3\], got \[2, 6\]"),
-        (Forgetting, rf"`step` returns \(\[2, 3\], \(\[2, 3\],\)\): {EXPECTED}"),
-        (WithoutState, rf"`step` returns \[2, 3\]: {EXPECTED}"),
-        (WithoutOutput, rf"`step` returns Memory\(hidden=\[2, 3\]\): {EXPECTED}"),
+        (Forgetting, rf"`step` returns \(a tensor \[2, 3\], \(a tensor \[2, 3\],\)\): {EXPECTED}"),
+        (WithoutState, rf"`step` returns a tensor \[2, 3\]: {EXPECTED}"),
+        (WithoutOutput, rf"`step` returns Memory\(hidden=a tensor \[2, 3\]\): {EXPECTED}"),
         (WithoutResult, f"`step` returns None: {EXPECTED}"),
         (Wide, r"`step` returns an output of another shape: expected \[2, 3\], got \[2, 6\]"),
         (Raising, r"it cannot read a step: AttributeError: .* \(test_cell_contract.py, line \d+\)"),

@@ -43,39 +43,3 @@ seqforge.parts.push((parent) => {
     return value >= 0.001 ? `${(100 * value).toFixed(1)}%` : value === 0 ? "0%" : `${(100 * value).toExponential(0)}%`;
   }
 });
-
-seqforge.parts.push((parent) => {
-  const found = parent.run.update;
-  if (!found) return;
-  const section = seqforge.section(
-    parent,
-    "update",
-    "The first update",
-    "The probability of every next symbol on each step of the text, with the initial weights and after the first update. The target is green, all others are red; an update makes the targets more probable.",
-  );
-  const head = ["reads", "target", ...found.symbols.map(seqforge.symbolName)];
-  const rows = found.read.map((symbol, step) =>
-    seqforge.element(
-      "tr",
-      {},
-      ...[symbol, found.target[step]].map((one) => seqforge.element("th", { scope: "row" }, seqforge.symbolName(found.symbols[one]))),
-      ...found.symbols.map((_, index) => {
-        const [before, after] = [found.before[step][index], found.after[step][index]];
-        const color = index === found.target[step] ? "var(--good)" : "var(--error)";
-        const change = after > before ? "▲" : after < before ? "▼" : "";
-        return seqforge.element(
-          "td",
-          { className: "change", "--shade": `color-mix(in srgb, ${color} ${Math.round(45 * after)}%, var(--sunken))` },
-          `${before.toFixed(3)} → ${after.toFixed(3)} ${change}`,
-        );
-      }),
-    ),
-  );
-  const table = seqforge.element(
-    "table",
-    { className: "matrix" },
-    seqforge.element("thead", {}, seqforge.element("tr", {}, ...head.map((name) => seqforge.element("th", { scope: "col" }, name)))),
-    seqforge.element("tbody", {}, ...rows),
-  );
-  section.append(seqforge.element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Probabilities before and after an update" }, table));
-});

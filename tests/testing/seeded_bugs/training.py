@@ -226,7 +226,7 @@ class InverseOfTheShape(Initializer):
 @bug(
     InitializerSuite,
     "test_every_parameter_is_filled_with_finite_numbers",
-    "`initialize(name='stack.cells.0.bias', parameter=a tensor [64])` raises ValueError",
+    "`initialize(name='stack.cells.0.bias', parameter=a parameter [64])` raises ValueError",
 )
 class NeedsMatrices(Initializer):
     """Vectors are an error."""
