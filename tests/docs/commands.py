@@ -114,6 +114,7 @@ ONLY_PARSED = {
     "formal --quick --seeds 1": "a study of many runs; docs/how-to/formal.md has short ones",
     "formal --seeds 1": "the same",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
+    "find-rate": "takes minutes; plugins/sweeps/tests/test_find_rate.py runs it",
     "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
 }
 """Commands of seqforge whose arguments are checked, but which do not run, with the reason."""

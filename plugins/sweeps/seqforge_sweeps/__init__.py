@@ -1,4 +1,4 @@
-"""The command `seqforge sweep`. Importing this module imports neither torch nor Optuna."""
+"""The commands `seqforge sweep` and `seqforge find-rate`. Importing this module imports neither torch nor Optuna."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
-    """Add the command, which imports Optuna and torch only when it runs."""
+    """Add the commands, which import Optuna and torch only when they run."""
     from seqforge_sweeps.command import sweep
+    from seqforge_sweeps.find_rate import find_rate
 
     commands.command()(sweep)
+    commands.command()(find_rate)
