@@ -59,46 +59,39 @@ def _write_piece(content: bytearray, folder: Path, number: int) -> None:
     suffixes.tofile(folder / f"{number:04d}.suffixes")
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """A piece of the text, followed by `_WINDOW` bytes, and the positions of its suffixes in alphabetical order."""
 
     text: NDArray[np.uint8]
     suffixes: NDArray[np.int32]
 
 
-def open_index(folder: Path) -> "TextIndex":
+def open_index(folder: Path) -> list[Piece]:
     """Map the files of `write_index` into memory."""
-    pieces = [
-        _Piece(
+    return [
+        Piece(
             np.memmap(path, dtype=np.uint8, mode="r"),
             np.memmap(path.with_suffix(".suffixes"), dtype=np.int32, mode="r"),
         )
         for path in sorted(folder.glob("*.text"))
     ]
-    return TextIndex(pieces)
 
 
-class TextIndex:
-    """The index of a text in pieces."""
-
-    def __init__(self, pieces: Sequence[_Piece]) -> None:
-        self._pieces = pieces
-
-    def match_lengths(self, text: str) -> NDArray[np.int64]:
-        """Return the length of the longest match that begins at each character of a text, in characters."""
-        content = np.frombuffer(encode(text), dtype=np.uint8)
-        # The first byte of a character is the only one that does not begin with the bits 10.
-        begins = np.flatnonzero(content & 0xC0 != 0x80)
-        query = np.concatenate([content, np.full(_WINDOW, _AFTER_QUERY, dtype=np.uint8)])
-        ends = begins
-        for piece in self._pieces:
-            ends = np.maximum(ends, _find_ends(piece, query, begins))
-        # A match can end inside a character, which then does not count.
-        characters = np.searchsorted(np.append(begins, len(content)), ends, side="right") - 1
-        return characters - np.arange(len(begins))
+def find_match_lengths(pieces: Sequence[Piece], text: str) -> NDArray[np.int64]:
+    """Return the length of the longest match that begins at each character of a text, in characters."""
+    content = np.frombuffer(encode(text), dtype=np.uint8)
+    # The first byte of a character is the only one that does not begin with the bits 10.
+    begins = np.flatnonzero(content & 0xC0 != 0x80)
+    query = np.concatenate([content, np.full(_WINDOW, _AFTER_QUERY, dtype=np.uint8)])
+    ends = begins
+    for piece in pieces:
+        ends = np.maximum(ends, _find_ends(piece, query, begins))
+    # A match can end inside a character, which then does not count.
+    characters = np.searchsorted(np.append(begins, len(content)), ends, side="right") - 1
+    return characters - np.arange(len(begins))
 
 
-def _find_ends(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+def _find_ends(piece: Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where the longest match that begins at each of some ascending positions of the query ends.
 
     The ends ascend, too. If those of two positions are equal, so are those of all positions between, which then need no
@@ -120,7 +113,7 @@ def _find_ends(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64
     return ends[1:-1]
 
 
-def _search(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
+def _search(piece: Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of bytes of the longest match of the query from each of some positions on."""
     low = np.zeros(len(begins), dtype=np.int64)
     high = np.full(len(begins), len(piece.suffixes))
@@ -139,7 +132,7 @@ def _search(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) 
 
 
 def _compare(
-    piece: _Piece, suffixes: NDArray[np.int64], query: NDArray[np.uint8], begins: NDArray[np.int64]
+    piece: Piece, suffixes: NDArray[np.int64], query: NDArray[np.uint8], begins: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Compare suffixes of a piece with the query from some positions on.
 
@@ -194,7 +187,7 @@ class Memorization(FittedMetric):
             description="Smallest length of a match that counts as copied. A run of one character counts once.",
         ),
     ] = 50
-    _index: TextIndex = field(default=TextIndex(()), init=False, repr=False)
+    _pieces: Sequence[Piece] = field(default=(), init=False, repr=False)
 
     def fit(self, documents: Iterator[str], folder: Path) -> None:
         """Write the suffix arrays of the training text."""
@@ -202,7 +195,7 @@ class Memorization(FittedMetric):
 
     def restore(self, folder: Path) -> None:
         """Map the suffix arrays into memory."""
-        self._index = open_index(folder)
+        self._pieces = open_index(folder)
 
     def score(self, texts: Sequence[str]) -> Score:
         """Search for each text in the training text, which counts as one text without borders of documents.
@@ -221,7 +214,7 @@ class Memorization(FittedMetric):
             remaining -= len(searched)
             if not searched:
                 continue
-            lengths = self._index.match_lengths(searched)
+            lengths = find_match_lengths(self._pieces, searched)
             counted = count_without_repetitions(searched, lengths).tolist()
             longest.append(max(counted))
             characters += len(searched)

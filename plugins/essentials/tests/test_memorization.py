@@ -13,6 +13,7 @@ from seqforge_essentials.memorization import (
     Memorization,
     count_without_repetitions,
     find_copies,
+    find_match_lengths,
     open_index,
     write_index,
 )
@@ -35,7 +36,7 @@ def test_matches_are_the_longest_common_substrings(
 ) -> None:
     folder = tmp_path_factory.mktemp("index")
     write_index(iter(documents), folder)
-    found = open_index(folder).match_lengths(text).tolist()
+    found = find_match_lengths(open_index(folder), text).tolist()
     assert found == [longest_match("".join(documents), text[start:]) for start in range(len(text))]
 
 
@@ -50,7 +51,7 @@ def test_pieces_find_all_matches_up_to_their_overlap(
         patch.setattr(memorization, "OVERLAP", 8)
         write_index(iter(documents), folder)
     assert len(list(folder.glob("*.text"))) >= sum(map(len, documents)) / 32
-    for start, found in enumerate(open_index(folder).match_lengths(text).tolist()):
+    for start, found in enumerate(find_match_lengths(open_index(folder), text).tolist()):
         longest = longest_match("".join(documents), text[start:])
         assert min(longest, 8) <= found <= longest
 
@@ -60,7 +61,7 @@ def test_a_long_copy_takes_few_searches(tmp_path: Path, monkeypatch: pytest.Monk
     write_index(iter([training]), tmp_path)
     search, searched = getattr(memorization, "_search"), list[int]()  # noqa: B009 - it is private
     monkeypatch.setattr(memorization, "_search", lambda *given: searched.extend(given[2]) or search(*given))
-    lengths = open_index(tmp_path).match_lengths(training[1000:3000]).tolist()
+    lengths = find_match_lengths(open_index(tmp_path), training[1000:3000]).tolist()
     assert lengths == [*range(2000, 0, -1)]
     assert len(searched) < 30
 
