@@ -7,7 +7,7 @@ If an example has several correct targets, the nearest one counts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,8 @@ class ExactMatch(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figure `share`, from 0 to 1."""
-        return Score({"share": _sum_edits(predictions).exact / len(predictions)})
+        edits, _ = _count_edits(predictions)
+        return Score({"share": float(np.equal(edits, 0).mean())})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
@@ -121,8 +122,8 @@ class EditDistance(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figures `mean`, edits per prediction, and `rate`, edits per target symbol."""
-        total = _sum_edits(predictions)
-        return Score({"mean": total.edits / len(predictions), "rate": total.edits / max(total.length, 1)})
+        edits, lengths = _count_edits(predictions)
+        return Score({"mean": float(np.mean(edits)), "rate": float(edits.sum() / max(lengths.sum(), 1))})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
@@ -143,9 +144,9 @@ class Pronunciation(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return `word_error_rate`, the share of words with an edit, and `phoneme_error_rate`, edits per phoneme."""
-        total, words = _sum_edits(predictions), len(predictions)
-        phoneme_error_rate = total.edits / max(total.length, 1)
-        return Score({"word_error_rate": (words - total.exact) / words, "phoneme_error_rate": phoneme_error_rate})
+        edits, phonemes = _count_edits(predictions)
+        rate = float(edits.sum() / max(phonemes.sum(), 1))
+        return Score({"word_error_rate": float(np.greater(edits, 0).mean()), "phoneme_error_rate": rate})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
@@ -153,27 +154,10 @@ class Pronunciation(PredictionMetric):
         return isinstance(spec.target, Classes) and spec.output_mode == "sequence"
 
 
-class _Total(NamedTuple):
-    """Sums over predictions.
-
-    Attributes:
-        edits: Edits to the nearest target.
-        length: Symbols of the nearest target.
-        exact: Number of predictions without an edit.
-    """
-
-    edits: int
-    length: int
-    exact: int
-
-
-def _sum_edits(predictions: Sequence[ExamplePrediction]) -> _Total:
-    nearest = [_measure_nearest(prediction) for prediction in predictions]
-    return _Total(
-        sum(edits for edits, _ in nearest),
-        sum(length for _, length in nearest),
-        sum(edits == 0 for edits, _ in nearest),
-    )
+def _count_edits(predictions: Sequence[ExamplePrediction]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the edits of each prediction to its nearest target, and the length of this target."""
+    edits, lengths = np.array([_measure_nearest(prediction) for prediction in predictions], dtype=np.int64).T
+    return edits, lengths
 
 
 def _measure_nearest(prediction: ExamplePrediction) -> tuple[int, int]:
