@@ -85,7 +85,9 @@ def c_structure(
         if rates:
             if strict or select or ignore:
                 raise DataError("--rates always uses all rules and a lexicon", hint="Leave the other option out.")
-            _show_rates(files, reference, lexicon, as_json)
+            from seqforge_code_structure.rates import show_rates
+
+            show_rates(files, reference, lexicon, as_json=as_json)
             return
         if reference:
             raise DataError("--reference needs --rates", hint="Add --rates.")
@@ -97,27 +99,6 @@ def c_structure(
         raise typer.Exit(2) from error
     results = map_files(lambda name: analyze_file(name, own, cut=cut, strict=strict), names)
     raise typer.Exit(report(show_progress(results, len(names)), rules, as_json=as_json))
-
-
-def _show_rates(files: list[str], reference: list[str], lexicon: "Path | None", as_json: bool) -> None:
-    """Print the rates of errors in files, compared with those in a reference."""
-    from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-    from seqforge_code_structure.rates import find_rates, print_rates, score_file
-    from seqforge_code_structure.sources import find_files, map_files, show_progress
-
-    names = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
-    groups = [find_files(files), find_files(reference)]
-    scores = [
-        [
-            scored
-            for texts in show_progress(map_files(lambda file: score_file(file, names), group, fewest=2), len(group))
-            for scored in texts
-        ]
-        for group in groups
-        if group
-    ]
-    rates = [find_rates(texts) for texts in scores]
-    print_rates(rates[0], len(scores[0]), *((rates[1], len(scores[1])) if reference else (None, 0)), as_json=as_json)
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
@@ -15,8 +16,9 @@ from seqforge.kinds import Metric, Score
 from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.findings import find_samples
 from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
-from seqforge_code_structure.sources import read_text
+from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
 
 
 class Rate(NamedTuple):
@@ -41,37 +43,42 @@ Rates = dict[str, Rate]
 """Rates by `metric.value`."""
 
 
+_METRICS: dict[str, type[Metric]] = {
+    "compiles-declared": CompilesDeclared,
+    "identifiers": Identifiers,
+    "brackets": Brackets,
+    "terminators": Terminators,
+    "indentation": Indentation,
+}
+"""The metrics. What compilers accept is first, since other authors report it."""
+
+
 @cache
-def _build_metrics() -> dict[str, Metric]:
-    """Build the metrics of a process. What compilers accept is first, since other authors report it."""
-    return {
-        "compiles-declared": CompilesDeclared(),
-        "identifiers": Identifiers(),
-        "brackets": Brackets(),
-        "terminators": Terminators(),
-        "indentation": Indentation(),
-    }
+def _build_metrics(lexicon: Lexicon) -> dict[str, Metric]:
+    """Build the metrics of a process."""
+    identifiers = Identifiers()
+    identifiers.lexicon = lexicon
+    return {name: metric() for name, metric in _METRICS.items()} | {"identifiers": identifiers}
 
 
-def score_file(file: str, lexicon: Lexicon) -> list[dict[str, Score]]:
+def _score_file(file: str, lexicon: Lexicon) -> list[dict[str, Score]]:
     """Return the scores of each text of a file.
 
     Raises:
         DataError: If it cannot be read.
     """
-    metrics = _build_metrics()
-    identifiers = metrics["identifiers"]
-    assert isinstance(identifiers, Identifiers)  # noqa: S101
-    identifiers.lexicon = lexicon
-    text = read_text(file)
+    text, metrics = read_text(file), _build_metrics(lexicon)
     texts = [text[start:stop] for start, stop in find_samples(text)]
     return [{name: metric.score([each]) for name, metric in metrics.items()} for each in texts]
 
 
-def find_rates(texts: Sequence[Mapping[str, Score]]) -> Rates:
-    """Return the rates in texts, from their scores by each metric."""
+def _measure(paths: Sequence[str], lexicon: Lexicon) -> tuple[int, Rates]:
+    """Return the number of texts in files and folders, and the rates in these texts."""
+    files = find_files(paths)
+    results = map_files(lambda file: _score_file(file, lexicon), files, fewest=2)
+    texts = [scored for scores in show_progress(results, len(files)) for scored in scores]
     rates: Rates = {}
-    for name, metric in _build_metrics().items():
+    for name, metric in _METRICS.items():
         scores = [scored[name] for scored in texts]
         values, sizes = average_scores(scores), add_sizes(scores)
         intervals = find_intervals(scores, metric.quantities)
@@ -80,7 +87,7 @@ def find_rates(texts: Sequence[Mapping[str, Score]]) -> Rates:
             for key, quantity in metric.quantities.items()
             if key in sizes
         }
-    return rates
+    return len(texts), rates
 
 
 def _subtract(rate: Rate, reference: Rate) -> Rate | None:
@@ -89,14 +96,16 @@ def _subtract(rate: Rate, reference: Rate) -> Rate | None:
     return None if value is None else rate._replace(value=value, interval=interval)
 
 
-def print_rates(rates: Rates, texts: int, reference: Rates | None, reference_texts: int, *, as_json: bool) -> None:
-    """Print the rates of texts, and if there is a reference, its rates and the excess over these."""
-    excess = {key: _subtract(rate, reference[key]) for key, rate in rates.items()} if reference else {}
+def show_rates(files: Sequence[str], reference: Sequence[str], lexicon: Path | None, *, as_json: bool) -> None:
+    """Print the rates of errors in files, and if there is a reference, its rates and the excess over these."""
+    names = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
+    texts, rates = _measure(files, names)
+    others, expected = _measure(reference, names) if reference else (0, Rates())
+    excess = {key: _subtract(rate, expected[key]) for key, rate in rates.items()} if reference else {}
     if as_json:
         record: dict[str, Any] = {"texts": texts, "rates": _to_record(rates)}
         if reference:
-            record |= {"reference": {"texts": reference_texts, "rates": _to_record(reference)}}
-            record |= {"excess": _to_record(excess)}
+            record |= {"reference": {"texts": others, "rates": _to_record(expected)}, "excess": _to_record(excess)}
         typer.echo(json.dumps(record))
         return
     columns = [Column("of the"), Column("rate"), Column("cases", is_number=True)]
@@ -105,10 +114,10 @@ def print_rates(rates: Rates, texts: int, reference: Rates | None, reference_tex
     for key, rate in rates.items():
         row = [rate.title, _format(rate), f"{rate.cases:,.0f}"]
         if reference:
-            row += [_format(reference[key]), _format(excess[key], sign="+")]
+            row += [_format(expected[key]), _format(excess[key], sign="+")]
         rows.append(row)
     print_table(columns, rows)
-    compared = f", reference: {describe_count(reference_texts, 'text')}" if reference else ""
+    compared = f", reference: {describe_count(others, 'text')}" if reference else ""
     typer.echo(f"{describe_count(texts, 'text')}{compared}; 95% intervals in parentheses", err=True)
 
 
