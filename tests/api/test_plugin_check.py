@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named(name: str, finding: str, reports: dict[str, Comp
 
 def test_a_cell_that_is_right_has_times_and_advice(reports: dict[str, ComponentReport]) -> None:
     assert reports["good"].verdict == "right"
-    assert "25 tests; 32 steps × 16 rows: eager " in reports["good"].finding
+    assert "24 tests; 32 steps × 16 rows: eager " in reports["good"].finding
     assert reports["good"].advice == 'Describe hidden_size: Annotated[type, Field(description="…")].'
 
 
