@@ -8,13 +8,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
-
-from pydantic import Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from typing import Any, Literal, NamedTuple
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
-from seqforge.experiment.tables import Table
 from seqforge.figures import describe_layers, format_count, format_duration, format_estimate, format_per_byte
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
@@ -28,22 +24,6 @@ MAXIMUM_DEPTH = 3
 
 MAXIMUM_FOLDERS = 100_000
 """Number of folders after which the search ends."""
-
-
-class _Used(TypedDict):
-    use: str
-    hidden_size: NotRequired[int]
-
-
-class _Model(TypedDict):
-    cells: Annotated[list[_Used], Field(min_length=1)]
-
-
-class _Experiment(TypedDict):
-    """The keys of an experiment that a summary shows."""
-
-    corpus: _Used
-    model: _Model
 
 
 class BestValue(NamedTuple):
@@ -124,24 +104,18 @@ def find_runs(folder: Path) -> Iterator[Path]:
         if kind != FOLDER:
             raise RunError(f"{folder}: it is {kind}, not a folder")
         remove_abandoned(folder)
-        level, count, unreadable = [folder], 0, list[Path]()
-        for _ in range(MAXIMUM_DEPTH + 1):
-            below: list[Path] = []
-            for path in level:
-                count += 1
-                if os.path.lexists(path / MARKER):  # False for a folder that only another user may enter
-                    yield path
-                    continue
-                try:
-                    inside = path.iterdir() if count < MAXIMUM_FOLDERS else ()
-                    visible = (entry for entry in inside if not entry.name.startswith("."))
-                    below += sorted(entry for entry in visible if kind_of(entry.lstat().st_mode) == FOLDER)
-                except OSError as error:
-                    if path == folder:
-                        raise
-                    if not isinstance(error, FileNotFoundError):  # A folder may be deleted meanwhile.
-                        unreadable.append(path)
-            level = below
+        next(folder.iterdir(), None)  # raises an error if it may not be read, which `os.walk` leaves out
+        unreadable: list[Path] = []
+        for count, (name, names, _) in enumerate(os.walk(folder), start=1):
+            path = Path(name)
+            is_run = os.path.lexists(path / MARKER)
+            if is_run:
+                yield path
+            if is_run or count >= MAXIMUM_FOLDERS or len(path.relative_to(folder).parts) >= MAXIMUM_DEPTH:
+                names.clear()
+            visible = sorted(each for each in names if not each.startswith("."))
+            names[:] = [each for each in visible if os.access(path / each, os.R_OK | os.X_OK)]
+            unreadable += [path / each for each in visible if each not in names]
     if unreadable:
         others = f" and {len(unreadable) - MAXIMUM_NAMES:,} more" * (len(unreadable) > MAXIMUM_NAMES)
         warn(f"left out, since they cannot be read: {', '.join(map(str, unreadable[:MAXIMUM_NAMES]))}{others}")
@@ -160,7 +134,11 @@ def summarize_run(path: Path) -> RunSummary:
 
 
 def _summarize(directory: RunDirectory) -> RunSummary:
-    table = _read_experiment(directory)
+    table = directory.read_experiment()
+    try:
+        corpus, model = table["corpus"]["use"].rpartition("/")[2], describe_layers(table["model"]["cells"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{directory.experiment}: corpus.use or model.cells is missing or damaged") from error
     records = read_metrics(directory.metrics, summary=True)
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
@@ -172,8 +150,8 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         state=state,
         reason=reason.partition("\n")[0],
         changed=newest.stat().st_mtime,
-        corpus=table["corpus"]["use"].rpartition("/")[2],
-        model=describe_layers(table["model"]["cells"]),
+        corpus=corpus,
+        model=model,
         parameters=_count_parameters(directory.path),
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,
@@ -181,16 +159,6 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         best=best_evaluation(records),
         table=table,
     )
-
-
-def _read_experiment(directory: RunDirectory) -> Table:
-    table = directory.read_experiment()
-    try:
-        TypeAdapter(_Experiment).validate_python(table)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RunError(f"{directory.experiment}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    return table
 
 
 def best_evaluation(records: Sequence[Mapping[str, Any]]) -> BestValue:

@@ -97,7 +97,7 @@ def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> Non
         (b"a = ", "experiment.toml: not a TOML file"),
         (b"\xff", "experiment.toml: not a TOML file"),
         (b"[corpus]\nuse = 3\n[[model.cells]]\nuse='b'\n", "corpus.use"),
-        (b"[experiment]\nname='a'\n[corpus]\nuse='a'\n[model]\ncells = []\n", "model.cells"),
+        (b"[experiment]\nname='a'\n[corpus]\nuse='a'\n[model]\ncells = [3]\n", "model.cells"),
         (b"a = " + b"[" * 100_000, "experiment.toml: not a TOML file"),
         (b"#" * (MAXIMUM_SIZE + 1), "experiment.toml: it is larger than"),
         (b"a = " + b"9" * 5000, "experiment.toml: not a TOML file"),
