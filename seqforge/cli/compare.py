@@ -4,7 +4,6 @@ import importlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +13,6 @@ from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdou
 from seqforge.errors import printable
 from seqforge.figures import format_estimate
 from seqforge.registry.problems import format_value
-from seqforge.storage.files import check_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,10 +51,6 @@ def compare(
             "intervals of its loss and of the difference to the first run.",
         ),
     ] = False,
-    html: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the report of `seqforge report` about these runs to a file."),
-    ] = None,
     plugin: PluginFiles = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
 ) -> None:
@@ -80,26 +74,20 @@ def compare(
     from seqforge.runs.comparison import compare_samples, differing_settings, loss_curves, summarize_all, tabulate_runs
     from seqforge.runs.locate import find_run
 
-    if html is not None:
-        check_output(html)
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
     rows = tabulate_runs(summaries)
     quantity, curves = loss_curves(summaries, axis)
     samples = compare_samples(summaries)
-    if intervals or html is not None:
+    if intervals:
         from seqforge.api.compare import evaluate_runs
         from seqforge.api.progress import ProgressDisplay
         from seqforge.api.run import Run
-        from seqforge.report.report import write_report
 
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:
-            report = display.on_work_progressed
-            if intervals:
-                for row, values in zip(rows, evaluate_runs(opened, "validation", "auto", report), strict=True):
-                    row.update(values)
-            if html is not None:
-                write_report([run.load(report=report) for run in opened]).save(html)
+            found = evaluate_runs(opened, "validation", "auto", display.on_work_progressed)
+        for row, values in zip(rows, found, strict=True):
+            row.update(values)
     if as_json:
         records = [
             {"path": str(run.path), **row, "curve": curve}

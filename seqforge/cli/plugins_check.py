@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.terminal import stderr, stdout
-from seqforge.errors import PluginError, did_you_mean, printable
+from seqforge.errors import PluginError, did_you_mean, printable, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
 from seqforge.registry import with_plugin_file
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import Registration
-from seqforge.registry.local_plugins import with_project
 from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Subject:
 
 
 def find_subject(registry: Registry, name: str) -> Subject:
-    """Find a plugin or a component by its name, a plugin by its folder, or a single file.
+    """Find a plugin or a component by its name, or those of a single file.
 
     Raises:
         PluginError: If there is none.
@@ -57,8 +56,6 @@ def find_subject(registry: Registry, name: str) -> Subject:
     components = [entry for entry in entries if name in registry.names_of(entry)]
     components = components or [entry for entry in entries if name == entry.name]
     if not plugins and not components:
-        if path.is_dir():
-            return Subject(*with_project(registry, path), [], [])
         names = {plugin.name for plugin in registry.plugins}
         names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
         hint = _hint_of_kind_or_folder(registry, name) or did_you_mean(name, names, SHOW_COMPONENTS)
@@ -72,18 +69,15 @@ def _hint_of_kind_or_folder(registry: Registry, name: str) -> str:
     for kind in KINDS.values():
         if name in (kind.name, kind.plural):
             return f"It is a kind of components: {', '.join(registry.names(kind.name))}. Name one of them."
-    if (folder := Path(f"seqforge-{name}")).is_dir():
-        return f"The plugin in {folder} is not installed. To use its folder: ./{folder}"
-    return ""
+    folders = [folder for folder in (Path(name), Path(f"seqforge-{name}")) if (folder / "pyproject.toml").is_file()]
+    return f"To install the plugin in this folder: pip install -e {quote_path(folders[0])}" if folders else ""
 
 
 def check_plugins(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME|PATH", help="A plugin, a component, the folder of a plugin, or a file such as my_cell.py."
-        ),
+        typer.Argument(metavar="NAME|FILE", help="A plugin, a component, or a file such as my_cell.py."),
     ],
     assignments: Annotated[
         list[str],
@@ -99,8 +93,6 @@ def check_plugins(
     [bold]Examples[/]
 
       seqforge plugins check my-plugin
-
-      seqforge plugins check ./seqforge-my-plugin
 
       seqforge plugins check my_corpus.py --set my-corpus.file=notes.txt
     """

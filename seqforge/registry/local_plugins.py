@@ -1,12 +1,9 @@
-"""Plugins that are not installed: a single Python file, or the folder of a project."""
+"""Plugins of a single Python file, which are not installed."""
 
 import hashlib
-import importlib
 import re
 import sys
-import tomllib
 import traceback
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +12,7 @@ from seqforge.errors import PluginError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.kinds.table import KINDS
 from seqforge.registry.classes import kind_of
-from seqforge.registry.discovery import GROUP, Plugin, PluginState, discover
+from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 from seqforge.storage.files import read_bounded
@@ -67,31 +64,6 @@ def component_name(class_name: str) -> str:
     return words.lower().strip("-")
 
 
-def with_project(registry: Registry, folder: Path) -> tuple[Registry, list[Plugin]]:
-    """Import the plugins of a folder with a `pyproject.toml`, and return them with a registry that has them.
-
-    The folder, or its `src`, is added to the module search path. Its code is executed. Pass only a path that the user
-    named.
-
-    Raises:
-        PluginError: If the folder has no plugin, or another copy of it is installed.
-    """
-    entries = _entries(folder)
-    source = folder / "src" if (folder / "src").is_dir() else folder
-    sys.path.insert(0, str(source.resolve()))
-    importlib.invalidate_caches()
-    plugins = discover(entries)
-    for plugin in plugins:
-        file = getattr(sys.modules.get(plugin.module_name), "__file__", None)
-        if file is not None and source.resolve() not in Path(file).resolve().parents:
-            raise PluginError(
-                f"another copy of the plugin {plugin.name!r} is installed: {file}",
-                hint=f"Install this one: pip install -e {folder}",
-            )
-    names = {plugin.name for plugin in plugins}
-    return Registry([*(plugin for plugin in registry.plugins if plugin.name not in names), *plugins]), plugins
-
-
 def _read(path: Path) -> bytes:
     if path.suffix != FILE_SUFFIX:
         hint = "Install a package instead: pip install -e FOLDER." if path.is_dir() else "Its name must end with .py."
@@ -136,20 +108,3 @@ def _components_in(module: ModuleType) -> list[type[Any]]:
         and not name.startswith("_")
         and issubclass(value, interfaces)
     ]
-
-
-def _entries(folder: Path) -> list[EntryPoint]:
-    path = folder / "pyproject.toml"
-    try:
-        project: dict[str, Any] = tomllib.loads(read_bounded(path, follow_symlinks=True).decode()).get("project", {})
-        entries: dict[str, str] = project.get("entry-points", {}).get(GROUP, {})
-        found = [EntryPoint(name=name, value=value, group=GROUP) for name, value in entries.items()]
-    except (OSError, ValueError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PluginError(f"{path} cannot be read: {reason}", hint="Name the folder of a plugin.") from error
-    if not found:
-        raise PluginError(
-            f"{path} has no plugin",
-            hint=f'Add [project.entry-points."{GROUP}"] with NAME = "MODULE".',
-        )
-    return found

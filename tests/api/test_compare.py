@@ -116,13 +116,11 @@ def test_losses_of_two_kinds_have_no_difference(labelled_experiment: Any, tmp_pa
     assert table[1]["difference"] is None
 
 
-def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_path: Path) -> None:
-    arguments = ["compare", str(runs[0].path.parent), "--html", str(tmp_path / "page.html")]
-    output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
+def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> None:
+    output = CliRunner().invoke(build_app(Registry.installed()), ["compare", str(runs[0].path.parent)]).stdout
     assert "model.cells.0.hidden_size  4      12" in output
     assert "validation bits per character" in output
     assert "• small   + small-2" in output
-    assert "small-2" in (tmp_path / "page.html").read_text()
     best = min(row["validation_bits_per_character"] for row in runs[1].losses() if row["validation_loss"])
     figures = next(line for line in output.splitlines() if line.startswith("small-2 "))
     assert f" {best:.4f} [" in figures
@@ -160,9 +158,8 @@ def test_the_metrics_of_the_last_samples_are_compared(tmp_path: Path) -> None:
     assert 0 < first["interval"][0] < first["value"] < first["interval"][1]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_interval"][0] < second["difference"] < second["difference_interval"][1]
-    page = tmp_path / "page.html"
-    output = CliRunner().invoke(build_app(Registry.installed()), [*arguments, "--html", str(page)]).stdout
+    output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
     row = next(line for line in output.splitlines() if line.startswith("code-syntax.brackets"))
     assert f"{second['value']:.4f} [" in row
     assert f"; {second['difference']:+.4f} [" in row
-    assert "Last samples, with the difference to the first run" in page.read_text()
+    assert "Last samples, with the difference to the first run" in write_report([run.load() for run in runs]).html

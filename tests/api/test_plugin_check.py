@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_projects import with_project
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
 from seqforge.registry import with_plugin_file
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import Registration
-from seqforge.registry.local_plugins import with_project
 from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import ComponentReport, check_component
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +118,10 @@ def test_an_entry_module_must_not_import_torch(tmp_path: Path, monkeypatch: pyte
     )
     (tmp_path / "pyproject.toml").write_text('[project.entry-points."seqforge.plugins"]\nslow = "slow_plugin"\n')
     monkeypatch.setattr(sys, "path", list(sys.path))
-    checked = CliRunner().invoke(build_app(Registry([])), ["plugins", "check", str(tmp_path)])
+    registry, _ = with_project(Registry([]), tmp_path)
+    checked = CliRunner().invoke(build_app(registry), ["plugins", "check", "slow"])
     assert checked.exit_code == 1
     assert "its entry module slow_plugin imports torch, so every command starts slowly" in checked.stdout
-
-
-def test_a_folder_is_checked_without_being_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    registry, (plugin,) = with_project(Registry([]), ROOT / "plugins/tasks")
-    assert (plugin.name, plugin.state) == ("tasks", PluginState.OK)
-    assert registry.plugins == (plugin,)
 
 
 def test_options_without_a_default_can_be_set(registry: Registry) -> None:

@@ -117,10 +117,6 @@ MISTAKES = {
         ["report", "runs/none", "--output", "none/report.html"],
         "none/report.html: the folder none does not exist",
     ),
-    "a comparison in a missing folder": (
-        ["compare", "runs/none", "--html", "none/report.html"],
-        "none/report.html: the folder none does not exist",
-    ),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_projects import with_project
 from typer.testing import CliRunner
 
 from seqforge import Experiment
@@ -15,7 +16,6 @@ from seqforge.cli.new_plugin import check_name, render_plugin
 from seqforge.errors import PluginError
 from seqforge.kinds.table import INTERFACES
 from seqforge.registry.discovery import Plugin, PluginState
-from seqforge.registry.local_plugins import with_project
 from seqforge.registry.registry import Registry
 from seqforge.testing.plugin_check import check_component
 
@@ -45,7 +45,7 @@ def test_every_kind_has_a_template_and_a_suite() -> None:
 @pytest.mark.parametrize("choice", INTERFACES)
 def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, write: Write, registry: Registry) -> None:
     folder = write(render_plugin(f"one-{choice}", [choice]))
-    found, (plugin,) = with_project(registry, folder)
+    found, plugin = with_project(registry, folder)
     assert (plugin.name, plugin.state, plugin.reason) == (f"one-{choice}", PluginState.OK, "")
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     (registration,) = plugin.registrations
@@ -63,7 +63,7 @@ def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, wri
 
 def test_two_components_of_a_kind_have_names_and_experiments_of_their_own(write: Write, registry: Registry) -> None:
     folder = write(render_plugin("two", ["corpus", "prediction-metric", "labelled-corpus", "metric", "cell"]))
-    found, (plugin,) = with_project(registry, folder)
+    found, plugin = with_project(registry, folder)
     names = {(registration.kind, registration.name) for registration in plugin.registrations}
     assert names == {
         ("cell", "two"),

@@ -190,7 +190,8 @@ def test_a_kind_or_a_plugin_that_is_not_installed_is_named_in_the_hint(
     monkeypatch.chdir(tmp_path)
     assert "It is a kind of components: " in seqforge("plugins", "show", "losses").stderr
     assert seqforge("plugins", "new", "tidal", "metric").returncode == 0
-    assert "To use its folder: ./seqforge-tidal" in seqforge("plugins", "check", "tidal").stderr
+    for name in ("tidal", "seqforge-tidal"):
+        assert "pip install -e seqforge-tidal" in seqforge("plugins", "check", name).stderr
 
 
 def test_requirements_that_are_not_met_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
