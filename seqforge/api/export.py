@@ -171,14 +171,13 @@ def _history(run: Run, step: int) -> Iterator[Mapping[str, Any]]:
 def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:
     """Return a draft of a model card: facts about the model, and headings for its author to complete."""
     table, evaluation = experiment.table, [record for record in records if record["event"] == "evaluation"][-1:]
-    value, unit, interval, _ = best_evaluation(evaluation)
-    spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    best = best_evaluation(evaluation)
     seconds = max((number_of(record, "seconds") or 0.0 for record in records), default=0.0)
     facts = {
         "Model": describe_layers(table["model"]["cells"]),
         "Parameters": parameters,
         "Corpus": f"`{table['corpus']['use']}`",
         "Training": f"{max((record['step'] for record in records), default=0):,} steps, {format_duration(seconds)}",
-        "Validation": f"{value:.3f}{spread} {unit}" if value is not None else "not evaluated",
+        "Validation": f"{best.estimate()} {best.unit}" if best.unit else "not evaluated",
     }
     return render("card.md.jinja", name=name, facts=facts)

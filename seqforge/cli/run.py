@@ -124,14 +124,12 @@ def _refuse_other_experiment(context: typer.Context, resumed: str) -> None:
 def _interrupt_message(started: "RunStarted | None", registry: Registry) -> str:
     if started is None:
         return "Interrupted before the start of the run."
-    from seqforge.runs.checkpoints import Checkpoints
     from seqforge.runs.directory import RunDirectory
+    from seqforge.training.endings import advise_resuming
 
-    steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
-    if not steps:
-        return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
-    command = f"{typed_program()} run --resume {quote_path(started.directory)}{plugin_options(registry)}"
-    return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
+    advice = advise_resuming(RunDirectory(started.directory), registry, typed_program())
+    nothing = "Interrupted before the first checkpoint was saved, so there is nothing to resume."
+    return f"Interrupted. {advice}" if advice else nothing
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None", registry: Registry) -> None:

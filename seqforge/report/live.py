@@ -28,8 +28,6 @@ class LiveRun:
         self._run = run
         self._samples = SampleReader(run, MOST_SAMPLE_CHARACTERS)
         self._lock = threading.Lock()
-        self._key: object = None
-        self._news = b""
 
     def page(self) -> bytes:
         """Return the page with the current data."""
@@ -39,14 +37,12 @@ class LiveRun:
             page = render_page([{"facts": facts, "data": data}], facts.name, notes=self._run.notes, live=True)
         return page.html.encode()
 
-    def news(self) -> tuple[bytes, str]:
-        """Return the data of the run as JSON, and an entity tag, which changes with the data."""
+    def news(self, known: str | None) -> tuple[bytes | None, str]:
+        """Return the data of the run as JSON, and an entity tag, which changes with the data. None if it is known."""
         with self._lock:
             # The state is read first: a run that ends in between is read again at the next call.
-            key = self._files()
-            if key != self._key:
-                self._key, self._news = key, self._collect()
-            return self._news, f'"{hashlib.blake2b(self._news, digest_size=12).hexdigest()}"'
+            tag = f'"{hashlib.blake2b(repr(self._files()).encode(), digest_size=12).hexdigest()}"'
+            return None if tag == known else self._collect(), tag
 
     def _files(self) -> object:
         """Return what changes whenever the run writes something or ends."""
@@ -121,11 +117,9 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
             if path == "/":
                 self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
             elif path == "/data.json":
-                news, tag = run.news()
-                if self.headers.get("If-None-Match") == tag:
-                    self._send(HTTPStatus.NOT_MODIFIED, "application/json", b"", tag)
-                else:
-                    self._send(HTTPStatus.OK, "application/json", news, tag)
+                news, tag = run.news(self.headers.get("If-None-Match"))
+                status = HTTPStatus.NOT_MODIFIED if news is None else HTTPStatus.OK
+                self._send(status, "application/json", news or b"", tag)
             else:
                 self._send(HTTPStatus.NOT_FOUND, TEXT, b"There is only one page: /")
 

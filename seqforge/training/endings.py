@@ -49,10 +49,10 @@ def advise_longer_training(training: Training, progress: Progress, seconds: floa
     return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
 
 
-def advise_resuming(directory: RunDirectory, registry: Registry) -> str:
+def advise_resuming(directory: RunDirectory, registry: Registry, program: str = "seqforge") -> str:
     """Return a hint with the latest checkpoint and how to resume it; empty if there is no checkpoint.
 
-    The command names the files of components of the registry that are from files.
+    The command begins with the program, and names the files of components of the registry that are from files.
 
     Raises:
         RunError: If the checkpoints cannot be listed.
@@ -60,7 +60,7 @@ def advise_resuming(directory: RunDirectory, registry: Registry) -> str:
     steps = Checkpoints(directory.checkpoints).steps()
     if not steps:
         return ""
-    command = f"seqforge run --resume {quote_path(directory.path)}{plugin_options(registry)}"
+    command = f"{program} run --resume {quote_path(directory.path)}{plugin_options(registry)}"
     return f"The checkpoint of step {steps[-1]:,} is saved. To resume: {command}"
 
 
