@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from seqforge_native.inductor import find_compiler
 from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import Library, load_library, runnable_instruction_sets, runnable_libraries
@@ -48,7 +49,7 @@ def real_tiles(pytestconfig: pytest.Config) -> Library:
 def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) -> Library:
     """Compile kernels whose bits can be compared, without fused operations of the compiler's choice and estimates.
 
-    pytest's cache keeps them for the next run.
+    pytest's cache keeps them for the next run, and for the other processes of this one.
     """
     compiler = find_compiler()
     if instruction_set not in RUNNABLE or compiler is None:
@@ -62,11 +63,12 @@ def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) ->
     cache = config.cache
     assert cache is not None
     path = cache.mkdir("kernels") / f"{digest.hexdigest()}.so"
-    if not path.is_file():
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            built = Path(folder) / "kernels.so"
-            subprocess.run([*command, "-o", built, KERNELS / "library.cpp"], check=True)
-            built.rename(path)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.is_file():
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                built = Path(folder) / "kernels.so"
+                subprocess.run([*command, "-o", built, KERNELS / "library.cpp"], check=True)
+                built.rename(path)
     library = load_library("amx", path)
     assert library is not None
     return library
