@@ -11,7 +11,6 @@
 (while_statement) @loop
 (return_statement) @return
 (type_definition) @typedef
-(declaration type: (macro_type_specifier)) @macro_declaration
 (parameter_list) @parameters
 (call_expression function: (identifier) arguments: (argument_list) @arguments)
 (expression_statement (call_expression function: (identifier) arguments: (argument_list) @macro_arguments))

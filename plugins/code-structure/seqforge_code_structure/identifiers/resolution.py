@@ -12,7 +12,6 @@ from typing import ClassVar, NamedTuple
 
 from tree_sitter import Node, Query
 
-from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.identifiers.names import KEYWORDS, Call, NameUse, Scopes, declares_arguments
 from seqforge_code_structure.syntax import (
     LANGUAGE,
@@ -24,14 +23,13 @@ from seqforge_code_structure.syntax import (
     text_of,
 )
 
-_REGIONS = ("ignored", "macro_declaration", "macro_parameters", "own_parameters", "return", "typedef")
+_REGIONS = ("ignored", "macro_parameters", "own_parameters", "return", "typedef")
 """Captures of nodes that give all names inside them a meaning."""
 _KINDS_OF_NAMES = ("identifier", "type_identifier", "statement_identifier")
 _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expression")
 """Kinds of arguments that may begin with a name which a macro takes."""
 _BRACKETS = Query(LANGUAGE, "[(argument_list) (parenthesized_expression)] @brackets")
 _WORD = re.compile(r"\w++")
-_FIRST_ARGUMENT = re.compile(rb"\w*+\s*+\(\s*+([A-Za-z_]\w*+)\s*+[,)]")
 
 
 class _Argument(NamedTuple):
@@ -184,16 +182,11 @@ class Resolution:
 
     def _names_macro(self, node: Node) -> bool:
         """Declare the function of this name, and return whether the name is that of a macro that defines it."""
-        code, start, stop = self._code, node.start_byte, node.end_byte
-        name = self._text[start:stop]
-        rewritten = code[start:stop] != node.text
-        if not (rewritten or (is_constant(name) and code[start - 1 : start] in (b"", b"\n"))):
-            self.scopes.declared.add(name)
-            return False
-        # The arguments of a macro alternate between types and parameters. The first one may name the function.
-        if first := _FIRST_ARGUMENT.match(code, stop):
-            self.scopes.declared.add(self._text[first.start(1) : first.end(1)])
-        return True
+        start, stop = node.start_byte, node.end_byte
+        if self._code[start:stop] != node.text:  # The rewriting has replaced the macro.
+            return True
+        self.scopes.declared.add(self._text[start:stop])
+        return False
 
     def _visit_parameters(self, node: Node) -> None:
         """Visit parameters of a function that is defined, or ignore those of a prototype."""
@@ -272,8 +265,6 @@ class Resolution:
     def _visit_declared(self, start: int, name: str, variable: bool = True) -> None:
         if start in self._functions:
             return
-        if self._is_inside("macro_declaration", start) and self.scopes.use(name):
-            return  # The type is a macro, which is probably a statement of its own.
         variable = variable and not self._is_inside("typedef", start) and not self._is_inside("own_parameters", start)
         self.scopes.declare(name, start, variable=variable)
 

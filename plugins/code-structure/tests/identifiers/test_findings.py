@@ -114,10 +114,6 @@ GOLDEN = {
     "a macro that does not declare": (body("\tWARN_ON(i);"), [("i", "undefined identifier 'i'")]),
     "members among arguments": (body("\tg(container_of(jiffies, struct s, i), offsetof(struct s, err));"), []),
     "a system call": ("SYSCALL_DEFINE2(f, int, ret, char __user *, err)\n{\n\treturn g(ret, err);\n}\n", []),
-    "the function that a macro defines": (
-        "BPF_CALL_1(err, int, i)\n{\n\treturn g(i);\n}\n\n" + body("\tlong ret = (long)&err;\n\n\tg(ret);"),
-        [],
-    ),
     "parameters in the style of K&R": ("int f(i, ret)\n\tint i;\n\tchar *ret;\n{\n\treturn i + *ret;\n}\n", []),
     "a scoped loop": (body("\tfor_each_child_of_node_scoped(jiffies, i) {\n\t\tg(i);\n\t}"), []),
     "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
