@@ -24,8 +24,16 @@ def weight_and_bias_gradients(
 
     The results of the kernel are in float32; those of torch have the type of the arguments.
     """
-    found = _gradients_by_kernel(gradients, inputs)
-    return (matrix_product(gradients.t(), inputs), gradients.sum(0)) if found is None else found
+    library, dtype = best_library(), gradients.dtype
+    (rows, height), width = gradients.shape, inputs.shape[1]
+    has_kernel = library is not None and ("weight_and_bias_gradients", dtype) in library.functions
+    if library is None or not has_kernel or inputs.dtype != dtype or height % library.lanes or width % library.lanes:
+        return matrix_product(gradients.t(), inputs), gradients.sum(0)
+    of_weight, of_bias = torch.empty(height, width), torch.empty(height)
+    vectors, threads = (height // library.lanes, width // library.lanes), torch.get_num_threads()
+    left, right = gradients.contiguous(), inputs.contiguous()
+    library.call("weight_and_bias_gradients", dtype, left, right, rows, *vectors, threads, of_weight, of_bias)
+    return of_weight, of_bias
 
 
 def matrix_product(
@@ -132,21 +140,6 @@ def _product_by_kernel(
     rows, products = inputs.contiguous(), torch.empty(*inputs.shape[:-1], columns, dtype=result)
     library.call(name, dtype, rows, packed, bias, rows.numel() // depth, depth, columns, threads, products)
     return products
-
-
-def _gradients_by_kernel(gradients: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return the gradients of a weight and of a bias in float32, or None if no kernel can compute them."""
-    library, dtype = best_library(), gradients.dtype
-    if library is None or ("weight_and_bias_gradients", dtype) not in library.functions or inputs.dtype != dtype:
-        return None
-    (rows, height), width = gradients.shape, inputs.shape[1]
-    if height % library.lanes or width % library.lanes:
-        return None
-    of_weight, of_bias = torch.empty(height, width), torch.empty(height)
-    vectors, threads = (height // library.lanes, width // library.lanes), torch.get_num_threads()
-    left, right = gradients.contiguous(), inputs.contiguous()
-    library.call("weight_and_bias_gradients", dtype, left, right, rows, *vectors, threads, of_weight, of_bias)
-    return of_weight, of_bias
 
 
 def _by_onednn(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
