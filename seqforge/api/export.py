@@ -92,7 +92,8 @@ def export(
         write_atomically(path / HISTORY, to_lines(_history(run, step)))
         parameters = export_weights(source, model, directory.checkpoints / source.name, getattr(torch, precision))
         card = target / CARD
-        draft = _draft_card(target.name, experiment, records, f"{parameters:,}, stored in {precision}")
+        facts = list_facts(experiment, records, f"{parameters:,}, stored in {precision}")
+        draft = render("card.md.jinja", name=target.name, facts=facts)
         write_atomically(path / CARD, read_bounded(card) if card.exists() else draft.encode())
 
     with reported_failures(f"exporting to {target}"):
@@ -168,16 +169,15 @@ def _history(run: Run, step: int) -> Iterator[Mapping[str, Any]]:
         yield {"event": ENDED, "step": step, "reason": f"exported at step {step:,}", "complete": True}
 
 
-def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:
-    """Return a draft of a model card: facts about the model, and headings for its author to complete."""
+def list_facts(experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> dict[str, str]:
+    """Return the facts that a model card states about a model and its training, by their titles."""
     table, evaluation = experiment.table, [record for record in records if record["event"] == "evaluation"][-1:]
     best = best_evaluation(evaluation)
     seconds = max((number_of(record, "seconds") or 0.0 for record in records), default=0.0)
-    facts = {
+    return {
         "Model": describe_layers(table["model"]["cells"]),
         "Parameters": parameters,
         "Corpus": f"`{table['corpus']['use']}`",
         "Training": f"{max((record['step'] for record in records), default=0):,} steps, {format_duration(seconds)}",
         "Validation": f"{best.estimate()} {best.unit}" if best.unit else "not evaluated",
     }
-    return render("card.md.jinja", name=name, facts=facts)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from seqforge.api.export import open_checkpoint
+from seqforge.api.export import list_facts, open_checkpoint
 from seqforge.api.run import Run
 from seqforge.errors import RunError
 from seqforge.evaluation.exported import ExportCheck, check_exported, trained_model
@@ -50,10 +50,14 @@ def export_format(
         raise RunError(f"{target}: it exists already", hint="Choose another folder.")
     loaded = run.load(checkpoint, "cpu", "float32")
     model, vocabulary = loaded.language_model()
+    step = int(run.checkpoints.find(checkpoint).name.removeprefix("step-"))
+    records = [record for record in loaded.records if record["step"] <= step]
+    facts = list_facts(run.experiment, records, f"{sum(weight.numel() for weight in model.parameters()):,}")
+    tables = {key: run.experiment.table[key] for key in ("model", "vocabulary")}
     checks: list[ExportCheck] = []
 
     def fill(path: Path) -> None:
-        writer.write(trained_model(loaded.name, model, vocabulary), path)
+        writer.write(trained_model(loaded.name, model, vocabulary, tables=tables, facts=facts), path)
         with blame_plugin(*owner_of(writer), type(writer), "what it has exported cannot be read"):
             checks.append(check_exported(model, vocabulary, writer, path))
         if writer.exact and (fault := checks[0].fault()):

@@ -1,8 +1,9 @@
 """The check of an exported model: the program that reads it computes what the run computes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -64,11 +65,10 @@ class ExportCheck:
         return None
 
 
-def trained_model(name: str, model: SequenceModel, vocabulary: Vocabulary) -> TrainedModel:
-    """Return a language model in float32 as exporters receive it."""
-    symbols = [vocabulary.decode([symbol]) for symbol in range(vocabulary.size)]
+def trained_model(name: str, model: SequenceModel, vocabulary: Vocabulary, **facts: Mapping[str, Any]) -> TrainedModel:
+    """Return a language model in float32 as exporters receive it, with the `tables` and `facts` of its run."""
     parts = (model.input, model.stack.layers, model.norm, model.head, model.initial_states(1))
-    return TrainedModel(name, symbols, *parts).eval()
+    return TrainedModel(name, vocabulary, *parts, **facts).eval()
 
 
 def check_exported(model: SequenceModel, vocabulary: Vocabulary, exporter: Exporter, folder: Path) -> ExportCheck:

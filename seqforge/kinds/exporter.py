@@ -1,7 +1,7 @@
 """Exporters: formats in which other programs run a trained language model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqforge.errors import describe_type
 from seqforge.kinds.cell import Cell, State
+from seqforge.kinds.vocabulary import Vocabulary
 
 __all__ = ["ExportedModel", "Exporter", "TrainedModel"]
 
@@ -23,29 +24,35 @@ class TrainedModel(nn.Module):
 
     Args:
         name: Name of the run.
-        symbols: Text of each symbol in UTF-8, which may be a part of a character.
+        vocabulary: Vocabulary of the symbols.
         input_layer: Map from symbols to vectors, or to the symbols, if the lowest cell reads these.
         cells: Layers, the lowest first.
         norm: Norm of the output of the highest layer, or None.
         head: Map from this output to the logits of the next symbol.
         initial_states: State of each layer before the first symbol, of one row.
+        tables: Tables `model` and `vocabulary` of the experiment, from which seqforge builds the model again.
+        facts: Facts about the run for a model card, by their titles.
 
     Attributes:
+        symbols: Text of each symbol in UTF-8, which may be a part of a character.
         state_tensors: The tensors of the initial states by names such as `layer_0_hidden`.
     """
 
     def __init__(
         self,
         name: str,
-        symbols: Sequence[bytes],
+        vocabulary: Vocabulary,
         input_layer: nn.Module,
         cells: Sequence[Cell[Any]],
         norm: nn.Module | None,
         head: nn.Linear,
         initial_states: Sequence[State],
+        tables: Mapping[str, Any] = {},
+        facts: Mapping[str, str] = {},
     ) -> None:
         super().__init__()
-        self.name, self.symbols = name, symbols
+        self.name, self.vocabulary, self.tables, self.facts = name, vocabulary, tables, facts
+        self.symbols = [vocabulary.decode([symbol]) for symbol in range(vocabulary.size)]
         self.input, self.norm, self.head = input_layer, norm, head
         self.cells = cast("Sequence[Cell[Any]]", nn.ModuleList(cells))
         self.initial_states = initial_states

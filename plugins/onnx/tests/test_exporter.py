@@ -146,7 +146,7 @@ def test_layers_of_onnx_are_used_where_they_compute_the_same(cell: str, tmp_path
 
 def test_the_program_of_the_page_generates_what_the_run_generates(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/export.md").read_text("utf-8")
-    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    program, _ = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     run = sf.Run.open(ROOT / "tests/training/runs/version-3")
     check = sf.export_format(run, tmp_path / "out", "onnx")
     assert check.fault() is None
