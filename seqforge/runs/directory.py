@@ -286,22 +286,17 @@ def suggest_runs(path: Path) -> str:
     if path.suffix == ".toml" and path.is_file():
         command, example = f"seqforge run {quote_path(path)}", Path("runs", path.stem)
         return f"A run directory is a folder that `{command}` creates, such as {example}."
+    folder = path if path.is_dir() else path.parent
     try:
-        folder = path if path.is_dir() else path.parent
-        runs = _runs_in(folder)
-        # Most runs are in `runs`. A user may name another folder, or leave it out.
-        others = [] if runs or folder == Path("runs") else _runs_in(Path("runs"))
+        runs = _runs_in(folder) or _runs_in(Path("runs"))  # Most runs are there.
     except OSError:
         return "A run directory is a folder that `seqforge run` has created."
-    match = nearest(path.name, [run.name for run in (*runs, *others)])
-    if match:
-        return f"Did you mean {next(run for run in (*runs, *others) if run.name == match)}?"
-    place = "this folder" if folder == Path() else str(folder)
-    missing = f"There is no run in {place}." if folder.is_dir() else f"The folder {folder} does not exist either."
-    # The folder `runs` is in this folder.
-    none = "" if runs or (others and folder == Path()) else missing
-    found = ", ".join(str(run) for run in (runs or others)[:10])
-    return f"{none} Runs in {folder if runs else 'runs'}: {found}.".strip() if found else none
+    if match := nearest(path.name, [run.name for run in runs]):
+        return f"Did you mean {next(run for run in runs if run.name == match)}?"
+    if runs:
+        return f"Runs in {runs[0].parent}: {', '.join(map(str, runs[:10]))}."
+    place = "this folder" if folder == Path() else folder
+    return f"There is no run in {place}." if folder.is_dir() else f"The folder {folder} does not exist either."
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -80,9 +80,9 @@ def test_the_runs_in_the_usual_folder_are_suggested_elsewhere(tmp_path: Path, mo
     assert suggest_runs(Path("run/first")) == "The folder run does not exist either."
     Path("runs/first").mkdir(parents=True)
     Path("runs/first/run.json").touch()
-    assert suggest_runs(Path("notes")) == "There is no run in notes. Runs in runs: runs/first."
+    assert suggest_runs(Path("notes")) == "Runs in runs: runs/first."
     assert suggest_runs(Path("run/first")) == "Did you mean runs/first?"
-    assert suggest_runs(Path("run/other")) == "The folder run does not exist either. Runs in runs: runs/first."
+    assert suggest_runs(Path("run/other")) == "Runs in runs: runs/first."
     assert suggest_runs(Path("frist")) == "Did you mean runs/first?"
     assert suggest_runs(Path("nowhere")) == "Runs in runs: runs/first."
     assert suggest_runs(Path("runs/other")) == "Runs in runs: runs/first."
