@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -87,15 +86,10 @@ def read_state(folder: Path) -> tuple[RunState, str]:
 
 def _describe_kill(folder: Path) -> str:
     """Return why the process that trained a run has ended without a record."""
-    try:
-        crash = read_bounded(folder / CRASH).decode("utf-8", "replace")
-    except OSError:
-        crash = ""
-    name = crash.partition("\n")[0].removeprefix("Fatal Python error: ").replace("-", " ")
-    for number in signal.Signals:
-        if name and signal.strsignal(number) == name:
-            place = f"probably in compiled code of a plugin; {CRASH} has the place"
-            return f"the process was killed by signal {number:d}, {place}"
+    with contextlib.suppress(OSError):
+        if crash := read_bounded(folder / CRASH).decode("utf-8", "replace").partition("\n")[0]:
+            name = crash.removeprefix("Fatal Python error: ")
+            return f"the process was killed: {name}, probably in compiled code of a plugin; {CRASH} has the place"
     return "the process was killed"
 
 
