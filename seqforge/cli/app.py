@@ -8,7 +8,6 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_name, get_group, solve_typer_info_defaults
-from typer.models import CommandInfo, TyperInfo
 
 import seqforge
 from seqforge.cli.cache import cache_app
@@ -123,7 +122,7 @@ def build_app(registry: Registry) -> typer.Typer:
 
     for panel, commands in PANELS.items():
         for command in commands:
-            app.command(rich_help_panel=panel)(command)
+            app.command(command.__name__, rich_help_panel=panel)(command)
     app.add_typer(plugins_app, name="plugins", rich_help_panel=WRITE_PLUGINS)
     app.add_typer(cache_app, name="cache", rich_help_panel=MAINTAIN)
     for alias, command in (("train", run), ("generate", sample)):
@@ -141,12 +140,16 @@ def _version(requested: bool) -> None:
 
 def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
     for implementation in registry.new_hooks().hook.seqforge_add_commands.get_hookimpls():
-        taken = _names(app)
+        taken = {one.name for one in (*app.registered_commands, *app.registered_groups)}
         # The plugin adds its commands to an application of its own, so that it can neither replace nor remove others.
         added = typer.Typer()
         try:
             implementation.function(added)
             get_group(added)  # raises an error if a command has an argument of an unsupported type
+            for one in added.registered_commands:
+                one.name = one.name or get_command_name(one.callback.__name__ if one.callback else "")
+            for one in added.registered_groups:
+                one.name = solve_typer_info_defaults(one).name
         except Exception as error:  # noqa: BLE001 - a broken plugin must not disable the other commands
             name = implementation.plugin_name
             print_error(
@@ -155,18 +158,16 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
                 kind="warning",
             )
             continue
-        for name in sorted(_names(added) & taken):
-            print_error(
-                f"the plugin {implementation.plugin_name!r} adds a command {name!r}, which exists already",
-                hint="This command of the plugin is skipped.",
-                kind="warning",
-            )
-        new_commands = [one for one in added.registered_commands if _name(one) not in taken]
-        new_groups = [one for one in added.registered_groups if _name(one) not in taken]
-        for one in (*new_commands, *new_groups):
+        for one in (*added.registered_commands, *added.registered_groups):
+            if one.name in taken:
+                print_error(
+                    f"the plugin {implementation.plugin_name!r} adds a command {one.name!r}, which exists already",
+                    hint="This command of the plugin is skipped.",
+                    kind="warning",
+                )
             one.rich_help_panel = one.rich_help_panel if isinstance(one.rich_help_panel, str) else OF_PLUGINS
-        app.registered_commands += new_commands
-        app.registered_groups += new_groups
+        app.registered_commands += [one for one in added.registered_commands if one.name not in taken]
+        app.registered_groups += [one for one in added.registered_groups if one.name not in taken]
 
 
 def _format_help(app: typer.Typer) -> None:
@@ -181,14 +182,3 @@ def _format_help(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             _format_help(group.typer_instance)
-
-
-def _names(app: typer.Typer) -> set[str]:
-    return {_name(added) for added in (*app.registered_commands, *app.registered_groups)}
-
-
-def _name(added: CommandInfo | TyperInfo) -> str:
-    """Return the name of a command, by default that of its function, or the name of a group of commands."""
-    if isinstance(added, TyperInfo):
-        return solve_typer_info_defaults(added).name or ""
-    return added.name or (get_command_name(added.callback.__name__) if added.callback else "")
