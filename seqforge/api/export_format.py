@@ -53,7 +53,7 @@ def export_format(
     step = int(run.checkpoints.find(checkpoint).name.removeprefix("step-"))
     records = [record for record in loaded.records if record["step"] <= step]
     facts = list_facts(run.experiment, records, f"{sum(weight.numel() for weight in model.parameters()):,}")
-    tables = {key: run.experiment.table[key] for key in ("model", "vocabulary")}
+    tables = {key: run.experiment.table[key] for key in ("model", "vocabulary", "data")}
     checks: list[ExportCheck] = []
 
     def fill(path: Path) -> None:

@@ -1,5 +1,6 @@
-"""The import of a language model of PyTorch: its weights as a model that seqforge reads."""
+"""The import of a language model from PyTorch or an exported folder, as a model that seqforge reads."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +41,8 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
     """Write a language model of PyTorch as a model that seqforge can sample, score and train further.
 
     Args:
-        source: Description of the weights in TOML, as the page about trained models shows.
+        source: Description of the weights in TOML, as the page about trained models shows; or a folder that seqforge
+            exported for the library transformers. Nothing in it is executed.
         folder: Folder that is created.
 
     Raises:
@@ -48,34 +50,30 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
         RunError: If a file cannot be read, or its tensors are not those of a language model.
     """
     path, target = as_path(source, "source"), as_path(folder, "folder")
-    table = read_table(path)
+    described = None if path.is_dir() else _read_description(path)
+    file, tensors = path.parent / described.weights if described else path / "model.safetensors", dict[str, Tensor]()
     try:
-        described = _Description.model_validate(table)
-    except ValidationError as error:
-        known = [*_Description.model_fields]
-        raise explain(from_validation(error, table, "", known, "the description of weights"), path) from None
-    file, tensors = path.parent / described.weights, dict[str, Tensor]()
-    characters = described.characters or "".join(map(chr, range(256)))
-    try:
-        with reported_failures(f"reading {file}"):
+        with reported_failures(f"reading {path}"):
             tensors = safetensors.torch.load(read_bounded(file, 1 << 34, follow_symlinks=True))
-        tables, weights = _convert(tensors, characters, described.nonlinearity)
-        symbols = {"characters": "".join(sorted(characters))} if described.characters else {}
-        tables["vocabulary"] = {"use": "characters" if symbols else "bytes"}
-        tables |= {"experiment": {"name": target.name}, "training": {"precision": "float32"}}
-        experiment = Experiment.from_dict(tables, origin=path)
-        model = build_model(experiment, len(characters))
+            exported: Any = {} if described else json.loads(read_bounded(path / "config.json"))["seqforge"]
+        tables, weights = _convert(tensors, described) if described else (dict[str, Any](exported), {})
+        state = dict[str, Any](tables.pop("state"))
+        tables |= {"corpus": {"use": "inline", "text": "Trained elsewhere."}, "experiment": {"name": target.name}}
+        experiment = Experiment.from_dict({**tables, "training": {"precision": "float32"}}, origin=path)
+        vocabulary = experiment.vocabulary.build()
+        vocabulary.restore(state)
+        model = build_model(experiment, vocabulary.size)
+        if not described:
+            for name, own in model.state_dict().items():
+                place = name.replace("stack.learned", "initial").removeprefix("stack.").replace(".", "_")
+                weights[name] = tensors[place].reshape(own.shape)
         model.load_state_dict(weights)
-    except (LookupError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        problem = (
-            f"there is no tensor {error}" if isinstance(error, KeyError) else str(error).partition("\n\t")[2] or error
-        )
+    except (LookupError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        problem = f"there is no {error}" if isinstance(error, KeyError) else str(error).partition("\n\t")[2] or error
         raise RunError(
             f"{file}: {problem}; it contains {', '.join(sorted(tensors)[:MAXIMUM_NAMES])}",
-            hint="A model is an embedding or none, an LSTM, GRU or RNN in one direction, and a linear layer.",
+            hint="Name a description of an LSTM, GRU or RNN in one direction, or a folder of the format transformers.",
         ) from error
-    vocabulary = experiment.vocabulary.build()
-    vocabulary.restore(symbols)
 
     def fill(directory: RunDirectory) -> None:
         directory.write_experiment(experiment)
@@ -86,10 +84,17 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
     return Run(RunDirectory.create(target.parent, target.name, fill), experiment)
 
 
-def _convert(
-    tensors: dict[str, Tensor], characters: str, nonlinearity: str
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return tables of an experiment, and weights by the names of seqforge.
+def _read_description(path: Path) -> _Description:
+    table = read_table(path)
+    try:
+        return _Description.model_validate(table)
+    except ValidationError as error:
+        known = [*_Description.model_fields]
+        raise explain(from_validation(error, table, "", known, "the description of weights"), path) from None
+
+
+def _convert(tensors: dict[str, Tensor], described: _Description) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return tables of an experiment, with the state of the vocabulary, and weights by the names of seqforge.
 
     Raises:
         ValueError: If the tensors are not those of one embedding, one recurrent module and one linear layer.
@@ -108,7 +113,7 @@ def _convert(
         hidden, place = recurrent.shape[1], f"stack.cells.{len(cells)}."
         cells.append({"use": {4: "lstm", 3: "gru"}.get(len(recurrent) // hidden, "rnn"), "hidden_size": hidden})
         if cells[-1]["use"] == "rnn":
-            cells[-1]["nonlinearity"] = nonlinearity
+            cells[-1]["nonlinearity"] = described.nonlinearity
         if cells[-1]["use"] == "gru":  # The reset gate scales this bias of the candidate.
             weights[f"{place}recurrent_bias"] = other[2 * hidden :]
             other = torch.cat([other[: 2 * hidden], torch.zeros(hidden)])
@@ -119,6 +124,7 @@ def _convert(
     if rest:
         (vectors,) = rest.values()
         weights["input.embedding.weight"], model["embedding_size"] = vectors, vectors.shape[1]
+    characters = described.characters or "".join(map(chr, range(256)))
     if not len(characters) == len({*characters}) == len(weights["head.weight"]):
         raise ValueError(f"{len({*characters})} different characters for {len(weights['head.weight'])} symbols")
     order = sorted(range(len(characters)), key=characters.__getitem__)  # that of the vocabulary `characters`
@@ -126,4 +132,5 @@ def _convert(
         weights[name] = weights[name][order].float()
     if not rest:
         weights["stack.cells.0.input_weight"] = weights["stack.cells.0.input_weight"][:, order]
-    return {"corpus": {"use": "inline", "text": "Trained elsewhere."}, "model": model}, weights
+    state = {"characters": "".join(sorted(characters))} if described.characters else {}
+    return {"model": model, "vocabulary": {"use": "characters" if state else "bytes"}, "state": state}, weights

@@ -15,7 +15,7 @@ from seqforge.cli.check import check, schema
 from seqforge.cli.compare import compare
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
-from seqforge.cli.export import export
+from seqforge.cli.export import export, import_
 from seqforge.cli.inspect import inspect
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
@@ -91,7 +91,7 @@ WRITE_PLUGINS, MAINTAIN, OF_PLUGINS = "Write experiments and plugins", "Maintain
 
 PANELS = {
     "Train": (run, watch),
-    "Use a model": (sample, predict, evaluate, inspect, export),
+    "Use a model": (sample, predict, evaluate, inspect, export, import_),
     "See and compare runs": (runs, report, compare),
     WRITE_PLUGINS: (check, schema),
     MAINTAIN: (doctor,),
@@ -122,7 +122,7 @@ def build_app(registry: Registry) -> typer.Typer:
 
     for panel, commands in PANELS.items():
         for command in commands:
-            app.command(command.__name__, rich_help_panel=panel)(command)
+            app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)  # `import_` is `import`
     app.add_typer(plugins_app, name="plugins", rich_help_panel=WRITE_PLUGINS)
     app.add_typer(cache_app, name="cache", rich_help_panel=MAINTAIN)
     for alias, command in (("train", run), ("generate", sample)):

@@ -1,4 +1,4 @@
-"""`seqforge export`."""
+"""`seqforge export` and `seqforge import`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from seqforge.cli.options import CheckpointName, PluginFiles, RunName, complete_component, open_run
-from seqforge.errors import RunError
+from seqforge.errors import RunError, quote_path
 from seqforge.figures import describe_size
 
 
@@ -72,3 +72,22 @@ def export(
         message = export_format(opened, folder, exporter, checkpoint=checkpoint).line()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {describe_size(size)}. {message}")
+
+
+def import_(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Description of the weights, or an exported folder.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that is created, such as shared/lm.")],
+) -> None:
+    """Write a language model of PyTorch as a model that seqforge can sample, score and train further.
+
+    SOURCE is a TOML file that names the weights, or a folder that seqforge export --format transformers wrote. Nothing
+    in it is executed.
+
+    [bold]Example[/]: seqforge import lm.toml shared/lm
+    """
+    from seqforge.api.import_model import import_model
+
+    written = import_model(source, folder).path
+    typer.echo(f"The model is in {written}. To generate text: seqforge sample {quote_path(written)}")

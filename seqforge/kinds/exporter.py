@@ -30,7 +30,7 @@ class TrainedModel(nn.Module):
         norm: Norm of the output of the highest layer, or None.
         head: Map from this output to the logits of the next symbol.
         initial_states: State of each layer before the first symbol, of one row.
-        tables: Tables `model` and `vocabulary` of the experiment, from which seqforge builds the model again.
+        tables: Tables `model`, `vocabulary` and `data` of the experiment, from which seqforge builds the model again.
         facts: Facts about the run for a model card, by their titles.
 
     Attributes:

@@ -11,8 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 import seqforge as sf
+from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 
 SYMBOLS = "dab\ncé"
@@ -101,7 +103,7 @@ def test_relu_is_named_by_the_description(tmp_path: Path) -> None:
         ({"characters": "abc"}, {}, RunError, "3 different characters for 6 symbols"),
         ({"characters": "aaabcd"}, {}, RunError, "4 different characters for 6 symbols"),
         ({"weights": "other.safetensors"}, {}, RunError, "other.safetensors"),
-        ({}, {"rnn.weight_hh_l1": None}, RunError, "there is no tensor 'rnn.weight_hh_l1'; it contains decoder.bias, "),
+        ({}, {"rnn.weight_hh_l1": None}, RunError, "there is no 'rnn.weight_hh_l1'; it contains decoder.bias, "),
         (
             {},
             {"rnn.weight_hh_l1": torch.ones(20, 4)},
@@ -151,3 +153,31 @@ def test_tensors_of_any_shapes_are_imported_or_explained(
     except SeqforgeError as error:
         message = error.message
     assert "lm." in message
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "No such file or directory"),
+        ({"config.json": '{"model_type": "gpt2"}'}, "there is no 'seqforge'; it contains a"),
+        ({"config.json": '{"seqforge": []}'}, "there is no 'state'"),
+        ({"config.json": '{"seqforge": {"state": 3}}'}, "'int' object is not iterable"),
+        ({"config.json": "{"}, "Expecting property name"),
+    ],
+)
+def test_a_folder_that_is_no_export_is_explained(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    if files:
+        safetensors.torch.save_file({"a": torch.ones(2)}, tmp_path / "model.safetensors")
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(RunError, match=message) as caught:
+        sf.import_model(tmp_path, tmp_path / "out")
+    assert not files or "a folder of the format transformers" in str(caught.value)
+
+
+def test_the_command_imports_a_model(tmp_path: Path) -> None:
+    description = describe(tmp_path, Original("GRU", len(SYMBOLS), 4, 5, 1).state_dict())
+    result = CliRunner().invoke(build_app(sf.Registry.installed()), ["import", str(description), str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "To generate text: seqforge sample" in result.output
+    assert sf.Run.open(tmp_path / "out").sample(length=5)

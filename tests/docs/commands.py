@@ -111,6 +111,7 @@ ONLY_PARSED = {
     "posts.parquet": "needs pyarrow; plugins/essentials/tests/test_tables.py reads such files",
     "--format onnx": "needs libraries that are not in the development environment; plugins/onnx/tests runs it",
     "--format transformers": "needs the library transformers; plugins/transformers/tests runs it",
+    "seqforge import": "needs the weights of a model; tests/api/test_import_model.py runs it",
     "--format web": "needs the same libraries; tests/api/test_export_web.py runs it",
     "formal --quick --seeds 1": "a study of many runs; docs/how-to/formal.md has short ones",
     "formal --seeds 1": "the same",

@@ -35,7 +35,7 @@ class Onnx(Exporter):
         step = step_graph(model)
         self._write_graph(STEP, step, folder)
         self._write_graph(SEQUENCE, sequence_graph(model) or scan_graph(step, model), folder)
-        self._write_description(model, folder)
+        (folder / DESCRIPTION).write_text(describe(model), "utf-8")
         # As text, since the package does not import the program, whose library is an extra.
         (folder / EXAMPLE).write_bytes(files("seqforge_onnx").joinpath(f"{EXAMPLE}.txt").read_bytes())
 
@@ -47,12 +47,9 @@ class Onnx(Exporter):
         import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
         (folder / name).write_bytes(graph.SerializeToString(deterministic=True))
 
-    def _write_description(self, model: TrainedModel, folder: Path) -> None:
-        (folder / DESCRIPTION).write_text(json.dumps(describe(model), indent=1, ensure_ascii=False), "utf-8")
 
-
-def describe(model: TrainedModel) -> dict[str, Any]:
-    """Return the description of a model: its symbols, the names and shapes of its states, and how to run it."""
+def describe(model: TrainedModel) -> str:
+    """Return the description of a model in JSON: its symbols, the names and shapes of its states, and how to run it."""
     encoding = _encoding(model.symbols)
     states = [
         {
@@ -65,7 +62,8 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         for name, tensor in model.state_tensors.items()
     ]
     symbols = [symbol.decode(encoding) for symbol in model.symbols]
-    return {"name": model.name, "use": _USE, "states": states, "encoding": encoding, "symbols": symbols}
+    table = {"name": model.name, "use": _USE, "states": states, "encoding": encoding, "symbols": symbols}
+    return json.dumps(table, indent=1, ensure_ascii=False)
 
 
 def _encoding(symbols: Sequence[bytes]) -> str:

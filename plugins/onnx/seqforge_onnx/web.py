@@ -9,7 +9,7 @@ from seqforge.kinds import TrainedModel
 from seqforge.storage.cache import load_or_write
 from seqforge.storage.paths import cache_folder
 from seqforge_onnx.browser_runtime import FILES, VERSION, fetch_runtime
-from seqforge_onnx.exporter import STEP, Onnx
+from seqforge_onnx.exporter import DESCRIPTION, STEP, Onnx, describe
 from seqforge_onnx.graphs import step_graph
 
 PAGE = "index.html"
@@ -28,7 +28,7 @@ class Web(Onnx):
             PluginError: If ONNX Runtime is neither bundled nor in the cache, and npm cannot download it.
         """
         self._write_graph(STEP, step_graph(model), folder)
-        self._write_description(model, folder)
+        (folder / DESCRIPTION).write_text(describe(model), "utf-8")
         (folder / PAGE).write_bytes(files("seqforge_onnx").joinpath("web.html").read_bytes())
         for name, content in _runtime().items():
             (folder / name).write_bytes(content)

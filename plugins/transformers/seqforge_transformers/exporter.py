@@ -37,8 +37,9 @@ class Transformers(Exporter):
         import_library("transformers", EXTRA)
         write_tokenizer(model.vocabulary, folder)
         statements, tensors = write_step(model)
-        initial = {f"initial_{name}": tensor for name, tensor in model.state_tensors.items()}
-        tensors = {name: tensor.contiguous().clone() for name, tensor in {**tensors, **initial}.items()}
+        states = [(layer, *item) for layer, state in enumerate(model.initial_states) for item in enumerate(state)]
+        initial = {f"initial_{layer}_{number}": tensor for layer, number, tensor in states}
+        tensors = {name: tensor.detach().contiguous().clone() for name, tensor in {**tensors, **initial}.items()}
         (folder / WEIGHTS).write_bytes(safetensors.torch.save(tensors, {"format": "pt"}))
         values = {
             "name": model.name,

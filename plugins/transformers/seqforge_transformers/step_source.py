@@ -141,6 +141,4 @@ def _with_comments(lines: Iterator[str], cells: Sequence[Cell[Any]]) -> Iterator
             layer, cell = int(found[1]), type(cells[int(found[1])])
             described = re.split(r"\n+(?:Args|Attributes|Raises):", inspect.getdoc(cell) or "")[0].replace("\n", "\n# ")
             yield f"# Layer {layer}, {cell.__name__}: {described}".replace("# \n", "#\n")
-        elif layer >= 0 and "self.head_weight" in line:
-            yield "# The logits"
         yield line

@@ -74,6 +74,30 @@ def test_a_user_generates_the_text_of_the_run(tmp_path: Path) -> None:
     assert "| Validation | 3.7674 bits per character |" in card
 
 
+def test_an_exported_folder_is_imported(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    tables: dict[str, Any] = {
+        "corpus": {"use": "inline", "text": TEXT},
+        "vocabulary": {"use": "bpe", "size": 280},
+        "data": {"reset_state": "document"},
+        "model": {
+            "cells": [{"use": "mlstm", "hidden_size": 8}, {"use": "gru", "hidden_size": 6}],
+            "embedding_size": 6,
+            "tied_weights": True,
+            "initial_state": "learned",
+            "final_norm": "rms",
+        },
+        "training": {"steps": 3, "batch_size": 2, "sequence_length": 8, "precision": "float32"},
+    }
+    run = sf.train(sf.Experiment.from_dict(tables), tmp_path / "runs", progress=False)
+    sf.export_format(run, tmp_path / "exported", "transformers")
+    imported = sf.import_model(tmp_path / "exported", tmp_path / "imported")
+    for name, weight in run.model(device="cpu").state_dict().items():
+        assert imported.model(device="cpu").state_dict()[name].equal(weight)
+    assert imported.vocabulary().state() == run.vocabulary().state()
+    assert imported.sample("the ", length=9) == run.sample("the ", length=9)
+
+
 def test_a_missing_library_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(PluginError, match=r"pip install 'seqforge-transformers\[transformers\]'"):
