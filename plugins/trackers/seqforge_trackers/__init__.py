@@ -7,6 +7,5 @@ COMPONENTS = {
         "tensorboard": "seqforge_trackers.tensorboard:TensorBoard",
         "wandb": "seqforge_trackers.weights_and_biases:WeightsAndBiases",
         "mlflow": "seqforge_trackers.mlflow:MLflow",
-        "trackio": "seqforge_trackers.trackio:Trackio",
     },
 }

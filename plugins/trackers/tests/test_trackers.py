@@ -170,28 +170,11 @@ def test_weights_and_biases_writes_both_parts_of_a_resumed_run_offline(trained: 
     assert any(name.startswith("report-") for name in artifacts)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the libraries
-def test_trackio_has_one_run_with_its_config(
-    trained: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    trackio = pytest.importorskip("trackio", reason="seqforge-trackers[trackio] is not installed")
-    project = f"test-{tmp_path.name}"
-    run = trained("trackio", project=project)
-    assert "rackio" not in "".join(capsys.readouterr())
-    (stored,) = trackio.Api().runs(project)
-    assert stored.name == identifier(run)
-    assert stored.config["model"]["cells"][0]["hidden_size"] == 4
-    logs = trackio.SQLiteStorage.get_logs(project, stored.name)
-    history = {record["step"]: record["validation/loss"] for record in logs if "validation/loss" in record}
-    assert history == pytest.approx(losses(run))
-    stored.delete()
-
-
-@pytest.mark.parametrize("use", ["tensorboard", "mlflow", "wandb", "trackio"])
+@pytest.mark.parametrize("use", ["tensorboard", "mlflow", "wandb"])
 def test_a_missing_library_is_an_error_that_says_how_to_install_it(
     use: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("torch.utils.tensorboard", "mlflow", "wandb", "trackio"):
+    for module in ("torch.utils.tensorboard", "mlflow", "wandb"):
         monkeypatch.setitem(sys.modules, module, None)
     registry = Registry.installed()
     tracker = registry.load(registry.find("tracker", use))()
