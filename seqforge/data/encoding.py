@@ -60,7 +60,7 @@ def encode_corpus(
         codes = _write_codes(writer, documents, vocabulary)
     else:
         find = _index_documents(earlier, vocabulary) if earlier else None
-        with closing(encode_documents(documents, vocabulary, find or _find_nothing)) as encoded:
+        with closing(encode_documents(documents, vocabulary, find)) as encoded:
             for _ in writer.write(encoded):
                 pass
     token_file = writer.finish(vocabulary, codes)
@@ -126,10 +126,6 @@ def _read(corpus: Corpus, report: Report, work: str, skipped: int = 0, size: int
             report(WorkProgressed(name, fraction, describe_amount(count, "document", size)))
         if count > skipped:
             yield document
-
-
-def _find_nothing(document: Document) -> None:
-    """Return that the tokens of a document are not known."""
 
 
 def _index_documents(file: TokenFile, vocabulary: Vocabulary) -> Lookup:

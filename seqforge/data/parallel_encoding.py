@@ -35,14 +35,14 @@ Lookup = Callable[[Document], Tokens | None]
 
 
 def encode_documents(
-    documents: Iterator[Document], vocabulary: Vocabulary, find: Lookup
+    documents: Iterator[Document], vocabulary: Vocabulary, find: Lookup | None = None
 ) -> Generator[tuple[Document, Tokens]]:
     """Yield each document with its tokens `[length]`, in order.
 
     Args:
         documents: The documents.
         vocabulary: The vocabulary, which has learned.
-        find: Function that returns the tokens of a document if they are known.
+        find: Function that returns the tokens of a document if they are known. By default, none are.
 
     Raises:
         DataError: If a document cannot be encoded.
@@ -54,7 +54,7 @@ def encode_documents(
 
     processes, started = min(own_cores(), _MOST_PROCESSES), time.monotonic()
     for document in documents:
-        tokens = find(document)
+        tokens = find(document) if find else None
         yield document, encode(document) if tokens is None else tokens
         if processes > 1 and time.monotonic() - started > START_SECONDS:
             break
@@ -69,10 +69,15 @@ def encode_documents(
     pending = deque[tuple[_Batch, Future[list[Tokens]] | None]]()
     try:
         for batch in itertools.chain(_divide(documents, find), itertools.repeat([], 2 * processes)):
-            pending.append((batch, _submit(pool, batch)))
+            future = None
+            with suppress(BrokenExecutor):
+                future = pool.submit(_encode_texts, [document.content for document, tokens in batch if tokens is None])
+            pending.append((batch, future))
             if len(pending) > 2 * processes:
                 batch, future = pending.popleft()
-                encoded = iter(_wait(future) or [encode(document) for document, tokens in batch if tokens is None])
+                encoded = (encode(document) for document, tokens in batch if tokens is None)
+                with suppress(Exception):  # If another process cannot encode them, this one meets the same error.
+                    encoded = iter(future.result()) if future else encoded
                 for document, tokens in batch:
                     yield document, next(encoded) if tokens is None else tokens
     finally:
@@ -95,32 +100,17 @@ _Batch = list[tuple[Document, Tokens | None]]
 """Documents, each with its tokens if they are known."""
 
 
-def _divide(documents: Iterator[Document], find: Lookup) -> Iterator[_Batch]:
+def _divide(documents: Iterator[Document], find: Lookup | None) -> Iterator[_Batch]:
     """Yield the documents in batches."""
     batch: _Batch = []
     size = 0
     for document in documents:
-        batch.append((document, find(document)))
+        batch.append((document, find(document) if find else None))
         size += len(document.content)
         if size >= BATCH_SIZE:
             yield batch
             batch, size = [], 0
     yield batch
-
-
-def _submit(pool: Any, batch: _Batch) -> Future[list[Tokens]] | None:
-    """Let a process encode the documents whose tokens are not known, unless the processes have failed."""
-    try:
-        return pool.submit(_encode_texts, [document.content for document, tokens in batch if tokens is None])
-    except BrokenExecutor:
-        return None
-
-
-def _wait(future: Future[list[Tokens]] | None) -> list[Tokens] | None:
-    """Return the tokens from another process, or None if it failed: this process then meets the same error."""
-    with suppress(Exception):
-        return future.result() if future else None
-    return None
 
 
 _Encode = Callable[[bytes], Tokens]

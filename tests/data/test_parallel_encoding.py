@@ -59,7 +59,7 @@ def fail() -> None:
 
 @pytest.mark.parametrize("elsewhere", [lambda: None, lambda: fail(), lambda: os._exit(3)], ids=["fine", "fail", "die"])
 def test_every_document_is_encoded_whatever_happens_to_the_processes(elsewhere: Callable[[], object], tmp_path: Path):
-    encoded = [*encode_documents(iter(DOCUMENTS), vocabulary(elsewhere, tmp_path), lambda _: None)]
+    encoded = [*encode_documents(iter(DOCUMENTS), vocabulary(elsewhere, tmp_path))]
     assert [document for document, _ in encoded] == DOCUMENTS
     for document, tokens in encoded:
         assert tokens.dtype == np.uint8
@@ -70,7 +70,7 @@ def test_every_document_is_encoded_whatever_happens_to_the_processes(elsewhere: 
 def test_a_vocabulary_that_cannot_be_pickled_encodes_here(tmp_path: Path):
     unpicklable = vocabulary(fail, tmp_path)
     unpicklable.lock = threading.Lock()  # pyright: ignore[reportAttributeAccessIssue]
-    encoded = [*encode_documents(iter(DOCUMENTS), unpicklable, lambda _: None)]
+    encoded = [*encode_documents(iter(DOCUMENTS), unpicklable)]
     assert [bytes(255 - tokens) for _, tokens in encoded] == [document.content for document in DOCUMENTS]
     assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
 
@@ -78,7 +78,7 @@ def test_a_vocabulary_that_cannot_be_pickled_encodes_here(tmp_path: Path):
 def test_known_tokens_are_not_computed_again(tmp_path: Path):
     known = np.array([1, 2], np.uint8)
     with pytest.raises(DataError, match="document-59: a wrong document"):
-        [*encode_documents(iter(DOCUMENTS), vocabulary(lambda: None, tmp_path, DOCUMENTS[59].content), lambda _: None)]
+        [*encode_documents(iter(DOCUMENTS), vocabulary(lambda: None, tmp_path, DOCUMENTS[59].content))]
     found = lambda document: known if document.name == "document-59" else None  # noqa: E731
     wrong = vocabulary(lambda: None, tmp_path, DOCUMENTS[59].content)
     encoded = [*encode_documents(iter(DOCUMENTS), wrong, found)]
@@ -87,7 +87,7 @@ def test_known_tokens_are_not_computed_again(tmp_path: Path):
 
 
 def test_an_interrupt_ends_the_processes(tmp_path: Path):
-    pairs = encode_documents(iter(DOCUMENTS), vocabulary(lambda: None, tmp_path), lambda _: None)
+    pairs = encode_documents(iter(DOCUMENTS), vocabulary(lambda: None, tmp_path))
     for _ in range(20):
         next(pairs)
     others = {int(path.name) for path in tmp_path.iterdir()} - {os.getpid()}
