@@ -3,7 +3,6 @@
 import contextlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ SMOOTHING = 0.9
 DIVERGENCE = 2.0
 """The test ends when the average of the loss is this many times its lowest value."""
 
-
 FEWEST_STEPS = 10
 """Minimum number of steps before the loss grows."""
 
@@ -39,22 +37,35 @@ class Rising(Schedule):
         return self._lowest ** (1 - min(1.0, progress.step / max(1, self._steps - 1)))
 
 
-@dataclass(frozen=True)
-class RangeTest:
-    """The result of a range test.
+class RangeTest(Callback):
+    """Records the steps of a run, and ends it at its last step or when the loss grows.
 
     Attributes:
         rates: Learning rate of each step, ascending.
         losses: Moving average of the training loss of each step, in nats per token.
     """
 
-    rates: list[float]
-    losses: list[float]
+    def __init__(self, steps: int) -> None:
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+        self._steps, self._sum = steps, 0.0
 
     @property
     def lowest(self) -> float:
         """Learning rate at which the loss is lowest."""
         return self.rates[int(np.argmin(self.losses))]
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Record a step."""
+        self._sum = SMOOTHING * self._sum + (1 - SMOOTHING) * event.loss
+        self.rates.append(event.learning_rate)
+        self.losses.append(self._sum / (1 - SMOOTHING ** len(self.rates)))
+        if self.losses[-1] > DIVERGENCE * min(self.losses) or event.step == self._steps:
+            raise _Ended
+
+
+class _Ended(BaseException):
+    """The test has ended. Other exceptions of a callback do not end a run."""
 
 
 def run_range_test(
@@ -80,32 +91,10 @@ def run_range_test(
         "evaluation": {"interval": steps},
         "sampling": {"interval": steps},
     }
-    recorder = _Recorder(steps)
-    with tempfile.TemporaryDirectory(prefix="seqforge-range-test-") as folder:
-        test = experiment.with_tables(changes, Path.cwd())
-        with contextlib.suppress(_Ended, NonFiniteError):
-            train(test, folder, callbacks=[recorder, *callbacks], progress=False)
-    if len(recorder.losses) < FEWEST_STEPS:
+    test = RangeTest(steps)
+    ended = contextlib.suppress(_Ended, NonFiniteError)
+    with tempfile.TemporaryDirectory(prefix="seqforge-range-test-") as folder, ended:
+        train(experiment.with_tables(changes, Path.cwd()), folder, callbacks=[test, *callbacks], progress=False)
+    if len(test.losses) < FEWEST_STEPS:
         raise RunError(f"the loss grows from the start, at a learning rate of {low:g}", hint="Begin with a lower rate.")
-    return RangeTest(recorder.rates, recorder.losses)
-
-
-class _Ended(BaseException):
-    """The test has ended. Other exceptions of a callback do not end a run."""
-
-
-class _Recorder(Callback):
-    """Records the learning rates and the average of the loss, and ends the run when it grows."""
-
-    def __init__(self, steps: int) -> None:
-        self.rates: list[float] = []
-        self.losses: list[float] = []
-        self._steps, self._sum = steps, 0.0
-
-    def on_step_finished(self, event: StepFinished) -> None:
-        """Record a step."""
-        self._sum = SMOOTHING * self._sum + (1 - SMOOTHING) * event.loss
-        self.rates.append(event.learning_rate)
-        self.losses.append(self._sum / (1 - SMOOTHING ** len(self.rates)))
-        if self.losses[-1] > DIVERGENCE * min(self.losses) or event.step == self._steps:
-            raise _Ended
+    return test
