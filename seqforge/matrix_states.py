@@ -19,8 +19,14 @@ from torch import Tensor
 Memory = Float[Tensor, "batch heads key value"]
 """State S of every head."""
 
-Reads = Float[Tensor, "time batch heads value"]
+Reads = Float[Tensor, "*time batch heads value"]
 """What the queries read, o, in every step."""
+
+Projected = Float[Tensor, "*time batch projected"]
+"""Input projection of every step."""
+
+Outputs = Float[Tensor, "*time batch hidden"]
+"""Output of every step."""
 
 
 class Parts(NamedTuple):

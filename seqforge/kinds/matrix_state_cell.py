@@ -11,7 +11,7 @@ from torch import Tensor
 from seqforge.cells import require_steps
 from seqforge.kinds.cell import Stepper
 from seqforge.kinds.factored_cell import ProjectedCell
-from seqforge.matrix_states import Memory, Parts, Reads, Recurrence, read_chunk, read_steps
+from seqforge.matrix_states import Memory, Outputs, Parts, Projected, Reads, Recurrence, read_chunk, read_steps
 
 __all__ = ["MatrixState", "MatrixStateCell", "Parts"]
 
@@ -67,19 +67,14 @@ class MatrixStateCell(ProjectedCell[StateT]):
         self.key_size = key_size or self.value_size
 
     @abstractmethod
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return q, k, v, the decay, a and b of every step from the input projection of the step.
 
         For the delta rules, `seqforge.matrix_states.delta_rule` computes a and b.
         """
 
     @abstractmethod
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch projected"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return the output of every step from o, what its queries read, its parts, and its input projection."""
 
     def mix_steps(

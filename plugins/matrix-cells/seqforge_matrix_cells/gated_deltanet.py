@@ -4,13 +4,12 @@ import math
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
-from seqforge.matrix_states import delta_rule
+from seqforge.matrix_states import Outputs, Projected, Reads, delta_rule
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize, gated_norm
 
 
@@ -64,7 +63,7 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
             self.decay_bias.copy_(inverse_softplus(log_uniform(self.decay_bias, 0.001, 0.1)))
             self.norm_weight.fill_(1)
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return q/√key, v, the logarithm of α, and the parts of the delta rule."""
         *vectors, _, decay, rate = self.split(projected)
         q, k, v = (self.split_heads(functional.silu(vector)) for vector in vectors)
@@ -72,12 +71,7 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
         log_decay = -self.log_decay_rate.exp() * functional.softplus(decay + self.decay_bias)
         return delta_rule(Parts(q / math.sqrt(self.key_size), k, v, log_decay), self.largest_rate * torch.sigmoid(rate))
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch projected"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return RMSNorm(o) ⊙ SiLU(r)."""
         return gated_norm(reads, self.norm_weight, self.split(projected)[3])
 

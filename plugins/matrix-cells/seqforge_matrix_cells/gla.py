@@ -3,11 +3,11 @@
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
+from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize, gated_norm
 
 
@@ -48,18 +48,13 @@ class GLA(MatrixStateCell[MatrixState]):
         """Set the gain of the norm to 1."""
         nn.init.ones_(self.norm_weight)
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return q/√key, k, v and the logarithm of α."""
         q, k, v, _, bottleneck = self.split(projected)
         log_decay = functional.logsigmoid(functional.linear(bottleneck, self.decay_weight, self.decay_bias)) / 16
         q, k, v, log_decay = (self.split_heads(part) for part in (q, k, v, log_decay))
         return Parts(q / math.sqrt(self.key_size), k, v, log_decay)
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch projected"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return RMSNorm(o) ⊙ SiLU(r)."""
         return gated_norm(reads, self.norm_weight, self.split(projected)[3])

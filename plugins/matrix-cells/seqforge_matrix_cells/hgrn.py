@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
+from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
@@ -53,7 +53,7 @@ class HGRN2(MatrixStateCell[MatrixState]):
         """Set the gain of the norm to 1."""
         nn.init.ones_(self.norm_weight)
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return SiLU(q), 1 - f, i and log f."""
         q, gate, i = (self.split_heads(part) for part in self.split(projected))
         # 1 - f and log f stay accurate where the gate saturates.
@@ -61,11 +61,6 @@ class HGRN2(MatrixStateCell[MatrixState]):
         log_decay = torch.log1p(-k) if self.lower_bound else functional.logsigmoid(gate)
         return Parts(functional.silu(q), k, i, log_decay)
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch projected"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return RMSNorm(o)."""
         return functional.rms_norm(reads.flatten(-2), (self.hidden_size,), self.norm_weight, 1e-5)

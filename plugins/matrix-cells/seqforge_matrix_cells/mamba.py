@@ -1,11 +1,11 @@
 """Mamba-2."""
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixState, MatrixStateCell, Parts
+from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.gated_deltanet import inverse_softplus, log_uniform
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
@@ -53,7 +53,7 @@ class Mamba2(MatrixStateCell[MatrixState]):
             self.skip_weight.fill_(1)
             self.norm_weight.fill_(1)
 
-    def parts(self, projected: Float[Tensor, "*time batch projected"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return C, dt B, x and -A dt."""
         _, *vectors, step_size = self.split(projected)
         x, key, query = (functional.silu(vector) for vector in vectors)
@@ -61,12 +61,7 @@ class Mamba2(MatrixStateCell[MatrixState]):
         query = query[..., None, :].expand(*dt.shape, self.key_size)
         return Parts(query, dt[..., None] * key[..., None, :], self.split_heads(x), -self.log_decay_rate.exp() * dt)
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch projected"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return RMSNorm((o + D x) ⊙ SiLU(z))."""
         z = self.split(projected)[0]
         y = reads + self.skip_weight[:, None] * parts.value

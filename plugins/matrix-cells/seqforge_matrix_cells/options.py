@@ -7,15 +7,13 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
+from seqforge.matrix_states import Outputs, Reads
+
 HiddenSize = Annotated[PositiveInt, Field(description="Size of the output: the values of all heads.")]
 Heads = Annotated[PositiveInt, Field(description="Number of heads. Each has a matrix as its state.")]
 KeySize = Annotated[PositiveInt, Field(description="Number of keys of a head: the rows of its state.")]
 
 
-def gated_norm(
-    reads: Float[Tensor, "*time batch heads value"],
-    gain: Float[Tensor, " value"],
-    gate: Float[Tensor, "*time batch hidden"],
-) -> Float[Tensor, "*time batch hidden"]:
+def gated_norm(reads: Reads, gain: Float[Tensor, " value"], gate: Outputs) -> Outputs:
     """Return RMSNorm(o) ⊙ SiLU(r), with a norm of each head that all heads share the gain of."""
     return functional.rms_norm(reads, gain.shape, gain, 1e-5).flatten(-2) * functional.silu(gate)

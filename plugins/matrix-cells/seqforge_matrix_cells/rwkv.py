@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from seqforge.cells import embed_rows, product_dtype
 from seqforge.kinds import MatrixStateCell, Parts
+from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.options import Heads, HiddenSize
 
 _MIX_EXPONENTS = (0.2, 0.7, 0.7, 0.9, 0.9, 0.2)
@@ -123,7 +124,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         now, shifted = projected.to(state.shifted.dtype).chunk(2, dim=-1)
         return now + torch.cat([state.shifted[None], shifted[:-1]]), (shifted[-1],)
 
-    def parts(self, projected: Float[Tensor, "*time batch features"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return r, k̃, v, log w, κ and -a ⊙ κ."""
         r, k, v, decay, rate, _ = self._split(projected)
         decay = functional.linear(torch.tanh(decay), self.bottleneck_weight[0], self.gate_bias[0])
@@ -134,12 +135,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         r, key, v, log_decay, rate = (self.split_heads(part) for part in (r, key, v, log_decay, rate))
         return Parts(r, key, v, log_decay, kappa, -rate * kappa)
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads value"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch features"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return (GroupNorm(o) + (r · (ρ ⊙ k̃)) v) ⊙ g."""
         normalized = functional.layer_norm(reads, (self.value_size,), eps=64e-5).flatten(-2)
         bonus = (parts.query * self.split_heads(self.key_weight[2]) * parts.key).sum(-1, keepdim=True) * parts.value
@@ -147,6 +143,6 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         gate = functional.linear(gate, self.bottleneck_weight[2])
         return (normalized * self.norm_weight + self.norm_bias + bonus.flatten(-2)) * gate
 
-    def _split(self, features: Float[Tensor, "*time batch features"]) -> Sequence[Tensor]:
+    def _split(self, features: Projected) -> Sequence[Tensor]:
         """Return the parts of the sum of `mix_steps`: r, k, v, and the bottlenecks of w, a and g."""
         return self.split(features[..., 2 * sum(self.sizes) :])
