@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from seqforge.cells import require_steps
 
-__all__ = ["Cell", "HiddenState", "State", "Stepper", "map_state", "scan"]
+__all__ = ["Cell", "Hidden", "HiddenState", "Inputs", "State", "Stepper", "map_state", "scan"]
 
 State = tuple[Tensor, ...]
 """State of a cell between steps: a NamedTuple of tensors whose first axis is the batch."""
+
+
+Hidden = Float[Tensor, "batch hidden"]
+"""One number for each hidden unit: a part of the state, or the output of a step."""
+
+Inputs = Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
+"""Features of every step, or symbols."""
 
 
 class HiddenState(NamedTuple):
@@ -23,7 +30,7 @@ class HiddenState(NamedTuple):
         hidden: Output of the previous step.
     """
 
-    hidden: Float[Tensor, "batch hidden"]
+    hidden: Hidden
 
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
@@ -69,9 +76,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def initial_state(self, batch_size: int) -> StateT:
         """Return the state before the first step, a NamedTuple of tensors `[batch, …]` on the parameters' device."""
 
-    def project(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch projected"]:
+    def project(self, inputs: Inputs) -> Float[Tensor, "time batch projected"]:
         """Compute what does not depend on the state, for all steps at once; by default, return the inputs.
 
         Args:
@@ -83,9 +88,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         return inputs
 
     @abstractmethod
-    def step(
-        self, projected: Float[Tensor, "batch projected"], state: StateT
-    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def step(self, projected: Float[Tensor, "batch projected"], state: StateT) -> tuple[Hidden, StateT]:
         """Compute one step.
 
         The result should depend on the arguments and on the parameters and buffers of the cell only, because a backend
@@ -99,9 +102,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
             The output, and the state after the step.
         """
 
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
-    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+    def forward(self, inputs: Inputs, state: StateT) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
         """Compute a whole sequence of at least one step.
 
         Args:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, embed_rows, product_dtype, read_sequence
-from seqforge.kinds.cell import Cell, HiddenState, Stepper
+from seqforge.kinds.cell import Cell, Hidden, HiddenState, Inputs, Stepper
 
 __all__ = ["ElementwiseCell", "Equations", "FactoredCell", "Gates", "ProjectedCell"]
 
@@ -61,9 +61,7 @@ class ProjectedCell(Cell[StateT]):
         zeros, size = self.input_weight.new_zeros, (batch_size, self.hidden_size)
         return self.state_class(*(zeros(size) for _ in self.state_class._fields))
 
-    def project(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch gates"]:
+    def project(self, inputs: Inputs) -> Float[Tensor, "time batch gates"]:
         """Return W x + b for all steps; a symbol stands for a unit vector."""
         if inputs.is_floating_point():
             return functional.linear(inputs, self.input_weight, self.bias)
@@ -103,7 +101,7 @@ class ElementwiseCell(ProjectedCell[StateT]):
     """
 
     @abstractmethod
-    def pointwise(self, input_gates: Gates, state: StateT) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def pointwise(self, input_gates: Gates, state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state, from W x + b and the state before the step.
 
         The next state must have the types of the state. The result must depend on the arguments and on the parameters
@@ -111,9 +109,7 @@ class ElementwiseCell(ProjectedCell[StateT]):
         pass.
         """
 
-    def step(
-        self, projected: Float[Tensor, "batch gates"], state: StateT
-    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def step(self, projected: Float[Tensor, "batch gates"], state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state of one step; see `Cell.step`."""
         return self.pointwise(projected.to(state[0].dtype), state)
 
@@ -170,9 +166,7 @@ class FactoredCell(ProjectedCell[StateT]):
         return None
 
     @abstractmethod
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: StateT
-    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state, from W x + b, U h and the state before the step.
 
         The next state must have the types of the state. The result must depend on the arguments and on the parameters
@@ -187,18 +181,14 @@ class FactoredCell(ProjectedCell[StateT]):
         gates: Sequence[Tensor] = torch.split(self.recurrent_weight, self.hidden_size)
         return torch.cat([torch.block_diag(*gate.chunk(self.heads)) for gate in gates])
 
-    def step(
-        self, projected: Float[Tensor, "batch gates"], state: StateT
-    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def step(self, projected: Float[Tensor, "batch gates"], state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state of one step; see `Cell.step`."""
         dtype = state[0].dtype
         return self.pointwise(
             projected.to(dtype), functional.linear(state[0], self.recurrent_matrix()).to(dtype), state
         )
 
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
-    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+    def forward(self, inputs: Inputs, state: StateT) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
         """Return the output of every step, in the type of the products, and the state after the last step."""
         projected = self.project(inputs)
         part = ElementwisePart(self, projected.dtype, type(state))

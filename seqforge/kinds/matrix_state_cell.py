@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from seqforge.cells import require_steps
-from seqforge.kinds.cell import Stepper
+from seqforge.kinds.cell import Hidden, Inputs, Stepper
 from seqforge.kinds.factored_cell import ProjectedCell
 from seqforge.matrix_states import Memory, Outputs, Parts, Projected, Reads, Recurrence, read_chunk, read_steps
 
@@ -103,17 +103,13 @@ class MatrixStateCell(ProjectedCell[StateT]):
         reads, memory = recurrence(parts, state[0])
         return self.readout(reads, parts, features), type(state)(memory, *others)
 
-    def step(
-        self, projected: Float[Tensor, "batch projected"], state: StateT
-    ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
+    def step(self, projected: Float[Tensor, "batch projected"], state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state of one step; see `Cell.step`."""
         with torch.autocast(projected.device.type, enabled=False):
             output, after = self.advance(projected.to(state[0].dtype)[None], state, read_steps)
         return output[0], after
 
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
-    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+    def forward(self, inputs: Inputs, state: StateT) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
         """Return the output of every step, and the state after the last step."""
         require_steps(inputs)
         projected = self.project(inputs).to(state[0].dtype)

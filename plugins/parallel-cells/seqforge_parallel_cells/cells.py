@@ -8,12 +8,12 @@ from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.kinds import ElementwiseCell, Gates, HiddenState
+from seqforge.kinds import ElementwiseCell, Gates, Hidden, HiddenState, Inputs
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
 
 Coefficients = tuple[Float[Tensor, "*time batch hidden"], Float[Tensor, "*time batch hidden"]]
@@ -46,15 +46,13 @@ class LinearCell(ElementwiseCell[HiddenState]):
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return a, the factor of the state, and b, the addend, from `gates` = W x + b."""
 
-    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         decay, addend = self.coefficients(input_gates)
         h = torch.addcmul(addend, decay, state.hidden)
         return h, HiddenState(h)
 
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: HiddenState
-    ) -> tuple[Float[Tensor, "time batch hidden"], HiddenState]:
+    def forward(self, inputs: Inputs, state: HiddenState) -> tuple[Float[Tensor, "time batch hidden"], HiddenState]:
         """Return the output of every step, and the state after the last step."""
         decays, addends = self.coefficients(self.project(inputs).to(state.hidden.dtype))
         outputs = linear_recurrence(scan_for(inputs.device), decays, addends, state.hidden)

@@ -3,11 +3,10 @@
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 
-from seqforge.kinds import ElementwiseCell, Gates, HiddenState
+from seqforge.kinds import ElementwiseCell, Gates, Hidden, HiddenState
 
 
 class IndRNN(ElementwiseCell[HiddenState]):
@@ -43,7 +42,7 @@ class IndRNN(ElementwiseCell[HiddenState]):
         """Clip the recurrent weight."""
         self.recurrent_weight.clamp_(-self.largest_weight, self.largest_weight)
 
-    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         total = input_gates + self.recurrent_weight * state.hidden
         h = torch.relu(total) if self.nonlinearity == "relu" else torch.tanh(total)

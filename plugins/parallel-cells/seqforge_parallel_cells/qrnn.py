@@ -3,11 +3,9 @@
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor
 
-from seqforge.kinds import ElementwiseCell, Gates
+from seqforge.kinds import ElementwiseCell, Gates, Hidden
 
 
 class QRNNState(NamedTuple):
@@ -20,10 +18,10 @@ class QRNNState(NamedTuple):
         o: V_o x of the step before.
     """
 
-    cell: Float[Tensor, "batch hidden"]
-    z: Float[Tensor, "batch hidden"]
-    f: Float[Tensor, "batch hidden"]
-    o: Float[Tensor, "batch hidden"]
+    cell: Hidden
+    z: Hidden
+    f: Hidden
+    o: Hidden
 
 
 class QRNN(ElementwiseCell[QRNNState]):
@@ -48,7 +46,7 @@ class QRNN(ElementwiseCell[QRNNState]):
         super().__init__(input_size, hidden_size, 6 * hidden_size, bias=False)
         self.gate_bias = self.uniform_parameter(3 * hidden_size)
 
-    def pointwise(self, input_gates: Gates, state: QRNNState) -> tuple[Float[Tensor, "batch hidden"], QRNNState]:
+    def pointwise(self, input_gates: Gates, state: QRNNState) -> tuple[Hidden, QRNNState]:
         """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""
         z, f, o, *later = input_gates.chunk(6, dim=1)
         z_bias, f_bias, o_bias = self.gate_bias.chunk(3)

@@ -4,11 +4,11 @@ import math
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from seqforge.kinds import ElementwiseCell, Gates
+from seqforge.kinds import ElementwiseCell, Gates, Hidden, Inputs
 from seqforge_parallel_cells.highway import with_inputs
 
 
@@ -19,7 +19,7 @@ class SRUState(NamedTuple):
         cell: Cell content, which the forget gate updates.
     """
 
-    cell: Float[Tensor, "batch hidden"]
+    cell: Hidden
 
 
 class SRU(ElementwiseCell[SRUState]):
@@ -67,14 +67,12 @@ class SRU(ElementwiseCell[SRUState]):
         """Set the bias of the reset gate."""
         self.gate_bias.detach().chunk(2)[1].fill_(self.highway_bias)
 
-    def project(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch gates"]:
+    def project(self, inputs: Inputs) -> Float[Tensor, "time batch gates"]:
         """Return the products of all steps, and x if no product has its place."""
         gates = super().project(inputs)
         return with_inputs(gates, inputs, self.input_size) if self.input_size == self.hidden_size else gates
 
-    def pointwise(self, input_gates: Gates, state: SRUState) -> tuple[Float[Tensor, "batch hidden"], SRUState]:
+    def pointwise(self, input_gates: Gates, state: SRUState) -> tuple[Hidden, SRUState]:
         """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""
         c = state.cell
         forget, reset, candidate, x = input_gates.chunk(4, dim=-1)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.kinds import Equations, FactoredCell, Gates, HiddenState, ProjectedCell
+from seqforge.kinds import Equations, FactoredCell, Gates, Hidden, HiddenState, ProjectedCell
 
 
 class GRU(FactoredCell[HiddenState]):
@@ -39,9 +39,7 @@ class GRU(FactoredCell[HiddenState]):
         """`gru`."""
         return "gru"
 
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
-    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
@@ -74,9 +72,7 @@ class ResetBeforeGRU(ProjectedCell[HiddenState]):
         super().__init__(input_size, hidden_size, self.gate_count * hidden_size)
         self.recurrent_weight = self.uniform_parameter(self.gate_count * hidden_size, hidden_size)
 
-    def step(
-        self, projected: Float[Tensor, "batch gates"], state: HiddenState
-    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def step(self, projected: Float[Tensor, "batch gates"], state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Compute one step; see `Cell.step`."""
         h = state.hidden
         input_r, input_z, input_n = projected.to(h.dtype).chunk(3, dim=1)
@@ -97,9 +93,7 @@ class MGU(ResetBeforeGRU):
 
     gate_count = 2
 
-    def step(
-        self, projected: Float[Tensor, "batch gates"], state: HiddenState
-    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def step(self, projected: Float[Tensor, "batch gates"], state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Compute one step; see `Cell.step`."""
         h = state.hidden
         input_f, input_n = projected.to(h.dtype).chunk(2, dim=1)

@@ -3,12 +3,11 @@
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
-from seqforge.kinds import FactoredCell, Gates
+from seqforge.kinds import FactoredCell, Gates, Hidden
 from seqforge_essentials.cells.lstm import LSTMState
 
 
@@ -59,9 +58,7 @@ class LayerNormLSTM(FactoredCell[LSTMState]):
                 bias.zero_()
             self.gate_bias.chunk(4)[1].fill_(self.forget_bias)
 
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState
-    ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState) -> tuple[Hidden, LSTMState]:
         """Compute the part of one step after the products; see `FactoredCell.pointwise`."""
         all_gates, size = (4 * self.hidden_size,), (self.hidden_size,)
         gates = functional.layer_norm(input_gates, all_gates, self.input_gain, self.gate_bias)

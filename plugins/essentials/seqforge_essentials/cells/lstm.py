@@ -3,11 +3,10 @@
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.kinds import Equations, FactoredCell, Gates
+from seqforge.kinds import Equations, FactoredCell, Gates, Hidden
 
 
 class LSTMState(NamedTuple):
@@ -18,8 +17,8 @@ class LSTMState(NamedTuple):
         cell: Cell content, which the gates update.
     """
 
-    hidden: Float[Tensor, "batch hidden"]
-    cell: Float[Tensor, "batch hidden"]
+    hidden: Hidden
+    cell: Hidden
 
 
 class LSTM(FactoredCell[LSTMState]):
@@ -74,9 +73,7 @@ class LSTM(FactoredCell[LSTMState]):
         """Set the bias of the forget gate. A positive one makes the cell keep its content at the start of training."""
         self.bias.detach().chunk(self.gate_count)[-3].fill_(self.forget_bias)
 
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState
-    ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState) -> tuple[Hidden, LSTMState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         c = state.cell
         gates = (input_gates + recurrent_gates).chunk(self.gate_count, dim=1)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.kinds import Equations, FactoredCell, Gates, HiddenState
+from seqforge.kinds import Equations, FactoredCell, Gates, Hidden, HiddenState
 
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
@@ -41,9 +40,7 @@ class RNN(FactoredCell[HiddenState]):
         """`rnn-tanh` or `rnn-relu`."""
         return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
-    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState) -> tuple[Hidden, HiddenState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         del state  # `recurrent_gates` is U h, all that the step needs of the state.
         h = self.nonlinearity(input_gates + recurrent_gates)

@@ -3,12 +3,10 @@
 from typing import Annotated, NamedTuple
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor
 from torch.nn import functional
 
-from seqforge.kinds import FactoredCell, Gates
+from seqforge.kinds import FactoredCell, Gates, Hidden
 
 LOWEST_STABILIZER = -1e4
 """Stabilizer of an empty memory, in which no gate has been used."""
@@ -24,10 +22,10 @@ class SLSTMState(NamedTuple):
         stabilizer: Largest exponent of a gate so far.
     """
 
-    hidden: Float[Tensor, "batch hidden"]
-    cell: Float[Tensor, "batch hidden"]
-    normalizer: Float[Tensor, "batch hidden"]
-    stabilizer: Float[Tensor, "batch hidden"]
+    hidden: Hidden
+    cell: Hidden
+    normalizer: Hidden
+    stabilizer: Hidden
 
 
 class SLSTM(FactoredCell[SLSTMState]):
@@ -74,9 +72,7 @@ class SLSTM(FactoredCell[SLSTMState]):
         zeros = self.bias.new_zeros(batch_size, self.hidden_size)
         return SLSTMState(zeros, zeros, zeros, torch.full_like(zeros, LOWEST_STABILIZER))
 
-    def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: SLSTMState
-    ) -> tuple[Float[Tensor, "batch hidden"], SLSTMState]:
+    def pointwise(self, input_gates: Gates, recurrent_gates: Gates, state: SLSTMState) -> tuple[Hidden, SLSTMState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         z, i, f, o = (input_gates + recurrent_gates).chunk(4, dim=1)
         log_f = functional.logsigmoid(f)
