@@ -31,6 +31,10 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace an exported model in FOLDER. Its README.md is kept.")
     ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="USER/MODEL", help="Upload the folder to the Hugging Face Hub, as a model of this name."),
+    ] = None,
     plugin: PluginFiles = [],
 ) -> None:
     """Write a trained model to a folder for sharing, or in a format that other programs run.
@@ -52,10 +56,15 @@ def export(
       seqforge sample shared/c-small
 
       seqforge export linux-small shared/linux-onnx --format onnx
+
+      seqforge export runs/first-run shared/c-small --push me/c-small
+
+      seqforge sample hf://me/c-small
     """
     from seqforge.api.export import CARD
     from seqforge.api.export import export as export_run
     from seqforge.api.export_format import export_format
+    from seqforge.runs.hub import upload_model
 
     opened, checkpoint = open_run(context, run, checkpoint)
     if exporter is None:
@@ -72,6 +81,8 @@ def export(
         message = export_format(opened, folder, exporter, checkpoint=checkpoint).line()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {describe_size(size)}. {message}")
+    if push is not None:
+        typer.echo(f"Uploaded: {upload_model(folder, push)}")
 
 
 def import_(

@@ -74,7 +74,8 @@ RunName = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small.",
+        help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small or "
+        "hf://user/model.",
         autocompletion=complete_run,
     ),
 ]

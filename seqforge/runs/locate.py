@@ -1,4 +1,4 @@
-"""The run that a user names: a run directory, one of its checkpoints, or a pretrained model of a plugin."""
+"""The run that a user names: a run directory, a checkpoint, or a model of a plugin or of the Hugging Face Hub."""
 
 from os import PathLike
 from pathlib import Path
@@ -7,10 +7,11 @@ from seqforge.errors import RunError, nearest
 from seqforge.registry.problems import format_value
 from seqforge.registry.registry import Registry
 from seqforge.runs.directory import MARKER, suggest_runs
+from seqforge.runs.hub import PREFIX, download_model
 
 
 def find_run(run: str | Path, registry: Registry) -> Path:
-    """Return the path of a run: of a pretrained model if the text is the name of one, and otherwise the path itself.
+    """Return the path of a run: of a model if the text is the name of one, and otherwise the path itself.
 
     A `Path`, and a text such as "./linux-small", is never a name.
 
@@ -26,6 +27,8 @@ def find_run(run: str | Path, registry: Registry) -> Path:
     path = Path(run)
     if not isinstance(run, str):
         return path
+    if run.startswith(PREFIX):
+        return download_model(run)
     model = registry.find_model(run)
     if model is None:
         if not path.exists():

@@ -117,6 +117,8 @@ ONLY_PARSED = {
     "formal --seeds 1": "the same",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
     "find-rate": "takes minutes; plugins/sweeps/tests/test_find_rate.py runs it",
+    "--push": "needs an account of the Hugging Face Hub; tests/runs/test_hub.py runs it with a server of its own",
+    "hf://": "the same",
     "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
 }
 """Commands of seqforge whose arguments are checked, but which do not run, with the reason."""
