@@ -1,5 +1,6 @@
-"""The import of a language model from PyTorch or an exported folder, as a model that seqforge reads."""
+"""The import of a language model from PyTorch, Keras or an exported folder, as a model that seqforge reads."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from seqforge.api.run import Run
 from seqforge.data.encoding import write_vocabulary
-from seqforge.errors import MAXIMUM_NAMES, RunError
+from seqforge.errors import MAXIMUM_NAMES, RunError, import_library
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.problems import explain
 from seqforge.experiment.tables import read_table
@@ -38,7 +39,7 @@ class _Description(BaseModel):
 
 
 def import_model(source: str | Path, folder: str | Path) -> Run:
-    """Write a language model of PyTorch as a model that seqforge can sample, score and train further.
+    """Write a language model of PyTorch or Keras as a model that seqforge can sample, score and train further.
 
     Args:
         source: Description of the weights in TOML, as the page about trained models shows; or a folder that seqforge
@@ -48,13 +49,15 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
     Raises:
         ExperimentError: If the description is wrong.
         RunError: If a file cannot be read, or its tensors are not those of a language model.
+        PluginError: If the library that reads the file is not installed.
     """
     path, target = as_path(source, "source"), as_path(folder, "folder")
     described = None if path.is_dir() else _read_description(path)
     file, tensors = path.parent / described.weights if described else path / "model.safetensors", dict[str, Tensor]()
     try:
         with reported_failures(f"reading {path}"):
-            tensors = safetensors.torch.load(read_bounded(file, 1 << 34, follow_symlinks=True))
+            content = read_bounded(file, 1 << 34, follow_symlinks=True)
+            tensors = _read_keras(content) if file.suffix == ".h5" else safetensors.torch.load(content)
             exported: Any = {} if described else json.loads(read_bounded(path / "config.json"))["seqforge"]
         tables, weights = _convert(tensors, described) if described else (dict[str, Any](exported), {})
         state = dict[str, Any](tables.pop("state"))
@@ -91,6 +94,43 @@ def _read_description(path: Path) -> _Description:
     except ValidationError as error:
         known = [*_Description.model_fields]
         raise explain(from_validation(error, table, "", known, "the description of weights"), path) from None
+
+
+_KERAS = ("weight_ih", "weight_hh", "bias_ih")
+"""The names of PyTorch for the variables of a recurrent layer of Keras."""
+
+
+def _read_keras(content: bytes) -> dict[str, Tensor]:
+    """Return the weights of a Keras model with the names, the shapes and the order of gates of PyTorch.
+
+    Raises:
+        ValueError: If their order is not known, or a layer computes something else than that of PyTorch.
+    """
+    h5py = import_library("h5py", "seqforge-core[keras]")
+    rest, tensors = dict[str, Tensor](), dict[str, Tensor]()
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            rest[name] = torch.from_numpy(item[()].T)
+
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(collect)
+    cells = sorted({name[:-1] for name in rest if "/cell/vars/" in name}, key=lambda name: (len(name), name))
+    if len({re.sub(r"_\d+/", "/", cell) for cell in cells}) > 1:
+        raise ValueError(f"the recurrent layers {', '.join(cells)} have no order")
+    for layer, cell in enumerate(cells):
+        parts = {name: rest.pop(f"{cell}{number}") for number, name in enumerate(_KERAS) if f"{cell}{number}" in rest}
+        if "/gru" in cell:  # The gates of Keras are update, reset, candidate.
+            parts = {name: torch.cat([part.chunk(3)[gate] for gate in (1, 0, 2)]) for name, part in parts.items()}
+            if (bias := parts.get("bias_ih")) is not None:
+                if bias.ndim == 1:
+                    raise ValueError(f"{cell} has reset_after=False")
+                parts["bias_ih"], parts["bias_hh"] = bias.unbind(1)
+        tensors |= {f"recurrent.{name}_l{layer}": part for name, part in parts.items()}
+    for name, tensor in rest.items():
+        kind = "weight" if tensor.ndim == 2 else "bias"
+        tensors[f"{name[:-1]}{kind}"] = tensor.T if "embedding" in name else tensor
+    return tensors
 
 
 def _convert(tensors: dict[str, Tensor], described: _Description) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -91,7 +91,7 @@ def import_(
     ],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that is created, such as shared/lm.")],
 ) -> None:
-    """Write a language model of PyTorch as a model that seqforge can sample, score and train further.
+    """Write a language model of PyTorch or Keras as a model that seqforge can sample, score and train further.
 
     SOURCE is a TOML file that names the weights, or a folder that seqforge export --format transformers wrote. Nothing
     in it is executed.
