@@ -1,7 +1,7 @@
-"""Measure the processor time of byte pair encoding: a corpus of seqforge, `tokenizers` alone, and `datasets.map`.
+"""Measure byte pair encoding: a corpus of seqforge on one core and on all, `tokenizers` alone, and `datasets.map`.
 
 Each encodes the same documents of C, from JSON Lines, with the same `tokenizer.json`, and must find as many tokens.
-The times are those of all threads and processes, so that a busy machine hardly changes them.
+The processor time is that of all threads and processes, so that a busy machine hardly changes it.
 
     pip install datasets
     SEQFORGE_LINUX_SOURCE=linux-source-6.12.tar.xz python -m benchmarks.text_encoding [--megabytes 100] [--rounds 2]
@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def encode_corpus(folder: Path) -> int:
     return prepare(sf.Experiment(corpus=corpus, vocabulary=vocabulary), lambda event: None).token_file.length
 
 
+def encode_on_one_core(folder: Path) -> int:
+    """Encode the documents as `encode_corpus`, but on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return encode_corpus(folder)
+
+
 def encode_alone(folder: Path) -> int:
     """Encode the documents in batches of 100, and store nothing."""
     from tokenizers import Tokenizer
@@ -89,13 +96,14 @@ def encode_with_map(folder: Path) -> int:
 
 METHODS: dict[str, Callable[[Path], int]] = {
     "seqforge": encode_corpus,
+    "one core": encode_on_one_core,
     "tokenizers": encode_alone,
     "datasets.map": encode_with_map,
 }
 
 
 def main() -> None:
-    """Run every method in a process of its own, in turns, and print the tokens and the processor time."""
+    """Run every method in a process of its own, in turns, and print the tokens and the time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=2)
@@ -108,12 +116,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         write_files(Path(name), arguments.megabytes)
         for method in [*METHODS] * arguments.rounds:
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
             command = [sys.executable, "-m", "benchmarks.text_encoding", "--method", method, "--folder", name]
             ran = subprocess.run(command, capture_output=True, text=True, check=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            print(f"{method:<13} {int(ran.stdout):,} tokens  {seconds:6.1f} s of CPU time", flush=True)
+            seconds, passed = (
+                after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                time.monotonic() - started,
+            )
+            print(
+                f"{method:<13} {int(ran.stdout):,} tokens  {seconds:6.1f} s of CPU time in {passed:6.1f} s", flush=True
+            )
 
 
 if __name__ == "__main__":
