@@ -123,8 +123,8 @@ def test_a_signal_before_training_ends_at_once_and_leaves_no_run(
 ) -> None:
     class Interrupter:
         def on_work_progressed(self, event: WorkProgressed) -> None:
-            assert event.work == "timing backends"
-            os.kill(os.getpid(), number)
+            if event.work == "timing backends":
+                os.kill(os.getpid(), number)
 
     before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP
     request.addfinalizer(lambda: signal.signal(number, before))
