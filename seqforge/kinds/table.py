@@ -206,6 +206,7 @@ FIRST_PARTY = frozenset(
         "sweeps",
         "tasks",
         "trackers",
+        "transformers",
     }
 )
 """Names of the plugins of seqforge itself, and of its core. Their components own their short names."""
