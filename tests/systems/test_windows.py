@@ -22,8 +22,9 @@ simulated = pytest.mark.skipif(FAKE not in sys.modules, reason=f"needs -p {FAKE}
 
 
 @pytest.mark.skipif(FAKE in sys.modules, reason="starts the tests below")
-def test_on_a_simulated_windows() -> None:
-    command = [sys.executable, "-m", "pytest", "-p", FAKE, "-p", "no:xdist", "-q", __file__]
+def test_on_a_simulated_windows(tmp_path: Path) -> None:
+    # With a folder of its own, pytest does not delete those of earlier runs, which takes long there.
+    command = [sys.executable, "-m", "pytest", "-p", FAKE, "-p", "no:xdist", f"--basetemp={tmp_path}", "-q", __file__]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed, 1 skipped" in done.stdout
