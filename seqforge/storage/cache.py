@@ -285,7 +285,13 @@ def _describe(kind: str, path: Path) -> Entry:
     except (OSError, RunError):
         # Reading sets the access time on most file systems, at least once a day.
         origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
-    return Entry(kind, path, origin, size, min(used, time.time()))  # The clock may have been ahead.
+    if used > (now := time.time()):
+        # The clock was ahead when the entry was used. It counts as used now, so that it is not kept for years.
+        for file in [path / MANIFEST] if origin else files:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+        used = now
+    return Entry(kind, path, origin, size, used)
 
 
 def _locked(path: Path) -> Iterator[Path]:

@@ -258,6 +258,7 @@ def test_an_entry_that_was_used_while_the_clock_was_ahead_counts_as_used_now(mad
     for path in (manifest, times):
         os.utime(path, (4e9, 4e9))
     assert all(before <= entry.used <= time.time() for entry in list_entries())
+    assert all(before <= path.stat().st_mtime <= time.time() for path in (manifest, times))
 
 
 def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
