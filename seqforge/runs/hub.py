@@ -1,12 +1,14 @@
 """Exported runs on the Hugging Face Hub, by the library huggingface_hub. Nothing of them is executed."""
 
 import hashlib
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seqforge.errors import RunError, SeqforgeError, import_library
+from seqforge.registry.hooks import CARD
 from seqforge.runs.directory import FILES, MARKER
 from seqforge.storage.cache import open_cache_folder
 
@@ -76,8 +78,7 @@ def _reported_failures(name: str) -> Generator[None]:
 
 def _is_part(path: str) -> bool:
     """Return whether a file of a repository is a part of a run that is needed to use its model."""
-    folder, _, file = path.rpartition("/")
-    return path in (*FILES, "README.md") or (folder.startswith("checkpoints/step-") and not file.startswith("."))
+    return path in (*FILES, CARD) or re.fullmatch(r"checkpoints/step-\d+/\w[\w.-]*", path) is not None
 
 
 def _hash(path: Path, file: Any) -> str:

@@ -126,10 +126,13 @@ def server() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def connected(server: Hub, seqforge: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """Run the command with the server as the hub."""
-    variables = {"HF_ENDPOINT": server.address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path)}
-    return lambda *arguments: seqforge(*arguments, **variables)
+def connected(
+    server: Hub, seqforge: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run the command with the server as the hub. The library reads these variables when the command imports it."""
+    for name, value in {"HF_ENDPOINT": server.address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    return seqforge
 
 
 def test_a_model_is_uploaded_and_used_by_its_name(server: Hub, connected: Callable[..., Any], tmp_path: Path):
@@ -156,7 +159,8 @@ def test_what_is_no_model_or_was_changed_is_an_error(server: Hub, connected: Cal
         == "error: hf://me/other: not a model of seqforge\nModels that others can use have a file run.json.\n"
     )
     connected("export", "shakespeare", "plays", "--push", "me/plays")
-    server.files["me/plays"]["evil.py"] = b"raise SystemExit"
+    for place in ("evil.py", "checkpoints/step-1/../../../evil.py"):
+        server.files["me/plays"][place] = b"raise SystemExit"
     server.changed = "vocabulary.json"
     changed = connected("sample", "hf://me/plays")
     assert changed.stderr.endswith(
