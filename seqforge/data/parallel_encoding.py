@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
-from loky import ProcessPoolExecutor  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import DTypeLike, NDArray
 
 from seqforge.data.token_file import Tokens, token_type
@@ -60,6 +59,9 @@ def encode_documents(
             break
     else:
         return
+    # Imported here, since most corpora are encoded before.
+    from loky import ProcessPoolExecutor  # pyright: ignore[reportMissingTypeStubs]
+
     pickled = b""
     with suppress(Exception):
         pickled = cloudpickle.dumps(encode_text)
@@ -113,15 +115,12 @@ def _divide(documents: Iterator[Document], find: Lookup | None) -> Iterator[_Bat
     yield batch
 
 
-_Encode = Callable[[bytes], Tokens]
-"""The function from a text in UTF-8 to its token ids `[length]`, in the integer type of the token file."""
-
-
 def _encode_text(vocabulary: Vocabulary, dtype: DTypeLike, content: bytes) -> Tokens:
+    """Return the token ids `[length]` of a text in UTF-8, in the integer type of the token file."""
     return vocabulary.encode(content).astype(dtype, copy=False)
 
 
-_received: list[_Encode] = []
+_received: list[Callable[[bytes], Tokens]] = []
 """How a process encodes for another one. It stays empty if the vocabulary cannot be pickled."""
 
 
