@@ -114,37 +114,20 @@ def install(tmp_path: Path) -> Callable[[str, str], str]:
 
 @pytest.fixture
 def seqforge(tmp_path: Path) -> Callable[..., Result]:
-    """Run the command `seqforge` in the test's temporary folder, in a process of its own.
-
-    If a test sets variables, which modules may read when they are imported, the process is a new interpreter.
-    """
+    """Run the command `seqforge` in the test's temporary folder, in a process of its own."""
     own = {"SEQFORGE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
 
-    def run_new(arguments: list[str], cwd: Path, environment: dict[str, str]) -> Result:
-        return subprocess.run(
-            [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments],
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-
-    def run_forked(arguments: list[str], cwd: Path, environment: dict[str, str]) -> Result:
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **variables: str) -> Result:
+        words, environment = [*map(str, arguments)], {**os.environ, **own, **variables}
         with tempfile.TemporaryDirectory() as folder:
             output, errors = Path(folder) / "output", Path(folder) / "errors"
-            process = SERVER.Process(target=run_command, args=(arguments, cwd, environment, output, errors))
+            process = SERVER.Process(target=run_command, args=(words, cwd, environment, output, errors))
             process.start()
             process.join(TIMEOUT)
             if process.exitcode is None:
                 process.kill()
                 process.join()
-            return Result(arguments, process.exitcode or 0, output.read_text("utf-8"), errors.read_text("utf-8"))
-
-    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> Result:
-        start = run_new if environment else run_forked
-        return start([*map(str, arguments)], cwd, {**os.environ, **own, **environment})
+            return Result(words, process.exitcode or 0, output.read_text("utf-8"), errors.read_text("utf-8"))
 
     return run
 

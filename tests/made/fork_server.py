@@ -14,7 +14,13 @@ from seqforge.cli import main
 
 # A fork of the process of the tests would hang: training leaves threads there, which a fork does not copy.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["pytest", "seqforge.api", "seqforge.cli.app", "seqforge.report", "cloudpickle"])
+SERVER.set_forkserver_preload([
+    "cloudpickle", "pytest", "torch._dynamo.convert_frame", "torch._inductor.standalone_compile",
+    "seqforge.api.train", "seqforge.cli.app", "seqforge.report.report", "seqforge_native.backend",
+    "seqforge_essentials.cells.lstm", "seqforge_essentials.corpora", "seqforge_essentials.metrics",
+    "seqforge_essentials.optimizers",
+])  # fmt: skip
+"""What most commands import. A command then takes 0.3 seconds instead of 2.5."""
 
 
 def begin(environment: Mapping[str, str]) -> None:
@@ -22,6 +28,7 @@ def begin(environment: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     torch.set_num_threads(1)
     # Does nothing unless the environment names a configuration of coverage, as the campaign of mutants does.
     coverage.process_startup()
