@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import sqlite3
-import time
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
@@ -127,21 +126,15 @@ WARM_UP = FULL // 10
 STARTUP_TRIALS = 4
 """Number of finished trials before the median pruner stops one."""
 
-DEAD_SECONDS = 600
-"""Time without a sign of life after which a trial of another machine is repeated."""
-
 _PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": partial(MedianPruner, n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARM_UP),
     "hyperband": partial(HyperbandPruner, min_resource=WARM_UP, max_resource=FULL),
     "none": NopPruner,
 }
 
-PLANNED, QUEUED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = (
-    "planned", "queued", "repeats", "run", "worker", "seen", "unit", "error"
-)  # fmt: skip
+PLANNED, QUEUED, REPEATS, RUN, WORKER, UNIT, ERROR = "planned", "queued", "repeats", "run", "worker", "unit", "error"
 """User attributes of a trial: whether it is one of the sweep, the values with which it was queued, the number of the
-trial that it repeats, its run directory, its process, the time of its last sign of life, the unit of its value, and why
-it failed."""
+trial that it repeats, its run directory, its process, the unit of its value, and why it failed."""
 
 
 def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
@@ -236,7 +229,6 @@ def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:
         study.sampler = _sampler(sweep, trial.number)
         if trial.number in {one.number for one in planned(study)}:
             trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid()])
-            trial.set_user_attr(SEEN, time.time())
             return trial
         # Another worker has taken the last trial of the queue, and Optuna has created a new one. Or two workers have
         # repeated the same trial.
@@ -281,7 +273,10 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def repeat_dead_trials(study: optuna.Study) -> None:
-    """Queue the trials again whose process was killed. A worker calls this function between two of its trials."""
+    """Queue the trials again whose process was killed on this machine, which has their checkpoints.
+
+    A worker calls this function between two of its trials.
+    """
     for trial in planned(study):
         if trial.state == TrialState.RUNNING and _is_dead(trial):
             repeat_trial(study, trial)
@@ -293,8 +288,5 @@ def _is_dead(trial: FrozenTrial) -> bool:
         if RUN in trial.user_attrs and read_state(Path(trial.user_attrs[RUN]))[0] == "running":
             return False
     host, process = trial.user_attrs.get(WORKER, ["", 0])
-    if host == socket.gethostname():
-        # This process runs no trial now. In a container that was restarted, it may have the id of the one before.
-        return process == os.getpid() or not process_exists(process)
-    started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
-    return time.time() - trial.user_attrs.get(SEEN, started) > DEAD_SECONDS
+    # This process runs no trial now. In a container that was restarted, it may have the id of the one before.
+    return host == socket.gethostname() and (process == os.getpid() or not process_exists(process))

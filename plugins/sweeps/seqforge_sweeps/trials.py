@@ -1,10 +1,9 @@
 """The trials of a sweep: each trains a run, which may be pruned, or interrupted and resumed.
 
-A trial reports its run directory, its evaluations and its signs of life to the study of the sweep.
+A trial reports its run directory and its evaluations to the study of the sweep.
 """
 
 import contextlib
-import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from seqforge.api.run import Run
 from seqforge.api.train import train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, warn
-from seqforge.events import Evaluated, RunStarted, StepFinished, WorkProgressed
+from seqforge.events import Evaluated, RunStarted, StepFinished
 from seqforge.registry.registry import Registry
 from seqforge.runs.history import read_state
 from seqforge.runs.summary import best_evaluation
@@ -25,7 +24,6 @@ from seqforge_sweeps.study import (
     ERROR,
     FULL,
     RUN,
-    SEEN,
     STORAGE_ERRORS,
     UNIT,
     choose_values,
@@ -39,9 +37,6 @@ from seqforge_sweeps.sweep_file import Sweep
 
 MAXIMUM_FAILURES = 3
 """Number of trials in a row that may fail before the sweep ends."""
-
-SIGN_OF_LIFE_SECONDS = 60.0
-"""Time between two signs of life of a trial in the storage."""
 
 
 def run_trials(
@@ -63,8 +58,8 @@ def run_trials(
     while trial := take_trial(study, sweep):
         try:
             _run_trial(study, trial, sweep, folder, registry, callbacks)
-        except (TakenOver, UpdateFinishedTrialError):
-            warn(f"another worker repeats trial {trial.number}, since this one gave no sign of life")
+        except UpdateFinishedTrialError:
+            warn(f"another worker repeats trial {trial.number}, whose process it did not find")
             continue
         except BaseException:
             # An interrupt, or a fault in the program. The run continues from its checkpoint when the sweep is resumed.
@@ -140,82 +135,53 @@ class Pruned(BaseException):
         self.reason = f"worse than others at step {step:,}"
 
 
-class TakenOver(BaseException):
-    """The end of a trial that another worker repeats, since this one gave no sign of life. See `Pruned`."""
-
-    def __init__(self) -> None:
-        super().__init__("interrupted: another worker of the sweep repeats the trial")
-
-
 class TrialReporter(Callback):
     """The callback that reports a trial to its study, and prunes it.
 
     If the storage cannot be used for a time, the trial continues. It is not pruned in this time, and its run directory
-    is reported again with the next sign of life.
+    is reported again with the next evaluation.
     """
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
         self._fraction = 0.0
-        self._seen = time.monotonic()
         self._reported = -1
-        self._unrecorded: dict[str, Any] = {}
+        self._directory = ""
         self._is_failing = False
 
     def on_run_started(self, event: RunStarted) -> None:
         """Record the run directory, so that the trial can be taken up again."""
-        self._record({RUN: str(event.directory.absolute())})
-
-    def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Record that the trial is still running."""
-        self._record_activity()
+        self._directory = str(event.directory.absolute())
+        with self._reported_failures():
+            self._trial.set_user_attr(RUN, self._directory)
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Note the progress."""
         self._fraction = event.fraction
-        self._record_activity()
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Report the evaluation.
 
         Raises:
             Pruned: If the trial is worse than others at this progress.
-            TakenOver: If another worker repeats the trial.
         """
         progress = round(FULL * self._fraction)
         if progress == self._reported or self._fraction >= 1:
             return
         is_first, self._reported = self._reported < 0, progress
         with self._reported_failures():
+            self._trial.set_user_attr(RUN, self._directory)
             self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
             # The first evaluation is followed by a checkpoint, so that the run of every pruned trial has one.
             if self._trial.should_prune() and not is_first:
                 raise Pruned(event.step)
 
-    def _record_activity(self) -> None:
-        if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
-            self._seen = time.monotonic()
-            self._record({SEEN: time.time()})
-
-    def _record(self, attributes: dict[str, Any]) -> None:
-        self._unrecorded |= attributes
-        with self._reported_failures():
-            for name, value in self._unrecorded.items():
-                self._trial.set_user_attr(name, value)
-            self._unrecorded = {}
-
     @contextlib.contextmanager
     def _reported_failures(self) -> Generator[None]:
-        """Print one warning when the storage cannot be used any more, instead of an error at each report.
-
-        Raises:
-            TakenOver: If another worker repeats the trial.
-        """
+        """Print one warning when the storage cannot be used any more, instead of an error at each report."""
         try:
             yield
-        except UpdateFinishedTrialError as error:
-            raise TakenOver from error
-        except (*STORAGE_ERRORS, OSError) as error:
+        except (*STORAGE_ERRORS, OSError, UpdateFinishedTrialError) as error:
             if not self._is_failing:
                 warn(
                     f"trial {self._trial.number} cannot be reported to the storage of the sweep: "

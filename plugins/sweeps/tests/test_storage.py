@@ -101,9 +101,8 @@ class OutageUntil:
 
 
 def test_a_trial_outlasts_an_outage_of_the_storage(
-    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("seqforge_sweeps.trials.SIGN_OF_LIFE_SECONDS", -1.0)
     study = open_study(sweep, None, tmp_path)
     plan_trials(study, sweep)
     fails = "begin select abs(-9223372036854775808); end"  # no constraint, whose error Optuna may ignore
