@@ -126,19 +126,20 @@ def differing_settings(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[An
 
 def find_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the values that differ between tables, by dotted key; None stands for a missing key."""
-    flat = [dict(_flatten(table, "")) for table in tables]
+    flat = [dict(flatten(table)) for table in tables]
     keys = sorted({key for values in flat for key in values})
     columns = {key: [values.get(key) for values in flat] for key in keys}
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
 
 
-def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value in tables and lists of tables with its dotted key. A list of plain values is one value."""
     if isinstance(value, Mapping) and value:
         for name, inner in cast("Mapping[str, Any]", value).items():
-            yield from _flatten(inner, join_key(key, name))
+            yield from flatten(inner, join_key(key, name))
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in cast("list[Any]", value)):
         for index, inner in enumerate(cast("list[Any]", value)):
-            yield from _flatten(inner, join_key(key, index))
+            yield from flatten(inner, join_key(key, index))
     else:
         yield key, value
 

@@ -15,9 +15,6 @@ _PIECE_SIZE = 1 << 20
 """Number of UTF-8 bytes that are decoded at once."""
 
 _CODE_POINTS = 0x110000
-_ASCII = 0x80
-_UNKNOWN = 0xFF
-"""Marks an ASCII character outside of the vocabulary, or one with a larger token id, that of the unknown character."""
 
 
 class Bytes(Vocabulary):
@@ -95,10 +92,6 @@ class Characters(CodedVocabulary):
         """Set the characters of the vocabulary to ascending code points, `[size]`."""
         self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
         self._tokens = _table(codes, np.arange(len(codes)), self.unknown)
-        # The same for ASCII, for `bytes.translate`, which is even faster.
-        low = self._tokens[:_ASCII]
-        known = (low >= 0) & (low < _UNKNOWN)
-        self._ascii = np.where(known, low, _UNKNOWN).astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
         self._dtype = np.min_scalar_type(max(len(codes) - 1, 0))
 
     @property
@@ -113,8 +106,6 @@ class Characters(CodedVocabulary):
             UnknownSymbolError: If a character is not in the vocabulary.
             DataError: If the content is not UTF-8.
         """
-        if content.isascii() and _UNKNOWN not in (translated := content.translate(self._ascii)):
-            return np.frombuffer(translated, dtype=np.uint8).astype(self._dtype, copy=False)
         hint = (
             f"The vocabulary has the {self.size} characters of the corpus from which it was built. Remove other "
             "characters, or use the vocabulary `bytes`."

@@ -3,15 +3,16 @@
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import tomli_w
 from pydantic import Field
 
 from seqforge.errors import import_library
 from seqforge.kinds import TrackedRun, Tracker
+from seqforge.runs.comparison import flatten
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 
@@ -59,7 +60,8 @@ class MLflow(Tracker):
         artifacts = (folder / ARTIFACTS).as_uri() if self._uri is None else None
         experiment = found.experiment_id if found else self._client.create_experiment(self._experiment, artifacts)
         self._run = self._client.create_run(experiment, run_name=run.name).info.run_id
-        parameters = list(_parameters(run.experiment, ""))
+        # Long values are cut, since the whole experiment is an artifact.
+        parameters = [(_name(key), _shorten(str(value))) for key, value in flatten(run.experiment)]
         entity = import_library("mlflow.entities", _PACKAGE).Param
         for start in range(0, len(parameters), PARAMETERS_OF_BATCH):
             batch = [entity(name, value) for name, value in parameters[start : start + PARAMETERS_OF_BATCH]]
@@ -99,14 +101,5 @@ def _name(name: str) -> str:
     return re.sub(r"[^\w./ -]", "_", name).replace("/", "." if name.count("/") > 1 else "/")
 
 
-def _parameters(value: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Yield each setting with its dotted key. Long values are cut; the whole experiment is an artifact."""
-    if isinstance(value, Mapping):
-        for name, inner in cast("Mapping[str, Any]", value).items():
-            yield from _parameters(inner, f"{key}.{name}" if key else name)
-    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in cast("list[Any]", value)):
-        for index, inner in enumerate(cast("list[Any]", value)):
-            yield from _parameters(inner, f"{key}.{index}")
-    else:
-        text = str(cast("Any", value))
-        yield _name(key), text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 1]}…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 1]}…"
