@@ -7,7 +7,6 @@ computes a step, so the gates of any cell are found. The name of a gate is that 
 
 import ast
 import inspect
-import itertools
 import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -153,20 +152,18 @@ def name_gates(frame: FrameType, count: int) -> list[str]:
 
 def _path_to_call(frame: FrameType) -> list[ast.AST]:
     """Return the nodes that contain the current call of a frame, from its statement to the call; empty if unknown."""
-    position = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    call: Any = inspect.getframeinfo(frame).positions
     lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
     try:
-        pending: list[list[ast.AST]] = [[ast.parse("".join(lines))]]
+        tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError):  # a cell of a notebook may contain other things than Python
         return []
-    while pending:
-        path = pending.pop()
-        node = path[-1]
-        place = tuple(getattr(node, name, None) for name in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
-        if isinstance(node, ast.Call) and place == position:
-            return path
-        pending += [[*path, child] for child in ast.iter_child_nodes(node)]
-    return []
+    begin, end = (call.lineno, call.col_offset), (call.end_lineno, call.end_col_offset)
+    nodes = (cast("Any", node) for node in ast.walk(tree) if hasattr(node, "lineno") and None not in call)
+    path = [
+        one for one in nodes if (one.lineno, one.col_offset) <= begin and end <= (one.end_lineno, one.end_col_offset)
+    ]
+    return path if path and isinstance(path[-1], ast.Call) else []
 
 
 def _variables(assignment: ast.Assign | ast.AnnAssign) -> list[str]:
