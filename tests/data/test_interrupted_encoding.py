@@ -18,7 +18,7 @@ DOCUMENTS = {f"document-{number}": f"text {number} naïve €\n" * (3 * number) 
 
 @pytest.fixture(autouse=True)
 def often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqforge.data.token_writer.CHECKPOINT_SIZE", 1000)
+    monkeypatch.setattr("seqforge.data.encoding.CHECKPOINT_SIZE", 1000)
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from seqforge.data.dataset import prepare
 from seqforge.errors import PluginError
-from seqforge.evaluation.fitting import fit_metric
+from seqforge.evaluation.metrics import fit_metric
 from seqforge.kinds import FittedMetric, Score, WorkProgressed
 from seqforge.storage.paths import cache_folder
 

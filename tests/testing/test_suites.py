@@ -8,7 +8,7 @@ from seqforge.kinds import FactoredCell, HiddenState
 from seqforge.registry.component import Component
 from seqforge.registry.hooks import Registration
 from seqforge.testing.cell_suite import CellSuite
-from seqforge.testing.component_trial import factory_of
+from seqforge.testing.plugin_check import factory_of
 
 pytest_plugins = ["pytester"]
 
