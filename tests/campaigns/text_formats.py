@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from seqforge_essentials.corpora import FileCorpus, TextFiles
-from seqforge_essentials.parquet import ParquetFiles
-from seqforge_essentials.record_files import CsvFiles, JsonLines
+from seqforge_essentials.records import CsvFiles, JsonLines, ParquetFiles
 
 from seqforge.storage.decompression import zstd
 from tests.campaigns.mutations import mutate

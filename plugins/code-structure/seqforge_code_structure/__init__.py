@@ -17,7 +17,7 @@ COMPONENTS = {
         "brackets": "seqforge_code_structure.metrics:Brackets",
         "terminators": "seqforge_code_structure.metrics:Terminators",
         "indentation": "seqforge_code_structure.metrics:Indentation",
-        "compiles-declared": "seqforge_code_structure.compiler_metrics:CompilesDeclared",
+        "compiles-declared": "seqforge_code_structure.metrics:CompilesDeclared",
         "identifiers": "seqforge_code_structure.metrics:Identifiers",
     },
 }
@@ -26,8 +26,7 @@ COMPONENTS = {
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
     """Add the commands, which import torch only when they run."""
-    from seqforge_code_structure.commands import c_structure
-    from seqforge_code_structure.lexicon_command import c_lexicon
+    from seqforge_code_structure.commands import c_lexicon, c_structure
 
     commands.command()(c_structure)
     commands.command()(c_lexicon)

@@ -13,11 +13,10 @@ from seqforge.evaluation.intervals import Interval, estimate_difference
 from seqforge.evaluation.metrics import add_sizes, average_scores, find_intervals
 from seqforge.figures import describe_count
 from seqforge.kinds import Metric, Score
-from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.findings import find_samples
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
-from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
+from seqforge_code_structure.metrics import Brackets, CompilesDeclared, Identifiers, Indentation, Terminators
 from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
 
 

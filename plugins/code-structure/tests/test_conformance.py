@@ -3,9 +3,8 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.labels import LabelledCharacters
-from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
+from seqforge_code_structure.metrics import Brackets, CompilesDeclared, Identifiers, Indentation, Terminators
 
 from seqforge.api.session_corpora import texts
 from seqforge.testing.corpus_suite import CorpusSuite

@@ -5,10 +5,10 @@ SEQFORGE_API = 1
 COMPONENTS = {
     "corpus": {
         "text": "seqforge_essentials.corpora:TextFiles",
-        "json-lines": "seqforge_essentials.record_files:JsonLines",
-        "csv": "seqforge_essentials.record_files:CsvFiles",
-        "parquet": "seqforge_essentials.parquet:ParquetFiles",
-        "hugging-face": "seqforge_essentials.parquet:HuggingFace",
+        "json-lines": "seqforge_essentials.records:JsonLines",
+        "csv": "seqforge_essentials.records:CsvFiles",
+        "parquet": "seqforge_essentials.records:ParquetFiles",
+        "hugging-face": "seqforge_essentials.records:HuggingFace",
         "mixture": "seqforge_essentials.mixture:Mixture",
         "inline": "seqforge_essentials.corpora:InlineText",
     },

@@ -11,7 +11,7 @@ from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from seqforge_essentials.record_files import JsonLines
+from seqforge_essentials.records import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
 from seqforge_essentials.vocabularies import Bytes, Characters

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seqforge_essentials import archives, record_files
+from seqforge_essentials import archives, records
 from seqforge_essentials.corpora import TextFiles
-from seqforge_essentials.record_files import JsonLines
+from seqforge_essentials.records import JsonLines
 
 from seqforge.errors import DataError
 
@@ -80,7 +80,7 @@ def test_a_file_that_decompresses_to_too_much_is_an_error(path: Path, monkeypatc
     path.write_bytes(gzip.compress(b" " * (8 << 20)))
     with pytest.raises(DataError, match="decompresses to more than"):
         list(TextFiles([path]).documents())
-    monkeypatch.setattr(record_files, "_LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(records, "_LONGEST_LINE", 1 << 20)
     with pytest.raises(DataError, match="line 1: it has more than 1 MiB"):
         list(JsonLines([path]).documents())
 

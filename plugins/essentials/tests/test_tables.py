@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seqforge_essentials import parquet, record_files
-from seqforge_essentials.parquet import HuggingFace, ParquetFiles
-from seqforge_essentials.record_files import CsvFiles
+from seqforge_essentials import records
+from seqforge_essentials.records import CsvFiles, HuggingFace, ParquetFiles
 
 import seqforge as sf
 from seqforge.errors import DataError, PluginError
@@ -64,7 +63,7 @@ def test_another_delimiter(tmp_path: Path) -> None:
 def test_a_damaged_table_is_an_error(
     content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_files, "_LONGEST_LINE", 2000)
+    monkeypatch.setattr(records, "_LONGEST_LINE", 2000)
     (tmp_path / "posts.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         texts(CsvFiles([tmp_path / "posts.csv"]))
@@ -103,7 +102,7 @@ def test_damaged_and_large_parquet_files_are_errors(table: Path, monkeypatch: py
     with pytest.raises(DataError, match="row 1: there is no key 'txt'\nDid you mean 'text'"):
         texts(ParquetFiles([table], field="txt", where={"stars": 5}))
     with monkeypatch.context() as patch:
-        patch.setattr(parquet, "_LARGEST_GROUP", 10)
+        patch.setattr(records, "_LARGEST_GROUP", 10)
         with pytest.raises(DataError, match=r"the columns of a row group have .* bytes"):
             texts(ParquetFiles([table]))
     content = table.read_bytes()

@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 import pytest
 from seqforge_essentials.corpora import TextFiles
-from seqforge_essentials.record_files import JsonLines
+from seqforge_essentials.records import JsonLines
 from tar_files import make_tar
 
 import seqforge as sf

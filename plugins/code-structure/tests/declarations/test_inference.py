@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure import compiler_metrics
+from seqforge_code_structure import metrics
 from seqforge_code_structure.compiler import find_compiler
-from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.declarations import inference
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
+from seqforge_code_structure.metrics import CompilesDeclared
 
 from seqforge.kinds import Finding
 
@@ -124,7 +124,7 @@ def test_the_metric_counts_units_and_marks_errors(monkeypatch: pytest.MonkeyPatc
     assert score.weights == {"accepted": 3.0}
     place = len(good) + wrong.index(";")
     assert score.findings == (Finding(0, place, place + 1, "expected ')' before ';' token"),)
-    monkeypatch.setattr(compiler_metrics, "MOST_UNITS", 1)
+    monkeypatch.setattr(metrics, "MOST_UNITS", 1)
     assert CompilesDeclared().score([good + wrong]).values == {"accepted": 1.0, "units": 1.0}
 
 
