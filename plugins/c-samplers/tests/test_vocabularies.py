@@ -9,10 +9,8 @@ from seqforge_c_samplers.checked import Balanced
 from seqforge_c_samplers.scoped import Scoped
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
-from seqforge_essentials.vocabularies import Bytes, Characters
-from seqforge_essentials.words import Words
-from seqforge_subwords.byte_pairs import BytePairs
-from seqforge_subwords.unigram import Unigram
+from seqforge_essentials.vocabularies import Bytes, Characters, Words
+from seqforge_subwords.subwords import BytePairs, Unigram
 
 import seqforge as sf
 from seqforge.data.dataset import prepare

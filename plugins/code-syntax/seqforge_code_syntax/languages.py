@@ -26,7 +26,7 @@ class Language(NamedTuple):
         ends: Patterns of the ends of comments and strings that may have several lines.
         parser: Parser, or None.
         blocks: Query of statements, as `@statement`, whose parents are blocks; or None.
-        names: Query of names, as `seqforge_code_syntax.names` describes; or None.
+        names: Query of names, as `seqforge_code_syntax.tree` describes; or None.
     """
 
     tokens: re.Pattern[str]

@@ -10,9 +10,8 @@ from pydantic import Field
 
 from seqforge.kinds import Finding, FittedMetric, Quantity, Score
 from seqforge_code_syntax.languages import LanguageName, read_language
-from seqforge_code_syntax.names import find_local_names, read_names
 from seqforge_code_syntax.tokens import Error, read_tokens
-from seqforge_code_syntax.tree import check_indentation, find_syntax_errors, parse
+from seqforge_code_syntax.tree import check_indentation, find_local_names, find_syntax_errors, parse, read_names
 
 LONGEST_TEXT = 200_000
 """Number of characters of a text that are checked."""

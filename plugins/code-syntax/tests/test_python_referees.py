@@ -8,9 +8,8 @@ from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedName
 from seqforge_code_syntax.languages import read_language
 from seqforge_code_syntax.library import PythonLibrary
-from seqforge_code_syntax.names import read_names
 from seqforge_code_syntax.tokens import read_tokens
-from seqforge_code_syntax.tree import find_syntax_errors, parse
+from seqforge_code_syntax.tree import find_syntax_errors, parse, read_names
 
 PYTHON = read_language("python")
 assert PYTHON.parser is not None

@@ -15,7 +15,7 @@ COMPONENTS = {
     "vocabulary": {
         "bytes": "seqforge_essentials.vocabularies:Bytes",
         "characters": "seqforge_essentials.vocabularies:Characters",
-        "words": "seqforge_essentials.words:Words",
+        "words": "seqforge_essentials.vocabularies:Words",
     },
     "cell": {
         "rnn": "seqforge_essentials.cells.rnn:RNN",
@@ -23,7 +23,7 @@ COMPONENTS = {
         "reset-before-gru": "seqforge_essentials.cells.gru:ResetBeforeGRU",
         "mgu": "seqforge_essentials.cells.gru:MGU",
         "lstm": "seqforge_essentials.cells.lstm:LSTM",
-        "layer-norm-lstm": "seqforge_essentials.cells.layer_norm_lstm:LayerNormLSTM",
+        "layer-norm-lstm": "seqforge_essentials.cells.lstm:LayerNormLSTM",
         "block": "seqforge_essentials.cells.block:Block",
         "slstm": "seqforge_essentials.cells.slstm:SLSTM",
     },

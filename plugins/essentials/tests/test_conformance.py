@@ -14,8 +14,7 @@ from seqforge_essentials.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from seqforge_essentials.records import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
-from seqforge_essentials.vocabularies import Bytes, Characters
-from seqforge_essentials.words import Words
+from seqforge_essentials.vocabularies import Bytes, Characters, Words
 
 from seqforge.testing.attention_suite import AttentionSuite
 from seqforge.testing.corpus_suite import CorpusSuite

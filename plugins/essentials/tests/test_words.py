@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_essentials.words import Words
+from seqforge_essentials.vocabularies import Words
 
 DOCUMENTS = [b"the cat sat on the mat.\n", b"the dog saw the cat, and sat.\n", "ein Hund saß da\n".encode()]
 

@@ -4,7 +4,7 @@ SEQFORGE_API = 1
 
 COMPONENTS = {
     "vocabulary": {
-        "bpe": "seqforge_subwords.byte_pairs:BytePairs",
-        "unigram": "seqforge_subwords.unigram:Unigram",
+        "bpe": "seqforge_subwords.subwords:BytePairs",
+        "unigram": "seqforge_subwords.subwords:Unigram",
     },
 }

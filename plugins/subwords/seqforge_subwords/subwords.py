@@ -1,14 +1,23 @@
-"""Base class of the vocabularies of parts of words: symbols are sequences of bytes, and every text is exact."""
+"""Vocabularies of parts of words: symbols are sequences of bytes, and every text is exact.
 
+The symbols of `bpe` are bytes, and sequences of bytes that are frequent in a corpus; those of `unigram` are parts of
+words, chosen so that the most probable division of the text is short.
+"""
+
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from seqforge.kinds import Vocabulary
+from seqforge.errors import DataError
+from seqforge.kinds import ExperimentPath, Vocabulary
+from seqforge.storage.files import read_bounded
 
 _PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTED]
@@ -117,3 +126,178 @@ def _pieces(content: bytes) -> Iterator[str | bytes]:
             end = found.start() if found else start + _LONGEST_PIECE
             yield part[start:end]
             start = end
+
+
+_DIGITS = 6
+"""Decimal digits of a logarithm that are kept. The library adds numbers in an order that changes from run to run."""
+
+
+class Unigram(Subwords):
+    """Unigram language model (Kudo 2018, https://arxiv.org/abs/1804.10959) of the parts of words.
+
+    Each symbol has a probability, and a word is divided so that the product of the probabilities is largest. Among the
+    symbols are the 256 bytes.
+    """
+
+    def __init__(
+        self,
+        size: Annotated[
+            int, Field(description="Largest number of symbols, the 256 bytes included.", ge=257, le=1 << 20)
+        ] = 4096,
+    ) -> None:
+        self._size = size
+        self._adopt([(symbol, 0.0) for symbol in BYTES])
+
+    def learn(self, contents: Iterable[bytes]) -> None:
+        """Find the symbols and their probabilities."""
+        trainer = trainers.UnigramTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
+        found = json.loads(train(models.Unigram(), trainer, contents))["model"]["vocab"]
+        scores = {symbol: round(score, _DIGITS) for symbol, score in found}
+        # The library numbers rare bytes in any order, and leaves them out if there is nothing to learn from.
+        lowest = min((score for symbol, score in scores.items() if len(symbol) > 1), default=0.0)
+        scores |= {symbol: max(scores.get(symbol, lowest), lowest) for symbol in BYTES}
+        self._adopt(sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+    def state(self) -> dict[str, Any]:
+        """Return the symbols with the logarithms of their probabilities, one in each line."""
+        return {"symbols": "\n".join(f"{symbol} {score!r}" for symbol, score in self._scores)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the symbols.
+
+        Raises:
+            ValueError: If the state is not that of a unigram model.
+        """
+        symbols = state.get("symbols")
+        if not isinstance(symbols, str) or set(state) != {"symbols"}:
+            raise ValueError('the state of the vocabulary `unigram` must be {"symbols": "…"}')
+        self._adopt([_symbol(line) for line in symbols.splitlines()])
+
+    def _adopt(self, scores: Sequence[tuple[str, float]]) -> None:
+        """Set the symbols and the logarithms of their probabilities. Token ids follow the order."""
+        names = [symbol for symbol, _ in scores]
+        if not BYTES.keys() <= {*names} or len({*names}) < len(names):
+            raise ValueError("the symbols must be distinct, with all bytes among them")
+        self._scores = scores
+        self._use(models.Unigram(list(scores), None, False), names)
+
+
+def _symbol(line: str) -> tuple[str, float]:
+    """Return the symbol and the logarithm of a line.
+
+    Raises:
+        ValueError: If the line has another form, or the symbol stands for no bytes.
+    """
+    symbol, score = line.split(" ")
+    if not symbol or not BYTES.keys() >= {*symbol}:
+        raise ValueError(f"{symbol!r} does not stand for bytes")
+    return symbol, float(score)
+
+
+_LARGEST_FILE = 1 << 26
+"""Size limit of a file of the library, in bytes. That of a vocabulary of 128,000 symbols has 9 million."""
+
+
+class BytePairs(Subwords):
+    """Byte pair encoding (Sennrich et al. 2016, https://arxiv.org/abs/1508.07909) of bytes, as in GPT-2.
+
+    The symbols are the 256 bytes, and what the merges of two symbols yield.
+
+    Raises:
+        DataError: If the file is not one of the library `tokenizers` with byte pairs as in GPT-2.
+    """
+
+    def __init__(
+        self,
+        size: Annotated[
+            int, Field(description="Largest number of symbols, the 256 bytes included.", ge=257, le=1 << 20)
+        ] = 4096,
+        file: Annotated[
+            ExperimentPath | None,
+            Field(
+                description="File `tokenizer.json` of the library `tokenizers`, whose first merges are used instead of "
+                "those that are learned. Its special tokens are not used."
+            ),
+        ] = None,
+    ) -> None:
+        self._size = size
+        self.learns = file is None
+        self._adopt([] if file is None else _read_merges(Path(file))[: size - len(BYTES)])
+
+    def learn(self, contents: Iterable[bytes]) -> None:
+        """Find the merges: again and again the most frequent pair of neighbours, up to the size."""
+        trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
+        self._adopt(_merges_of(json.loads(train(models.BPE(), trainer, contents))))
+
+    def state(self) -> dict[str, Any]:
+        """Return the merges in their order, one in each line."""
+        return {"merges": "\n".join(map(" ".join, self._merges))}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the merges.
+
+        Raises:
+            ValueError: If the state is not that of byte pairs.
+        """
+        merges = state.get("merges")
+        if not isinstance(merges, str) or set(state) != {"merges"}:
+            raise ValueError('the state of the vocabulary `bpe` must be {"merges": "…"}')
+        self._adopt([_pair(line) for line in merges.splitlines()])
+
+    def _adopt(self, merges: Sequence[tuple[str, str]]) -> None:
+        """Set the merges. Token ids are those of the bytes, and then those of the results of the merges in order."""
+        ids = dict(sorted(BYTES.items(), key=lambda item: item[1]))
+        for first, second in merges:
+            if first not in ids or second not in ids:
+                raise ValueError(f"the merge of {first!r} and {second!r} precedes one of them")
+            ids.setdefault(first + second, len(ids))
+        self._merges = merges
+        self._use(models.BPE(vocab=ids, merges=list(merges)), ids)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    """Return the two symbols of a line of merges.
+
+    Raises:
+        ValueError: If the line has another form.
+    """
+    first, second = line.split(" ")
+    return first, second
+
+
+def _merges_of(content: Any) -> list[tuple[str, str]]:
+    """Return the merges in a file of the library, which writes each as a text or as two."""
+    merges = content["model"]["merges"]
+    return [_pair(merge) if isinstance(merge, str) else (str(merge[0]), str(merge[1])) for merge in merges]
+
+
+def _read_merges(path: Path) -> list[tuple[str, str]]:
+    """Read the merges of a file of the library.
+
+    Raises:
+        DataError: If the file has another form, or divides texts in another way.
+    """
+    try:
+        content = json.loads(read_bounded(path, _LARGEST_FILE))
+        kind, split, normalizer = content["model"]["type"], content["pre_tokenizer"], content.get("normalizer")
+        merges = _merges_of(content)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", hint="Check the path in `file`.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not a file of the library tokenizers with byte pairs",
+            hint="Name a tokenizer.json whose model has the type BPE.",
+        ) from error
+    expected = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    if kind != "BPE" or normalizer is not None or not _contains(split, expected):
+        raise DataError(
+            f"{path} divides or changes texts in another way than GPT-2",
+            hint="Leave out `file`, so that the vocabulary is learned from the corpus.",
+        )
+    return merges
+
+
+def _contains(table: Any, expected: dict[str, Any]) -> bool:
+    return isinstance(table, dict) and all(
+        cast("dict[str, Any]", table).get(key, value) == value for key, value in expected.items()
+    )

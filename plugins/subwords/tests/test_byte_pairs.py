@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_subwords import subwords
-from seqforge_subwords.byte_pairs import BytePairs
+from seqforge_subwords.subwords import BytePairs
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 import seqforge as sf

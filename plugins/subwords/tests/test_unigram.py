@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_subwords.subwords import BYTES
-from seqforge_subwords.unigram import Unigram
+from seqforge_subwords.subwords import BYTES, Unigram
 
 from seqforge.testing.vocabulary_suite import VocabularySuite
 

@@ -6,8 +6,8 @@ COMPONENTS = {
     "corpus": {
         "digits": "seqforge_tasks.digits:Digits",
         "digit-captions": "seqforge_tasks.digits:DigitCaptions",
-        "name-origins": "seqforge_tasks.name_origins:NameOrigins",
-        "cmudict": "seqforge_tasks.pronunciations:Pronunciations",
+        "name-origins": "seqforge_tasks.words:NameOrigins",
+        "cmudict": "seqforge_tasks.words:Pronunciations",
     },
     "metric": {
         "accuracy": "seqforge_tasks.metrics:Accuracy",

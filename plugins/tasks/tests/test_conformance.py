@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from seqforge_tasks.digits import DigitCaptions, Digits
 from seqforge_tasks.metrics import Accuracy, Confusion, EditDistance, ExactMatch, Pronunciation
-from seqforge_tasks.name_origins import NameOrigins
+from seqforge_tasks.words import NameOrigins
 
 from seqforge.testing.corpus_suite import CorpusSuite
 from seqforge.testing.metric_suite import PredictionMetricSuite

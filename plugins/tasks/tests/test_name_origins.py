@@ -4,8 +4,8 @@ import unicodedata
 from collections import Counter
 
 import pytest
-import seqforge_tasks.name_origins as name_origins
-from seqforge_tasks.name_origins import NameOrigins
+from seqforge_tasks import words
+from seqforge_tasks.words import NameOrigins
 
 from seqforge.errors import DataError
 from seqforge.kinds import Classes
@@ -46,9 +46,9 @@ def test_names_are_in_latin_letters_and_normalized():
 
 
 def test_a_list_that_faker_lacks_is_reported(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(name_origins, "_ORIGINS", {"Atlantean": ("xx_XX.last_names",), "Dutch": ("nl_NL.last_names",)})
+    monkeypatch.setattr(words, "_ORIGINS", {"Atlantean": ("xx_XX.last_names",), "Dutch": ("nl_NL.last_names",)})
     with pytest.raises(DataError, match="has no list xx_XX"):
         list(NameOrigins().examples())
-    monkeypatch.setattr(name_origins, "_ORIGINS", {"Dutch": ("nl_NL.nothing",)})
+    monkeypatch.setattr(words, "_ORIGINS", {"Dutch": ("nl_NL.nothing",)})
     with pytest.raises(DataError, match="has no list nl_NL"):
         list(NameOrigins().examples())

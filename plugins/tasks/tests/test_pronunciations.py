@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from seqforge_tasks.pronunciations import Pronunciations
+from seqforge_tasks.words import Pronunciations
 
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_essentials.vocabularies import Bytes, Characters
-from seqforge_essentials.words import Words
-from seqforge_subwords.byte_pairs import BytePairs
-from seqforge_subwords.unigram import Unigram
-from seqforge_transformers.tokenizer import write_tokenizer
+from seqforge_essentials.vocabularies import Bytes, Characters, Words
+from seqforge_subwords.subwords import BytePairs, Unigram
+from seqforge_transformers.exporter import write_tokenizer
 
 import seqforge as sf
 from seqforge.errors import PluginError

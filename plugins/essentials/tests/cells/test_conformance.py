@@ -2,8 +2,7 @@ from functools import partial
 from typing import ClassVar
 
 from seqforge_essentials.cells.gru import GRU, MGU, ResetBeforeGRU
-from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
-from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.lstm import LSTM, LayerNormLSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.cells.slstm import SLSTM
 

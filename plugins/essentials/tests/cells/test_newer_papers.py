@@ -7,7 +7,7 @@ import torch
 from cell_cases import cell_cases
 from hypothesis import given, settings
 from seqforge_essentials.cells.gru import MGU
-from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
+from seqforge_essentials.cells.lstm import LayerNormLSTM
 from seqforge_essentials.cells.slstm import SLSTM
 
 Array = np.ndarray[Any, np.dtype[np.float64]]

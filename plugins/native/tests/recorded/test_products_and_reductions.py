@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 import torch
 from seqforge_essentials.cells.gru import ResetBeforeGRU
-from seqforge_essentials.cells.layer_norm_lstm import LayerNormLSTM
+from seqforge_essentials.cells.lstm import LayerNormLSTM
 from seqforge_native.backend import NativeBackend
 from torch import Tensor, nn
 from torch.nn import functional
