@@ -12,8 +12,7 @@ from seqforge.distribution.world import ALONE, World
 from seqforge.evaluation.intervals import Interval
 from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.beginning import split_prompt, symbols_with
-from seqforge.generation.generator import encode_prompt
+from seqforge.generation.generator import encode_prompt, split_prompt, symbols_with
 from seqforge.kinds import Metric, Vocabulary
 
 WINDOWS = 64

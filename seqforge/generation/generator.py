@@ -2,21 +2,67 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, describe_type
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.generation.beginning import BeginsWith, split_prompt
 from seqforge.generation.drawing import StepByStep, check_minimum, find_kernel, require_all_drawn, uniforms_of
 from seqforge.generation.redrawing import NO_SYMBOL, redraw
-from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import CodedVocabulary, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import map_states
+
+
+class BeginsWith(Sampler):
+    """A sampler that allows only symbols whose text has a given beginning, in UTF-8, at the first draw."""
+
+    def __init__(self, beginning: bytes) -> None:
+        self._beginning = beginning
+
+    def start(self, context: SamplingContext) -> Any:
+        """Return which symbols the first draw forbids."""
+        return ~torch.tensor(symbols_with(context.vocabulary, self._beginning))
+
+    def transform(
+        self, logits: Float[Tensor, "batch symbols"], memory: Bool[Tensor, " symbols"] | None
+    ) -> Float[Tensor, "batch symbols"]:
+        """Forbid symbols before the first draw, and none after it."""
+        return logits if memory is None else logits.masked_fill(memory, -torch.inf)
+
+    def advance(self, memory: Any, tokens: Int[Tensor, " batch"], logits: Float[Tensor, "batch symbols"]) -> None:
+        """Return that every symbol is allowed."""
+
+
+def split_prompt(
+    vocabulary: Vocabulary, samplers: Sequence[Sampler], tokens: Int[Tensor, " length"]
+) -> tuple[Int[Tensor, " shorter"], bytes]:
+    """Return the symbols of a prompt that the model reads, and what the text of the first drawn symbol begins with.
+
+    With the symbols "un" and "until", the prompt "un" would be encoded as a symbol that the training text has only
+    before other letters, so that the model never writes "until". The last symbol of a prompt is therefore drawn again,
+    among the symbols that begin with it, if it is the beginning of a longer one. This is known as token healing.
+
+    The beginning is empty, unless the last symbol is the beginning of a longer one. It is empty as well if a sampler
+    redraws, which cannot be combined with a sampler that has a memory.
+    """
+    # The symbols of a coded vocabulary have one code each, so that none begins with another one.
+    redraws = any(isinstance(sampler, RedrawingSampler) for sampler in samplers)
+    if len(tokens) > 1 and not redraws and not isinstance(vocabulary, CodedVocabulary):
+        last = vocabulary.decode([int(tokens[-1])])
+        if last and sum(symbols_with(vocabulary, last)) > 1:
+            return tokens[:-1], last
+    return tokens, b""
+
+
+def symbols_with(vocabulary: Vocabulary, beginning: bytes) -> list[bool]:
+    """Return for each symbol whether its text has a given beginning."""
+    return [vocabulary.decode_tokens([token]).startswith(beginning) for token in range(vocabulary.size)]
+
 
 _KERNEL_STEPS = 256
 """Steps per call of a generation kernel: few enough to display and to interrupt the text without a noticeable delay."""

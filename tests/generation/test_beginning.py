@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from seqforge import Experiment
-from seqforge.generation.beginning import split_prompt
-from seqforge.generation.generator import encode_prompt, sample_texts, stream_text
+from seqforge.generation.generator import encode_prompt, sample_texts, split_prompt, stream_text
 from seqforge.kinds import Sampler, Vocabulary
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel

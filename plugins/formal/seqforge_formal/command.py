@@ -92,8 +92,7 @@ def _run(trials: "list[Trial]", workers: int, registry: Registry) -> None:
 def _print(trials: "list[Trial]", cells: list[str], folder: Path) -> None:
     from statistics import median
 
-    from seqforge_formal.page import write_page
-    from seqforge_formal.study import read_accuracies
+    from seqforge_formal.study import read_accuracies, write_page
     from seqforge_formal.tasks import TASKS
 
     accuracies = read_accuracies(trials)

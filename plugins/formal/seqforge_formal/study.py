@@ -1,4 +1,7 @@
-"""A study: some tasks × cells × seeds, each of them a run. Its accuracies are those of its last evaluation."""
+"""A study: some tasks × cells × seeds, each of them a run. Its accuracies are those of its last evaluation.
+
+Its page is a table of tasks and cells, and curves of the accuracy by length.
+"""
 
 import os
 import shlex
@@ -8,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import Any
 
+import jinja2
 import tomli_w
 
 from seqforge.api.run import Run
@@ -158,3 +163,21 @@ def read_accuracies(trials: Sequence[Trial]) -> dict[tuple[str, str, int], list[
                     key = trial.task, trial.cell, int(name.rpartition("_")[2])
                     accuracies[key] = sorted([*accuracies.get(key, []), value])
     return accuracies
+
+
+def write_page(accuracies: Mapping[tuple[str, str, int], list[float]], path: Path) -> None:
+    """Write the page of accuracies, those of `read_accuracies`.
+
+    Raises:
+        RunError: If it cannot be written.
+    """
+    tasks, cells, limits = (dict.fromkeys(key[part] for key in accuracies) for part in range(3))
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("seqforge_formal", ""), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("page.html.jinja").render(
+        accuracies=accuracies, tasks={task: TASKS[str(task)] for task in tasks}, cells=list(cells),
+        limits=sorted(limits), median=median,
+    )  # fmt: skip
+    with reported_failures(f"writing {path}"):
+        write_atomically(path, page.encode())

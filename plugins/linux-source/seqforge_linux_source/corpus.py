@@ -11,9 +11,8 @@ from pydantic import Field
 from seqforge.errors import DataError
 from seqforge.events import Report, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
-from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.locate import Tree, find_source, open_source
-from seqforge_linux_source.source import SIZE_LIMIT, Selection
+from seqforge_linux_source.source import SIZE_LIMIT, Archive, Selection
 
 _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 """Generated headers of register numbers: 35% of all bytes of C in Linux 6.12."""

@@ -14,8 +14,7 @@ from seqforge.errors import DataError
 from seqforge.events import Report, no_report
 from seqforge.storage.files import read_bounded
 from seqforge.storage.paths import expand_home
-from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import LARGEST_FILE, SIZE_LIMIT, Selection, check_size, normalize_name
+from seqforge_linux_source.source import LARGEST_FILE, SIZE_LIMIT, Archive, Selection, check_size, normalize_name
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
 SOURCES = Path("/usr/src")

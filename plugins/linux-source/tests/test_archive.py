@@ -9,9 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from seqforge_linux_source import archive as archive_module
-from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source import source as sources
+from seqforge_linux_source.source import Archive, Selection
 from tar_files import make_tar
 
 from seqforge.errors import DataError
@@ -73,7 +72,7 @@ def test_first_of_two_files_with_the_same_name_is_used(write):
 
 
 def test_large_file_is_an_error_only_if_it_is_selected(write, monkeypatch):
-    monkeypatch.setattr(archive_module, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(sources, "LARGEST_FILE", 1000)
     source = write([("linux/a.c", b"a"), ("linux/big.c", bytes(1001)), ("linux/b.c", bytes(1000))])
 
     with pytest.raises(DataError, match=r"'big.c' has 1,001 bytes; the limit is 1,000"):
@@ -92,7 +91,7 @@ def test_file_of_terabytes_is_rejected_before_it_is_read(tmp_path):
 
 
 def test_number_of_selected_files_is_limited(write, monkeypatch):
-    monkeypatch.setattr(archive_module, "_MOST_FILES", 10)
+    monkeypatch.setattr(sources, "_MOST_FILES", 10)
 
     assert len(list(write([(f"linux/{i}.c", b"a") for i in range(10)]).files(EVERYTHING))) == 10
     with pytest.raises(DataError, match="more than 10 files"):
@@ -149,7 +148,7 @@ def test_interrupt_stops_reading(tmp_path):
         "import signal, sys; from pathlib import Path\n"
         # Background jobs of a shell, which may run these tests, ignore SIGINT.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from seqforge_linux_source.archive import Archive\n"
+        "from seqforge_linux_source.source import Archive\n"
         "from seqforge_linux_source.source import Selection\n"
         "print('reading', flush=True)\n"
         "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c']), 1 << 50))\n"
@@ -165,7 +164,7 @@ def test_interrupt_stops_reading(tmp_path):
 
 
 def test_progress_is_reported_while_a_file_that_is_not_selected_is_skipped(write, monkeypatch):
-    monkeypatch.setattr(archive_module, "_SILENT_SIZE", 10 << 20)
+    monkeypatch.setattr(sources, "_SILENT_SIZE", 10 << 20)
     zeros = bytes(30 << 20)
     members = [("linux/a.c", b"a"), ("linux/zeros.bin", zeros), ("linux/b.c", b"b"), ("linux/more.bin", zeros)]
     events = []
@@ -183,7 +182,7 @@ def test_progress_is_reported_while_a_file_that_is_not_selected_is_skipped(write
 
 
 def test_no_progress_is_reported_while_files_are_selected(write, monkeypatch):
-    monkeypatch.setattr(archive_module, "_SILENT_SIZE", 10 << 20)
+    monkeypatch.setattr(sources, "_SILENT_SIZE", 10 << 20)
     events = []
 
     list(write([(f"linux/{i}.c", bytes(5 << 20)) for i in range(6)]).files(EVERYTHING, report=events.append))

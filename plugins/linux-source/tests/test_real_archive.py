@@ -6,10 +6,9 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
-from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.locate import INCLUDED
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.source import Archive, Selection
 
 
 @pytest.fixture(scope="module")

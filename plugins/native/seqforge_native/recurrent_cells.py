@@ -18,8 +18,7 @@ from seqforge_native.library import Carried, HeldTensors, Library, Product, RowS
 from seqforge_native.matrices import linear, weight_and_bias_gradients
 from seqforge_native.row_programs.arrangement import split_gradients
 from seqforge_native.row_programs.memory import View
-from seqforge_native.row_programs.step_function import recurrent_weights
-from seqforge_native.row_programs.step_program import StepProgram, StepPrograms
+from seqforge_native.row_programs.step_program import StepProgram, StepPrograms, recurrent_weights
 
 
 @dataclass(frozen=True, slots=True)

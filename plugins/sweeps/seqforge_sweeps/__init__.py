@@ -15,8 +15,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
     """Add the commands, which import Optuna and torch only when they run."""
-    from seqforge_sweeps.command import sweep
-    from seqforge_sweeps.find_rate import find_rate
+    from seqforge_sweeps.command import find_rate, sweep
 
     commands.command()(sweep)
     commands.command()(find_rate)
