@@ -2,4 +2,9 @@
 
 SEQFORGE_API = 1
 
-COMPONENTS = {"exporter": {"c": "seqforge_c_program.exporter:CProgram"}}
+COMPONENTS = {
+    "exporter": {
+        "c": "seqforge_c_program.exporter:CProgram",
+        "c-int8": "seqforge_c_program.exporter:CProgramInt8",
+    },
+}

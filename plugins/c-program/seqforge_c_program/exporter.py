@@ -1,4 +1,4 @@
-"""The format `c`: a program in C99 with the equations of the cells, and a file with the weights."""
+"""The formats `c` and `c-int8`: a program in C99 with the equations of the cells, and a file with the weights."""
 
 import shutil
 import subprocess
@@ -21,6 +21,9 @@ PROGRAM, WEIGHTS = "model.c", "model.bin"
 """Files of an exported folder."""
 
 _MAGIC = 0x31676673
+_BLOCK = 64
+"""Rows of a matrix in float32 whose sums the program computes at once."""
+
 _NORMS = {type(None): 0, nn.RMSNorm: 1, nn.LayerNorm: 2}
 _KINDS = {"lstm": 0, "gru": 1, "rnn-tanh": 2, "rnn-relu": 3}
 
@@ -48,13 +51,13 @@ class CProgram(Exporter):
         parts = [_integers(_MAGIC, len(symbols), len(model.cells), _NORMS[type(norm)])]
         with torch.no_grad():
             for number, cell in enumerate(model.cells):
-                parts += _layer(cell, model.input if number == 0 else None, len(symbols))
+                parts += self._layer(cell, model.input if number == 0 else None, len(symbols))
                 parts += [_floats(tensor[0]) for tensor in model.initial_states[number]]
             features = model.head.in_features
             gain = torch.ones(features) if norm is None else norm.weight
             shift = getattr(norm, "bias", None)
             parts += map(_floats, (gain, torch.zeros(features) if shift is None else shift))
-            parts += map(_floats, (model.head.weight.t(), model.head.bias))
+            parts += (self._matrix(model.head.weight), _floats(model.head.bias))
         parts += [bytes([len(symbol)]) + symbol for symbol in model.symbols]
         (folder / WEIGHTS).write_bytes(b"".join(parts))
         (folder / PROGRAM).write_bytes(files("seqforge_c_program").joinpath(PROGRAM).read_bytes())
@@ -63,21 +66,40 @@ class CProgram(Exporter):
         """Compile the program, and start it."""
         return RunningProgram(folder)
 
+    def _layer(self, cell: Cell[Any], input_layer: nn.Module | None, symbols: int) -> list[bytes]:
+        """Return the numbers of a layer. That of the lowest one has the product of W with the input for each symbol."""
+        if not isinstance(cell, FactoredCell) or cell.equations not in _KINDS:
+            raise PluginError(
+                f"the cell {type(cell).__name__} is no LSTM, GRU or RNN without variants, the cells of the format c",
+                hint="`--format onnx` exports any cell.",
+            )
+        weight = cell.input_weight
+        if input_layer is not None and (vectors := input_layer(torch.arange(symbols))).is_floating_point():
+            weight = weight @ vectors.t()
+        sizes = _integers(_KINDS[cell.equations], weight.shape[1], cell.hidden_size)
+        biases = [_floats(cast("Tensor", cell.recurrent_bias))] if cell.equations == "gru" else []
+        return [sizes, self._matrix(weight), _floats(cell.bias), self._matrix(cell.recurrent_matrix()), *biases]
 
-def _layer(cell: Cell[Any], input_layer: nn.Module | None, symbols: int) -> list[bytes]:
-    """Return the numbers of a layer. That of the lowest one has the product of W with the input for each symbol."""
-    if not isinstance(cell, FactoredCell) or cell.equations not in _KINDS:
-        raise PluginError(
-            f"the cell {type(cell).__name__} is no LSTM, GRU or RNN without variants, the cells of the format c",
-            hint="`--format onnx` exports any cell.",
-        )
-    weight = cell.input_weight.t()
-    if input_layer is not None and (vectors := input_layer(torch.arange(symbols))).is_floating_point():
-        weight = vectors @ weight
-    recurrent = cell.recurrent_matrix().t()
-    biases = [cast("Tensor", cell.recurrent_bias)] if cell.equations == "gru" else []
-    sizes = _integers(_KINDS[cell.equations], len(weight), cell.hidden_size)
-    return [sizes, *map(_floats, (weight, cell.bias, recurrent, *biases))]
+    def _matrix(self, matrix: Tensor) -> bytes:
+        """Return a matrix as blocks of rows. A block has one column after another."""
+        rows, columns = matrix.shape
+        blocks = nn.functional.pad(matrix, (0, 0, 0, -rows % _BLOCK)).reshape(-1, _BLOCK, columns)
+        return _integers(32) + _floats(blocks.transpose(1, 2))
+
+
+class CProgramInt8(CProgram):
+    """The program of the format `c` with matrices in 8-bit integers, a quarter of the size. The export states the cost.
+
+    Each row of a matrix has a scale. The program rounds the input of a product to 8 bits when it computes it.
+    """
+
+    exact = False
+
+    def _matrix(self, matrix: Tensor) -> bytes:
+        """Return a matrix as the scales of its rows, and one row of integers after another."""
+        scales = matrix.abs().amax(1).clamp_min(1e-30) / 127
+        integers = (matrix / scales[:, None]).round().to(torch.int8)
+        return _integers(8) + _floats(scales) + integers.numpy().tobytes()
 
 
 def _integers(*numbers: int) -> bytes:
@@ -95,7 +117,7 @@ class RunningProgram(ExportedModel):
         folder: Folder with the program and the weights.
     """
 
-    program = "model.c, compiled by cc,"
+    program = "model.c (compiled by cc)"
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which("cc")

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from seqforge_c_program.exporter import CProgram
+from seqforge_c_program.exporter import CProgram, CProgramInt8
 
 from seqforge.testing.exporter_suite import ExporterSuite
 
 
 class TestCProgram(ExporterSuite):
-    exporters: ClassVar = {"c": CProgram}
+    exporters: ClassVar = {"c": CProgram, "c-int8": CProgramInt8}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_c_program.exporter import CProgram
+from seqforge_c_program.exporter import CProgram, CProgramInt8
 from seqforge_essentials.vocabularies import Characters
 
 import seqforge as sf
@@ -27,7 +27,13 @@ RUN = Path(__file__).parents[3] / "tests/training/runs/version-3"
 SYMBOLS = "abé你\n"
 
 
-def export(folder: Path, cells: list[dict[str, Any]], seed: int = 0, **model: Any) -> SequenceModel:
+def export(
+    folder: Path,
+    cells: list[dict[str, Any]],
+    seed: int = 0,
+    exporter: type[CProgram] = CProgram,
+    **model: Any,
+) -> SequenceModel:
     tables = {
         "corpus": {"use": "inline", "text": SYMBOLS},
         "data": {"reset_state": "document"},
@@ -41,17 +47,22 @@ def export(folder: Path, cells: list[dict[str, Any]], seed: int = 0, **model: An
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     vocabulary = Characters()
     vocabulary.learn([SYMBOLS.encode()])
-    CProgram().write(trained_model("small", built, vocabulary), folder)
+    exporter().write(trained_model("small", built, vocabulary), folder)
     return built
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.data())
+@pytest.mark.parametrize(("exporter", "length", "tolerance"), [(CProgram, 20, 1e-4), (CProgramInt8, 4, 0.1)])
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
 def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    exporter: type[CProgram],
+    length: int,
+    tolerance: float,
 ) -> None:
     cell = st.fixed_dictionaries(
-        {"use": st.sampled_from(["lstm", "gru", "rnn"]), "hidden_size": st.integers(1, 9)},
+        {"use": st.sampled_from(["lstm", "gru", "rnn"]), "hidden_size": st.sampled_from([1, 2, 9, 33])},
     )
     cells = data.draw(st.lists(cell, min_size=1, max_size=3))
     for table in cells:
@@ -64,14 +75,36 @@ def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
         **({"initial_state": "learned"} if data.draw(st.booleans()) else {}),
     }
     folder = tmp_path_factory.mktemp("program")
-    model = export(folder, cells, data.draw(st.integers(0, 1000)), **options)
-    symbols = torch.tensor(data.draw(st.lists(st.integers(0, len(SYMBOLS) - 1), min_size=2, max_size=20)))
+    model = export(folder, cells, data.draw(st.integers(0, 1000)), exporter, **options)
+    symbols = torch.tensor(data.draw(st.lists(st.integers(0, len(SYMBOLS) - 1), min_size=2, max_size=length)))
     with torch.no_grad():
         expected, _ = model(symbols[:, None], model.initial_states(1))
-    program = CProgram().open(folder)
+    program = exporter().open(folder)
     # The program keeps the state between calls.
     found = np.concatenate([program.read(symbols[:1].numpy()), program.read(symbols[1:].numpy())])
-    np.testing.assert_allclose(found, expected[:, 0].numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, expected[:, 0].numpy(), rtol=0, atol=tolerance * expected.abs().max().item())
+
+
+def round_rows(numbers: torch.Tensor) -> torch.Tensor:
+    """Return numbers, each as an integer from -127 to 127 times the scale of its row."""
+    scales = numbers.abs().amax(-1, keepdim=True).clamp_min(1e-30) / 127
+    return (numbers / scales).round() * scales
+
+
+def test_matrices_and_inputs_of_products_are_rounded_by_row(tmp_path: Path) -> None:
+    model = export(tmp_path, [{"use": "lstm", "hidden_size": 33}], exporter=CProgramInt8)
+    symbols = torch.arange(20) % len(SYMBOLS)
+    (cell,), h, c = model.stack.layers, torch.zeros(33), torch.zeros(33)
+    expected = list[torch.Tensor]()
+    with torch.no_grad():
+        for symbol in symbols:
+            recurrent = round_rows(cell.recurrent_weight) @ round_rows(h)
+            i, f, g, o = (round_rows(cell.input_weight)[:, symbol] + cell.bias + recurrent).chunk(4)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            expected.append(round_rows(model.head.weight) @ round_rows(h) + model.head.bias)
+    found = CProgramInt8().open(tmp_path).read(symbols.numpy())
+    np.testing.assert_allclose(found, torch.stack(expected).numpy(), atol=1e-4)
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -89,6 +122,16 @@ def test_the_program_writes_the_most_probable_text_of_the_run(tmp_path: Path) ->
     assert run(tmp_path / "out", "the ", "200", "0") == expected + "\n"
     drawn = [run(tmp_path / "out", "the ", "200", "1", seed) for seed in ("1", "1", "2")]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_smaller_weights_cost_little_and_the_loss_is_stated(tmp_path: Path) -> None:
+    opened = sf.Run.open(RUN)
+    check = sf.export_format(opened, tmp_path / "int8", "c-int8")
+    assert 0 < abs(check.exported_bits - check.run_bits) < 0.01
+    sf.export_format(opened, tmp_path / "float32", "c")
+    sizes = [(tmp_path / folder / "model.bin").stat().st_size for folder in ("int8", "float32")]
+    assert sizes[0] < 0.4 * sizes[1]
+    assert run(tmp_path / "int8", "the ", "20", "0").startswith("the ")
 
 
 def test_mistakes_are_explained_by_the_program(tmp_path: Path) -> None:
