@@ -21,8 +21,8 @@ from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import is_of_kernel, read_linux_lexicon
+from seqforge_code_structure.identifiers.parsing import rewrite
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.identifiers.rewriting import rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource

@@ -15,8 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from seqforge_c_samplers.checked import Balanced
-from seqforge_c_samplers.scoped import Scoped
+from seqforge_c_samplers.checked import Balanced, Scoped
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_essentials.metrics import Distinct

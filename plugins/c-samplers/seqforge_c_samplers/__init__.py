@@ -5,6 +5,6 @@ SEQFORGE_API = 1
 COMPONENTS = {
     "sampler": {
         "balanced": "seqforge_c_samplers.checked:Balanced",
-        "scoped": "seqforge_c_samplers.scoped:Scoped",
+        "scoped": "seqforge_c_samplers.checked:Scoped",
     },
 }

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from seqforge_c_samplers.checked import Balanced
-from seqforge_c_samplers.scoped import Scoped
+from seqforge_c_samplers.checked import Balanced, Scoped
 
 from seqforge.testing.sampler_suite import SamplerSuite
 

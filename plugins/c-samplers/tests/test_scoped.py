@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_text import Words, draw
-from seqforge_c_samplers.scoped import Scoped
+from seqforge_c_samplers.checked import Scoped
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import read_units

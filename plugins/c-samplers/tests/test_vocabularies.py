@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from random_text import draw
-from seqforge_c_samplers.checked import Balanced
-from seqforge_c_samplers.scoped import Scoped
+from seqforge_c_samplers.checked import Balanced, Scoped
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 from seqforge_essentials.vocabularies import Bytes, Characters, Words

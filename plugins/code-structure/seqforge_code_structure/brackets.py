@@ -1,4 +1,4 @@
-"""Match brackets, where the preprocessor's conditions (see `conditions`) compile the text.
+"""Match brackets, where the preprocessor's conditions (see `compiled_code`) compile the text.
 
 In a complete unit every bracket must have a match. A unit that is cut at its end has open brackets even if it is
 correct, so `check_semicolon` looks for indirect signs of an extra or missing bracket.

@@ -34,8 +34,7 @@ from itertools import chain
 from typing import Literal
 
 from seqforge_code_structure.brackets import Stack, check_macro, check_semicolon
-from seqforge_code_structure.compiled_code import Directive, read_code
-from seqforge_code_structure.conditions import CONDITIONAL
+from seqforge_code_structure.compiled_code import CONDITIONAL, Directive, read_code
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT
 

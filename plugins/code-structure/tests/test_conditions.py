@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from seqforge_code_structure.conditions import Conditions, evaluate_condition
+from seqforge_code_structure.compiled_code import Conditions, evaluate_condition
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from tree_sitter import Tree
 
 from seqforge_code_structure.compiled_code import blank
 from seqforge_code_structure.compiler import CompilerError, blank_directives, diagnose
-from seqforge_code_structure.declarations.demands import Demands
-from seqforge_code_structure.declarations.guesses import Guesses, Shape, add_new
+from seqforge_code_structure.declarations.demands import Demands, Guesses, Shape, add_new
 from seqforge_code_structure.identifiers.lexicon import is_constant
 from seqforge_code_structure.identifiers.reading import read_unit
 from seqforge_code_structure.syntax import find_captures, list_names, order_captures, read_query, text_of, walk

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_code_structure.compiled_code import read_code
-from seqforge_code_structure.identifiers.rewriting import repair, rewrite
+from seqforge_code_structure.identifiers.parsing import repair, rewrite
 from seqforge_code_structure.syntax import LANGUAGE
 from tree_sitter import Parser
 
