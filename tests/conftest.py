@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fork_server import SERVER, run_command
+from fork_server import run_command, start_process
 
 from seqforge import Experiment, Registry
 from seqforge.registry.discovery import Plugin, PluginState
@@ -120,8 +120,7 @@ def seqforge(tmp_path: Path) -> Callable[..., Result]:
         words, environment = [*map(str, arguments)], {**os.environ, **own, **variables}
         with tempfile.TemporaryDirectory() as folder:
             output, errors = Path(folder) / "output", Path(folder) / "errors"
-            process = SERVER.Process(target=run_command, args=(words, cwd, environment, output, errors))
-            process.start()
+            process = start_process(run_command, words, cwd, environment, output, errors)
             process.join(TIMEOUT)
             if process.exitcode is None:
                 process.kill()

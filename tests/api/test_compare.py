@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from seqforge import Callback, Experiment, Registry, Run, compare, train
 from seqforge.api.progress import describe_evaluation
 from seqforge.cli.app import build_app
+from seqforge.cli.compare import draw_curves
 from seqforge.evaluation.intervals import FEWEST_PARTS
 from seqforge.kinds import Evaluated
 from seqforge.report.report import write_report
@@ -125,6 +126,19 @@ def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> N
     figures = next(line for line in output.splitlines() if line.startswith("small-2 "))
     assert f" {best:.4f} [" in figures
     assert output.index(figures) < output.index("validation bits per character")
+
+
+@pytest.mark.parametrize("colored", [False, True])
+def test_curves_differ_by_color_or_else_by_marker(colored: bool) -> None:
+    curves = {name: [(0.0, height), (5.0, 1.0), (10.0, height)] for name, height in (("a", 2.0), ("b", 3.0))}
+    picture = draw_curves(curves, "steps", width=60, colored=colored)
+    *lines, legend = picture.plain.splitlines()
+    assert legend == ("━ a   ━ b" if colored else "• a   + b")
+    shown = set("".join(lines))
+    assert bool(shown & {"•", "+"}) != colored
+    assert any(0x2800 < ord(character) <= 0x28FF for character in shown) == colored
+    styles = {str(span.style) for span in picture.spans if span.end <= picture.plain.index(legend)}
+    assert any("color(" in style for style in styles) == colored
 
 
 def test_the_command_prints_json_with_curves_and_intervals(runs: list[Run]) -> None:

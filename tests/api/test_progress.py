@@ -55,6 +55,18 @@ def test_the_bar_shows_all_its_values_in_80_columns() -> None:
     progress.close()
 
 
+def test_the_bar_is_as_long_as_the_finished_part_and_whole_if_that_is_unknown() -> None:
+    lengths: dict[float | None, int] = {}
+    for fraction in (None, 0.25, 0.5):
+        progress, output = display(terminal=True, width=100)
+        progress.on_work_progressed(WorkProgressed("reading", fraction, "a text"))
+        lengths[fraction] = output.getvalue().count("━", output.getvalue().rindex("reading"))
+        progress.close()
+    assert lengths[None] > 80
+    assert lengths[0.5] == pytest.approx(lengths[None] / 2, abs=1)
+    assert lengths[0.25] == pytest.approx(lengths[None] / 4, abs=1)
+
+
 def test_a_narrow_terminal_leaves_out_the_speed_and_shows_the_time_left() -> None:
     progress, output = display(terminal=True, width=60)
     for number in (10_678, 10_679):

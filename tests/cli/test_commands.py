@@ -85,6 +85,15 @@ def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Pa
     assert dynamic.stdout.startswith("validation split, 416 tokens"), dynamic.stderr
     assert "best checkpoint, dynamic evaluation with a learning rate of 0.5\n" in dynamic.stdout
 
+    for arguments, name in (
+        (["runs/small"], "runs/small/report.html"),
+        (["runs/small", "runs/small/checkpoints/step-00000003"], "comparison.html"),
+        (["runs/small", "--output", "own.html"], "own.html"),
+    ):
+        reported = seqforge("report", *arguments)
+        assert reported.stdout == f"{name}\n", reported.stderr
+        assert "run-data" in (tmp_path / name).read_text("utf-8")
+
     resolved = tmp_path / "runs/small/experiment.toml"
     lines = resolved.read_text().splitlines()[:-1]  # without the checksum
     resolved.write_text("\n".join(lines).replace('essentials = "', 'essentials = "0.0.'))

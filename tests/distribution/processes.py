@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from fork_server import SERVER, begin
+from fork_server import begin, start_process
 from torch import distributed
 
 
@@ -30,9 +30,7 @@ def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: 
         result.write_text('"ERROR: the process was killed"')
         variables = {**address, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": rank, "LOCAL_RANK": rank}
         environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
-        processes.append(SERVER.Process(target=_call, args=(call, environment, result)))
-    for process in processes:
-        process.start()
+        processes.append(start_process(_call, call, environment, result))
     _wait(processes, time.monotonic() + seconds)
     del store
     return [json.loads(result.read_text()) for result in results]

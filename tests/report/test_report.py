@@ -15,6 +15,7 @@ from seqforge.report.examples import collect_examples
 from seqforge.report.facts import MOST_POINTS, collect_curves, collect_facts
 from seqforge.report.report import embed_json, write_report
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
+from seqforge.report.units import LENGTH, WARM_UP, collect_units
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, MetricsLog, to_lines, write_samples
@@ -36,6 +37,22 @@ def test_report_of_a_language_model(run: Run) -> None:
     assert data["memory"]["reset"][0] != data["memory"]["carried"][0]
     assert page._repr_html_().startswith('<iframe title="seqforge report" sandbox="allow-scripts"')
     assert "default-src &#39;none&#39;" in page.html
+
+
+@pytest.mark.parametrize("between", [" ", "\n"])
+def test_units_are_shown_from_a_whole_line_or_from_the_first_symbol(
+    between: str, experiment: Any, tmp_path: Path
+) -> None:
+    training = {"steps": 1, "batch_size": 4, "sequence_length": 16, "backend": "eager"}
+    corpus = {"use": "inline", "text": f"the quick brown fox{between}" * 2000}
+    units = collect_units(train(experiment(corpus=corpus, training=training), tmp_path).load())
+    assert units
+    shown = units["symbols"]
+    assert [len(levels) for levels in units["units"][0]["levels"]] == [*map(len, shown)]
+    if between == "\n":
+        assert {"".join(piece[:3]) for piece in shown} == {"the"}
+    else:
+        assert {len(piece) for piece in shown} == {LENGTH - WARM_UP}
 
 
 def test_a_report_of_two_runs_begins_with_their_results_and_differences(run: Run, tmp_path: Path) -> None:

@@ -54,9 +54,13 @@ def test_the_hint_of_an_ambiguous_name_names_the_model(tmp_path: Path) -> None:
     assert str(caught.value.hint).endswith("For the model: plugin/small.")
 
 
-def test_a_checkpoint_is_located_by_its_path() -> None:
+def test_a_checkpoint_is_located_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert locate("runs/a/checkpoints/step-00000500", KNOWN) == (Path("runs/a"), "500")
     assert locate("runs/a", KNOWN) == (Path("runs/a"), None)
+    (tmp_path / "checkpoints/step-00000500").mkdir(parents=True)
+    for folder, inside in ((tmp_path, "checkpoints/step-00000500"), (tmp_path / "checkpoints", "step-00000500")):
+        monkeypatch.chdir(folder)
+        assert locate(inside, KNOWN) == (tmp_path, "500"), "the name of a run is that of its folder"
 
 
 @pytest.mark.parametrize(
