@@ -43,7 +43,7 @@ MOST_LOGITS = 1 << 26
 
 
 def choose_split(dataset: Dataset) -> SplitName:
-    """Return the validation split, or the training split if the validation split is empty."""
+    """Return the validation split, or the training split if the validation split has no symbol to predict."""
     return "validation" if dataset.splits["validation"].length >= 2 else "training"
 
 

@@ -1,6 +1,7 @@
 """`seqforge doctor`."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +109,8 @@ def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path:
     table = CliRunner().invoke(app, ["doctor", str(path)], env={"COLUMNS": "200"})
     assert "stack.cells.1: ResetBeforeGRU, batch of 4 × 16" in table.stdout
     assert "torch has no fused layer" in table.stdout
+    milliseconds, speed = re.findall(r"│ eager +│ +([\d.]+) +│ +([\d,]+) +│", table.stdout)[0]
+    assert float(milliseconds) * int(speed.replace(",", "")) == pytest.approx(1000 * 16 * 4, rel=0.1)
 
 
 def test_instruction_sets_are_read_from_cpuinfo(tmp_path: Any) -> None:

@@ -3,18 +3,22 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from seqforge import Experiment, Run, train
+from seqforge.data.dataset import Dataset
+from seqforge.kinds import Finding, Metric, Quantity, Score
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import MOST_POINTS, collect_curves, collect_facts
+from seqforge.report.likelihood import choose_split
 from seqforge.report.report import embed_json, write_report
-from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_lexer, highlight
+from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_faults, find_lexer, highlight
 from seqforge.report.units import LENGTH, WARM_UP, collect_units
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
@@ -114,6 +118,29 @@ def test_faults_have_the_places_of_the_metrics(subject: LoadedRun) -> None:
     (start, stop, severity, metric, message) = text["faults"][0]
     assert (text["text"][start:stop], severity, metric) == (")", "error", "brackets")
     assert "closes nothing" in message
+
+
+class Marks(Metric):
+    """A metric whose findings may lie outside of the texts, or have no length."""
+
+    quantities: ClassVar = {"number": Quantity("findings", "number", "less", "")}
+
+    def score(self, texts: Sequence[str]) -> Score:
+        places = [(0, -3, 2), (0, 0, 1), (0, 4, 4), (1, 2, 1), (2, 0, 1), (-1, 0, 1)]
+        return Score({"number": 1.0}, tuple(Finding(*place, "message") for place in places))
+
+
+def test_faults_have_at_least_one_character_of_their_text() -> None:
+    first, second = find_faults({"marks": Marks()}, ["a text", "another"])
+    assert [mark[:2] for mark in first] == [[0, 2], [0, 1], [4, 5]]
+    assert [mark[:2] for mark in second] == [[2, 3]]
+
+
+@pytest.mark.parametrize(("length", "split"), [(0, "training"), (1, "training"), (2, "validation")])
+def test_what_is_shown_is_held_out_if_there_is_a_symbol_to_predict(length: int, split: str) -> None:
+    dataset = Mock(spec=Dataset)
+    dataset.splits = {"validation": Mock(length=length)}
+    assert choose_split(dataset) == split
 
 
 def test_curves_of_a_log() -> None:

@@ -74,6 +74,18 @@ class StepsOfTheFirstRow(Sound):
         return super().step(projected * (1 + state.steps[0] % 3), state)
 
 
+@bug(CellSuite, "test_tensors_are_registered", "the function in the table returns another size in a second call")
+class GrowsWithEachCell(Sound):
+    """Each cell has one more input weight than the one before, which its number of units does not show."""
+
+    count = 0
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        GrowsWithEachCell.count += 1
+        self.unused = nn.Parameter(torch.zeros(self.count))
+
+
 @bug(CellSuite, "test_training_lowers_the_loss", "the parameter `peephole` never gets a gradient")
 class UnusedParameter(Sound):
     """A parameter has no effect."""
