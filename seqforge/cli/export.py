@@ -44,8 +44,8 @@ def export(
     resumed from it, but a new run can start from it with --initial. Complete its model card, README.md, before you
     share it.
 
-    With --format, the program for which the format is reads the folder and scores 1,000 symbols. It has to compute what
-    the run computes, or nothing is written.
+    With --format, the program for which the format is reads the folder, and scores 1,000 symbols or predicts held-out
+    examples. It has to compute what the run computes, or nothing is written.
 
     [bold]Examples[/]
 

@@ -59,6 +59,6 @@ class Attention(nn.Module, ABC):
 
         Encoder steps from `lengths` on are padding and have weight 0. `projected` is the result of `project`.
         """
-        padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
+        padding = torch.arange(memory.shape[0], device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)
         return torch.einsum("bts,sbm->tbm", weights.to(memory.dtype), memory), weights

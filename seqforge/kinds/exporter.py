@@ -1,9 +1,10 @@
-"""Exporters: formats in which other programs run a trained language model."""
+"""Exporters: formats in which other programs run a trained model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from seqforge.errors import describe_type
 from seqforge.kinds.cell import Cell, State
+from seqforge.kinds.example_spec import ExampleSpec
 from seqforge.kinds.vocabulary import Vocabulary
 
-__all__ = ["ExportedModel", "Exporter", "TrainedModel"]
+__all__ = ["ExportedModel", "ExportedPredictor", "Exporter", "PredictorExporter", "TrainedModel", "TrainedPredictor"]
 
 
 class TrainedModel(nn.Module):
@@ -56,31 +58,61 @@ class TrainedModel(nn.Module):
         self.input, self.norm, self.head = input_layer, norm, head
         self.cells = cast("Sequence[Cell[Any]]", nn.ModuleList(cells))
         self.initial_states = initial_states
-        self.state_tensors: dict[str, Tensor] = {
-            f"layer_{layer}_{field}": tensor.detach()
-            for layer, state in enumerate(initial_states)
-            for field, tensor in cast("Any", state)._asdict().items()
-        }
+        self.state_tensors = {name: tensor.detach() for name, tensor in name_states(initial_states).items()}
 
     def forward(
-        self, symbols: Int[Tensor, " batch"], states: Sequence[Tensor]
-    ) -> tuple[Float[Tensor, "batch symbols"], tuple[Tensor, ...]]:
+        self, symbols: Int[Tensor, "*time batch"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "*time batch symbols"], tuple[Tensor, ...]]:
         """Return the logits of the next symbol, and the state tensors of all layers after a symbol.
 
         Args:
-            symbols: Last symbol of each row.
+            symbols: Last symbol of each row; or several symbols `[time, batch]`, for logits of each step.
             states: State tensors of all layers before it, in the order of `state_tensors`.
         """
         features, after, rest = self.input(symbols), list[Tensor](), list(states)
         for cell, initial in zip(self.cells, self.initial_states, strict=True):
             before, rest = type(initial)(*rest[: len(initial)]), rest[len(initial) :]
-            features, state = cell.step(cell.project(features.unsqueeze(0)).squeeze(0), before)
+            if symbols.ndim == 1:
+                features, state = cell.step(cell.project(features.unsqueeze(0)).squeeze(0), before)
+            else:
+                features, state = cell(features, before)
             after += state
         return self.predict(features), tuple(after)
 
     def predict(self, features: Float[Tensor, "*steps batch features"]) -> Float[Tensor, "*steps batch symbols"]:
         """Return the logits from the output of the highest layer."""
         return self.head(features if self.norm is None else self.norm(features))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedPredictor:
+    """A trained model of labelled examples, as an exporter receives it: on the CPU, in float32, in evaluation mode.
+
+    `torch.export` can trace its modules. They return tables of tensors.
+
+    Attributes:
+        name: Name of the run.
+        vocabulary: Vocabulary of texts.
+        spec: Shape of the examples.
+        encoder: Reads examples, symbols `[time, batch]` or numbers `[time, batch, size]`, and the length of each row,
+            `[batch]`. Without a decoder, it returns `outputs`, logits or numbers: `[batch, outputs]` if the target is
+            predicted once, and otherwise `[time, batch, outputs]`.
+        decoder: Reads the last symbol of each row, `[batch]`, and the tensors of the encoder. It returns the `logits`
+            of the next symbol, and the tensors that replace others, with `next_` before their names. The last symbol
+            is the one that begins and ends a sequence. None if there is no decoder.
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    spec: ExampleSpec
+    encoder: nn.Module
+    decoder: nn.Module | None
+
+
+def name_states(states: Sequence[State]) -> dict[str, Tensor]:
+    """Return the tensors of the states of layers by names such as `layer_0_hidden`."""
+    named = (cast("Any", state)._asdict().items() for state in states)
+    return {f"layer_{layer}_{field}": tensor for layer, items in enumerate(named) for field, tensor in items}
 
 
 class ExportedModel(ABC):
@@ -129,6 +161,38 @@ class Exporter(ABC):
         Raises:
             PluginError: If the program is not installed.
         """
+
+
+class ExportedPredictor(ABC):
+    """A model of labelled examples in an exported folder, computed by the program for which the format is.
+
+    Attributes:
+        program: Name and version of the program.
+    """
+
+    program: str
+
+    @abstractmethod
+    def run(self, part: Literal["encoder", "decoder"], tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the tensors that a part of `TrainedPredictor` returns.
+
+        The encoder reads `inputs` and `lengths`, and the decoder `symbols` and the tensors of the encoder.
+        """
+
+
+class PredictorExporter(Exporter):
+    """A format in which other programs also run models of labelled examples, such as classifiers.
+
+    The engine compares the predictions for held-out examples with those of the run.
+    """
+
+    @abstractmethod
+    def write_predictor(self, model: TrainedPredictor, folder: Path) -> None:
+        """Write the files of a model of labelled examples to a folder, as `write` does for a language model."""
+
+    @abstractmethod
+    def open_predictor(self, folder: Path) -> ExportedPredictor:
+        """Return the model of a folder that `write_predictor` has filled; see `open`."""
 
 
 def logits_fault(logits: Any, length: int, size: int) -> str | None:

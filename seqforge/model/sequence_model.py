@@ -77,7 +77,7 @@ class Decoder(nn.Module):
     def context(self, encoded: EncoderOutput) -> DecoderContext:
         """Return the context that every step reads."""
         projected = encoded.outputs if self.attention is None else self.attention.project(encoded.outputs)
-        masks = draw_masks(self.input, self.stack, len(encoded.last))
+        masks = draw_masks(self.input, self.stack, encoded.last.shape[0])
         return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected, masks)
 
     def forward(
@@ -98,7 +98,7 @@ class Decoder(nn.Module):
         return step
 
     def _inputs(self, symbols: Tensor, context: DecoderContext) -> Tensor:
-        summaries = context.summary.expand(len(symbols), *context.summary.shape)
+        summaries = context.summary.expand(symbols.shape[0], *context.summary.shape)
         return torch.cat([read_inputs(self.input, symbols, context.masks), summaries], dim=-1)
 
     def _attend(self, outputs: Tensor, context: DecoderContext) -> Tensor:
@@ -245,7 +245,7 @@ class SequenceModel(nn.Module):
     ) -> EncoderOutput:
         """Return the encoder output for whole examples; see `RecurrentStack.encode`."""
         with products_in(self.precision, inputs.device):
-            masks = self.draw_masks(len(lengths))
+            masks = self.draw_masks(lengths.shape[0])
             return self.stack.encode(read_inputs(self.input, inputs, masks), lengths, recompute_every, masks)
 
     def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:

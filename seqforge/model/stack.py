@@ -190,14 +190,14 @@ class RecurrentStack(nn.Module):
         """
         parameters = list(self.parameters())
         if not self.backward_cells:
-            states = self.initial_states(len(lengths))
+            states = self.initial_states(lengths.shape[0])
             read = partial(self, masks=masks)
             outputs = read_recomputed(read, inputs, states, recompute_every, parameters)
             outputs = self.drop_outputs(outputs, masks)
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = self.input_dropout(inputs, masks.inputs)
-        ahead_states = self.initial_states(len(lengths))
-        reverse_states = self._start(self.backward_layers, len(lengths), len(self.cells))
+        ahead_states = self.initial_states(lengths.shape[0])
+        reverse_states = self._start(self.backward_layers, lengths.shape[0], len(self.cells))
         for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
             ahead, reverse = (
                 read_recomputed(
@@ -247,11 +247,11 @@ def last_outputs(outputs: Float[Tensor, "time batch features"], lengths: Int[Ten
 
     In contrast to the state after the last step of the batch, it does not depend on padding.
     """
-    return outputs[lengths - 1, torch.arange(len(lengths), device=lengths.device)]
+    return outputs[lengths - 1, torch.arange(lengths.shape[0], device=lengths.device)]
 
 
 def reverse_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
     """Reverse each row of `[time, batch, …]` within its own length. The padding stays at the end."""
-    time = torch.arange(len(steps), device=lengths.device).unsqueeze(1)
+    time = torch.arange(steps.shape[0], device=lengths.device).unsqueeze(1)
     sources = torch.where(time < lengths, lengths - 1 - time, time)
-    return steps[sources, torch.arange(len(lengths), device=lengths.device)]
+    return steps[sources, torch.arange(lengths.shape[0], device=lengths.device)]

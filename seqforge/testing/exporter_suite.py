@@ -40,7 +40,7 @@ class ExporterSuite(Suite, kind="exporter"):
         for model in (_small_model(), _large_model()):
             with _exported(make, model) as folder:
                 exporter = make()
-                fault = check_exported(model, _essential("vocabulary", "bytes")(), exporter, folder).fault()
+                fault = check_exported(model, _essential("vocabulary", "bytes")(), exporter, folder).fault
                 if exporter.exact and fault is not None:
                     fail(make, fault)
 

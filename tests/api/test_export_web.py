@@ -37,7 +37,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         patch.setenv("SEQFORGE_CACHE", str(folder / "cache"))
         run = train(Experiment.from_dict(tables), folder)
         check = export_format(run, folder / "page", "web")
-    assert check.fault() is None
+    assert check.fault is None
     return run, folder / "page"
 
 

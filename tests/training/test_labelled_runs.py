@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_experiments import CASES
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, train
@@ -17,29 +18,6 @@ from seqforge.kinds import Quantity
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
-
-VECTOR = {"inputs": "numbers", "input_kind": "vector"}
-CASES: dict[str, dict[str, Any]] = {
-    "one-to-one": {"corpus": {"use": "made", **VECTOR}, "model": {"topology": "one-to-one"}},
-    "one-to-many": {
-        "corpus": {"use": "made", **VECTOR, "targets": "text", "output_mode": "sequence"},
-        "model": {"topology": "one-to-many"},
-    },
-    "many-to-one": {"corpus": {"use": "made"}, "model": {"embedding_size": 4}},
-    "many-to-one, bidirectional": {"corpus": {"use": "made"}, "model": {"bidirectional": True}},
-    "many-to-many": {
-        "corpus": {"use": "made", "output_mode": "sequence", "longest": 4, "alternatives": 1},
-        "model": {"topology": "many-to-many", "attention": {"use": "additive"}},
-    },
-    "synced": {"corpus": {"use": "made", "output_mode": "every step"}, "model": {"topology": "synced"}},
-    "drawn": {"corpus": {"use": "made", "endless": True}},
-    "drawn sequences": {"corpus": {"use": "made", "output_mode": "sequence", "targets": "text", "endless": True}},
-    "aligned": {
-        "corpus": {"use": "made", "output_mode": "sequence"},
-        "model": {"topology": "synced"},
-        "loss": {"use": "ctc"},
-    },
-}
 
 
 def tables(case: str, **more: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The formats `onnx` and `onnx-int8`: the graphs of a model, and a description of their inputs and outputs."""
+"""The formats `onnx` and `onnx-int8`: the graphs of a model, a description of them, and a program that runs them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -11,46 +11,47 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.errors import import_library
-from seqforge.kinds import ExportedModel, Exporter, TrainedModel
-from seqforge_onnx.graphs import EXTRA, quiet, scan_graph, sequence_graph, step_graph
+from seqforge.kinds import ExportedModel, ExportedPredictor, PredictorExporter, Text, TrainedModel, TrainedPredictor
+from seqforge_onnx.graphs import EXTRA, model_graph, predictor_graphs, quiet
 
-STEP, SEQUENCE, DESCRIPTION, EXAMPLE = "step.onnx", "sequence.onnx", "model.json", "generate.py"
-"""Files of an exported folder."""
-
-_USE = (
-    "step.onnx maps `symbols` [batch] and every state to `logits` [batch, symbols] of the next symbol and every next "
-    "state; sequence.onnx does the same for `symbols` [time, batch]. A symbol is its index in `symbols`, whose bytes "
-    "are those of `encoding`. Before the first symbol, each row of a state is `initial`, or full of it."
-)
+DESCRIPTION = "model.json"
 
 
-class Onnx(Exporter):
-    """ONNX: `step.onnx` for one symbol, `sequence.onnx` for many, both in float32 and for any number of rows.
+class Onnx(PredictorExporter):
+    """ONNX in float32, for any number of rows and steps.
 
-    `sequence.onnx` has ONNX's own layers for LSTM, GRU and RNN; with another cell, a `Scan` of the step.
+    A language model is `step.onnx` for one symbol, and `sequence.onnx` for many. A model of labelled examples is
+    `encoder.onnx`, and `decoder.onnx` for a step of its decoder, if it has one. ONNX has layers for LSTM, GRU and RNN;
+    another cell is a `Scan` of its step.
     """
 
     def write(self, model: TrainedModel, folder: Path) -> None:
         """Write the two graphs, the description of the model, and a program that generates text with them."""
-        step = step_graph(model)
-        self._write_graph(STEP, step, folder)
-        self._write_graph(SEQUENCE, sequence_graph(model) or scan_graph(step, model), folder)
-        (folder / DESCRIPTION).write_text(describe(model), "utf-8")
-        # As text, since the package does not import the program, whose library is an extra.
-        (folder / EXAMPLE).write_bytes(files("seqforge_onnx").joinpath(f"{EXAMPLE}.txt").read_bytes())
+        graphs = {"step": model_graph(model, "batch"), "sequence": model_graph(model, "time", "batch")}
+        self._write_files(folder, graphs, describe(model), "generate.py")
+
+    def write_predictor(self, model: TrainedPredictor, folder: Path) -> None:
+        """Write the graph of the encoder, that of the decoder, the description, and a program that predicts."""
+        self._write_files(folder, predictor_graphs(model), _describe_predictor(model), "predict.py")
 
     def open(self, folder: Path) -> "OnnxModel":
-        """Return the model as ONNX Runtime computes it."""
+        """Return the language model as ONNX Runtime computes it."""
         return OnnxModel(folder)
 
-    def _write_graph(self, name: str, graph: Any, folder: Path) -> None:
-        import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
-        (folder / name).write_bytes(graph.SerializeToString(deterministic=True))
+    def open_predictor(self, folder: Path) -> "Graphs":
+        """Return the model of labelled examples as ONNX Runtime computes it."""
+        return Graphs(folder)
+
+    def _write_files(self, folder: Path, graphs: Mapping[str, bytes], description: str, program: str) -> None:
+        for name, graph in graphs.items():
+            (folder / f"{name}.onnx").write_bytes(graph)
+        (folder / DESCRIPTION).write_text(description, "utf-8")
+        # As text, since the package does not import the program, whose library is an extra.
+        (folder / program).write_bytes(files("seqforge_onnx").joinpath(f"{program}.txt").read_bytes())
 
 
 def describe(model: TrainedModel) -> str:
-    """Return the description of a model in JSON: its symbols, the names and shapes of its states, and how to run it."""
-    encoding = _encoding(model.symbols)
+    """Return the description of a language model in JSON: its symbols, and the names and shapes of its states."""
     states = [
         {
             "input": name,
@@ -61,19 +62,8 @@ def describe(model: TrainedModel) -> str:
         }
         for name, tensor in model.state_tensors.items()
     ]
-    symbols = [symbol.decode(encoding) for symbol in model.symbols]
-    table = {"name": model.name, "use": _USE, "states": states, "encoding": encoding, "symbols": symbols}
+    table = {"name": model.name, "states": states, **_describe_symbols(model.symbols)}
     return json.dumps(table, indent=1, ensure_ascii=False)
-
-
-def _encoding(symbols: Sequence[bytes]) -> str:
-    """Return the encoding in which every symbol is text: that of each byte, if a symbol is a part of a character."""
-    try:
-        for symbol in symbols:
-            symbol.decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
 
 
 def _shorten(row: Tensor) -> Any:
@@ -82,23 +72,56 @@ def _shorten(row: Tensor) -> Any:
     return cast("Any", first.item() if bool((row == first).all()) else row.tolist())
 
 
-class OnnxModel(ExportedModel):
-    """A model that ONNX Runtime computes.
+def _describe_predictor(model: TrainedPredictor) -> str:
+    """Return what `predict.py` needs to know about a model of labelled examples, in JSON."""
+    spec, vocabulary = model.spec, model.vocabulary
+    described = _describe_symbols([vocabulary.decode([symbol]) for symbol in range(vocabulary.size)])
+    table = {
+        "name": model.name,
+        "input": "text" if isinstance(spec.input, Text) else "numbers",
+        "target": "alignment" if spec.output_mode == "sequence" and model.decoder is None else spec.output_mode,
+        "names": described["symbols"] if isinstance(spec.target, Text) else getattr(spec.target, "names", None),
+        **described,
+    }
+    return json.dumps(table, indent=1, ensure_ascii=False)
 
-    Args:
-        folder: Folder with the graph of a step, that of a sequence if there is one, and their description.
-    """
+
+def _describe_symbols(symbols: Sequence[bytes]) -> dict[str, Any]:
+    """Return symbols as text, and the encoding: that of each byte, if a symbol is a part of a character."""
+    encoding = "utf-8"
+    try:
+        for symbol in symbols:
+            symbol.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+    return {"encoding": encoding, "symbols": [symbol.decode(encoding) for symbol in symbols]}
+
+
+class Graphs(ExportedPredictor):
+    """The graphs of a folder as ONNX Runtime computes them."""
 
     def __init__(self, folder: Path) -> None:
         runtime = import_library("onnxruntime", EXTRA)
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         self.program = f"ONNX Runtime {runtime.__version__}"
-        self._sessions = {
-            name: runtime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
-            for name in (STEP, SEQUENCE)
-            if (folder / name).exists()
+        self.sessions = {
+            path.stem: runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            for path in folder.glob("*.onnx")
         }
+
+    def run(self, part: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the outputs of the graph of a name."""
+        names = [output.name for output in self.sessions[part].get_outputs()]
+        return dict(zip(names, self.sessions[part].run(None, dict(tensors)), strict=True))
+
+
+class OnnxModel(ExportedModel):
+    """A language model that ONNX Runtime computes: the graph of a step, and that of a sequence if there is one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._graphs = Graphs(folder)
+        self.program = self._graphs.program
         states = json.loads((folder / DESCRIPTION).read_text("utf-8"))["states"]
         self._states: dict[str, NDArray[Any]] = {
             each["input"]: np.broadcast_to(np.array(each["initial"], each["type"]), (1, *each["shape"]))
@@ -107,12 +130,12 @@ class OnnxModel(ExportedModel):
 
     def read(self, symbols: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Read several symbols by `sequence.onnx`, if there is one, and otherwise one by one by `step.onnx`."""
-        if len(symbols) > 1 and SEQUENCE in self._sessions:
-            return self._run(SEQUENCE, symbols[:, None])[:, 0]
-        return np.concatenate([self._run(STEP, symbol) for symbol in symbols[:, None]])
+        if len(symbols) > 1 and "sequence" in self._graphs.sessions:
+            return self._run("sequence", symbols[:, None])[:, 0]
+        return np.concatenate([self._run("step", symbol) for symbol in symbols[:, None]])
 
     def _run(self, graph: str, symbols: NDArray[np.int64]) -> NDArray[Any]:
-        logits, *states = self._sessions[graph].run(None, {"symbols": symbols, **self._states})
+        logits, *states = self._graphs.run(graph, {"symbols": symbols, **self._states}).values()
         self._states = dict(zip(self._states, states, strict=True))
         return logits
 
@@ -125,8 +148,9 @@ class OnnxInt8(Onnx):
 
     exact = False
 
-    def _write_graph(self, name: str, graph: Any, folder: Path) -> None:
-        super()._write_graph(name, graph, folder)
+    def _write_files(self, folder: Path, graphs: Mapping[str, bytes], description: str, program: str) -> None:
+        super()._write_files(folder, graphs, description, program)
         quantize = import_library("onnxruntime.quantization", EXTRA).quantize_dynamic
         with quiet():
-            quantize(folder / name, folder / name)
+            for path in folder.glob("*.onnx"):
+                quantize(path, path)

@@ -1,17 +1,17 @@
-"""The graphs of a language model: one step by `torch.export`, and a sequence of ONNX's own layers, or of such steps."""
+"""The graphs of a model, which `torch.export` traces: a step or a sequence, or an encoder and a step of a decoder."""
 
 import contextlib
 import logging
 import warnings
 from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.errors import import_library
-from seqforge.kinds import FactoredCell, State, TrainedModel
+from seqforge.kinds import Cell, FactoredCell, Numbers, SequenceFunction, TrainedModel, TrainedPredictor
 
 EXTRA = "seqforge-onnx[onnxruntime]"
 """What installs the libraries."""
@@ -27,141 +27,52 @@ _LAYERS: Mapping[str, tuple[str, Sequence[int], Mapping[str, Any]]] = {
 }
 """For each recurrence, ONNX's operator, the cell's index of each gate in the operator's order, and its attributes."""
 
+_MARKS, _BEGIN, _END = "seqforge", "Begin", "End"
+"""Domain and names of operators that mark the step of a cell in a traced graph, until `_fold_scans` removes them."""
 
-def step_graph(model: TrainedModel) -> Any:
-    """Return the graph of one step, from `symbols` [batch] and every state to `logits` [batch, symbols] and the states.
 
-    The output for a state is called `next_` and the name of the state.
+def model_graph(model: TrainedModel, *axes: str) -> bytes:
+    """Return the graph of a language model, from `symbols` and every state to `logits` and the states after them.
+
+    The symbols have the axis "batch", or "time" and "batch". The output for a state is named `next_` and the state.
     """
-    return _trace(model, model, torch.zeros(2, dtype=torch.int64), {0: torch.export.Dim("batch")})
-
-
-def sequence_graph(model: TrainedModel) -> Any | None:
-    """Return the graph of a sequence, from `symbols` [time, batch] to `logits` [time, batch, symbols] and the states.
-
-    It consists of ONNX's own layers. Return None if a cell of the model computes something else than these.
-    """
-    if not all(isinstance(cell, FactoredCell) and cell.equations in _LAYERS for cell in model.cells):
-        return None
-    dimensions = {0: torch.export.Dim("time"), 1: torch.export.Dim("batch")}
-    return _trace(_Layers(model), model, torch.zeros(2, 2, dtype=torch.int64), dimensions)
-
-
-class _Layers(nn.Module):
-    """A sequence computed by ONNX's own layers. Only the exporter of torch can call it.
-
-    Args:
-        model: Model whose cells compute the recurrences of ONNX.
-    """
-
-    def __init__(self, model: TrainedModel) -> None:
-        super().__init__()
-        self.model = model
-        self.layers = nn.ModuleList(_Layer(cast("FactoredCell[Any]", cell)) for cell in model.cells)
-
-    def forward(
-        self, symbols: Int[Tensor, "time batch"], states: Sequence[Tensor]
-    ) -> tuple[Float[Tensor, "time batch symbols"], tuple[Tensor, ...]]:
-        features, after, rest = self.model.input(symbols), list[Tensor](), list(states)
-        for layer, initial in zip(self.layers, self.model.initial_states, strict=True):
-            (features, *state), rest = layer(features, rest[: len(initial)]), rest[len(initial) :]
-            after += state
-        return self.model.predict(features), tuple(after)
-
-
-class _Layer(nn.Module):
-    """A layer of ONNX, with the weights of a cell in the order of its gates.
-
-    Args:
-        cell: A cell that computes the same recurrence.
-    """
-
-    def __init__(self, cell: FactoredCell[Any]) -> None:
-        super().__init__()
-        equations = cast("str", cell.equations)
-        self.operator, order, attributes = _LAYERS[equations]
-        self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
-        self.attributes = {"hidden_size": cell.hidden_size, **attributes}
-        recurrent_bias = torch.zeros_like(cell.bias)
-        if equations == "gru":
-            recurrent_bias[-cell.hidden_size :] = cast("Tensor", cell.recurrent_bias)
-        weights = [cell.input_weight, cell.recurrent_matrix(), cell.bias, recurrent_bias]
-        w, r, *biases = (torch.cat([weight.chunk(len(order))[gate] for gate in order])[None] for weight in weights)
-        for name, tensor in (("w", w), ("r", r), ("b", torch.cat(biases, dim=1))):
-            self.register_buffer(name, tensor.detach())
-
-    def forward(self, inputs: Tensor, state: State) -> list[Tensor]:
-        """Return the outputs of all steps, and the tensors of the state after them."""
-        weights = [self.get_buffer(name) for name in "wrb"]
-        if not inputs.is_floating_point():  # ONNX's layers read vectors.
-            inputs = nn.functional.one_hot(inputs, self.input_size).to(weights[0].dtype)
-        time, batch = inputs.shape[:2]
-        shapes = [(time, 1, batch, self.hidden_size), *[(1, batch, self.hidden_size)] * len(state)]
-        outputs, *after = torch.onnx.ops.symbolic_multi_out(
-            self.operator,
-            (inputs, *weights, None, *(tensor[None] for tensor in state)),
-            self.attributes,
-            dtypes=[inputs.dtype] * len(shapes),
-            shapes=shapes,
-            version=OPSET,
-        )
-        return [outputs.squeeze(1), *(tensor.squeeze(0) for tensor in after)]
-
-
-def scan_graph(step: Any, model: TrainedModel) -> Any:
-    """Return the graph of a sequence that applies the graph of a step to one symbol after another, by `Scan`."""
-    onnx = import_library("onnx", EXTRA)
-    inner = onnx.compose.add_prefix(step, "step_")
-    names = list(model.state_tensors)
-    body, helper = inner.graph, onnx.helper
-    shared = [*body.initializer]
-    body.ClearField("initializer")
-    # The states come first in the body of a scan, and then the elements of sequences.
-    inputs = [*body.input[1:], body.input[0]]
-    outputs = [*body.output[1:], body.output[0]]
-    body.ClearField("input")
-    body.ClearField("output")
-    body.input.extend(inputs)
-    body.output.extend(outputs)
-    scan = helper.make_node(
-        "Scan", [*names, "symbols"], [*(f"next_{name}" for name in names), "logits"], body=body, num_scan_inputs=1
-    )
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [scan],
-        "sequence",
-        [value("symbols", onnx.TensorProto.INT64, ["time", "batch"]), *step.graph.input[1:]],
-        [value("logits", onnx.TensorProto.FLOAT, ["time", "batch", len(model.symbols)]), *step.graph.output[1:]],
-        shared,
-    )
-    return helper.make_model(graph, opset_imports=step.opset_import, ir_version=step.ir_version)
-
-
-@contextlib.contextmanager
-def quiet() -> Generator[None]:
-    """Suppress the warnings of the libraries about their own code, and what they log of each operator."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
-
-
-def _trace(module: nn.Module, model: TrainedModel, symbols: Tensor, dimensions: Mapping[int, Any]) -> Any:
-    """Return the graph of a module that takes symbols and states, with an axis of the states for the batch."""
-    import_library("onnxscript", EXTRA)
-    names = list(model.state_tensors)
+    names, sizes = list(model.state_tensors), {axis: torch.export.Dim(axis) for axis in axes}
+    symbols = torch.zeros([2] * len(axes), dtype=torch.int64)
     states = tuple(tensor.expand(2, *tensor.shape[1:]).contiguous() for tensor in model.state_tensors.values())
-    batch = dimensions[max(dimensions)]
-    with quiet(), torch.no_grad():
+    shapes = dict(enumerate(sizes.values())), tuple({0: sizes["batch"]} for _ in states)
+    return _trace(model, (symbols, states), ["symbols", *names], ["logits", *map("next_{}".format, names)], shapes)
+
+
+def predictor_graphs(model: TrainedPredictor) -> dict[str, bytes]:
+    """Return the graph of the `encoder` of a model of labelled examples, and that of the `decoder`, if it has one."""
+    batch, time = {0: torch.export.Dim("batch")}, {0: torch.export.Dim("time"), 1: torch.export.Dim("batch")}
+    inputs, lengths = torch.zeros(3, 2, dtype=torch.int64), torch.tensor([1, 3])
+    if isinstance(model.spec.input, Numbers):
+        inputs = torch.zeros(3, 2, model.spec.input.size)
+    with torch.no_grad():
+        # torch takes arguments that are the same tensor for one argument.
+        memory = {name: tensor.clone() for name, tensor in model.encoder(inputs, lengths).items()}
+    graphs = {"encoder": _trace(model.encoder, (inputs, lengths), ["inputs", "lengths"], list(memory), (time, batch))}
+    if model.decoder is not None:
+        with torch.no_grad():
+            results = list(model.decoder(lengths, memory))
+        shapes = batch, {name: time if len(tensor) == len(inputs) else batch for name, tensor in memory.items()}
+        graphs["decoder"] = _trace(model.decoder, (lengths, memory), ["symbols", *memory], results, shapes)
+    return graphs
+
+
+def _trace(
+    module: nn.Module, arguments: tuple[Any, ...], inputs: Sequence[str], outputs: Sequence[str], shapes: Any
+) -> bytes:
+    """Return the graph of a module as a file, with the axes of its arguments that have any size."""
+    import_library("onnxscript", EXTRA)
+    with quiet(), torch.no_grad(), _operators_of_onnx(module):
         program = torch.onnx.export(
             module.eval(),
-            (symbols, states),
-            input_names=["symbols", *names],
-            output_names=["logits", *(f"next_{name}" for name in names)],
-            dynamic_shapes=(dimensions, tuple({0: batch} for _ in states)),
+            (*arguments, {}),  # The last table is one of keyword arguments.
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -171,4 +82,111 @@ def _trace(module: nn.Module, model: TrainedModel, symbols: Tensor, dimensions: 
     for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.functions):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    return graph
+    _fold_scans(graph)
+    import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
+    return graph.SerializeToString(deterministic=True)
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """Suppress the warnings of the libraries about their own code, and what they log of each operator."""
+    with warnings.catch_warnings(action="ignore"):
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def _operators_of_onnx(module: nn.Module) -> Generator[None]:
+    """Make every cell in a module compute sequences by operators of ONNX, which only torch's exporter can call."""
+    cells = [cast("Cell[Any]", part) for part in module.modules() if isinstance(part, Cell)]
+    functions = [cell.sequence_function for cell in cells]
+    try:
+        for cell in cells:
+            cell.sequence_function = _sequence_function(cell)
+        yield
+    finally:
+        for cell, function in zip(cells, functions, strict=True):
+            cell.sequence_function = function
+
+
+def _sequence_function(cell: Cell[Any]) -> SequenceFunction:
+    if isinstance(cell, FactoredCell) and cell.equations in _LAYERS:
+        return _layer(cell)
+    contains_cells = sum(isinstance(part, Cell) for part in cell.modules()) > 1
+    if contains_cells and type(cell).forward is not Cell.forward:
+        return cell.forward  # It calls these cells.
+    return partial(_scan, cell)
+
+
+def _layer(cell: FactoredCell[Any]) -> SequenceFunction:
+    """Return a layer of ONNX with the weights of a cell in the order of its gates."""
+    equations = cast("str", cell.equations)
+    operator, order, attributes = _LAYERS[equations]
+    recurrent_bias = torch.zeros_like(cell.bias)
+    if equations == "gru":
+        recurrent_bias[-cell.hidden_size :] = cast("Tensor", cell.recurrent_bias)
+    matrices = [cell.input_weight, cell.recurrent_matrix(), cell.bias, recurrent_bias]
+    w, r, *biases = (torch.cat([matrix.chunk(len(order))[gate] for gate in order])[None] for matrix in matrices)
+    weights = [part.detach() for part in (w, r, torch.cat(biases, dim=1))]
+
+    def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if not inputs.is_floating_point():  # ONNX's layers read vectors.
+            inputs = nn.functional.one_hot(inputs, cell.input_size).to(cell.input_weight.dtype)
+        time, batch = inputs.shape[:2]
+        outputs, *after = torch.onnx.ops.symbolic_multi_out(
+            operator,
+            (inputs, *weights, None, *(tensor[None] for tensor in state)),
+            {"hidden_size": cell.hidden_size, **attributes},
+            dtypes=[inputs.dtype] * (1 + len(state)),
+            shapes=[(time, 1, batch, cell.hidden_size), *[(1, batch, cell.hidden_size)] * len(state)],
+            version=OPSET,
+        )
+        return outputs.squeeze(1), type(state)(*(tensor.squeeze(0) for tensor in after))
+
+    return read
+
+
+def _scan(cell: Cell[Any], inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Trace one step between two marks. What does not depend on the step is computed once, before the scan."""
+    projected = cell.project(inputs)
+    *before, step = _mark(_BEGIN, cell, (*state, projected), (*state, projected[0]))
+    output, after = cell.step(step, type(state)(*before))
+    outputs = output.expand(projected.shape[0], *output.shape)
+    *after, outputs = _mark(_END, cell, (*after, output), (*after, outputs))
+    return outputs, type(state)(*after)
+
+
+def _mark(name: str, cell: Cell[Any], inputs: Sequence[Tensor], like: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the outputs of a mark, which have the types and the shapes of `like`."""
+    types, shapes = zip(*((tensor.dtype, tensor.shape) for tensor in like), strict=True)
+    attributes: dict[str, Any] = {"cell": id(cell)}  # Otherwise, equal marks would be merged.
+    return torch.onnx.ops.symbolic_multi_out(
+        f"{_MARKS}::{name}", inputs, attributes, dtypes=types, shapes=shapes, version=1
+    )
+
+
+def _fold_scans(model: Any) -> None:
+    """Replace two marks in a graph, and the nodes that compute the second from the first, by a `Scan` of these."""
+    helper, bodies, outside = import_library("onnx.helper", EXTRA), dict[str, list[Any]](), list[Any]()
+    for node in model.graph.node:
+        body = next((bodies[name] for name in node.input if name in bodies), outside)
+        if node.domain == _MARKS and node.op_type == _END:
+            begin, *nodes = body
+            results = [f"{name}_step" for name in node.output]
+            pairs = zip(node.input, results, strict=True)
+            nodes += [helper.make_node("Identity", [name], [result]) for name, result in pairs]
+            values = [[*map(helper.make_empty_tensor_value_info, names)] for names in (begin.output, results)]
+            step = helper.make_graph(nodes, "step", *values)
+            outside.append(helper.make_node("Scan", begin.input, node.output, body=step, num_scan_inputs=1))
+            continue
+        body = [] if node.domain == _MARKS else body
+        body.append(node)
+        if body is not outside:
+            bodies |= dict.fromkeys(node.output, body)
+    domains = [each for each in model.opset_import if each.domain != _MARKS]
+    del model.graph.node[:], model.graph.value_info[:], model.opset_import[:]
+    model.graph.node.extend(outside)
+    model.opset_import.extend(domains)

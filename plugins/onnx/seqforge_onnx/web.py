@@ -5,17 +5,17 @@ from importlib.resources import files
 from pathlib import Path
 
 from seqforge.errors import PluginError
-from seqforge.kinds import TrainedModel
+from seqforge.kinds import Exporter, TrainedModel
 from seqforge.storage.cache import load_or_write
 from seqforge.storage.paths import cache_folder
 from seqforge_onnx.browser_runtime import FILES, VERSION, fetch_runtime
-from seqforge_onnx.exporter import DESCRIPTION, STEP, Onnx, describe
-from seqforge_onnx.graphs import step_graph
+from seqforge_onnx.exporter import DESCRIPTION, OnnxModel, describe
+from seqforge_onnx.graphs import model_graph
 
 PAGE = "index.html"
 
 
-class Web(Onnx):
+class Web(Exporter):
     """A folder for any web server: a page that writes text with the model, and asks no other server.
 
     ONNX Runtime computes the model in the browser. The export checks the same graph with ONNX Runtime for Python.
@@ -27,11 +27,15 @@ class Web(Onnx):
         Raises:
             PluginError: If ONNX Runtime is neither bundled nor in the cache, and npm cannot download it.
         """
-        self._write_graph(STEP, step_graph(model), folder)
+        (folder / "step.onnx").write_bytes(model_graph(model, "batch"))
         (folder / DESCRIPTION).write_text(describe(model), "utf-8")
         (folder / PAGE).write_bytes(files("seqforge_onnx").joinpath("web.html").read_bytes())
         for name, content in _runtime().items():
             (folder / name).write_bytes(content)
+
+    def open(self, folder: Path) -> OnnxModel:
+        """Return the model as ONNX Runtime for Python computes it."""
+        return OnnxModel(folder)
 
 
 class _Runtime(dict[str, bytes]):

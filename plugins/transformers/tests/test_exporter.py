@@ -57,7 +57,7 @@ def test_a_user_generates_the_text_of_the_run(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs pip install 'seqforge-transformers[transformers]'")
     run = sf.Run.open(RUN)
     check = sf.export_format(run, tmp_path / "out", "transformers")
-    assert check.fault() is None
+    assert check.fault is None
     names = "README.md config.json model.safetensors modeling_seqforge.py tokenizer.json tokenizer_config.json"
     assert " ".join(sorted(path.name for path in (tmp_path / "out").iterdir())) == names
     (expected,) = run.sample("the ", length=60, samplers=["greedy"], precision="float32")

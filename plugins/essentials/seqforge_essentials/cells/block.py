@@ -185,9 +185,9 @@ def _convolve(
 ) -> tuple[Float[Tensor, "time batch features"], Float[Tensor, "batch steps features"]]:
     """Return SiLU of the causal convolution of each feature, and the inputs that the next step reads."""
     padded = torch.cat([window.transpose(0, 1).to(inputs.dtype), inputs])
-    steps = len(inputs)
+    steps = inputs.shape[0]
     total = bias + sum(weight[lag] * padded[lag : lag + steps] for lag in range(len(weight)))
-    return functional.silu(total), padded[len(padded) - len(weight) + 1 :].transpose(0, 1).to(window.dtype)
+    return functional.silu(total), padded[padded.shape[0] - len(weight) + 1 :].transpose(0, 1).to(window.dtype)
 
 
 def _normalize(norm: nn.RMSNorm | nn.LayerNorm, inputs: Tensor) -> Tensor:
