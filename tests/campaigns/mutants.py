@@ -1,8 +1,10 @@
 """The campaign of mutants: small changes of the code, such as another operator, each of which a test should notice.
 
-A mutant is run by the tests that run its statement, those of the nearest test file first; see `coverage_of_tests.py`. A
-statement that runs at import only is tested by the files that name its module. A failed test counts only if it passes
-without the change. Each mutant has a process of its own, on a copy of the repository.
+A mutant is run by the tests that run its statement; see `coverage_of_tests.py`. Those that run rare lines of its
+function come first, since they are likely to notice, and those of the nearest test files. A statement that runs at
+import only is tested by the files that name its module. A failed test counts only if it passes without the change. Each
+mutant has a process of its own, on a copy of the repository. Numbers outside of functions are not changed: they are
+choices, such as sizes and times, which a test could only repeat.
 """
 
 import ast
@@ -16,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +39,9 @@ BUDGET = 100
 MOST_TEST_FILES = 8
 """Largest number of test files that a statement is tested by if it runs at import only."""
 
+NEAREST_FILES = 2
+"""The tests of this number of files run first, since to import all files takes longer than most mutants live."""
+
 OUTCOMES = ["noticed", "survived"]
 ROOT = Path(__file__).parents[2]
 PARTS = {
@@ -56,14 +61,28 @@ _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "True": "False
 
 
 @dataclass(frozen=True)
+class Code:
+    """Where code stands.
+
+    Attributes:
+        statement: The lines that run if the statement does.
+        function: Name of the function or the method; empty for other code.
+        body: Lines of the function.
+    """
+
+    statement: range
+    function: str = ""
+    body: range = range(0)
+
+
+@dataclass(frozen=True)
 class Mutant:
     """A change of one line.
 
     Attributes:
         path: The file, relative to the repository.
         line: Number of the line.
-        statement: The lines that run if the changed statement does.
-        function: Name of the function or the method that is changed; empty for other code.
+        code: The changed statement and its function.
         old: Text before the change.
         new: Text after it.
         start: Place of the old text in the file.
@@ -71,8 +90,7 @@ class Mutant:
 
     path: Path
     line: int
-    statement: range
-    function: str
+    code: Code
     old: str
     new: str
     start: int
@@ -125,6 +143,8 @@ def _python_path(copy: Path) -> str:
 
 def _import_libraries() -> None:
     """Import libraries that take long, but nothing of seqforge, since each process imports its own."""
+    import pydantic  # noqa: F401
+    import torch._dynamo.convert_frame  # noqa: F401
     import typer  # noqa: F401
 
     assert not any(name.partition(".")[0] == "seqforge" for name in sys.modules), "seqforge is imported"
@@ -139,29 +159,43 @@ def _find_mutants(root: Path, sources: str) -> Iterator[Mutant]:
         def place(line: int, column: int, starts: Sequence[int] = starts, lines: Sequence[str] = lines) -> int:
             return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
-        for node, statement, function in _nodes(ast.parse(text), range(0), ""):
+        for node, code in _nodes(ast.parse(text), Code(range(0))):
+            if not code.function and isinstance(node, ast.Constant) and not isinstance(node.value, bool):
+                continue
             for target, new in _changes(node, text):
                 start = place(target.lineno, target.col_offset)
                 stop = place(target.end_lineno or 0, target.end_col_offset or 0)
-                yield Mutant(path.relative_to(root), target.lineno, statement, function, text[start:stop], new, start)
+                yield Mutant(path.relative_to(root), target.lineno, code, text[start:stop], new, start)
 
 
-def _nodes(node: ast.AST, statement: range, function: str) -> Iterator[tuple[ast.AST, range, str]]:
-    """Yield the nodes that run, each with the lines of its statement and the name of its function.
+def _nodes(node: ast.AST, code: Code) -> Iterator[tuple[ast.AST, Code]]:
+    """Yield the nodes that run, each with its place.
 
-    Annotations and messages of errors are left out.
+    What no test can notice is left out: annotations, messages of errors, the argument `strict` of `zip`, which is a
+    check, and imports for types only.
     """
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list") or isinstance(
-            node, ast.Raise | ast.JoinedStr | ast.AnnAssign
-        ):
+        if name in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                inner = child.name if isinstance(child, ast.FunctionDef) else function
-                lines = _lines(child) if isinstance(child, ast.stmt) else statement
-                yield child, lines, inner
-                yield from _nodes(child, lines, inner)
+            if isinstance(child, ast.AST) and not _is_left_out(child):
+                inner = code
+                if isinstance(child, ast.FunctionDef):
+                    inner = Code(code.statement, child.name, range(child.lineno, (child.end_lineno or 0) + 1))
+                if isinstance(child, ast.stmt):
+                    inner = replace(inner, statement=_lines(child))
+                yield child, inner
+                yield from _nodes(child, inner)
+
+
+def _is_left_out(node: ast.AST) -> bool:
+    match node:
+        case ast.Raise() | ast.JoinedStr() | ast.AnnAssign() | ast.keyword(arg="strict"):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case _:
+            return False
 
 
 def _lines(statement: ast.stmt) -> range:
@@ -205,18 +239,31 @@ def _attempt(copy: Path, mutant: Mutant, tests: Sequence[str]) -> str:
     path = copy / mutant.path
     text = path.read_text()
     path.write_text(text[: mutant.start] + mutant.new + text[mutant.start + len(mutant.old) :])
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    near = [test for test in tests if test.partition("::")[0] in files[:NEAREST_FILES]]
     try:
-        status, failed = _run_tests(copy, tests)
+        status, failed = _run_tests(copy, near)
+        if status == 0 and (others := [test for test in tests if test not in near]):
+            status, failed = _run_tests(copy, others)
     finally:
         path.write_text(text)
     return "survived" if status == 0 or (failed and not _passes(copy, failed)) else "noticed"
 
 
 def _select_tests(copy: Path, covered: TestCoverage, mutant: Mutant, tests: str) -> list[str]:
-    """Return the tests, or the files of tests, of a mutant: first those of the files that are nearest to it."""
+    """Return the tests, or the files of tests, of a mutant, beginning with those that are likely to notice it."""
     scores = _score_files(copy, mutant, tests)
-    found = covered.tests_of(mutant.path, mutant.statement) if mutant.function else []
-    found.sort(key=lambda test: (-scores[test.partition("::")[0]], covered.seconds[test]))
+    found = covered.tests_of(mutant.path, mutant.code.statement) if mutant.code.function else []
+    rarity: Counter[str] = Counter()
+    for line in mutant.code.body:
+        tests_of_line = covered.tests_of(mutant.path, range(line, line + 1))
+        rarity.update(dict.fromkeys(tests_of_line, 1 / max(1, len(tests_of_line))))
+
+    def value(test: str) -> float:
+        """Return how much a test is expected to notice in a second."""
+        return (rarity[test] + 0.01 * scores[test.partition("::")[0]]) / (2 + covered.seconds[test])
+
+    found.sort(key=value, reverse=True)
     times = itertools.accumulate(covered.seconds[test] for test in found)
     return [test for test, time in zip(found, times, strict=True) if time < BUDGET] or [
         path for path, score in scores.most_common(MOST_TEST_FILES) if score
@@ -228,12 +275,12 @@ def _score_files(copy: Path, mutant: Mutant, tests: str) -> Counter[str]:
     package = mutant.path.parts.index(next(part for part in mutant.path.parts if part.startswith("seqforge")))
     module = ".".join(mutant.path.with_suffix("").parts[package:])
     text = (copy / mutant.path).read_text()
-    words = {mutant.function.strip("_"), *re.findall(r"^(?:def|class) ([a-zA-Z]\w+)", text, re.M)}
+    words = {mutant.code.function.strip("_"), *re.findall(r"^(?:def|class) ([a-zA-Z]\w+)", text, re.M)}
     scores: Counter[str] = Counter()
     for path, text in _test_files(copy, tests):
         score = 3 * (f"{module} import" in text) + 2 * (Path(path).parent.name == mutant.path.parent.name)
         score += 3 * (Path(path).stem == f"test_{mutant.path.stem}") + sum(f"{word}(" in text for word in words if word)
-        scores[path] = score + 4 * bool(mutant.function and f"{mutant.function}(" in text)
+        scores[path] = score + 4 * bool(mutant.code.function and f"{mutant.code.function}(" in text)
     return scores
 
 
