@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from seqforge_parallel_cells.cells import IndRNN
+from seqforge_parallel_cells.ind_rnn import IndRNN
 from torch import nn
 
 from seqforge import use

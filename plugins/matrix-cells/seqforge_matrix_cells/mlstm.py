@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixStateCell, Parts
-from seqforge_matrix_cells.cells import Heads, HiddenSize, KeySize
+from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
 class MLSTMState(NamedTuple):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from seqforge.cells import embed_rows, product_dtype
 from seqforge.kinds import MatrixStateCell, Parts
 from seqforge.matrix_states import Outputs, Projected, Reads
-from seqforge_matrix_cells.cells import Heads, HiddenSize
+from seqforge_matrix_cells.options import Heads, HiddenSize
 
 _MIX_EXPONENTS = (0.2, 0.7, 0.7, 0.9, 0.9, 0.2)
 """Exponents of the initial μ of r, k, v, w, a and g, as in the first layer of the authors' code."""

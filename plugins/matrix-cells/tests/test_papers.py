@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from seqforge_matrix_cells.cells import GLA, HGRN2, GatedDeltaNet, Mamba2
+from seqforge_matrix_cells.gated_deltanet import GatedDeltaNet
+from seqforge_matrix_cells.gla import GLA
+from seqforge_matrix_cells.hgrn import HGRN2
+from seqforge_matrix_cells.mamba import Mamba2
 from seqforge_matrix_cells.mlstm import MLSTM
 from seqforge_matrix_cells.rwkv import RWKV7
 

@@ -10,7 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_matrix_cells.cells import GLA, HGRN2, GatedDeltaNet, Mamba2
+from seqforge_matrix_cells.gated_deltanet import GatedDeltaNet
+from seqforge_matrix_cells.gla import GLA
+from seqforge_matrix_cells.hgrn import HGRN2
+from seqforge_matrix_cells.mamba import Mamba2
 from seqforge_matrix_cells.mlstm import MLSTM
 from seqforge_matrix_cells.rwkv import RWKV7
 from seqforge_native.backend import NativeBackend

@@ -4,11 +4,11 @@ SEQFORGE_API = 1
 
 COMPONENTS = {
     "cell": {
-        "ind-rnn": "seqforge_parallel_cells.cells:IndRNN",
+        "ind-rnn": "seqforge_parallel_cells.ind_rnn:IndRNN",
         "min-gru": "seqforge_parallel_cells.cells:MinGRU",
         "min-lstm": "seqforge_parallel_cells.cells:MinLSTM",
-        "qrnn": "seqforge_parallel_cells.cells:QRNN",
-        "rg-lru": "seqforge_parallel_cells.cells:RGLRU",
-        "sru": "seqforge_parallel_cells.cells:SRU",
+        "qrnn": "seqforge_parallel_cells.qrnn:QRNN",
+        "rg-lru": "seqforge_parallel_cells.rg_lru:RGLRU",
+        "sru": "seqforge_parallel_cells.sru:SRU",
     },
 }

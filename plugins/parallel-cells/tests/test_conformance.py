@@ -1,7 +1,11 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_parallel_cells.cells import QRNN, RGLRU, SRU, IndRNN, MinGRU, MinLSTM
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.qrnn import QRNN
+from seqforge_parallel_cells.rg_lru import RGLRU
+from seqforge_parallel_cells.sru import SRU
 
 from seqforge.testing.cell_suite import CellSuite
 

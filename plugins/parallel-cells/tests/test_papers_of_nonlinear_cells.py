@@ -6,7 +6,9 @@ import torch
 from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.cells import QRNN, SRU, IndRNN
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.qrnn import QRNN
+from seqforge_parallel_cells.sru import SRU
 
 PHI = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 

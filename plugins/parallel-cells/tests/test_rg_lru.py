@@ -6,7 +6,7 @@ import torch
 from cell_cases import cell_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.cells import RGLRU
+from seqforge_parallel_cells.rg_lru import RGLRU
 
 from seqforge.kinds import HiddenState
 

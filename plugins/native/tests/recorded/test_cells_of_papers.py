@@ -9,7 +9,9 @@ import torch
 from seqforge_essentials.cells.slstm import SLSTM
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
-from seqforge_parallel_cells.cells import SRU, IndRNN, MinGRU, MinLSTM
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.sru import SRU
 from torch import Tensor
 from torch.nn import functional
 
