@@ -128,11 +128,12 @@ def test_options_without_a_default_can_be_set(registry: Registry) -> None:
     app, runner = build_app(registry), CliRunner()
     without = runner.invoke(app, ["plugins", "check", "inline"])
     assert "Add the options: --set inline.text=VALUE" in without.stdout
-    assert runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text=hello"]).stdout.startswith(
-        "✓ corpus"
-    )
+    right = runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text=hello"])
+    assert right.stdout.startswith("✓ corpus")
+    assert right.stdout.endswith("\n1 right, 0 wrong, 0 not tried\n")
     wrong = runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text="])
     assert wrong.exit_code == 1
+    assert wrong.stdout.endswith("\n0 right, 1 wrong, 0 not tried\n")
     assert "text: should have at least 1 character" in wrong.stdout
     assert "Correct the options that --set gives." in wrong.stdout
     unknown = runner.invoke(app, ["plugins", "check", "inline", "--set", "inlin.text=hello"]).exception

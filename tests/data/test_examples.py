@@ -15,7 +15,7 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile, ExampleSpecRecord
 from seqforge.errors import DataError
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
-from seqforge.kinds.example_values import decode_target, to_json_value, to_text
+from seqforge.kinds.example_values import convert_target, decode_target, to_json_value, to_text
 from seqforge.storage.records import DamagedFileError, parse_sealed_json, to_sealed_json
 
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
@@ -117,6 +117,12 @@ def test_a_class_name_in_the_place_of_an_index_is_an_error_that_shows_the_indice
     with pytest.raises(DataError) as caught:
         encode_examples(GivenExamples([Example("odd", "a", "yes")]), ONCE, vocabulary, tmp_path, lambda _: None)
     assert caught.value.hint == "Pass the place of the class in `Classes(…)`: 0 for 'no', 1 for 'yes'."
+
+
+@pytest.mark.parametrize("count", [1, 2, 256, 257, 65537])
+def test_the_index_of_the_last_class_is_kept(count: int) -> None:
+    spec = ExampleSpec(Text(), "sequence", Classes(tuple(map(str, range(count)))), "once")
+    assert convert_target(spec, count - 1).tolist() == [count - 1]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,13 @@ def differentiate(model: SequenceModel, outputs: Tensor) -> dict[str, Tensor]:
     return dict(zip(parameters, torch.autograd.grad(total, list(parameters.values())), strict=True))
 
 
+def test_weights_of_some_layers_are_dropped_if_others_have_none() -> None:
+    cells = [{"use": name, "hidden_size": 8} for name in ("lstm", "min-gru")]
+    table = {"corpus": {"use": "inline", "text": "hello"}, "model": {"cells": cells, "weight_drop": 0.5}}
+    model = build_model(Experiment.from_dict(table), SYMBOLS)
+    assert model.draw_masks(3).weights.keys() == {0}
+
+
 @pytest.mark.parametrize("backend", [EAGER, "native", "onednn"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_with_masked_weights_computes_what_one_with_these_weights_does(cell: str, backend: str) -> None:

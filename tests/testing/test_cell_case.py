@@ -11,6 +11,11 @@ from seqforge.testing.cell_case import CaseSizes, build_case, read_steps, requir
 from seqforge.testing.conformance import ConformanceError
 
 
+def test_the_scale_of_the_inputs_is_named_if_it_is_not_1() -> None:
+    assert str(CaseSizes(2, 3, 4, 5)) == "2 steps, 3 rows, input size 4, hidden size 5"
+    assert str(CaseSizes(2, 3, 4, 5, scale=8.0)).endswith("hidden size 5, inputs scaled by 8")
+
+
 class Sum(NamedTuple):
     total: torch.Tensor
 
