@@ -123,15 +123,27 @@ def require_close(found: Steps, exact: Steps, rows: int) -> None:
             torch.testing.assert_close(part.double(), expected[:rows], rtol=1e-3, atol=bound)
 
 
-@pytest.mark.parametrize("block", [None, *BLOCKS])
-@pytest.mark.parametrize("name", CELLS)
-def test_the_kernel_computes_the_probabilities_and_states_of_the_steps(
-    name: str, block: str | None, kernels: Library
-) -> None:
+def require_equal_results(library: Library, name: str, block: str | None) -> None:
     model, symbols, exact = case_of(name, block)
     with torch.inference_mode():
         for rows in (1, ROWS):
-            require_close(by_kernel(kernels, model, symbols[:, :rows]), exact, rows)
+            require_close(by_kernel(library, model, symbols[:, :rows]), exact, rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [*((name, None) for name in CELLS), *(("essentials/gru", block) for block in BLOCKS)],
+)
+def test_the_kernel_computes_the_probabilities_and_states_of_the_steps(
+    name: str, block: str | None, kernels: Library
+) -> None:
+    require_equal_results(kernels, name, block)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("name", CELLS)
+def test_the_fastest_kernel_computes_every_cell_in_every_block(name: str, block: str) -> None:
+    require_equal_results(runnable_libraries()[0], name, block)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.int8])
