@@ -106,7 +106,7 @@ def test_every_cell_is_computed_by_its_name(name: str, tmp_path: Path) -> None:
     require_equal(model, tmp_path)
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
 @given(st.data())
 def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -138,10 +138,6 @@ def test_layers_of_onnx_are_used_where_they_compute_the_same(cell: str, tmp_path
     operators = [node.op_type for node in onnx.load(tmp_path / "sequence.onnx").graph.node]
     assert operators.count(cell.upper()) == 2
     assert "Scan" not in operators
-    model, _ = build([{"use": "mgu", "hidden_size": 4}])
-    (tmp_path / "other").mkdir()
-    require_equal(model, tmp_path / "other")
-    assert "Scan" in [node.op_type for node in onnx.load(tmp_path / "other/sequence.onnx").graph.node]
 
 
 def test_a_layer_of_onnx_is_used_inside_of_a_block_and_beside_other_cells(tmp_path: Path) -> None:
