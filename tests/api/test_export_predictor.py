@@ -51,6 +51,11 @@ def test_every_topology_is_predicted_by_the_program_in_the_folder(
     words = [example if isinstance(example, str) else json.dumps(example) for example in inputs]
     command = [sys.executable, str(tmp_path / "out/predict.py"), *words]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    alone = subprocess.run(command[:2], capture_output=True, text=True, check=False)
+    assert (alone.returncode, "python predict.py EXAMPLE" in alone.stderr) == (1, True)
+    if isinstance(inputs[0], str):
+        unknown = subprocess.run([*command[:2], "a☃"], capture_output=True, text=True, check=False)
+        assert (unknown.returncode, unknown.stderr) == (1, "a☃: the model does not know '☃'\n")
     expected = [prediction.output for prediction in run.predict(inputs)]
     assert len(printed) == len(expected)
     for line, output in zip(printed, expected, strict=True):
