@@ -95,6 +95,11 @@ class Dataset:
         sizes = np.array([self.token_file.characters[document], self.token_file.sizes[document]])
         if (sizes == end - first).all():  # ASCII in bytes or characters: nothing needs to be decoded
             return np.full(2, stop - start)
+        if 2 * (stop - start) > end - first:  # the rest of the document is faster to measure
+            return sizes - self._measure_text(first, start) - self._measure_text(stop, end)
+        return self._measure_text(start, stop)
+
+    def _measure_text(self, start: int, stop: int) -> NDArray[np.int64]:
         measured = [(count_characters(content), len(content)) for content in self._decode(start, stop)]
         return np.array(measured, dtype=np.int64).reshape(-1, 2).sum(axis=0)
 

@@ -152,7 +152,7 @@ def name_gates(frame: FrameType, count: int) -> list[str]:
 
 def _path_to_call(frame: FrameType) -> list[ast.AST]:
     """Return the nodes that contain the current call of a frame, from its statement to the call; empty if unknown."""
-    call: Any = inspect.getframeinfo(frame).positions
+    call: Any = inspect.getframeinfo(frame, context=0).positions
     lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
     try:
         tree = ast.parse("".join(lines))

@@ -170,7 +170,8 @@ class TrialReporter(Callback):
             return
         is_first, self._reported = self._reported < 0, progress
         with self._reported_failures():
-            self._trial.set_user_attr(RUN, self._directory)
+            if RUN not in self._trial.user_attrs:  # The storage failed at the beginning.
+                self._trial.set_user_attr(RUN, self._directory)
             self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
             # The first evaluation is followed by a checkpoint, so that the run of every pruned trial has one.
             if self._trial.should_prune() and not is_first:
