@@ -110,28 +110,26 @@ def evaluate(
 
 
 def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temperatures: Sequence[float]) -> None:
-    """Print a row for each value, with a column for each temperature, and one for held-out text."""
+    """Print a row for each value, with a column for each temperature, and one for held-out text.
+
+    Without temperatures, the last column is the value of the samples less that of held-out text.
+    """
+    from seqforge.evaluation.intervals import estimate_difference
+
     headings = [f"temperature {value:g}" for value in temperatures] or ["samples"]
     columns = [Column("metric"), *map(Column, headings), Column("held-out text")]
     if not temperatures:
         columns.append(Column("excess", is_number=True))
     rows: list[list[str]] = []
     for name in dict.fromkeys(name for each in samples for name in each.values):
-        scores = (*samples, baseline)
-        row = [name, *(format_estimate(each.values.get(name), each.intervals.get(name)) for each in scores)]
+        estimates = [(each.values.get(name), each.intervals.get(name)) for each in (*samples, baseline)]
+        row = [name, *(format_estimate(*estimate) for estimate in estimates)]
         if not temperatures:
-            row.append(_format_excess(samples[0], baseline, name))
+            own, other = estimates
+            row.append(format_estimate(*estimate_difference(*own, *other), "+"))
         rows.append(row)
     print_table(columns, rows)
     if not any(each.intervals for each in samples):
         typer.echo(
             "\nIntervals of metrics need at least 20 samples. To draw so many: --set sampling.count=20", err=True
         )
-
-
-def _format_excess(scores: "TextScores", baseline: "TextScores", name: str) -> str:
-    """Return the value of samples less that of held-out text, with its interval if both have one."""
-    from seqforge.evaluation.intervals import estimate_difference
-
-    own, other = ((each.values.get(name), each.intervals.get(name)) for each in (scores, baseline))
-    return format_estimate(*estimate_difference(*own, *other), "+")

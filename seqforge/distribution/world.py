@@ -178,18 +178,15 @@ def reported_lost_processes() -> Generator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, RunError) or not _is_connection_error(error):
+        message = str(error)
+        is_of_connection = isinstance(error, distributed.DistError) or "gloo" in message.lower() or "NCCL" in message
+        if isinstance(error, RunError) or not is_of_connection:
             raise
         raise LostProcessError(
             "the connection to another process was lost",
             hint="A process that was killed leaves no message of its own. If you did not stop it, look for a lack of "
             "memory, or for an interrupted network, on its machine.",
         ) from error
-
-
-def _is_connection_error(error: RuntimeError) -> bool:
-    """Return whether torch raised an error because another process cannot be reached."""
-    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower() or "NCCL" in str(error)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from seqforge.cells import new_norm
 from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
-from seqforge.kinds import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.kinds import Attention, Cell, ExampleSpec, Initializer, Loss, Numbers
 from seqforge.kinds.cell import recurrent_matrices
 from seqforge.kinds.cell_contract import validate_cell
 from seqforge.kinds.initializer import initialize_parameter
@@ -45,7 +45,10 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
         name, size = experiment.model.final_norm, (decoder.stack if decoder else stack).hidden_size
         norm = new_norm(name, size) if name else None
-        backends = _generation_backends(experiment)
+        # Those that may generate: the one that the experiment names, or else all.
+        named, registry = experiment.training.backend, experiment.registry
+        chosen = registry.names("backend") if named == AUTO_BACKEND else [named]
+        backends = [load_backend(registry, each) for each in chosen]
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
         if experiment.model.weight_drop and not any(map(recurrent_matrices, model.cells)):
             raise ExperimentError("model.weight_drop: no layer has a recurrent weight matrix", hint="Leave it out.")
@@ -80,13 +83,6 @@ def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) 
         return symbols
     loss: type[Loss] = experiment.loss.component
     return spec.output_size(symbols) + (spec.output_mode == "sequence" or loss.aligns)
-
-
-def _generation_backends(experiment: Experiment) -> list[Backend]:
-    """Return the backends that may generate: the one that the experiment names, or else all."""
-    name = experiment.training.backend
-    names = experiment.registry.names("backend") if name == AUTO_BACKEND else [name]
-    return [load_backend(experiment.registry, name) for name in names]
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:

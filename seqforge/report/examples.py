@@ -1,7 +1,6 @@
 """Predictions for labelled examples: the confusion matrix, the worst examples, and where the decoder looks."""
 
 import math
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -133,14 +132,14 @@ class _Predictions:
         if decoder is None or decoder.attention is None or not isinstance(self._spec.input, Text):
             return []
         matrices: list[dict[str, Any]] = []
+        kept: list[Tensor] = []
         for index in examples:
             tokens = self._dataset.file.inputs.read([index])[0].astype(np.int64)
             inputs = torch.as_tensor(tokens, device=self._device).unsqueeze(1)
             encoded = self._model.encode(inputs, torch.tensor([len(tokens)], device=self._device))
             predicted = predictions[index].values.astype(np.int64)
             symbols = torch.as_tensor(np.append(self._end, predicted), device=self._device).unsqueeze(1)
-            weights: list[Tensor] = []
-            handle = decoder.attention.register_forward_hook(partial(_keep_weights, weights))
+            handle = decoder.attention.register_forward_hook(lambda _, __, output: kept.append(output[1]))
             try:
                 self._model.decode(symbols, self._model.decoder_context(encoded))
             finally:
@@ -152,7 +151,7 @@ class _Predictions:
                     "source": [decode([token]).decode("utf-8", "backslashreplace") for token in tokens.tolist()],
                     "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._end]],
                     "weights": [
-                        [round(value, 3) for value in row] for row in cast("list[list[float]]", weights[0][0].tolist())
+                        [round(value, 3) for value in row] for row in cast("list[list[float]]", kept.pop()[0].tolist())
                     ],
                 }
             )
@@ -164,11 +163,3 @@ class _Predictions:
         if isinstance(self._spec.target, Classes):
             return self._spec.target.names[symbol]
         return self._dataset.vocabulary.decode([symbol]).decode("utf-8", "replace")
-
-
-def _keep_weights(
-    kept: list[Tensor], module: torch.nn.Module, arguments: tuple[Any, ...], output: tuple[Tensor, Tensor]
-) -> None:
-    """Append the weights of an attention to a list, as a forward hook."""
-    del module, arguments
-    kept.append(output[1])

@@ -133,7 +133,9 @@ class FileCorpus(Corpus):
                 hint="Choose files that contain text.",
             )
         folder = _find_common_folder(paths)
-        names = {_name_document(path.relative_to(folder)): path for path in paths}
+        # A file name may contain bytes that are not UTF-8. A document name is text.
+        encoded = {os.fsencode(path.relative_to(folder).as_posix()): path for path in paths}
+        names = {name.decode("utf-8", "backslashreplace"): path for name, path in encoded.items()}
         return names | {one.name: one.path for one in self._downloads}
 
 
@@ -228,11 +230,6 @@ def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
 
 def _find_common_folder(paths: list[Path]) -> Path:
     return Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-
-
-def _name_document(path: Path) -> str:
-    # A file name may contain bytes that are not UTF-8. A document name is text.
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _to_utf8(chunks: Iterator[bytes], encoding: str, path: Path) -> Iterator[bytes]:

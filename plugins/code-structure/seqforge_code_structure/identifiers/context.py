@@ -68,14 +68,12 @@ class Context:
         context = cls(lexicon, strict, whole)
         for unit in units:
             context._add(unit)
-        complete = whole and not any(unit.includes for unit in units) and context._declares_most(units)
-        return replace(context, complete=complete)
-
-    def _declares_most(self, units: Sequence[UnitNames]) -> bool:
-        """Return whether few variables are undeclared and unknown. A file that another one includes has many."""
+        if not whole or any(unit.includes for unit in units):
+            return context
+        # A file that another one includes has many variables that are undeclared and unknown.
         used = {use.name for unit in units for function in unit.functions for use in function.free if not use.called}
-        unknown = {name for name in used - self.declared if not is_constant(name) and self.is_novel(name)}
-        return len(unknown) <= FEW_UNKNOWN
+        unknown = {name for name in used - context.declared if not is_constant(name) and context.is_novel(name)}
+        return replace(context, complete=len(unknown) <= FEW_UNKNOWN)
 
     def _add(self, unit: UnitNames) -> None:
         """Add the names of a unit."""

@@ -77,8 +77,9 @@ def collect_evidence(
         uses.setdefault(use.name, []).append(use)
     if not uses:
         return {}
-    unused = unit.parses and _has_unused(function, unit)
-    only_assigned = unit.parses and _has_only_assigned(function, unit)
+    variables = [found for found in function.declarations if found.variable] if unit.parses else []
+    unused = any(not found.used and found.name not in unit.possibly_used for found in variables)
+    only_assigned = any(found.used and _is_only_assigned(found, unit.code, function.stop) for found in variables)
     called = {_first_word(use.name) for use in function.free if use.called}
     others = [(_first_word(name), name) for name in free]
     function_evidence = {"always": 1, "unused": unused, "only_assigned": only_assigned}
@@ -126,20 +127,6 @@ def _find_siblings(name: str, called: set[str], others: Sequence[tuple[str, str]
     word = _first_word(name)
     undeclared = any(word == first and other != name for first, other in others)
     return {"sibling": undeclared and word not in called, "called_sibling": undeclared and word in called}
-
-
-def _has_unused(function: Function, unit: UnitNames) -> bool:
-    return any(
-        found.variable and not found.used and found.name not in unit.possibly_used for found in function.declarations
-    )
-
-
-def _has_only_assigned(function: Function, unit: UnitNames) -> bool:
-    """Return whether a function has a variable that it assigns and never reads."""
-    return any(
-        found.variable and found.used and _is_only_assigned(found, unit.code, function.stop)
-        for found in function.declarations
-    )
 
 
 def _is_only_assigned(declaration: Declaration, code: bytes, stop: int) -> bool:

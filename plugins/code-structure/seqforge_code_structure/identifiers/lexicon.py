@@ -117,7 +117,10 @@ class Lexicon:
         """Search a line of the table, which is in order."""
         place = bisect_left(self._lines, key)
         line = self._lines[place] if place < len(self._lines) else b""
-        return _decode_digits(line[len(key) :]) if line.startswith(key) else (Flag(0), 0)
+        if not line.startswith(key):
+            return Flag(0), 0
+        flags, locality = divmod(int(line[len(key) :], 32), 32)
+        return Flag(flags), locality - LARGEST_LOCALITY
 
     @cached_property
     def _lines(self) -> list[bytes]:
@@ -144,12 +147,6 @@ class Lexicon:
     def is_mostly_local(self, name: str) -> bool:
         """Return whether most files with a name declare it in a function, or the training text lacks it."""
         return self.has(name, Flag.MOSTLY_LOCAL) or not self.has(name, Flag.VARIABLE)
-
-
-def _decode_digits(digits: bytes) -> tuple[Flag, int]:
-    """Return the flags and the locality at the end of a line of a table."""
-    flags, locality = divmod(int(digits, 32), 32)
-    return Flag(flags), locality - LARGEST_LOCALITY
 
 
 def word_keys(name: str) -> tuple[str, str]:

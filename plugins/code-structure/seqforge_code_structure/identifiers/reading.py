@@ -109,7 +109,9 @@ def read_unit(text: str, part: Unit | None = None) -> UnitNames:
     part = part or Unit(0, len(text), "complete", depth=max(unit.depth for unit in split_units(text)))
     start, stop, compiled = part.start, part.stop, read_code(text)
     code = compiled.code[start:stop]
-    unit = UnitNames(start, stop, cut=part.kind == "tail", code=compiled.code, defines=_looks_like_definition(code))
+    head = code[: max(0, code.find(b"{"))].rstrip()
+    defines = head.endswith(b")") and b";" not in head and b"=" not in head
+    unit = UnitNames(start, stop, cut=part.kind == "tail", code=compiled.code, defines=defines)
     unit.shared = not code.lstrip().startswith(b"static")
     unit.characters = _count_characters(code)
     for directive in compiled.find_directives(start, stop):
@@ -184,11 +186,6 @@ def _forgive_errors(unit: UnitNames, code: bytes) -> None:
         function.labels |= labels
         for found in function.declarations:
             found.used |= counts[found.name] > 1
-
-
-def _looks_like_definition(code: bytes) -> bool:
-    head = code[: max(0, code.find(b"{"))].rstrip()
-    return head.endswith(b")") and b";" not in head and b"=" not in head
 
 
 def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:

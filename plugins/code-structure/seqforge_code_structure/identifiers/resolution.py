@@ -8,6 +8,7 @@ unknown, so they are collected as uncertain.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 from tree_sitter import Node, Query
@@ -247,12 +248,6 @@ class Resolution:
             returned = self._is_inside("return", start)
             self.scopes.add_free(NameUse(name, start, False, returned, alone, callee, index))
 
-    def _visit_returned(self, start: int, name: str) -> None:
-        self._visit_use(start, name, alone=True)
-
-    def _visit_type(self, _start: int, name: str) -> None:
-        self.scopes.use(name)
-
     def _visit_called(self, start: int, name: str) -> None:
         self._callee, self._callee_start = name, start
         if not self.scopes.use(name):
@@ -267,9 +262,6 @@ class Resolution:
             return
         variable = variable and not self._is_inside("typedef", start) and not self._is_inside("own_parameters", start)
         self.scopes.declare(name, start, variable=variable)
-
-    def _visit_declared_function(self, start: int, name: str) -> None:
-        self._visit_declared(start, name, variable=False)
 
     def _visit_label(self, start: int, name: str) -> None:
         if self.scopes.function:
@@ -290,14 +282,14 @@ class Resolution:
         "macro_arguments": _visit_macro_arguments,
         "unread": _visit_unread,
     }
-    VISITS_OF_NAMES: ClassVar[dict[str, Callable[["Resolution", int, str], None]]] = {
+    VISITS_OF_NAMES: ClassVar[dict[str, Callable[["Resolution", int, str], object]]] = {
         "use": _visit_use,
-        "type": _visit_type,
+        "type": lambda self, _, name: self.scopes.use(name),
         "unread": _visit_unread_name,
-        "returned": _visit_returned,
+        "returned": partial(_visit_use, alone=True),
         "called": _visit_called,
         "declared": _visit_declared,
-        "declared_function": _visit_declared_function,
+        "declared_function": partial(_visit_declared, variable=False),
         "enumerator": _visit_enumerator,
         "label": _visit_label,
         "goto": _visit_goto,
