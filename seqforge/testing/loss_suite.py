@@ -40,16 +40,14 @@ class LossSuite(Suite, kind="loss"):
         large = _Batch(1000 * batch.outputs.float(), targets)
         cases = {"random outputs": batch, "ignored targets only": nothing, "large outputs in float32": large}
         for name, each in cases.items():
-            outputs, targets = each.outputs.clone(), each.targets.clone()
+            targets = each.targets.clone()
             value, gradient = _differentiate(loss, each)
             if not math.isfinite(value):
                 fail(make, f"the loss of {name} is not finite", got=value)
             if not gradient.isfinite().all():
                 fail(make, f"the gradient of {name} is not finite", got=gradient[~gradient.isfinite()][0].item())
-            if not (
-                torch.equal(outputs, each.outputs) and torch.equal(targets.nan_to_num(), each.targets.nan_to_num())
-            ):
-                fail(make, "the given outputs or targets were modified in place")
+            if not torch.equal(targets.nan_to_num(), each.targets.nan_to_num()):
+                fail(make, "the given targets were modified in place")
 
     def test_gradients_are_right(self, make: Factory[Loss]) -> None:
         """The gradient agrees with finite differences in a random direction, and lowers the loss."""

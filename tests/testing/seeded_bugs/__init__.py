@@ -1,13 +1,15 @@
 """Components of every kind that are wrong in one way each."""
 
 from seeded_bugs import (
+    attentions,
+    backends,
     cell_memory,
     cell_sizes,
     cell_types,
     cells,
     corpora,
     exporters,
-    layers,
+    labelled_corpora,
     losses,
     metrics,
     sampling,
@@ -22,8 +24,10 @@ MODULES = (
     cell_sizes,
     cell_types,
     cell_memory,
-    layers,
+    attentions,
+    backends,
     corpora,
+    labelled_corpora,
     vocabularies,
     losses,
     training,

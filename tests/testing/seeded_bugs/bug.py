@@ -5,8 +5,6 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-
 from seqforge.kinds import Backend
 from seqforge.testing.conformance import ConformanceError, Suite
 
@@ -45,7 +43,7 @@ class Bug(NamedTuple):
         suite: Any = type(self.suite.__name__, (self.suite,), table)()
         make = next(iter(getattr(suite, suite.table).values()))
         check = getattr(suite, self.check)
-        supplied = {"make": make, "dtype": torch.float64}
+        supplied = {"make": make, "dtype": getattr(suite, "dtypes", [None])[0]}
         try:
             check(**{name: value for name, value in supplied.items() if name in inspect.signature(check).parameters})
         except ConformanceError as error:

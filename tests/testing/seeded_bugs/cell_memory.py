@@ -130,6 +130,14 @@ class CountsItsCalls(Sound):
         return super().step(projected * (1 + self.calls), state)
 
 
+@bug(CellSuite, "test_reading_again_gives_the_same_bits", "the given inputs were modified in place")
+class HalvesItsInputs(Sound):
+    """The inputs are halved in place."""
+
+    def project(self, inputs):
+        return super().project(inputs.mul_(0.5))
+
+
 @bug(CellSuite, "test_reading_again_gives_the_same_bits", "the output is random in eval mode")
 class DropsOutInEvaluation(Sound):
     """Dropout is active in evaluation mode."""
@@ -156,12 +164,33 @@ class Explodes(Sound):
         return torch.tanh(hidden), Memory(hidden, state.steps + 1)
 
 
+@bug(CellSuite, "test_the_state_stays_bounded", "`state.hidden` grows without bound")
+class WalksAtRandom(Sound):
+    """The state sums what the inputs differ from their mean, and grows with the root of the number of steps."""
+
+    def step(self, projected, state):
+        hidden = state.hidden + projected - self.input_weight.sum(1)
+        return torch.tanh(hidden), Memory(hidden, state.steps + 1)
+
+
 @bug(CellSuite, "test_initial_biases_can_be_set", "`set_initial_biases()` raises AttributeError")
 class BiasThatDoesNotExist(Sound):
     """`set_initial_biases` raises an error."""
 
     def set_initial_biases(self):
         self.forget_bias.fill_(1.0)
+
+
+@bug(
+    CellSuite,
+    "test_initial_biases_can_be_set",
+    "`set_initial_biases` leaves numbers in `recurrent_weight` that are not finite",
+)
+class LogarithmOfZero(Sound):
+    """`set_initial_biases` computes a logarithm of 0."""
+
+    def set_initial_biases(self):
+        self.recurrent_weight.zero_().log_()
 
 
 @bug(
@@ -229,6 +258,18 @@ class CountsItsTraining(Sound):
         self.read += torch.is_grad_enabled()
         outputs, after = super().forward(inputs, state)
         return outputs * (1 + self.read), after
+
+
+@bug(
+    CellSuite,
+    "test_forward_and_step_draw_the_same_in_training",
+    "in training mode the output of `forward` differs from the scan of `step`",
+)
+class ScalesInTraining(Sound):
+    """`forward` doubles its inputs in training mode, as dropout does without its random numbers."""
+
+    def forward(self, inputs, state):
+        return super().forward(2 * inputs if self.training else inputs, state)
 
 
 @bug(

@@ -96,3 +96,36 @@ class UnusedParameter(Sound):
 
     def step(self, projected, state):
         return super().step(projected + 0 * self.peephole, state)
+
+
+@bug(
+    CellSuite,
+    "test_symbols_are_unit_vectors",
+    "it cannot read symbols, integers [time, batch], as the first layer does: ReadsVectorsOnly: `project(inputs=a "
+    "tensor …` raises ",
+)
+class ReadsVectorsOnly(Sound):
+    """A cell that says it reads symbols multiplies them by a matrix."""
+
+    reads_symbols = True
+
+
+@bug(
+    CellSuite,
+    "test_constrained_parameters_satisfy_the_constraints",
+    "`constrain_parameters` replaces `input_weight` by another shape: expected [4, 3], got [4, 5]",
+)
+class AddsAColumn(Sound):
+    """`constrain_parameters` adds a column to a parameter."""
+
+    def constrain_parameters(self):
+        self.input_weight.data = torch.nn.functional.pad(self.input_weight.data, (0, 1))
+
+
+@bug(CellSuite, "test_tensors_are_registered", "`poles` is complex: ")
+class ComplexPoles(Sound):
+    """A parameter is complex."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.poles = nn.Parameter(torch.zeros(hidden_size, dtype=torch.complex64))

@@ -1,23 +1,12 @@
 """Corpora that are wrong."""
 
-import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-
 from seeded_bugs.bug import bug
-from seqforge.kinds import (
-    Classes,
-    Corpus,
-    Document,
-    Example,
-    ExampleSpec,
-    LabelledCorpus,
-    Text,
-    WorkProgressed,
-)
+from seqforge.errors import DataError
+from seqforge.kinds import Corpus, Document, WorkProgressed
+from seqforge.kinds.corpus import PART_SIZE
 from seqforge.testing.corpus_suite import CorpusSuite
 
 
@@ -138,6 +127,52 @@ class LongDescription(Poems):
         return "poem\n" * 10
 
 
+@bug(CorpusSuite, "test_documents_conform", "two documents have the name 'large'")
+class PartsThatAreApart(Poems):
+    """The parts of a large document do not follow each other."""
+
+    def documents(self):
+        yield Document("large", bytes(PART_SIZE))
+        yield Document("small", b"one")
+        yield Document("large", b"two")
+
+
+@bug(CorpusSuite, "test_documents_conform", "the corpus yields nothing: expected at least one document, or a DataError")
+class YieldsNothing(Poems):
+    """There is no document."""
+
+    def documents(self):
+        yield from ()
+
+
+@bug(
+    CorpusSuite,
+    "test_documents_are_the_same_in_every_pass",
+    "the content of document 0 ('poem') differs in a second pass",
+)
+class CountsPasses(Poems):
+    """A document contains the number of the pass."""
+
+    passes = 0
+
+    def documents(self):
+        CountsPasses.passes += 1
+        yield Document("poem", str(CountsPasses.passes).encode())
+
+
+@bug(
+    CorpusSuite,
+    "test_reading_with_progress_yields_the_same",
+    "`read` reports something else than its progress: expected WorkProgressed, got 0.5",
+)
+class ReportsFractions(Poems):
+    """The progress is a number."""
+
+    def read(self, report):
+        report(0.5)
+        return self.documents()
+
+
 class Unreadable(CorpusSuite):
     unreadable: ClassVar = {"missing": lambda: MissingFile()}
 
@@ -152,98 +187,26 @@ class MissingFile(Poems):
         yield Document("poem", open("/no/such/file", "rb").read())  # noqa: PTH123, SIM115
 
 
-class Parity(LabelledCorpus):
-    """A correct corpus of labelled examples."""
-
-    def __init__(self, numbers: int = 4) -> None:
-        self.numbers = numbers
-
-    @classmethod
-    def example_spec(cls, options):
-        return ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "once")
-
-    def examples(self):
-        for number in range(self.numbers):
-            yield Example(f"number-{number}", str(number), number % 2)
-
-    def fingerprint(self):
-        return f"parity-{self.numbers}"
-
-    def describe(self):
-        return f"the numbers below {self.numbers}"
+class Damaged(CorpusSuite):
+    unreadable: ClassVar = {"damaged": lambda: ErrorWithoutAMessage()}
 
 
-@bug(CorpusSuite, "test_documents_conform", "the target of 'number-2' does not fit the example spec")
-class ClassThatDoesNotExist(Parity):
-    """The index of a class is too large."""
+@bug(Damaged, "test_a_missing_source_is_a_data_error", "the DataError that `documents` raises has no message")
+class ErrorWithoutAMessage(Poems):
+    """A damaged file is an error without a message."""
 
-    def examples(self):
-        yield Example("number-2", "2", 2)
-
-
-@bug(
-    CorpusSuite,
-    "test_documents_conform",
-    "the target of 'number-12' does not have one entry for every step of the input: expected 2, got 1",
-)
-class LabelForEveryStep(Parity):
-    """A target for every step is too short."""
-
-    @classmethod
-    def example_spec(cls, options):
-        return ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "every step")
-
-    def examples(self):
-        yield Example("number-12", "12", np.array([1]))
+    def documents(self):
+        yield Document("poem", b"one")
+        raise DataError(" ")
 
 
-class DrawnParity(Parity):
-    """A correct corpus whose training examples are drawn."""
-
-    def examples(self):
-        for example in super().examples():
-            yield replace(example, split="validation")
-
-    def training_stream(self):
-        def draw(generator):
-            number = int(generator.integers(self.numbers))
-            return str(number), number % 2
-
-        return draw
+class Missing(CorpusSuite):
+    unreadable: ClassVar = {"missing": lambda: IgnoresWhatIsMissing()}
 
 
-STREAM = "test_the_training_stream_is_a_function_of_its_generator"
+@bug(Missing, "test_a_missing_source_is_a_data_error", "`documents` reads an unreadable source: expected a DataError")
+class IgnoresWhatIsMissing(Poems):
+    """A missing folder has no documents."""
 
-
-@bug(CorpusSuite, STREAM, "drawn example 0 differs for the same seed of the generator")
-class DrawsElsewhere(DrawnParity):
-    """A second source of randomness."""
-
-    drawn = itertools.count()
-
-    def training_stream(self):
-        return lambda generator: ("1" * (1 + next(self.drawn)), 1)
-
-
-@bug(CorpusSuite, STREAM, "the training stream is the same for two seeds of the generator")
-class DrawsNothing(DrawnParity):
-    """The generator is not used."""
-
-    def training_stream(self):
-        return lambda generator: ("1", 1)
-
-
-@bug(CorpusSuite, STREAM, "drew an Example, not a tuple")
-class DrawsExamples(DrawnParity):
-    """A drawn example is no pair."""
-
-    def training_stream(self):
-        return lambda generator: Example("drawn", "1", 1)
-
-
-@bug(CorpusSuite, STREAM, "yielded an example with the split None; with a training stream")
-class TrainingExamples(DrawnParity):
-    """The finite examples have no split."""
-
-    def examples(self):
-        return Parity.examples(self)
+    def documents(self):
+        yield from ()

@@ -71,3 +71,12 @@ class Numbered(Weights):
     def write(self, model, folder):
         super().write(model, folder)
         (folder / "number").write_text(str(next(self.numbers)))
+
+
+@bug(ExporterSuite, "test_an_export_depends_on_the_model_only", "the file source contains a path of this machine")
+class WithItsPath(Weights):
+    """A file contains the folder of the export."""
+
+    def write(self, model, folder):
+        super().write(model, folder)
+        (folder / "source").write_text(str(folder))

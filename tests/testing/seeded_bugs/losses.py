@@ -117,3 +117,52 @@ class LogOfSoftmax(CrossEntropy):
         chosen = outputs.softmax(-1).log()[targets != IGNORED_TARGET]
         total = nn.functional.nll_loss(chosen, targets[targets != IGNORED_TARGET], reduction="sum")
         return total / (targets != IGNORED_TARGET).sum().clamp(min=1)
+
+
+@bug(LossSuite, "test_the_loss_is_a_finite_scalar", "the gradient of ignored targets only is not finite: got nan")
+class RootOfTheSize(CrossEntropy):
+    """A penalty has a square root, whose slope at 0 is infinite."""
+
+    def forward(self, outputs, targets):
+        kept = outputs * (targets != IGNORED_TARGET).unsqueeze(-1)
+        return super().forward(outputs, targets) + kept.square().sum().sqrt()
+
+
+@bug(LossSuite, "test_the_loss_is_a_finite_scalar", "the given targets were modified in place")
+class ReplacesTargets(CrossEntropy):
+    """Ignored targets are replaced in place."""
+
+    def forward(self, outputs, targets):
+        ignored = targets == IGNORED_TARGET
+        losses = nn.functional.cross_entropy(
+            outputs.transpose(1, -1), targets.masked_fill_(ignored, 0).transpose(1, -1), reduction="none"
+        )
+        return losses.masked_fill(ignored, 0).sum() / (~ignored).sum().clamp(min=1)
+
+
+@bug(LossSuite, "test_gradients_are_right", "the gradient of the outputs is 0, so that nothing can be learned")
+class Rounds(CrossEntropy):
+    """The outputs are rounded, and a step has no slope."""
+
+    def forward(self, outputs, targets):
+        return super().forward((outputs / 10).round(), targets)
+
+
+@bug(
+    LossSuite,
+    "test_ignored_targets_do_not_count",
+    "an output for an ignored target has a gradient: expected 0, got 0.00952",
+)
+class GradientOfPadding(CrossEntropy):
+    """The gradient of a term without a value reaches every output."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) + (outputs - outputs.detach()).mean()
+
+
+@bug(LossSuite, "test_ignored_targets_do_not_count", "padding after the targets changes the loss")
+class MeanWithPadding(EmptyTargetsAreFree):
+    """A loss that aligns divides by the padded number of targets."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) / len(targets)

@@ -217,3 +217,77 @@ class AttributeOfClasses(ExactMatch):
 
     def score(self, spec, predictions):
         return Score({f"of_{spec.target.names[0]}": 1.0})
+
+
+@bug(MetricSuite, "test_findings_are_inside_the_texts", "the finding Finding(text=0, …) has no message")
+class FindingWithoutAMessage(LineLength):
+    """A finding does not say what it is."""
+
+    def score(self, texts):
+        return Score({"brackets": 0.0}, (Finding(0, 0, 0, ""),))
+
+
+@bug(MetricSuite, "test_weights_are_sample_sizes", "the weight 'lines' belongs to no value: expected one of ['mean']")
+class WeightOfAnotherName(LineLength):
+    """The weight has the name of what it counts."""
+
+    def score(self, texts):
+        score = super().score(texts)
+        return Score(score.values, weights={"lines": score.weights["mean"]})
+
+
+@bug(MetricSuite, "test_weights_are_sample_sizes", "the weight of 'mean' is not finite and at least 0: got -")
+class NegativeWeight(LineLength):
+    """The weight is below 0."""
+
+    def score(self, texts):
+        score = super().score(texts)
+        return Score(score.values, weights={"mean": -score.weights["mean"]})
+
+
+@bug(
+    MetricSuite,
+    "test_weights_are_sample_sizes",
+    "the weight of 'mean' is not a sample size: those of single texts do not add up: expected 1, got ",
+)
+class WeightOfOne(LineLength):
+    """Each score has the weight 1."""
+
+    def score(self, texts):
+        return Score(super().score(texts).values, weights={"mean": 1})
+
+
+@bug(
+    PredictionMetricSuite,
+    "test_predictions_of_a_shape_that_fits_are_scored",
+    "the names of the values differ for wrong predictions of a class: expected ['right', 'share'], got ['share']",
+)
+class NamesOfTheOutcomes(ExactMatch):
+    """A value exists only if a prediction is right."""
+
+    def score(self, spec, predictions):
+        share = super().score(spec, predictions).values["share"]
+        return Score({"share": share, **({"right": 1.0} if share else {})})
+
+
+@bug(
+    PredictionMetricSuite,
+    "test_other_shapes_are_a_value_error",
+    "the ValueError for predictions of text has no message",
+)
+class ErrorWithoutAMessage(ExactMatch):
+    """A shape that does not fit is an error without a message."""
+
+    def score(self, spec, predictions):
+        raise ValueError
+
+
+@bug(
+    PredictionMetricSuite, "test_the_metric_fits_some_shapes", "`fits` of a class is neither True nor False: got 'once'"
+)
+class FitsByMode(ExactMatch):
+    """`fits` returns a text."""
+
+    @classmethod
+    def fits(cls, spec):
+        return spec.output_mode

@@ -183,3 +183,39 @@ class SetsTheSeed(Sharper):
 
     def start(self, context):
         torch.manual_seed(7)
+
+
+@bug(
+    SamplerSuite, "test_logits_stay_logits", "the type of the logits changes: expected torch.float32, got torch.float64"
+)
+class ComputesInFloat64(Sharper):
+    """The result is in float64."""
+
+    def transform(self, logits, memory):
+        return logits.double()
+
+
+class SettlesHalf(Lines):
+    """A correct redrawing sampler: the first half stays, and every symbol is kept."""
+
+    def review(self, memory, tokens, new):
+        return Review(len(tokens), len(tokens) // 2)
+
+    def finish(self, memory, tokens):
+        return tokens
+
+
+@bug(SamplerSuite, "test_reviews_and_the_end_are_valid", "the end depends on what is settled: expected [")
+class DropsTheFirstSymbol(SettlesHalf):
+    """The first symbol that is not settled is lost."""
+
+    def finish(self, memory, tokens):
+        return tokens[1:]
+
+
+@bug(SamplerSuite, "test_reviews_and_the_end_are_valid", "finish returned 24 symbols, more than the 12 that are left")
+class FillsTheLength(SettlesHalf):
+    """The end is filled up as if nothing were settled."""
+
+    def finish(self, memory, tokens):
+        return [*tokens, *[0] * (24 - len(tokens))]

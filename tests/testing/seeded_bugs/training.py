@@ -247,3 +247,41 @@ class OwnGenerator(Initializer):
         generator = torch.Generator()
         generator.seed()
         parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+
+@bug(ScheduleSuite, "test_a_factor_depends_on_progress_alone", "`factor` changes the state: expected {'calls': 0}")
+class CountsItsCalls(Schedule):
+    """The state is the number of calls, on which the factor does not depend."""
+
+    calls = 0
+
+    def factor(self, progress):
+        self.calls += 1
+        return 1.0
+
+    def state(self):
+        return {"calls": self.calls}
+
+
+@bug(
+    InitializerSuite,
+    "test_every_parameter_is_filled_with_finite_numbers",
+    "`initialize` changes the shape or type of `input.embedding.weight`: got [16, 50]",
+)
+class Transposes(Initializer):
+    """A matrix becomes another one."""
+
+    def initialize(self, name, parameter):
+        parameter.data = torch.randn(*reversed(parameter.shape), dtype=parameter.dtype)
+
+
+@bug(
+    InitializerSuite,
+    "test_every_parameter_is_filled_with_finite_numbers",
+    "`initialize` changes the shape or type of `input.embedding.weight`: got [50, 16]",
+)
+class DrawsInFloat32(Initializer):
+    """The numbers are in float32, whatever the type of the parameter."""
+
+    def initialize(self, name, parameter):
+        parameter.data = torch.randn(parameter.shape)

@@ -1,4 +1,4 @@
-"""Attentions and backends that are wrong."""
+"""Backends that are wrong."""
 
 import copy
 from typing import ClassVar
@@ -9,80 +9,8 @@ from torch.func import functional_call
 
 from seeded_bugs.bug import bug
 from seeded_bugs.sound_cell import Sound
-from seqforge.kinds import Attention, Backend
-from seqforge.testing.attention_suite import AttentionSuite
+from seqforge.kinds import Backend
 from seqforge.testing.backend_suite import BackendSuite
-
-
-class DotProduct(Attention):
-    """A correct attention."""
-
-    def __init__(self, query_size, memory_size):
-        super().__init__(query_size, memory_size)
-        self.weight = nn.Parameter(torch.randn(query_size, memory_size))
-
-    def score(self, queries, projected):
-        return torch.einsum("tbq,qm,sbm->bts", queries, self.weight, projected)
-
-
-@bug(AttentionSuite, "test_tensors_are_registered", "tensor `temperature` is not registered as a parameter or buffer")
-class UnregisteredTemperature(DotProduct):
-    """The temperature is a plain tensor."""
-
-    def __init__(self, query_size, memory_size):
-        super().__init__(query_size, memory_size)
-        self.temperature = torch.tensor(0.5)
-
-
-@bug(AttentionSuite, "test_weights_sum_to_one_over_a_rows_own_steps", "padding has a weight")
-class AttendsToPadding(DotProduct):
-    """Padding is not masked."""
-
-    def forward(self, queries, memory, projected, lengths):
-        return super().forward(queries, memory, projected, torch.full_like(lengths, len(memory)))
-
-
-@bug(
-    AttentionSuite, "test_weights_sum_to_one_over_a_rows_own_steps", "the sum of the weights of a decoder step is not 1"
-)
-class SigmoidWeights(DotProduct):
-    """Weights do not sum to 1."""
-
-    def forward(self, queries, memory, projected, lengths):
-        average, weights = super().forward(queries, memory, projected, lengths)
-        return average, weights.sqrt()
-
-
-@bug(
-    AttentionSuite,
-    "test_a_row_gives_alone_what_it_gives_in_a_batch",
-    "the average depends on other rows of the batch, or on the padding",
-)
-class ScaledByTheBatch(DotProduct):
-    """Scores are divided by their largest value in the batch."""
-
-    def score(self, queries, projected):
-        scores = super().score(queries, projected)
-        return scores / scores.abs().max()
-
-
-@bug(
-    AttentionSuite, "test_each_step_is_scored_by_itself", "the weights of decoder step 0 depend on other decoder steps"
-)
-class LooksAhead(DotProduct):
-    """Scores depend on later decoder steps."""
-
-    def score(self, queries, projected):
-        return super().score(queries + queries.mean(0, keepdim=True), projected)
-
-
-@bug(AttentionSuite, "test_attending_again_gives_the_same_bits", "the average is random in eval mode")
-class NoisyScores(DotProduct):
-    """Scores have noise in evaluation mode."""
-
-    def score(self, queries, projected):
-        scores = super().score(queries, projected)
-        return scores + torch.rand_like(scores)
 
 
 class Correct(Backend):
@@ -110,7 +38,13 @@ class SuiteOfBackends(BackendSuite):
     """The suite with one cell in float64, in which a backend cannot hide a mistake."""
 
     cells: ClassVar = {"symbols": Symbols}
-    dtypes: ClassVar = (torch.float64,)
+    dtypes: ClassVar = [torch.float64]
+
+
+class SuiteInFloat32(SuiteOfBackends):
+    """The suite with the same cell in float32."""
+
+    dtypes: ClassVar = [torch.float32]
 
 
 @bug(SuiteOfBackends, "test_a_sequence_is_the_scan_of_step", "`state.hidden` differs from the scan of `step`")
@@ -245,3 +179,63 @@ class _Forward(nn.Module):
 
     def forward(self, inputs, state):
         return type(self.cell).forward(self.cell, inputs, state)
+
+
+@bug(
+    SuiteOfBackends,
+    "test_a_sequence_is_the_scan_of_step",
+    "`state.hidden` has another shape: expected [20, 70], got [20, 70, 1]",
+)
+class StateWithAnAxisMore(Correct):
+    """The last state has an axis more."""
+
+    def sequence_function(self, cell, context):
+        def read(inputs, state):
+            outputs, after = cell(inputs, state)
+            return outputs, after._replace(hidden=after.hidden.unsqueeze(-1))
+
+        return read
+
+
+@bug(
+    SuiteInFloat32,
+    "test_a_sequence_is_the_scan_of_step",
+    "the output has another type: expected torch.float32, got torch.float64",
+)
+class OutputInFloat64(Correct):
+    """The outputs have a wider type than the products."""
+
+    def sequence_function(self, cell, context):
+        def read(inputs, state):
+            outputs, after = cell(inputs, state)
+            return outputs.double(), after
+
+        return read
+
+
+@bug(
+    SuiteInFloat32,
+    "test_a_sequence_is_the_scan_of_step",
+    "the type of `state.hidden` changes: expected torch.float32, got torch.float64",
+)
+class StateInFloat64(Correct):
+    """The last state has a wider type than the first one."""
+
+    def sequence_function(self, cell, context):
+        def read(inputs, state):
+            outputs, after = cell(inputs, state)
+            return outputs, after._replace(hidden=after.hidden.double())
+
+        return read
+
+
+@bug(
+    SuiteOfBackends,
+    "test_results_do_not_depend_on_gradients",
+    "the output requires a gradient inside `torch.no_grad()`",
+)
+class RecordsGradientsAlways(Correct):
+    """Gradients are recorded also where they are switched off."""
+
+    def sequence_function(self, cell, context):
+        return torch.enable_grad()(cell)
