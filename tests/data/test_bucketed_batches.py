@@ -83,6 +83,13 @@ def test_no_batch_exceeds_the_limits_of_rows_and_tokens(made: Any, lengths: Any,
         assert (len(batch.inputs) + len(batch.targets)) * batch.inputs.shape[1] <= tokens
 
 
+def test_a_bucket_has_examples_of_similar_length(made: Any) -> None:
+    # The lengths of input, target and end symbol are 13, 10, 12 and 12: the longest is 1.2 times the shortest.
+    file = made([(6, [6]), (5, [4]), (2, [9]), (11, [0])])
+    batches = BucketedBatches(file, np.arange(4), 2, 100, 0, shuffle=False, end=2)
+    assert [batch.tolist() for batch in batches.order(0)] == [[1, 2], [3], [0]]
+
+
 @_SETTINGS
 @given(lengths=LENGTHS, number=st.integers(0, 200), seed=st.integers(0, 9))
 def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, number: int, seed: int) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import typer
 from processes import run_world
+from torch.distributed import HashStore
 
 from seqforge.cli.run import reported_once
 from seqforge.distribution import launch
+from seqforge.distribution.launch import Launch
 from seqforge.distribution.world import join_world
 from seqforge.errors import RunError
 
@@ -71,3 +73,21 @@ def test_a_training_that_was_restarted_finds_its_run(tmp_path: Path, monkeypatch
         return found
 
     assert run_world(2, attempt, tmp_path)[0] == [None, None, "one", "two"]
+
+
+def test_a_process_waits_until_all_have_arrived_or_one_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    store = HashStore()
+    first, second = (Launch(store, rank, attempt=0, training=0) for rank in range(2))
+    with pytest.raises(TimeoutError):
+        first.wait_for("start", 2, arrive=True, timeout=timedelta(seconds=2))
+    assert sum(waited) == pytest.approx(2)
+    second.wait_for("start", 2, arrive=True, timeout=timedelta(seconds=2))
+    first.wait_for("start", 2, arrive=False, timeout=timedelta(seconds=2))
+    waited.clear()
+    first.report(lambda: None)
+    assert second.has_failed()
+    with pytest.raises(TimeoutError):
+        second.wait_for("end", 2, arrive=True, timeout=timedelta(seconds=2))
+    assert waited == []

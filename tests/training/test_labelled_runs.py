@@ -224,6 +224,21 @@ def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labe
         assert str(wrong.exception).endswith("cannot be read: not text in UTF-8")
 
 
+def test_a_line_of_the_command_has_a_limit(
+    trained: Any, labelled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqforge.cli.predict.MAXIMUM_LINE", 5)
+    monkeypatch.setattr("seqforge.cli.predict._CHUNK", 3)
+    run, path = trained("many-to-one"), tmp_path / "inputs.txt"
+    app, runner = build_app(labelled), CliRunner()
+    path.write_text("ab\nabcde\n.\ndcbae")
+    found = runner.invoke(app, ["predict", str(run.path), "--file", str(path)])
+    assert found.stdout.split() == [each.output for each in run.predict(["ab", "abcde", ".", "dcbae"])]
+    path.write_text("ab\n.\nabcdabcdabcd\n")
+    wrong = runner.invoke(app, ["predict", str(run.path), "--file", str(path)])
+    assert str(wrong.exception) == f"{path}: line 3 is longer than 5 bytes"
+
+
 def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> None:
     run = trained("one-to-one")
     app, runner = build_app(labelled), CliRunner()
@@ -246,6 +261,20 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
 def test_a_run_on_labelled_examples_cannot_be_inspected(trained: Any) -> None:
     with pytest.raises(RunError, match="only language models can be sampled and inspected"):
         trained("many-to-one").inspect("ab")
+
+
+def test_another_corpus_is_an_error(trained: Any, labelled: Registry) -> None:
+    other = Run.open(trained("many-to-one").path, ["corpus.seed=1"], labelled)
+    with pytest.raises(RunError, match="the corpus is no longer the one that this run was trained on"):
+        other.evaluate()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_run_is_evaluated_if_there_is_a_held_out_example(trained: Any, count: int) -> None:
+    corpus = {"endless": True, "count": 1} if count else {}
+    run = trained("many-to-one", corpus=corpus, vocabulary={"use": "bytes"}, data={"validation_fraction": 0.0})
+    assert [record["step"] for record in run.metrics() if record["event"] == "evaluation"] == [3] * count
+    assert len(list(run.directory.samples.iterdir() if run.directory.samples.is_dir() else ())) == count
 
 
 def test_the_size_of_batches_cannot_change_on_resume(trained: Any, labelled: Registry) -> None:

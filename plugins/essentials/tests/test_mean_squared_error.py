@@ -20,5 +20,9 @@ def test_the_loss_without_nan_equals_that_of_torch():
     torch.testing.assert_close(MeanSquaredError()(outputs, targets), torch.nn.functional.mse_loss(outputs, targets))
 
 
+def test_the_loss_of_one_target_is_its_square():
+    assert MeanSquaredError()(torch.tensor([[5.0], [1.0]]), torch.tensor([[2.0], [torch.nan]])).item() == 9
+
+
 def test_the_loss_without_targets_is_0():
     assert MeanSquaredError()(torch.randn(2, 1), torch.full((2, 1), torch.nan)).item() == 0
