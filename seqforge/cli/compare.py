@@ -104,7 +104,11 @@ def compare(
         columns = [Column("metric"), *map(Column, names)]
         print_table(columns, [[name, *(str(value or "–") for value in found)] for name, found in samples.items()])
     if any(curves):
-        _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
+        console = stdout()
+        width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
+        named = dict(zip(names, curves, strict=True))
+        console.print(f"\n{quantity}", style="bold")
+        console.print(draw_curves(named, axis, width=width, colored=has_colors(console)))
 
 
 def _print_settings(names: list[str], settings: dict[str, list[Any]]) -> None:
@@ -118,14 +122,6 @@ def _print_settings(names: list[str], settings: dict[str, list[Any]]) -> None:
 
 def _format(value: Any) -> str:
     return "–" if value is None else value if isinstance(value, str) else format_value(value)
-
-
-def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, axis: str) -> None:
-    console = stdout()
-    colored = has_colors(console)
-    width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
-    console.print(f"\n{quantity}", style="bold")
-    console.print(draw_curves(curves, axis, width=width, colored=colored))
 
 
 def _print_figures(summaries: "Sequence[RunSummary]", rows: Sequence[Mapping[str, Any]]) -> None:

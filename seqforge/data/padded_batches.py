@@ -152,7 +152,13 @@ class BucketedBatches:
                 "the training split has no example",
                 hint="Lower the held-out fractions in [data], or use more examples.",
             )
-        _refuse_long_examples(file, tokens)
+        steps = file.inputs.lengths + file.longest_targets() + 1
+        longest = int(np.argmax(steps))
+        if steps[longest] > tokens:
+            raise DataError(
+                f"the example {file.names[longest]!r} has {steps[longest]:,} steps, and a batch may have {tokens:,}",
+                hint="Raise training.batch_tokens, or use shorter examples.",
+            )
         self._file = file
         self._seed = seed
         self._shuffle = shuffle
@@ -218,17 +224,6 @@ def evaluation_examples(
     batches = [batch for bucket, parts in buckets for batch in np.array_split(bucket, parts)]
     for index in range(world.rank, len(batches), world.size):  # in turn, because later batches are longer
         yield batches[index], read_batch(file, batches[index], end=end)
-
-
-def _refuse_long_examples(file: ExampleFile, tokens: int) -> None:
-    """Raise a DataError if an example of any split has more steps than a batch may have."""
-    steps = file.inputs.lengths + file.longest_targets() + 1
-    longest = int(np.argmax(steps))
-    if steps[longest] > tokens:
-        raise DataError(
-            f"the example {file.names[longest]!r} has {steps[longest]:,} steps, and a batch may have {tokens:,}",
-            hint="Raise training.batch_tokens, or use shorter examples.",
-        )
 
 
 def _buckets(

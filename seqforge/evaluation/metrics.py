@@ -119,17 +119,14 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None, report
     return metrics
 
 
-def _new_errors(metric: str) -> Quantity:
-    title = "errors per 1,000 characters after the prompt"
-    sentence = f"{metric} counts {{}} errors in 1,000 characters after the prompt that the prompt alone does not have"
-    return Quantity(title, "number", "less", sentence, is_detail=True)
-
-
 def find_meanings(metrics: Mapping[str, Metric | PredictionMetric], values: Collection[str]) -> dict[str, Quantity]:
     """Return what values of metrics mean, by `metric.value`, in the order of the metrics and of their quantities."""
     meanings: dict[str, Quantity] = {}
     for name, metric in metrics.items():
-        quantities = {**metric.quantities, "new_errors": _new_errors(name)}
+        title = "errors per 1,000 characters after the prompt"
+        sentence = f"{name} counts {{}} errors in 1,000 characters after the prompt that the prompt alone does not have"
+        new_errors = Quantity(title, "number", "less", sentence, is_detail=True)
+        quantities = {**metric.quantities, "new_errors": new_errors}
         meanings |= name_quantities({f"{name}.{key}": quantity for key, quantity in quantities.items()}, values)
     return meanings
 

@@ -196,7 +196,8 @@ class Experiment(BaseModel):
         tables, registry = plain_tables(table, registry or Registry.installed())
         name = origin.stem if isinstance(origin, Path) else _corpus_name(tables)
         if isinstance(identity := tables.get("experiment", {}), dict):
-            tables["experiment"] = {"name": _run_name(name), **identity}
+            run = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:100]  # "my notes" becomes "my-notes"
+            tables["experiment"] = {"name": run or "experiment", **identity}
         valid: dict[str, Any] = {}
         recorded = tables.get("plugins")
         preferring = Registry(registry.plugins, cast("dict[str, Any]", recorded) if isinstance(recorded, dict) else ())
@@ -308,8 +309,3 @@ def _corpus_name(tables: Mapping[str, Any]) -> str:
     corpus = tables.get("corpus")
     name = cast("dict[str, Any]", corpus).get("use") if isinstance(corpus, dict) else corpus
     return name.removeprefix(f"{SESSION}/") if isinstance(name, str) else ""
-
-
-def _run_name(text: str) -> str:
-    """Convert the name of a file or a corpus to a name for a run: "my notes" becomes "my-notes"."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "experiment"

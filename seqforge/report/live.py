@@ -41,16 +41,12 @@ class LiveRun:
         """Return the data of the run as JSON, and an entity tag, which changes with the data. None if it is known."""
         with self._lock:
             # The state is read first: a run that ends in between is read again at the next call.
-            tag = f'"{hashlib.blake2b(repr(self._files()).encode(), digest_size=12).hexdigest()}"'
+            directory = self._run.directory
+            state, logs = read_state(directory.path), [directory.metrics, directory.path / HISTORY]
+            statuses = [path.stat() for path in logs if path.exists()]
+            written = repr((state, [(status.st_size, status.st_mtime_ns) for status in statuses]))
+            tag = f'"{hashlib.blake2b(written.encode(), digest_size=12).hexdigest()}"'
             return None if tag == known else self._collect(), tag
-
-    def _files(self) -> object:
-        """Return what changes whenever the run writes something or ends."""
-        directory = self._run.directory
-        logs = [directory.metrics, directory.path / HISTORY]
-        return read_state(directory.path), [
-            (path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()
-        ]
 
     def _collect(self) -> bytes:
         self._run.refresh()

@@ -66,7 +66,10 @@ def prepare_training(
         batches = BucketedBatches(file, splits["training"], *limits, experiment.data.shuffle, end)
         steps_per_epoch = batches.batches_per_epoch / training.accumulation
     else:
-        _refuse_epochs(experiment)
+        if training.epochs is not None:
+            problem = f"{experiment.corpus.registration.name} draws training examples without end"
+            hint = "Set training.steps or training.minutes instead."
+            raise DataError(f"training.epochs has no effect, since {problem}", hint=hint)
         batches = DrawnBatches(dataset.corpus, file.spec, dataset.vocabulary, *limits, end)
         steps_per_epoch = math.inf
     steps, rows = batches.part(0, world)[0].inputs.shape[:2]
@@ -89,15 +92,6 @@ def prepare_training(
         scoring=_scoring(experiment, device, experiment.evaluation.tokens),
         batches=batches,
     )
-
-
-def _refuse_epochs(experiment: Experiment) -> None:
-    """Raise a DataError if the run would end after passes over a training split that has no end."""
-    if experiment.training.epochs is not None:
-        problem = f"{experiment.corpus.registration.name} draws training examples without end"
-        raise DataError(
-            f"training.epochs has no effect, since {problem}", hint="Set training.steps or training.minutes instead."
-        )
 
 
 def evaluate(run: LoadedRun, split: SplitName) -> ExampleScore:

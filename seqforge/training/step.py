@@ -76,7 +76,10 @@ def train_step(
         if after:
             recurrent.append(map_states(Tensor.detach, after))
     loss, norm = clip_gradients(state.parameters, reduce(torch.add, values), clip_norm, clip_value)
-    result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
+    groups: list[dict[str, Any]] = state.optimizer.param_groups
+    for group in groups:
+        group["lr"] = group["initial_lr"] * learning_rate_factor
+    result = StepResult(loss, norm, float(groups[0]["lr"]))
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise NonFiniteError(f"the loss is {loss}, and the norm of the gradient is {norm}")
     state.optimizer.step()
@@ -102,10 +105,3 @@ def clip_gradients(
     if value is not None:
         nn.utils.clip_grad_value_(parameters, value)
     return read, before
-
-
-def _set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    groups: list[dict[str, Any]] = optimizer.param_groups
-    for group in groups:
-        group["lr"] = group["initial_lr"] * factor
-    return float(groups[0]["lr"])

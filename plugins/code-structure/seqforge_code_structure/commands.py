@@ -3,12 +3,19 @@
 Every command of seqforge imports this module, so it imports all else inside functions. None of it needs torch.
 """
 
+import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.errors import DataError, did_you_mean
+from seqforge.errors import DataError, did_you_mean, printable
+from seqforge.figures import describe_count
+
+if TYPE_CHECKING:
+    from seqforge_code_structure.sources import Analyzed
 
 
 def c_structure(
@@ -78,7 +85,6 @@ def c_structure(
       seqforge c-structure my-samples/ --rates --reference linux/kernel/
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
-    from seqforge_code_structure.report import report
     from seqforge_code_structure.sources import analyze_file, find_files, map_files, show_progress
 
     try:
@@ -98,7 +104,7 @@ def c_structure(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     results = map_files(lambda name: analyze_file(name, own, cut=cut, strict=strict), names)
-    raise typer.Exit(report(show_progress(results, len(names)), rules, as_json=as_json))
+    raise typer.Exit(_report(show_progress(results, len(names)), rules, as_json=as_json))
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
@@ -121,6 +127,55 @@ def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
     return frozenset((expand(select, "--select") if select else defaults) - expand(ignore, "--ignore"))
 
 
+_COLORS = {"error": "red", "warning": "yellow"}
+
+
+def _report(results: "Iterable[Analyzed]", rules: frozenset[str], *, as_json: bool) -> int:
+    """Print the findings in files, and on standard error what was found and what was not analyzed.
+
+    Args:
+        results: The result for each file.
+        rules: Names of the rules to report.
+        as_json: Whether to print one JSON array at the end instead of lines.
+
+    Returns:
+        The exit status.
+    """
+    files = findings = unread = unchecked = 0
+    records: list[dict[str, Any]] = []
+    for result in results:
+        if result.problem:
+            typer.echo(f"error: {result.problem}", err=True)
+            unread += 1
+            continue
+        found = [record for record in result.findings if record["rule"] in rules]
+        files += 1
+        findings += len(found)
+        unchecked += not result.names_checked
+        if as_json:
+            records += found
+        else:
+            for record in found:
+                _print_line(**record)
+    if as_json:
+        typer.echo(json.dumps(records))
+    if unchecked and rules & {"undefined-name", "undefined-return"}:
+        count = describe_count(unchecked, "file")
+        note = f"undefined names were not checked in {count} without a header of Linux: --lexicon or --strict does"
+        typer.echo(f"note: {note}", err=True)
+    if findings:
+        typer.echo(f"{describe_count(findings, 'finding')} in {describe_count(files, 'file')}", err=True)
+    return 2 if unread else int(findings > 0)
+
+
+def _print_line(file: str, line: int, column: int, severity: str, message: str, rule: str, **_: Any) -> None:
+    # Not rich, whose import takes longer than the analysis of a file.
+    color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
+    where = typer.style(f"{printable(file)}:{line}:{column}: ", bold=True)
+    kind = typer.style(f"{severity}: ", fg=_COLORS[severity])
+    typer.echo(f"{where}{kind}{message}{typer.style(f' [{rule}]', dim=True)}", color=color)
+
+
 def c_lexicon(
     paths: Annotated[
         list[str],
@@ -141,7 +196,6 @@ def c_lexicon(
 
       seqforge c-lexicon linux/kernel linux/mm
     """
-    from seqforge.figures import describe_count
     from seqforge.storage.files import check_output, reported_failures, write_atomically
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder, count_names
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon

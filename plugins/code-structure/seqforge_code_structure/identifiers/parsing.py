@@ -137,17 +137,14 @@ LOGGED_REPORTS = 32
 TOO_MUCH_WORK = "not analyzed: its errors take the parser too long"
 
 
+_PARSER = Parser(LANGUAGE)
+
 _PIECE = 1024
 """Number of bytes that the parser reads at once."""
 
 
 class TooMuchWorkError(Exception):
     """The parser needs more operations than the limit."""
-
-
-@cache
-def _create_parser() -> Parser:
-    return Parser(LANGUAGE)
 
 
 class Work:
@@ -189,7 +186,7 @@ def parse_code(code: bytes, start: int = 0) -> Tree | None:
         code: The code.
         start: Position of its first character in the text, in which the positions of the tree are.
     """
-    parser = _create_parser()
+    parser = _PARSER
     parser.included_ranges = [Range(Point(0, 0), Point(0, 0), start, start + len(code))]
 
     def read(position: int, _: Point) -> bytes:

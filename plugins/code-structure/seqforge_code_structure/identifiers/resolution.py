@@ -151,12 +151,6 @@ class Resolution:
         self.scopes.use(name)
         self.uncertain.add(name)
 
-    def _visit_block(self, node: Node) -> None:
-        self.scopes.open(node.end_byte)
-
-    def _visit_function(self, node: Node) -> None:
-        self._open_function(node, node.child_by_field_name("declarator"), node.end_byte)
-
     def _visit_head(self, node: Node) -> None:
         """Open a function whose definition is not complete, so that it has no node. It ends with the error."""
         if self.scopes.function is None:
@@ -273,9 +267,9 @@ class Resolution:
             self.scopes.function.jumps.append((name, start))
 
     VISITS_OF_NODES: ClassVar[dict[str, Callable[["Resolution", Node], None]]] = {
-        "function": _visit_function,
+        "function": lambda self, node: self._open_function(node, node.child_by_field_name("declarator"), node.end_byte),
         "head": _visit_head,
-        "block": _visit_block,
+        "block": lambda self, node: self.scopes.open(node.end_byte),
         "loop": _visit_loop,
         "parameters": _visit_parameters,
         "arguments": _visit_arguments,
