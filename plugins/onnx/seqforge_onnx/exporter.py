@@ -22,7 +22,7 @@ class Onnx(PredictorExporter):
 
     A language model is `step.onnx` for one symbol, and `sequence.onnx` for many. A model of labelled examples is
     `encoder.onnx`, and `decoder.onnx` for a step of its decoder, if it has one. ONNX has layers for LSTM, GRU and RNN;
-    another cell is a `Scan` of its step.
+    another cell is a `Scan` of its step, or of the rule of its matrix state.
     """
 
     def write(self, model: TrainedModel, folder: Path) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -11,7 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from seqforge.errors import import_library
-from seqforge.kinds import Cell, FactoredCell, Numbers, SequenceFunction, TrainedModel, TrainedPredictor
+from seqforge.kinds import (
+    Cell,
+    FactoredCell,
+    MatrixStateCell,
+    Numbers,
+    Parts,
+    SequenceFunction,
+    TrainedModel,
+    TrainedPredictor,
+)
+from seqforge.matrix_states import read_steps
 
 EXTRA = "seqforge-onnx[onnxruntime]"
 """What installs the libraries."""
@@ -115,10 +125,12 @@ def _operators_of_onnx(module: nn.Module) -> Generator[None]:
 def _sequence_function(cell: Cell[Any]) -> SequenceFunction:
     if isinstance(cell, FactoredCell) and cell.equations in _LAYERS:
         return _layer(cell)
+    if isinstance(cell, MatrixStateCell) and type(cell).mix_steps is MatrixStateCell.mix_steps:
+        return partial(_scan_matrices, cell)
     contains_cells = sum(isinstance(part, Cell) for part in cell.modules()) > 1
     if contains_cells and type(cell).forward is not Cell.forward:
         return cell.forward  # It calls these cells.
-    return partial(_scan, cell)
+    return partial(_scan_steps, cell)
 
 
 def _layer(cell: FactoredCell[Any]) -> SequenceFunction:
@@ -149,14 +161,47 @@ def _layer(cell: FactoredCell[Any]) -> SequenceFunction:
     return read
 
 
-def _scan(cell: Cell[Any], inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Trace one step between two marks. What does not depend on the step is computed once, before the scan."""
-    projected = cell.project(inputs)
-    *before, step = _mark(_BEGIN, cell, (*state, projected), (*state, projected[0]))
-    output, after = cell.step(step, type(state)(*before))
-    outputs = output.expand(projected.shape[0], *output.shape)
-    *after, outputs = _mark(_END, cell, (*after, output), (*after, outputs))
+def _scan_matrices(cell: MatrixStateCell[Any], inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Compute the rule of a matrix state by a `Scan`, and what depends on one step only before and after it.
+
+    This takes the time of the operator `LinearAttention`, which came out later and does not have all rules.
+    """
+
+    def recurrence(parts: Parts, memory: Tensor) -> tuple[Tensor, Tensor]:
+        given = {name: part for name, part in parts._asdict().items() if part is not None}
+
+        def step(before: Tensor, *vectors: Tensor) -> Sequence[Tensor]:
+            named = {name: vector[None] for name, vector in zip(given, vectors, strict=True)}
+            reads, after = read_steps(Parts(**named), before)
+            return after, reads[0]
+
+        after, reads = _scan(cell, step, [memory], list(given.values()))
+        return reads, after
+
+    return cell.advance(cell.project(inputs), state, recurrence)
+
+
+def _scan_steps(cell: Cell[Any], inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Compute a sequence by a `Scan` of the step of a cell."""
+
+    def step(*tensors: Tensor) -> Sequence[Tensor]:
+        output, after = cell.step(tensors[-1], type(state)(*tensors[:-1]))
+        return *after, output
+
+    *after, outputs = _scan(cell, step, state, [cell.project(inputs)])
     return outputs, type(state)(*after)
+
+
+def _scan(
+    cell: Cell[Any], step: Callable[..., Sequence[Tensor]], state: Sequence[Tensor], sequences: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """Trace a step between two marks, and return the state after the last step and the outputs of all steps.
+
+    What does not depend on the step is computed once, before the scan.
+    """
+    *after, output = step(*_mark(_BEGIN, cell, (*state, *sequences), (*state, *(each[0] for each in sequences))))
+    outputs = output.expand(sequences[0].shape[0], *output.shape)
+    return _mark(_END, cell, (*after, output), (*after, outputs))
 
 
 def _mark(name: str, cell: Cell[Any], inputs: Sequence[Tensor], like: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -180,7 +225,8 @@ def _fold_scans(model: Any) -> None:
             nodes += [helper.make_node("Identity", [name], [result]) for name, result in pairs]
             values = [[*map(helper.make_empty_tensor_value_info, names)] for names in (begin.output, results)]
             step = helper.make_graph(nodes, "step", *values)
-            outside.append(helper.make_node("Scan", begin.input, node.output, body=step, num_scan_inputs=1))
+            sequences = len(begin.input) - len(node.output) + 1  # The other inputs are the state.
+            outside.append(helper.make_node("Scan", begin.input, node.output, body=step, num_scan_inputs=sequences))
             continue
         body = [] if node.domain == _MARKS else body
         body.append(node)

@@ -140,6 +140,15 @@ def test_layers_of_onnx_are_used_where_they_compute_the_same(cell: str, tmp_path
     assert "Scan" not in operators
 
 
+def test_the_scan_of_a_matrix_state_has_its_rule_only(tmp_path: Path) -> None:
+    model, _ = build([{"use": "gated-deltanet", "hidden_size": 4, "heads": 2}], embedding_size=4)
+    require_equal(model, tmp_path)
+    (scan,) = (node for node in onnx.load(tmp_path / "sequence.onnx").graph.node if node.op_type == "Scan")
+    operators = {node.op_type for attribute in scan.attribute for node in attribute.g.node}
+    assert operators.isdisjoint({"Sigmoid", "Softplus", "Split", "Sqrt"})  # what the parts and the readout need
+    assert operators & {"Einsum", "MatMul"}
+
+
 def test_a_layer_of_onnx_is_used_inside_of_a_block_and_beside_other_cells(tmp_path: Path) -> None:
     block = {"use": "block", "cell": {"use": "lstm", "hidden_size": 4}, "convolution": 2}
     model, _ = build([block, {"use": "mgu", "hidden_size": 4}], embedding_size=4)
