@@ -138,9 +138,6 @@ def quote_path(path: str | Path) -> str:
 
 def printable(text: str) -> str:
     """Escape the control characters of a text, except newline and tab. They could change the state of a terminal."""
-    return "".join(symbol.encode("unicode_escape").decode() if _is_control(symbol) else symbol for symbol in text)
-
-
-def _is_control(symbol: str) -> bool:
-    # Scripts such as Persian, and emoji, need the zero-width joiners.
-    return unicodedata.category(symbol) in ("Cc", "Cf", "Cs", "Zl", "Zp") and symbol not in "\n\t\u200c\u200d"
+    controls = {symbol for symbol in {*text} if unicodedata.category(symbol) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    controls -= {*"\n\t\u200c\u200d"}  # Scripts such as Persian, and emoji, need the zero-width joiners.
+    return "".join(symbol.encode("unicode_escape").decode() if symbol in controls else symbol for symbol in text)

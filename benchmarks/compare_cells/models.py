@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from seqforge_linux_source.locate import INCLUDED
+from seqforge_linux_source.corpus import INCLUDED
 
 import seqforge as sf
 from seqforge.data.dataset import prepare

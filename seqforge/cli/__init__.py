@@ -93,7 +93,10 @@ def _run() -> int:
             # Samples and prompts may contain characters that the encoding of the terminal does not have.
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
-    _check_current_folder()
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:  # Without one, MKL ends the process with a message about torch.
+        raise RunError("the current folder was deleted", hint="Change to a folder that exists: cd ~") from error
     registry = Registry.installed()
     problems = [
         f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason} (`seqforge plugins show {plugin.name}`)"
@@ -102,18 +105,6 @@ def _run() -> int:
     for problem in dict.fromkeys(problems):  # Two plugins of one name have the same problem.
         print_error(problem, kind="warning")
     return build_app(registry)(prog_name="seqforge", standalone_mode=False) or 0
-
-
-def _check_current_folder() -> None:
-    """Check that the current folder exists. Without one, MKL ends the process with a message about torch.
-
-    Raises:
-        RunError: If it was deleted.
-    """
-    try:
-        Path.cwd()
-    except FileNotFoundError as error:
-        raise RunError("the current folder was deleted", hint="Change to a folder that exists: cd ~") from error
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

@@ -13,8 +13,7 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data.mixture import Mixture
-from seqforge.data.splits import Spans
+from seqforge.data.splits import Mixture, Spans
 from seqforge.data.token_file import MappedTokens, TokenFile
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError

@@ -17,8 +17,7 @@ from seqforge.component_state import checked_state
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
-from seqforge.data.mixture import divide
-from seqforge.data.splits import Spans, SplitName, split
+from seqforge.data.splits import Spans, SplitName, divide, split
 from seqforge.data.token_file import VOCABULARY, TokenFile, count_characters
 from seqforge.errors import DataError
 from seqforge.events import Report

@@ -252,16 +252,12 @@ def encode_text(vocabulary: Vocabulary, text: str, name: str = "text") -> Int[Te
         symbol = text[error.start]
         raise DataError(f"the {name}'s symbol {symbol!r} at position {error.start} is not a character") from error
     except UnknownSymbolError as error:
+        shown = min(vocabulary.size, 128)
+        symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
+        more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
         raise DataError(
             f"the {name}'s symbol {error.symbol!r} at position {error.position} is not in the model's vocabulary",
-            hint=_known_symbols(vocabulary),
+            hint=f"The vocabulary contains {symbols!r}{more}.",
         ) from error
     except DataError as error:
         raise DataError(f"the {name}: {error.message}", hint=error.hint) from error
-
-
-def _known_symbols(vocabulary: Vocabulary) -> str:
-    shown = min(vocabulary.size, 128)
-    symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
-    more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
-    return f"The vocabulary contains {symbols!r}{more}."

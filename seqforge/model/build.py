@@ -9,8 +9,7 @@ from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.kinds.cell import recurrent_matrices
-from seqforge.kinds.cell_contract import validate_cell
+from seqforge.kinds.cell import recurrent_matrices, validate_cell
 from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.install_backend import load_backend

@@ -298,12 +298,10 @@ def _accept_single_item(annotation: Any) -> Any:
     (item,) = typing.get_args(bare)
     if not {*_alternatives(item)} <= {str, Path}:
         return annotation
-    return Annotated[annotation, BeforeValidator(as_list, json_schema_input_type=item | annotation)]
-
-
-def as_list(value: Any) -> Any:
-    """Return a text as a list of it, and any other value unchanged."""
-    return [value] if isinstance(value, str) else value
+    listed = BeforeValidator(
+        lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=item | annotation
+    )
+    return Annotated[annotation, listed]
 
 
 def _alternatives(annotation: Any) -> list[Any]:

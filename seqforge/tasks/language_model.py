@@ -11,8 +11,7 @@ from torch import Tensor
 
 from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
 from seqforge.data.dataset import Dataset, prepare
-from seqforge.data.mixture import mix
-from seqforge.data.splits import SplitName, check_split
+from seqforge.data.splits import SplitName, check_split, mix
 from seqforge.data.token_file import VOCABULARY
 from seqforge.distribution.world import ALONE, World
 from seqforge.errors import DataError, ExperimentError

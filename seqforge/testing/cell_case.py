@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell, State, map_state, scan
-from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import initial_state_fault
+from seqforge.kinds.cell import initial_state_fault, named_state
 from seqforge.testing.cell_tensors import registration_fault, type_fault
 from seqforge.testing.conformance import ConformanceError, Parts, describe_error, name_like, name_of, require_equal
 

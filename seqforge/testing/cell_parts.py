@@ -1,14 +1,14 @@
 """The first half of the suite of cells: tensors, the initial state, gradients, and `forward` beside `step`."""
 
 import inspect
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from seqforge.kinds import Cell, map_state
-from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import initial_state_fault, sequence_fault
+from seqforge.kinds.cell import initial_state_fault, named_state, sequence_fault
 from seqforge.testing.cell_case import (
     LARGE,
     SMALL,
@@ -38,7 +38,6 @@ from seqforge.testing.cell_tensors import (
 )
 from seqforge.testing.conformance import (
     GLOBAL_SEED,
-    Parts,
     Suite,
     fail,
     name_of,
@@ -225,18 +224,13 @@ class CellParts(Suite, kind="cell"):
     @each_case(*SMALL, *LARGE, *_LONG)
     def test_forward_is_the_scan_of_step(self, case: CellCase) -> None:
         """`forward` agrees with the scan of `step`, with and without gradients, and so do its gradients."""
-
-        def read(case: CellCase) -> Parts:
-            return results_of(read_steps(*case))
-
-        def read_with_gradients(case: CellCase) -> Parts:
-            return results_with_gradients(case, read_steps)
-
+        scan = partial(results_with_gradients, read=read_steps)
         problem = "{part} of `forward`%s differs from the scan of `step`%s"
-        require_same(case, problem % ("", detached_place(*case)), results_with_gradients(case), read_with_gradients)
+        require_same(case, problem % ("", detached_place(*case)), results_with_gradients(case), scan)
         with torch.no_grad():
             actual = results_of(read_forward(*case))
-            require_same(case, problem % (" without gradients", ""), actual, read)
+            problem = problem % (" without gradients", "")
+            require_same(case, problem, actual, lambda case: results_of(read_steps(*case)))
 
     @each_case(*SMALL[:2])
     def test_forward_and_step_draw_the_same_in_training(self, case: CellCase) -> None:

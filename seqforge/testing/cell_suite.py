@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from seqforge.faults import describe_error
 from seqforge.kinds import scan
-from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import state_change
+from seqforge.kinds.cell import named_state, state_change
 from seqforge.model.initial_states import read_documents
 from seqforge.testing.backend_suite import require_equal_backends
 from seqforge.testing.cell_case import (

@@ -14,8 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from seqforge.faults import is_authors_code, place_of
 from seqforge.kinds import Cell, State
-from seqforge.kinds.cell import named_state
-from seqforge.kinds.cell_contract import REAL_NUMBERS
+from seqforge.kinds.cell import REAL_NUMBERS, named_state
 
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""

@@ -197,7 +197,9 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         component = registry.load(registration)
         options = options_of(component, kind, name)
         if registration.preset_of:
-            return _check_preset(registry, registration)
+            if unknown := dict(registration.options).keys() - options.model_fields:
+                raise PluginError(f"{registration.target} has no option {min(unknown)!r}")
+            return ComponentReport(kind, name, Verdict.RIGHT, registration.preset_of)
         required = {field: info for field, info in options.model_fields.items() if info.is_required()}
         # A component around another one is tried around the default one.
         parts = {field: each for field, info in required.items() for each in info.metadata if isinstance(each, Part)}
@@ -273,13 +275,6 @@ def imports_torch(module: str) -> bool:
         "sys.exit('torch' in sys.modules)"
     )
     return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 1  # noqa: S603
-
-
-def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
-    unknown = dict(preset.options).keys() - options_of(registry.load(preset), preset.kind, preset.target).model_fields
-    if unknown:
-        raise PluginError(f"{preset.target} has no option {min(unknown)!r}")
-    return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, preset.preset_of)
 
 
 def _correction(registration: Registration) -> str:

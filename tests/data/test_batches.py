@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from seqforge_essentials.vocabularies import Characters
 
 from seqforge.data.batches import EVALUATION_ROW, Batch, TrainingBatches, evaluation_batches
-from seqforge.data.mixture import mix
-from seqforge.data.splits import Spans, split
+from seqforge.data.splits import Spans, mix, split
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import DataError
 from seqforge.kinds import IGNORED_TARGET

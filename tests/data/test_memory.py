@@ -15,8 +15,7 @@ BOUND = 16 * MEGABYTE
 SCRIPT = """
 import resource, sys
 from seqforge.data.batches import TrainingBatches, evaluation_batches
-from seqforge.data.mixture import mix
-from seqforge.data.splits import split
+from seqforge.data.splits import mix, split
 from made_corpora import Generated, encode
 
 def peak():

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seqforge as sf
-from seqforge.data.mixture import Mixture, divide, mix
-from seqforge.data.splits import Spans
+from seqforge.data.splits import Mixture, Spans, divide, mix
 from seqforge.errors import DataError, ExperimentError, PluginError
 
 PIECES = st.lists(st.integers(1, 9), min_size=1, max_size=6)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 import typer
-from seqforge_linux_source.locate import INCLUDED
+from seqforge_linux_source.corpus import INCLUDED
 from seqforge_linux_source.source import Selection
 from typer.main import get_command
 

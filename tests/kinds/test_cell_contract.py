@@ -10,7 +10,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError
 from seqforge.faults import name_component
 from seqforge.kinds import Cell
-from seqforge.kinds.cell_contract import validate_cell
+from seqforge.kinds.cell import validate_cell
 from seqforge.model.build import build_model
 
 

@@ -15,7 +15,7 @@ from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.units import split_units
-from tree_sitter import Node, Tree
+from tree_sitter import Node
 
 from seqforge.kinds import RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge_c_samplers.brackets import close_text, count_bracket_faults, count_indented_comments
@@ -170,17 +170,9 @@ def _plain(text: bytes) -> str:
     return text.decode("latin-1")
 
 
-def count_misplaced(tree: Tree, text: str) -> int:
-    """Return the number of nodes outside of functions that do not belong there, or are on an indented line.
-
-    Args:
-        tree: Syntax tree of a unit.
-        text: Text that contains the unit. The tree lacks annotations at the beginning of lines.
-    """
-    return sum(not _may_be_outside(node, text) for node in tree.root_node.named_children)
-
-
 def _may_be_outside(node: Node, text: str) -> bool:
+    """Return whether a node of a text may be outside of functions, where no line is indented."""
+    # The tree lacks annotations at the beginning of the line.
     start = text.rfind("\n", 0, node.start_byte) + 1
     if node.type not in _OUTSIDE or text[start : start + 1].isspace():
         return False
@@ -248,8 +240,8 @@ class Scoped(CheckedSampler):
         if wrong := early + sum(not unit.parses for unit in names):
             return wrong
         for unit in names:
-            misplaced = count_misplaced(unit.tree, whole) if unit.tree else 0
-            wrong += misplaced + len(unit.misplaced)
+            outside = unit.tree.root_node.named_children if unit.tree else ()
+            wrong += sum(not _may_be_outside(node, whole) for node in outside) + len(unit.misplaced)
         if wrong:
             return wrong
         context = Context.of([*(units or ()), *names], self._lexicon)

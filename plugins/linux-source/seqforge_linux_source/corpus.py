@@ -1,5 +1,8 @@
-"""The corpus `linux-source`."""
+"""The corpus `linux-source`, and the search for the source of Linux on the machine."""
 
+import os
+import platform
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
@@ -11,8 +14,71 @@ from pydantic import Field
 from seqforge.errors import DataError
 from seqforge.events import Report, no_report
 from seqforge.kinds import Corpus, Document, ExperimentPath
-from seqforge_linux_source.locate import Tree, find_source, open_source
-from seqforge_linux_source.source import SIZE_LIMIT, Archive, Selection
+from seqforge.storage.paths import expand_home
+from seqforge_linux_source.source import SIZE_LIMIT, Archive, Selection, Tree
+
+VARIABLE = "SEQFORGE_LINUX_SOURCE"
+SOURCES = Path("/usr/src")
+BUILD = Path("/lib/modules") / platform.release() / "build"
+
+_ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
+"""Patterns of the names of the archives of Debian and Ubuntu."""
+
+_TREES = "linux-*"
+"""Pattern of the names of the trees of Debian-based systems."""
+
+INCLUDED = Archive(
+    Path(__file__).parent / "linux-6.12-core.tar.xz",
+    "No Linux source is installed, so this is the part of Linux 6.12 that comes with seqforge: kernel/ and "
+    "include/uapi/linux/. For all of it, run `apt-get install linux-source`, or set `source`.",
+)
+"""The core of the kernel and its headers for user space: the text of the first run, on every machine."""
+
+
+def find_source(sources: Path = SOURCES, build: Path = BUILD) -> Archive | Tree:
+    """Return the source at the first place that has one, or the part of Linux that comes with the plugin.
+
+    The places are the path in `SEQFORGE_LINUX_SOURCE`, a folder with archives and trees, and the build tree of the
+    running kernel.
+
+    Raises:
+        DataError: If the path in `SEQFORGE_LINUX_SOURCE` is invalid or does not exist.
+    """
+    if chosen := os.environ.get(VARIABLE):
+        try:
+            path = expand_home(chosen)
+        except ValueError as error:
+            raise DataError(f"{VARIABLE}: {error}") from error
+        return open_source(path, named_by=f"{VARIABLE}: ")
+    archives = [path for pattern in _ARCHIVES for path in sources.glob(pattern) if path.is_file()]
+    if archives:
+        return Archive(max(archives, key=_parse_version))
+    trees = sorted(sources.glob(_TREES), key=_parse_version, reverse=True)
+    # The packages linux-headers-* of a distribution have the headers of the kernel, but no source.
+    whole = (folder for folder in (*trees, build) if (folder / "kernel/fork.c").is_file())
+    return next(map(Tree, whole), INCLUDED)
+
+
+def open_source(path: Path, named_by: str = "") -> Archive | Tree:
+    """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
+
+    Raises:
+        DataError: If the path does not exist.
+    """
+    if path.is_dir():
+        return Tree(path)
+    if path.is_file():
+        return Archive(path)
+    reason = "is neither a file nor a folder" if path.exists() else "does not exist"
+    raise DataError(
+        f"{named_by}{path} {reason}",
+        hint='Set `source` to a source tree or a tar archive, or to "auto", which searches for one.',
+    )
+
+
+def _parse_version(path: Path) -> tuple[list[int], str]:
+    return [int(number) for number in re.findall(r"\d+", path.name)], path.name
+
 
 _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 """Generated headers of register numbers: 35% of all bytes of C in Linux 6.12."""

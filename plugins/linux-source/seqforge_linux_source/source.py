@@ -1,20 +1,24 @@
-"""The selection of the files of a source of Linux, the limits of what is read, and the rules for names; and an archive.
+"""The sources of Linux, an archive or a tree: the selection of files, limits of what is read, and rules for names.
 
 A tar archive as a source is streamed and never unpacked.
 """
 
+import errno
 import hashlib
+import os
 import tarfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 import pathspec
 
 from seqforge.errors import DataError, ExperimentError
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.storage.decompression import DamagedFileError, decompress_file
+from seqforge.storage.files import read_bounded
 from seqforge.storage.tar_stream import ByteStream, LargeArchiveError, read_regular_files
 
 LARGEST_FILE = 64 << 20
@@ -208,3 +212,73 @@ class Archive:
             f"{self.path} cannot be read as a tar archive: {reason}",
             hint="Use a .tar, .tar.xz, .tar.gz or .tar.bz2. If it is one, it is damaged: download it again.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder with its subfolders. Files are in the order of their names. Links and `.git` are skipped.
+
+    Attributes:
+        root: Path of the folder.
+    """
+
+    root: Path
+
+    def files(
+        self, selection: Selection, size_limit: int = SIZE_LIMIT, report: Report = no_report
+    ) -> Generator[tuple[str, bytes]]:
+        """Yield the name and the content of every selected file, as `Archive.files` does."""
+        size = 0
+        for name, path in self._selected(selection):
+            content = self._read(path)
+            size += len(content)
+            check_size(size, size_limit, self.root)
+            yield name, content
+
+    def fingerprint(self, selection: Selection) -> str:
+        """Return a digest of the names, sizes and modification times of the selected files."""
+        digest = hashlib.blake2b()
+        for name, path in self._selected(selection):
+            try:
+                status = path.lstat()
+            except OSError as error:
+                raise _unreadable_error(error) from error
+            digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Return the path of the tree."""
+        return f"Linux source from the tree {self.root}."
+
+    def _selected(self, selection: Selection) -> list[tuple[str, Path]]:
+        """Return the names and the paths of the selected files, in order."""
+
+        def stop(error: OSError) -> Never:
+            raise _unreadable_error(error) from error
+
+        found: list[tuple[str, Path]] = []
+        for folder, folders, files in os.walk(self.root, onerror=stop):
+            folders[:] = [name for name in folders if name != ".git"]
+            place = Path(folder).relative_to(self.root)
+            for name in [(place / file).as_posix() for file in files]:
+                path = self.root / name
+                is_valid = selection.accepts(name) and normalize_name(os.fsencode(name)) == name
+                if is_valid and path.is_file() and not path.is_symlink():
+                    found.append((name, path))
+        return sorted(found)
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return read_bounded(path, LARGEST_FILE)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise DataError(f"{path}: {error.strerror}, the limit", hint="Exclude it with `exclude`.") from error
+            raise _unreadable_error(error) from error
+
+
+def _unreadable_error(error: OSError) -> DataError:
+    return DataError(
+        f"{error.filename} cannot be read: {error.strerror}",
+        hint="Check the permissions of the whole tree, and do not change the tree while it is read.",
+    )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from seqforge_linux_source import corpus as corpus_module
-from seqforge_linux_source.corpus import LinuxSource
-from seqforge_linux_source.locate import VARIABLE, find_source
+from seqforge_linux_source.corpus import VARIABLE, LinuxSource, find_source
 from tar_files import make_tar
 
 from seqforge.errors import DataError

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from seqforge_linux_source.locate import INCLUDED, VARIABLE, Tree, find_source, open_source
-from seqforge_linux_source.source import Archive
+from seqforge_linux_source.corpus import INCLUDED, VARIABLE, find_source, open_source
+from seqforge_linux_source.source import Archive, Tree
 
 from seqforge.errors import DataError
 

@@ -6,8 +6,7 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
-from seqforge_linux_source.corpus import LinuxSource
-from seqforge_linux_source.locate import INCLUDED
+from seqforge_linux_source.corpus import INCLUDED, LinuxSource
 from seqforge_linux_source.source import Archive, Selection
 
 

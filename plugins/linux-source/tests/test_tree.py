@@ -3,9 +3,8 @@
 import os
 
 import pytest
-from seqforge_linux_source import locate
-from seqforge_linux_source.locate import Tree
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source import source
+from seqforge_linux_source.source import Selection, Tree
 
 from seqforge.errors import DataError
 
@@ -66,7 +65,7 @@ def test_fingerprint_depends_on_changes_that_keep_the_modification_time(tree):
 
 
 def test_large_file_is_an_error(tree, monkeypatch):
-    monkeypatch.setattr(locate, "LARGEST_FILE", 2000)
+    monkeypatch.setattr(source, "LARGEST_FILE", 2000)
 
     with pytest.raises(DataError, match=r"drivers/char/echo\.c: it is larger than 2,000 bytes"):
         list(tree.files(EVERYTHING))

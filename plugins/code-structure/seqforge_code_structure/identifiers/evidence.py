@@ -60,12 +60,8 @@ def find_local_names(
     """
     unclear = [use for use in candidates if lexicon.locality(use.name) > GLOBAL_LOCALITY]
     evidence = collect_evidence(unclear, function, unit, free, lexicon)
-    return {name for name, found in evidence.items() if weigh(found) >= LEAST_LOG_ODDS}
-
-
-def weigh(evidence: Evidence) -> float:
-    """Return the log-odds that a name with this evidence is a local variable."""
-    return sum(weight * evidence[kind] for kind, weight in WEIGHTS.items())
+    log_odds = {name: sum(weight * found[kind] for kind, weight in WEIGHTS.items()) for name, found in evidence.items()}
+    return {name for name, value in log_odds.items() if value >= LEAST_LOG_ODDS}
 
 
 def collect_evidence(

@@ -166,6 +166,7 @@ class LexiconBuilder:
         counts = self.counts | {"pasted": self._count_pasted()}
         flags: dict[str, Flag] = {}
         localities: dict[str, int] = {}
+        # The numbers of names that have a word: names of local variables, and names that no function declares.
         local, other = Counter[str](), Counter[str]()
         for name in set[str]().union(*counts.values()):
             count = Count(**{kind: counter[name] for kind, counter in counts.items()})
@@ -182,7 +183,10 @@ class LexiconBuilder:
                 flags[name] = flag
                 if flag & Flag.VARIABLE:
                     localities[name] = count.locality
-        localities |= _compare_words(local, other)
+        every, numbers = other.total() / max(1, local.total()), local + other
+        for word in (word for word, number in numbers.items() if number >= FEWEST_NAMES):
+            if locality := _to_locality(every * local[word], other[word]):
+                localities[word] = locality
         return Lexicon.from_flags(self.files, flags, localities)
 
     def _count_pasted(self) -> Counter[str]:
@@ -198,19 +202,6 @@ class LexiconBuilder:
             if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
                 pasted[callee] += files
         return pasted
-
-
-def _compare_words(local: Counter[str], other: Counter[str]) -> dict[str, int]:
-    """Return the locality of each word that several names have.
-
-    Args:
-        local: Number of names of local variables that have the word.
-        other: Number of names that have it and that no function declares.
-    """
-    every = other.total() / max(1, local.total())
-    numbers = local + other
-    localities = {word: _to_locality(every * local[word], other[word]) for word in numbers}
-    return {word: value for word, value in localities.items() if value and numbers[word] >= FEWEST_NAMES}
 
 
 def build_lexicon(documents: Iterable[str]) -> Lexicon:
