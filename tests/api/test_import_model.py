@@ -86,6 +86,13 @@ def test_an_imported_model_is_sampled_exported_and_trained_further(tmp_path: Pat
     sf.train(sf.Experiment.from_dict(tables), tmp_path / "runs", initial=run, progress=False)
 
 
+def test_the_weights_may_be_a_link(tmp_path: Path) -> None:
+    original = Original("RNN", len(SYMBOLS), 4, 5, 1)
+    description, weights = describe(tmp_path, original.state_dict()), tmp_path / "lm.safetensors"
+    weights.symlink_to(weights.rename(tmp_path / "blob"))
+    require_equal(sf.import_model(description, tmp_path / "out"), original, SYMBOLS)
+
+
 def test_relu_is_named_by_the_description(tmp_path: Path) -> None:
     original = Original("RNN", len(SYMBOLS), 4, 5, 1)
     original.rnn = nn.RNN(4, 5, nonlinearity="relu")

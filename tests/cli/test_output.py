@@ -82,6 +82,14 @@ def test_control_characters_are_escaped_and_others_are_not(text: str, shown: str
     assert printable(text) == shown
 
 
+def test_characters_that_an_encoding_does_not_have_are_replaced(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "SEQFORGE_CACHE": str(folder / "é")}
+    result = subprocess.run(
+        [*COMMAND, "cache", "list"], cwd=folder, env=environment, capture_output=True, timeout=120, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{folder}/?: 0 bytes\n".encode(), b"")
+
+
 @pytest.mark.parametrize("arguments", ["plugins list", "plugins list --json", "run e.toml"])
 def test_a_full_disk_gives_one_message_if_that_can_be_written(arguments: str, folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:

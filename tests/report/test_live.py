@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -10,8 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from seqforge import Run
+from seqforge import Registry, Run
+from seqforge.cli.app import build_app
+from seqforge.errors import RunError
 from seqforge.report.live import LiveRun, make_server
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog
@@ -100,3 +104,36 @@ def test_command_ends_with_the_run(run: Run) -> None:
     output, _ = process.communicate(timeout=60)
     assert "The run is finished" in output
     assert process.returncode == 0
+
+
+def test_command_explains_why_it_cannot_follow(run: Run, registry: Registry) -> None:
+    app, runner = build_app(registry), CliRunner()
+    ended = runner.invoke(app, ["watch", str(run.path)]).exception
+    assert isinstance(ended, RunError)
+    assert str(ended).splitlines() == [
+        f"{run.path}: no process trains this run: it is finished",
+        f"To see the whole report: seqforge report {run.path} --open",
+    ]
+    with run.directory.lock(), socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = runner.invoke(app, ["watch", str(run.path), "--port", str(port)]).exception
+    assert str(refused) == f"port {port}: Address already in use\nChoose another port, or 0 for a free one."
+
+
+def test_command_opens_the_page_and_ends_with_an_interrupt(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("seqforge.cli.report.time.sleep", interrupt)
+    with run.directory.lock():
+        result = CliRunner().invoke(build_app(registry), ["watch", str(run.path), "--open"])
+    assert result.exit_code == 0
+    assert result.stdout == f"{opened[0]} follows {run.path}. Ctrl-C ends this command, not the run.\n\n"
+    with pytest.raises(ConnectionRefusedError):
+        _get(int(opened[0].split(":")[2].rstrip("/")), "/")
