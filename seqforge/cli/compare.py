@@ -163,7 +163,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, 
             chosen = [*points[:: -(-len(points) // POINTS)], *points[-1:]]
             marker = figure.marker("braille", color) if colored else symbol
             signal = plot.signal([x for x, _ in chosen], [y for _, y in chosen], marker=marker)
-            signal.lines(len(chosen) > 1)
+            signal.lines(True)
             plot.draw(signal)
         label = " ".join(printable(name).splitlines())
         legend.append("   " if index else "").append("━" if colored else symbol, color).append(f" {label}")

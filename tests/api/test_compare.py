@@ -137,6 +137,8 @@ def test_curves_differ_by_color_or_else_by_marker(colored: bool) -> None:
     shown = set("".join(lines))
     assert bool(shown & {"•", "+"}) != colored
     assert any(0x2800 < ord(character) <= 0x28FF for character in shown) == colored
+    drawn = [character for character in "".join(lines) if character in "•+" or 0x2800 < ord(character) <= 0x28FF]
+    assert len(drawn) > 20  # Points are connected by lines.
     styles = {str(span.style) for span in picture.spans if span.end <= picture.plain.index(legend)}
     assert any("color(" in style for style in styles) == colored
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
-from seqforge.cli.terminal import Column, print_table
+from seqforge.cli.terminal import Column, print_error, print_table
 from seqforge.figures import format_count, format_duration, format_figure
 from seqforge.registry.registry import Registry
 from seqforge.runs.directory import RunDirectory
@@ -49,6 +49,15 @@ def test_the_table_has_a_row_for_each_run_and_names_the_reason_of_a_failure(fold
     assert "the run did not start" in messages
 
 
+def test_the_heading_has_the_unit_of_all_runs_and_a_state_the_progress(folder: Path) -> None:
+    with RunDirectory(folder / "first").lock():
+        lines = invoke(str(folder / "first"))[0].splitlines()
+    assert [line.split() for line in lines] == [
+        ["run", "corpus", "model", "params", "steps", "time", "best", "bits/char", "state"],
+        ["first", "text", "gru", "–", "30", "0:30", "2.5000", "running", "50%"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("order", "names"),
     [
@@ -60,6 +69,16 @@ def test_the_table_has_a_row_for_each_run_and_names_the_reason_of_a_failure(fold
 def test_runs_are_sorted_and_those_without_a_value_are_last(order: str, names: list[str], folder: Path) -> None:
     records = json.loads(invoke(str(folder), "--json", "--sort", order)[0])
     assert [Path(record["path"]).name for record in records] == names
+
+
+def test_a_warning_is_printed_by_the_first_process_and_an_error_by_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        print_error("one\x07", hint="two", kind="warning")
+        print_error("three")
+    assert capsys.readouterr().err == "warning: one\\x07\ntwo\nerror: three\nerror: three\n"
 
 
 def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
@@ -76,14 +95,14 @@ def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
     lines = screen.getvalue().splitlines()
     assert len(lines) == 3
     assert max(map(len, lines)) <= 40
-    assert lines[1].rstrip().endswith("…   1.25  failed")
+    assert lines[1].rstrip() == "x" * 20 + "…   1.25  failed"
 
 
 def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = [Column("run"), Column("corpus", is_optional=True), Column("steps", is_number=True, is_optional=True)]
     columns += [Column("best", is_number=True), Column("state", styles={})]
     screens: dict[int, list[str]] = {}
-    for width in (60, 45, 38):
+    for width in (60, 47, 46, 41, 40):
         screen = io.StringIO()
         terminal = Console(file=screen, force_terminal=True, width=width, color_system=None)
         with monkeypatch.context() as patch:
@@ -91,8 +110,10 @@ def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monk
             print_table(columns, [["my-experiment", "linux-source", "12,000", "1.2345", "finished"]])
         screens[width] = screen.getvalue().splitlines()
     assert screens[60][1].split() == ["my-experiment", "linux-source", "12,000", "1.2345", "finished"]
-    assert screens[45][1].split() == ["my-experiment", "12,000", "1.2345", "finished"]
-    assert screens[38][1].split() == ["my-experiment", "1.2345", "finished"]
+    assert screens[47][1].split() == ["my-experiment", "lin…", "12,000", "1.2345", "finished"]
+    for width in (46, 41):
+        assert screens[width][1].split() == ["my-experiment", "12,000", "1.2345", "finished"]
+    assert screens[40][1].split() == ["my-experiment", "1.2345", "finished"]
 
 
 def test_counts_and_durations_are_short() -> None:

@@ -11,10 +11,18 @@ from rich.console import Console
 from seqforge.api.notebook import loss_curve
 from seqforge.cli.compare import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
-from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
+from seqforge.runs.comparison import (
+    SampledValue,
+    compare_samples,
+    differing_settings,
+    loss_curves,
+    short_names,
+    summarize_all,
+    tabulate_runs,
+)
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog, interval_of, read_metrics, tabulate_losses
-from seqforge.runs.summary import RunSummary
+from seqforge.runs.summary import BestValue, RunSummary
 
 VALUES = st.none() | st.integers(-3, 3) | st.text(max_size=2)
 TABLES = st.dictionaries(st.sampled_from("abc"), VALUES | st.lists(st.dictionaries(st.just("x"), VALUES), max_size=2))
@@ -98,3 +106,67 @@ def test_ticks_are_few_and_inside(low: float, width: float) -> None:
     ticks = round_ticks(low, low + width)
     assert 2 <= len(ticks) <= 7
     assert all(low - 1e-6 * width <= tick <= low + width * 1.000001 for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 6, [0, 1, 2, 3, 4, 5, 6]),
+        (0, 12_000, [0, 2000, 4000, 6000, 8000, 10_000, 12_000]),
+        (-5, 25, [-5, 0, 5, 10, 15, 20, 25]),
+        (1, 37, [10, 20, 30]),
+        (0, 0.7, [0, 0.2, 0.4, 0.6]),
+        (7, 7, [7]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert round_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_a_table_of_runs_has_the_differing_settings_and_the_figures() -> None:
+    tables = [{"experiment": {"name": name, "seed": seed}, "model": {"x": [[1], [2]]}} for name, seed in ("a1", "b2")]
+    tables[1]["model"] = {"x": [[1], [3]]}
+    best = [
+        BestValue(1.5, "bits per character", (1.25, 1.75), per_byte=1.0),
+        BestValue(2.5, "loss"),
+    ]
+    runs = [
+        RunSummary(Path(f"runs/{number}"), "finished", parameters=9, steps=4, seconds=2.5, best=each, table=table)
+        for number, (each, table) in enumerate(zip(best, tables, strict=True))
+    ]
+    figures = {"state": "finished", "parameters": 9, "steps": 4, "seconds": 2.5}
+    settings = ({"experiment.seed": "1", "model.x.1": [2]}, {"experiment.seed": "2", "model.x.1": [3]})
+    bits, loss = "validation_bits_per_character", "validation_loss"
+    first = {bits: 1.5, loss: None, "validation_bits_per_byte": 1.0, "best_low": 1.25, "best_high": 1.75}
+    second = {bits: None, loss: 2.5, "validation_bits_per_byte": None, "best_low": None, "best_high": None}
+    assert tabulate_runs(runs) == [
+        {"run": "0", **figures, **settings[0], **first},
+        {"run": "1", **figures, **settings[1], **second},
+    ]
+    assert list(tabulate_runs(runs)[0])[:4] == ["run", "state", "experiment.seed", "model.x.1"]
+
+
+def test_the_last_samples_are_compared_with_those_of_the_first_run(tmp_path: Path) -> None:
+    values: list[dict[str, object]] = [
+        {"a.x": 2.0, "a.x.baseline": 9.0, "intervals": {"a.x": [1.0, 3.0]}},
+        {"a.x": 5.0, "b.y": 1.0, "plain": 3.0, "intervals": {"a.x": [4.0, 6.0]}},
+    ]
+    runs: list[RunSummary] = []
+    for number, last in enumerate(values):
+        log = MetricsLog(RunDirectory.create(tmp_path, f"{number}", lambda run: None).metrics)
+        log.append("sample", 1, {"a.x": 7.0})
+        log.append("sample", 2, last)
+        log.append("step", 3, {"a.x": 8.0})
+        runs.append(RunSummary(tmp_path / f"{number}", "finished"))
+    found = compare_samples(runs)
+    assert found["a.x"][0] == SampledValue(2.0, (1.0, 3.0))
+    compared = found["a.x"][1]
+    assert compared is not None
+    assert (compared.value, compared.interval, compared.difference) == (5.0, (4.0, 6.0), 3.0)
+    assert compared.difference_interval == pytest.approx((3 - 2**0.5, 3 + 2**0.5))
+    assert found["b.y"] == [None, SampledValue(1.0, None)]
+    assert found.keys() == {"a.x", "b.y"}
+    assert [str(value) for value in found["a.x"]] == [
+        "2.0000 [1.0000, 3.0000]",
+        "5.0000 [4.0000, 6.0000]; +3.0000 [+1.5858, +4.4142]",
+    ]

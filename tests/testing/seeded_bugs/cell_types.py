@@ -234,3 +234,16 @@ class RootOfZero(Sound):
     def step(self, projected, state):
         decay = torch.sigmoid(projected)
         return super().step((1 - decay.square()).sqrt() * projected.tanh(), state)
+
+
+@bug(
+    CellSuite,
+    "test_a_cast_to_another_type_is_followed",
+    "after a cast to torch.float32 the outputs have another type: expected torch.float32, got torch.float64",
+)
+class OutputsInFloat64(Sound):
+    """The outputs are in float64, whatever the type of the parameters."""
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        return output.double(), after
