@@ -136,9 +136,8 @@ def find_fault(error: BaseException) -> PluginError | None:
     if isinstance(error, PluginError):
         return error
     is_disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if isinstance(error, SeqforgeError) or is_out_of_memory(error) or is_disk_full:
-        return None
-    if not isinstance(error, Exception | SystemExit):
+    is_fault = isinstance(error, Exception | SystemExit) and not isinstance(error, SeqforgeError)
+    if not is_fault or is_out_of_memory(error) or is_disk_full:
         return None
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
     for frame in frames:

@@ -18,10 +18,9 @@ from seqforge.kinds import (
     OutputLayer,
 )
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
-from seqforge.model.masks import NO_MASKS, Masks
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.recomputation import States
-from seqforge.model.stack import EncoderOutput, RecurrentStack
+from seqforge.model.stack import NO_MASKS, EncoderOutput, Masks, RecurrentStack
 
 
 class DecoderContext(NamedTuple):

@@ -1,6 +1,6 @@
-"""A stack of recurrent layers, with dropout between them, and its output for whole examples."""
+"""A stack of recurrent layers, with dropout between them and its masks, and its output for whole examples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple, cast
@@ -14,7 +14,6 @@ from seqforge.experiment.model import Regularization
 from seqforge.kinds import Cell, State, map_state
 from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.initial_states import LearnedStates, read_documents
-from seqforge.model.masks import NO_MASKS, Masks, with_masked_weights
 from seqforge.model.recomputation import Reader, States, read_recomputed
 
 
@@ -43,6 +42,42 @@ class EncoderOutput(NamedTuple):
     def rows(self, indices: Int[Tensor, " rows"]) -> "EncoderOutput":
         """Return the rows at the given indices, which may repeat."""
         return EncoderOutput(self.outputs[:, indices], self.last[indices], self.lengths[indices])
+
+
+class Masks(NamedTuple):
+    """The masks of one batch of sequences, which are the same on each of their steps and on every backend.
+
+    Masks are drawn for the sequences of a step. A carried state is not masked, and continues with other masks.
+
+    Attributes:
+        symbols: Factor of the vector of each symbol.
+        inputs: Factors of the inputs of the lowest layer.
+        outputs: Factors of the outputs of a layer, `[batch, features]`, by its index.
+        weights: Factors of the recurrent weights of a cell, by its index in the stack and by their names in the cell.
+    """
+
+    symbols: Float[Tensor, "symbols 1"] | None = None
+    inputs: Float[Tensor, "batch features"] | None = None
+    outputs: Mapping[int, Tensor] = {}
+    weights: Mapping[int, Mapping[str, Tensor]] = {}
+
+
+NO_MASKS = Masks()
+
+
+def with_masked_weights(cell: Cell[Any], masks: Mapping[str, Tensor]) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+    """Return a cell whose weights are multiplied by masks while it reads a sequence, on its backend.
+
+    Wan et al. 2013, "Regularization of Neural Networks using DropConnect", and Merity et al. 2018, section 2.
+    """
+    if not masks:
+        return cell
+
+    def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        masked = {name: cell.get_parameter(name) * mask for name, mask in masks.items()}
+        return torch.func.functional_call(cell, masked, (inputs, state))
+
+    return read
 
 
 class RecurrentStack(nn.Module):

@@ -72,7 +72,12 @@ class SampleReader:
         for number, step in enumerate(steps, start=1):
             paths = files[step][:count]
             if (step, len(paths)) not in self._moments:
-                self._moments[step, len(paths)] = self._read_moment(step, paths)
+                texts = [_read(path) for path in paths]
+                samples = [
+                    {"text": text, "tokens": highlight(text, self._lexer), "faults": marks}
+                    for text, marks in zip(texts, find_faults(self._metrics, texts), strict=True)
+                ]
+                self._moments[step, len(paths)] = {"step": step, "texts": samples}
                 self._run.report(WorkProgressed("reading samples", number / len(steps)))
             omitted = len(files[step]) - len(paths)
             moment = self._moments[step, len(paths)]
@@ -80,15 +85,6 @@ class SampleReader:
             values = _tabulate_scores(scores[step], meanings)
             moments.append({**moment, "omitted": omitted, "summary": summary, "scores": values})
         return {"moments": moments}
-
-    def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
-        texts = [_read(path) for path in paths]
-        faults = find_faults(self._metrics, texts)
-        samples = [
-            {"text": text, "tokens": highlight(text, self._lexer), "faults": marks}
-            for text, marks in zip(texts, faults, strict=True)
-        ]
-        return {"step": step, "texts": samples}
 
 
 def _tabulate_scores(record: Mapping[str, Any], meanings: Mapping[str, str]) -> list[list[Any]]:

@@ -143,7 +143,9 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
     fractions = _numbers(records, "fraction")
-    seconds = _numbers([*records, *read_history(directory.path)[-1:]], "seconds")  # The end of a run is the last.
+    history = read_history(directory.path)
+    seconds = _numbers([*records, *history[-1:]], "seconds")  # The end of a run is the last.
+    counts = [record.get("parameters") for record in history if record["event"] == STARTED]
     newest = directory.metrics if directory.metrics.exists() else directory.experiment
     return RunSummary(
         path=directory.path,
@@ -152,7 +154,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         changed=newest.stat().st_mtime,
         corpus=corpus,
         model=model,
-        parameters=_count_parameters(directory.path),
+        parameters=counts[-1] if counts and isinstance(counts[-1], int) else None,
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,
         seconds=seconds[-1] if seconds else 0.0,
@@ -176,9 +178,3 @@ def best_evaluation(records: Sequence[Mapping[str, Any]]) -> BestValue:
 def _numbers(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     """Return the values of a name in the records that have a number there."""
     return [value for record in records if (value := number_of(record, name)) is not None]
-
-
-def _count_parameters(run: Path) -> int | None:
-    """Return the number of parameters that the history of a run records, or None."""
-    counts = [record.get("parameters") for record in read_history(run) if record["event"] == STARTED]
-    return counts[-1] if counts and isinstance(counts[-1], int) else None

@@ -23,9 +23,9 @@ from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import leaf_cells
 from seqforge.model.install_backend import install_backend, load_backend
-from seqforge.model.masks import NO_MASKS
 from seqforge.model.measure_backends import EAGER
 from seqforge.model.sequence_model import SequenceModel, read_inputs
+from seqforge.model.stack import NO_MASKS
 from seqforge.registry.registry import Registry
 from seqforge.runs.training_state import TrainingState
 from seqforge.tasks.language_model import text_losses

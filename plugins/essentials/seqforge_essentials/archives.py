@@ -71,7 +71,8 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, Iterator[bytes
     """
     with ExitStack() as files, reading_errors(path):
         if zipfile.is_zipfile(path):
-            members = _zip_members(files.enter_context(zipfile.ZipFile(path)))
+            archive = files.enter_context(zipfile.ZipFile(path))
+            members = ((one.filename, _read_zip(archive, one)) for one in archive.infolist() if not one.is_dir())
         else:
             chunks = files.enter_context(read_chunks(path))
             first = next(chunks, b"")
@@ -89,12 +90,6 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, Iterator[bytes
                 yield printed, _limit(path, content, printed)
         if not seen:
             raise DataError(f"{path}: no file in the archive fits {pattern!r}", hint="Check corpus.members.")
-
-
-def _zip_members(archive: zipfile.ZipFile) -> Iterator[tuple[str, Iterator[bytes]]]:
-    for member in archive.infolist():
-        if not member.is_dir():
-            yield member.filename, _read_zip(archive, member)
 
 
 def _read_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The study of Optuna behind a sweep: its storage, the queue of its trials, and trials whose process has died."""
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -189,9 +190,10 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    if sweep.is_exhaustive:
+    if sweep.combinations is not None and sweep.combinations <= sweep.settings.trials:
         tried = [known_values(trial) for trial in existing]
-        for chosen in sweep.list_combinations():
+        for values in itertools.product(*(each.listed or () for each in sweep.parameters.values())):
+            chosen = dict(zip(sweep.parameters, values, strict=True))
             if chosen not in tried:
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
     else:

@@ -86,8 +86,12 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
     def render(template: str, **values: object) -> str:
         return _as_file(load(template, **values))
 
+    # There are two experiments if one cannot use all parts.
+    used = {part.interface.data for part in parts.values()}
+    names = {"text": "example.toml"} if "text" in used or "labelled" not in used else {}
+    names |= {"labelled": "labelled.toml"} if "labelled" in used else {}
     experiments: dict[str, str] = {}
-    for data, file in _experiment_files(parts).items():
+    for data, file in names.items():
         tables = "\n\n".join(_tables(parts, data))
         experiments[file] = render("experiment.toml", file=file, tables=tables, labelled=data == "labelled")
     files = experiments | {path: render(template, experiments=experiments) for path, template in FILES.items()}
@@ -104,17 +108,6 @@ def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
 
 def _as_file(text: object) -> str:
     return f"{str(text).strip()}\n"
-
-
-def _experiment_files(parts: dict[str, Part]) -> dict[str, str]:
-    """Return the names of the experiments by the data that they need. There are two if one cannot use all parts."""
-    used = {part.interface.data for part in parts.values()}
-    files: dict[str, str] = {}
-    if "text" in used or "labelled" not in used:
-        files["text"] = "example.toml"
-    if "labelled" in used:
-        files["labelled"] = "labelled.toml"
-    return files
 
 
 def _tables(parts: dict[str, Part], data: str) -> Iterator[str]:
