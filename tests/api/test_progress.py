@@ -9,8 +9,18 @@ import pytest
 from rich.console import Console
 
 from seqforge import train
-from seqforge.api.progress import ProgressDisplay
-from seqforge.events import ENCODED, ENCODING, RunStarted, StepFinished, Units, WorkProgressed
+from seqforge.api.progress import ProgressDisplay, RunningFigures
+from seqforge.events import (
+    ENCODED,
+    ENCODING,
+    Evaluated,
+    RunFinished,
+    RunStarted,
+    Sampled,
+    StepFinished,
+    Units,
+    WorkProgressed,
+)
 from seqforge.figures import describe_amount
 
 
@@ -93,6 +103,63 @@ def test_without_a_terminal_the_display_prints_lines(
     assert "Done after 5 steps" in printed
     train(experiment(training={"steps": 5}), tmp_path)
     assert capsys.readouterr().err == ""
+
+
+def test_the_lines_of_a_run_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge.api.progress.LINE_SECONDS", -1.0)
+    progress, output = display(terminal=False)
+    started = RunStarted("a", Path("runs/a"), {}, "a\x07 corpus", 12_345, 9_990, 99, 0, resumed=False, units=UNITS)
+    progress.on_work_progressed(WorkProgressed("reading"))
+    progress.on_run_started(started)
+    for number in (1, 2):
+        progress.on_step_finished(step(number))
+    progress.on_work_progressed(WorkProgressed("evaluating", 0.25))
+    progress.on_evaluated(Evaluated(2, 1.04, 1.5, 2.8, best=True))
+    progress.on_evaluated(Evaluated(1_000, 0.5, None, None, best=False, summary=("half are right", "and more")))
+    progress.on_sampled(Sampled(2, ("one\x07", "two", "three"), summary=("a sentence",)))
+    progress.on_sampled(Sampled(3, ("four",)))
+    progress.on_run_finished(RunFinished(Path("runs/a"), 1, "enough", complete=True, seconds=59.96))
+    progress.on_run_finished(RunFinished(Path("runs/a"), 2_000, "interrupted", complete=False, seconds=60.0))
+    progress.on_run_finished(RunFinished(Path("runs/a"), 2_000, "all steps", complete=True, seconds=60.0))
+    more: dict[str, Any] = {"backends": ("LSTM on eager",), "initial": "b", "training_size": 0, "step": 1_000}
+    progress.on_run_started(replace(started, resumed=True, **more))
+    rules = [line for line in output.getvalue().splitlines() if "─" in line]
+    assert [rule.strip("─ ") for rule in rules] == ["sample at step 2", "", "sample at step 3", ""]
+    assert [line for line in output.getvalue().splitlines() if line not in rules] == [
+        "reading",
+        "Corpus: a\\x07 corpus",
+        "Model: 12,345 parameters, 9,990 training and 99 validation tokens",
+        "Run: runs/a",
+        "training: step 1  1.794 bits/char  0 chars/s  -:-- left",
+        "training: step 2  1.794 bits/char  64,000 chars/s  33:20 left",
+        "evaluating: step 2  25%",
+        "step 2: validation 1.500 bits/char (loss 1.0400 nats), the best so far",
+        "step 1,000: validation loss 0.5000; half are right; and more",
+        "one\\x07",
+        "2 more in runs/a/samples",
+        "In 3 samples:",
+        "a sentence",
+        "four",
+        "Done after 1 step and 60.0 seconds: enough.",
+        "Done after 2,000 steps and 1.0 minutes: all steps.",
+        "Corpus: a\\x07 corpus",
+        "Model: 12,345 parameters, endless training and 99 validation tokens",
+        "Backend: LSTM on eager",
+        "Initial weights: b",
+        "Resuming at step 1,000: runs/a",
+    ]
+
+
+def test_the_averages_are_plain_first_and_then_moving() -> None:
+    figures = RunningFigures()
+    for number in range(1, 101):
+        event = replace(step(number), bits_per_character=None, loss=2.0 * (number > 1), characters=10.0 * (number > 2))
+        figures.update(event)
+        if number == 4:
+            assert figures.describe(event, "chars").startswith("step 4  1.500 loss  67 chars/s")
+            assert figures.describe(event, None).startswith("step 4  1.500 loss  ")
+    assert figures.loss == pytest.approx(2 - 2 / 50 * 0.98**50)
+    assert figures.describe(step(100), "chars").startswith(f"step 100  {figures.loss:.3f} bits/char  99 chars/s")
 
 
 @pytest.mark.parametrize(
