@@ -4,17 +4,19 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_projects import with_project
 from typer.testing import CliRunner
 
+from seqforge import export, train
 from seqforge.cli.app import build_app
 from seqforge.registry import with_plugin_file
 from seqforge.registry.discovery import Plugin, PluginState
-from seqforge.registry.hooks import Registration
+from seqforge.registry.hooks import PretrainedModel, Registration
 from seqforge.registry.registry import Registry
-from seqforge.testing.plugin_check import ComponentReport, check_component
+from seqforge.testing.plugin_check import ComponentReport, check_component, check_model
 
 WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
 
@@ -96,6 +98,35 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
     needing_options = ("text", "json-lines", "csv", "parquet", "hugging-face", "mixture", "inline")
     assert verdicts == {f"essentials/{name}": "not tried" for name in needing_options}
     assert [report.advice for report in found if report.verdict == "right" and report.advice] == []
+
+
+def test_a_preset_sets_options_that_its_cell_has(registry: Registry) -> None:
+    presets = [
+        Registration("cell", "mine", "narrow", "essentials/lstm", options=((name, 4),))
+        for name in ("hidden_size", "hidden_siz")
+    ]
+    right, wrong = (check_component(registry, preset, {}) for preset in presets)
+    assert (right.verdict, right.finding, right.advice) == ("right", "essentials/lstm with hidden_size = 4", "")
+    assert (wrong.verdict, wrong.finding) == ("wrong", "essentials/lstm has no option 'hidden_siz'")
+
+
+def test_a_model_is_an_exported_run_with_a_card(experiment: Any, registry: Registry, tmp_path: Path) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    folder = export(run, tmp_path / "model").path
+    count = sum(parameter.numel() for parameter in run.model("latest").parameters())
+
+    def check(folder: Path) -> tuple[str, str, str]:
+        report = check_model(registry, PretrainedModel("mine", "tiny", folder))
+        assert (report.kind, report.name) == ("model", "mine/tiny")
+        return report.verdict, report.finding, report.advice
+
+    again = "Write the folder again: seqforge export RUN FOLDER --replace"
+    assert check(folder) == ("right", f"loaded; {count:,} parameters", "")
+    assert check(run.path) == ("wrong", "its folder contains the state of training", again)
+    (folder / "README.md").unlink()
+    assert check(folder) == ("wrong", "it has no model card README.md", "Describe the model in it.")
+    verdict, finding, advice = check(tmp_path / "none")
+    assert (verdict, finding.startswith(f"{tmp_path}/none: "), advice) == ("wrong", True, again)
 
 
 def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> None:
