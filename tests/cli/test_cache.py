@@ -3,13 +3,17 @@
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from typer.testing import CliRunner
 
-from seqforge.storage.cache import MANIFEST, hold_entry
+from seqforge.cli.app import build_app
+from seqforge.registry.registry import Registry
+from seqforge.storage.cache import MANIFEST, TAG, hold_entry
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -82,3 +86,27 @@ def test_prune_leaves_what_is_in_use(cache: Path, seqforge: Run):
 def test_an_empty_cache_has_no_entries(seqforge: Run):
     assert seqforge("cache", "list").stdout.endswith("cache: 0 bytes\n")
     assert seqforge("cache", "prune").stdout == "Removed: 0 of 0 entries, 0 bytes\n"
+
+
+def test_small_entries_are_counted_with_the_last_use_and_old_ones_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, now = tmp_path / "cache" / "backends", 1e9
+    times.mkdir(parents=True)
+    (tmp_path / "cache" / TAG).touch()
+    for name, days in (("one", 29.9), ("two", 30.1), ("three", 40)):
+        (times / f"{name}.json").write_text("12345")
+        os.utime(times / f"{name}.json", (now - days * 86_400,) * 2)
+    monkeypatch.setattr("seqforge.cli.cache.time.time", lambda: now)
+    app, runner = build_app(Registry([])), CliRunner()
+    last, old = (time.strftime("%Y-%m-%d %H:%M", time.localtime(now - days * 86_400)) for days in (29.9, 30.1))
+    line = "backends  {size:>10}  {used}  measured times of cells, {files}"
+    assert runner.invoke(app, ["cache", "list"]).stdout.splitlines() == [
+        f"{tmp_path}/cache: 15 bytes",
+        line.format(size="15 bytes", used=last, files="3 files"),
+    ]
+    assert runner.invoke(app, ["cache", "prune", "--older-than", "30"]).stdout.splitlines() == [
+        line.format(size="10 bytes", used=old, files="2 files"),
+        "Removed: 2 of 2 entries, 10 bytes",
+    ]
+    assert [path.name for path in times.iterdir()] == ["one.json"]

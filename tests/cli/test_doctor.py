@@ -38,6 +38,16 @@ def test_advice_is_printed_below_its_finding(monkeypatch: pytest.MonkeyPatch) ->
     assert lines[place + 1].strip() == "On Debian and Ubuntu: sudo apt install g++"
 
 
+def test_findings_are_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Diagnosis("processor", "[b]fast[/b] " * 20), Diagnosis("GPU", "none", advice="Buy [one]. " * 20)]
+    monkeypatch.setattr("seqforge.hardware.diagnose_machine", lambda: found)
+    assert CliRunner().invoke(build_app(Registry([])), ["doctor"]).stdout.splitlines() == [
+        "✓ processor  " + "[b]fast[/b] " * 20,
+        "! GPU        none",
+        "             " + "Buy [one]. " * 20,
+    ]
+
+
 @pytest.mark.parametrize(
     ("threads", "cores", "busy", "finding", "advice"),
     [

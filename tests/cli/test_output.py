@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seqforge.cli.inspect import visible
 from seqforge.errors import printable
 
 COMMAND = [sys.executable, "-c", "from seqforge.cli import main; main()"]
@@ -80,6 +81,13 @@ def test_control_characters_of_a_sample_reach_files_but_no_terminal(folder: Path
 )
 def test_control_characters_are_escaped_and_others_are_not(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shown"), [(b"a", "a"), (b" ", "␣"), (b"a b", "a b"), (b"\n", "\\n"), (b"\xff", "\\xff")]
+)
+def test_a_symbol_is_visible(symbol: bytes, shown: str) -> None:
+    assert visible(symbol) == shown
 
 
 def test_characters_that_an_encoding_does_not_have_are_replaced(folder: Path) -> None:

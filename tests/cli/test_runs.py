@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from seqforge.cli import terminal
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import Column, print_error, print_table
 from seqforge.figures import format_count, format_duration, format_figure
@@ -89,13 +90,36 @@ def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
     print_table(columns, rows)
     assert "x" * 200 in capsys.readouterr().out
     screen = io.StringIO()
-    terminal = Console(file=screen, force_terminal=True, width=40, color_system=None)
-    monkeypatch.setattr("rich.console.Console", lambda **settings: terminal)
+    console = Console(file=screen, force_terminal=True, width=40, color_system=None)
+    monkeypatch.setattr("rich.console.Console", lambda **settings: console)
     print_table(columns, rows)
     lines = screen.getvalue().splitlines()
     assert len(lines) == 3
     assert max(map(len, lines)) <= 40
     assert lines[1].rstrip() == "x" * 20 + "…   1.25  failed"
+
+
+def test_the_longest_cells_are_cut_first_and_names_stay_readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width, shown in ((40, "a" * 19 + "…  " + "b" * 15 + "…"), (50, "a" * 25 + "…  " + "b" * 20)):
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=True, width=width, color_system=None)
+        with monkeypatch.context() as patch:
+            patch.setattr("rich.console.Console", lambda console=console, **settings: console)
+            print_table([Column("one"), Column("two")], [["a" * 30, "b" * 20]])
+        assert screen.getvalue().splitlines()[1].rstrip() == shown
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_consoles_print_a_text_as_it_is(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    text = "[b]1 'two'[/b] " * 20
+    make = terminal.stdout if name == "stdout" else terminal.stderr
+    make.__wrapped__().print(text)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ((f"{text}\n", "") if name == "stdout" else ("", f"{text}\n"))
 
 
 def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +128,9 @@ def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monk
     screens: dict[int, list[str]] = {}
     for width in (60, 47, 46, 41, 40):
         screen = io.StringIO()
-        terminal = Console(file=screen, force_terminal=True, width=width, color_system=None)
+        console = Console(file=screen, force_terminal=True, width=width, color_system=None)
         with monkeypatch.context() as patch:
-            patch.setattr("rich.console.Console", lambda terminal=terminal, **settings: terminal)
+            patch.setattr("rich.console.Console", lambda console=console, **settings: console)
             print_table(columns, [["my-experiment", "linux-source", "12,000", "1.2345", "finished"]])
         screens[width] = screen.getvalue().splitlines()
     assert screens[60][1].split() == ["my-experiment", "linux-source", "12,000", "1.2345", "finished"]

@@ -118,3 +118,15 @@ def test_a_folder_without_runs_is_named(registry: Registry, tmp_path: Path) -> N
         "",
         f"There is no run in {tmp_path}. To start one: seqforge run EXPERIMENT.toml\n",
     )
+
+
+def test_a_report_is_opened_if_that_is_asked_for(
+    run: Run, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page = tmp_path / "a page.html"
+    for option in ([], ["--open"]):
+        assert call(registry, "report", run.path, "--text", "line", "--output", page, *option).stdout == f"{page}\n"
+    assert opened == [f"file://{tmp_path}/a%20page.html"]
+    assert "run-data" in page.read_text()

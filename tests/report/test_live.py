@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 
 from seqforge import Registry, Run
 from seqforge.cli.app import build_app
+from seqforge.cli.report import LAST_SECONDS
 from seqforge.errors import RunError
 from seqforge.report.live import LiveRun, make_server
+from seqforge.runs.history import read_state
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.storage.files import MAXIMUM_SIZE
@@ -137,3 +140,22 @@ def test_command_opens_the_page_and_ends_with_an_interrupt(
     assert result.stdout == f"{opened[0]} follows {run.path}. Ctrl-C ends this command, not the run.\n\n"
     with pytest.raises(ConnectionRefusedError):
         _get(int(opened[0].split(":")[2].rstrip("/")), "/")
+
+
+def test_command_waits_for_the_last_values_when_the_run_has_ended(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    with ExitStack() as stack:
+        stack.enter_context(run.directory.lock())
+
+        def end_the_run(seconds: float) -> None:
+            waited.append(seconds)
+            stack.close()
+
+        monkeypatch.setattr("seqforge.cli.report.time.sleep", end_the_run)
+        monkeypatch.setattr("webbrowser.open", waited.append)
+        lines = CliRunner().invoke(build_app(registry), ["watch", str(run.path)]).stdout.splitlines()
+    state, reason = read_state(run.path)
+    assert (state, waited) == ("finished", [1.0, LAST_SECONDS])
+    assert lines[1:] == [f"The run is finished: {reason}. To see the whole report: seqforge report {run.path} --open"]
