@@ -1,7 +1,7 @@
 // CUDA devices and the GPU of a Mac (MPS) that are not there, for a build of torch for CPUs. Their tensors are in the
 // memory of the host, and every operator runs on the CPU. They refuse operands on different devices, the GPU of a Mac
 // also float64, and count what a real device would be asked for: kernel launches, copies, and the times that the host
-// waits for it.
+// waits for it. Processes exchange their tensors with gloo.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -9,6 +9,7 @@
 #include <ATen/detail/MPSHooksInterface.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/csrc/distributed/c10d/reducer_timer.hpp>
 #include <torch/library.h>
 
 #include <cstdlib>
@@ -35,6 +36,7 @@ const DeviceIndex DEVICES = IS_MAC ? 0 : 2;
 
 std::mutex counts_lock;
 std::map<std::string, long> counts;
+int devices_used = 0;  // one bit for each
 thread_local bool paused = false;
 
 void count(const std::string& name) {
@@ -147,12 +149,14 @@ const std::set<std::string> MAY_MIX = {"aten::index", "aten::index_put", "aten::
 struct Operands {
   std::vector<Pair> pairs;
   bool has_host = false;
+  bool has_others = false;
   Device device = Device(c10::kCUDA, current);
 
   Tensor convert(const Tensor& tensor) {
     has_host |= tensor.defined() && tensor.is_cpu() && tensor.dim() > 0;
     Tensor host = on_host(tensor);
     if (tensor.defined() && !tensor.is_cpu()) {
+      has_others |= tensor.dim() > 0 && !pairs.empty() && device != tensor.device();
       device = tensor.device();
       pairs.emplace_back(tensor, host);
     }
@@ -166,6 +170,13 @@ struct Operands {
       std::vector<Tensor> list;
       for (const Tensor& tensor : value.toTensorVector()) list.push_back(convert(tensor));
       value = c10::IValue(list);
+    } else if (value.isList() && value.toListRef().size() && value.toListRef()[0].isTensorList()) {
+      c10::List<std::vector<Tensor>> lists;  // what a process receives
+      for (c10::IValue inner : value.toListRef()) {
+        convert(inner);
+        lists.push_back(inner.toTensorVector());
+      }
+      value = c10::IValue(lists);
     } else if (value.isOptionalTensorList()) {
       c10::List<std::optional<Tensor>> list;
       for (std::optional<Tensor> tensor : value.toOptionalTensorList())
@@ -215,6 +226,8 @@ void run_on_host(const c10::OperatorHandle& handle, c10::DispatchKeySet, torch::
   TORCH_CHECK(!operands.has_host || operands.pairs.empty() || MAY_MIX.count(schema.name()),
               "Expected all tensors to be on the same device, but found at least two devices, ", operands.device, " and cpu, in ",
               schema.name());
+  TORCH_CHECK(!operands.has_others, "Expected all tensors to be on the same device, but found several GPUs in ", schema.name());
+  if (operands.device.has_index()) devices_used |= 1 << operands.device.index();
   handle.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
   operands.follow_resizing();
   for (size_t place = stack->size() - schema.returns().size(); place < stack->size(); place++) {
@@ -232,6 +245,7 @@ void run_on_host(const c10::OperatorHandle& handle, c10::DispatchKeySet, torch::
 // 5. Operators that concern two devices, or the memory itself.
 
 Tensor& copy(Tensor& self, const Tensor& source, bool non_blocking) {
+  if (self.is_same_size(source) && self.const_data_ptr() == source.const_data_ptr()) return self;  // a result of gloo
   if (!self.is_cpu() && !source.is_cpu())
     count("copy on the device");
   else
@@ -283,8 +297,23 @@ TORCH_LIBRARY_IMPL(aten, CUDA, library) {
   }
 }
 
+// Collective operations are those of gloo on the tensors of the host.
+TORCH_LIBRARY_IMPL(c10d, CUDA, library) {
+  for (const char* name : {"allreduce_", "broadcast_", "allgather_"})
+    library.impl(name, torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
+}
+
+// The times of a step, which torch asks for before it averages gradients.
+struct Timer final : c10d::Timer {
+  explicit Timer(Device) {}
+  std::optional<int64_t> measureDifference(Event, Event) override { return std::nullopt; }
+};
+
 }  // namespace
 
+namespace c10d {
+C10_REGISTER_TYPED_CLASS(TimerRegistry, c10::kCUDA, ::Timer)
+}
 namespace at {
 C10_REGISTER_CLASS(CUDAHooksRegistry, CUDAHooks, ::Hooks)
 C10_REGISTER_CLASS(MPSHooksRegistry, MPSHooks, ::MacHooks)
@@ -295,6 +324,7 @@ C10_REGISTER_CLASS(MPSHooksRegistry, MPSHooks, ::MacHooks)
 extern "C" void fake_pause(bool on) { paused = on; }
 extern "C" void fake_count(const char* name) { count(name); }
 extern "C" void fake_current(int index) { current = static_cast<DeviceIndex>(index); }
+extern "C" int fake_devices() { return devices_used; }
 extern "C" void fake_counts(const char* path) {
   std::lock_guard<std::mutex> guard(counts_lock);
   std::ofstream file(path);

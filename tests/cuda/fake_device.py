@@ -58,6 +58,11 @@ def take_counts() -> dict[str, int]:
     return {name: int(times) for times, name in (line.split("\t") for line in lines)}
 
 
+def devices_used() -> list[int]:
+    """Return the numbers of the devices on which this process has computed."""
+    return [index for index in range(COUNT) if _library.fake_devices() >> index & 1]
+
+
 @contextmanager
 def _uncounted() -> Generator[None]:
     _library.fake_pause(True)

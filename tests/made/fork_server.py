@@ -16,7 +16,9 @@ from seqforge.cli import main
 
 # A fork of the process of the tests would hang: training leaves threads there, which a fork does not copy.
 SERVER = multiprocessing.get_context("forkserver")
+FAKE_DEVICE = "tests.cuda.fake_device"
 SERVER.set_forkserver_preload([
+    *([FAKE_DEVICE] if FAKE_DEVICE in sys.modules else []),  # It is loaded before torch.
     "cloudpickle", "pytest", "torch._dynamo.convert_frame", "torch._inductor.standalone_compile",
     "seqforge.api.train", "seqforge.cli.app", "seqforge.report.report", "seqforge_native.backend",
     "seqforge_essentials.cells.lstm", "seqforge_essentials.corpora", "seqforge_essentials.metrics",
