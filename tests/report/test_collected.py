@@ -1,11 +1,12 @@
 """The numbers of a report are those that the model, the log and the samples give directly."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from seqforge import Run
+from seqforge import Run, train
 from seqforge.events import WorkProgressed
 from seqforge.report.facts import collect_curves, collect_facts
 from seqforge.report.likelihood import (
@@ -22,7 +23,7 @@ from seqforge.report.likelihood import (
 )
 from seqforge.report.samples import SampleReader
 from seqforge.runs.loaded_run import LoadedRun
-from seqforge.runs.metrics_log import SAMPLE
+from seqforge.runs.metrics_log import CHECKSUMS, SAMPLE, MetricsLog, write_samples
 from seqforge.runs.summary import summarize_run
 
 
@@ -63,11 +64,13 @@ def test_the_confidences_of_held_out_text_follow_the_text_before_it(run: Run, su
 def test_memory_is_the_likelihood_after_a_reset_and_with_the_state(
     subject: LoadedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, dataset = collect_memory(subject), subject.dataset
+    dataset = subject.dataset
+    monkeypatch.setattr(type(dataset), "characters_per_token", lambda *_: 0.5)
+    found = collect_memory(subject)
     assert found is not None
     pieces = read_pieces(dataset, "validation", MEMORY_PIECES, MEMORY_CONTEXT + MEMORY_LENGTH + 1, seed=3)
     tokens = torch.as_tensor(pieces.T.copy())
-    bits = 1 / torch.tensor(2.0).log() / dataset.characters_per_token("validation")
+    bits = 1 / torch.tensor(2.0).log() / 0.5
     distances = found["distance"]
     assert distances[:3] == [1.0, 2.0, 3.0]
     assert distances == sorted(distances)
@@ -114,6 +117,18 @@ def test_a_long_curve_is_averaged_in_groups(monkeypatch: pytest.MonkeyPatch) -> 
         "seconds": [4.0, 10.0],
         "characters": [20.0, 50.0],
     }
+
+
+def test_the_faults_that_a_metric_learned_from_the_corpus_need_it(experiment: Any, tmp_path: Path) -> None:
+    run = train(experiment(metrics=[{"use": "memorization"}], training={"steps": 1}), tmp_path)
+    copied = str(run.experiment.table["corpus"]["text"])[:600]
+    log = MetricsLog(run.directory.metrics)
+    log.append(SAMPLE, 2, {CHECKSUMS: write_samples(run.directory.samples, 2, [copied])})
+    other = Run.open(run.path, ["corpus.text=another corpus of the same kind"]).load()
+    for loaded, names in ((run.load(), {"memorization"}), (other, set[str]())):
+        samples = SampleReader(loaded, 10_000).collect({})
+        assert samples is not None
+        assert {metric for _, _, _, metric, _ in samples["moments"][-1]["texts"][0]["faults"]} == names
 
 
 @pytest.mark.parametrize(("missing", "shown"), [(0, 2), (1, 1), (10_000, 1)])
