@@ -62,6 +62,22 @@ def test_numbers_are_a_picture_and_predictions_are_counted(size: int, kind: Any,
         assert example["picture"] == {"columns": columns, "levels": levels}
 
 
+def test_of_several_right_targets_the_nearest_counts(tmp_path: Path) -> None:
+    spec = sf.ExampleSpec(sf.Text(), "sequence", sf.Classes(CLASSES), "once")
+    items = [sf.Example(f"{number}", "ab" * (number % 5 + 1), 0, (1, 2)) for number in range(40)]
+    experiment = Experiment(
+        corpus=sf.examples(items, spec),
+        data={"validation_fraction": 0.5},
+        model={"cells": [{"use": "essentials/gru", "hidden_size": 4}]},
+        training={"steps": 1, "batch_size": 8, "backend": "eager"},
+    )
+    found = collect_examples(train(experiment, tmp_path, progress=False).load())
+    assert found is not None
+    counts = np.array(found["confusion"]["counts"])
+    assert counts.trace() == counts.sum() == found["count"]
+    assert {example["target"] for example in found["worst"]} == {"a or b or c"}
+
+
 def test_an_alignment_names_the_classes_that_are_written(
     labelled_experiment: Callable[..., Experiment], labelled: Registry, tmp_path: Path
 ) -> None:
