@@ -116,6 +116,26 @@ def test_progress_is_reported_while_documents_are_read(
     ]
 
 
+def test_documents_of_an_earlier_file_are_copied_and_others_encoded(
+    encoded: Encode, made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("seqforge.data.encoding._COMPARED_TOKENS", 3)
+    names = ("same", "other start", "other end", "of another name", "new", "empty")
+    earlier = encoded(dict(zip(names, ("abcdefg", "abcdefg", "abcdefg", "third", "", ""), strict=True)))
+    bytes_of, calls = type(made.VOCABULARIES["bytes"]()), list[bytes]()
+
+    class Recording(bytes_of):  # type: ignore[valid-type,misc]
+        def encode_bytes(self, content: bytes) -> Any:
+            calls.append(content)
+            return super().encode_bytes(content)
+
+    documents = dict(zip(names, ("abcdefg", "Abcdefg", "abcdefG", "forth", "words", ""), strict=True))
+    file = encode_corpus(made.Documents(documents), Recording(), tmp_path, lambda _: None, earlier)
+    assert [content for content in calls if content] == [b"Abcdefg", b"abcdefG", b"forth", b"words"]
+    assert (tmp_path / "tokens.bin").read_bytes() == "".join(documents.values()).encode()
+    assert file.digest == encoded(documents).digest
+
+
 def test_a_corpus_can_report_progress_while_it_has_no_document(made: ModuleType, tmp_path: Path):
     class Archive(made.Documents):
         def read(self, report: Report) -> Iterator[Document]:
