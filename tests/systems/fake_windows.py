@@ -1,10 +1,9 @@
 """A plugin of pytest that shows Windows to seqforge and its plugins: `pytest -p tests.systems.fake_windows`.
 
-Their modules get other modules `sys`, `os`, `signal` and `ctypes`: without what Windows lacks, and with its rules about
-folders and open files. Other libraries still see Linux.
+They get modules without what Windows lacks, and with its rules about folders and open files; see `simulation`.
 """
 
-import builtins
+import ctypes
 import errno
 import os
 import re
@@ -14,10 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import filelock
+
+from tests.systems.simulation import FakeModule, simulate
 
 MISSING = {
     "os": re.compile(
@@ -36,22 +37,6 @@ MISSING = {
 
 ABSENT = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "curses", "readline")
 """Modules that Windows lacks."""
-
-
-class FakeModule(ModuleType):
-    """A module that has what another one has, except what Windows lacks. Assignments reach the other one."""
-
-    def __init__(self, real: ModuleType, **changes: Any) -> None:
-        super().__init__(real.__name__)
-        self.__dict__.update(changes, _real=real)
-
-    def __getattr__(self, name: str) -> Any:
-        if self.__name__ in MISSING and MISSING[self.__name__].fullmatch(name):
-            raise AttributeError(f"Windows has no {self.__name__}.{name}")
-        return getattr(self._real, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._real, name, value)
 
 
 def _opened() -> Iterator[Path]:
@@ -111,32 +96,15 @@ class FileLock(filelock.FileLock):
             Path(self.lock_file).unlink(missing_ok=True)
 
 
-class _Signals(FakeModule):
-    def __dir__(self) -> list[str]:
-        return [name for name in dir(self._real) if not MISSING["signal"].fullmatch(name)]
-
-
 FAKES = {
-    "sys": FakeModule(sys, platform="win32"),
-    "os": FakeModule(os, open=_open, fsync=_fsync, name="nt"),
-    "signal": _Signals(signal, SIGBREAK=signal.SIGUSR2),
-    "ctypes": FakeModule(__import__("ctypes"), WinDLL=lambda name, **_: _Kernel(), get_last_error=lambda: 87),
+    "sys": FakeModule(sys, "Windows", platform="win32"),
+    "os": FakeModule(os, "Windows", MISSING["os"], open=_open, fsync=_fsync, name="nt"),
+    "signal": FakeModule(signal, "Windows", MISSING["signal"], SIGBREAK=signal.SIGUSR2),
+    "ctypes": FakeModule(ctypes, "Windows", WinDLL=lambda name, **_: _Kernel(), get_last_error=lambda: 87),
     "filelock": SimpleNamespace(FileLock=FileLock, Timeout=filelock.Timeout),
 }
-_import = builtins.__import__
 
-
-def _import_on_windows(name: str, globals: Any = None, *others: Any, **options: Any) -> Any:  # noqa: A002
-    if str((globals or {}).get("__name__")).startswith("seqforge"):
-        if name.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"Windows has no module {name}", name=name)
-        if name in FAKES:
-            return FAKES[name]
-    return _import(name, globals, *others, **options)
-
-
-assert not any(name.startswith("seqforge") for name in sys.modules), "it must be loaded before seqforge"
-builtins.__import__ = _import_on_windows
+simulate("Windows", FAKES, ABSENT)
 for _name in ("rename", "replace", "unlink", "remove", "rmdir"):
     setattr(os, _name, _refuse_open(getattr(os, _name)))
 shutil._use_fd_functions = False

@@ -1,14 +1,11 @@
-"""Runs on a Windows that is simulated in a process of its own; see `fake_windows`."""
+"""Files, processes and signals on a Windows that is simulated; see `fake_windows`. `test_simulated` starts it."""
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from seqforge import Experiment, Run, train
 from seqforge.hardware import diagnose_machine
 from seqforge.interrupts import STOP_SIGNALS
 from seqforge.runs.directory import RunDirectory
@@ -19,30 +16,6 @@ from seqforge.storage.folders import create_folder, remove_abandoned
 FAKE = "tests.systems.fake_windows"
 
 simulated = pytest.mark.skipif(FAKE not in sys.modules, reason=f"needs -p {FAKE}")
-
-
-@pytest.mark.skipif(FAKE in sys.modules, reason="starts the tests below")
-def test_on_a_simulated_windows(tmp_path: Path) -> None:
-    # With a folder of its own, pytest does not delete those of earlier runs, which takes long there.
-    command = [sys.executable, "-m", "pytest", "-p", FAKE, "-p", "no:xdist", f"--basetemp={tmp_path}", "-q", __file__]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed, 1 skipped" in done.stdout
-
-
-@simulated
-def test_a_run_is_trained_resumed_sampled_and_reported(
-    experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
-    run = train(experiment(training={"steps": 5, "checkpoint_interval": 2}), tmp_path)
-    assert read_state(run.path)[0] == "finished"
-    run = Run.open(run.path).resume(training={"steps": 20})
-    assert [path.name for path in (run.path / "checkpoints").iterdir()]
-    assert len(run.sample("line", length=10)[0]) > 0
-    assert run.evaluate().loss > 0
-    assert "line 1" in str(run.report("line 1"))
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".lock")]
 
 
 @simulated

@@ -45,11 +45,11 @@ def find_compiler() -> Path:
     """Return the path of gcc.
 
     Raises:
-        PluginError: If gcc or a shell that sets limits is missing, as on Windows.
+        PluginError: If gcc or its shell is missing, or cannot limit its memory, as on Windows and macOS.
     """
-    if sys.platform == "win32":
+    if sys.platform != "linux":
         raise PluginError(
-            "the metric `compiles-declared` limits the memory of gcc, which is not possible on Windows",
+            "the metric `compiles-declared` limits the memory of gcc, which is possible only on Linux",
             hint="Remove the metric.",
         )
     for program in ("sh", "gcc"):

@@ -67,15 +67,16 @@ def find_files(paths: Sequence[str]) -> list[str]:
 def map_files(
     function: Callable[[str], _Result], files: Sequence[str], fewest: int = FEWEST_PARALLEL
 ) -> Iterator[_Result]:
-    """Yield the result of a function for each file, in order, with a process for each core, except on Windows.
+    """Yield the result of a function for each file, in order, with a process for each core on Linux.
 
     Args:
-        function: The function. The processes are forks, which share what it refers to, such as a lexicon.
+        function: The function. The processes are forks, which share what it refers to, such as a lexicon. On macOS, a
+            fork may crash, and Windows has none.
         files: The files.
         fewest: Smallest number of files for which there are several processes.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if len(files) < fewest or cores == 1 or sys.platform == "win32":
+    if len(files) < fewest or cores == 1 or sys.platform != "linux":
         yield from map(function, files)
         return
     # Forks need not pickle the function, which their initializer receives.
