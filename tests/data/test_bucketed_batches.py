@@ -84,10 +84,11 @@ def test_no_batch_exceeds_the_limits_of_rows_and_tokens(made: Any, lengths: Any,
 
 
 def test_a_bucket_has_examples_of_similar_length(made: Any) -> None:
-    # The lengths of input, target and end symbol are 13, 10, 12 and 12: the longest is 1.2 times the shortest.
-    file = made([(6, [6]), (5, [4]), (2, [9]), (11, [0])])
-    batches = BucketedBatches(file, np.arange(4), 2, 100, 0, shuffle=False, end=2)
-    assert [batch.tolist() for batch in batches.order(0)] == [[1, 2], [3], [0]]
+    # The lengths of input, target and end symbol are 13, 10, 12, 12 and 30. Those in the first bucket differ by 1.2 at
+    # most, and those in the second by more, since they fill no batch.
+    file = made([(6, [6]), (5, [4]), (2, [9]), (11, [0]), (20, [9])])
+    batches = BucketedBatches(file, np.arange(5), 2, 100, 0, shuffle=False, end=2)
+    assert [batch.tolist() for batch in batches.order(0)] == [[1, 2], [3], [0, 4]]
 
 
 @_SETTINGS
