@@ -54,7 +54,7 @@ pythons:
 	.ci/pythons
 
 # Every distribution, in dist/, and a run with them in an empty environment. Not a part of .ci/run, since it compiles the
-# kernels of every instruction set and installs everything again: three minutes.
+# kernels of every instruction set and installs everything again: some minutes.
 dist: .venv/installed-for-tests
 	.ci/dist $(BIN)
 
