@@ -160,7 +160,7 @@ def find_repeated(function: Function, unit: UnitNames, _context: Context) -> Ite
 
 
 def find_unused_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
-    """Find labels that no jump names. Macros may contain a jump, and so may code that is not compiled."""
+    """Find labels that no jump names. Macros may contain a jump or a `case`, and so may code that is not compiled."""
     may_be_in_header = context.lexicon is None and not context.complete
     if unit.cut or not unit.parses or may_be_in_header:
         return
@@ -168,7 +168,8 @@ def find_unused_labels(function: Function, unit: UnitNames, context: Context) ->
     words = Counter(_WORD.findall(code))
     for name, start in function.label_places:
         uses = words[name.encode("ascii", "replace")]
-        if uses == 1 and name not in unit.possibly_used and name not in context.macros.used:
+        hidden = is_constant(name) or name in unit.possibly_used or name in context.macros.used
+        if uses == 1 and not hidden:
             yield Defect(start, start + len(name), "unused-label", f"unused label {name!r}")
 
 

@@ -16,7 +16,8 @@ Code that does not parse is parsed again without what belongs to a macro and is 
 keeps its line breaks, so that positions in the code remain valid. It also keeps the positions of names, since these are
 read from the text by position. `remove_opaque_code` needs no such knowledge: it removes the arguments of macros that
 the text itself defines, those of macros in capital letters that cannot be expressions, those of calls at the top level,
-and elements of an initializer that is in another file, which includes this one.
+and elements of an initializer that is in another file, which includes this one. `remove_stray_macros` is the last
+attempt: it removes the macros that stand beside another word or operand. They may declare or use any name.
 """
 
 import re
@@ -203,8 +204,8 @@ def parse_code(code: bytes, start: int = 0) -> Tree | None:
         del parser.logger
 
 
-def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree]:
-    """Return the code of a unit as it is parsed, and its syntax tree.
+def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, bool]:
+    """Return the code of a unit as it is parsed, its syntax tree, and whether it parses only without stray macros.
 
     Most code parses without the rules that repair it, and these take longer than the parser.
 
@@ -219,17 +220,18 @@ def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree]:
     rewritten = rewrite(code)
     tree = parse_code(rewritten, start)
     if tree and not tree.root_node.has_error:
-        return rewritten, tree
+        return rewritten, tree, False
     repaired = repair(rewritten)
     if repaired != rewritten:
         tree = parse_code(repaired, start)
     if tree is None or tree.root_node.has_error:
         simpler = remove_opaque_code(repaired, find_macros(text))
-        if simpler != repaired and (other := parse_code(simpler, start)) and not other.root_node.has_error:
-            return simpler, other
+        for other in (simpler, remove_stray_macros(rewritten), remove_stray_macros(simpler)):
+            if other != repaired and (found := parse_code(other, start)) and not found.root_node.has_error:
+                return other, found, other is not simpler
     if tree is None:
         raise TooMuchWorkError
-    return repaired, tree
+    return repaired, tree, False
 
 
 _DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)\(", re.MULTILINE)
@@ -282,3 +284,36 @@ def _remove_call(call: re.Match[bytes]) -> bytes:
 def _remove_arguments(call: re.Match[bytes]) -> bytes:
     start, stop = (place - call.start() for place in call.span("arguments"))
     return call[0][: start + 1] + blank(call[0][start + 1 : stop - 1]) + call[0][stop - 1 :]
+
+
+_MACRO = re.compile(rb"\b[A-Z_][A-Z0-9_]++\b(?P<arguments>\s*+" + ARGUMENTS + rb")?+(?=\s*+(?P<next>[\w\";]?))")
+_ONLY_MACROS = re.compile(rb"(?:\s*+" + _MACRO.pattern + rb")++\s*+")
+_LAST_WORD = re.compile(rb"(?<!\w)\w++\Z")
+_BEFORE_OPERAND = frozenset((b"return", b"case", b"goto", b"sizeof", b"else", b"do"))
+_BEFORE_NAME = frozenset(b"struct union enum unsigned signed long short int char void float double".split())
+
+
+def remove_stray_macros(code: bytes) -> bytes:
+    """Return the code of a unit without macros beside another word or operand, where C has room for one of them only.
+
+    Such macros are annotations, strings, or statements that end in a semicolon of their own.
+    """
+    if _ONLY_MACROS.fullmatch(code):
+        return blank(code)
+    body = code.find(b"{")
+
+    def remove(macro: re.Match[bytes]) -> bytes:
+        return blank(macro[0]) if _is_stray(macro, 0 <= body < macro.start()) else macro[0]
+
+    return _MACRO.sub(remove, code)
+
+
+def _is_stray(macro: re.Match[bytes], in_body: bool) -> bool:
+    start = macro.start()
+    line = macro.string[max(0, start - _LONGEST_LINE) : start]
+    before, before_word = line.rstrip(), macro["next"].strip(b";") != b""
+    if in_body and macro["arguments"] and macro["next"] == b";" and b"\n" in line[len(before) :]:
+        return False  # A statement, before which a semicolon is missing.
+    if (word := _LAST_WORD.search(before)) is not None:
+        return before_word if word[0] in _BEFORE_NAME else word[0] not in _BEFORE_OPERAND
+    return before.endswith((b")", b"]", b"}", b'"', b"'")) or (before_word and before[-1:] in b";{(,")

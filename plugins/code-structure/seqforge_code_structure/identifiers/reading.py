@@ -137,7 +137,7 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
         TooMuchWorkError: If the parser needs too many operations.
     """
     start, stop = unit.start, unit.stop
-    unit.rewritten, unit.tree = rewrite_and_parse(text, code, start)
+    unit.rewritten, unit.tree, without_macros = rewrite_and_parse(text, code, start)
     captures = find_captures(unit.tree.root_node)
     names = Resolution(text, unit.code)
     names.resolve(unit.tree.root_node, captures)
@@ -158,6 +158,9 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
         _forgive_errors(unit, code)
         return
     unit.defines = bool(unit.functions)
+    if without_macros:
+        _forgive_errors(unit, code)
+        return
     unit.misplaced = read_statements(compiled, captures)
     unit.calls, unit.parameters = names.calls, names.parameters
     for function in unit.functions:

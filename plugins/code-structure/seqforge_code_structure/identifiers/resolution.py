@@ -24,7 +24,7 @@ from seqforge_code_structure.syntax import (
     text_of,
 )
 
-_REGIONS = ("ignored", "macro_parameters", "own_parameters", "return", "typedef")
+_REGIONS = ("ignored", "macro_parameters", "own_parameters", "pasted", "return", "typedef")
 """Captures of nodes that give all names inside them a meaning."""
 _KINDS_OF_NAMES = ("identifier", "type_identifier", "statement_identifier")
 _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expression")
@@ -203,8 +203,10 @@ class Resolution:
         self.calls.append(Call(self._callee, self._callee_start, stop, node.named_child_count))
 
     def _visit_macro_arguments(self, node: Node) -> None:
-        """Visit the arguments of a statement that may be a macro which declares them."""
+        """Visit the arguments of a statement that may be a macro which declares them, or pastes them to a callee."""
         self._visit_arguments(node)
+        if node.parent and node.parent.parent and node.parent.parent.type == "call_expression":
+            self._enter("pasted", node.end_byte)
         if declares_arguments(self._callee):
             for argument in node.named_children:
                 while argument.type == "pointer_expression" and (inside := argument.child_by_field_name("argument")):
@@ -233,7 +235,7 @@ class Resolution:
             return
         if start in self._macro_locals:
             self._visit_enumerator(start, name)
-        elif self.scopes.function is not None:
+        elif self.scopes.function is not None and not self._is_inside("pasted", start):
             constant = name.isupper()
             callee, index, kind = _Argument() if alone or constant else self._find_argument(start)
             # Macros of members take a path such as `name.member[1]`. Those in capitals also take `name.member - 1`.
