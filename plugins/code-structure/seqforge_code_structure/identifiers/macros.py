@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 _WORD = re.compile(r"[A-Za-z_]\w*+")
+_BRACE = re.compile("([{}])")
 _NOT_CODE = re.compile(r"/\*[\s\S]*?\*/|//.*|\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.){1,12}+'")
 _DEFINITION = re.compile(r"[ \t\n]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)(?:\(([\w\s,.\\]*+)\))?")
 _DECLARED = re.compile(
@@ -62,6 +63,19 @@ def find_declared(code: str) -> set[str]:
             declared.add(more[1])
             position = more.end()
     return declared
+
+
+def leave_out_bodies(code: str) -> str:
+    """Return a piece of C without what stands between two braces; a brace may lack its pair."""
+    parts, opened = list[str](), list[int]()
+    for part in _BRACE.split(code):
+        if part == "{":
+            opened.append(len(parts))
+        elif part == "}" and opened:
+            del parts[opened.pop() :]
+        else:
+            parts.append(part)
+    return "".join(parts)
 
 
 def is_pasted(parameter: str, body: str) -> bool:

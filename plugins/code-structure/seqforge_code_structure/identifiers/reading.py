@@ -10,7 +10,7 @@ from tree_sitter import Tree
 
 from seqforge_code_structure.compiled_code import CompiledCode, read_code
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
-from seqforge_code_structure.identifiers.macros import Macros, find_declared
+from seqforge_code_structure.identifiers.macros import Macros, find_declared, leave_out_bodies
 from seqforge_code_structure.identifiers.names import Call, Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import Resolution
@@ -144,9 +144,10 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     dead = compiled.find_dead(text, start, stop)
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
-    outside = compiled.find_dead(text, start, unit.functions[0].start if unit.functions else stop)
+    begin = unit.functions[0].start if unit.functions else stop
+    outside = leave_out_bodies(compiled.find_dead(text, start, begin))
     unit.declared = names.scopes.declared | unit.macros.pasted.keys() | find_declared(outside)
-    unit.possibly_declared = find_declared(dead) | names.uncertain
+    unit.possibly_declared = find_declared(compiled.find_dead(text, begin, stop)) | names.uncertain
     unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
     for function in unit.functions:
         function.labels |= unit.possibly_used
