@@ -5,6 +5,7 @@ import importlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -94,19 +95,21 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
     return render("curve.svg.jinja", unit=unit, lines=lines, colors=COLORS, **ends, **sizes)
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("seqforge.api"),
-    autoescape=select_autoescape(("svg.jinja",)),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-)
-"""The templates of this package. A notebook renders one several times a second."""
+@cache
+def _environment() -> Environment:
+    """Return the templates of this package. A notebook renders one several times a second."""
+    return Environment(
+        loader=PackageLoader("seqforge.api"),
+        autoescape=select_autoescape(("svg.jinja",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def render(template: str, **values: Any) -> str:
     """Return a rendered template of this package."""
-    return _TEMPLATES.get_template(template).render(values)
+    return _environment().get_template(template).render(values)
 
 
 def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:

@@ -190,12 +190,7 @@ class Predictor:
                 found = predict_examples(model, spec, model.encode(batch, lengths), self._decoding)
             predictions |= dict(zip(selected, found, strict=True))
             report(WorkProgressed("predicting", len(predictions) / len(encoded)))
-        ordered = [predictions[index] for index in range(len(encoded))]
-        values = [decode_target(spec, vocabulary, prediction.values) for prediction in ordered]
-        return [
-            Prediction(to_json_value(spec, value), to_text(spec, value), prediction.confidence)
-            for value, prediction in zip(values, ordered, strict=True)
-        ]
+        return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
 def predict_examples(
@@ -243,3 +238,8 @@ def _encode(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int
         return encode_input(spec, vocabulary, value)
     except DataError as error:
         raise DataError(f"example {number}: {error.message}", hint=error.hint) from error
+
+
+def _decode_prediction(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
+    value = decode_target(spec, vocabulary, prediction.values)
+    return Prediction(to_json_value(spec, value), to_text(spec, value), prediction.confidence)

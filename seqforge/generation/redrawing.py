@@ -107,8 +107,7 @@ def redraw(
         if ended:
             ready = max(len(sample.settled) for sample in samples)
         if ready > yielded or ended:
-            padding = [NO_SYMBOL] * (ready - yielded)
-            parts = [[*sample.settled[yielded:ready], *padding][: ready - yielded] for sample in samples]
+            parts = [_part(sample.settled, yielded, ready) for sample in samples]
             yield torch.tensor(parts, dtype=torch.int64).t()
             yielded = ready
 
@@ -154,3 +153,8 @@ def _join(states: Sequence[States]) -> States:
 def _take(states: Sequence[State], row: int) -> States:
     """Return a copy of the states of one row."""
     return map_states(lambda part: part[row : row + 1].clone(), tuple(states))
+
+
+def _part(symbols: Sequence[int], start: int, stop: int) -> list[int]:
+    part = [*symbols[start:stop]]
+    return part + [NO_SYMBOL] * (stop - start - len(part))

@@ -58,9 +58,13 @@ def read_documents(
     cuts = cast("list[int]", starts[1:].any(1).nonzero().flatten().tolist())
     outputs: list[Tensor] = []
     for begin, end in pairwise([0, *(cut + 1 for cut in cuts), len(inputs)]):
-        reset = starts[begin].to(inputs.device)
-        parts = zip(state, initial, strict=True)
-        state = type(state)(*(torch.where(reset.view(-1, *[1] * (part.ndim - 1)), new, part) for part, new in parts))
+        state = _reset(state, starts[begin].to(inputs.device), initial)
         output, state = cell(inputs[begin:end], state)
         outputs.append(output)
     return torch.cat(outputs), state
+
+
+def _reset(state: State, rows: Bool[Tensor, " batch"], initial: State) -> State:
+    """Return a state in which some rows have the initial state."""
+    parts = zip(state, initial, strict=True)
+    return type(state)(*(torch.where(rows.view(-1, *[1] * (part.ndim - 1)), first, part) for part, first in parts))

@@ -276,7 +276,7 @@ class CompilesDeclared(Metric):
             share of these that gcc accepts.
         """
         if self._compiler is None:
-            return Score({"accepted": 0.0, "units": 0.0}, weights={"accepted": 0.0})
+            return _score(0, 0)
         units = [
             (number, unit.start, text[unit.start : unit.stop])
             for number, text in enumerate(texts)
@@ -289,6 +289,9 @@ class CompilesDeclared(Metric):
             if not found.accepted:
                 place = start + min(found.start, len(content) - 1)
                 findings.append(Finding(number, place, place + 1, found.error))
-        count = len(units)
-        values = {"accepted": _divide(count - len(findings), count), "units": float(count)}
-        return Score(values, tuple(findings), {"accepted": float(count)})
+        return _score(len(units), len(units) - len(findings), findings)
+
+
+def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
+    values = {"accepted": accepted / units if units else 0.0, "units": float(units)}
+    return Score(values, tuple(findings), {"accepted": float(units)})

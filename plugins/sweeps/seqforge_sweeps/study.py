@@ -1,7 +1,6 @@
 """The study of Optuna behind a sweep: its storage, the queue of its trials, and trials whose process has died."""
 
 import contextlib
-import itertools
 import json
 import os
 import socket
@@ -190,10 +189,9 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    if sweep.combinations is not None and sweep.combinations <= sweep.settings.trials:
+    if sweep.is_exhaustive:
         tried = [known_values(trial) for trial in existing]
-        for values in itertools.product(*(each.listed or () for each in sweep.parameters.values())):
-            chosen = dict(zip(sweep.parameters, values, strict=True))
+        for chosen in sweep.list_combinations():
             if chosen not in tried:
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
     else:

@@ -1,5 +1,6 @@
 """A sweep file: the base experiment, the parameters, and how many trials are run."""
 
+import itertools
 import json
 import math
 import warnings
@@ -211,6 +212,16 @@ class Sweep:
         """
         listed = [values.listed for values in self.parameters.values()]
         return None if None in listed else math.prod(len(each[: MAXIMUM_TRIALS + 1]) for each in listed if each)
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether there are no more combinations of the values than trials."""
+        return self.combinations is not None and self.combinations <= self.settings.trials
+
+    def list_combinations(self) -> list[dict[str, Any]]:
+        """Return all combinations of the values, as Optuna stores them, of a sweep that is exhaustive."""
+        listed = (values.listed or () for values in self.parameters.values())
+        return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 
     def check(self, registry: Registry) -> None:
         """Check every value of every parameter in the base experiment, before the first trial.

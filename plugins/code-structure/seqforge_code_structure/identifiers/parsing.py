@@ -91,6 +91,8 @@ _PATTERNS, _RULES = _read_rules()
 ARGUMENTS = _PATTERNS["ARGUMENTS"].encode()
 """Balanced brackets, nested up to four deep."""
 
+_NAME_OF_MACRO = rb"\b" + _PATTERNS["MACRO"].encode() + rb"\b"
+
 
 def rewrite(code: bytes) -> bytes:
     """Rewrite what parses as it is, but with another meaning, in the compiled code of one unit.
@@ -251,7 +253,7 @@ _NO_EXPRESSION = re.compile(rb",\s*+\)|[;{}]|[(,]\s*+\.\w++\s*+=|\)\s*+\"|\b(?:g
 def find_macros(text: str) -> re.Pattern[bytes]:
     """Return a pattern of the calls of macros: those that a text defines, and names in capital letters."""
     own = sorted({name.encode() for name in _DEFINITION.findall(text) if name.isascii()})
-    names = rb"(?P<own>" + (b"|".join(own) or b"(?!)") + rb")\b|[A-Z_][A-Z0-9_]++\b"
+    names = rb"(?P<own>" + (b"|".join(own) or b"(?!)") + rb")\b|" + _NAME_OF_MACRO
     return re.compile(rb"\b(?:" + names + rb")[ \t]*+(?P<arguments>" + ARGUMENTS + rb")")
 
 
@@ -286,7 +288,7 @@ def _remove_arguments(call: re.Match[bytes]) -> bytes:
     return call[0][: start + 1] + blank(call[0][start + 1 : stop - 1]) + call[0][stop - 1 :]
 
 
-_MACRO = re.compile(rb"\b[A-Z_][A-Z0-9_]++\b(?P<arguments>\s*+" + ARGUMENTS + rb")?+(?=\s*+(?P<next>[\w\";]?))")
+_MACRO = re.compile(_NAME_OF_MACRO + rb"(?P<arguments>\s*+" + ARGUMENTS + rb")?+(?=\s*+(?P<next>[\w\";]?))")
 _ONLY_MACROS = re.compile(rb"(?:\s*+" + _MACRO.pattern + rb")++\s*+")
 _LAST_WORD = re.compile(rb"(?<!\w)\w++\Z")
 _BEFORE_OPERAND = frozenset((b"return", b"case", b"goto", b"sizeof", b"else", b"do"))

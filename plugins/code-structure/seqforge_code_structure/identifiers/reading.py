@@ -141,14 +141,13 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     captures = find_captures(unit.tree.root_node)
     names = Resolution(text, unit.code)
     names.resolve(unit.tree.root_node, captures)
-    dead = compiled.find_dead(text, start, stop)
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
     begin = unit.functions[0].start if unit.functions else stop
-    outside = leave_out_bodies(compiled.find_dead(text, start, begin))
-    unit.declared = names.scopes.declared | unit.macros.pasted.keys() | find_declared(outside)
-    unit.possibly_declared = find_declared(compiled.find_dead(text, begin, stop)) | names.uncertain
-    unit.possibly_used = names.uncertain.union(_NAME.findall(dead))
+    outside, inside = compiled.find_dead(text, start, begin), compiled.find_dead(text, begin, stop)
+    unit.declared = names.scopes.declared | unit.macros.pasted.keys() | find_declared(leave_out_bodies(outside))
+    unit.possibly_declared = find_declared(inside) | names.uncertain
+    unit.possibly_used = names.uncertain.union(_NAME.findall(outside), _NAME.findall(inside))
     for function in unit.functions:
         function.labels |= unit.possibly_used
     _mark_annotated_used(text, unit.functions)
@@ -159,15 +158,15 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
         _forgive_errors(unit, code)
         return
     unit.defines = bool(unit.functions)
+    for function in unit.functions:
+        function.repeated = [
+            (first, again) for first, again in function.repeated if not compiled.has_condition(first.start, again.start)
+        ]
     if without_macros:
         _forgive_errors(unit, code)
         return
     unit.misplaced = read_statements(compiled, captures)
     unit.calls, unit.parameters = names.calls, names.parameters
-    for function in unit.functions:
-        function.repeated = [
-            (first, again) for first, again in function.repeated if not compiled.has_condition(first.start, again.start)
-        ]
     _mark_rewritten_used(unit.functions, code, unit.rewritten)
 
 
