@@ -7,7 +7,7 @@ NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
-.PHONY: run test cuda lint examples extras pythons dist docs bench clean
+.PHONY: run test cuda lint examples extras pythons arm dist docs bench clean
 
 run: .venv/installed
 	@echo "C from linux-small, a model that is trained already:"
@@ -52,6 +52,16 @@ extras: .venv/installed-for-tests
 # downloads and unpacks gigabytes, and takes a minute only if they are installed already.
 pythons:
 	.ci/pythons
+
+# The kernels for ARM: a cross compiler builds them, and QEMU executes them, each call on the memory of the tests, which run
+# on this machine. On Debian: apt install g++-aarch64-linux-gnu qemu-user. Not a part of .ci/run: some minutes. The tests
+# that are left out execute none of these kernels.
+ARM := _PYTHON_HOST_PLATFORM=linux-aarch64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++
+
+arm: .venv/installed-for-tests
+	cd $(NATIVE) && $(ARM) $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.systems.fake_arm -k "not inductor and not emulated and not linear_in_bfloat16" \
+		$(NATIVE)/tests
 
 # Every distribution, in dist/, and a run with them in an empty environment. Not a part of .ci/run, since it compiles the
 # kernels of every instruction set and installs everything again: some minutes.

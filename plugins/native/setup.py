@@ -1,13 +1,13 @@
 """Builds the kernels; without a compiler, installs none.
 
-They are built for this processor, and for AVX2, which others that share the folder have. With SEQFORGE_KERNELS=all,
-they are built for every instruction set: for tests, and for a wheel that is used on other machines.
+They are built for this processor, and for AVX2, which others that share the folder have; on ARM, for NEON. With
+SEQFORGE_KERNELS=all, they are built for every instruction set: for tests, and for a wheel for other machines.
 """
 
 import copy
 import os
-import platform
 import runpy
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -17,12 +17,14 @@ from setuptools.command.build_ext import build_ext
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fopenmp", "-fvisibility=default"]
 FOLDER = Path("seqforge_native")
 BUILD = runpy.run_path(str(FOLDER / "kernel_build.py"))
+NEEDS = BUILD["SYSTEMS"].get(sysconfig.get_platform(), {})
 
 
 def sets_of_this_processor() -> set[str]:
-    """Return the best instruction set of this processor, and AVX2."""
+    """Return the best instruction set of this processor, and the one that needs least."""
     features = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    return {next((name for name, needs in BUILD["NEEDS"].items() if needs <= features), "avx2"), "avx2"}
+    *_, least = NEEDS
+    return {next((name for name, needs in NEEDS.items() if needs <= features), least), least}
 
 
 class BuildSets(build_ext):
@@ -63,7 +65,6 @@ extensions = [
         py_limited_api=True,  # They use nothing of Python. The name of the file then suits every version of it.
         optional=True,
     )
-    for name in BUILD["NEEDS"]
-    if platform.machine() in ("x86_64", "AMD64") and platform.system() == "Linux"
+    for name in NEEDS
 ]
 setup(ext_modules=extensions, cmdclass={"build_ext": BuildSets})

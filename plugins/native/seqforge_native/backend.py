@@ -31,7 +31,7 @@ from seqforge_native.row_programs.step_program import StepPrograms, compile_step
 
 
 class NativeBackend(Backend):
-    """C++ kernels for AVX2, AVX-512 and AMX, in float32 or bfloat16, on a CPU.
+    """C++ kernels for AVX2, AVX-512, AMX and NEON, in float32 or bfloat16, on a CPU.
 
     RNN, GRU and LSTM have kernels of their own. That of any other cell interprets a program, which is recorded from the
     step of the cell.
@@ -49,7 +49,7 @@ class NativeBackend(Backend):
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
         if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_sets[0]]:
-            return "this processor has no bfloat16 products"
+            return "the kernels multiply in bfloat16 with AVX-512 BF16 only, which this processor does not have"
         library = best_library()
         if library is None or _function(cell, context) not in library.functions:
             return missing_kernels()

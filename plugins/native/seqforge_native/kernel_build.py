@@ -12,19 +12,28 @@ KERNELS = Path(__file__).parent / "kernels"
 
 _AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"}
 
-NEEDS = {
+_X86 = {
     "amx": {*_AVX512, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"},
     "avx512_bf16": {*_AVX512, "avx512_vnni", "avx512_bf16"},
     "avx512_vnni": {*_AVX512, "avx512_vnni"},
     "avx512": _AVX512,
     "avx2": {"avx2", "fma"},
 }
-"""Instruction sets that kernels are built for, the best first, each with the processor features that it needs."""
+_ARM = {"neon": {"asimd"}}
+
+SYSTEMS = {"linux-x86_64": _X86, "linux-aarch64": _ARM}
+"""Instruction sets that kernels are built for on each system, the best first, as in `NEEDS`."""
+
+NEEDS = _X86 | _ARM
+"""Instruction sets that kernels are built for, each with the processor features that it needs, as Linux calls them."""
 
 
 def compiler_flags(instruction_set: str) -> list[str]:
-    """Return the flags of GCC and Clang, such as -mavx512bf16 for `avx512_bf16` and -mamx-bf16 for `amx_bf16`."""
-    needs = sorted(NEEDS[instruction_set])
+    """Return the flags of GCC and Clang, such as -mavx512bf16 for `avx512_bf16` and -mamx-bf16 for `amx_bf16`.
+
+    NEON needs none.
+    """
+    needs = sorted(_X86.get(instruction_set, ()))
     return [f"-m{need.replace('_', '-' if need.startswith('amx') else '')}" for need in needs]
 
 

@@ -177,7 +177,7 @@ def missing_kernels() -> str:
     """Explain why there are no kernels of RNN, GRU and LSTM, and what to do."""
     found = runnable_instruction_sets()
     if not found:
-        return "the kernels are for Linux on an x86 processor with AVX2"
+        return "the kernels are for Linux, on an x86 processor with AVX2 or on ARM of 64 bits"
     if not any(built_library(name) for name in found):
         return (
             f"no kernels were built for {', '.join(found)}: install a C++ compiler "

@@ -163,26 +163,29 @@ def test_a_batch_may_have_no_rows(inputs: torch.Tensor, peepholes: bool) -> None
 )
 def test_a_cell_without_a_kernel_is_unsupported_with_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
     if not library.runnable_instruction_sets() and "parameters" not in reason:
-        pytest.skip("this processor has no AVX2")
+        pytest.skip("this processor has no kernels")
     assert reason in str(NativeBackend().refusal(cell, context))
 
 
-def test_a_processor_without_avx2_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_kernels_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset({"sse2"}))
     assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) == missing_kernels()
-    assert missing_kernels() == "the kernels are for Linux on an x86 processor with AVX2"
+    assert missing_kernels() == "the kernels are for Linux, on an x86 processor with AVX2 or on ARM of 64 bits"
 
 
-def test_bfloat16_needs_a_processor_with_bfloat16_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx512"]))
-    assert NativeBackend().unsupported(LSTM(3, 4), BFLOAT16) == "this processor has no bfloat16 products"
+@pytest.mark.parametrize("features", [NEEDS["avx512"], {"asimd", "bf16"}], ids=["x86", "ARM"])
+def test_bfloat16_needs_a_processor_with_avx512_bf16(features: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(features))
+    reason = NativeBackend().unsupported(LSTM(3, 4), BFLOAT16)
+    assert reason == "the kernels multiply in bfloat16 with AVX-512 BF16 only, which this processor does not have"
 
 
-def test_missing_or_damaged_kernels_are_unsupported_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
+@pytest.mark.parametrize("name", ["avx2", "neon"])
+def test_missing_or_damaged_kernels_are_unsupported_with_a_reason(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS[name]))
     monkeypatch.setattr(native_backend, "best_library", lambda: None)
     monkeypatch.setattr(library, "built_library", lambda name: None)
-    assert "no kernels were built for avx2" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
+    assert f"no kernels were built for {name}:" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
     monkeypatch.setattr(library, "built_library", lambda name: library.Path(f"{name}.so"))
     assert "cannot be loaded" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
 

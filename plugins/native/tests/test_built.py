@@ -1,21 +1,24 @@
 """The kernels that were built, since an installation skips those that do not compile, and those that are used."""
 
 import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
 from seqforge_native import kernel_build, library
-from seqforge_native.kernel_build import NEEDS
+from seqforge_native.kernel_build import NEEDS, SYSTEMS, compiler_flags
 from seqforge_native.library import built_library, runnable_instruction_sets, runnable_libraries
 
 from seqforge.hardware import instruction_sets
+
+OWN_SETS = SYSTEMS.get(sysconfig.get_platform(), {})
 
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
 
 
 @needs_compiler
 def test_every_instruction_set_has_kernels() -> None:
-    assert all(built_library(name) for name in NEEDS), "build them all: make .venv/installed-for-tests"
+    assert all(built_library(name) for name in OWN_SETS), "build them all: make .venv/installed-for-tests"
     assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
 
 
@@ -38,7 +41,14 @@ def test_the_digest_fits_in_a_number_of_64_bits_and_follows_the_sources(
     assert digest() != before
 
 
+def test_an_arm_processor_has_kernels_of_neon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset({"fp", "asimd", "sve", "bf16"}))
+    assert runnable_instruction_sets() == [*SYSTEMS["linux-aarch64"]] == ["neon"]
+    assert compiler_flags("neon") == []
+
+
 @needs_compiler
+@pytest.mark.skipif("amx" not in OWN_SETS, reason="this processor is not an x86")
 @pytest.mark.parametrize(("allowed", "best"), [(True, "amx"), (False, "avx512_bf16")])
 def test_amx_is_used_if_the_system_allows_it(allowed: bool, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["amx"]))

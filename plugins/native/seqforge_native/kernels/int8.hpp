@@ -72,7 +72,7 @@ template <> class Inputs<std::int8_t> {
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; v++) {
                     const std::int8_t *from = block + k * width + v * 64;
-                    if constexpr (rows == 1) _mm_prefetch(reinterpret_cast<const char *>(from + ahead), _MM_HINT_T0);
+                    if constexpr (rows == 1) __builtin_prefetch(from + ahead);
                     weight[v] = _mm512_loadu_si512(from);
                 }
 #pragma GCC unroll 8

@@ -74,7 +74,7 @@ inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const 
     std::int64_t k = 0;
     for (; k + turn <= depth; k += turn) {
         for (std::int64_t at = 0; at < turn * width; at += line)
-            _mm_prefetch(reinterpret_cast<const char *>(weights + k * width + ahead + at), _MM_HINT_T0);
+            __builtin_prefetch(weights + k * width + ahead + at);
 #pragma GCC unroll 4
         for (int c = 0; c < chains; c++) {
             Tile<1, vectors> one;

@@ -74,7 +74,7 @@ template <int rows, int vectors, class Element> inline void prefetch_next_block(
     constexpr int together = 64 / sizeof(Element) / lanes;
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v += together)
-            _mm_prefetch(reinterpret_cast<const char *>(gates[r] + (vectors + v) * lanes), _MM_HINT_T0);
+            __builtin_prefetch(gates[r] + (vectors + v) * lanes);
 }
 
 // Inlines all that a function calls. The sums of a tile are in registers only where nothing between them and the loop is
@@ -110,8 +110,7 @@ template <class Element, class Cell, class Call> void run_forward(const Call &ca
 // Prefetches some registers into the L2 cache.
 template <int registers, class Element> inline void prefetch(const Element *from) {
     constexpr int line = 64 / sizeof(Element);
-    for (int at = 0; at < registers * lanes; at += line)
-        _mm_prefetch(reinterpret_cast<const char *>(from + at), _MM_HINT_T1);
+    for (int at = 0; at < registers * lanes; at += line) __builtin_prefetch(from + at, 0, 2);
 }
 
 // Prefetches what the backward pass reads and writes at a step. The sequence is too large for the L2 cache, and the

@@ -4,22 +4,49 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <immintrin.h>
 #include <omp.h>
 #include <sched.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace seqforge {
+
+#if defined(__x86_64__)
+
+// The register that says how this thread rounds, and what it does with denormal numbers.
+inline unsigned arithmetic_mode() { return _mm_getcsr(); }
+inline void set_arithmetic_mode(unsigned mode) { _mm_setcsr(mode); }
+constexpr unsigned flush_to_zero = 0x8040;
+
+// Leaves the core to its other thread for some cycles.
+inline void wait_briefly() { _mm_pause(); }
+
+#else
+
+inline std::uint64_t arithmetic_mode() {
+    std::uint64_t mode;
+    asm volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+inline void set_arithmetic_mode(std::uint64_t mode) { asm volatile("msr fpcr, %0" ::"r"(mode)); }
+constexpr std::uint64_t flush_to_zero = 1 << 24;
+
+inline void wait_briefly() { asm volatile("yield"); }
+
+#endif
 
 // Replaces denormal numbers by zero during its lifetime: arithmetic with them is a hundred times slower.
 class FlushToZero {
   public:
-    FlushToZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
-    ~FlushToZero() { _mm_setcsr(before_); }
+    FlushToZero() : before_(arithmetic_mode()) { set_arithmetic_mode(before_ | flush_to_zero); }
+    ~FlushToZero() { set_arithmetic_mode(before_); }
     FlushToZero(const FlushToZero &) = delete;
     FlushToZero &operator=(const FlushToZero &) = delete;
 
   private:
-    const unsigned before_;
+    const decltype(arithmetic_mode()) before_;
 };
 
 // Calls `work(first, last)` on every thread with its range of rows.
@@ -47,7 +74,7 @@ class Barrier {
             return;
         }
         for (int turns = 0; round_.load(std::memory_order_acquire) == round; turns++)
-            if (turns < 4000) _mm_pause();
+            if (turns < 4000) wait_briefly();
             else sched_yield();
     }
 

@@ -47,7 +47,7 @@ inline void add_tile(const std::uint32_t *gradients, const Pairs *inputs, std::i
     for (int j = 0; j < tile_gradients; j++)
         for (int v = 0; v < registers; v++) {
             sums[j][v] = zero();
-            _mm_prefetch(reinterpret_cast<const char *>(result + j * stride + v * lanes), _MM_HINT_T0);
+            __builtin_prefetch(result + j * stride + v * lanes);
         }
     for (std::int64_t pair = 0; pair < pairs; pair++, gradients += lanes, inputs += registers) {
         __m512i input[registers];
