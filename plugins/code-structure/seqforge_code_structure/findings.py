@@ -55,7 +55,7 @@ def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bo
 
 def find_samples(text: str) -> list[tuple[int, int]]:
     """Return the start and the end of each sample that `seqforge sample --count 2` prints, or of the whole text."""
-    headers = list(_SAMPLE.finditer(text))
+    headers = list(_SAMPLE.finditer(text)) if "--- sample" in text else []
     starts = [match.end() for match in headers] or [0]
     return list(zip(starts, [*(match.start() for match in headers[1:]), len(text)], strict=True))
 

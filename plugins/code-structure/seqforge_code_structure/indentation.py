@@ -147,11 +147,11 @@ def _find_lines_of_body(text: str, body: Node, block: str, place: int) -> Iterat
     spaces = _SPACES.match(text, construct, construct + _LONGEST_INDENTATION)
     base = len(spaces[0].expandtabs(_TAB)) if spaces else 0
     for node in body.children:
-        start, kind = node.start_byte, node.type
-        indentation = _find_indentation(text, start)
-        if indentation is None or not (node.is_named or kind == "}") or start == node.end_byte:
+        start = node.start_byte
+        if (indentation := _find_indentation(text, start)) is None:
             continue
-        if kind in ("labeled_statement", "ERROR"):
+        kind = node.type
+        if kind in ("labeled_statement", "ERROR") or not (kind == "}" or node.is_named) or start == node.end_byte:
             continue
         optional = (
             block == "statement"

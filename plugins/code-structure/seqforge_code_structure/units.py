@@ -30,6 +30,7 @@ The same pass checks the brackets, since the division needs the same stack.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
@@ -85,8 +86,8 @@ class Unit:
     stop: int
     kind: Literal["head", "complete", "tail"]
     brackets: int = 0
-    defects: list[Defect] = field(default_factory=list[Defect])
-    macro_defects: list[Defect] = field(default_factory=list[Defect])
+    defects: list[Defect] = field(default_factory=lambda: [])
+    macro_defects: list[Defect] = field(default_factory=lambda: [])
     defect_count: int = 0
     depth: int = 0
 
@@ -149,8 +150,9 @@ def _check_directives(text: str, directives: Sequence[Directive], units: Sequenc
         unit.defects.append(Defect(position, position + 1, "conditional", "'#if' without '#endif'"))
 
 
+@lru_cache(maxsize=64)
 def split_excerpt(text: str) -> list[Unit]:
-    """Return the units of a text that is cut at its end and may begin inside a unit, such as a sample of a model."""
+    """Return the units of a text that may be cut at both ends, such as a sample. Several metrics read the same text."""
     return split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
 
 
@@ -217,7 +219,8 @@ class _Division:
         unit, stack = self.unit, self.stack
         if bracket in "([{":
             stack.push(bracket, position)
-            unit.depth = max(unit.depth, len(stack.open))
+            if len(stack.open) > unit.depth:
+                unit.depth = len(stack.open)
         elif defect := stack.close(bracket, position):
             unit.add(defect)
         # If the beginning is missing, the column of the first character is unknown.

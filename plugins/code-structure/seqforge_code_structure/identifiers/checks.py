@@ -162,7 +162,7 @@ def find_repeated(function: Function, unit: UnitNames, _context: Context) -> Ite
 def find_unused_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[Defect]:
     """Find labels that no jump names. Macros may contain a jump or a `case`, and so may code that is not compiled."""
     may_be_in_header = context.lexicon is None and not context.complete
-    if unit.cut or not unit.parses or may_be_in_header:
+    if unit.cut or not unit.parses or may_be_in_header or not function.label_places:
         return
     code = unit.code[function.start : function.stop]
     words = Counter(_WORD.findall(code))

@@ -24,16 +24,11 @@ LONGEST_HEADER = 10_000
 _FORMAT = 3
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon FOLDER --output FILE"
 _LINUX = "linux.lexicon"
-_C_LIBRARY = re.compile(
-    r"^[ \t]*+#[ \t]*+include[ \t]*+"
-    r"<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>",
-    re.MULTILINE,
-)
-_INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b[ \t]*+(.*+)", re.MULTILINE)
+_C_LIBRARY = re.compile(r"<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>")
 _KERNEL_HEADER = re.compile(
-    r"^[ \t]*+#[ \t]*+include[ \t]*+<(?:linux|asm|asm-generic|uapi|net|drm|media|sound|scsi|rdma|crypto|trace|kunit"
-    r"|acpi|video|xen|soc|keys|clocksource|target|vdso|misc|ufs|pcmcia|memory)/",
-    re.MULTILINE,
+    r"<(?:linux|asm|asm-generic|uapi|net|drm|media|sound|scsi|rdma|crypto|trace|kunit|acpi|video|xen|soc|keys|clocksource"
+    r"|target|vdso|misc|ufs|pcmcia|memory)/"
 )
 
 
@@ -91,9 +86,10 @@ def read_lexicon(path: Path) -> Lexicon:
 
 def is_of_kernel(text: str) -> bool:
     """Return whether a text may be of the kernel: it has no headers, as a sample, or those of the kernel."""
-    if _C_LIBRARY.search(text):
+    headers: list[str] = _INCLUDE.findall(text)
+    if any(map(_C_LIBRARY.match, headers)):
         return False
-    return _KERNEL_HEADER.search(text) is not None or _INCLUDE.search(text) is None
+    return not headers or any(map(_KERNEL_HEADER.match, headers))
 
 
 @cache

@@ -13,6 +13,11 @@ _DECLARED = re.compile(
     re.MULTILINE,
 )
 _MORE_DECLARED = re.compile(r"[ \t]*+(?:=[^,;()]*+)?,[ \t]*+\**([A-Za-z_]\w*+)(?=[ \t]*+(?:[=;,\[]|$))", re.MULTILINE)
+_AFTER_OPERATOR = re.compile(r"(?:#|(?<!\.)\.|->)[ \t]*+(\w++)")
+_BEFORE_PASTE = re.compile(r"\b(\w++)[ \t]*+##")
+_MEMBER = re.compile(r"\b(?:offsetof\w*+|container_of|sizeof_field)\b([^;]*)")
+_LAST_ARGUMENT = re.compile(r",[ \t]*+(\w++)[ \t]*+\)")
+_AFTER_TYPE = re.compile(r"\b(?:struct|union)[ \t]++\w++[ \t]*+,[ \t]*+(\w++)")
 LONGEST_BODY = 20_000
 """Length limit of the bodies that are read, in characters. Any further text of a macro is ignored."""
 
@@ -30,8 +35,8 @@ class Macros:
         used: Words in their bodies, except their parameters.
     """
 
-    pasted: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
-    used: set[str] = field(default_factory=set[str])
+    pasted: dict[str, set[int]] = field(default_factory=lambda: {})
+    used: set[str] = field(default_factory=lambda: set())
 
     def read(self, text: str, start: int, stop: int) -> None:
         """Add the macro that a directive defines, if it defines one."""
@@ -42,9 +47,10 @@ class Macros:
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
-        self.pasted.setdefault(match[1], set()).update(
-            index for index, parameter in enumerate(parameters) if parameter in words and is_pasted(parameter, body)
-        )
+        pasted = self.pasted.setdefault(match[1], set())
+        if parameters:
+            found = find_pasted(body)
+            pasted.update(index for index, parameter in enumerate(parameters) if parameter in found)
 
     def update(self, others: "Macros") -> None:
         """Add all macros of another unit."""
@@ -67,7 +73,8 @@ def find_declared(code: str) -> set[str]:
 
 def leave_out_bodies(code: str) -> str:
     """Return a piece of C without what stands between two braces; a brace may lack its pair."""
-    parts, opened = list[str](), list[int]()
+    parts: list[str] = []
+    opened: list[int] = []
     for part in _BRACE.split(code):
         if part == "{":
             opened.append(len(parts))
@@ -78,9 +85,7 @@ def leave_out_bodies(code: str) -> str:
     return "".join(parts)
 
 
-def is_pasted(parameter: str, body: str) -> bool:
-    """Return whether a macro uses a parameter as a part of a name, as text, or as the name of a member."""
-    part = rf"(?:#|(?<!\.)\.|->)[ \t]*+{parameter}\b|\b{parameter}[ \t]*+##"
-    member = rf"\b(?:offsetof\w*+|container_of|sizeof_field)\b[^;]*,[ \t]*+{parameter}[ \t]*+\)"
-    after_type = rf"\b(?:struct|union)[ \t]++\w++[ \t]*+,[ \t]*+{parameter}\b"
-    return re.search(f"{part}|{member}|{after_type}", body) is not None
+def find_pasted(body: str) -> set[str]:
+    """Return the words of the body of a macro that are part of a name, text, or the name of a member."""
+    members = [name for found in _MEMBER.findall(body) for name in _LAST_ARGUMENT.findall(found)]
+    return {*members, *_AFTER_OPERATOR.findall(body), *_BEFORE_PASTE.findall(body), *_AFTER_TYPE.findall(body)}

@@ -102,12 +102,12 @@ class Function:
 
     start: int
     stop: int
-    free: list[NameUse] = field(default_factory=list[NameUse])
-    declarations: list[Declaration] = field(default_factory=list[Declaration])
-    repeated: list[tuple[Declaration, Declaration]] = field(default_factory=list[tuple[Declaration, Declaration]])
-    labels: set[str] = field(default_factory=set[str])
-    label_places: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    free: list[NameUse] = field(default_factory=lambda: [])
+    declarations: list[Declaration] = field(default_factory=lambda: [])
+    repeated: list[tuple[Declaration, Declaration]] = field(default_factory=lambda: [])
+    labels: set[str] = field(default_factory=lambda: set())
+    label_places: list[tuple[str, int]] = field(default_factory=lambda: [])
+    jumps: list[tuple[str, int]] = field(default_factory=lambda: [])
     macro_arguments: int = 0
 
 

@@ -23,9 +23,10 @@ attempt: it removes the macros that stand beside another word or operand. They m
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 from tree_sitter import LogType, Parser, Point, Range, Tree
 
@@ -35,11 +36,9 @@ from seqforge_code_structure.syntax import LANGUAGE
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 
 
-class Rewrite(NamedTuple):
-    """A rule of the rewriting, from `rewrites.toml`, which describes its attributes and the patterns that rules share.
-
-    The pattern is compiled when code contains one of the hints, so that the command starts quickly.
-    """
+@dataclass(frozen=True)
+class Rewrite:
+    """A rule of the rewriting, from `rewrites.toml`, which describes its attributes and the patterns that rules use."""
 
     hints: tuple[bytes, ...]
     pattern: bytes
@@ -49,17 +48,16 @@ class Rewrite(NamedTuple):
         """Return the code in which every match is replaced."""
         for hint in self.hints:
             if hint in code:
-                pattern = _compile(self.pattern)
-                return pattern.sub(_replace_by(self.by, "name" if "name" in pattern.groupindex else 0), code)
+                return self._replace(code)
         return code
 
+    @cached_property
+    def _replace(self) -> Callable[[bytes], bytes]:
+        """The pattern, compiled when code contains one of the hints, so that the command starts quickly."""
+        pattern = re.compile(self.pattern, re.MULTILINE)
+        return partial(pattern.sub, _replace_by(self.by, "name" if "name" in pattern.groupindex else 0))
 
-@cache
-def _compile(pattern: bytes) -> re.Pattern[bytes]:
-    return re.compile(pattern, re.MULTILINE)
 
-
-@cache
 def _replace_by(text: bytes, group: str | int) -> Callable[[re.Match[bytes]], bytes]:
     def replace(match: re.Match[bytes]) -> bytes:
         whole, (begin, _), (start, stop) = match[0], match.span(), match.span(group)
@@ -203,7 +201,8 @@ def parse_code(code: bytes, start: int = 0) -> Tree | None:
         parser.reset()
         return None
     finally:
-        del parser.logger
+        if len(code) >= SHORTEST_LOGGED:
+            del parser.logger
 
 
 def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, bool]:
@@ -220,20 +219,28 @@ def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, 
         TooMuchWorkError: If the parser needs too many operations.
     """
     rewritten = rewrite(code)
-    tree = parse_code(rewritten, start)
+    balanced = _is_balanced(rewritten)
+    tree = parse_code(rewritten, start) if balanced else None
     if tree and not tree.root_node.has_error:
         return rewritten, tree, False
     repaired = repair(rewritten)
-    if repaired != rewritten:
+    if repaired != rewritten or not balanced:
         tree = parse_code(repaired, start)
     if tree is None or tree.root_node.has_error:
         simpler = remove_opaque_code(repaired, find_macros(text))
         for other in (simpler, remove_stray_macros(rewritten), remove_stray_macros(simpler)):
-            if other != repaired and (found := parse_code(other, start)) and not found.root_node.has_error:
+            found = parse_code(other, start) if other != repaired and _is_balanced(other) else None
+            if found and not found.root_node.has_error:
                 return other, found, other is not simpler
     if tree is None:
         raise TooMuchWorkError
     return repaired, tree, False
+
+
+def _is_balanced(code: bytes) -> bool:
+    """Return whether code has as many opening as closing brackets of each kind, without which it does not parse."""
+    count = code.count
+    return count(b"(") == count(b")") and count(b"{") == count(b"}") and count(b"[") == count(b"]")
 
 
 _DEFINITION = re.compile(r"^[ \t]*+#[ \t]*+define[ \t]++([A-Za-z_]\w*+)\(", re.MULTILINE)

@@ -74,14 +74,14 @@ class UnitNames:
     defines: bool = False
     characters: int = 0
     unread: int = 0
-    functions: list[Function] = field(default_factory=list[Function])
-    lines: list[Line] = field(default_factory=list[Line])
-    misplaced: list[Defect] = field(default_factory=list[Defect])
-    calls: list[Call] = field(default_factory=list[Call])
-    parameters: list[tuple[str, int | None]] = field(default_factory=list[tuple[str, int | None]])
-    declared: set[str] = field(default_factory=set[str])
-    possibly_declared: set[str] = field(default_factory=set[str])
-    possibly_used: set[str] = field(default_factory=set[str])
+    functions: list[Function] = field(default_factory=lambda: [])
+    lines: list[Line] = field(default_factory=lambda: [])
+    misplaced: list[Defect] = field(default_factory=lambda: [])
+    calls: list[Call] = field(default_factory=lambda: [])
+    parameters: list[tuple[str, int | None]] = field(default_factory=lambda: [])
+    declared: set[str] = field(default_factory=lambda: set())
+    possibly_declared: set[str] = field(default_factory=lambda: set())
+    possibly_used: set[str] = field(default_factory=lambda: set())
     macros: Macros = field(default_factory=Macros)
     code: bytes = b""
     rewritten: bytes = b""
@@ -114,10 +114,10 @@ def read_unit(text: str, part: Unit | None = None) -> UnitNames:
     unit = UnitNames(start, stop, cut=part.kind == "tail", code=compiled.code, defines=defines)
     unit.shared = not code.lstrip().startswith(b"static")
     unit.characters = _count_characters(code)
-    for directive in compiled.find_directives(start, stop):
-        unit.includes |= directive.name.startswith("include")
-        if directive.name == "define":
-            unit.macros.read(text, directive.start, directive.stop)
+    for begin, end, name, _ in compiled.find_directives(start, stop):
+        unit.includes |= name.startswith("include")
+        if name == "define":
+            unit.macros.read(text, begin, end)
     if stop - start > LONGEST_UNIT:
         unit.refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
     elif part.depth > DEEPEST_NESTING:
@@ -143,11 +143,14 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     names.resolve(unit.tree.root_node, captures)
     unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
-    begin = unit.functions[0].start if unit.functions else stop
-    outside, inside = compiled.find_dead(text, start, begin), compiled.find_dead(text, begin, stop)
-    unit.declared = names.scopes.declared | unit.macros.pasted.keys() | find_declared(leave_out_bodies(outside))
-    unit.possibly_declared = find_declared(inside) | names.uncertain
-    unit.possibly_used = names.uncertain.union(_NAME.findall(outside), _NAME.findall(inside))
+    unit.declared = names.scopes.declared | unit.macros.pasted.keys()
+    unit.possibly_declared, unit.possibly_used = names.uncertain, names.uncertain.copy()
+    if compiled.dead:
+        begin = unit.functions[0].start if unit.functions else stop
+        outside, inside = compiled.find_dead(text, start, begin), compiled.find_dead(text, begin, stop)
+        unit.declared |= find_declared(leave_out_bodies(outside))
+        unit.possibly_declared |= find_declared(inside)
+        unit.possibly_used.update(_NAME.findall(outside), _NAME.findall(inside))
     for function in unit.functions:
         function.labels |= unit.possibly_used
     _mark_annotated_used(text, unit.functions)

@@ -7,6 +7,7 @@ unknown, so they are collected as uncertain.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -93,9 +94,12 @@ class Resolution:
         visits = self.VISITS_OF_NAMES
         waiting = order_captures(captures, _NODES)[::-1]
         places = _find_names(captures)
+        next_node = 0
         for start in sorted(places):
-            while waiting and waiting[-1][0] <= start:
-                self._visit_node(*waiting.pop())
+            if start >= next_node:
+                while waiting and waiting[-1][0] <= start:
+                    self._visit_node(*waiting.pop())
+                next_node = waiting[-1][0] if waiting else sys.maxsize
             if start >= scopes.stop:
                 scopes.move(start)
             stop, capture = places[start]
@@ -222,7 +226,8 @@ class Resolution:
         if waiting and (node := waiting[-1][2]):
             stop, callee, _ = waiting.pop()
             waiting.append((stop, callee, None))
-            inside, arguments = node.named_children, list[Node]()
+            inside = node.named_children
+            arguments: list[Node] = []
             while inside and inside[0].type == "comma_expression":  # in the head of a loop
                 first, *inside = inside[0].named_children
                 arguments.append(first)
@@ -247,8 +252,7 @@ class Resolution:
     def _visit_called(self, start: int, name: str) -> None:
         self._callee, self._callee_start = name, start
         if not self.scopes.use(name):
-            returned = self._is_inside("return", start)
-            self.scopes.add_free(NameUse(name, start, called=True, returned=returned))
+            self.scopes.add_free(NameUse(name, start, True, start < self._stops["return"]))
 
     def _visit_enumerator(self, start: int, name: str) -> None:
         self.scopes.declare(name, start)
@@ -304,7 +308,8 @@ def _find_names(captures: Captures) -> dict[int, tuple[int, str]]:
         nodes = captures.get(capture, [])
         if capture == "unread":
             nodes = [node for node in nodes if node.type in _KINDS_OF_NAMES]
-        found |= {node.start_byte: (node.end_byte, capture) for node in nodes}
+        for node in nodes:
+            found[node.start_byte] = node.end_byte, capture
     return found
 
 
