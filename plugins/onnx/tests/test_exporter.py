@@ -173,6 +173,9 @@ def test_the_program_of_the_page_generates_what_the_run_generates(tmp_path: Path
         "the ", length=500, samplers=[sf.use("temperature", temperature=1e-3)], precision="float32"
     )
     assert written == expected + "\n"
+    unknown = subprocess.run([*command[:2], "the é"], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 1
+    assert unknown.stderr == "the model does not have these symbols of the prompt: 'é'\n"
 
 
 def test_smaller_weights_cost_little_and_the_loss_is_stated(tmp_path: Path) -> None:
