@@ -20,8 +20,13 @@ from seqforge.tasks import task_of
 class ComparisonTable(list[dict[str, Any]]):
     """A table with a row for each run. It is a list of dictionaries with the same keys, as pandas takes it.
 
-    A notebook displays it as HTML.
+    A notebook displays it as HTML, and `print` as text.
     """
+
+    def __str__(self) -> str:
+        rows = [[*self[0]], *([_format(value) for value in row.values()] for row in self)] if self else []
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in (self[0] if self else ()))

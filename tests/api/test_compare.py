@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Callback, Experiment, Registry, Run, compare, train
+from seqforge.api.compare import ComparisonTable
 from seqforge.api.progress import describe_evaluation
 from seqforge.cli.app import build_app
 from seqforge.cli.compare import draw_curves
@@ -47,6 +48,16 @@ def test_the_rows_have_the_differing_settings_and_the_best_value(runs: list[Run]
     best = min(row["validation_bits_per_character"] for row in runs[0].losses() if row["validation_loss"])
     assert table[0]["validation_bits_per_character"] == best
     assert f"<td>{best:.4f}</td>" in table._repr_html_()
+
+
+def test_a_table_is_printed_with_a_line_for_each_run() -> None:
+    rows = [{"run": "runs/a", "steps": 4, "best": 1.25}, {"run": "runs/longer", "steps": None, "best": 2.0}]
+    assert str(ComparisonTable(rows)).splitlines() == [
+        "run          steps  best",
+        "runs/a       4      1.2500",
+        "runs/longer  –      2.0000",
+    ]
+    assert not str(ComparisonTable())
 
 
 def test_losses_of_different_vocabularies_are_in_bits_per_character_and_per_byte_everywhere(tmp_path: Path) -> None:
