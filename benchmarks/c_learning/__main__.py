@@ -1,9 +1,11 @@
-"""Compare error rates in samples of a run's checkpoints with those of held-out code and of two n-gram models.
+"""Compare error rates in samples of models with those of held-out code and of two n-gram models.
 
-The samples are stored in the folder `--samples`, so that a second call does not draw them again. The benchmark prints a
+With one run, there is a column for each of its checkpoints; with several, one for the last checkpoint of each. The
+samples are stored in the folder `--samples`, so that a second call does not draw them again. The benchmark prints a
 table in Markdown for each temperature, and draws a chart of the first one.
 
     python -m benchmarks.c_learning runs/linux-small --temperature 0.8 --samples learning --plot learning.svg
+    python -m benchmarks.c_learning runs/c-lstm runs/c-mlstm --temperature 0.8 --samples cells
 """
 
 import argparse
@@ -132,9 +134,11 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
 def main() -> None:
     """Read the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="run directory, trained on the source of Linux with a vocabulary of characters")
     parser.add_argument(
-        "--steps", type=int, nargs="+", help="steps of the checkpoints (default: the first, twice as many, and so on)"
+        "runs", nargs="+", help="run directories, trained on the same source of Linux with a vocabulary of characters"
+    )
+    parser.add_argument(
+        "--steps", type=int, nargs="+", help="steps of one run (default: the first, twice as many, and so on)"
     )
     parser.add_argument("--count", type=int, default=100, help="number of samples of each checkpoint (default: 100)")
     parser.add_argument("--length", type=int, default=4_000, help="characters of each sample (default: 4000)")
@@ -142,10 +146,21 @@ def main() -> None:
     parser.add_argument(
         "--samples", type=Path, help="folder of this run's samples, which a second call reads (default: none is kept)"
     )
-    parser.add_argument("--plot", type=Path, help="SVG file to write the chart to")
+    parser.add_argument("--plot", type=Path, help="SVG file to write the chart of one run to")
     arguments = parser.parse_args()
+    if len(arguments.runs) > 1 and (arguments.steps or arguments.plot):
+        parser.error("--steps and --plot are for one run")
     with TemporaryDirectory() as temporary:
         measure(arguments, arguments.samples or Path(temporary))
+
+
+def list_columns(runs: Sequence[str], steps: Sequence[int] | None) -> dict[str, tuple[Run, int]]:
+    """Return the run and the step of each column, by its title."""
+    opened = [Run.open(run) for run in runs]
+    if len(opened) > 1:
+        return {run.path.name: (run, run.checkpoints.steps()[-1]) for run in opened}
+    chosen = steps or select_doubling_steps(opened[0].checkpoints.steps())
+    return {f"step {step:,}": (opened[0], step) for step in chosen}
 
 
 def measure(arguments: argparse.Namespace, samples: Path) -> None:
@@ -156,15 +171,13 @@ def measure(arguments: argparse.Namespace, samples: Path) -> None:
         samples: Folder of the samples and losses.
     """
     count, length = arguments.count, arguments.length
-    run = Run.open(arguments.run)
-    source = read_run(run)
+    source = read_run(Run.open(arguments.runs[0]))
     folder = samples / f"{count}x{length}"
-    steps = arguments.steps or select_doubling_steps(run.checkpoints.steps())
-    names = {step: f"step {step:,}" for step in steps}
+    columns = list_columns(arguments.runs, arguments.steps)
     losses: dict[str, float] = {}
-    for step, name in names.items():
-        path = samples / f"step-{step:08d}-loss.json"
-        losses[name] = load_or_compute(path, lambda step=step: measure_bits(run, step))
+    for name, (run, step) in columns.items():
+        path = samples / f"{run.path.name}-step-{step:08d}-loss.json"
+        losses[name] = load_or_compute(path, lambda run=run, step=step: measure_bits(run, step))
     texts = {"real code": list(source.windows(length))}
     for order in ORDERS:
         path = folder / f"ngram-{order}.json"
@@ -173,11 +186,11 @@ def measure(arguments: argparse.Namespace, samples: Path) -> None:
         )
     temperatures: list[float] = arguments.temperature or [1.0]
     for temperature in temperatures:
-        run = Run.open(arguments.run, [f"sampler.0.temperature={temperature}"])
-        for step, name in names.items():
-            path = folder / f"step-{step:08d}-at-{temperature}.json"
+        for name, (run, step) in columns.items():
+            path = folder / f"{run.path.name}-step-{step:08d}-at-{temperature}.json"
+            sampled = Run.open(str(run.path), [f"sampler.0.temperature={temperature}"])
             texts[f"{name} at {temperature}"] = load_or_compute(
-                path, lambda step=step, run=run: sample_run(run, step, count, length)
+                path, lambda run=sampled, step=step: sample_run(run, step, count, length)
             )
     lexicon = source.lexicon()
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
@@ -185,18 +198,19 @@ def measure(arguments: argparse.Namespace, samples: Path) -> None:
 
     print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
     for temperature in temperatures:
-        columns = {name: f"{name} at {temperature}" for name in names.values()}
-        columns = {name: columns.get(name, name) for name in ("real code", *columns, *(f"{n}-gram" for n in ORDERS))}
+        shown = ["real code", *(f"{name} at {temperature}" for name in columns), *(f"{n}-gram" for n in ORDERS)]
+        titles = {column: column.removesuffix(f" at {temperature}") for column in shown}
         table = format_table(
             f"Temperature {temperature:g}",
-            {name: scores[column] for name, column in columns.items()},
-            {name: copies[column] for name, column in columns.items()},
+            {title: scores[column] for column, title in titles.items()},
+            {title: copies[column] for column, title in titles.items()},
             losses,
         )
         print(table, end="\n\n")
     if arguments.plot:
-        size = run.experiment.training.batch_size * run.experiment.training.sequence_length / 1e6
-        read = {step * size: scores[f"{name} at {temperatures[0]}"] for step, name in names.items()}
+        training = next(run for run, _ in columns.values()).experiment.training
+        size = training.batch_size * training.sequence_length / 1e6
+        read = {step * size: scores[f"{name} at {temperatures[0]}"] for name, (_, step) in columns.items()}
         arguments.plot.write_text(draw_chart(temperatures[0], read, scores["real code"]), encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.metrics import CompilesDeclared
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
@@ -15,6 +16,7 @@ from benchmarks.c_mutations import NAME_RULES
 from seqforge.evaluation.intervals import share_interval
 
 ERRORS = {
+    "rejected": "units that gcc does not accept",
     "brackets": "units with a wrong bracket",
     "bracket": "brackets that are wrong",
     "comments": "comments that are not closed",
@@ -27,9 +29,11 @@ ERRORS = {
     "novel-name": "functions with an undeclared novel name",
     "undefined-return": "functions that return an undeclared name",
     "unused-variable": "functions with an unused variable",
+    "redeclared-name": "functions that declare a name twice",
     "undefined-label": "functions with a goto to an undefined label",
 }
-"""Label of each error rate. The last five are shares of the functions that are found."""
+"""Label of each error rate. What compilers accept is first, since other authors report it. The last six are shares of
+the functions that are found."""
 
 FEWEST = 30
 """Smallest number of cases of a share that is reported."""
@@ -73,7 +77,10 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     names = read_units(text, parts)
     lines = analyze_indentation(line for unit in names for line in unit.lines)
     checked, _ = check_names(names, lexicon)
+    compiled = CompilesDeclared().score([text])
+    attempts = int(compiled.weights["accepted"])
     return {
+        "rejected": (attempts - round(attempts * compiled.values["accepted"]), attempts),
         "brackets": (sum(not unit.balanced for unit in units), len(units)),
         "bracket": (sum(unit.defect_count for unit in units), sum(unit.brackets for unit in units)),
         **{f"{rule}s": (ends.wrong[rule], ends.total[rule]) for rule in ("comment", "string", "character")},
