@@ -38,7 +38,7 @@ def labelled(registry: Registry) -> Iterator[Registry]:
         yield Registry([*registry.plugins, Plugin("made", "", "", "1", PluginState.OK, registrations=found)])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
     """Make an experiment on labelled examples; keyword arguments replace or extend its tables.
 
@@ -64,12 +64,20 @@ def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _common_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give fixtures of a module or a session a cache, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def experiment(registry: Registry) -> Callable[..., Experiment]:
     """Make an experiment of a few steps; keyword arguments replace or extend its tables.
 

@@ -12,9 +12,9 @@ from seqforge.report.inspection import Inspection
 HELLO = Path(__file__).parents[1] / "experiments/hello.toml"
 
 
-@pytest.fixture
-def run(tmp_path: Path, registry: Registry) -> Run:
-    return train(Experiment.load(HELLO, registry=registry), tmp_path)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Run:
+    return train(Experiment.load(HELLO, registry=registry), tmp_path_factory.mktemp("runs"))
 
 
 def target_probabilities(inspection: Inspection, when: str) -> torch.Tensor:

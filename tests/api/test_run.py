@@ -1,6 +1,7 @@
 """A run in a notebook: losses, probabilities, states, resuming, and its display."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -18,9 +19,14 @@ from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog, write_samples
 
 
+@pytest.fixture(scope="module")
+def trained(experiment: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(experiment(training={"log_interval": 4}), tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture
-def run(experiment: Any, tmp_path: Path) -> Run:
-    return train(experiment(training={"log_interval": 4}), tmp_path)
+def run(trained: Run, tmp_path: Path) -> Run:
+    return Run.open(shutil.copytree(trained.path, tmp_path / trained.path.name))
 
 
 def test_losses_are_a_table(run: Run) -> None:
@@ -116,7 +122,7 @@ def test_sampling_and_evaluation_report_their_progress(run: Run) -> None:
     run.evaluate(report=events.append)
     works: dict[str, list[Any]] = {"sampling": [], "evaluating": []}
     for event in events:
-        if isinstance(event, WorkProgressed):
+        if isinstance(event, WorkProgressed) and event.work in works:
             works[event.work].append(event.fraction)
     for fractions in works.values():
         assert 0 < fractions[0] < 1

@@ -73,6 +73,7 @@ def experiment(
         data={"validation_fraction": 0.2, "piece_length": 100},
         training={"steps": steps, "batch_size": 4, "sequence_length": 10, "backend": "eager"},
         evaluation={"interval": 10},
+        sampling={"length": 1},
         optimizer=sf.use("adamw", learning_rate=0.02),
     )
 

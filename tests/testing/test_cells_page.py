@@ -64,6 +64,7 @@ def losses_of(tmp_path: Path, strength: float, **training: Any) -> tuple[list[fl
         model={"cells": [sf.use(SteadyRNN, hidden_size=8, strength=strength)]},
         data={"validation_fraction": 0.0},
         training={"steps": 30, "batch_size": 2, "sequence_length": 16, "backend": "eager", **training},
+        sampling={"length": 1},
     )
     run = sf.train(experiment, tmp_path / f"{strength}-{len(training)}", callbacks=[losses], progress=False)
     model = run.model("latest", device="cpu")

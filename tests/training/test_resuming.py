@@ -21,9 +21,15 @@ from seqforge.runs.checkpoint_files import PROGRESS, TRAINING
 from seqforge.runs.directory import RunDirectory
 
 
+@pytest.fixture(scope="module")
+def trained(experiment: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    chosen = experiment(training={"steps": 6, "checkpoint_interval": 2, "keep_checkpoints": 9})
+    return train(chosen, tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture
-def run(experiment: Any, tmp_path: Path) -> Run:
-    return train(experiment(training={"steps": 6, "checkpoint_interval": 2, "keep_checkpoints": 9}), tmp_path)
+def run(trained: Run, tmp_path: Path) -> Run:
+    return Run.open(shutil.copytree(trained.path, tmp_path / trained.path.name))
 
 
 def changed(run: Run, registry: Registry, *overrides: str) -> Run:

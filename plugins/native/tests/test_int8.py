@@ -118,7 +118,7 @@ def test_the_kernels_compute_the_probabilities_of_the_reference(data: DataObject
 
 
 @pytest.mark.parametrize("name", list(CELLS))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_probabilities_are_close_to_those_of_float32(data: DataObject, name: str) -> None:
     network, states = draw_network(data, name)

@@ -243,7 +243,7 @@ def test_generation_has_the_same_bits_on_every_processor(
 
 
 @pytest.mark.parametrize("name", list(CELLS))
-@some
+@settings(some, max_examples=8)
 @given(data=strategies.data())
 def test_int8_has_the_same_bits_in_tiles_and_in_registers(data: DataObject, name: str, tiles: Library) -> None:
     model, (last, all_states) = draw_model(data, name, torch.int8)
