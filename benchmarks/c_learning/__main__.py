@@ -5,7 +5,7 @@ samples are stored in the folder `--samples`, so that a second call does not dra
 table in Markdown for each temperature, and draws a chart of the first one.
 
     python -m benchmarks.c_learning runs/linux-small --temperature 0.8 --samples learning --plot learning.svg
-    python -m benchmarks.c_learning runs/c-lstm runs/c-mlstm --temperature 0.8 --samples cells
+    python -m benchmarks.c_learning runs/c-lstm runs/c-mlstm --temperature 0.8 --samples cells --real linux-7.3.tar.xz
 """
 
 import argparse
@@ -146,6 +146,11 @@ def main() -> None:
     parser.add_argument(
         "--samples", type=Path, help="folder of this run's samples, which a second call reads (default: none is kept)"
     )
+    parser.add_argument(
+        "--real",
+        type=Path,
+        help="source of another version of Linux, whose new files are the real code (default: held-out files)",
+    )
     parser.add_argument("--plot", type=Path, help="SVG file to write the chart of one run to")
     arguments = parser.parse_args()
     if len(arguments.runs) > 1 and (arguments.steps or arguments.plot):
@@ -171,7 +176,7 @@ def measure(arguments: argparse.Namespace, samples: Path) -> None:
         samples: Folder of the samples and losses.
     """
     count, length = arguments.count, arguments.length
-    source = read_run(Run.open(arguments.runs[0]))
+    source = read_run(Run.open(arguments.runs[0]), arguments.real)
     folder = samples / f"{count}x{length}"
     columns = list_columns(arguments.runs, arguments.steps)
     losses: dict[str, float] = {}

@@ -23,31 +23,31 @@ PROMPT = "\n}\n\n"
 
 @dataclass(frozen=True, slots=True)
 class RunText:
-    """The training text and the held-out text of a run.
+    """The training text and the real code of a run.
 
     Attributes:
         vocabulary: Vocabulary of characters.
         training: Tokens of the concatenated documents of the training split.
         training_documents: Documents of the training split.
-        validation_documents: Documents of the validation split.
+        real_documents: Real code to compare with: the validation split, or new files of another version of Linux.
     """
 
     vocabulary: Vocabulary
     training: NDArray[np.uint8]
     training_documents: list[str]
-    validation_documents: list[str]
+    real_documents: list[str]
 
     def encode(self, text: str) -> NDArray[np.uint8]:
         """Return the tokens of a text."""
         return self.vocabulary.encode(text.encode()).astype(np.uint8)
 
     def windows(self, length: int) -> Iterator[str]:
-        """Yield windows of held-out documents that follow the prompt and do not overlap.
+        """Yield windows of real code that follow the prompt and do not overlap.
 
         Args:
             length: Characters of each window.
         """
-        for text in self.validation_documents:
+        for text in self.real_documents:
             start = text.find(PROMPT)
             while start >= 0 and start + len(PROMPT) + length <= len(text):
                 start += len(PROMPT)
@@ -59,11 +59,12 @@ class RunText:
         return build_lexicon(self.training_documents)
 
 
-def read_run(run: Run) -> RunText:
+def read_run(run: Run, version: Path | None = None) -> RunText:
     """Return the text of a run. The cache is used if it contains the text.
 
     Args:
         run: A run with a vocabulary of at most 256 characters.
+        version: Source of another version of Linux, whose new files are the real code: no rule was chosen with them.
     """
     dataset = prepare(run.experiment, lambda progress: None)
     tokens, spans = dataset.token_file.map(), dataset.splits["training"]
@@ -74,8 +75,15 @@ def read_run(run: Run) -> RunText:
         dataset.vocabulary,
         np.concatenate(training).astype(np.uint8),
         list(dataset.documents("training")),
-        list(dataset.documents("validation")),
+        read_new_files(run, version) if version else list(dataset.documents("validation")),
     )
+
+
+def read_new_files(run: Run, version: Path) -> list[str]:
+    """Return the files of another version of Linux, in the folders of a run, whose names the run's version lacks."""
+    known = {document.name for document in run.experiment.corpus.build().documents()}
+    other = Run.open(run.path, [f"corpus.source={version}"]).experiment.corpus.build()
+    return [document.content.decode() for document in other.documents() if document.name not in known]
 
 
 def load_or_compute(path: Path, compute: Callable[[], Any]) -> Any:
