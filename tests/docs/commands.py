@@ -61,6 +61,7 @@ LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells
 SMALLER = {
     "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
+    "experiments/linux-cells.toml": "--set sampling.length=10 --set model.cells.0.repeat=1",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
     "experiments/linux-small.toml": LINUX_SMALL,
     "experiments/linux-small-2.toml": LINUX_SMALL,
