@@ -193,7 +193,7 @@ def measure(arguments: argparse.Namespace, samples: Path) -> None:
     for temperature in temperatures:
         for name, (run, step) in columns.items():
             path = folder / f"{run.path.name}-step-{step:08d}-at-{temperature}.json"
-            sampled = Run.open(str(run.path), [f"sampler.0.temperature={temperature}"])
+            sampled = Run.open(run.path, [f"sampler.0.temperature={temperature}"])
             texts[f"{name} at {temperature}"] = load_or_compute(
                 path, lambda run=sampled, step=step: sample_run(run, step, count, length)
             )

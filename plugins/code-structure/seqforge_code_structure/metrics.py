@@ -293,5 +293,5 @@ class CompilesDeclared(Metric):
 
 
 def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
-    values = {"accepted": accepted / units if units else 0.0, "units": float(units)}
+    values = {"accepted": _divide(accepted, units), "units": float(units)}
     return Score(values, tuple(findings), {"accepted": float(units)})

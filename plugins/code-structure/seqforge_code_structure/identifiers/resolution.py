@@ -32,7 +32,7 @@ _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expr
 """Kinds of arguments that may begin with a name which a macro takes."""
 _BRACKETS = Query(LANGUAGE, "[(argument_list) (parenthesized_expression)] @brackets")
 _WORD = re.compile(r"\w++")
-_CALL = re.compile(r"\s*+\(")
+_CALL = re.compile(rb"\s*+\(")
 
 
 class _Argument(NamedTuple):
@@ -210,7 +210,7 @@ class Resolution:
     def _visit_macro_arguments(self, node: Node) -> None:
         """Visit the arguments of a statement that may be a macro which declares them, or pastes them to a callee."""
         self._visit_arguments(node)
-        if _CALL.match(self._text, node.end_byte):
+        if _CALL.match(self._code, node.end_byte):  # `node.parent` searches from the root
             self._enter("pasted", node.end_byte)
         if declares_arguments(self._callee):
             for argument in node.named_children:

@@ -129,3 +129,9 @@ def test_nesting_within_the_limit_is_analyzed(monkeypatch: pytest.MonkeyPatch):
     assert find_name_errors(text) == []
     monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
     assert [finding.message for finding in find_name_errors(text)] == [TOO_DEEP]
+
+
+@pytest.mark.parametrize("between", ["", " /* a comment */ "])
+def test_a_part_of_a_called_name_is_no_name(between: str):
+    function = FUNCTION.format(f"NAME(part){between}(1);\n\treturn 0;")
+    assert [name.name for name in reading.read_unit(function).functions[0].free] == ["NAME"]
