@@ -66,7 +66,6 @@ class CTC(Loss):
     """
 
     aligns: ClassVar[bool] = True
-    in_nats = True
 
     def forward(
         self, outputs: Float[Tensor, "time batch symbols"], targets: Int[Tensor, "steps batch"]
