@@ -85,6 +85,8 @@ class CorpusSuite(Suite, kind="corpus"):
             return
         draw, again = corpus.training_stream(), other_corpus.training_stream()
         if draw is None or again is None:
+            if draw is not again:
+                fail(make, "only one of two corpora with the same options has a training stream")
             return
         spec = example_spec(make, corpus)
         first, second, other = (np.random.default_rng(seed) for seed in (0, 0, 1))

@@ -117,6 +117,16 @@ class DrawsNothing(DrawnParity):
         return lambda generator: ("1", 1)
 
 
+@bug(CorpusSuite, STREAM, "only one of two corpora with the same options has a training stream")
+class StreamsOnce(DrawnParity):
+    """Only the first corpus of a process has a training stream."""
+
+    streams: ClassVar = [DrawnParity().training_stream()]
+
+    def training_stream(self):
+        return self.streams.pop() if self.streams else None
+
+
 @bug(CorpusSuite, STREAM, "drew an Example, not a tuple")
 class DrawsExamples(DrawnParity):
     """A drawn example is no pair."""
