@@ -119,6 +119,9 @@ def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path:
     table = CliRunner().invoke(app, ["doctor", str(path)], env={"COLUMNS": "200"})
     assert "stack.cells.1: ResetBeforeGRU, batch of 4 × 16" in table.stdout
     assert "torch has no fused layer" in table.stdout
+    notes = re.findall(r"│ \w+ +│ +[\d.,]+ +│ +[\d,]+ +│ +(\w*) *│", table.stdout)
+    assert notes[0] == notes[-1] == "fastest"  # The first of the LSTM, and the only one of the GRU.
+    assert notes.count("fastest") == 2
     milliseconds, speed = re.findall(r"│ eager +│ +([\d.]+) +│ +([\d,]+) +│", table.stdout)[0]
     assert float(milliseconds) * int(speed.replace(",", "")) == pytest.approx(1000 * 16 * 4, rel=0.1)
 

@@ -65,7 +65,33 @@ def test_a_share_of_nothing_or_all_has_an_interval():
     assert everything == pytest.approx((1 - none.high, 1))
 
 
+@pytest.mark.parametrize(
+    ("totals", "size", "effective"),
+    [([0, 0, 1] * 10, 1, 29), ([0, 0, 2] * 10, 2, 29), ([1] * 30, 2, 60)],
+    ids=["one case in each text", "equal cases in each text", "equal texts"],
+)
+def test_the_bounds_are_the_shares_for_which_the_sample_is_probable(totals: list[int], size: int, effective: int):
+    share, interval = sum(totals) / (30 * size), share_interval(totals, [size] * 30)
+    assert interval is not None
+    assert interval.low < share < interval.high
+    for bound in interval:
+        assert (share - bound) ** 2 == pytest.approx(2.04523**2 * bound * (1 - bound) / effective, rel=1e-3)
+
+
+def test_the_quantile_is_that_of_students_distribution():
+    none = share_interval(np.zeros(501), np.ones(501))
+    assert none is not None
+    # If nothing is counted, the upper bound is q² / (n + q²).
+    assert np.sqrt(501 * none.high / (1 - none.high)) == pytest.approx(1.96471984, abs=3e-8)
+
+
+def test_the_bounds_of_a_difference_are_as_far_as_those_of_both_values_together():
+    found = difference_interval(5.0, Interval(4.0, 8.0), 2.0, Interval(-2.0, 3.0))
+    assert found == pytest.approx((3 - 2**0.5, 3 + 5))
+
+
 def test_few_texts_and_texts_without_cases_do_not_count():
+    assert share_interval(np.ones(FEWEST_PARTS), np.full(FEWEST_PARTS, 2)) is not None
     assert share_interval(np.ones(FEWEST_PARTS - 1), np.full(FEWEST_PARTS - 1, 2)) is None
     totals, sizes = np.arange(30) % 2, np.ones(30)
     assert share_interval([*totals, 0, 0], [*sizes, 0, 0]) == share_interval(totals, sizes)

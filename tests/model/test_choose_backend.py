@@ -1,7 +1,9 @@
 """The choice of backends: measured, pinned or recorded."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from seqforge.errors import ExperimentError, RunError
 from seqforge.kinds import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends, use_recorded_backends
-from seqforge.model.measure_backends import BackendTimes, BatchShape
+from seqforge.model.measure_backends import BackendTimes, BatchShape, CellTiming, measure_backends
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
@@ -21,7 +23,7 @@ from seqforge.runs.backends import describe_backends
 from seqforge.storage.cache import open_cache_folder
 from seqforge.storage.paths import cache_folder
 from seqforge.storage.records import to_sealed_json
-from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
+from tests.model.fake_backends import Compiles, Fake, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
 WORKLOAD = BatchShape(steps=3, rows=2, optimizer_steps=1000.0)
@@ -134,8 +136,41 @@ def test_a_backend_that_is_clearly_slower_is_not_measured_to_the_end(
     monkeypatch.setattr(Slow, "change", lambda self, *results: (measured.append(1), results)[1])
     choose(Quick, Slow)
     assert len(measured) == 1
-    choose(Slow)
-    assert len(measured) == 1 + 6  # a warm-up and five repetitions
+
+
+@pytest.mark.parametrize(
+    ("backend", "durations", "limit", "seconds"),
+    [
+        pytest.param(Fake, [0.1, 0.2, 0.4, 0.3, 0.3, 0.3], math.inf, 0.2, id="five repetitions after a warm-up"),
+        pytest.param(Fake, [0.2, 1.9], math.inf, 1.9, id="no repetition after two seconds"),
+        pytest.param(Fake, [9.0, 0.2], math.inf, 0.2, id="a repetition after a long warm-up"),
+        pytest.param(Fake, [0.46], 0.1, 0.46, id="a warm-up that is clearly slower"),
+        pytest.param(Fake, [0.44, 0.14, 0.16], 0.1, 0.14, id="a repetition that is clearly slower"),
+        pytest.param(Compiles, [1.0, 0.14, 0.16], 0.1, 0.14, id="a compilation"),
+    ],
+)
+def test_the_time_of_a_backend_is_its_shortest_repetition(
+    backend: type[Fake],
+    durations: list[float],
+    limit: float,
+    seconds: float,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, left = [100.0], list(durations)
+
+    def take_time_in_the_backward_pass(self: Fake, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        outputs.register_hook(lambda gradient: clock.append(clock[-1] + left.pop(0)))
+        return outputs, state
+
+    monkeypatch.setattr(Fake, "change", take_time_in_the_backward_pass)
+    monkeypatch.setattr("seqforge.model.measure_backends.time", Mock(perf_counter=lambda: clock[-1]))
+    context = BackendContext(torch.device("cpu"), torch.float32)
+    # A cell without parameters has a backward pass to its inputs.
+    timing = CellTiming(Frozen(5), False, 1, BatchShape(steps=3, rows=2), "float32", context)
+    times = measure_backends(timing, {"fake": backend()}, registry, limit=limit)
+    assert times.seconds == {"fake": pytest.approx(seconds)}
+    assert not left
 
 
 def test_measured_times_are_cached(choose: Any) -> None:

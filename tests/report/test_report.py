@@ -228,9 +228,9 @@ def test_predictions_have_the_sentences_and_the_meanings_of_their_metrics(
 
 
 def test_examples_of_a_labelled_run(labelled_experiment: Callable[..., Experiment], tmp_path: Path) -> None:
-    run = train(labelled_experiment(), tmp_path)
-    found = collect_examples(run.load())
-    assert found is not None
+    page = train(labelled_experiment(), tmp_path).report("a text").html
+    assert "The run was trained on labelled examples, so the text has no confidence." in page
+    found = _data(page)["examples"]
     assert found["count"] == sum(map(sum, found["confusion"]["counts"])) or found["confusion"] is None
     losses = [example["loss"] for example in found["worst"]]
     assert losses == sorted(losses, reverse=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqforge.storage.files import checksum_file
@@ -78,6 +78,8 @@ def test_a_record_is_read_as_it_was_written(
     assert Note.read(path) == note
 
 
+@example(-(2**63))
+@example(2**63 - 1)
 @given(st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_that_was_written_is_read(number: float) -> None:
     assert parse_sealed_json(to_sealed_json({"a": number})) == {"a": number}
@@ -100,6 +102,7 @@ def test_a_number_that_was_written_is_read(number: float) -> None:
         (b'{"version": 7, "text": "a", "numbers": [NaN]}', "damaged: the number NaN is too large or not a number"),
         (b'{"version": 7, "text": "a", "numbers": [-Infinity]}', "damaged: the number -Infinity is"),
         (b'{"version": 7, "numbers": [9223372036854775808]}', "damaged: the number 9223372036854775808 is"),
+        (b'{"version": 7, "numbers": [-9223372036854775809]}', "damaged: the number -9223372036854775809 is"),
         (b'{"version": 1%s}' % (b"0" * 400), "damaged: the number 10000000000000000000… is too large"),
     ],
 )  # fmt: skip
@@ -112,6 +115,10 @@ def test_a_record_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, c
     with pytest.raises(DamagedFileError) as caught:
         Note.read(path)
     assert caught.value.message.startswith(f"{path}: {reason}")
+
+
+def test_an_object_may_have_the_maximum_of_entries() -> None:
+    assert parse_sealed_json(to_sealed_json({"a": [1, 2]}), maximum_entries=3) == {"a": [1, 2]}
 
 
 def test_deep_values_and_other_than_objects_are_errors() -> None:

@@ -80,7 +80,7 @@ class _Kernel:
         return number if Path(f"/proc/{number}").is_dir() else 0
 
     def WaitForSingleObject(self, handle: int, milliseconds: int) -> int:  # noqa: N802
-        return 258
+        return 0 if milliseconds else 258  # A process that is waited for ends.
 
     def CloseHandle(self, handle: int) -> None:  # noqa: N802
         pass
