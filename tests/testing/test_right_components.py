@@ -30,21 +30,23 @@ from seqforge.testing.vocabulary_suite import VocabularySuite
 class Clock(NamedTuple):
     hidden: Tensor
     step: Tensor
+    share: Tensor
 
 
 class Clockwork(FactoredCell[Clock]):
-    """A cell with a counter that starts again, where its results jump."""
+    """A cell with a counter that starts again, where its results jump, and a fraction that no input changes."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, gates_size=hidden_size)
 
     def initial_state(self, batch_size: int) -> Clock:
         zeros = self.bias.new_zeros(batch_size, self.hidden_size)
-        return Clock(zeros, zeros)
+        return Clock(zeros, zeros, zeros)
 
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Clock) -> tuple[Tensor, Clock]:
         hidden = torch.where(state.step % 2 == 0, torch.tanh(input_gates + recurrent_gates), state.hidden)
-        return hidden, Clock(hidden, (state.step + 1) % 4)
+        step = (state.step + 1) % 4
+        return hidden, Clock(hidden, step, step / 10)
 
 
 class TestCells(CellSuite):
