@@ -7,6 +7,7 @@ import hypothesis
 import jaxtyping
 import pytest
 import torch
+from first_calls import CALLS, remaining
 from jaxtyping import install_import_hook
 
 # On a busy machine, examples would exceed a deadline.
@@ -46,7 +47,7 @@ install_import_hook(
         "seqforge_parallel_cells",
         "seqforge_subwords",
     ],
-    "beartype.beartype",
+    "first_calls.check_first_calls",
 )
 
 
@@ -54,6 +55,12 @@ install_import_hook(
 def _seed() -> None:
     """Seed torch, so that the random values of a test do not depend on the tests before it."""
     torch.manual_seed(0)
+
+
+def pytest_runtest_setup() -> None:
+    """Check the first calls of each test and of its fixtures."""
+    remaining[0] = CALLS
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture
