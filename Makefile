@@ -90,7 +90,8 @@ INSTALL := $(BIN)/pip install -q --no-build-isolation
 
 .venv/installed: $(PROJECTS) | .venv/bin/pip
 	@echo "1 of 2: installing PyTorch: 0.2 GB to download for the CPU, 3 GB with CUDA. See docs/get-started/install.md"
-	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables "torch>=2.9"
+	@# Python compiles a module when it is first imported. To compile all of torch takes half of the time of its installation.
+	@$(INSTALL) --no-compile "setuptools>=77" "hatchling>=1.27" editables "torch>=2.9"
 	@echo "2 of 2: installing seqforge, its plugins and their libraries, and compiling its kernels: about a minute"
 	@$(INSTALL) -e . -r plugins/requirements.txt
 	@touch $@
