@@ -42,13 +42,16 @@ LINES = {
 def select_doubling_steps(steps: Sequence[int]) -> list[int]:
     """Return the first checkpoint, the first one of at least twice as many steps, and so on, and the last one.
 
+    The last one replaces the one before it if it has less than half as many steps again: a chart cannot show both.
+
     Args:
         steps: Steps of the checkpoints, ascending.
     """
+    last = steps[-1]
     chosen = [steps[0]]
     while later := [step for step in steps if step >= 2 * chosen[-1]]:
         chosen.append(later[0])
-    return chosen if chosen[-1] == steps[-1] else [*chosen, steps[-1]]
+    return [*(step for step in chosen if 1.5 * step <= last), last]
 
 
 def format_percent(share: Share) -> str:

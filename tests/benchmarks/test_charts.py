@@ -12,7 +12,7 @@ from benchmarks.c_learning.chart import Chart, Line, spread
 
 def test_steps_double_and_end_with_the_last() -> None:
     assert select_doubling_steps(range(256, 3100, 256)) == [256, 512, 1024, 2048, 3072]
-    assert select_doubling_steps([256, 512, 517]) == [256, 512, 517]
+    assert select_doubling_steps([256, 512, 517]) == [256, 517]
     assert select_doubling_steps([7]) == [7]
 
 
