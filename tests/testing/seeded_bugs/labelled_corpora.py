@@ -118,13 +118,13 @@ class DrawsNothing(DrawnParity):
 
 
 @bug(CorpusSuite, STREAM, "only one of two corpora with the same options has a training stream")
-class StreamsOnce(DrawnParity):
-    """Only the first corpus of a process has a training stream."""
+class StreamsAtTimes(DrawnParity):
+    """Only every other corpus has a training stream."""
 
-    streams: ClassVar = [DrawnParity().training_stream()]
+    streams: ClassVar = itertools.cycle([DrawnParity().training_stream(), None])
 
     def training_stream(self):
-        return self.streams.pop() if self.streams else None
+        return next(self.streams)
 
 
 @bug(CorpusSuite, STREAM, "drew an Example, not a tuple")
