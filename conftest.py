@@ -7,7 +7,7 @@ import hypothesis
 import jaxtyping
 import pytest
 import torch
-from first_calls import CALLS, remaining
+from first_calls import begin_checks
 from jaxtyping import install_import_hook
 
 # On a busy machine, examples would exceed a deadline.
@@ -59,8 +59,7 @@ def _seed() -> None:
 
 def pytest_runtest_setup() -> None:
     """Check the first calls of each test and of its fixtures."""
-    remaining[0] = CALLS
-    jaxtyping.config.update("jaxtyping_disable", False)
+    begin_checks()
 
 
 @pytest.fixture

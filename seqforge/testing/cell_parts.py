@@ -217,7 +217,7 @@ class CellParts(Suite, kind="cell"):
             steps = [[output, *after] for output, after in (cell.step(projected, start) for start in (state, other))]
             if all(map(_equal, *steps)):
                 fail(cell, "`step` ignores the given state: neither its output nor the next state depends on it")
-            ends = [[outputs, *after] for outputs, after in (cell(inputs, start) for start in (state, other))]
+            ends = [[outputs, *after] for outputs, after in (cell(inputs[:1], start) for start in (state, other))]
             if all(map(_equal, *ends)):
                 fail(cell, "`forward` ignores the given state, so that every sequence starts anew")
 

@@ -9,7 +9,14 @@ from beartype import beartype
 CALLS = 5_000
 """Checks in a test. A small run trains and evaluates several times within them."""
 
-remaining = [CALLS]
+_remaining = CALLS
+
+
+def begin_checks() -> None:
+    """Check again, as at the beginning of a test."""
+    global _remaining
+    _remaining = CALLS
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def check_first_calls(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,11 +24,12 @@ def check_first_calls(function: Callable[..., Any]) -> Callable[..., Any]:
     checked: Callable[..., Any] | None = None
 
     def check(*arguments: Any, **named: Any) -> Any:
+        global _remaining
         nonlocal checked
         # Functions that a function makes at each of its calls are only prepared if they are called.
         checked = checked or beartype(function)
-        remaining[0] -= 1
-        if not remaining[0]:
+        _remaining -= 1
+        if not _remaining:
             jaxtyping.config.update("jaxtyping_disable", True)
         return checked(*arguments, **named)
 

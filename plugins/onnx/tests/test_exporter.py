@@ -108,7 +108,7 @@ def test_every_cell_is_computed_by_its_name(names: list[str], tmp_path: Path) ->
     require_equal(model, tmp_path)
 
 
-@settings(max_examples=3, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
 @given(st.data())
 def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
