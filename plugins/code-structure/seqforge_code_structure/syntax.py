@@ -21,10 +21,15 @@ def read_query(name: str) -> Query:
 
 _UNIT = read_query("unit.scm")
 
+_DEEPEST = 65_000
+"""Depth in the tree from which nodes are not read. The query counts it in 16 bits, and takes quadratic time beyond."""
+
 
 def find_captures(root: Node, query: Query = _UNIT) -> Captures:
     """Return the nodes that a query finds in a tree, by default those that the analyses of a unit read."""
-    return QueryCursor(query).captures(root)
+    cursor = QueryCursor(query)
+    cursor.set_max_start_depth(_DEEPEST)
+    return cursor.captures(root)
 
 
 def list_names(query: Query = _UNIT) -> list[str]:

@@ -26,9 +26,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
-from tree_sitter import LogType, Parser, Point, Range, Tree
+from tree_sitter import LogType, Node, Parser, Point, Range, Tree
 
 from seqforge_code_structure.compiled_code import blank
 from seqforge_code_structure.syntax import LANGUAGE
@@ -135,6 +136,9 @@ at most about one error for each character."""
 LOGGED_REPORTS = 32
 """Number of reports of progress for which the operations before one report are logged."""
 
+LONGEST_SEARCH = 10_000
+"""Number of nodes without a name that may follow each other. A query needs a tenth of a second for them."""
+
 TOO_MUCH_WORK = "not analyzed: its errors take the parser too long"
 
 
@@ -181,7 +185,7 @@ class Work:
 
 
 def parse_code(code: bytes, start: int = 0) -> Tree | None:
-    """Parse code as it is. Return None if the parser needs too many operations.
+    """Parse code as it is. Return None if the parser, or a query of its tree, needs too many operations.
 
     Args:
         code: The code.
@@ -196,13 +200,25 @@ def parse_code(code: bytes, start: int = 0) -> Tree | None:
 
     try:
         # The parser reports its progress only if it reads the code from a function.
-        return parser.parse(read, progress_callback=Work(parser, len(code)).report)
+        tree = parser.parse(read, progress_callback=Work(parser, len(code)).report)
     except ValueError:
         parser.reset()
         return None
     finally:
         if len(code) >= SHORTEST_LOGGED:
             del parser.logger
+    return None if _takes_queries_long(tree.root_node) else tree
+
+
+def _takes_queries_long(root: Node) -> bool:
+    """Return whether the parser gave up at the end of long code, such as `int` and many `*`.
+
+    For each node without a name, a query searches the next one that has a name, which takes quadratic time.
+    """
+    if root.type != "ERROR" or root.child_count <= LONGEST_SEARCH:
+        return False
+    nameless = (len([*run]) for is_named, run in groupby(root.children, lambda node: node.is_named) if not is_named)
+    return sum(length**2 for length in nameless) > LONGEST_SEARCH**2
 
 
 def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, bool]:

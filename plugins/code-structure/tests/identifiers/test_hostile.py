@@ -34,6 +34,7 @@ DEEP = {
     "braces": ("int f(void)\n" + "{" * 100_000, TOO_DEEP),
     "statements without semicolons": (FUNCTION.format("while (a) b " * 10_000), TOO_MUCH_WORK),
     "errors that the parser cannot leave": (".a = " * 20_000, TOO_MUCH_WORK),
+    "pointers without an end": ("int " + "*" * 100_000, TOO_MUCH_WORK),
     "the same in a function": (FUNCTION.format(".a = " * 20_000), TOO_MUCH_WORK),
     "a long unit": (FUNCTION.format("x = 1;\n" * (LONGEST_UNIT // 5)), f"longer than {LONGEST_UNIT:,} characters"),
 }
