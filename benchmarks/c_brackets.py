@@ -137,7 +137,7 @@ def is_balanced_so_far(text: str) -> bool:
 
 def check_indentation(text: str) -> IndentationAnalysis:
     """Check the indentation of a text."""
-    return analyze_indentation(line for unit in read_units(text, split_units(text)) for line in unit.lines)
+    return analyze_indentation(text, read_units(text, split_units(text)))
 
 
 def main() -> None:

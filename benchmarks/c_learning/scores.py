@@ -75,7 +75,7 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     ends = analyze_terminators(text, end_missing=True)
     closed = ends.total["comment"] - ends.wrong["comment"]
     names = read_units(text, parts)
-    lines = analyze_indentation(line for unit in names for line in unit.lines)
+    lines = analyze_indentation(text, names)
     checked, _ = check_names(names, lexicon)
     compiled = CompilesDeclared().score([text])
     attempts = int(compiled.weights["accepted"])

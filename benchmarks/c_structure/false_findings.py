@@ -65,7 +65,7 @@ class FalseFindings:
         text = source.text
         units = read_units(text, split_units(text))
         self.counts += check_names(units, default, whole=True)[0]
-        self.lines += analyze_indentation(line for unit in units for line in unit.lines).lines
+        self.lines += analyze_indentation(text, units).lines
         for name, lexicon in (("default", default), ("none", None), ("project", project)):
             self.undefined[name] += _count_undefined(units, check_names(units, lexicon, whole=True)[1])
         alone = [defect for unit in units for defect in check_names([unit], project)[1]]

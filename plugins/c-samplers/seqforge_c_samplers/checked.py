@@ -101,22 +101,22 @@ class CheckedSampler(RedrawingSampler):
 
     def review(self, memory: Memory, tokens: Sequence[int], new: int) -> Review:
         """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
-        text = memory.text + memory.vocabulary.decode(tokens)
-        judged = len(text) - len(memory.vocabulary.decode(tokens[len(tokens) - new :]))
+        before = memory.text + memory.vocabulary.decode(tokens[: len(tokens) - new])
+        text, judged = before + memory.vocabulary.decode(tokens[len(tokens) - new :]), len(before)
         places = self._places(text, len(memory.text))
         unjudged = [place for place in places if place > judged]
         for place in reversed(unjudged):
             if self._count_faults(memory, text[:place]) <= memory.faults:
-                kept = len(tokens) if place == places[-1] else self._count(memory, tokens, place)
+                kept = len(tokens) if place == places[-1] else self._count(memory, tokens, text, place)
                 settled = 0
                 if text[text.rfind(b"\n", 0, place - 1) + 1] not in b" \t":  # Before an indented line, no unit begins.
                     last = max(unit.start for unit in split_units(_plain(text[:place])))
-                    settled = min(kept, self._count(memory, tokens, last))
+                    settled = min(kept, self._count(memory, tokens, text, last))
                 return Review(kept, settled)
-        before = max((place for place in places if place <= judged), default=len(memory.text))
-        if not unjudged and len(text) - before < LONGEST_UNCHECKED:
+        previous = max((place for place in places if place <= judged), default=len(memory.text))
+        if not unjudged and len(text) - previous < LONGEST_UNCHECKED:
             return Review(len(tokens), 0)
-        return Review(self._count(memory, tokens, before), 0)
+        return Review(self._count(memory, tokens, text, previous), 0)
 
     def finish(self, memory: Memory, tokens: Sequence[int]) -> Sequence[int]:
         """Return the symbols up to the last line after which there is room to close everything, and close it."""
@@ -145,10 +145,10 @@ class CheckedSampler(RedrawingSampler):
         plain = _plain(text)
         return self.count_faults(plain, close_text(plain), memory.units)
 
-    def _count(self, memory: Memory, tokens: Sequence[int], stop: int) -> int:
-        """Return the number of symbols that end at or before a position of the text."""
+    def _count(self, memory: Memory, tokens: Sequence[int], text: bytes, stop: int) -> int:
+        """Return the number of symbols that end at or before a position of the text, which ends with all of them."""
         position = len(memory.text)
-        if len(memory.vocabulary.decode(tokens)) == len(tokens):  # each symbol is one byte
+        if len(text) - position == len(tokens):  # each symbol is one byte
             return min(max(stop - position, 0), len(tokens))
         for count, token in enumerate(tokens):
             position += len(memory.vocabulary.decode([token]))

@@ -66,6 +66,6 @@ def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -
     defects = [defect for unit in parts for defect in (*unit.defects, *unit.macro_defects)]
     defects += analyze_terminators(text, end_missing=cut).defects
     units = read_units(text, parts)
-    defects += analyze_indentation(line for unit in units for line in unit.lines).defects
+    defects += analyze_indentation(text, units).defects
     _, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
     return sorted(defects + report_names(units, name_defects))

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
+from seqforge_code_structure.identifiers.reading import UnitNames
 from seqforge_code_structure.syntax import Captures, order_captures
 
 _SPACES = re.compile(r"[ \t]*+")
@@ -47,7 +48,7 @@ class _Block(NamedTuple):
     checked: bool
 
 
-class Line(NamedTuple):
+class _Line(NamedTuple):
     """A line that is checked.
 
     Attributes:
@@ -88,9 +89,9 @@ class IndentationAnalysis:
     defects: list[Defect] = field(default_factory=list[Defect])
 
 
-def analyze_indentation(found: Iterable[Line]) -> IndentationAnalysis:
-    """Check the lines of a text, from `find_lines` for each of its units."""
-    lines = sorted(found)
+def analyze_indentation(text: str, units: Iterable[UnitNames]) -> IndentationAnalysis:
+    """Check the lines of the units of a text."""
+    lines = sorted(line for unit in units for line in _find_lines(text, unit.captures))
     distances = Counter(line.column - line.base for line in lines if line.most)
     unit = max(range(1, _TAB + 1), key=lambda distance: (distances[distance], distance)) if distances else _TAB
     bodies: dict[int, list[int]] = {}
@@ -121,8 +122,8 @@ def analyze_indentation(found: Iterable[Line]) -> IndentationAnalysis:
     return analysis
 
 
-def find_lines(text: str, captures: Captures) -> Iterator[Line]:
-    """Yield the lines of a unit, from the nodes that the query finds in its tree."""
+def _find_lines(text: str, captures: Captures) -> Iterator[_Line]:
+    """Yield the lines of a unit that are checked."""
     unchecked = {node.id for node in captures.get("unchecked", ())}
     around: list[_Block] = []
     for start, negative_stop, capture, node in order_captures(captures, ("construct", "body")):
@@ -142,7 +143,7 @@ def find_lines(text: str, captures: Captures) -> Iterator[Line]:
             yield from _find_lines_of_body(text, node, kind, place)
 
 
-def _find_lines_of_body(text: str, body: Node, block: str, place: int) -> Iterator[Line]:
+def _find_lines_of_body(text: str, body: Node, block: str, place: int) -> Iterator[_Line]:
     construct, start_of_body = text.rfind("\n", 0, place) + 1, body.start_byte
     spaces = _SPACES.match(text, construct, construct + _LONGEST_INDENTATION)
     base = len(spaces[0].expandtabs(_TAB)) if spaces else 0
@@ -161,7 +162,7 @@ def _find_lines_of_body(text: str, body: Node, block: str, place: int) -> Iterat
         )
         least, most = (0, 0) if kind == "}" else (int(not optional), 1)
         length, column = len(indentation), len(indentation.expandtabs(_TAB))
-        yield Line(start - length, length, column, construct, base, start_of_body, least, most)
+        yield _Line(start - length, length, column, construct, base, start_of_body, least, most)
 
 
 def _find_indentation(text: str, start: int) -> str | None:

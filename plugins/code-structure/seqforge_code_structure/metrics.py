@@ -149,7 +149,7 @@ class Indentation(Metric):
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, with its own unit of indentation. `lines` is the number of checked lines."""
-        analyses = [analyze_indentation(line for unit in read_excerpt(text) for line in unit.lines) for text in texts]
+        analyses = [analyze_indentation(text, read_excerpt(text)) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}

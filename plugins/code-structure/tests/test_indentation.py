@@ -15,7 +15,7 @@ CHECKED_LINES = 25
 
 
 def check(text: str) -> IndentationAnalysis:
-    return analyze_indentation(line for unit in read_units(text, split_units(text)) for line in unit.lines)
+    return analyze_indentation(text, read_units(text, split_units(text)))
 
 
 def lines(text: str) -> list[str]:

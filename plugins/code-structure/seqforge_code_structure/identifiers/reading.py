@@ -15,8 +15,7 @@ from seqforge_code_structure.identifiers.names import Call, Function
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import Resolution
 from seqforge_code_structure.identifiers.statements import read_statements
-from seqforge_code_structure.indentation import Line, find_lines
-from seqforge_code_structure.syntax import find_captures
+from seqforge_code_structure.syntax import Captures, find_captures
 from seqforge_code_structure.units import Unit, split_excerpt, split_units
 
 LONGEST_UNIT = 1_000_000
@@ -50,7 +49,6 @@ class UnitNames:
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
         functions: Functions of the unit.
-        lines: Its lines whose indentation is checked.
         misplaced: Errors in statements and declarations, if the unit parses.
         calls: Calls of functions, if the unit parses.
         parameters: Name and number of parameters of each function that it defines; None if it takes any number.
@@ -61,6 +59,7 @@ class UnitNames:
         code: Compiled code of the text.
         rewritten: Code of the unit after the rewriting of macros.
         tree: Syntax tree of it, with positions in the text, or None if the unit is refused.
+        captures: Nodes that the query finds in the tree.
     """
 
     start: int
@@ -75,7 +74,6 @@ class UnitNames:
     characters: int = 0
     unread: int = 0
     functions: list[Function] = field(default_factory=lambda: [])
-    lines: list[Line] = field(default_factory=lambda: [])
     misplaced: list[Defect] = field(default_factory=lambda: [])
     calls: list[Call] = field(default_factory=lambda: [])
     parameters: list[tuple[str, int | None]] = field(default_factory=lambda: [])
@@ -86,6 +84,7 @@ class UnitNames:
     code: bytes = b""
     rewritten: bytes = b""
     tree: Tree | None = None
+    captures: Captures = field(default_factory=lambda: {})
 
     @property
     def parses(self) -> bool:
@@ -138,10 +137,9 @@ def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) 
     """
     start, stop = unit.start, unit.stop
     unit.rewritten, unit.tree, without_macros = rewrite_and_parse(text, code, start)
-    captures = find_captures(unit.tree.root_node)
+    captures = unit.captures = find_captures(unit.tree.root_node)
     names = Resolution(text, unit.code)
     names.resolve(unit.tree.root_node, captures)
-    unit.lines = list(find_lines(text, captures))
     unit.functions = names.scopes.functions
     unit.declared = names.scopes.declared | unit.macros.pasted.keys()
     unit.possibly_declared, unit.possibly_used = names.uncertain, names.uncertain.copy()
