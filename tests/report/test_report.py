@@ -14,9 +14,10 @@ import torch
 from seqforge import Experiment, Run, train
 from seqforge.data.dataset import Dataset
 from seqforge.kinds import Finding, Metric, Quantity, Score
+from seqforge.report import units as report_units
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import MOST_POINTS, collect_curves, collect_facts
-from seqforge.report.likelihood import choose_split
+from seqforge.report.likelihood import choose_split, read_pieces
 from seqforge.report.report import embed_json, write_report
 from seqforge.report.samples import CLASSES, MOST_MOMENTS, SampleReader, find_faults, find_lexer, highlight
 from seqforge.report.units import LENGTH, WARM_UP, collect_units
@@ -57,6 +58,21 @@ def test_units_are_shown_from_a_whole_line_or_from_the_first_symbol(
         assert {"".join(piece[:3]) for piece in shown} == {"the"}
     else:
         assert {len(piece) for piece in shown} == {LENGTH - WARM_UP}
+
+
+def test_a_large_model_reads_fewer_pieces_of_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def read_recorded(dataset: Any, split: str, count: int, length: int, seed: int) -> Any:
+        read.append(count)
+        return read_pieces(dataset, split, count, length, seed)
+
+    monkeypatch.setattr(report_units, "read_pieces", read_recorded)
+    values_of_a_piece = LENGTH * 2 * sum(cell.hidden_size for cell in run.load().model.stack.layers)
+    for values in (report_units.MOST_VALUES, 5 * values_of_a_piece, 1):
+        monkeypatch.setattr(report_units, "MOST_VALUES", values)
+        collect_units(run.load())
+    assert read == [report_units.PIECES, 5, report_units.FEWEST]
 
 
 def test_a_report_of_two_runs_begins_with_their_results_and_differences(run: Run, tmp_path: Path) -> None:
@@ -165,17 +181,18 @@ def test_curves_of_a_log() -> None:
     assert curves["metric.value", "validation"]["value"] == [0.5]
 
 
-def test_speed_leaves_out_the_time_of_evaluations() -> None:
-    # An evaluation after step 4 takes 7 seconds.
+@pytest.mark.parametrize(("unit", "characters"), [(1.0, 10.0), (0.125, 1.0)])
+def test_speed_leaves_out_the_time_of_evaluations(unit: float, characters: float) -> None:
+    # An evaluation after step 4 takes 7 times as long as a step.
     seconds = [1, 2, 3, 4, 12, 13]
     steps = [
-        {"event": "step", "step": step, "seconds": float(time), "characters": 10.0}
+        {"event": "step", "step": step, "seconds": unit * time, "characters": characters}
         for step, time in enumerate(seconds, start=1)
     ]
     evaluation = {"event": "evaluation", "step": 4, "loss": 1.5}
     (speed,) = [curve for curve in collect_curves([*steps, evaluation]) if curve["chart"] == "Speed"]
     assert speed["step"] == [2, 3, 4, 6]
-    assert speed["value"] == [10] * 4
+    assert speed["value"] == [characters / unit] * 4
     everywhere = [{**evaluation, "step": step} for step in range(1, 7)]
     (speed,) = [curve for curve in collect_curves([*steps, *everywhere]) if curve["chart"] == "Speed"]
     assert len(speed["value"]) == 5
