@@ -34,6 +34,14 @@ class Replica(Generic[ModelT]):
         result: Any = self._averaging(function)
         return result
 
+    def close(self) -> None:
+        """Free what averages the gradients, which keeps the connection to the other processes open.
+
+        Otherwise the traceback of an error could free it later. Then torch would close the connection while it prevents
+        other threads from using Python, and could wait forever for one of them.
+        """
+        self._averaging = None
+
     def part(self, *, last: bool) -> AbstractContextManager[None]:
         """Return a context for the forward and the backward pass of one of several losses, whose gradients are added.
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from seqforge.distribution.replica import Replica
 from seqforge.distribution.world import FailedElsewhereError
@@ -23,6 +23,7 @@ from seqforge.hardware import read_random_state, restore_random_state
 from seqforge.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
 from seqforge.kinds import Progress
 from seqforge.kinds.schedule import learning_rate_factor
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.training_state import TrainingState, average_weights, averaged_model, split_optimizer_state
 from seqforge.tasks.task import TrainingTask
@@ -74,7 +75,6 @@ class Trainer:
         self._backends = backends
         self._initial = initial
         self._world = task.world
-        self._replica = Replica(state.model, task.world)
         self._record = RunRecord(directory, task.world, task.digest, task.experiment.training.keep_checkpoints)
         self._started = 0.0
         self._signal: int | None = None
@@ -116,7 +116,8 @@ class Trainer:
         """
         self._start()
         try:
-            reason = self._loop()
+            with closing(Replica(self._state.model, self._world)) as replica:
+                reason = self._loop(replica)
         except BaseException as error:
             ended = self._explain(error)
             kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
@@ -131,7 +132,7 @@ class Trainer:
             saved = f"the checkpoint of step {self._state.step:,} is saved"
             raise Interrupted(self._signal, f"; {saved}. To continue: {resume}")
 
-    def _loop(self) -> str | None:
+    def _loop(self, replica: Replica[SequenceModel]) -> str | None:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
         self._started = time.monotonic() - state.seconds
@@ -139,7 +140,7 @@ class Trainer:
             self._sample()
         self._synchronize(0.0)
         while (reason := self._end()) is None and self._signal is None:
-            result, characters = self._step()
+            result, characters = self._step(replica)
             if state.step == 1:
                 split_optimizer_state(state.optimizer)  # raises an error now, not at the first checkpoint
             self._log_step(result, characters, self._synchronize(result.loss))
@@ -194,7 +195,7 @@ class Trainer:
         self._signal = next((number for number, flag in zip(STOP_SIGNALS, flags, strict=True) if flag), None)
         return loss
 
-    def _step(self) -> tuple[StepResult, float]:
+    def _step(self, replica: Replica[SequenceModel]) -> tuple[StepResult, float]:
         """Take one optimizer step, and return its values and the number of characters that all processes read."""
         state, training = self._state, self._experiment.training
         random = read_random_state(state.device)
@@ -204,7 +205,7 @@ class Trainer:
             factor = learning_rate_factor(state.schedule, progress)
             batches = self._task.read_step(state, progress)
             clipping = training.gradient_clip_norm, training.gradient_clip_value
-            result = train_step(state, batches.losses, factor, *clipping, self._replica)
+            result = train_step(state, batches.losses, factor, *clipping, replica)
             average_weights(state, training)
             return result, batches.characters
         except (Exception, SystemExit):
