@@ -4,11 +4,9 @@ import warnings
 from collections.abc import Iterator
 
 import hypothesis
-import jaxtyping
 import pytest
 import torch
-from first_calls import begin_checks
-from jaxtyping import install_import_hook
+from first_calls import begin_checks, install_import_hook
 
 # On a busy machine, examples would exceed a deadline.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -46,8 +44,7 @@ install_import_hook(
         "seqforge_native",
         "seqforge_parallel_cells",
         "seqforge_subwords",
-    ],
-    "first_calls.check_first_calls",
+    ]
 )
 
 
@@ -58,14 +55,19 @@ def _seed() -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Check the first calls of each test and of its fixtures."""
+    """Check the first calls in each test and in its fixtures."""
     begin_checks()
 
 
 @pytest.fixture
-def compilable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Switch off the runtime checks of types, which torch.compile cannot follow, and torch's own warnings."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+def unchecked() -> None:
+    """Switch off the checks of types, which a user does not have."""
+    begin_checks(0)
+
+
+@pytest.fixture
+def compilable(unchecked: None) -> Iterator[None]:
+    """Switch off the checks of types, which torch.compile cannot follow, and torch's own warnings."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         yield

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import jaxtyping
 import pytest
 import torch
 
@@ -143,10 +142,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> sf.Run:
 
 @pytest.mark.parametrize(("call", "message"), CALLS.values(), ids=CALLS.keys())
 def test_a_wrong_type_is_an_error_that_says_what_to_pass(
-    call: Callable[[Any], object], message: str, run: sf.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    call: Callable[[Any], object],
+    message: str,
+    run: sf.Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    unchecked: None,
 ) -> None:
-    # A user has no runtime checks of types.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SeqforgeError) as caught:
         call(run)
@@ -165,6 +167,5 @@ def test_a_deleted_run_directory_is_named(tmp_path: Path, run: sf.Run) -> None:
     assert "0 steps" in repr(deleted)
 
 
-def test_a_device_may_be_that_of_torch(run: sf.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+def test_a_device_may_be_that_of_torch(run: sf.Run, unchecked: None) -> None:
     assert run.sample(length=3, device=cast("Any", torch.device("cpu"))) == run.sample(length=3, device="cpu")

@@ -53,8 +53,8 @@ def _refuse_open(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of `os` that deletes or renames, as it is on Windows, which does neither to an open file."""
 
     def call(path: Any, *arguments: Any, **options: Any) -> Any:
-        whole = Path(path).absolute()
-        if not whole.is_symlink() and any(file.is_relative_to(whole.resolve()) for file in _opened()):
+        whole, target = Path(path).absolute(), Path(path).resolve()
+        if not whole.is_symlink() and any(file.is_relative_to(target) for file in _opened()):
             raise PermissionError(errno.EACCES, "The process cannot access the file: it is being used", str(path))
         return function(path, *arguments, **options)
 

@@ -4,7 +4,6 @@ import ctypes
 from collections.abc import Iterator
 from typing import Any, cast
 
-import jaxtyping
 import pytest
 import torch
 from hypothesis import example, given, strategies
@@ -115,9 +114,8 @@ def test_linear_in_bfloat16_equals_float64(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("depth", "width", "outputs"), [(16, 512, 64), (32, 20, 64), (16, 16, 3)])
 def test_linear_of_sizes_that_do_not_fit_is_an_error(
-    depth: int, width: int, outputs: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    depth: int, width: int, outputs: int, dtype: torch.dtype, unchecked: None
 ) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     weights, bias = torch.ones(64, width), torch.zeros(outputs)
     with pytest.raises(RuntimeError, match=r"shape|size"), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         linear(torch.ones(4, depth), weights, bias)
