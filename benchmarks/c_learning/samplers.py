@@ -64,6 +64,7 @@ def main() -> None:
             f"no held-out file has {length:,} characters; choose a run on the source of Linux, or a smaller --length"
         )
     model, lexicon = run.model("best", "cpu"), source.lexicon()
+    sample_texts(model, source.vocabulary, [Temperature(1.0)], PROMPT, count=1, length=1, seed=1)  # prepares the kernel
     print(f"{len(windows):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
     with TemporaryDirectory() as folder:
         path = Path(folder, "training.lexicon")
