@@ -9,10 +9,13 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.errors import DataError, PluginError
+from seqforge.generation.drawing import find_kernel
 from seqforge.generation.generator import encode_prompt, generate, sample_texts, stream_text
 from seqforge.kinds import RuleSampler, Sampler, SamplingContext, Vocabulary
+from seqforge.kinds.generation_kernel import GenerationModel
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
+from tests.model.fake_backends import Fake
 
 MakeExperiment = Callable[..., Experiment]
 ALPHABET = "abcdé\n"
@@ -170,6 +173,21 @@ class WithoutLogitRule(Sampler):
 
     def transform(self, logits: Tensor, memory: Any) -> Tensor:
         return logits
+
+
+def test_a_kernel_multiplies_in_the_precision_of_the_model(model: SequenceModel, plain: list[Sampler]) -> None:
+    asked: list[GenerationModel] = []
+
+    class Recording(Fake):
+        def generation_kernel(self, model: GenerationModel) -> Any:
+            asked.append(model)
+            return lambda last, states, uniforms: (last, states)
+
+    model.backends = (Recording(),)
+    precisions: list[Any] = ["float32", "bfloat16", "int8"]
+    for model.precision in precisions:
+        assert find_kernel(model, plain)
+    assert [each.dtype for each in asked] == [torch.float32, torch.bfloat16, torch.int8]
 
 
 def test_without_int8_kernels_a_warning_is_given_and_the_samples_are_the_usual_ones(
