@@ -110,8 +110,10 @@ class CheckedSampler(RedrawingSampler):
                 kept = len(tokens) if place == places[-1] else self._count(memory, tokens, text, place)
                 settled = 0
                 if text[text.rfind(b"\n", 0, place - 1) + 1] not in b" \t":  # Before an indented line, no unit begins.
-                    last = max(unit.start for unit in split_units(_plain(text[:place])))
-                    settled = min(kept, self._count(memory, tokens, text, last))
+                    *complete, last = split_units(_plain(text[:place]))
+                    # A brace that a unit leaves open may still be closed, after what seems to be other units.
+                    if sum(unit.defect_count for unit in complete) <= memory.faults:
+                        settled = min(kept, self._count(memory, tokens, text, last.start))
                 return Review(kept, settled)
         previous = max((place for place in places if place <= judged), default=len(memory.text))
         if not unjudged and len(text) - previous < LONGEST_UNCHECKED:

@@ -1,12 +1,16 @@
 """The sampler `balanced`, with random symbols."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_text import Words, draw
 from seqforge_c_samplers.checked import Balanced
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
+
+from seqforge.kinds import SamplingContext
+from seqforge.testing.sampler_suite import FirstCharacters
 
 CHARACTERS = Words(bytes([value]) for value in b"\n\n\t #\"'()*/;=[\\]{}adefinrst0123")
 PIECES = Words([b"if (a) {\n", b"}\n", b"f(x", b");\n", b"\n", b"#if 1\n", b"#endif\n", *CHARACTERS.words])
@@ -29,6 +33,34 @@ def test_samples_close_everything_that_they_open(seed: int, length: int, prompt:
         assert find_faults(text) == []
         assert text.startswith(prompt)
         assert len(vocabulary.encode(text[len(prompt) :].encode())) <= length
+
+
+def test_a_brace_that_is_open_before_other_functions_is_closed() -> None:
+    sampler, vocabulary, drawn = Balanced(), FirstCharacters(), list[int]()
+    function = "static int f(void)\n{\n\tint a;\n}\n\n"
+    lines = [
+        "struct a b = {\n",
+        "\t.c = d(e)\n",
+        "{\n",
+        "\tint a;\n",
+        "}\n",
+        "\n",
+        *(3 * function).splitlines(keepends=True),
+    ]
+    prompt = torch.as_tensor(vocabulary.encode(b"\n").astype("int64"))
+    memory = sampler.start(SamplingContext(prompt, 1, 500, vocabulary))
+    text = b"\n"
+    for line in lines:
+        new = vocabulary.encode(line.encode()).tolist()
+        drawn += new
+        review = sampler.review(memory, drawn, len(new))
+        assert review.kept == len(drawn)
+        if review.settled:
+            text += vocabulary.decode(drawn[: review.settled])
+            memory, drawn = sampler.settle(memory, drawn[: review.settled]), drawn[review.settled :]
+    text += vocabulary.decode(sampler.finish(memory, drawn))
+    assert find_faults(text.decode()) == []
+    assert text.decode().count(function) == 3
 
 
 def test_faults_of_the_prompt_remain() -> None:
