@@ -125,6 +125,12 @@ def test_rows_are_padded_after_their_last_step(made: Any) -> None:
     assert batch.target_count == 4
 
 
+def test_an_evaluation_reads_the_first_of_several_targets(made: Any) -> None:
+    file = made([(2, [3, 1]), (1, [2, 2, 4]), (1, [1])])
+    ((_, batch),) = evaluation_examples(file, np.arange(3), 8, 100, end=None)
+    assert sorted((batch.targets != IGNORED_TARGET).sum(0).tolist()) == [1, 2, 3]
+
+
 @_SETTINGS
 @given(lengths=LENGTHS, end=st.sampled_from([None, 2]), epoch=st.integers(0, 2))
 def test_targets_are_counted_without_reading_them(made: Any, lengths: Any, end: int | None, epoch: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqforge.evaluation.metrics import score_texts
-from seqforge.kinds import Metric, Score
+from seqforge.kinds import Finding, Metric, Score
 
 
 class Returns(Metric):
@@ -48,3 +48,9 @@ def test_numbers_of_other_libraries_become_floats(number: Any):
     values = score_texts({"right": Returns(Score({"a": number}))}, [["text"]]).values
     assert values == {"right.a": 2.0}
     assert type(values["right.a"]) is float
+
+
+def test_the_errors_of_the_first_text_are_marked():
+    findings = (Finding(0, 1, 2, "wrong"), Finding(0, 2, 3, "strange", "warning"), Finding(1, 1, 2, "other"))
+    scores = score_texts({"found": Returns(Score({"a": 1.0}, findings))}, [["text", "another"]])
+    assert [(mark.start, mark.stop, mark.message) for mark in scores.marks] == [(1, 2, "wrong")]

@@ -181,6 +181,12 @@ def test_curves_of_a_log() -> None:
     assert curves["metric.value", "validation"]["value"] == [0.5]
 
 
+def test_the_facts_have_the_last_value_of_a_metric(labelled_experiment: Any, tmp_path: Path) -> None:
+    run = train(labelled_experiment(metrics=[{"use": "exact"}], training={"steps": 2}), tmp_path)
+    *_, last = [record["exact.share"] for record in run.metrics() if record["event"] == "evaluation"]
+    assert collect_facts(run.load()).figures[1] == ("exact share", f"{last:.3f}")
+
+
 @pytest.mark.parametrize(("unit", "characters"), [(1.0, 10.0), (0.125, 1.0)])
 def test_speed_leaves_out_the_time_of_evaluations(unit: float, characters: float) -> None:
     # An evaluation after step 4 takes 7 times as long as a step.
