@@ -1,4 +1,4 @@
-// A register of 8 floats, of AVX2. What the functions compute is said in vector_avx512.hpp.
+// A register of 8 floats, of AVX2. The comments in vector_avx512.hpp describe the functions.
 #pragma once
 
 #include <immintrin.h>

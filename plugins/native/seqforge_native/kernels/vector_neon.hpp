@@ -1,4 +1,4 @@
-// A register of 4 floats, of NEON. What the functions compute is said in vector_avx512.hpp.
+// A register of 4 floats, of NEON. The comments in vector_avx512.hpp describe the functions.
 #pragma once
 
 #include <arm_neon.h>
