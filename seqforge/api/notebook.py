@@ -153,12 +153,12 @@ class NotebookDisplay(Callback, AbstractContextManager["NotebookDisplay"]):
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
-            self._show("stopped", self._details, at_once=True)
+            self._show("stopped", self._details)
 
     def on_run_started(self, event: RunStarted) -> None:
         """Show the name of the run, and the corpus, the model and the backends on request."""
         self._title, self._units, self._start = event.name, event.units, describe_start(event)
-        self._show("starting", at_once=True)
+        self._show("starting")
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Show the figures of a step."""
@@ -189,7 +189,7 @@ class NotebookDisplay(Callback, AbstractContextManager["NotebookDisplay"]):
         """Show how the run ended."""
         if event.complete:
             self._fraction = 1.0
-            self._show("done", describe_end(event), at_once=True)
+            self._show("done", describe_end(event))
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._updated >= SECONDS
