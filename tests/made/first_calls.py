@@ -9,8 +9,8 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 20
-"""Checked calls of each function in a test."""
+CALLS = 200
+"""Checked calls of each function in a test. A property test has at most 100 examples."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -82,6 +82,14 @@ def find_open(text: str) -> tuple[list[Open], str]:
     return opened, end
 
 
+def find_open_conditions(text: str) -> list[str]:
+    """Return the line of each `#if` that is open at the end of a text, without what continues it."""
+    opened, _ = find_open(text)
+    # A directive begins with the end of the line before it.
+    lines = [text[each.position :].lstrip("\n").partition("\n")[0] for each in opened if each.bracket == "#"]
+    return [line.rstrip("\\") + "\n" for line in lines]
+
+
 def _follow_condition(opened: list[Open], name: str, position: int) -> None:
     levels = [index for index, each in enumerate(opened) if each.bracket == "#"]
     if name == "if":

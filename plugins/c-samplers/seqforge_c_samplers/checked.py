@@ -18,7 +18,12 @@ from seqforge_code_structure.units import split_units
 from tree_sitter import Node
 
 from seqforge.kinds import RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
-from seqforge_c_samplers.brackets import close_text, count_bracket_faults, count_indented_comments
+from seqforge_c_samplers.brackets import (
+    close_text,
+    count_bracket_faults,
+    count_indented_comments,
+    find_open_conditions,
+)
 
 _LINE_END = re.compile(rb"\n")
 
@@ -45,7 +50,7 @@ class Memory(NamedTuple):
     Attributes:
         vocabulary: Vocabulary of the model.
         units: What the sampler remembers of the complete units at the beginning of the sample.
-        text: The text after them.
+        text: The text after them, and before it the `#if` lines of these units that are open.
         faults: Number of faults of this text that the prompt has, and that need not be corrected.
         room: Number of symbols that remain.
     """
@@ -159,12 +164,17 @@ class CheckedSampler(RedrawingSampler):
         return len(tokens)
 
     def _forget_units(self, memory: Memory) -> Memory:
-        """Remember the units before the last one, which is not complete before another one follows."""
+        """Remember the units before the last one, which is not complete before another one follows.
+
+        The `#if` lines of these units whose `#endif` may follow later remain in the text.
+        """
         plain, units = _plain(memory.text), memory.units
         *complete, last = [unit.start for unit in split_units(plain)] or [0]
         for start, stop in pairwise([*complete, last]):
             units = self.remember(plain[start:stop], units)
-        return memory._replace(units=units, text=memory.text[last:], faults=0 if last else memory.faults)
+        conditions = "".join(find_open_conditions(plain[:last]))
+        text = conditions.encode("latin-1") + memory.text[last:]
+        return memory._replace(units=units, text=text, faults=0 if last else memory.faults)
 
 
 def _plain(text: bytes) -> str:

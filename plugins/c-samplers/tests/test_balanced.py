@@ -15,6 +15,8 @@ from seqforge.testing.sampler_suite import FirstCharacters
 CHARACTERS = Words(bytes([value]) for value in b"\n\n\t #\"'()*/;=[\\]{}adefinrst0123")
 PIECES = Words([b"if (a) {\n", b"}\n", b"f(x", b");\n", b"\n", b"#if 1\n", b"#endif\n", *CHARACTERS.words])
 
+FUNCTION = "static int f(void)\n{\n\tint a;\n}\n\n"
+
 
 def find_faults(text: str) -> list[str]:
     brackets = [defect.message for unit in split_units(text) for defect in unit.defects]
@@ -35,32 +37,30 @@ def test_samples_close_everything_that_they_open(seed: int, length: int, prompt:
         assert len(vocabulary.encode(text[len(prompt) :].encode())) <= length
 
 
-def test_a_brace_that_is_open_before_other_functions_is_closed() -> None:
-    sampler, vocabulary, drawn = Balanced(), FirstCharacters(), list[int]()
-    function = "static int f(void)\n{\n\tint a;\n}\n\n"
-    lines = [
-        "struct a b = {\n",
-        "\t.c = d(e)\n",
-        "{\n",
-        "\tint a;\n",
-        "}\n",
-        "\n",
-        *(3 * function).splitlines(keepends=True),
-    ]
+@pytest.mark.parametrize(
+    ("text", "closing"),
+    [
+        ("struct a b = {\n\t.c = d(e)\n{\n\tint a;\n}\n\n" + 3 * FUNCTION, "};\n"),
+        ("#ifdef A\n" + 2 * FUNCTION + "#endif\n" + FUNCTION, ""),
+        ("#if A\n#if B || \\\n C\n" + 2 * FUNCTION + "#else\n" + 3 * FUNCTION, "#endif\n#endif\n"),
+    ],
+)
+def test_what_is_open_before_other_functions_is_closed(text: str, closing: str) -> None:
+    sampler, vocabulary, drawn, settled = Balanced(), FirstCharacters(), list[int](), b""
     prompt = torch.as_tensor(vocabulary.encode(b"\n").astype("int64"))
     memory = sampler.start(SamplingContext(prompt, 1, 500, vocabulary))
-    text = b"\n"
-    for line in lines:
+    for line in text.splitlines(keepends=True):
         new = vocabulary.encode(line.encode()).tolist()
         drawn += new
         review = sampler.review(memory, drawn, len(new))
         assert review.kept == len(drawn)
         if review.settled:
-            text += vocabulary.decode(drawn[: review.settled])
+            settled += vocabulary.decode(drawn[: review.settled])
             memory, drawn = sampler.settle(memory, drawn[: review.settled]), drawn[review.settled :]
-    text += vocabulary.decode(sampler.finish(memory, drawn))
-    assert find_faults(text.decode()) == []
-    assert text.decode().count(function) == 3
+    assert settled or closing == "};\n"
+    whole = (settled + vocabulary.decode(sampler.finish(memory, drawn))).decode()
+    assert whole == text + closing
+    assert find_faults(whole) == []
 
 
 def test_faults_of_the_prompt_remain() -> None:
