@@ -108,9 +108,8 @@ class CheckedSampler(RedrawingSampler):
         """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
         before = memory.text + memory.vocabulary.decode(tokens[: len(tokens) - new])
         text, judged = before + memory.vocabulary.decode(tokens[len(tokens) - new :]), len(before)
-        places = self._places(text, len(memory.text))
-        unjudged = [place for place in places if place > judged]
-        for place in reversed(unjudged):
+        places = self._places(text, max(judged, len(memory.text)))
+        for place in reversed(places):
             if self._count_faults(memory, text[:place]) <= memory.faults:
                 kept = len(tokens) if place == places[-1] else self._count(memory, tokens, text, place)
                 settled = 0
@@ -120,8 +119,8 @@ class CheckedSampler(RedrawingSampler):
                     if sum(unit.defect_count for unit in complete) <= memory.faults:
                         settled = min(kept, self._count(memory, tokens, text, last.start))
                 return Review(kept, settled)
-        previous = max((place for place in places if place <= judged), default=len(memory.text))
-        if not unjudged and len(text) - previous < LONGEST_UNCHECKED:
+        previous = self._last_place(text, len(memory.text), judged)
+        if not places and len(text) - previous < LONGEST_UNCHECKED:
             return Review(len(tokens), 0)
         return Review(self._count(memory, tokens, text, previous), 0)
 
@@ -145,8 +144,16 @@ class CheckedSampler(RedrawingSampler):
 
     def _places(self, text: bytes, start: int) -> list[int]:
         """Return the ends of the lines after which the text is checked, from a position on."""
-        ends = [match.end() for match in _LINE_END.finditer(text, start)]
-        return [end for end in ends if self.is_checked(text[text.rfind(b"\n", 0, end - 1) + 1 : end])]
+        return [match.end() for match in _LINE_END.finditer(text, start) if self._is_place(text, match.end())]
+
+    def _last_place(self, text: bytes, start: int, stop: int) -> int:
+        """Return the last of these ends up to a position, or the start."""
+        while (end := text.rfind(b"\n", start, stop) + 1) and not self._is_place(text, end):
+            stop = end - 1
+        return end or start
+
+    def _is_place(self, text: bytes, end: int) -> bool:
+        return self.is_checked(text[text.rfind(b"\n", 0, end - 1) + 1 : end])
 
     def _count_faults(self, memory: Memory, text: bytes) -> int:
         plain = _plain(text)
