@@ -108,7 +108,7 @@ class CheckedSampler(RedrawingSampler):
         """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
         before = memory.text + memory.vocabulary.decode(tokens[: len(tokens) - new])
         text, judged = before + memory.vocabulary.decode(tokens[len(tokens) - new :]), len(before)
-        places = self._places(text, max(judged, len(memory.text)))
+        places = self._places(text, judged)
         for place in reversed(places):
             if self._count_faults(memory, text[:place]) <= memory.faults:
                 kept = len(tokens) if place == places[-1] else self._count(memory, tokens, text, place)
