@@ -62,7 +62,7 @@ def pytest_runtest_setup() -> None:
 @pytest.fixture
 def unchecked() -> None:
     """Switch off the checks of types, which a user does not have."""
-    begin_checks(0)
+    begin_checks(0, 0)
 
 
 @pytest.fixture

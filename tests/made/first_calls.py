@@ -1,4 +1,4 @@
-"""Checks of shapes and types in the first calls of each function in a test. To check all calls takes far longer."""
+"""Checks of shapes and types in the first calls of a test, and of each function. To check all takes far longer."""
 
 import dataclasses
 import inspect
@@ -9,28 +9,30 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 20
-"""Checked calls of each function in a test. With ten times as many, all tests take a tenth longer."""
+CALLS = 5_000
+"""Checked calls in a test. A small run trains and evaluates several times within them."""
+
+LATER_CALLS = 20
+"""Checked calls of each function after them."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Checks:
-    """The number of calls that are still checked."""
+    """A number of calls that are still checked."""
 
     remaining: int
 
 
-_calls = CALLS
-_checks: dict[CodeType, _Checks] = {}
-"""The checks of each function. Functions that a function makes share them."""
+_first = _Checks(CALLS)
+_later: dict[CodeType, _Checks] = {}
+"""The later checks of each function. Functions that a function makes share them."""
 
 
-def begin_checks(calls: int = CALLS) -> None:
-    """Check the following calls of each function."""
-    global _calls
-    _calls = calls
-    for checks in _checks.values():
-        checks.remaining = calls
+def begin_checks(calls: int = CALLS, later_calls: int = LATER_CALLS) -> None:
+    """Check the following calls, and later ones of each function."""
+    _first.remaining = calls
+    for checks in _later.values():
+        checks.remaining = later_calls
 
 
 def install_import_hook(modules: list[str]) -> None:
@@ -50,11 +52,13 @@ def _decorate(checkable: Any, check: Callable[[Any], Any]) -> Any:
 
 
 def _check_first_calls(function: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
-    checks = _checks.setdefault(function.__code__, _Checks(_calls))
+    # A function that is made while nothing is checked is not checked either.
+    first, later = _first, _later.setdefault(function.__code__, _Checks(LATER_CALLS if _first.remaining else 0))
     checked: Callable[..., Any] | None = None
 
     def call(*arguments: Any, **named: Any) -> Any:
         nonlocal checked
+        checks = first if first.remaining else later
         if not checks.remaining:
             return function(*arguments, **named)
         checks.remaining -= 1

@@ -91,7 +91,7 @@ class CheckedSampler(RedrawingSampler):
         """Return the memory after the prompt, whose faults need not be corrected."""
         text = context.vocabulary.decode(cast("list[int]", context.prompt.tolist()))
         memory = self._forget_units(Memory(context.vocabulary, None, text, 0, context.length))
-        judged = max(self._places(memory.text, 0), default=0)
+        judged = self._last_place(memory.text, 0, len(memory.text))
         plain = _plain(memory.text)
         plain += close_text(plain)
         # The last line of the prompt is judged for its brackets only, since it may be incomplete.
