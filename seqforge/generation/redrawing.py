@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from seqforge.generation.drawing import StepByStep, find_kernel, require_all_drawn
 from seqforge.kinds import RedrawingSampler, Sampler, SamplingContext, State
@@ -52,10 +53,6 @@ class _Sample:
     failures: int = 0
     ended: bool = False
 
-    def place(self) -> tuple[int, States]:
-        """Return the last symbol and the states before it."""
-        return self.tokens[-1] if self.tokens else self.last, self.states[len(self.tokens)]
-
 
 def redraw(
     model: SequenceModel,
@@ -92,23 +89,21 @@ def redraw(
     while drawn := [(index, sample) for index, sample in enumerate(samples) if not sample.ended]:
         # Each sample has its own random numbers, whatever happens to the others.
         numbers = uniforms(STEPS)[:, [index for index, _ in drawn]]
-        places = [sample.place() for _, sample in drawn]
+        last = torch.tensor([sample.tokens[-1] if sample.tokens else sample.last for _, sample in drawn])
         with torch.inference_mode():
-            last = torch.tensor([token for token, _ in places])
-            tokens, after = draw(last, _join([states for _, states in places]), numbers)
+            before = _join([sample.states[len(sample.tokens)] for _, sample in drawn])
+            tokens, after = draw(last, before, numbers)
         require_all_drawn(tokens, numbers)
         rows = cast("list[list[int]]", tokens.t().tolist())
         for row, ((_, sample), piece) in enumerate(zip(drawn, rows, strict=True)):
             sample.tokens += piece
             sample.states[len(sample.tokens)] = _take(after, row)
             _continue(sample, redrawing, context.length)
-        ready = min((len(sample.settled) for sample in samples if not sample.ended), default=0)
-        ended = all(sample.ended for sample in samples)
-        if ended:
-            ready = max(len(sample.settled) for sample in samples)
-        if ready > yielded or ended:
-            parts = [_part(sample.settled, yielded, ready) for sample in samples]
-            yield torch.tensor(parts, dtype=torch.int64).t()
+        growing = [len(sample.settled) for sample in samples if not sample.ended]
+        ready = min(growing) if growing else max(len(sample.settled) for sample in samples)
+        if ready > yielded or not growing:
+            parts = [torch.tensor(sample.settled[yielded:ready], dtype=torch.int64) for sample in samples]
+            yield pad_sequence(parts, padding_value=NO_SYMBOL)
             yielded = ready
 
 
@@ -127,7 +122,7 @@ def _continue(sample: _Sample, redrawing: RedrawingSampler, length: int) -> None
         sample.ended = True
         return
     # Only the beginning of a piece can be settled.
-    if settled := max(start for start in sample.states if start <= min(settled, kept)):
+    if settled := settled and max(start for start in sample.states if start <= min(settled, kept)):
         sample.memory = redrawing.settle(sample.memory, tokens[:settled])
         sample.settled += tokens[:settled]
         sample.tokens, sample.last = sample.tokens[settled:], tokens[settled - 1]
@@ -153,8 +148,3 @@ def _join(states: Sequence[States]) -> States:
 def _take(states: Sequence[State], row: int) -> States:
     """Return a copy of the states of one row."""
     return map_states(lambda part: part[row : row + 1].clone(), tuple(states))
-
-
-def _part(symbols: Sequence[int], start: int, stop: int) -> list[int]:
-    part = [*symbols[start:stop]]
-    return part + [NO_SYMBOL] * (stop - start - len(part))

@@ -12,7 +12,7 @@ from seqforge_code_structure.units import Unit
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _DIRECTIVE = re.compile(r"\s*#[ \t]*(if|el|endif)")
-_END = {
+_END: dict[int, str] = {
     TokenKind.UNTERMINATED_COMMENT: " */",
     TokenKind.UNTERMINATED_STRING: '"',
     TokenKind.UNTERMINATED_CHARACTER: "'",
@@ -39,8 +39,8 @@ def count_indented_comments(text: str) -> int:
     """Return the number of comments that begin an indented line although no bracket is open."""
     depth = wrong = 0
     for match in scan_text(text):
-        kind = TokenKind(match.lastindex or TokenKind.END)
-        if kind is TokenKind.BRACKET:
+        kind = match.lastindex or TokenKind.END
+        if kind == TokenKind.BRACKET:
             depth += 1 if match[kind] in _CLOSING else -1
         elif kind in _COMMENTS and depth == 0:
             start = match.start(kind)
@@ -68,11 +68,11 @@ def find_open(text: str) -> tuple[list[Open], str]:
     opened: list[Open] = []
     end = ""
     for match in scan_text(text):
-        kind = TokenKind(match.lastindex or TokenKind.END)
-        if kind is TokenKind.END:
+        kind = match.lastindex or TokenKind.END
+        if kind == TokenKind.END:
             break
         end = _END.get(kind, "") if match.end() == len(text) else ""
-        if kind is TokenKind.BRACKET:
+        if kind == TokenKind.BRACKET:
             if (bracket := match[kind]) in _CLOSING:
                 opened.append(Open(bracket, match.start(kind)))
             elif opened and _CLOSING.get(opened[-1].bracket) == bracket:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from bisect import bisect
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
@@ -24,8 +25,6 @@ from seqforge_c_samplers.brackets import (
     count_indented_comments,
     find_open_conditions,
 )
-
-_LINE_END = re.compile(rb"\n")
 
 LONGEST_UNCHECKED = 300
 """Number of characters without a check. Longer text, such as a call without an end, is drawn again."""
@@ -49,6 +48,7 @@ class Memory(NamedTuple):
 
     Attributes:
         vocabulary: Vocabulary of the model.
+        symbols: Text of each of its symbols.
         units: What the sampler remembers of the complete units at the beginning of the sample.
         text: The text after them, and before it the `#if` lines of these units that are open.
         faults: Number of faults of this text that the prompt has, and that need not be corrected.
@@ -56,10 +56,15 @@ class Memory(NamedTuple):
     """
 
     vocabulary: Vocabulary
+    symbols: list[bytes]
     units: Any
     text: bytes
     faults: int
     room: int
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        """Return the text of symbols; `Vocabulary.decode`, which checks them, takes three times as long."""
+        return b"".join(map(self.symbols.__getitem__, tokens))
 
 
 class CheckedSampler(RedrawingSampler):
@@ -68,6 +73,9 @@ class CheckedSampler(RedrawingSampler):
     Before the check, `close_text` closes what the text leaves open. A sample ends with the last line after which there
     is room for this, so it always passes the check.
     """
+
+    checked_line = re.compile(rb"^.*\n", re.MULTILINE)
+    """A line after which the text is checked."""
 
     @abstractmethod
     def count_faults(self, text: str, closing: str, units: Any) -> int:
@@ -83,14 +91,16 @@ class CheckedSampler(RedrawingSampler):
         """Return what later checks need to know of a complete unit and of those before it; by default nothing."""
         return None
 
-    def is_checked(self, line: bytes) -> bool:
-        """Return whether the text is checked after a line; by default, it is checked after every line."""
-        return True
+    def has_early_fault(self, memory: Memory, text: bytes) -> bool:
+        """Return whether the last line of a text has a fault before it is complete; by default, this is not known."""
+        return False
 
     def start(self, context: SamplingContext) -> Memory:
         """Return the memory after the prompt, whose faults need not be corrected."""
-        text = context.vocabulary.decode(cast("list[int]", context.prompt.tolist()))
-        memory = self._forget_units(Memory(context.vocabulary, None, text, 0, context.length))
+        vocabulary = context.vocabulary
+        text = vocabulary.decode(cast("list[int]", context.prompt.tolist()))
+        symbols = [vocabulary.decode([token]) for token in range(vocabulary.size)]
+        memory = self._forget_units(Memory(vocabulary, symbols, None, text, 0, context.length))
         judged = self._last_place(memory.text, 0, len(memory.text))
         plain = _plain(memory.text)
         plain += close_text(plain)
@@ -101,32 +111,33 @@ class CheckedSampler(RedrawingSampler):
 
     def settle(self, memory: Memory, tokens: Sequence[int]) -> Memory:
         """Return the memory after symbols were settled."""
-        text = memory.text + memory.vocabulary.decode(tokens)
+        text = memory.text + memory.decode(tokens)
         return self._forget_units(memory._replace(text=text, room=memory.room - len(tokens)))
 
     def review(self, memory: Memory, tokens: Sequence[int], new: int) -> Review:
         """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
-        before = memory.text + memory.vocabulary.decode(tokens[: len(tokens) - new])
-        text, judged = before + memory.vocabulary.decode(tokens[len(tokens) - new :]), len(before)
+        text = memory.text + memory.decode(tokens)
+        judged = len(text) - len(memory.decode(tokens[len(tokens) - new :]))
+        stays = not self.has_early_fault(memory, text)
         places = self._places(text, judged)
         for place in reversed(places):
             if self._count_faults(memory, text[:place]) <= memory.faults:
-                kept = len(tokens) if place == places[-1] else self._count(memory, tokens, text, place)
+                kept = len(tokens) if stays and place == places[-1] else self._count(memory, tokens, place)
                 settled = 0
                 if text[text.rfind(b"\n", 0, place - 1) + 1] not in b" \t":  # Before an indented line, no unit begins.
                     *complete, last = split_units(_plain(text[:place]))
                     # A brace that a unit leaves open may still be closed, after what seems to be other units.
                     if sum(unit.defect_count for unit in complete) <= memory.faults:
-                        settled = min(kept, self._count(memory, tokens, text, last.start))
+                        settled = min(kept, self._count(memory, tokens, last.start))
                 return Review(kept, settled)
         previous = self._last_place(text, len(memory.text), judged)
-        if not places and len(text) - previous < LONGEST_UNCHECKED:
+        if stays and not places and len(text) - previous < LONGEST_UNCHECKED:
             return Review(len(tokens), 0)
-        return Review(self._count(memory, tokens, text, previous), 0)
+        return Review(self._count(memory, tokens, previous), 0)
 
     def finish(self, memory: Memory, tokens: Sequence[int]) -> Sequence[int]:
         """Return the symbols up to the last line after which there is room to close everything, and close it."""
-        start, text = len(memory.text), memory.text + memory.vocabulary.decode(tokens)
+        start, text = len(memory.text), memory.text + memory.decode(tokens)
         places = [place for place in self._places(text, start) if text[place - 2 : place - 1] not in (b"{", b",")]
         for place in [*reversed(places), start]:
             plain = _plain(text[:place])
@@ -144,31 +155,24 @@ class CheckedSampler(RedrawingSampler):
 
     def _places(self, text: bytes, start: int) -> list[int]:
         """Return the ends of the lines after which the text is checked, from a position on."""
-        return [match.end() for match in _LINE_END.finditer(text, start) if self._is_place(text, match.end())]
+        return [match.end() for match in self.checked_line.finditer(text, text.rfind(b"\n", 0, start) + 1)]
 
     def _last_place(self, text: bytes, start: int, stop: int) -> int:
         """Return the last of these ends up to a position, or the start."""
-        while (end := text.rfind(b"\n", start, stop) + 1) and not self._is_place(text, end):
+        while end := text.rfind(b"\n", start, stop) + 1:
             stop = end - 1
+            if self.checked_line.match(text, text.rfind(b"\n", 0, stop) + 1):
+                break
         return end or start
-
-    def _is_place(self, text: bytes, end: int) -> bool:
-        return self.is_checked(text[text.rfind(b"\n", 0, end - 1) + 1 : end])
 
     def _count_faults(self, memory: Memory, text: bytes) -> int:
         plain = _plain(text)
         return self.count_faults(plain, close_text(plain), memory.units)
 
-    def _count(self, memory: Memory, tokens: Sequence[int], text: bytes, stop: int) -> int:
-        """Return the number of symbols that end at or before a position of the text, which ends with all of them."""
-        position = len(memory.text)
-        if len(text) - position == len(tokens):  # each symbol is one byte
-            return min(max(stop - position, 0), len(tokens))
-        for count, token in enumerate(tokens):
-            position += len(memory.vocabulary.decode([token]))
-            if position > stop:
-                return count
-        return len(tokens)
+    def _count(self, memory: Memory, tokens: Sequence[int], stop: int) -> int:
+        """Return the number of symbols that end at or before a position of the text."""
+        lengths = (len(memory.symbols[token]) for token in tokens)
+        return max(0, bisect([*accumulate(lengths, initial=len(memory.text))], stop) - 1)
 
     def _forget_units(self, memory: Memory) -> Memory:
         """Remember the units before the last one, which is not complete before another one follows.
@@ -212,7 +216,9 @@ class Balanced(CheckedSampler):
         return count_bracket_faults(whole, split_units(whole))
 
 
-_CHECKED_LINE = re.compile(rb"[ \t]*+(?:(?:#|\*|/\*).*[^\\\n]|.*(?:[;{}]|\*/)[ \t]*)?\n")
+_NAME = re.compile(rb"[A-Za-z_]\w*+")
+_USE = re.compile(rb"(?:[a-z_ ]\(|[!&]|= |^\t+(?=\w+(?:->|[.[]| [-+|&]?= )))([a-z]\w*+)(?=[^\w(])")
+"""The use of a variable, not its declaration, nor the argument of a macro in capital letters, which may declare it."""
 _BLANK_LINES = "\n\n\n"
 _RULES = {"undefined-name", "undefined-return", "redeclared-name", "duplicate-name"}
 
@@ -225,6 +231,8 @@ class Scoped(CheckedSampler):
     comments and literals are balanced as with `balanced`, which this sampler replaces.
     """
 
+    checked_line = re.compile(rb"^[ \t]*+(?:(?:#|\*|/\*).*[^\\\n]|.*(?:[;{}]|\*/)[ \t]*)\n", re.MULTILINE)
+
     def __init__(
         self,
         lexicon: Annotated[
@@ -236,9 +244,19 @@ class Scoped(CheckedSampler):
     ) -> None:
         self._lexicon = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
 
-    def is_checked(self, line: bytes) -> bool:
-        """Return whether a line may end a statement."""
-        return _CHECKED_LINE.fullmatch(line) is not None
+    def has_early_fault(self, memory: Memory, text: bytes) -> bool:
+        """Return whether the last line uses a variable that must be declared, and whose name is nowhere before."""
+        before, _, line = text.rpartition(b"\n")
+        if memory.faults or before.endswith(b"\\") or b"*/" in line or text.rfind(b"/*") > text.rfind(b"*/"):
+            return False
+        start = len(text) - len(line)
+        return any(
+            start + use.start(1) >= len(memory.text)
+            and self._lexicon.must_be_declared(name := use[1].decode(), argument=True, whole=False)
+            and use[1] not in _NAME.findall(text, 0, start + use.start(1))
+            and not any(name in unit.declared for unit in memory.units or ())
+            for use in _USE.finditer(line.partition(b'"')[0])
+        )
 
     def remember(self, text: str, units: tuple[UnitNames, ...] | None) -> tuple[UnitNames, ...]:
         """Return the names of a unit and of those before it."""
@@ -248,11 +266,8 @@ class Scoped(CheckedSampler):
         """Return the number of faults: wrong brackets, and if there are none, wrong statements, and then names."""
         whole = text + closing
         parts = list(split_units(whole))
-        if (
-            wrong := count_bracket_faults(whole, parts)
-            + f"\n{text}".count(_BLANK_LINES)
-            + count_indented_comments(text)
-        ):
+        wrong = count_bracket_faults(whole, parts) + f"\n{text}".count(_BLANK_LINES) + count_indented_comments(text)
+        if wrong:
             return wrong
         names = read_units(whole, parts)
         early = sum(unit.defect_count for unit in split_units(text, end_missing=True)) if closing else 0

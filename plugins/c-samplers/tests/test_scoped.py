@@ -21,14 +21,14 @@ HEAD = "static int f(struct device *dev, int count)\n{\n"
 SAMPLER = Scoped()
 
 
-def review(text: str, prompt: str = "\n") -> str:
-    """Return the part of a text that may stay after a prompt."""
+def review(text: str, prompt: str = "\n", new: int | None = None) -> str:
+    """Return the part of a text that may stay after a prompt, of which a number of symbols is new; by default all."""
     vocabulary = FirstCharacters()
     sampler: RedrawingSampler = SAMPLER
     tokens = vocabulary.encode(prompt.encode())
     memory = sampler.start(SamplingContext(torch.as_tensor(tokens.astype("int64")), 1, 500, vocabulary))
     drawn = vocabulary.encode(text.encode()).tolist()
-    return text[: sampler.review(memory, drawn, len(drawn)).kept]
+    return text[: sampler.review(memory, drawn, new or len(drawn)).kept]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_correct_code_stays(text: str) -> None:
         (HEAD, "\tint count;\n"),
         (HEAD, "\tcount = = 1;\n"),
         (HEAD, "\tg(count;\n"),
-        (HEAD, "\n\n\n"),
+        (HEAD, "\n\n\tcount++;\n"),
         ("int a;\n", "\tif (a)\n\t\treturn;\n"),
         ("int a;\n", "\t/* Indented. */\n"),
         ("int a;\n", "a = 1;\n"),
@@ -63,6 +63,43 @@ def test_correct_code_stays(text: str) -> None:
 def test_code_is_drawn_again_from_the_line_with_a_fault(before: str, line: str) -> None:
     assert review(before + line).rstrip("\n") == before.rstrip("\n")
     assert review(before) == before
+
+
+@pytest.mark.parametrize(
+    "start", ["if (err ", "if (!err)", "return g(&err,", "err = ", "err->", "count = g(err->", "count = err "]
+)
+def test_a_line_is_drawn_again_as_soon_as_it_uses_an_undeclared_name(start: str) -> None:
+    for before in (HEAD, HEAD + "\tcount++;\n"):
+        assert review(before + "\t" + start) == before
+        assert review(before + "\tif (count)\n\t" + start, new=9) == before
+    for before in (HEAD + "\tint err;\n", HEAD.replace(")", ", int err)")):
+        assert review(before + "\t" + start) == before + "\t" + start
+    # Faults of the prompt remain, and so do others after them.
+    for prompt in ("int err;\n\n" + HEAD, HEAD + "\treturn counter;\n"):
+        assert review("\t" + start, prompt) == "\t" + start
+    assert review(start[-1], HEAD + "\t" + start[:-1]) == start[-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "int err = ",
+        "struct a *err, *b",
+        "DEFINE_WAIT(err)",
+        "/* (err) ",
+        "/* (err) */ ",
+        'g("a (err) ',
+        "err(",
+        "guard(mutex)(",
+    ],
+)
+def test_a_line_may_declare_a_name_or_mention_it(line: str) -> None:
+    assert review(HEAD + "\t" + line) == HEAD + "\t" + line
+    assert review("#define A \\\n\tif (err) ") == "#define A \\\n\tif (err) "
+
+
+def test_a_function_ends_before_another_one_begins() -> None:
+    assert review(HEAD + "\treturn count;\n\nstatic int g(void)\n{\n") == HEAD + "\treturn count;\n"
 
 
 def test_a_label_and_the_end_of_a_statement_may_follow_later() -> None:
