@@ -23,9 +23,9 @@ def test_a_notebook_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(FOLDER / name, as_version=4)
     stored = [len(cell.outputs) > 0 for cell in notebook.cells if cell.cell_type == "code"]
-    for cell in notebook.cells:  # A fifth of the steps shows that everything runs.
+    for cell in notebook.cells:  # A twentieth of the steps shows that everything runs.
         cell.source = re.sub(
-            r'("(?:steps|interval)": )(\d+)', lambda found: found[1] + str(int(found[2]) // 5), cell.source
+            r'("(?:steps|interval)": )(\d+)', lambda found: found[1] + str(int(found[2]) // 20), cell.source
         )
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3", resources=resources).execute()

@@ -39,22 +39,21 @@ ABSENT = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "
 """Modules that Windows lacks."""
 
 
-def _opened() -> Iterator[Path]:
+def _opened() -> Iterator[str]:
     """Yield the files that this process has open or mapped."""
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
-            yield descriptor.readlink()
+            yield str(descriptor.readlink())
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        if len(fields := line.split(maxsplit=5)) == 6:
-            yield Path(fields[5])
+        yield line.split(maxsplit=5)[-1]
 
 
 def _refuse_open(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of `os` that deletes or renames, as it is on Windows, which does neither to an open file."""
 
     def call(path: Any, *arguments: Any, **options: Any) -> Any:
-        whole, target = Path(path).absolute(), Path(path).resolve()
-        if not whole.is_symlink() and any(file.is_relative_to(target) for file in _opened()):
+        whole, target = Path(path).absolute(), str(Path(path).resolve())
+        if not whole.is_symlink() and any(file == target or file.startswith(f"{target}/") for file in _opened()):
             raise PermissionError(errno.EACCES, "The process cannot access the file: it is being used", str(path))
         return function(path, *arguments, **options)
 
