@@ -1,5 +1,6 @@
 """Checks of shapes and types in signatures while tests run, and random values that depend on one test only."""
 
+import gc
 import warnings
 from collections.abc import Iterator
 
@@ -30,9 +31,11 @@ install_import_hook(
         "seqforge.kinds.generation_kernel",
         "seqforge.kinds.initializer",
         "seqforge.kinds.loss",
+        "seqforge.kinds.matrix_state_cell",
         "seqforge.kinds.optimizer",
         "seqforge.kinds.sampler",
         "seqforge.kinds.schedule",
+        "seqforge.matrix_states",
         "seqforge.model",
         "seqforge.report",
         "seqforge.tasks",
@@ -41,6 +44,7 @@ install_import_hook(
         "seqforge_cudnn",
         "seqforge_essentials",
         "seqforge_linux_source",
+        "seqforge_matrix_cells",
         "seqforge_native",
         "seqforge_parallel_cells",
         "seqforge_subwords",
@@ -52,6 +56,11 @@ install_import_hook(
 def _seed() -> None:
     """Seed torch, so that the random values of a test do not depend on the tests before it."""
     torch.manual_seed(0)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from reading what stays: the tests and the libraries."""
+    gc.freeze()
 
 
 def pytest_runtest_setup() -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,8 +32,11 @@ class Dropout(nn.Module):
         """
         return _draw(self.probability, shape, like) if self.per_sequence and self._is_active() else None
 
-    def forward(self, inputs: Float[Tensor, "*batch features"], mask: Tensor | None = None) -> Tensor:
-        """Return the inputs after dropout, by a mask, or with random bits from torch's default generator."""
+    def forward(self, inputs: Shaped[Tensor, "*shape"], mask: Tensor | None = None) -> Tensor:
+        """Return the inputs after dropout, by a mask, or with random bits from torch's default generator.
+
+        Symbols, which have no dropout, are returned as they are.
+        """
         if mask is not None:
             return inputs * mask.to(inputs.dtype)
         if self.per_sequence or not self._is_active():

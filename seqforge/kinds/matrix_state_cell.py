@@ -129,6 +129,6 @@ class MatrixStateCell(ProjectedCell[StateT]):
         """Return the parts of the input projection, `[…, size]` for each of the sizes."""
         return torch.split(projected, self.sizes, dim=-1)
 
-    def split_heads(self, vectors: Float[Tensor, "*time batch features"]) -> Reads:
+    def split_heads(self, vectors: Float[Tensor, "*leading features"]) -> Float[Tensor, "*leading heads size"]:
         """Return vectors with an axis for heads: `[…, heads, features / heads]`."""
         return vectors.reshape(*vectors.shape[:-1], self.heads, -1)

@@ -1,7 +1,12 @@
-"""Checks of shapes and types in the first calls of a test, and of each function. To check all takes far longer."""
+"""Checks of types in every call, and of shapes in the first calls of a test and of each function.
+
+To check all shapes takes far longer: 22 microseconds for a call with three of them, which beartype's check of the types
+does in 0.2 microseconds.
+"""
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from functools import partial, wraps
 from types import CodeType, FunctionType
@@ -9,27 +14,29 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 5_000
-"""Checked calls in a test. A small run trains and evaluates several times within them."""
+CALLS = 1_000
+"""Calls with shapes that are checked in a test. A small run trains and evaluates within them."""
 
 LATER_CALLS = 20
-"""Checked calls of each function after them."""
+"""Checked calls of each such function after them."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Checks:
     """A number of calls that are still checked."""
 
-    remaining: int
+    remaining: float
 
 
+_all = _Checks(math.inf)
 _first = _Checks(CALLS)
 _later: dict[CodeType, _Checks] = {}
 """The later checks of each function. Functions that a function makes share them."""
 
 
 def begin_checks(calls: int = CALLS, later_calls: int = LATER_CALLS) -> None:
-    """Check the following calls, and later ones of each function."""
+    """Check the following calls; with zeros, none."""
+    _all.remaining = math.inf if calls else 0
     _first.remaining = calls
     for checks in _later.values():
         checks.remaining = later_calls
@@ -37,23 +44,32 @@ def begin_checks(calls: int = CALLS, later_calls: int = LATER_CALLS) -> None:
 
 def install_import_hook(modules: list[str]) -> None:
     """Check the functions and dataclasses of modules that are imported later with jaxtyping and beartype."""
-    check_all = jaxtyping.jaxtyped
+    check_shapes = jaxtyping.jaxtyped
     # The hook of jaxtyping decorates them with this function.
-    jaxtyping.jaxtyped = lambda *, typechecker: partial(_decorate, check=partial(check_all, typechecker=typechecker))
+    jaxtyping.jaxtyped = lambda *, typechecker: partial(
+        _decorate, check_types=typechecker, check_shapes=partial(check_shapes, typechecker=typechecker)
+    )
     jaxtyping.install_import_hook(modules, "beartype.beartype")
 
 
-def _decorate(checkable: Any, check: Callable[[Any], Any]) -> Any:
+def _decorate(checkable: Any, **checks: Callable[[Any], Any]) -> Any:
     if not inspect.isclass(checkable):
-        return _check_first_calls(checkable, check)
+        return _check_calls(checkable, **checks)
     if dataclasses.is_dataclass(checkable) and "__init__" in vars(checkable):
-        checkable.__init__ = _check_first_calls(checkable.__init__, check)
+        checkable.__init__ = _check_calls(checkable.__init__, **checks)
     return checkable
 
 
-def _check_first_calls(function: Callable[..., Any], check: Callable[[Any], Any]) -> Callable[..., Any]:
+def _check_calls(
+    function: Callable[..., Any], check_types: Callable[[Any], Any], check_shapes: Callable[[Any], Any]
+) -> Callable[..., Any]:
+    # An annotation that is text may have a shape, too.
+    has_shapes = any(isinstance(one, str) or "jaxtyping." in repr(one) for one in function.__annotations__.values())
+    check = check_shapes if has_shapes else check_types
+    # For a function that is made again and again, each check begins with a compilation.
+    first = _first if has_shapes or "<locals>" in function.__qualname__ else _all
     # A function that is made while nothing is checked is not checked either.
-    first, later = _first, _later.setdefault(function.__code__, _Checks(LATER_CALLS if _first.remaining else 0))
+    later = _later.setdefault(function.__code__, _Checks(LATER_CALLS if _first.remaining else 0))
     checked: Callable[..., Any] | None = None
 
     def call(*arguments: Any, **named: Any) -> Any:

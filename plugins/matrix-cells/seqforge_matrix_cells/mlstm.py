@@ -73,7 +73,7 @@ class MLSTM(MatrixStateCell[MLSTMState]):
 
     def mix_steps(
         self, projected: Float[Tensor, "time batch projected"], state: MLSTMState
-    ) -> tuple[Float[Tensor, "time batch three*heads"], tuple[Tensor]]:
+    ) -> tuple[Float[Tensor, "time batch terms"], tuple[Tensor]]:
         """Return log i - m, the logarithm of the decay of the stored memory, log f + m - m', and -m'; then m."""
         log_input, forget = (part.to(state.stabilizer.dtype) for part in self.split(projected)[-2:])
         log_input = log_input + self.gate_bias[: self.heads]
@@ -96,7 +96,7 @@ class MLSTM(MatrixStateCell[MLSTMState]):
 
     def readout(
         self,
-        reads: Float[Tensor, "*time batch heads value+1"],
+        reads: Float[Tensor, "*time batch heads columns"],
         parts: Parts,
         projected: Float[Tensor, "*time batch features"],
     ) -> Float[Tensor, "*time batch hidden"]:

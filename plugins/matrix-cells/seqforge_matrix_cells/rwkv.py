@@ -108,7 +108,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch two*projected"]:
+    ) -> Float[Tensor, "time batch both"]:
         """Return W ((1 - μ) ⊙ x) and W (μ ⊙ x) of all steps; the latter is added one step later."""
         sizes = torch.tensor(self.sizes, device=self.mix.device)
         mix = self.mix.repeat_interleave(sizes, dim=0)
@@ -118,7 +118,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         return embed_rows(weight.t(), inputs, product_dtype(weight))
 
     def mix_steps(
-        self, projected: Float[Tensor, "time batch two*projected"], state: RWKV7State
+        self, projected: Float[Tensor, "time batch both"], state: RWKV7State
     ) -> tuple[Float[Tensor, "time batch projected"], tuple[Tensor]]:
         """Return the sum of the two products, of this step and of the previous one, and the last product."""
         now, shifted = projected.to(state.shifted.dtype).chunk(2, dim=-1)
