@@ -223,6 +223,8 @@ class _Shapes(reprlib.Repr):
         self.maxstring = self.maxother = 60
 
     def repr_instance(self, x: Any, level: int) -> str:
+        if isinstance(x, type):  # Its attributes describe those of an instance.
+            return super().repr_instance(x, level)
         if hasattr(x, "shape") and hasattr(x, "dtype"):
             return f"{with_article(type(x).__name__.lower())} {list(x.shape)}"
         names: Sequence[str] = getattr(x, "_fields", ())

@@ -68,6 +68,11 @@ class Wide(ValidCell):
         return torch.cat([state.hidden, state.hidden], dim=1), state
 
 
+class WithClasses(ValidCell):
+    def step(self, projected: Any, state: Any) -> Any:
+        return torch.Tensor, Memory
+
+
 class Raising(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         return projected.foo, state
@@ -89,6 +94,7 @@ EXPECTED = r"expected the output and the next state, \(a tensor \[2, 3\], Memory
         (WithoutState, rf"`step` returns a tensor \[2, 3\]: {EXPECTED}"),
         (WithoutOutput, rf"`step` returns Memory\(hidden=a tensor \[2, 3\]\): {EXPECTED}"),
         (WithoutResult, f"`step` returns None: {EXPECTED}"),
+        (WithClasses, rf"`step` returns \(<class 'torch.Tensor'>, <class '.*Memory'>\): {EXPECTED}"),
         (Wide, r"`step` returns an output of another shape: expected \[2, 3\], got \[2, 6\]"),
         (Raising, r"it cannot read a step: AttributeError: .* \(test_cell_contract.py, line \d+\)"),
     ],
