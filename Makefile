@@ -86,13 +86,16 @@ clean:
 		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
 # Without isolation, pip makes no environment of its own for each package. Python compiles a module when it is first
-# imported. To compile all of them takes half of the time of the installation.
+# imported. To compile all of them takes half of the time of the installation. The kernels are compiled while PyTorch is
+# downloaded; pip compiles them again only if that has failed.
 INSTALL := $(BIN)/pip install -q --no-build-isolation --no-compile
 
 .venv/installed: $(PROJECTS) | .venv/bin/pip
 	@echo "1 of 2: installing PyTorch: 0.2 GB to download for the CPU, 3 GB with CUDA. See docs/get-started/install.md"
-	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables "torch>=2.9"
-	@echo "2 of 2: installing seqforge, its plugins and their libraries, and compiling its kernels: about a minute"
+	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables
+	@(cd $(NATIVE) && $(CURDIR)/$(BIN)/python setup.py build_ext --inplace > /dev/null 2>&1) & \
+		$(INSTALL) "torch>=2.9" && wait
+	@echo "2 of 2: installing seqforge, its plugins and their libraries: less than a minute"
 	@$(INSTALL) -e . -r plugins/requirements.txt
 	@touch $@
 

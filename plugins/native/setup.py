@@ -40,11 +40,12 @@ class BuildSets(build_ext):
 
     def run(self) -> None:
         """Build the sets that are needed. In place, remove the kernels of the others, which may be of older sources."""
-        if os.environ.get("SEQFORGE_KERNELS") != "all":
-            needed = {f"{FOLDER}._{name}" for name in sets_of_this_processor()}
-            self.extensions = [extension for extension in self.extensions if extension.name in needed]
+        is_for_all = os.environ.get("SEQFORGE_KERNELS") == "all" or not NEEDS
+        needed = set(NEEDS) if is_for_all else sets_of_this_processor()
+        self.extensions = [extension for extension in self.extensions if extension.name.split("._")[1] in needed]
         for library in FOLDER.glob("_*.so") if self.editable_mode else ():
-            library.unlink()
+            if library.name.split(".")[0][1:] not in needed:
+                library.unlink()
         super().run()
 
     def build_extension(self, ext: Extension) -> None:
@@ -58,7 +59,7 @@ extensions = [
     Extension(
         f"{FOLDER}._{name}",
         sources=[f"{FOLDER}/kernels/library.cpp"],
-        depends=[f"{FOLDER}/kernels/{header.name}" for header in sorted(BUILD["KERNELS"].glob("*.hpp"))],
+        depends=["setup.py", f"{FOLDER}/kernel_build.py", *map(str, sorted((FOLDER / "kernels").glob("*.hpp")))],
         define_macros=[("SEQFORGE_SOURCES", str(BUILD["digest_sources"]()))],
         extra_compile_args=[*FLAGS, *BUILD["compiler_flags"](name)],
         extra_link_args=["-fopenmp"],
