@@ -12,6 +12,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 # The flags of Python may ask for debug information, with which the kernels take ten times the space.
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fopenmp", "-fvisibility=default"]
@@ -39,12 +40,19 @@ class BuildSets(build_ext):
         self.parallel = os.cpu_count()
 
     def run(self) -> None:
-        """Build the sets that are needed. In place, remove the kernels of the others, which may be of older sources."""
-        is_for_all = os.environ.get("SEQFORGE_KERNELS") == "all" or not NEEDS
-        needed = set(NEEDS) if is_for_all else sets_of_this_processor()
-        self.extensions = [extension for extension in self.extensions if extension.name.split("._")[1] in needed]
-        for library in FOLDER.glob("_*.so") if self.editable_mode else ():
-            if library.name.split(".")[0][1:] not in needed:
+        """Build the sets that are needed; in place, only if a source has changed. For pip, remove the others."""
+        if NEEDS and os.environ.get("SEQFORGE_KERNELS") != "all":
+            needed = {f"{FOLDER}._{name}" for name in sets_of_this_processor()}
+            self.extensions = [extension for extension in self.extensions if extension.name in needed]
+        paths = {extension.name: Path(self.get_ext_fullpath(extension.name)).resolve() for extension in self.extensions}
+        if self.inplace:
+            self.extensions = [
+                extension
+                for extension in self.extensions
+                if newer_group([*extension.sources, *extension.depends], paths[extension.name])
+            ]
+        for library in FOLDER.resolve().glob("_*.so") if self.editable_mode else ():
+            if library not in paths.values():
                 library.unlink()
         super().run()
 
