@@ -48,7 +48,6 @@ class Memory(NamedTuple):
 
     Attributes:
         vocabulary: Vocabulary of the model.
-        symbols: Text of each of its symbols.
         units: What the sampler remembers of the complete units at the beginning of the sample.
         text: The text after them, and before it the `#if` lines of these units that are open.
         faults: Number of faults of this text that the prompt has, and that need not be corrected.
@@ -56,15 +55,10 @@ class Memory(NamedTuple):
     """
 
     vocabulary: Vocabulary
-    symbols: list[bytes]
     units: Any
     text: bytes
     faults: int
     room: int
-
-    def decode(self, tokens: Sequence[int]) -> bytes:
-        """Return the text of symbols; `Vocabulary.decode`, which checks them, takes three times as long."""
-        return b"".join(map(self.symbols.__getitem__, tokens))
 
 
 class CheckedSampler(RedrawingSampler):
@@ -97,10 +91,8 @@ class CheckedSampler(RedrawingSampler):
 
     def start(self, context: SamplingContext) -> Memory:
         """Return the memory after the prompt, whose faults need not be corrected."""
-        vocabulary = context.vocabulary
-        text = vocabulary.decode(cast("list[int]", context.prompt.tolist()))
-        symbols = [vocabulary.decode([token]) for token in range(vocabulary.size)]
-        memory = self._forget_units(Memory(vocabulary, symbols, None, text, 0, context.length))
+        text = context.vocabulary.decode(cast("list[int]", context.prompt.tolist()))
+        memory = self._forget_units(Memory(context.vocabulary, None, text, 0, context.length))
         judged = self._last_place(memory.text, 0, len(memory.text))
         plain = _plain(memory.text)
         plain += close_text(plain)
@@ -111,33 +103,33 @@ class CheckedSampler(RedrawingSampler):
 
     def settle(self, memory: Memory, tokens: Sequence[int]) -> Memory:
         """Return the memory after symbols were settled."""
-        text = memory.text + memory.decode(tokens)
+        text = memory.text + memory.vocabulary.decode_tokens(tokens)
         return self._forget_units(memory._replace(text=text, room=memory.room - len(tokens)))
 
     def review(self, memory: Memory, tokens: Sequence[int], new: int) -> Review:
         """Keep the symbols up to the last line after which the text has no fault, and settle complete units."""
-        text = memory.text + memory.decode(tokens)
-        judged = len(text) - len(memory.decode(tokens[len(tokens) - new :]))
+        text = memory.text + memory.vocabulary.decode_tokens(tokens)
+        judged = len(text) - len(memory.vocabulary.decode_tokens(tokens[len(tokens) - new :]))
         stays = not self.has_early_fault(memory, text)
         places = self._places(text, judged)
         for place in reversed(places):
             if self._count_faults(memory, text[:place]) <= memory.faults:
-                kept = len(tokens) if stays and place == places[-1] else self._count(memory, tokens, place)
+                kept = len(tokens) if stays and place == places[-1] else self._count(memory, tokens, text, place)
                 settled = 0
                 if text[text.rfind(b"\n", 0, place - 1) + 1] not in b" \t":  # Before an indented line, no unit begins.
                     *complete, last = split_units(_plain(text[:place]))
                     # A brace that a unit leaves open may still be closed, after what seems to be other units.
                     if sum(unit.defect_count for unit in complete) <= memory.faults:
-                        settled = min(kept, self._count(memory, tokens, last.start))
+                        settled = min(kept, self._count(memory, tokens, text, last.start))
                 return Review(kept, settled)
         previous = self._last_place(text, len(memory.text), judged)
         if stays and not places and len(text) - previous < LONGEST_UNCHECKED:
             return Review(len(tokens), 0)
-        return Review(self._count(memory, tokens, previous), 0)
+        return Review(self._count(memory, tokens, text, previous), 0)
 
     def finish(self, memory: Memory, tokens: Sequence[int]) -> Sequence[int]:
         """Return the symbols up to the last line after which there is room to close everything, and close it."""
-        start, text = len(memory.text), memory.text + memory.decode(tokens)
+        start, text = len(memory.text), memory.text + memory.vocabulary.decode_tokens(tokens)
         places = [place for place in self._places(text, start) if text[place - 2 : place - 1] not in (b"{", b",")]
         for place in [*reversed(places), start]:
             plain = _plain(text[:place])
@@ -169,10 +161,13 @@ class CheckedSampler(RedrawingSampler):
         plain = _plain(text)
         return self.count_faults(plain, close_text(plain), memory.units)
 
-    def _count(self, memory: Memory, tokens: Sequence[int], stop: int) -> int:
-        """Return the number of symbols that end at or before a position of the text."""
-        lengths = (len(memory.symbols[token]) for token in tokens)
-        return max(0, bisect([*accumulate(lengths, initial=len(memory.text))], stop) - 1)
+    def _count(self, memory: Memory, tokens: Sequence[int], text: bytes, stop: int) -> int:
+        """Return the number of symbols that end at or before a position of the text, which ends with all of them."""
+        start = len(memory.text)
+        if len(text) - start == len(tokens):  # each symbol is one byte
+            return min(max(stop - start, 0), len(tokens))
+        lengths = (len(memory.vocabulary.decode_tokens([token])) for token in tokens)
+        return max(0, bisect([*accumulate(lengths, initial=start)], stop) - 1)
 
     def _forget_units(self, memory: Memory) -> Memory:
         """Remember the units before the last one, which is not complete before another one follows.
