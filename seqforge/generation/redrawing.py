@@ -147,4 +147,4 @@ def _join(states: Sequence[States]) -> States:
 
 def _take(states: Sequence[State], row: int) -> States:
     """Return a copy of the states of one row."""
-    return map_states(lambda part: part[row : row + 1].clone(), tuple(states))
+    return map_states(lambda part: part.narrow_copy(0, row, 1), tuple(states))
