@@ -211,6 +211,8 @@ class Balanced(CheckedSampler):
         return count_bracket_faults(whole, split_units(whole))
 
 
+_LOCAL = 4
+"""Locality of a name in the lexicon from which it is that of a local variable, whatever follows."""
 _NAME = re.compile(rb"[A-Za-z_]\w*+")
 _USE = re.compile(rb"(?:[a-z_ ]\(|[!&]|= |^\t+(?=\w+(?:->|[.[]| [-+|&]?= )))([a-z]\w*+)(?=[^\w(])")
 """The use of a variable, not its declaration, nor the argument of a macro in capital letters, which may declare it."""
@@ -240,14 +242,14 @@ class Scoped(CheckedSampler):
         self._lexicon = read_lexicon(lexicon) if lexicon else read_linux_lexicon()
 
     def has_early_fault(self, memory: Memory, text: bytes) -> bool:
-        """Return whether the last line uses a variable that must be declared, and whose name is nowhere before."""
+        """Return whether the last line uses a variable with the name of a local one, which is nowhere before."""
         before, _, line = text.rpartition(b"\n")
         if memory.faults or before.endswith(b"\\") or b"*/" in line or text.rfind(b"/*") > text.rfind(b"*/"):
             return False
         start = len(text) - len(line)
         return any(
             start + use.start(1) >= len(memory.text)
-            and self._lexicon.must_be_declared(name := use[1].decode(), argument=True, whole=False)
+            and self._lexicon.locality(name := use[1].decode()) >= _LOCAL
             and use[1] not in _NAME.findall(text, 0, start + use.start(1))
             and not any(name in unit.declared for unit in memory.units or ())
             for use in _USE.finditer(line.partition(b'"')[0])
