@@ -205,6 +205,8 @@ def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
             "training.steps=1000000",
             "--set",
             "data.validation_fraction=0",
+            "--backend",
+            "eager",  # For so many steps, the default would compile kernels.
         ],
         cwd=folder,
         env={**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
