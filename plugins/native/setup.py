@@ -40,19 +40,19 @@ class BuildSets(build_ext):
         self.parallel = os.cpu_count()
 
     def run(self) -> None:
-        """Build the sets that are needed; in place, only if a source has changed. For pip, remove the others."""
+        """Build the sets that are needed; in place, only if a source has changed. For pip, remove old kernels first."""
         if NEEDS and os.environ.get("SEQFORGE_KERNELS") != "all":
             needed = {f"{FOLDER}._{name}" for name in sets_of_this_processor()}
             self.extensions = [extension for extension in self.extensions if extension.name in needed]
         paths = {extension.name: Path(self.get_ext_fullpath(extension.name)).resolve() for extension in self.extensions}
-        if self.inplace:
-            self.extensions = [
-                extension
-                for extension in self.extensions
-                if newer_group([*extension.sources, *extension.depends], paths[extension.name])
-            ]
+        current = {
+            paths[extension.name]
+            for extension in self.extensions
+            if self.inplace and not newer_group([*extension.sources, *extension.depends], paths[extension.name])
+        }
+        self.extensions = [extension for extension in self.extensions if paths[extension.name] not in current]
         for library in FOLDER.resolve().glob("_*.so") if self.editable_mode else ():
-            if library not in paths.values():
+            if library not in current:
                 library.unlink()
         super().run()
 
