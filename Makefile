@@ -7,6 +7,10 @@ NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
 
+# Python writes the modules that it has compiled, even in a container that switches this off: the installation leaves that
+# to the first import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test cuda lint examples extras pythons arm dist docs bench clean
 
 run: .venv/installed
@@ -44,9 +48,15 @@ lint: .venv/installed-for-tests
 examples: .venv/installed-for-tests
 	.ci/examples $(BIN)
 
-# What needs the extras of plugins, whose libraries are too large for .venv.
-extras: .venv/installed-for-tests
-	.ci/extras $(BIN)
+# What needs the extras of plugins, and other implementations of cells, whose libraries are too large for .venv. It is
+# skipped if they cannot be installed.
+extras: .venv-extras/installed
+	@[ ! -e $< ] || OMP_NUM_THREADS=1 .venv-extras/bin/python -m pytest -n auto --dist worksteal --quiet -p no:cacheprovider \
+		plugins/trackers/tests/test_trackers.py plugins/onnx/tests \
+		plugins/transformers/tests/test_conformance.py plugins/transformers/tests/test_exporter.py \
+		tests/api/test_import_keras.py tests/api/test_export_web.py tests/api/test_export_predictor.py tests/docs/test_demo.py \
+		plugins/essentials/tests/test_tables.py plugins/essentials/tests/test_urls.py \
+		tests/cells/test_reference_implementations.py
 
 # One run with each version of Python at hand, and with the lowest versions of the libraries. Not a part of .ci/run: it
 # downloads and unpacks gigabytes, and takes a minute only if they are installed already.
@@ -85,8 +95,8 @@ clean:
 	@$(PYTHON) -m venv $(@:/bin/pip=) || \
 		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
-# Without isolation, pip makes no environment of its own for each package. Python compiles a module when it is first
-# imported. To compile all of them takes half of the time of the installation. The kernels are compiled while PyTorch is
+# Without isolation, pip makes no environment of its own for each package. To compile all modules takes half of the time of
+# the installation; Python compiles those that it imports. The kernels are compiled while PyTorch is
 # downloaded; pip compiles them again only if that has failed.
 INSTALL := $(BIN)/pip install -q --no-build-isolation --no-compile
 
@@ -105,6 +115,9 @@ INSTALL := $(BIN)/pip install -q --no-build-isolation --no-compile
 	@ls $(NATIVE)/seqforge_native/_avx512_vnni.*.so > /dev/null 2>&1 || $(INSTALL) --no-deps -e $(NATIVE)
 	$(INSTALL) -e ".[dev]"
 	@touch $@
+
+.venv-extras/installed: .venv/installed-for-tests
+	@.ci/extras $(BIN) && touch $@ || echo "the extras of the plugins cannot be installed; their tests are skipped"
 
 .venv-bench/installed: $(PROJECTS) | .venv-bench/bin/pip
 	.venv-bench/bin/pip install -e ".[bench]" -r plugins/requirements.txt
