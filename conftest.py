@@ -1,6 +1,7 @@
 """Checks of shapes and types in signatures while tests run, and random values that depend on one test only."""
 
 import gc
+import os
 import warnings
 from collections.abc import Iterator
 
@@ -8,6 +9,9 @@ import hypothesis
 import pytest
 import torch
 from first_calls import begin_checks, install_import_hook
+
+# torch.compile would start processes that import torch, for kernels that are compiled in less time.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 # On a busy machine, examples would exceed a deadline.
 hypothesis.settings.register_profile("untimed", deadline=None)
