@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 NATIVE := plugins/native
 KERNELS := $(NATIVE)/setup.py $(NATIVE)/seqforge_native/kernel_build.py $(wildcard $(NATIVE)/seqforge_native/kernels/*)
-PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml) $(KERNELS)
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+PROJECTS := pyproject.toml plugins/requirements.txt $(PLUGINS:=/pyproject.toml) $(KERNELS)
 
 # Python writes the modules that it has compiled, even in a container that switches this off: the installation leaves that
 # to the first import.
@@ -96,25 +97,30 @@ clean:
 		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
 # Without isolation, pip makes no environment of its own for each package. To compile all modules takes half of the time of
-# the installation; Python compiles those that it imports. The kernels are compiled while PyTorch is
-# downloaded; pip compiles them again only if that has failed.
+# the installation; Python compiles those that it imports.
 INSTALL := $(BIN)/pip install -q --no-build-isolation --no-compile
 
-.venv/installed: $(PROJECTS) | .venv/bin/pip
+# Install this package with its extras $(1). The kernels are compiled meanwhile; for the plugin `native`, pip then compiles
+# only what has failed.
+define install
 	@echo "1 of 2: installing PyTorch: 0.2 GB to download for the CPU, 3 GB with CUDA. See docs/get-started/install.md"
 	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables
 	@(cd $(NATIVE) && $(CURDIR)/$(BIN)/python setup.py build_ext --inplace > /dev/null 2>&1) & \
-		$(INSTALL) "torch>=2.9" && wait
-	@echo "2 of 2: installing seqforge, its plugins and their libraries: less than a minute"
-	@$(INSTALL) -e . -r plugins/requirements.txt
+		$(INSTALL) "torch>=2.9" && \
+		echo "2 of 2: installing seqforge, its plugins and their libraries: less than a minute" && \
+		$(INSTALL) -e ".$(1)" $(patsubst %,-e ./%,$(filter-out $(NATIVE),$(PLUGINS))) && wait
+	@$(INSTALL) -e ./$(NATIVE)
 	@touch $@
+endef
+
+.venv/installed: $(PROJECTS) | .venv/bin/pip
+	$(call install)
 
 # The tests need the kernels of every instruction set.
 .venv/installed-for-tests: export SEQFORGE_KERNELS = all
-.venv/installed-for-tests: .venv/installed
-	@ls $(NATIVE)/seqforge_native/_avx512_vnni.*.so > /dev/null 2>&1 || $(INSTALL) --no-deps -e $(NATIVE)
-	$(INSTALL) -e ".[dev]"
-	@touch $@
+.venv/installed-for-tests: $(PROJECTS) | .venv/bin/pip
+	$(call install,[dev])
+	@touch .venv/installed
 
 .venv-extras/installed: .venv/installed-for-tests
 	@.ci/extras $(BIN) && touch $@ || echo "the extras of the plugins cannot be installed; their tests are skipped"
