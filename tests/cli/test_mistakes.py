@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fork_server import run_command, start_process
 
 FINE = """
 [corpus]
@@ -194,35 +195,22 @@ def test_a_broken_plugin_is_reported_in_one_line_and_does_not_stop_a_run(seqforg
 def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
     number: signal.Signals, seqforge: Callable, folder: Path
 ) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from seqforge.cli import main; main()",
-            "run",
-            "fine.toml",
-            "--set",
-            "training.steps=1000000",
-            "--set",
-            "data.validation_fraction=0",
-            "--backend",
-            "eager",  # For so many steps, the default would compile kernels.
-        ],
-        cwd=folder,
-        env={**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-        # The default of a terminal, since the tests may run as a background job, which ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    # For so many steps, the default backend would compile kernels.
+    options = ["--set", "training.steps=1000000", "--set", "data.validation_fraction=0", "--backend", "eager"]
+    environment = {**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    output = folder / "errors"
+    words = ["run", "fine.toml", *options]
+    process = start_process(run_command, words, folder, environment, Path(os.devnull), output)
     metrics = folder / "runs/fine/metrics.jsonl"
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     (folder / "runs/fine/checkpoints/step-00000001-good").mkdir()  # not a checkpoint
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    errors = output.read_text()
+    assert process.exitcode == 128 + number
     assert "To resume: seqforge run --resume runs/fine" in errors
     assert "Traceback" not in errors
     saved = sorted((folder / "runs/fine/checkpoints").glob("step-*"))[-1]
@@ -235,12 +223,17 @@ def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
 
 @pytest.mark.parametrize("arguments", [["sample", "runs/none"], ["predict", "runs/none"], ["doctor"]])
 def test_closed_streams_cause_no_traceback(arguments: list[str], folder: Path) -> None:
-    command = [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments]
-    closed = subprocess.run(
-        ["sh", "-c", '"$@" <&- >&-', "sh", *command], cwd=folder, stderr=subprocess.PIPE, text=True, check=False
-    )
-    assert "Traceback" not in closed.stderr
-    assert closed.returncode == (0 if arguments == ["doctor"] else 1)
+    errors = folder / "errors"
+    if arguments[0] == "sample":  # One fresh process, where libraries open files as the descriptors 0 and 1.
+        command = [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments]
+        with errors.open("w") as file:
+            status = subprocess.call(["sh", "-c", '"$@" <&- >&-', "sh", *command], cwd=folder, stderr=file)
+    else:
+        process = start_process(run_command, arguments, folder, dict(os.environ), None, errors, None)
+        process.join(120)
+        status = process.exitcode
+    assert "Traceback" not in errors.read_text()
+    assert status == (0 if arguments == ["doctor"] else 1)
 
 
 def test_a_current_folder_that_was_deleted_is_an_error(folder: Path) -> None:

@@ -4,10 +4,14 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO
 
 import pytest
+from fork_server import run_command, start_process
 
 from seqforge.cli.inspect import visible
 from seqforge.errors import printable
@@ -35,8 +39,32 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call(folder: Path, arguments: str, **streams: int) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command in a fresh process, or in a forked one if it imports torch, which takes two seconds."""
+    words = arguments.split()
+    if words[0] in ("run", "sample"):
+        return call_forked(folder, words, **streams)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.run([*COMMAND, *arguments.split()], cwd=folder, timeout=120, check=False, **streams)
+    return subprocess.run([*COMMAND, *words], cwd=folder, timeout=120, check=False, **streams)
+
+
+def call_forked(
+    folder: Path, words: list[str], stdout: int | None = None, stderr: int | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        descriptors = (output.fileno() if stdout is None else stdout, errors.fileno() if stderr is None else stderr)
+        # A connection is how a descriptor reaches the process.
+        streams = [Connection(os.dup(descriptor), readable=False) for descriptor in descriptors]
+        process = start_process(run_command, words, folder, dict(os.environ), *streams)
+        for stream in streams:
+            stream.close()
+        process.join(120)
+        assert process.exitcode is not None
+        return subprocess.CompletedProcess(words, process.exitcode, *map(content_of, (output, errors)))
+
+
+def content_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def read_terminal(folder: Path, arguments: str) -> bytes:

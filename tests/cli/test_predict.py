@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
+from fork_server import run_command, start_process
 
 EXPERIMENT = """
 [corpus]
@@ -48,36 +48,29 @@ def path(seqforge: Callable, install: Callable, tmp_path: Path) -> str:
     return path
 
 
-def start(folder: Path, path: str, *arguments: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from seqforge.cli import main; main()", "predict", "runs/small", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
+def test_lines_of_a_pipe_are_answered_as_they_arrive(path: str, seqforge: Callable, tmp_path: Path) -> None:
+    (source, questions), (received, output) = Pipe(duplex=False), Pipe(duplex=False)
+    errors = tmp_path / "errors"
+    environment = {**os.environ, "PYTHONPATH": path}
+    words = ["predict", "runs/small", "--json"]
+    process = start_process(run_command, words, tmp_path, environment, output, errors, source)
+    source.close()
+    output.close()
     timer = threading.Timer(100, process.kill)  # A process that waits for more input would block the test.
     timer.daemon = True
     timer.start()
-    return process
-
-
-def test_lines_of_a_pipe_are_answered_as_they_arrive(path: str, seqforge: Callable, tmp_path: Path) -> None:
-    process = start(tmp_path, path, "--json")
-    assert process.stdin is not None
-    assert process.stdout is not None
     answers: list[str] = []
-    for piece in ("ab\n", "c", "d\n", "e.\r\nabc\n"):
-        process.stdin.write(piece)
-        process.stdin.flush()
-        answers += [process.stdout.readline() for _ in range(piece.count("\n"))]
+    with open(received.fileno(), encoding="utf-8", closefd=False) as lines:
+        for piece in ("ab\n", "c", "d\n", "e.\r\nabc\n"):
+            os.write(questions.fileno(), piece.encode())
+            answers += [lines.readline() for _ in range(piece.count("\n"))]
+        os.write(questions.fileno(), b"x\n")
+        questions.close()
+        assert lines.read() == ""
     assert [json.loads(answer)["input"] for answer in answers] == ["ab", "cd", "e.", "abc"]
-    _, errors = process.communicate("x\n")
-    assert process.returncode == 1
-    assert "example 5: 'x' at position 0 is not in the vocabulary" in errors
+    process.join()
+    assert process.exitcode == 1
+    assert "example 5: 'x' at position 0 is not in the vocabulary" in errors.read_text()
     (tmp_path / "lines.txt").write_text("ab\ncd\ne.\nabc")
     from_file = seqforge("predict", "runs/small", "--file", "lines.txt", "--json", PYTHONPATH=path)
     outputs = [json.loads(line)["output"] for line in from_file.stdout.splitlines()]

@@ -5,8 +5,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
@@ -49,11 +51,33 @@ def begin(environment: Mapping[str, str]) -> None:
     coverage.process_startup()  # Does nothing without a configuration.
 
 
-def run_command(arguments: list[str], folder: Path, environment: Mapping[str, str], output: Path, errors: Path) -> None:
+Stream = Path | Connection | None
+"""A file, an end of a pipe or another descriptor, or a stream that is closed."""
+
+
+def run_command(
+    arguments: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: Stream,
+    errors: Stream,
+    source: Stream = Path(os.devnull),
+) -> None:
     """Run the command `seqforge` in a forked process."""
     begin(environment)
     os.chdir(folder)
-    for path, descriptor in ((output, 1), (errors, 2)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    for descriptor, stream in enumerate((source, output, errors)):
+        if stream is None:
+            os.close(descriptor)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT if descriptor else os.O_RDONLY
+            os.dup2(os.open(stream, flags) if isinstance(stream, Path) else stream.fileno(), descriptor)
+    # As Python opens them, since those of the server belong to what it was started with.
+    sys.stdin, sys.stdout = _open(0, "r", source), _open(1, "w", output)
+    sys.stderr = _open(2, "w", errors, buffering=1, errors="backslashreplace")
     sys.argv = ["-c", *arguments]
     main()
+
+
+def _open(descriptor: int, mode: str, stream: Stream, **options: Any) -> Any:
+    return None if stream is None else open(descriptor, mode, encoding="utf-8", **options)

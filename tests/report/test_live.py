@@ -2,16 +2,18 @@
 
 import http.client
 import json
+import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from multiprocessing import Pipe
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import run_command, start_process
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run
@@ -96,17 +98,18 @@ def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Calla
     page.locator("#live.ended", has_text="finished").wait_for()
 
 
-def test_command_ends_with_the_run(run: Run) -> None:
-    command = [sys.executable, "-c", "from seqforge.cli import main; main()", "watch", str(run.path)]
-    with run.directory.lock():
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        port = int(line.split(":")[2].partition("/")[0])
-        assert b"data-live" in _get(port, "/")[1]
-    output, _ = process.communicate(timeout=60)
-    assert "The run is finished" in output
-    assert process.returncode == 0
+def test_command_ends_with_the_run(run: Run, tmp_path: Path) -> None:
+    received, output = Pipe(duplex=False)
+    words, errors = ["watch", str(run.path)], tmp_path / "errors"
+    with open(received.fileno(), encoding="utf-8", closefd=False) as lines:
+        with run.directory.lock():
+            process = start_process(run_command, words, tmp_path, dict(os.environ), output, errors)
+            output.close()
+            port = int(lines.readline().split(":")[2].partition("/")[0])
+            assert b"data-live" in _get(port, "/")[1]
+        assert "The run is finished" in lines.read()
+    process.join(60)
+    assert process.exitcode == 0, errors.read_text()
 
 
 def test_command_explains_why_it_cannot_follow(run: Run, registry: Registry) -> None:
