@@ -5,12 +5,14 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+
+from torch.distributed.run import main
 
 from tests.campaigns.experiments import STREAM
 from tests.campaigns.kills import content_of
@@ -54,40 +56,53 @@ class Launch:
         self.folder.mkdir(parents=True)
         (self.folder / "stream.toml").write_text(EXPERIMENT)
         self.output = self.folder / "output.txt"
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "100"]
-        with self.output.open("w") as output:
-            self._process = subprocess.Popen(
-                [*command, "-m", "seqforge", "run", "stream.toml"], cwd=self.folder, stdout=output, stderr=output
-            )
+        # A fork, which imports torch no second time; the processes that it starts are fresh.
+        self._process = get_context("fork").Process(target=_launch, args=(self.folder, self.output))
+        self._process.start()
+
+    def await_workers(self) -> list[int]:
+        """Return the process identifiers of both workers when both run, or none if the launch ends before."""
+        end = time.monotonic() + HANG_SECONDS
+        while len(workers := self._workers()) < 2:
+            if self._process.exitcode is not None or time.monotonic() > end:
+                return []
+            time.sleep(0.05)
+        return workers
 
     def kill_worker(self, seconds: float, generator: random.Random) -> bool:
         """Kill a random worker some seconds after both run; return False if the launch ends before."""
-        end = time.monotonic() + HANG_SECONDS
-        while len(workers := self._workers()) < 2:
-            if self._process.poll() is not None or time.monotonic() > end:
-                return False
-            time.sleep(0.05)
+        workers = self.await_workers()
+        if not workers:
+            return False
         time.sleep(seconds)
         victim = generator.choice(workers)
         if victim not in self._workers():
             return False
         os.kill(victim, signal.SIGKILL)
-        while victim in self._workers() and self._process.poll() is None:
+        while victim in self._workers() and self._process.exitcode is None:
             time.sleep(0.05)
         return True
 
     def wait(self) -> int | None:
         """Return the exit status, or None if the launch hangs."""
-        try:
-            return self._process.wait(HANG_SECONDS)
-        except subprocess.TimeoutExpired:
+        self._process.join(HANG_SECONDS)
+        if self._process.exitcode is None:
             self._process.kill()
             return None
+        return self._process.exitcode
 
     def _workers(self) -> list[int]:
         threads = Path(f"/proc/{self._process.pid}/task").glob("*/children")
         children = [int(child) for file in threads if file.exists() for child in file.read_text().split()]
         return [child for child in children if not _is_zombie(child)]
+
+
+def _launch(folder: Path, output: Path) -> None:
+    os.chdir(folder)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    main(["--nproc-per-node", "2", "--max-restarts", "100", "-m", "seqforge", "run", "stream.toml"])
 
 
 def run_workers(folder: Path, trials: int, seed: int) -> int:
@@ -100,9 +115,11 @@ def run_workers(folder: Path, trials: int, seed: int) -> int:
     """
     generator, started = random.Random(seed), time.monotonic()
     reference = Launch(folder / "reference")
+    reference.await_workers()
+    running = time.monotonic()
     if reference.wait() != 0:
         raise RuntimeError(reference.output.read_text())
-    duration = time.monotonic() - started
+    duration = time.monotonic() - running
     expected = content_of(reference.folder / "runs/stream")
     counts: Counter[str] = Counter()
     number = 0
