@@ -5,21 +5,19 @@ import http.server
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fork_server import run_command, start_process
+from fork_server import run_to_the_end
 
 from seqforge import Experiment, Registry
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import Registration
 
 Result = subprocess.CompletedProcess[str]
-TIMEOUT = 120
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} lazy dogs;\n" for number in range(60))
 
 
@@ -125,15 +123,7 @@ def seqforge(tmp_path: Path) -> Callable[..., Result]:
     own = {"SEQFORGE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **variables: str) -> Result:
-        words, environment = [*map(str, arguments)], {**os.environ, **own, **variables}
-        with tempfile.TemporaryDirectory() as folder:
-            output, errors = Path(folder) / "output", Path(folder) / "errors"
-            process = start_process(run_command, words, cwd, environment, output, errors)
-            process.join(TIMEOUT)
-            if process.exitcode is None:
-                process.kill()
-                process.join()
-            return Result(words, process.exitcode or 0, output.read_text("utf-8"), errors.read_text("utf-8"))
+        return run_to_the_end([*map(str, arguments)], cwd, {**os.environ, **own, **variables})
 
     return run
 

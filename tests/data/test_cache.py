@@ -1,8 +1,7 @@
 """The cache of encoded corpora: reused, encoded again if damaged, and never incomplete."""
 
-import multiprocessing
+import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fork_server import SERVER, call, start_process
 
 from seqforge.data.dataset import load_token_file
 from seqforge.data.encoding import encode_corpus
@@ -87,15 +87,12 @@ def test_the_order_of_options_does_not_matter(made: ModuleType, tokens: Path):
 
 @every_vocabulary
 def test_two_concurrent_processes_encode_once(made: ModuleType, tokens: Path, tmp_path: Path, name: str):
-    context = multiprocessing.get_context("spawn")
-    started = [context.Event(), context.Event()]
+    started = [SERVER.Event(), SERVER.Event()]
     log = tmp_path / "log"
     processes = [
-        context.Process(target=made.encode_at_once, args=(name, log, started[number], started[1 - number]))
+        start_process(call, dict(os.environ), made.encode_at_once, name, log, started[number], started[1 - number])
         for number in (0, 1)
     ]
-    for process in processes:
-        process.start()
     for process in processes:
         process.join(timeout=120)
         assert process.exitcode == 0
@@ -109,20 +106,17 @@ def test_two_concurrent_processes_encode_once(made: ModuleType, tokens: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (["exit_while_reading", "bytes"], "bytes"),
-        (["exit_while_reading", "characters"], "characters"),
-        (["exit_while_encoding"], "bytes"),
-    ],
+    ("function", "arguments"),
+    [("exit_while_reading", ["bytes"]), ("exit_while_reading", ["characters"]), ("exit_while_encoding", [])],
 )
 def test_an_incomplete_entry_of_a_killed_process_is_replaced(
-    made: ModuleType, tokens: Path, call: list[str], name: str
+    made: ModuleType, tokens: Path, function: str, arguments: list[str]
 ):
-    killed = subprocess.run([sys.executable, made.__file__, *call], check=False)
-    assert killed.returncode == 9
+    process = start_process(call, dict(os.environ), getattr(made, function), *arguments)
+    process.join(timeout=120)
+    assert process.exitcode == 9
     assert {path.suffix for path in cached(tokens)} == {".lock", ".tmp"}
-    corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
+    corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[arguments[0] if arguments else "bytes"]()
     token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
     assert corpus.times_read == 1
     assert text_of(token_file, vocabulary) == "".join(made.TEXTS.values())

@@ -16,6 +16,7 @@ from typing import Any
 import filelock
 import numpy as np
 import pytest
+from fork_server import call, start_process
 
 from seqforge.data.dataset import load_token_file
 from seqforge.data.token_file import TokenFile
@@ -123,7 +124,9 @@ def test_the_verification_of_a_large_entry_is_reported(tmp_path: Path, monkeypat
 
 
 def test_the_temporary_files_of_killed_processes_are_removed_when_the_cache_is_opened(made: ModuleType, tokens: Path):
-    assert subprocess.run([sys.executable, made.__file__, "exit_while_encoding"], check=False).returncode == 9
+    process = start_process(call, dict(os.environ), made.exit_while_encoding)
+    process.join(timeout=120)
+    assert process.exitcode == 9
     [abandoned] = tokens.glob("*.tmp")
     small = tokens / ".times.json.4194304.tmp"  # larger than any process identifier
     own = tokens / f".times.json.{os.getpid()}.tmp"

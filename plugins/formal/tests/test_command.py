@@ -2,8 +2,10 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fork_server import run_forked
 from seqforge_formal.study import plan, read_accuracies
 from typer.testing import CliRunner, Result
 
@@ -37,7 +39,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     file = folder / "my_cell.py"
     file.write_text(CELL)
-    result = invoke(*COMMAND, f"--plugin={file}", f"--output={folder / 'formal'}")
+    # The run of test_the_same_command_runs_what_is_left is a fresh process.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
+        result = invoke(*COMMAND, f"--plugin={file}", f"--output={folder / 'formal'}")
     assert result.exit_code == 0, result.output
     assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [["parity", "0.50"], ["adding", "0.08"]]
     return folder
