@@ -49,12 +49,13 @@ def real_tiles(pytestconfig: pytest.Config) -> Library:
 def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) -> Library:
     """Compile kernels whose bits can be compared, without fused operations of the compiler's choice and estimates.
 
-    pytest's cache keeps them for the next run, and for the other processes of this one.
+    With -Og, they take half of the time of -O1 to compile, and as long to run. pytest's cache keeps them for the next
+    run, and for the other processes of this one.
     """
     compiler = find_compiler()
     if instruction_set not in RUNNABLE or compiler is None:
         pytest.skip(f"no C++ compiler, or a processor without {instruction_set}")
-    command = [compiler, "-std=c++20", "-O1", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
+    command = [compiler, "-std=c++20", "-Og", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
     command += [*compiler_flags(instruction_set), f"-I{EMULATION}", "-DSEQFORGE_SOURCES=0", *flags]
     command += ["-include", "exact_reciprocal.hpp"]
     digest = hashlib.blake2b(repr((command, digest_sources())).encode(), digest_size=16)
