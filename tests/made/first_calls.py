@@ -14,11 +14,11 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 1_000
-"""Calls with shapes that are checked in a test. A small run trains and evaluates within them."""
+CALLS = 300
+"""Calls with shapes that are checked in a test."""
 
-LATER_CALLS = 20
-"""Checked calls of each such function after them."""
+LATER_CALLS = 10
+"""Checked calls of each such function after them, and of each function that another one makes."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,10 +66,10 @@ def _check_calls(
     # An annotation that is text may have a shape, too.
     has_shapes = any(isinstance(one, str) or "jaxtyping." in repr(one) for one in function.__annotations__.values())
     check = check_shapes if has_shapes else check_types
-    # For a function that is made again and again, each check begins with a compilation.
-    first = _first if has_shapes or "<locals>" in function.__qualname__ else _all
     # A function that is made while nothing is checked is not checked either.
-    later = _later.setdefault(function.__code__, _Checks(LATER_CALLS if _first.remaining else 0))
+    later = _later.setdefault(function.__code__, _Checks(LATER_CALLS if _all.remaining else 0))
+    # The checks of a function that is made again and again begin with a compilation each time.
+    first = later if "<locals>" in function.__qualname__ else _first if has_shapes else _all
     checked: Callable[..., Any] | None = None
 
     def call(*arguments: Any, **named: Any) -> Any:
