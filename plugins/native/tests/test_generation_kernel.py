@@ -12,7 +12,7 @@ from seqforge_native import backend as native_backend
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
 
-from seqforge import Experiment
+from seqforge import Experiment, Registry
 from seqforge.errors import RunError
 from seqforge.generation.drawing import draw, uniforms_of
 from seqforge.generation.generator import generate
@@ -28,8 +28,7 @@ SAMPLERS: dict[str, list[dict[str, Any]]] = {
     "min-p": [{"use": "min-p", "min_p": 0.1}],
     "greedy": [{"use": "greedy"}],
 }
-
-
+REGISTRY = Registry.installed()
 CELLS = ["essentials/lstm", "essentials/gru", "essentials/rnn"]
 PROMPT = torch.tensor([0, 1])
 SEED = 3
@@ -46,7 +45,8 @@ def make(cells: list[dict[str, Any]], samplers: list[dict[str, Any]], **model: A
             "model": {"cells": cells, **model},
             "sampler": samplers,
             "training": {"steps": 1, "backend": "native"},
-        }
+        },
+        registry=REGISTRY,
     )
 
 

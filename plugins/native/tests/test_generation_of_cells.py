@@ -19,6 +19,7 @@ from seqforge.kinds import Cell, GenerationModel
 
 pytestmark = pytest.mark.skipif(not runnable_libraries(), reason="no kernels were built for this processor")
 
+REGISTRY = Registry.installed()
 SYMBOLS, SIZE, STEPS, ROWS = 19, 24, 5, 9
 CELLS: dict[str, dict[str, Any]] = {
     "essentials/lstm": {},
@@ -48,8 +49,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 
 
 def new_cell(name: str, input_size: int, **options: Any) -> Cell[Any]:
-    registry = Registry.installed()
-    return registry.load(registry.find("cell", name))(input_size, **options)
+    return REGISTRY.load(REGISTRY.find("cell", name))(input_size, **options)
 
 
 def model_of(cells: list[Cell[Any]], dtype: torch.dtype = torch.float32, **options: Any) -> GenerationModel:
