@@ -164,7 +164,7 @@ def reported_once(world: "World") -> Generator[None]:
         failure = error
         from seqforge.distribution.world import FailedElsewhereError
 
-        world.launch.report(lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError))
+        world.launch.report(lambda: _print(failure, world), is_cause=not isinstance(failure, FailedElsewhereError))
         raise typer.Exit(1) from None
 
 

@@ -71,18 +71,18 @@ class Launch:
         if arrived < count:
             raise TimeoutError
 
-    def report(self, show: Callable[[], None], *, knows_reason: bool = True) -> None:
+    def report(self, show: Callable[[], None], *, is_cause: bool = True) -> None:
         """Call a function that shows an error, in one process only. Every process that fails calls this method.
 
         The error is shown by the first process (rank 0) if it fails, and otherwise by the process that fails first.
-        The others wait until it is shown, because torchrun ends all processes as soon as one has ended. A process does
-        not know the reason if it stops because a computation failed in another process.
+        The others wait until it is shown, because torchrun ends all processes as soon as one has ended. A process that
+        stops because a computation failed in another process is not the cause.
         """
         prefix = self._attempt_key
         try:
             if self.rank != 0:
                 self._wait(f"{prefix}/first-failed")
-            shows = knows_reason and self.store.add(f"{prefix}/failures", 1) == 1
+            shows = is_cause and self.store.add(f"{prefix}/failures", 1) == 1
             if self.rank == 0:  # only now, since another process that sees this counts its own failure at once
                 self.store.set(f"{prefix}/first-failed", "")
         except RuntimeError:  # The store cannot be reached. This process shows its own error.
