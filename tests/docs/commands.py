@@ -21,6 +21,7 @@ PREPARATION = {
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/how-to/evaluate.md": [FIRST_RUN],
+    "docs/how-to/export.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
     "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
     "docs/how-to/sample.md": [FIRST_RUN],
@@ -36,6 +37,8 @@ PREPARATION = {
 MEANINGS = {
     "README.md": {"notes.txt": "experiments/input.txt"},
     "docs/how-to/evaluate.md": {"samples.txt": "experiments/input.txt", "held-out": "experiments/input.txt"},
+    # This exporter calls the model in Python, for each of 3,000 symbols.
+    "docs/how-to/export.md": {"linux-small shared/linux-torch": "runs/first-run shared/linux-torch"},
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
     "docs/how-to/device.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},

