@@ -19,6 +19,8 @@ from seqforge.model.build import build_model
 
 REGISTRY = Registry.installed()
 CELLS = sorted(entry.qualified_name for entry in REGISTRY.registrations("cell"))
+# Three cells in one step take less time than three steps. The names of the states tell which of them is wrong.
+STACKS = [CELLS[start : start + 3] for start in range(0, len(CELLS), 3)]
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "essentials/block": {"cell": {"use": "lstm", "hidden_size": 6}, "convolution": 3, "gate": "silu"},
@@ -62,13 +64,17 @@ def require_equal(model: TrainedModel) -> list[str]:
             with torch.no_grad():
                 logits, before = names["step"](SimpleNamespace(**tensors), symbols, *before)
                 wanted, expected = model(symbols, expected)
-            torch.testing.assert_close((logits, before), (wanted, expected), rtol=1e-4, atol=1e-5)
+            found, other = (
+                {"logits": one, **dict(zip(states, parts, strict=True))}
+                for one, parts in ((logits, before), (wanted, expected))
+            )
+            torch.testing.assert_close(found, other, rtol=1e-4, atol=1e-5)
     return lines
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_every_cell_is_computed_by_its_name(name: str) -> None:
-    require_equal(build([{"use": name, **OPTIONS.get(name, {"hidden_size": 8})}], embedding_size=6))
+@pytest.mark.parametrize("names", STACKS, ids="+".join)
+def test_every_cell_is_computed_by_its_name(names: list[str]) -> None:
+    require_equal(build([{"use": name, **OPTIONS.get(name, {"hidden_size": 8})} for name in names], embedding_size=6))
 
 
 @pytest.mark.parametrize(
