@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,8 +17,6 @@ import coverage
 import pytest
 import torch
 
-from seqforge.cli import main
-
 # A fork of the process of the tests would hang: training leaves threads there, which a fork does not copy.
 SERVER = multiprocessing.get_context("forkserver")
 FAKE_DEVICE = "tests.cuda.fake_device"
@@ -29,9 +28,6 @@ SERVER.set_forkserver_preload([
     "seqforge_essentials.optimizers",
 ])  # fmt: skip
 """What most commands import. A command then takes 0.3 seconds instead of 2.5."""
-
-TIMEOUT = 120
-"""Seconds after which a command is killed."""
 
 MEASURED = "COVERAGE_PROCESS_START"
 """Variable that names a configuration of coverage, as the campaign of mutants sets it for all processes."""
@@ -78,8 +74,9 @@ def run_command(
     output: Stream,
     errors: Stream,
     source: Stream = Path(os.devnull),
+    module: str = "seqforge",
 ) -> None:
-    """Run the command `seqforge` in a forked process."""
+    """Run a module in a forked process, as `python -m MODULE` does in a fresh one."""
     begin(environment)
     os.chdir(folder)
     for descriptor, stream in enumerate((source, output, errors)):
@@ -92,17 +89,22 @@ def run_command(
     sys.stdin, sys.stdout = _open(0, "r", source), _open(1, "w", output)
     sys.stderr = _open(2, "w", errors, buffering=1, errors="backslashreplace")
     sys.argv = ["-c", *arguments]
-    main()
+    runpy.run_module(module, run_name="__main__")
 
 
 def run_to_the_end(
-    arguments: list[str], folder: Path, environment: Mapping[str, str]
+    arguments: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    module: str = "seqforge",
+    timeout: float = 120,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command `seqforge` in a forked process, as `subprocess.run` does in a fresh one."""
+    """Run a module in a forked process, as `subprocess.run` does in a fresh one."""
     with tempfile.TemporaryDirectory() as temporary:
         output, errors = Path(temporary) / "output", Path(temporary) / "errors"
-        process = start_process(run_command, arguments, folder, environment, output, errors)
-        process.join(TIMEOUT)
+        streams = output, errors, Path(os.devnull)
+        process = start_process(run_command, arguments, folder, environment, *streams, module)
+        process.join(timeout)
         if process.exitcode is None:
             process.kill()
             process.join()
