@@ -1,13 +1,15 @@
 """Every cell on every backend: resets where documents start, learned initial states, and recomputed activations."""
 
-import subprocess
+import os
 import sys
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fork_server import run_to_the_end
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -188,8 +190,10 @@ print(train(50_000) - short)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the unit of the measured memory is that of Linux")
-def test_a_long_sequence_needs_the_memory_of_a_part() -> None:
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+def test_a_long_sequence_needs_the_memory_of_a_part(tmp_path: Path) -> None:
+    (tmp_path / "memory.py").write_text(MEMORY)
+    done = run_to_the_end([], tmp_path, {**os.environ, "PYTHONPATH": str(tmp_path)}, "memory")
+    assert done.returncode == 0, done.stderr
     # The inputs, the targets and the states take 4 MB. The activations of 50,000 steps would take 300 MB and more.
     assert int(done.stdout) < 30_000
 

@@ -1,11 +1,11 @@
 """The corpus `linux-source`: documents of every source, options, and error messages."""
 
-import subprocess
-import sys
+import os
 from functools import partial
 from pathlib import Path
 
 import pytest
+from fork_server import run_to_the_end
 from seqforge_linux_source import corpus as corpus_module
 from seqforge_linux_source.corpus import VARIABLE, LinuxSource, find_source
 from tar_files import make_tar
@@ -38,7 +38,8 @@ def test_documents_of_an_archive(kernel_archive, c_files):
 def test_source_may_be_a_string(tmp_path):
     # A separate process, in which types are not checked at run time.
     code = "import sys; from seqforge_linux_source.corpus import LinuxSource; LinuxSource(sys.argv[1]).describe()"
-    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "none")], capture_output=True, text=True)
+    (tmp_path / "source.py").write_text(code)
+    ran = run_to_the_end([str(tmp_path / "none")], tmp_path, {**os.environ, "PYTHONPATH": str(tmp_path)}, "source")
     assert f"DataError: {tmp_path / 'none'}" in ran.stderr
 
 
