@@ -53,6 +53,7 @@ examples: .venv/installed-for-tests
 # skipped if they cannot be installed.
 extras: .venv-extras/installed
 	@[ ! -e $< ] || OMP_NUM_THREADS=1 .venv-extras/bin/python -m pytest -n auto --dist worksteal --quiet -p no:cacheprovider \
+		-p tests.made.onnx_operators \
 		plugins/trackers/tests/test_trackers.py plugins/onnx/tests \
 		plugins/transformers/tests/test_conformance.py plugins/transformers/tests/test_exporter.py \
 		tests/api/test_import_keras.py tests/api/test_export_web.py tests/api/test_export_predictor.py tests/docs/test_demo.py \
