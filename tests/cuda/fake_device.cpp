@@ -2,7 +2,7 @@
 // memory of the host, and every operator runs on the CPU. They refuse operands on different devices, the GPU of a Mac
 // also float64, and count what a real device would be asked for: kernel launches, copies, and the times that the host
 // waits for it. Processes exchange their tensors with gloo.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/CUDAHooksInterface.h>
