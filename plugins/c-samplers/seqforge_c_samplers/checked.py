@@ -275,7 +275,7 @@ class Scoped(CheckedSampler):
             wrong += sum(not _may_be_outside(node, whole) for node in outside) + len(unit.misplaced)
         if wrong:
             return wrong
-        context = Context.of([*(units or ()), *names], self._lexicon)
+        context = Context.of([*(units or ()), *names], self._lexicon, strict=False, whole=False)
         functions = [(function, unit) for unit in names for function in unit.functions]
         checks = (find_undeclared, find_repeated)
         found = [defect for each in functions for find in checks for defect in find(*each, context)]

@@ -111,6 +111,12 @@ def test_units_cover_the_text_without_gaps(text: str, beginning_missing: bool, e
     assert all(unit.kind != "tail" for unit in units[: None if not end_missing else -1])
 
 
+def test_a_brace_with_which_a_cut_line_goes_on_closes_no_function():
+    function, variable = split_units("} else {\n\ta();\n\t}\n}\nint z;\n", beginning_missing=True)
+    assert function.defects == []
+    assert (variable.kind, variable.start) == ("complete", 20)
+
+
 def test_all_brackets_of_a_table_are_counted():
     table = "int t[][2] = {\n\t{ 1, 2 }, { 3, f(4) },\n{ 5 },\n\t[7] = { g[8] }\n};\n"
     (unit,) = split_units(table)

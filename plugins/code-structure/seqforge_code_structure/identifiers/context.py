@@ -44,8 +44,8 @@ class Context:
     """
 
     lexicon: Lexicon | None
-    strict: bool = False
-    whole: bool = False
+    strict: bool
+    whole: bool
     complete: bool = False
     declared: set[str] = field(default_factory=set[str])
     locals: set[str] = field(default_factory=set[str])
@@ -54,9 +54,7 @@ class Context:
     unused: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
-    def of(
-        cls, units: Sequence[UnitNames], lexicon: Lexicon | None, *, strict: bool = False, whole: bool = False
-    ) -> "Context":
+    def of(cls, units: Sequence[UnitNames], lexicon: Lexicon | None, *, strict: bool, whole: bool) -> "Context":
         """Return the context of the functions of a text.
 
         Args:

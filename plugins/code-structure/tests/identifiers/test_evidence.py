@@ -20,7 +20,7 @@ LEXICON = Lexicon.from_flags(
 def find_evidence(statements: str) -> dict[str, Evidence]:
     text = f"static int f_a(struct s_b *p)\n{{\n{statements}\n}}\n"
     unit = read_unit(text)
-    context = Context.of([unit], LEXICON)
+    context = Context.of([unit], LEXICON, strict=False, whole=False)
     candidates = find_candidates(unit.functions[0], unit, context)
     return collect_evidence(candidates, unit.functions[0], unit, context.free, LEXICON)
 
