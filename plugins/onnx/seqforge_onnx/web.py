@@ -27,11 +27,11 @@ class Web(Exporter):
         Raises:
             PluginError: If ONNX Runtime is neither bundled nor in the cache, and npm cannot download it.
         """
+        for name, content in _runtime().items():  # first, since the graph takes seconds, and npm may be missing
+            (folder / name).write_bytes(content)
         (folder / "step.onnx").write_bytes(model_graph(model, "batch"))
         (folder / DESCRIPTION).write_text(describe(model), "utf-8")
         (folder / PAGE).write_bytes(files("seqforge_onnx").joinpath("web.html").read_bytes())
-        for name, content in _runtime().items():
-            (folder / name).write_bytes(content)
 
     def open(self, folder: Path) -> OnnxModel:
         """Return the model as ONNX Runtime for Python computes it."""
