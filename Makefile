@@ -99,7 +99,7 @@ clean:
 
 # Without isolation, pip makes no environment of its own for each package. To compile all modules takes half of the time of
 # the installation; Python compiles those that it imports.
-INSTALL := $(BIN)/pip install -q --no-build-isolation --no-compile
+INSTALL := $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-compile
 
 # Install this package with its extras $(1). The kernels are compiled meanwhile; for the plugin `native`, pip then compiles
 # only what has failed.
