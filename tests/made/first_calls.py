@@ -1,5 +1,7 @@
 """Checks of types in every call, and of shapes in the first calls of a test and of each function.
 
+Of a function that another one makes, the types are checked in its first calls, too.
+
 To check all shapes takes far longer: 22 microseconds for a call with three of them, which beartype's check of the types
 does in 0.2 microseconds.
 """

@@ -4,7 +4,10 @@
 """
 
 import importlib
+from contextlib import suppress
 from functools import cache
 
-_TABLE = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
-_TABLE.from_torchlib = staticmethod(cache(_TABLE.from_torchlib))
+# The function is private: another version of torch may lack it, and then takes longer.
+with suppress(ImportError, AttributeError):
+    _TABLE = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+    _TABLE.from_torchlib = staticmethod(cache(_TABLE.from_torchlib))
