@@ -16,10 +16,10 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 300
+CALLS = 1_000
 """Calls with shapes that are checked in a test."""
 
-LATER_CALLS = 10
+LATER_CALLS = 20
 """Checked calls of each such function after them, and of each function that another one makes."""
 
 
