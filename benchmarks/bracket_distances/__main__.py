@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.bracket_distances.measure import Measurement, measure
+from benchmarks.bracket_distances.measure import BracketScore, measure
 from benchmarks.bracket_distances.pairs import CLOSING
 from benchmarks.c_learning.chart import Chart, Line
 from benchmarks.c_learning.scores import FEWEST
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.chart.write_text(draw(found), encoding="utf-8")
 
 
-def tabulate(found: Sequence[Measurement]) -> Table:
+def tabulate(found: Sequence[BracketScore]) -> Table:
     """Return a table of the probabilities."""
     names = list(found[0].probability)
     rows = [
@@ -63,13 +63,13 @@ def tabulate(found: Sequence[Measurement]) -> Table:
     return Table("Probability of the right closing bracket", ["distance", "brackets", *names], rows)
 
 
-def _cell(each: Measurement, name: str) -> str:
+def _cell(each: BracketScore, name: str) -> str:
     interval = each.intervals.get(name)
     shown = f" [{100 * interval.low:.3g}, {100 * interval.high:.3g}]" if interval else ""
     return f"{100 * each.probability[name]:.3g} %{shown}"
 
 
-def draw(found: Sequence[Measurement]) -> str:
+def draw(found: Sequence[BracketScore]) -> str:
     """Return a chart of the ranges with at least `FEWEST` brackets, in SVG."""
     found = [each for each in found if each.brackets >= FEWEST]
     lines = [

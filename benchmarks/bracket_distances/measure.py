@@ -27,7 +27,7 @@ _STEPS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class BracketScore:
     """The probabilities at one range of distances.
 
     Attributes:
@@ -49,7 +49,7 @@ class Measurement:
 
 def measure(
     run: Run, kinds: str, orders: Sequence[int], *, windows: int, length: int, checkpoint: str, report: Report
-) -> list[Measurement]:
+) -> list[BracketScore]:
     """Measure closing brackets in windows of held-out text.
 
     Args:
@@ -170,7 +170,7 @@ def _tabulate(
     rights: NDArray[np.int64],
     predictions: dict[str, NDArray[np.float64]],
     windows: int,
-) -> Iterator[Measurement]:
+) -> Iterator[BracketScore]:
     """Yield a measurement for each range of distances that occurs.
 
     Args:
@@ -194,4 +194,4 @@ def _tabulate(
             interval = bootstrap_mean(totals, np.bincount(rows[inside], minlength=windows))
             if interval is not None:
                 intervals[name] = interval
-        yield Measurement(1 << number - 1, (1 << number) - 1, len(inside), probability, accuracy, intervals)
+        yield BracketScore(1 << number - 1, (1 << number) - 1, len(inside), probability, accuracy, intervals)

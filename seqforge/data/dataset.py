@@ -24,7 +24,7 @@ from seqforge.events import Report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
-from seqforge.kinds.corpus import read_fingerprint
+from seqforge.kinds.corpus import read_description, read_fingerprint
 from seqforge.kinds.labelled_corpus import held_out_fault
 from seqforge.storage.cache import load_or_write, read_entry
 from seqforge.storage.files import reported_failures
@@ -150,7 +150,7 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
         token_file = load_token_file(corpus, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
-    return Dataset(corpus.describe(), token_file, vocabulary, splits, corpus.weights())
+    return Dataset(read_description(corpus), token_file, vocabulary, splits, corpus.weights())
 
 
 def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
@@ -261,7 +261,7 @@ def _load(
 
     def write(folder: Path) -> str:
         encode(vocabulary, folder, report)
-        description = " ".join(corpus.describe().split())[:LONGEST_ORIGIN]
+        description = " ".join(read_description(corpus).split())[:LONGEST_ORIGIN]
         return f"{description} ({type(vocabulary).__name__})"
 
     # What the options of a vocabulary name, such as a file, may have changed.

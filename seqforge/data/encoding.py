@@ -25,7 +25,7 @@ from seqforge.faults import wrong_result
 from seqforge.figures import describe_amount
 from seqforge.kinds import CodedVocabulary, Corpus, Document, Vocabulary, WorkProgressed
 from seqforge.kinds.corpus import read_items
-from seqforge.kinds.vocabulary import distinct_codes
+from seqforge.kinds.vocabulary import distinct_codes, rank_fault
 from seqforge.storage.cache import JOURNAL
 from seqforge.storage.records import DamagedFileError, Record, parse_sealed_json, to_sealed_json
 
@@ -300,7 +300,6 @@ def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary:
     with closing(writer.write(map(encode, documents))) as written:
         codes = distinct_codes(itertools.chain(writer.read(), written))
     vocabulary.adopt(codes)
-    if not np.array_equal(vocabulary.encode(checked), np.searchsorted(codes, vocabulary.codes(checked))):
-        problem = "disagrees with `codes`: the token id of a symbol must be the rank of its code"
-        raise wrong_result(vocabulary.encode_bytes, problem)
+    if fault := rank_fault(vocabulary, codes, checked):
+        raise wrong_result(vocabulary.encode_bytes, fault)
     return codes

@@ -53,7 +53,7 @@ def fit_metric(
 def _fit(metric: FittedMetric, component: Component, dataset: Dataset, folder: Path, report: Report) -> str:
     warn(f"fitting the metric {component.name} to the training text; the result is cached")
     try:
-        metric.fit(_report_progress(dataset, report), folder)
+        metric.fit(_read_training_text(dataset, report), folder)
     except (SeqforgeError, OSError):
         raise
     except Exception as error:
@@ -76,7 +76,7 @@ def _restore(metric: FittedMetric, component: Component, folder: Path) -> Fitted
     return metric
 
 
-def _report_progress(dataset: Dataset, report: Report) -> Iterator[str]:
+def _read_training_text(dataset: Dataset, report: Report) -> Iterator[str]:
     """Yield the training text, and report how much of it was read."""
     total = dataset.splits["training"].length * dataset.characters_per_token("training")
     read = 0

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from seqforge.errors import PluginError, SeqforgeError, describe_type
+from seqforge.errors import PluginError, SeqforgeError
 from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Data, Prediction, Sampling, Training
 from seqforge.faults import blame_plugin, plugin_fault
@@ -23,6 +23,7 @@ from seqforge.kinds import (
     Sampler,
     Text,
 )
+from seqforge.kinds.labelled_corpus import example_spec_fault
 from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component, UnfitOptionsError
 from seqforge.registry.problems import Problem, join_key
@@ -130,8 +131,8 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
             spec: Any = labelled.example_spec({**corpus.options, **specs})
         except ValueError as error:
             raise PluginError(f"corpus {corpus.name!r}: {error}") from error
-    if not isinstance(spec, ExampleSpec):
-        raise plugin_fault("corpus", corpus.name, f"its example_spec returns {describe_type(spec)}, not an ExampleSpec")
+    if fault := example_spec_fault(spec):
+        raise plugin_fault("corpus", corpus.name, fault)
     return spec
 
 

@@ -138,3 +138,15 @@ def read_fingerprint(corpus: Any) -> str:
     if isinstance(text, str):
         return text
     raise wrong_result(corpus.fingerprint, f"returned {describe_type(text)}, not text")
+
+
+def read_description(corpus: Any) -> str:
+    """Return the description of a corpus, labelled or not.
+
+    Raises:
+        PluginError: If it is not one or two lines of text.
+    """
+    text: Any = corpus.describe()
+    if isinstance(text, str) and 1 <= len(text.strip().splitlines()) <= 2:
+        return text
+    raise wrong_result(corpus.describe, f"returned {text!r:.60}, not one or two lines")

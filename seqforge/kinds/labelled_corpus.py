@@ -85,6 +85,13 @@ class LabelledCorpus(ABC):
         """Return one or two lines for the user about the source and its location."""
 
 
+def example_spec_fault(spec: Any) -> str | None:
+    """Return what is wrong with the type of a result of `LabelledCorpus.example_spec`, or None."""
+    return (
+        None if isinstance(spec, ExampleSpec) else f"its example_spec returns {describe_type(spec)}, not an ExampleSpec"
+    )
+
+
 def example_fault(spec: ExampleSpec, example: Example) -> str | None:
     """Return what is wrong with an example for an example spec, or None."""
     try:

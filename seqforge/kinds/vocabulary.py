@@ -157,6 +157,15 @@ class CodedVocabulary(Vocabulary):
         self.adopt(distinct_codes(map(self.codes, contents)))
 
 
+def rank_fault(vocabulary: CodedVocabulary, codes: NDArray[np.uint32], content: bytes) -> str | None:
+    """Return what is wrong with the token ids of a text, given the codes `[size]` of its vocabulary, or None."""
+    ranks, tokens = np.searchsorted(codes, vocabulary.codes(content)), vocabulary.encode(content)
+    if np.array_equal(tokens, ranks):
+        return None
+    text, ids = content[:20].decode(errors="replace"), f"{tokens[:8].tolist()}, not {ranks[:8].tolist()}"
+    return f"disagrees with `codes`: the token id of a symbol must be the rank of its code; those of {text!r} are {ids}"
+
+
 def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDArray[np.uint32]:
     """Return the distinct codes of a corpus in ascending order, from the codes `[length]` of each document."""
     seen = np.zeros(1 << 8, dtype=np.bool_)

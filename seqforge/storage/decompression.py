@@ -24,7 +24,7 @@ _MEMORY_LIMIT = 1 << 28
 """Memory limit of a decoder in bytes. This is four times what `xz -9` needs."""
 
 
-class DamagedFileError(Exception):
+class DamagedStreamError(Exception):
     """A file whose content contradicts its format, or ends too soon."""
 
 
@@ -58,7 +58,7 @@ def decompress_file(file: io.FileIO) -> Generator[bytes]:
     compressors write, are supported.
 
     Raises:
-        DamagedFileError: If the compressed data are corrupt, end too soon, or need too much memory.
+        DamagedStreamError: If the compressed data are corrupt, end too soon, or need too much memory.
     """
     start = file.read(8)
     file.seek(0)
@@ -66,7 +66,7 @@ def decompress_file(file: io.FileIO) -> Generator[bytes]:
     try:
         yield from _read_chunks(file.read) if decompress is None else decompress(file)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstd.ZstdError) as error:
-        raise DamagedFileError(f"it cannot be decompressed: {error}") from error
+        raise DamagedStreamError(f"it cannot be decompressed: {error}") from error
 
 
 def _read_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:

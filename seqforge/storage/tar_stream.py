@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO, cast
 
-from seqforge.storage.decompression import CHUNK_SIZE, DamagedFileError, open_chunks
+from seqforge.storage.decompression import CHUNK_SIZE, DamagedStreamError, open_chunks
 
 _LARGEST_HEADER = 1 << 14
 """Size limit of the headers of a file, which contain its name and attributes, in bytes."""
@@ -35,7 +35,7 @@ class ByteStream:
         """Return the next `size` bytes. All of them are in memory, so the caller must limit their number.
 
         Raises:
-            DamagedFileError: If fewer bytes are left, or the size is negative.
+            DamagedStreamError: If fewer bytes are left, or the size is negative.
             LargeArchiveError: If they exceed the limit.
         """
         return b"".join(self.pieces(size))
@@ -44,7 +44,7 @@ class ByteStream:
         """Skip all bytes before a position, with at most one piece in memory.
 
         Raises:
-            DamagedFileError: If fewer bytes are left, or the position is before the current one.
+            DamagedStreamError: If fewer bytes are left, or the position is before the current one.
             LargeArchiveError: If they exceed the limit.
         """
         for _ in self.pieces(position - self._position):
@@ -63,13 +63,13 @@ class ByteStream:
     def pieces(self, size: int) -> Iterator[bytes]:
         """Yield the next `size` bytes, as `read` returns them, with one piece of at most `CHUNK_SIZE` in memory."""
         if size < 0:
-            raise DamagedFileError("a header states a negative size")
+            raise DamagedStreamError("a header states a negative size")
         end = self._position + size
         self._check(end)
         while left := end - self._position:
             piece = self._file.read(min(left, CHUNK_SIZE))
             if not piece:
-                raise DamagedFileError("it ends too soon")
+                raise DamagedStreamError("it ends too soon")
             self._position += len(piece)
             yield piece
 
@@ -85,7 +85,7 @@ def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
     content of the file. The caller may read any part of it, and the rest is skipped.
 
     Raises:
-        DamagedFileError: If a header is invalid or too large, or the archive ends too soon.
+        DamagedStreamError: If a header is invalid or too large, or the archive ends too soon.
     """
     headers = _Headers(stream)
     try:
@@ -100,7 +100,7 @@ def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
             archive.pax_headers = {}
             member = _read_member(archive, headers)
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise DamagedFileError(f"a header is damaged: {error}") from error
+        raise DamagedStreamError(f"a header is damaged: {error}") from error
     stream.drain()
 
 
@@ -119,7 +119,7 @@ class _Headers:
 
     def read(self, size: int) -> bytes:
         if self.tell() + size > self.end:
-            raise DamagedFileError(f"the headers of a file have more than {_LARGEST_HEADER:,} bytes")
+            raise DamagedStreamError(f"the headers of a file have more than {_LARGEST_HEADER:,} bytes")
         self.last = self._stream.read(size)
         return self.last
 

@@ -33,6 +33,7 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.generation.predictions import Decoding, Predictor, predict_examples
 from seqforge.hardware import choose_device
 from seqforge.kinds import Progress
+from seqforge.kinds.corpus import read_description
 from seqforge.kinds.example_values import decode_target, to_text
 from seqforge.model.measure_backends import BatchShape
 from seqforge.model.recomputation import States
@@ -78,7 +79,7 @@ def prepare_training(
         units=UNITS,
         device=device,
         world=world,
-        description=dataset.corpus.describe(),
+        description=read_description(dataset.corpus),
         digest=file.digest,
         vocabulary=dataset.vocabulary,
         files=[file.folder / VOCABULARY, file.folder / EXAMPLE_SPEC],

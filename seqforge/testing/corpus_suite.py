@@ -11,10 +11,9 @@ import numpy as np
 
 from seqforge.errors import DataError
 from seqforge.events import WorkProgressed
-from seqforge.faults import wrong_result
 from seqforge.kinds import Corpus, Document, Example, ExampleSpec, LabelledCorpus
-from seqforge.kinds.corpus import PART_SIZE, read_fingerprint, read_items
-from seqforge.kinds.labelled_corpus import drawn_fault, example_fault, held_out_fault
+from seqforge.kinds.corpus import PART_SIZE, read_description, read_fingerprint, read_items
+from seqforge.kinds.labelled_corpus import drawn_fault, example_fault, example_spec_fault, held_out_fault
 from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 _MANY = 24
@@ -172,10 +171,7 @@ class CorpusSuite(Suite, kind="corpus"):
 
     def test_the_description_is_short(self, make: Factory[AnyCorpus]) -> None:
         """`describe` returns one or two lines."""
-        corpus = make()
-        text: Any = corpus.describe()
-        if not isinstance(text, str) or not 1 <= len(text.strip().splitlines()) <= 2:
-            raise wrong_result(corpus.describe, f"returned {text!r:.60}, not one or two lines")
+        read_description(make())
 
     def test_a_missing_source_is_a_data_error(self) -> None:
         """A corpus in `unreadable` raises a `DataError` with a message when it is read, and not when it is built."""
@@ -206,8 +202,8 @@ def example_spec(make: Factory[AnyCorpus], corpus: LabelledCorpus) -> ExampleSpe
     bound.apply_defaults()
     options = {name: value for name, value in bound.arguments.items() if name != "self"}
     spec: Any = type(corpus).example_spec(options)
-    if not isinstance(spec, ExampleSpec):
-        fail(make, "`example_spec` does not return an ExampleSpec", got=repr(spec))
+    if fault := example_spec_fault(spec):
+        fail(make, fault)
     return spec
 
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqforge.component_state import checked_state
+from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
-from seqforge.kinds.vocabulary import distinct_codes
+from seqforge.kinds.vocabulary import distinct_codes, rank_fault
 from seqforge.testing.conformance import Factory, Suite, fail
 
 _MANY = "".join(map(chr, range(0x4E00, 0x4F00)))
@@ -101,17 +102,11 @@ class VocabularySuite(Suite, kind="vocabulary"):
         contents = [text.encode() for text in self.texts]
         codes = [vocabulary.codes(content) for content in contents]
         known = distinct_codes(codes)
-        for text, found in zip(self.texts, codes, strict=True):
+        for content, found in zip(contents, codes, strict=True):
             if found.dtype.kind != "u":
                 fail(make, "`codes` does not return unsigned integers", got=found.dtype)
-            tokens, ranks = vocabulary.encode(text), np.searchsorted(known, found)
-            if not np.array_equal(tokens, ranks):
-                fail(
-                    make,
-                    f"`codes` and `encode` disagree on {text[:20]!r}",
-                    expected=f"ids {ranks[:8].tolist()}, the ranks of the codes",
-                    got=tokens[:8].tolist(),
-                )
+            if fault := rank_fault(vocabulary, known, content):
+                raise wrong_result(vocabulary.encode_bytes, fault)
 
     def _require_same_ids(self, make: Factory[Vocabulary], problem: str, one: Vocabulary, other: Vocabulary) -> None:
         for text in self.texts:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.bracket_distances.__main__ import main
-from benchmarks.bracket_distances.measure import Measurement, measure
+from benchmarks.bracket_distances.measure import BracketScore, measure
 from benchmarks.bracket_distances.pairs import Pair, find_pairs
 from seqforge import Experiment, Run, train
 from seqforge.data.dataset import prepare
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(Experiment.from_dict(table), tmp_path_factory.mktemp("runs"), progress=False)
 
 
-def measured(run: Run, kinds: str = ")]}", **options: Any) -> list[Measurement]:
+def measured(run: Run, kinds: str = ")]}", **options: Any) -> list[BracketScore]:
     defaults: dict[str, Any] = {"windows": 40, "length": 80, "checkpoint": "best"}
     return measure(run, kinds, [2, 10], report=lambda _: None, **defaults | options)
 

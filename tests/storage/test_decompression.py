@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from seqforge.storage import decompression
-from seqforge.storage.decompression import DamagedFileError, decompress_file, zstd
+from seqforge.storage.decompression import DamagedStreamError, decompress_file, zstd
 
 
 def compress_zstd(content):
@@ -91,19 +91,19 @@ def test_corrupt_data_is_an_error(decompress_bytes, compress, text):
     packed = bytearray(compress(text))
     packed[len(packed) // 2] ^= 0x55
 
-    with pytest.raises(DamagedFileError, match=r"cannot be decompressed|ends too soon"):
+    with pytest.raises(DamagedStreamError, match=r"cannot be decompressed|ends too soon"):
         list(decompress_bytes(bytes(packed)))
 
 
 @pytest.mark.parametrize("name", COMPRESSORS)
 def test_truncated_data_is_an_error(decompress_bytes, name, text):
-    with pytest.raises(DamagedFileError, match=r"end of input|ended before"):
+    with pytest.raises(DamagedStreamError, match=r"end of input|ended before"):
         list(decompress_bytes(COMPRESSORS[name](text)[:-3]))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "zstd"])
 def test_garbage_after_the_data_is_an_error(decompress_bytes, name, text):
-    with pytest.raises(DamagedFileError, match="cannot be decompressed"):
+    with pytest.raises(DamagedStreamError, match="cannot be decompressed"):
         list(decompress_bytes(COMPRESSORS[name](text) + b"garbage of some length"))
 
 
@@ -111,7 +111,7 @@ def test_dictionary_beyond_the_memory_limit_is_rejected(decompress_bytes, monkey
     packed = lzma.compress(text, preset=9)
     monkeypatch.setattr(decompression, "_MEMORY_LIMIT", 1 << 20)
 
-    with pytest.raises(DamagedFileError, match="cannot be decompressed"):
+    with pytest.raises(DamagedStreamError, match="cannot be decompressed"):
         list(decompress_bytes(packed))
 
 
@@ -119,7 +119,7 @@ def test_a_zstd_window_beyond_the_memory_limit_is_rejected(decompress_bytes, tex
     compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 28})
     packed = compressor.compress(text) + compressor.flush()
 
-    with pytest.raises(DamagedFileError, match="too much memory"):
+    with pytest.raises(DamagedStreamError, match="too much memory"):
         list(decompress_bytes(packed))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tar_files import make_tar
 
-from seqforge.storage.decompression import DamagedFileError
+from seqforge.storage.decompression import DamagedStreamError
 from seqforge.storage.tar_stream import ByteStream, read_regular_files
 
 names = st.text(st.sampled_from("ab/é. "), min_size=1, max_size=300).filter(lambda name: not name.endswith("/"))
@@ -52,7 +52,7 @@ def test_damaged_archives_are_read_or_raise_the_documented_error(data):
         archive[data.draw(st.integers(0, 4096))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(archive)))
 
-    with contextlib.suppress(DamagedFileError):
+    with contextlib.suppress(DamagedStreamError):
         read(bytes(archive[:cut]), 700)
 
 
@@ -123,7 +123,7 @@ def test_huge_size_is_an_error_at_the_end_of_the_archive(size):
     header[124:136] = size
     stream = ByteStream(chunks_of(with_checksum(bytes(header)) + bytes(4096), 512))
 
-    with pytest.raises(DamagedFileError, match="ends too soon"):
+    with pytest.raises(DamagedStreamError, match="ends too soon"):
         list(read_regular_files(stream))
 
 
@@ -133,7 +133,7 @@ def test_size_of_an_extended_header_is_limited(kind):
     header[156:157] = kind
     header[124:136] = b"\x80" + (1 << 40).to_bytes(11, "big")
 
-    with pytest.raises(DamagedFileError, match="more than 16,384 bytes"):
+    with pytest.raises(DamagedStreamError, match="more than 16,384 bytes"):
         read(with_checksum(bytes(header)) + bytes(1024))
 
 
@@ -144,7 +144,7 @@ def test_malformed_extended_header_is_rejected(records):
     header[124:136] = b"%011o\0" % len(records)
     after = tarfile.TarInfo("b.c").tobuf()
 
-    with pytest.raises(DamagedFileError):
+    with pytest.raises(DamagedStreamError):
         read(with_checksum(bytes(header)) + records.ljust(512, b"\0") + after + bytes(1024))
 
 
@@ -155,7 +155,7 @@ def test_number_of_extended_headers_is_limited(kind):
     header[124:136] = b"%011o\0" % 6
     extended = with_checksum(bytes(header)) + b"6 a=b\n".ljust(512, b"\0")
 
-    with pytest.raises(DamagedFileError, match="more than 16,384 bytes"):
+    with pytest.raises(DamagedStreamError, match="more than 16,384 bytes"):
         read(extended * 10_000)
 
 
@@ -166,7 +166,7 @@ def test_map_of_a_sparse_file_is_limited():
     header[124:136] = b"%011o\0" % len(records)
     numbers = b"1000000000000\n" + b"1\n" * (1 << 20)
 
-    with pytest.raises(DamagedFileError, match="more than 16,384 bytes"):
+    with pytest.raises(DamagedStreamError, match="more than 16,384 bytes"):
         read(with_checksum(bytes(header)) + records.ljust(512, b"\0") + tarfile.TarInfo("b.c").tobuf() + numbers)
 
 
@@ -175,12 +175,12 @@ def test_wrong_checksum_is_rejected(place):
     archive = bytearray(make_tar([("a.c", b"a"), ("b.c", b"b")]))
     archive[place * 1024] ^= 1
 
-    with pytest.raises(DamagedFileError, match="bad checksum"):
+    with pytest.raises(DamagedStreamError, match="bad checksum"):
         read(bytes(archive))
 
 
 def test_archive_without_its_end_is_an_error():
     archive = make_tar([("a.c", b"a")])
 
-    with pytest.raises(DamagedFileError, match="ends too soon"):
+    with pytest.raises(DamagedStreamError, match="ends too soon"):
         read(archive[:1024])

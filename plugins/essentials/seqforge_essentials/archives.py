@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.storage.decompression import CHUNK_SIZE, DamagedFileError, decompress_file, open_chunks
+from seqforge.storage.decompression import CHUNK_SIZE, DamagedStreamError, decompress_file, open_chunks
 from seqforge.storage.tar_stream import ByteStream, read_regular_files
 
 _TAR, _TAR_PLACE = b"ustar", 257
@@ -44,7 +44,7 @@ def reading_errors(path: Path) -> Generator[None]:
         yield
     except RuntimeError as error:  # A file in an archive is encrypted, or compressed in an unknown way.
         raise DataError(f"{path}: {error}", hint="Unpack it, or leave it out with corpus.members.") from error
-    except (DamagedFileError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
+    except (DamagedStreamError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise DataError(f"{path}: the file is damaged: {error}", hint="Copy or download it again.") from error
     except OSError as error:
         raise DataError(

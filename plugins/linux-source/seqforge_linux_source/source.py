@@ -17,7 +17,7 @@ import pathspec
 
 from seqforge.errors import DataError, ExperimentError
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.storage.decompression import DamagedFileError, decompress_file
+from seqforge.storage.decompression import DamagedStreamError, decompress_file
 from seqforge.storage.files import read_bounded
 from seqforge.storage.tar_stream import ByteStream, LargeArchiveError, read_regular_files
 
@@ -161,7 +161,7 @@ class Archive:
                     found = stream.tell()
         except LargeArchiveError as error:
             check_size(error.args[0], size_limit, self.path)
-        except DamagedFileError as error:
+        except DamagedStreamError as error:
             raise self._unreadable_error(str(error)) from error
         except OSError as error:
             raise self._unreadable_error(error.strerror or str(error)) from error

@@ -1,7 +1,6 @@
 """`seqforge plugins new`: the files of a new plugin, from the templates in this package."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from seqforge.registry.discovery import RESERVED_NAMES
 from seqforge.registry.hooks import NAME
 from seqforge.registry.registry import Registry
 from seqforge.storage.files import reported_failures
+from seqforge.storage.folders import create_folder
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -148,14 +148,14 @@ def new_plugin(
     if folder.exists():
         raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
     files = render_plugin(name, kinds)
-    with (
-        reported_failures(f"writing {folder}"),
-        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".seqforge-") as place,
-    ):
+
+    def fill(place: Path) -> None:
         for path, content in files.items():
-            (Path(place) / folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (Path(place) / folder / path).write_text(content, encoding="utf-8")
-        (Path(place) / folder).rename(folder)
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(content, encoding="utf-8")
+
+    with reported_failures(f"writing {folder}"):
+        create_folder(folder, fill)
     stdout().print(f"Created {folder} with {len(files)} files. Next:")
     python = typed_python()
     for command in (f'{python} -m pip install -e "{folder}[test]"', f"{python} -m pytest {folder}"):

@@ -32,7 +32,7 @@ class Parity(LabelledCorpus):
         return f"the numbers below {self.numbers}"
 
 
-@bug(CorpusSuite, "test_documents_conform", "`example_spec` does not return an ExampleSpec: got {'numbers': 4}")
+@bug(CorpusSuite, "test_documents_conform", "its example_spec returns a dict, not an ExampleSpec")
 class SpecOfOptions(Parity):
     """The spec is a table."""
 

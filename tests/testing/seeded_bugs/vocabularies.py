@@ -42,7 +42,7 @@ class Letters(CodedVocabulary):
         self.adopt(np.array(state["codes"], dtype=np.uint32))
 
 
-@bug(VocabularySuite, "test_codes_agree_with_ids", "`codes` and `encode` disagree on")
+@bug(VocabularySuite, "test_codes_agree_with_ids", "encode_bytes disagrees with `codes`")
 class CodesOfLowerCase(Letters):
     """A subclass overrides `codes` alone."""
 
