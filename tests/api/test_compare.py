@@ -47,6 +47,7 @@ def test_the_rows_have_the_differing_settings_and_the_best_value(runs: list[Run]
     assert not any("corpus" in name for row in table for name in row)
     best = min(row["validation_bits_per_character"] for row in runs[0].losses() if row["validation_loss"])
     assert table[0]["validation_bits_per_character"] == best
+    assert table._repr_html_().startswith("<table><tr><th>run</th>")
     assert f"<td>{best:.4f}</td>" in table._repr_html_()
 
 

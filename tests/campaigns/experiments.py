@@ -1,4 +1,8 @@
-"""The tiny runs of the campaigns: a stream of text, and labelled examples. Both need less than a second."""
+"""The tiny runs of the campaigns, for each kind of data and of state. Each needs about a second.
+
+They are a stream of text, the same with subwords, matrix states in blocks and an average of the weights, labelled
+examples, and examples that are drawn without end.
+"""
 
 import sys
 from pathlib import Path
@@ -22,6 +26,29 @@ batch_size = 2
 sequence_length = 5
 """
 
+BLOCKS = """
+[corpus]
+use = "inline"
+text = "the quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs; the end is near"
+[vocabulary]
+use = "bpe"
+size = 260
+[data]
+validation_fraction = 0.3
+reset_state = "document"
+[model]
+embedding_size = 4
+initial_state = "learned"
+[[model.cells]]
+use = "block"
+cell = { use = "gated-deltanet", hidden_size = 4, heads = 2, key_size = 2 }
+repeat = 2
+[training]
+batch_size = 2
+sequence_length = 5
+average_decay = 0.9
+"""
+
 LABELLED = """
 [corpus]
 use = "made"
@@ -39,6 +66,23 @@ hidden_size = 5
 batch_size = 4
 """
 
+ENDLESS = """
+[corpus]
+use = "formal-task"
+task = "parity"
+lengths = [6, 9]
+count = 20
+[[model.cells]]
+use = "mlstm"
+hidden_size = 4
+heads = 2
+[[metrics]]
+use = "by-length"
+limits = [6, 9]
+[training]
+batch_size = 4
+"""
+
 # Step 3 saves and samples, step 12 does everything, and the end has an evaluation and a sample of its own.
 INTERVALS = """
 steps = 13
@@ -52,7 +96,13 @@ interval = 4
 interval = 3
 """
 
-EXPERIMENTS = {"stream": STREAM + INTERVALS + "length = 10\n", "labelled": LABELLED + INTERVALS}
+EXPERIMENTS = {
+    "stream": STREAM + INTERVALS + "length = 10\n",
+    "blocks": BLOCKS + INTERVALS + "length = 10\n",
+    "labelled": LABELLED + INTERVALS,
+    "endless": ENDLESS + INTERVALS,
+}
+"""The file of each run."""
 
 _PLUGIN = """
 SEQFORGE_API = 1

@@ -1,4 +1,7 @@
-"""The campaign of kills: runs that are killed and resumed end with the bits of runs that were not killed."""
+"""The campaign of kills: runs that are killed and resumed end with the bits of runs that were not killed.
+
+An export that is killed and repeated has the same files.
+"""
 
 import itertools
 import json
@@ -30,7 +33,12 @@ def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
     """Run the campaign, print its table, and return the exit status."""
     install_corpus(folder)
     import_everything(folder / "imports")
-    references = {name: Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
+    references: dict[str, Reference | Export] = {
+        name: Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()
+    }
+    references["export"] = Export(
+        folder / "references" / "blocks" / "runs" / "blocks", folder / "references" / "export"
+    )
     counts: dict[tuple[str, str], Counter[str]] = {}
     generator, started, number = random.Random(seed), time.monotonic(), 0
     for name, kind, kill in itertools.islice(_plan(references, generator), trials):
@@ -63,26 +71,32 @@ def import_everything(folder: Path) -> None:
         raise RuntimeError("a process with threads cannot be forked")
 
 
-def _plan(references: "dict[str, Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
-    """Yield kills without end. Those before operations visit all of them, in random order, and start again."""
-    operations = {name: iter(()) for name in references}
+def _plan(references: "dict[str, Reference | Export]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
+    """Yield kills of each run in turn, without end. Each begins with another kind, so that few trials contain all."""
+    plans = [_plan_kills(reference.whole, generator) for reference in references.values()]
+    for skipped, plan in enumerate(plans):
+        for _ in range(skipped):
+            next(plan)
     while True:
-        for name, reference in references.items():
-            upcoming = next(operations[name], None)
-            if upcoming is None:
-                order = list(range(1, reference.whole.operations + 1))
-                generator.shuffle(order)
-                operations[name] = iter(order)
-                upcoming = next(operations[name])
-            yield name, "before an operation on files", Kill(upcoming)
-            duration = reference.whole.seconds
-            yield name, "at a random moment", Kill(0, (signal.SIGKILL,), (generator.uniform(0, duration),))
-            yield name, "before an operation on files", Kill(generator.randrange(1, reference.whole.operations + 1))
-            if generator.random() < 0.5:
-                yield name, "by SIGTERM", Kill(0, (signal.SIGTERM,), (generator.uniform(0, duration),))
-            else:
-                moments = generator.uniform(0, duration), generator.uniform(0, 0.1)
-                yield name, "by two Ctrl-C", Kill(0, (signal.SIGINT, signal.SIGINT), moments)
+        for name, plan in zip(references, plans, strict=True):
+            yield name, *next(plan)
+
+
+def _plan_kills(whole: Ended, generator: random.Random) -> Iterator[tuple[str, Kill]]:
+    """Yield kills without end. Those before operations visit all of them, in random order, and start again."""
+    operations: list[int] = []
+    while True:
+        if not operations:
+            operations = list(range(1, whole.operations + 1))
+            generator.shuffle(operations)
+        yield "before an operation on files", Kill(operations.pop())
+        yield "at a random moment", Kill(0, (signal.SIGKILL,), (generator.uniform(0, whole.seconds),))
+        yield "before an operation on files", Kill(generator.randrange(1, whole.operations + 1))
+        if generator.random() < 0.5:
+            yield "by SIGTERM", Kill(0, (signal.SIGTERM,), (generator.uniform(0, whole.seconds),))
+        else:
+            moments = generator.uniform(0, whole.seconds), generator.uniform(0, 0.1)
+            yield "by two Ctrl-C", Kill(0, (signal.SIGINT, signal.SIGINT), moments)
 
 
 class Reference:
@@ -100,7 +114,7 @@ class Reference:
         found = Counter({"trials": 1})
         ended = self.start(folder, None, kill)
         found["ended by it"] += ended.status != 0
-        if self._is_wrong(ended, kill):
+        if _is_wrong(ended, kill):
             found["messages"] += 1
             print(f"status {ended.status}: {ended.output}")
         # A second Ctrl-C ends the process at once: like a kill, it may leave files until the next start.
@@ -141,15 +155,48 @@ class Reference:
         arguments = ["run", f"{self.name}.toml"] if run is None else ["run", "--resume", str(run)]
         return run_command(arguments, folder.resolve(), kill)
 
-    @staticmethod
-    def _is_wrong(ended: Ended, kill: Kill) -> bool:
-        """Return whether a process that was killed ended with a traceback, in silence, or with another status."""
-        if not kill.signals or signal.SIGKILL in kill.signals:
-            return ended.status not in (0, -signal.SIGKILL)
-        expected = {0, 128 + kill.signals[0], 128 + kill.signals[-1]}
-        # Before the command installs its handlers, a signal has its default effect.
-        killed_early = ended.status == -kill.signals[0] or (ended.status == 130 and not ended.output)
-        return not killed_early and (ended.status not in expected or "Traceback" in ended.output)
+
+class Export:
+    """An export of a run that was not killed."""
+
+    def __init__(self, run: Path, folder: Path) -> None:
+        self._arguments = ["export", str(run.resolve()), "model"]
+        self.whole = self._start(folder, None)
+        if self.whole.status:
+            raise RuntimeError(self.whole.output)
+        self._content = _bytes_of(folder / "model")
+
+    def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
+        """Start an export, kill it, repeat it unless it is complete, and count the faults."""
+        found = Counter({"trials": 1})
+        ended = self._start(folder, kill)
+        found["ended by it"] += ended.status != 0
+        found["messages"] += _is_wrong(ended, kill)
+        while not (folder / "model").exists():
+            found["started again"] += 1
+            again = Kill(generator.randrange(1, self.whole.operations + 1)) if generator.random() < 0.25 else None
+            self._start(folder, again)
+        found["temporary files"] += bool(temporary_files(folder))
+        found["tensors"] += _bytes_of(folder / "model") != self._content
+        return found
+
+    def _start(self, folder: Path, kill: Kill | None) -> Ended:
+        folder.mkdir(parents=True, exist_ok=True)
+        return run_command(self._arguments, folder.resolve(), kill)
+
+
+def _bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _is_wrong(ended: Ended, kill: Kill) -> bool:
+    """Return whether a process that was killed ended with a traceback, in silence, or with another status."""
+    if not kill.signals or signal.SIGKILL in kill.signals:
+        return ended.status not in (0, -signal.SIGKILL)
+    expected = {0, 128 + kill.signals[0], 128 + kill.signals[-1]}
+    # Before the command installs its handlers, a signal has its default effect.
+    killed_early = ended.status == -kill.signals[0] or (ended.status == 130 and not ended.output)
+    return not killed_early and (ended.status not in expected or "Traceback" in ended.output)
 
 
 def resumable(folder: Path) -> Path | None:

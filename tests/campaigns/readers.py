@@ -1,6 +1,7 @@
 """The readers that the campaign of fuzzing tests, and the changed files that they receive."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -17,6 +18,7 @@ from typing import Protocol
 import torch
 
 from seqforge import Experiment, Run, train
+from seqforge.api.export import export
 from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
 from seqforge.data.example_file import EXAMPLES, ExampleFile
@@ -154,7 +156,8 @@ class Encoded:
         os.environ["SEQFORGE_CACHE"] = str(sources / "cache")
         install_corpus(sources)
         self._folders = {name: self._encode(name) for name in EXPERIMENTS}
-        for folder in self._folders.values():
+        for name, folder in self._folders.items():
+            self._chosen = name
             self.read(folder)
 
     @staticmethod
@@ -165,8 +168,8 @@ class Encoded:
         return dataset.file.folder if isinstance(dataset, LabelledDataset) else dataset.token_file.folder
 
     def write(self, trial: Path, generator: random.Random) -> None:
-        name = generator.choice(list(self._folders))
-        shutil.copytree(self._folders[name], trial, dirs_exist_ok=True)
+        self._chosen = generator.choice(list(self._folders))
+        shutil.copytree(self._folders[self._chosen], trial, dirs_exist_ok=True)
         path = generator.choice(sorted(trial.iterdir()))
         if generator.random() < 0.1:
             replace_entry(path, generator)
@@ -189,12 +192,12 @@ class Encoded:
             examples.longest_targets()
         else:
             TokenFile.open(trial)
-        vocabulary = Experiment.from_dict(tomllib.loads(EXPERIMENTS["stream"])).vocabulary.build()
+        vocabulary = Experiment.from_dict(tomllib.loads(EXPERIMENTS[self._chosen])).vocabulary.build()
         read_vocabulary(vocabulary, trial / VOCABULARY)
 
 
 class Runs:
-    """Run directories, with checksums that fit the changed files, or do not."""
+    """Run directories and an export, with checksums that fit the changed files, or do not."""
 
     def __init__(self, sources: Path) -> None:
         os.environ["SEQFORGE_CACHE"] = str(sources / "cache")
@@ -206,11 +209,17 @@ class Runs:
             self._runs[name] = train(experiment, sources / "runs", progress=False)
             task = task_of(experiment).prepare_training(experiment, torch.device("cpu"), no_report, ALONE)
             self._states[name] = task.digest, task.new_state()
-            self.read(shutil.copytree(self._runs[name].path, sources / "copies" / name))
+        self._runs["export"] = export(self._runs["blocks"], sources / "export")
+        self._states["export"] = self._states["blocks"]
+        for name, run in self._runs.items():
+            self._chosen = name
+            # An export has no state of training.
+            with contextlib.suppress(RunError) if name == "export" else contextlib.nullcontext():
+                self.read(shutil.copytree(run.path, sources / "copies" / name))
 
     def write(self, trial: Path, generator: random.Random) -> None:
-        run = self._runs[generator.choice(list(self._runs))]
-        shutil.copytree(run.path, trial, dirs_exist_ok=True)
+        self._chosen = generator.choice(list(self._runs))
+        shutil.copytree(self._runs[self._chosen].path, trial, dirs_exist_ok=True)
         if generator.random() < 0.15:
             replace_entry(generator.choice(sorted(trial.rglob("*"))), generator)
             return
@@ -233,14 +242,13 @@ class Runs:
 
     def read(self, trial: Path) -> None:
         run = Run.open(trial)
-        name = "labelled" if (trial / "example_spec.json").exists() else "stream"
-        digest, state = self._states[name]
+        digest, state = self._states[self._chosen]
         readers: list[Callable[[], object]] = [
             run.losses, run._repr_html_, run.vocabulary, run.example_spec, run.checkpoints.best,
             lambda: summarize_run(run.path), lambda: differing_settings([run.experiment.table, {}]),
             lambda: read_backends(run.path),
             # With its own sizes, since the description of a run may state large ones.
-            lambda: load_training(run.checkpoints.find("latest"), state, self._runs[name].experiment, digest),
+            lambda: load_training(run.checkpoints.find("latest"), state, self._runs[self._chosen].experiment, digest),
             lambda: load_model(run.checkpoints.find("best"), state.model),
             lambda: MetricsLog(run.directory.metrics).truncate(3),
             lambda: remove_temporary_files(run.path),

@@ -1,5 +1,6 @@
 """Completion in the shell: runs, models, components, checkpoints and keys."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,10 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_shell_proposes_values(words: list[str], expected: list[str], folder: Path) -> None:
     words = ["seqforge", *words]
     variables = {
+        **os.environ,
         "_SEQFORGE_COMPLETE": "complete_bash",
         "COMP_WORDS": " ".join(words),
         "COMP_CWORD": str(len(words) - 1),
-        "PATH": "/usr/bin:/bin",
     }
     command = [sys.executable, "-c", "from seqforge.cli import main; main()"]
     completed = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)

@@ -39,6 +39,7 @@ def test_a_toml_file_is_read(tmp_path: Path):
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
         (b"a = " + b"[" * 5000, "not a TOML file: "),
         (b"b = 1\n[" + b"a." * 5000 + b"a]", "not a TOML file: a dotted key has more than 16 parts (at line 2"),
+        (b"\n" + b"a." * 16 + b"a = 1", "not a TOML file: a dotted key has more than 16 parts (at line 2"),
         (b"'a'. \"b\" ." * 8 + b"a = 1", "not a TOML file: a dotted key has more than 16 parts"),
         (b"a = [" + b"{}," * 20_000 + b"]", "it has more than 20,000 keys and items of lists"),
         (b"[[a]]\n" * 1001, "it has more than 1,000 tables"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seqforge_essentials.cells.gru import GRU
 from torch import Tensor
 
 from seqforge.data.padded_batches import PaddedBatch
@@ -15,7 +16,7 @@ from seqforge.model.build import build_model
 from seqforge.model.choose_backend import choose_backends
 from seqforge.model.measure_backends import BatchShape
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.model.stack import reverse_rows
+from seqforge.model.stack import RecurrentStack, reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 5, "repeat": 2}],
@@ -172,6 +173,21 @@ def test_only_a_bidirectional_model_sees_later_steps(labelled_experiment: Any) -
         model, _, _ = model_and_loss(labelled_experiment, "every step", CELLS["gru"], bidirectional)
         one, two = (model.predict(model.encode(steps, lengths).outputs) for steps in (inputs, other))
         assert one[0].equal(two[0]) is not bidirectional
+
+
+def test_each_cell_of_both_directions_starts_from_its_own_learned_state() -> None:
+    torch.manual_seed(0)
+    stack = RecurrentStack([GRU(3, 4), GRU(8, 4)], backward_cells=[GRU(3, 4), GRU(8, 4)])
+    inputs, lengths = torch.randn(5, 2, 3), torch.tensor([5, 3])
+    before = stack.encode(inputs, lengths).outputs
+    stack.learn_initial_states()
+    assert torch.equal(stack.encode(inputs, lengths).outputs, before)
+    assert stack.learned is not None
+    # The states of the first layer change both directions of the second one, whose own states change one each.
+    for direction, unused in ((slice(4), 3), (slice(4, 8), 1)):
+        total = stack.encode(inputs, lengths).outputs[:, :, direction].sum()
+        gradients = torch.autograd.grad(total, list(stack.learned.parameters()), materialize_grads=True)
+        assert [bool(gradient.any()) for gradient in gradients] == [number != unused for number in range(4)]
 
 
 def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_experiment: Any) -> None:

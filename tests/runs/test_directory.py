@@ -167,6 +167,9 @@ def test_a_path_that_is_no_folder_is_an_error_that_explains_run_directories(
         RunDirectory.open("e.toml")
     assert caught.value.message == "e.toml: it is a regular file, not a run directory"
     assert caught.value.hint == "A run directory is a folder that `seqforge run e.toml` creates, such as runs/e."
+    with pytest.raises(RunError) as caught:
+        RunDirectory.open("missing.toml")
+    assert caught.value.hint == "Runs in .: run."
     for name, message in (
         ("run/run.json", "run/run.json: it is a regular file, not a run directory"),
         ("run/run.json/a", "run/run.json/a: no such folder"),

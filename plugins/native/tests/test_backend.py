@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from seqforge_essentials.cells.gru import GRU
-from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.lstm import LSTM, LayerNormLSTM
 from seqforge_essentials.cells.rnn import RNN
+from seqforge_matrix_cells.gla import GLA
 from seqforge_native import backend as native_backend
 from seqforge_native import library
 from seqforge_native.backend import NativeBackend
@@ -127,8 +128,10 @@ def test_projected_inputs_that_do_not_fit_are_an_error() -> None:
         (LSTM(3, 4), torch.zeros(0, 2, dtype=torch.int64)),
         (LSTM(3, 4), torch.zeros(0, 2, 3)),
         (Unprojected(3, 3), torch.zeros(0, 2, 3)),
+        (LayerNormLSTM(3, 4), torch.zeros(0, 2, 3)),
+        (GLA(3, 4), torch.zeros(0, 2, 3)),
     ],
-    ids=["symbols", "vectors", "elementwise"],
+    ids=["symbols", "vectors", "elementwise", "program", "matrix state"],
 )
 def test_a_sequence_without_steps_is_the_same_error_as_in_torch(cell: Cell[Any], inputs: torch.Tensor) -> None:
     backend = NativeBackend()

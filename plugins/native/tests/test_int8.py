@@ -17,6 +17,7 @@ from seqforge_native import backend as native_backend
 from seqforge_native.backend import NativeBackend
 from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
+from seqforge_parallel_cells.cells import MinGRU
 from torch import Tensor
 
 from seqforge import Experiment
@@ -171,6 +172,13 @@ def test_weights_that_are_not_finite_have_no_int8_kernel(number: float, place: s
         (head if place == "head" else getattr(cells[1], place)).view(-1)[3] = number
     network = GenerationModel(cells, None, head, torch.zeros(4), [], torch.int8)
     assert NativeBackend().generation_kernel(network) is None
+
+
+@pytest.mark.parametrize("size", [1 << 16, (1 << 16) + 1])
+def test_a_sum_of_one_product_that_exceeds_32_bits_has_no_int8_kernel(size: int) -> None:
+    cells = [MinGRU(2, size), RNN(size, 3)]
+    network = GenerationModel(cells, None, torch.randn(2, 3), torch.zeros(2), [], torch.int8)
+    assert (NativeBackend().generation_kernel(network) is None) is (size > 1 << 16)
 
 
 def test_a_library_without_int8_generates_in_float32_only(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
