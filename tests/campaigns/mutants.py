@@ -138,7 +138,7 @@ def run_mutants(
 
 def _python_path(copy: Path) -> str:
     """Return the folders that are imported from: those of the copy stand before the installed ones."""
-    return os.pathsep.join([str(copy), *(str((copy / sources).parent) for sources, _ in PARTS.values())])
+    return os.pathsep.join([str(copy), *map(str, sorted((copy / "plugins").iterdir()))])
 
 
 def _import_libraries() -> None:
@@ -172,7 +172,7 @@ def _nodes(node: ast.AST, code: Code) -> Iterator[tuple[ast.AST, Code]]:
     """Yield the nodes that run, each with its place.
 
     What no test can notice is left out: annotations, messages of errors, the argument `strict` of `zip`, which is a
-    check, and imports for types only.
+    check, imports for types only, and what only another system runs.
     """
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
@@ -192,7 +192,10 @@ def _is_left_out(node: ast.AST) -> bool:
     match node:
         case ast.Raise() | ast.JoinedStr() | ast.AnnAssign() | ast.keyword(arg="strict"):
             return True
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+        case (
+            ast.If(test=ast.Name(id="TYPE_CHECKING"))
+            | ast.If(test=ast.Compare(left=ast.Attribute(attr="platform"), ops=[ast.Eq()]))
+        ):
             return True
         case _:
             return False
@@ -242,12 +245,15 @@ def _attempt(copy: Path, mutant: Mutant, tests: Sequence[str]) -> str:
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     near = [test for test in tests if test.partition("::")[0] in files[:NEAREST_FILES]]
     try:
-        status, failed = _run_tests(copy, near)
-        if status == 0 and (others := [test for test in tests if test not in near]):
-            status, failed = _run_tests(copy, others)
+        for group in (near, [test for test in tests if test not in near]):
+            status, failed = _run_tests(copy, group) if group else (0, "")
+            if status:
+                break
     finally:
         path.write_text(text)
-    return "survived" if status == 0 or (failed and not _passes(copy, failed)) else "noticed"
+    if status and failed and not _passes(copy, failed):
+        return _attempt(copy, mutant, [test for test in tests if test not in (failed, failed.partition("::")[0])])
+    return "noticed" if status else "survived"
 
 
 def _select_tests(copy: Path, covered: TestCoverage, mutant: Mutant, tests: str) -> list[str]:

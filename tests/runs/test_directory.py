@@ -15,6 +15,7 @@ from seqforge.errors import RunError
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS, RunDirectory
 from seqforge.runs.resume import remove_temporary_files
+from seqforge.runs.verification import step_of
 from seqforge.storage.records import to_sealed_json
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
@@ -237,3 +238,7 @@ def test_a_run_without_a_checkpoint_states_when_it_saves_one(tmp_path: Path) -> 
     with pytest.raises(RunError, match="there is no checkpoint") as caught:
         Checkpoints(tmp_path).find("best")
     assert "training.checkpoint_interval" in str(caught.value.hint)
+
+
+def test_a_checkpoint_has_the_step_in_its_name_and_initial_weights_step_0() -> None:
+    assert [step_of(Path(path)) for path in ("run/checkpoints/step-00000012", "run/initial")] == [12, 0]

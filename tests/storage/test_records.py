@@ -1,6 +1,7 @@
 """Checksums detect every flipped bit, in all forms in which a file carries one, and reading a record is bounded."""
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from seqforge.storage.files import checksum_file
 from seqforge.storage.records import (
@@ -115,6 +117,11 @@ def test_a_record_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, c
     with pytest.raises(DamagedFileError) as caught:
         Note.read(path)
     assert caught.value.message.startswith(f"{path}: {reason}")
+
+
+def test_a_record_has_no_infinite_numbers() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        Note(text="a", numbers=[math.inf])
 
 
 def test_an_object_may_have_the_maximum_of_entries() -> None:

@@ -50,6 +50,14 @@ def test_slstm_does_not_divide_by_zero_or_overflow():
         assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in cell.parameters())
 
 
+def test_forget_gates_of_slstm_start_by_a_power_law_in_each_head():
+    cell = SLSTM(2, 6, heads=2)
+    other, forget = cell.bias.view(4, 2, 3)[[0, 1, 3]], cell.bias.view(4, 2, 3)[2]
+    expected = torch.tensor([5, 5 - 12 * 0.5**0.3, -7])
+    torch.testing.assert_close(forget, torch.stack([expected, expected]))
+    assert not other.any()
+
+
 def test_heads_of_slstm_are_not_connected():
     torch.manual_seed(0)
     cell = SLSTM(2, 6, heads=3)
