@@ -47,6 +47,20 @@ class MultipliesInStep(Cell[HiddenState]):
         return hidden, HiddenState(hidden)
 
 
+class ReadsItsBias(ElementwiseCell[HiddenState]):
+    """An elementwise cell that uses its bias a second time in a step of its own, and has a mask."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, hidden_size)
+        self.register_buffer("mask", torch.arange(hidden_size) % 2 == 0)
+
+    def pointwise(self, input_gates: torch.Tensor, state: HiddenState) -> Any: ...
+
+    def step(self, projected: torch.Tensor, state: HiddenState) -> tuple[torch.Tensor, HiddenState]:
+        hidden = torch.tanh(projected + self.bias * torch.where(self.get_buffer("mask"), state.hidden, 1.0))
+        return hidden, HiddenState(hidden)
+
+
 class OtherStep(RNN):
     """A factored cell with a step of its own."""
 
@@ -201,12 +215,19 @@ def test_a_library_without_kernels_for_the_dtype_is_unsupported(
     assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) is not None
 
 
-def test_a_cell_may_multiply_the_inputs_by_their_weight_in_its_step() -> None:
-    cell, inputs = MultipliesInStep(3, 4), torch.randn(5, 2, 3)
-    if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
-        pytest.skip(reason)
-    outputs, _ = NativeBackend().sequence_function(cell, FLOAT32)(inputs, cell.initial_state(2))
-    torch.testing.assert_close(outputs, cell(inputs, cell.initial_state(2))[0])
+@pytest.mark.parametrize("kind", [MultipliesInStep, ReadsItsBias])
+def test_a_cell_may_use_the_parameters_of_its_projection_in_its_step(kind: type[Cell[HiddenState]]) -> None:
+    if not library.runnable_instruction_sets():
+        pytest.skip("this processor has no kernels")
+    cell, inputs = kind(3, 4), torch.randn(5, 2, 3)
+    assert NativeBackend().unsupported(cell, FLOAT32) is None
+    found, expected = (
+        (outputs, *torch.autograd.grad(outputs.square().sum(), [*cell.parameters()]))
+        for outputs, _ in (
+            read(inputs, cell.initial_state(2)) for read in (NativeBackend().sequence_function(cell, FLOAT32), cell)
+        )
+    )
+    torch.testing.assert_close(found, expected)
 
 
 def test_without_a_compiler_inductor_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:

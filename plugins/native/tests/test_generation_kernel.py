@@ -201,6 +201,21 @@ def test_logits_that_are_not_finite_are_an_error(
     assert torch.equal(*generated)
 
 
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("row", [3, 12])
+def test_all_threads_stop_where_the_first_of_them_stops(row: int, kernels: Library) -> None:
+    cell = LSTM(4, 6)
+    with torch.no_grad():
+        cell.input_weight[:, 3] = torch.nan  # takes effect once the fourth symbol is read
+    model = GenerationModel([cell], None, torch.zeros(4, 6), torch.zeros(4), [], torch.float32)
+    last, uniforms = torch.zeros(16, dtype=torch.int64), torch.full((5, 16), 0.1)
+    uniforms[1, row] = 0.9
+    drawn, _ = NativeGenerationKernel(kernels, model)(last, [cell.initial_state(16)], uniforms)
+    expected = torch.zeros(2, 16, dtype=torch.int64)
+    expected[1, row] = 3
+    assert torch.equal(drawn, expected)
+
+
 def test_a_sampler_with_a_memory_draws_symbol_by_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = make([{"use": "essentials/lstm", "hidden_size": 6}], [{"use": "repetition-penalty"}])
     monkeypatch.setattr(native_backend, "find_kernel", None)  # so that a call fails

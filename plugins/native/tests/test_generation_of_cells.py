@@ -167,6 +167,16 @@ def test_a_block_without_an_embedding_reads_unit_vectors(kernels: Library) -> No
         require_close(by_kernel(kernels, replace(model, embedding=None), symbols), by_steps(plain, symbols), ROWS)
 
 
+def test_a_cell_with_a_matrix_state_has_its_own_step_after_a_program_was_recorded() -> None:
+    torch.manual_seed(0)
+    model = model_of([new_cell("matrix-cells/gla", SIZE, hidden_size=SIZE)])
+    symbols = torch.randint(SYMBOLS, (STEPS, ROWS))
+    with torch.inference_mode():
+        before = by_steps(model, symbols)
+        compile_model(model)
+        assert torch.equal(by_steps(model, symbols).probabilities, before.probabilities)
+
+
 class Written(Cell[Any]):
     """A cell whose step is a function of its input, its state and itself."""
 
@@ -177,7 +187,8 @@ class Written(Cell[Any]):
         self.norm = nn.LayerNorm(SIZE)
 
     def initial_state(self, batch_size: int) -> Any:
-        return TwoStates(self.matrix.new_zeros(batch_size, SIZE), self.matrix.new_ones(batch_size, SIZE))
+        ramp = torch.linspace(0.5, 1.5, SIZE, dtype=self.matrix.dtype)
+        return TwoStates(self.matrix.new_zeros(batch_size, SIZE), ramp.repeat(batch_size, 1))
 
     def step(self, projected: Tensor, state: Any) -> Any:
         output, after = self.function(self, projected, *state)
@@ -193,10 +204,15 @@ class TwoStates(NamedTuple):
 
 WRITTEN: dict[str, Callable[..., Any]] = {
     "states that change places": lambda cell, x, a, b: (a + x, (b * 0.9 + x, a)),
+    "a state in another order": lambda cell, x, a, b: (x, (a, b.view(-1, 3, 8).transpose(1, 2).flatten(1))),
     "states that stay": lambda cell, x, a, b: (a - b * x, (a, b)),
     "the old state as the output": lambda cell, x, a, b: (a, (x.tanh(), b + 1)),
     "an operation in place": lambda cell, x, a, b: ((x * 2).add_(b).relu_(), (a, b)),
     "a weight from two": lambda cell, x, a, b: (x @ (cell.matrix @ cell.matrix.t()), (x @ cell.matrix, b)),
+    "a product that is read twice": lambda cell, x, a, b: (
+        (lambda product: (product + b).tanh() * product)(x @ cell.matrix),
+        (a, b),
+    ),
     "a constant": lambda cell, x, a, b: (x * torch.arange(SIZE) + torch.linspace(0, 1, SIZE), (a, b)),
     "a norm of a product": lambda cell, x, a, b: (cell.norm(a @ cell.matrix.exp()), (x, a[:, :1] + b)),
     "heads": lambda cell, x, a, b: (

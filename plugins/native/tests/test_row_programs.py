@@ -55,15 +55,46 @@ FORMULAS: dict[str, Formula] = {
     "norms": lambda cell, o, x: (
         functional.rms_norm(o, (o.shape[-1],), cell.vectors[0, 0]) + functional.normalize(x, dim=-1)
     ),
+    "layer norm of all heads": lambda _, o, x: functional.layer_norm(o + x, o.shape[-2:]),
     "layer norm": lambda cell, o, x: functional.layer_norm(o + x, (o.shape[-1],), *cell.vectors[:2, 0]),
     "norm of all heads": lambda _, o, x: functional.rms_norm((o * x).flatten(-2), (HIDDEN,), eps=1e-3).view_as(o),
     "statistics": lambda _, o, x: o.mean(-1, keepdim=True) * x + x.var(-1, keepdim=True) + o.amax(-1, keepdim=True),
+    "statistics of one axis less": lambda _, o, x: (
+        (o.norm(dim=-1) - o.norm(p=1, dim=-1) + x.mean(-1) + x.var(-1) + o.amax(-1) - x.amin(-1) + o.logsumexp(-1))
+        .unsqueeze(-1)
+        .mul(x)
+    ),
+    "sums of three axes": lambda _, o, x: (o.unsqueeze(-1) * x.unsqueeze(-2)).sum(-1),
     "sums over heads": lambda _, o, x: o.sum(-2, keepdim=True) * x + (o * x).sum((-1, -2), keepdim=True),
     "softmax": lambda _, o, x: torch.softmax(o, -1) * torch.logsumexp(x, -1, keepdim=True),
     "products": lambda cell, o, x: (o @ cell.matrix) @ cell.matrix.t() + torch.tanh(x),
+    "scaled products": lambda cell, o, x: (
+        torch.addmm(cell.vectors[0, 0, :4], o.flatten(0, -2), cell.matrix, beta=0.5)
+        .addmm(x.flatten(0, -2), cell.matrix, alpha=0.3)
+        .mm(cell.matrix.t())
+        .view_as(o)
+    ),
+    "scaled terms": lambda _, o, x: (
+        torch.sub(o, x, alpha=3) + torch.addcmul(o, x, x, value=0.5) * functional.softplus(o, 2)
+    ),
     "vectors": lambda cell, o, x: cell.vectors[1] * o + cell.vectors.sum(0) * x,
     "a buffer": lambda cell, o, x: torch.where(cell.get_buffer("mask"), o, x),
     "pieces": lambda _, o, x: torch.cat([o[..., 3:], x[..., :2], o[..., :1]], -1) + functional.pad(x[..., 1:], (0, 1)),
+    "sums of pieces": lambda _, o, x: (
+        torch.cat([o[..., 3:], x[..., :3]], -1)
+        + x[..., 4:5]
+        + torch.add(o, torch.cat([x[..., 2:], o[..., :2]], -1), alpha=3)
+    ),
+    "paddings": lambda _, o, x: functional.pad(x, (-2, 2), value=0.5) * functional.pad(o, (3, -3)) + o,
+    "parts of pieces": lambda _, o, x: (
+        torch.cat([torch.ones_like(o).flatten(-2), x.flatten(-2)[..., 5:]], -1)[..., None, 59:78] * o
+        + torch.cat([torch.ones_like(o).flatten(-2), x.flatten(-2)], -1)[..., None, 3:22]
+        + torch.cat([o.flatten(-2), x.flatten(-2)], -1)[..., ::2].view_as(o)
+    ),
+    "a row of a padding": lambda _, o, x: functional.pad(o, (0, 19)).select(-2, 0)[..., None, 10:29] * x,
+    "parts of paddings": lambda _, o, x: (
+        functional.pad(o.flatten(-2), (4, 4))[..., 2:59] * functional.pad(x.flatten(-2), (4, 4))[..., 6:63]
+    ).view_as(o),
     "an order": lambda _, o, x: o.flatten(-2).unflatten(-1, (-1, HEADS)).transpose(-1, -2) * x,
     "no reads": lambda _, o, x: torch.tanh(x),
 }
@@ -107,6 +138,14 @@ def test_a_program_computes_a_formula_and_its_gradient(name: str, kernels: Libra
             lambda _, o, x: o + torch.arange(19.0),
             "a tensor that is neither a parameter nor a buffer",
         ),
+        (
+            lambda _, o, x: o[..., None, None].expand(*o.shape, 2, 2).sum(-1).sum(-1),
+            "a sum of a tensor of more than three axes",
+        ),
+        (lambda _, o, x: o**4, "the power 4"),
+        (lambda _, o, x: o.norm(p=3, dim=-1, keepdim=True), "the norm of order 3"),
+        (lambda _, o, x: functional.gelu(o, approximate="tanh"), "an approximate gelu"),
+        (lambda _, o, x: functional.pad(o, (0, 1, 0, 1))[..., 1:, 1:], "a padding of more than one axis"),
     ],
 )
 def test_a_formula_that_a_program_cannot_compute_is_named(formula: Formula, reason: str):

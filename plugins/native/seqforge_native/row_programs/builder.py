@@ -111,12 +111,13 @@ class Builder:
         return self._known[key]
 
     def _computed(self, value: Outer) -> View:
-        whole = self.new_view(value.shape, max(right.buffer.phase for _, _, _, right in value.terms))
+        phase = max(view.buffer.phase for _, _, *views in value.terms for view in views)
+        whole = self.new_view(value.shape, phase)
         self.emit("copy", whole, whole.layout, self.constant(0.0, value.shape))
         for row, column, left, right in value.terms:
             part = whole.layout[row : row + left.shape[1], column : column + right.shape[1]]
             column_of_left = left.relaid(left.layout.view(-1, 1))
-            self.emit("accumulate_products", whole, part, column_of_left, right)
+            self.emit("accumulate_products", whole.relaid(part), part, column_of_left, right)
         return whole
 
     def add_pieces(self, value: Assembly, whole: View, operation: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from seqforge_essentials.cells.slstm import SLSTM
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
+from seqforge_native.library import runnable_libraries
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.ind_rnn import IndRNN
 from seqforge_parallel_cells.sru import SRU
@@ -128,6 +129,13 @@ class TestNotSmooth(BackendSuite):
     }
     dtypes: ClassVar = (torch.float32,)
     sizes: ClassVar = SIZES[:2]
+
+
+@pytest.mark.skipif(not runnable_libraries(), reason="no kernels were built for this processor")
+@pytest.mark.parametrize("suite", [TestSmooth, TestNotSmooth])
+def test_no_cell_of_a_suite_is_skipped(suite: type[BackendSuite]) -> None:
+    for name, new_cell in suite.cells.items():
+        assert NativeBackend().unsupported(new_cell(3, 4), FLOAT32) is None, name
 
 
 def test_heads_that_do_not_divide_the_hidden_units_are_an_error() -> None:

@@ -7,6 +7,7 @@ import torch
 from seqforge_essentials.cells.gru import ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LayerNormLSTM
 from seqforge_native.backend import NativeBackend
+from seqforge_native.library import runnable_libraries
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -171,11 +172,28 @@ class OneNumber(OwnPart):
 
 
 class PartsOfWeight(OwnPart):
-    """Multiplies by slices of a weight, one of them along its columns, and uses its diagonal as well."""
+    """Multiplies by slices of a weight, in the middle of its rows and of its columns, and uses one as a vector."""
 
     def change(self, gates: Tensor) -> Tensor:
-        left, right = self.recurrent_weight_wide[:, : self.hidden_size], self.recurrent_weight_wide[:2]
-        return gates @ left + (gates[:, :2] @ right)[:, self.hidden_size :] + gates * left.diagonal()
+        left, right = self.recurrent_weight_wide.narrow(-1, 1, self.hidden_size), self.recurrent_weight_wide[1:3]
+        return gates @ left + (gates[:, :2] @ right)[:, self.hidden_size :] + gates * left[0]
+
+
+class PartsOfComputedWeight(OwnPart):
+    """Multiplies by parts of a weight that is computed: their gradients are added to parts of one tensor."""
+
+    def change(self, gates: Tensor) -> Tensor:
+        left, right = (self.recurrent_weight_wide * 2).chunk(2, dim=1)
+        return gates @ left + torch.tanh(gates @ right)
+
+
+class ProductsOfOneNumber(OwnPart):
+    """Multiplies each number by a row, as in a bottleneck of one unit, and joins the products."""
+
+    def change(self, gates: Tensor) -> Tensor:
+        column = gates.reshape(-1, 1)
+        rows = [column @ self.recurrent_weight_wide[:1], column @ self.recurrent_weight_square[1:2]]
+        return torch.cat(rows, dim=-1).view(len(gates), self.hidden_size, -1).mean(-1)
 
 
 class Reversed(OwnPart):
@@ -189,10 +207,27 @@ class TestOtherParts(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {
         kind.__name__: kind
-        for kind in (OverAllHeads, BetweenHeads, ProductOfHeads, WideWeight, OneNumber, PartsOfWeight, Reversed)
+        for kind in (
+            OverAllHeads,
+            BetweenHeads,
+            ProductOfHeads,
+            WideWeight,
+            OneNumber,
+            PartsOfWeight,
+            PartsOfComputedWeight,
+            ProductsOfOneNumber,
+            Reversed,
+        )
     }
     dtypes: ClassVar = (torch.float32,)
     sizes: ClassVar = (CaseSizes(9, 20, 4, 4),)
+
+
+@pytest.mark.skipif(not runnable_libraries(), reason="no kernels were built for this processor")
+@pytest.mark.parametrize("suite", [TestProducts, TestPlainCell, TestReductions, TestFurtherReductions, TestOtherParts])
+def test_no_cell_of_a_suite_is_skipped(suite: type[BackendSuite]) -> None:
+    for name, new_cell in suite.cells.items():
+        assert NativeBackend().unsupported(new_cell(3, 4), FLOAT32) is None, name
 
 
 class ChangedWeight(OwnPart):
