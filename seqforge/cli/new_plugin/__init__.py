@@ -16,7 +16,6 @@ from seqforge.registry.discovery import RESERVED_NAMES
 from seqforge.registry.hooks import NAME
 from seqforge.registry.registry import Registry
 from seqforge.storage.files import reported_failures
-from seqforge.storage.folders import create_folder
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -148,6 +147,7 @@ def new_plugin(
     if folder.exists():
         raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
     files = render_plugin(name, kinds)
+    from seqforge.storage.folders import create_folder  # Other commands do not need pydantic.
 
     def fill(place: Path) -> None:
         for path, content in files.items():
