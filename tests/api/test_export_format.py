@@ -213,6 +213,15 @@ def test_predictions_that_differ_leave_nothing(
     assert list((tmp_path / "parent").iterdir()) == []
 
 
+def test_outputs_may_differ_in_the_fifth_digit_of_the_largest_or_of_one(
+    labelled_experiment: Any, tmp_path: Path
+) -> None:
+    def change(outputs: Any) -> Any:
+        return outputs + 1e-4 * (1 + abs(outputs).max()) / 2
+
+    assert export_parts(labelled_experiment(**CASES["many-to-one"]), tmp_path, change).fault is None
+
+
 def test_the_predictions_that_a_format_changes_are_counted(labelled_experiment: Any, tmp_path: Path) -> None:
     check = export_parts(labelled_experiment(), tmp_path, lambda outputs: -outputs, exact=False)
     assert re.match(r"(\d+) of \1 predictions for held-out examples differ in torch", check.line())

@@ -172,7 +172,7 @@ def _nodes(node: ast.AST, code: Code) -> Iterator[tuple[ast.AST, Code]]:
     """Yield the nodes that run, each with its place.
 
     What no test can notice is left out: annotations, messages of errors, the argument `strict` of `zip`, which is a
-    check, imports for types only, and what only another system runs.
+    check, imports for types only, what only another system runs, and what only helps if the power fails.
     """
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
@@ -190,7 +190,9 @@ def _nodes(node: ast.AST, code: Code) -> Iterator[tuple[ast.AST, Code]]:
 
 def _is_left_out(node: ast.AST) -> bool:
     match node:
-        case ast.Raise() | ast.JoinedStr() | ast.AnnAssign() | ast.keyword(arg="strict"):
+        case ast.Raise() | ast.JoinedStr() | ast.AnnAssign() | ast.keyword(arg="strict" | "hint" | "expected" | "got"):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Name(id="sync_folder" | "sync_tree") | ast.Attribute(attr="fsync"))):
             return True
         case (
             ast.If(test=ast.Name(id="TYPE_CHECKING"))

@@ -176,6 +176,20 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
     assert not list(run.path.rglob("*.tmp"))
 
 
+def test_an_error_in_a_finalizer_that_is_no_interrupt_reaches_the_hook_of_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Fails:
+        def __del__(self) -> None:
+            raise ValueError("in a finalizer")
+
+    seen = list[str]()
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(str(unraisable.exc_value)))
+    with InterruptGuard():
+        Fails()
+    assert seen == ["in a finalizer"]
+
+
 def test_training_in_another_thread_changes_no_hook_of_the_interpreter() -> None:
     before, inside = sys.unraisablehook, []
 
