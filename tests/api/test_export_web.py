@@ -101,11 +101,9 @@ def test_a_visitor_sees_doubt_and_what_the_model_does_not_know(
     assert page.text_content("#write") == "Write"
 
 
-def test_without_npm_the_error_says_what_to_install(
-    exported: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_npm_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PluginError, match="npm is not installed") as raised:
-        export_format(exported[0], tmp_path / "page", "web")
+        export_format("linux-small", tmp_path / "page", "web")
     assert "Install npm" in str(raised.value.hint)
     assert not (tmp_path / "page").exists()
