@@ -172,10 +172,10 @@ class Export:
         ended = self._start(folder, kill)
         found["ended by it"] += ended.status != 0
         found["messages"] += _is_wrong(ended, kill)
-        while not (folder / "model").exists():
+        while not (folder / "model").exists() and found["started again"] < _MAXIMUM_STARTS:
             found["started again"] += 1
-            again = Kill(generator.randrange(1, self.whole.operations + 1)) if generator.random() < 0.25 else None
-            self._start(folder, again)
+            again = Kill(generator.randrange(1, self.whole.operations + 1)) if generator.random() < 0.25 else Kill()
+            found["messages"] += _is_wrong(self._start(folder, again), again)
         found["temporary files"] += bool(temporary_files(folder))
         found["tensors"] += _bytes_of(folder / "model") != self._content
         return found
