@@ -87,9 +87,9 @@ class LabelledCorpus(ABC):
 
 def example_spec_fault(spec: Any) -> str | None:
     """Return what is wrong with the type of a result of `LabelledCorpus.example_spec`, or None."""
-    return (
-        None if isinstance(spec, ExampleSpec) else f"its example_spec returns {describe_type(spec)}, not an ExampleSpec"
-    )
+    if isinstance(spec, ExampleSpec):
+        return None
+    return f"its example_spec returns {describe_type(spec)}, not an ExampleSpec"
 
 
 def example_fault(spec: ExampleSpec, example: Example) -> str | None:

@@ -186,14 +186,6 @@ def test_measured_times_are_cached(choose: Any) -> None:
     assert len(list((cache_folder() / "backends").iterdir())) == 4
 
 
-def test_times_that_may_be_unfinished_are_not_used_without_their_limit(registry: Registry) -> None:
-    context = BackendContext(torch.device("cpu"), torch.float32)
-    timing = CellTiming(Frozen(5), False, 1, BatchShape(steps=3, rows=2), "float32", context)
-    for limit in (9.0, math.inf, math.inf):
-        measure_backends(timing, {"fake": Fake()}, registry, limit=limit)
-    assert len(list((cache_folder() / "backends").iterdir())) == 2
-
-
 @pytest.mark.parametrize("seconds", [{"eager": "fast"}, {"eager": 0, "slow": 1}, {"quick": -1}])
 def test_a_damaged_cache_file_is_ignored(seconds: dict[str, Any], choose: Any) -> None:
     choose(Slow, Quick)

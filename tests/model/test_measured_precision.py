@@ -1,11 +1,13 @@
 """The precision `auto`: bfloat16 or float32, whichever is faster on the cells of the model."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from seqforge_essentials.cells.lstm import LSTM
 
 from seqforge import Experiment, Run, train
 from seqforge.errors import ExperimentError
@@ -13,10 +15,11 @@ from seqforge.kinds import BackendContext, Cell
 from seqforge.model import precision
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import choose_backends
-from seqforge.model.measure_backends import BatchShape
+from seqforge.model.measure_backends import BatchShape, CellTiming, measure_backends
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry.registry import Registry
 from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
+from seqforge.storage.paths import cache_folder
 from seqforge.storage.records import to_sealed_json
 from tests.model.fake_backends import Fake, Refuses
 from tests.model.test_choose_backend import registry_of
@@ -138,3 +141,11 @@ def test_a_resumed_run_uses_its_recorded_precision(
     assert read_backends(run.path).precision == recorded
     # A trained model is evaluated in float32 if that was faster; `auto` is bfloat16 if the device supports it.
     assert run.model(device="cpu").precision == ("float32" if recorded == "float32" else "auto")
+
+
+def test_times_that_may_be_unfinished_are_not_used_without_their_limit(registry: Registry) -> None:
+    context = BackendContext(torch.device("cpu"), torch.float32)
+    timing = CellTiming(LSTM(5, 4), False, 1, BatchShape(steps=3, rows=2), "float32", context)
+    for limit in (9.0, math.inf, math.inf):
+        measure_backends(timing, {"fake": Fake()}, registry, limit=limit)
+    assert len(list((cache_folder() / "backends").iterdir())) == 2
