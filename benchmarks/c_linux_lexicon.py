@@ -8,7 +8,7 @@ It leaves out 5% of the files, chosen by a hash of their names, on which the ben
 import argparse
 from pathlib import Path
 
-from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder, count_names
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
 from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_linux_source.corpus import LinuxSource
 
@@ -22,11 +22,12 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     parser.add_argument("--output", type=Path, default=Path("linux.lexicon"))
     arguments = parser.parse_args()
-    builder = LexiconBuilder()
-    for document in LinuxSource(source=arguments.archive, suffixes=(".c",)).documents():
-        if hash_to_unit_interval(document.name) >= HELD_OUT:
-            builder.add(count_names(document.content.decode()))
-    arguments.output.write_bytes(encode_lexicon(builder.build(fewest_files=2)))
+    names = (
+        count_names(document.content.decode())
+        for document in LinuxSource(source=arguments.archive, suffixes=(".c",)).documents()
+        if hash_to_unit_interval(document.name) >= HELD_OUT
+    )
+    arguments.output.write_bytes(encode_lexicon(build_lexicon(names, fewest_files=2)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from seqforge_code_structure.identifiers.checks import find_candidates
 from seqforge_code_structure.identifiers.context import Context
 from seqforge_code_structure.identifiers.evidence import WEIGHTS, Evidence, collect_evidence
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder, count_names
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_linux_source.corpus import LinuxSource
@@ -141,11 +141,12 @@ def main() -> None:
     if arguments.lexicon:
         lexicon = read_lexicon(arguments.lexicon)
     else:
-        builder = LexiconBuilder()
-        for document in LinuxSource(source=archive, include=("**",), suffixes=(".c",)).documents():
-            if hash_to_unit_interval(document.name) >= TESTED:
-                builder.add(count_names(document.content.decode("utf-8", "replace")))
-        lexicon = builder.build(fewest_files=2)
+        names = (
+            count_names(document.content.decode("utf-8", "replace"))
+            for document in LinuxSource(source=archive, include=("**",), suffixes=(".c",)).documents()
+            if hash_to_unit_interval(document.name) >= TESTED
+        )
+        lexicon = build_lexicon(names, fewest_files=2)
     texts: dict[bool, list[str]] = {False: [], True: []}
     for document in LinuxSource(source=archive, include=FOLDERS, suffixes=(".c",)).documents():
         if HELD_OUT <= (place := hash_to_unit_interval(document.name)) < TESTED:

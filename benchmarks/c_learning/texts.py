@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
 
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
@@ -56,7 +56,7 @@ class RunText:
 
     def lexicon(self) -> Lexicon:
         """Return the lexicon of the training split."""
-        return build_lexicon(self.training_documents)
+        return build_lexicon(map(count_names, self.training_documents))
 
 
 def read_run(run: Run, version: Path | None = None) -> RunText:

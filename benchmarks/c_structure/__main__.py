@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from seqforge_code_structure.defects import RULES
-from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
 
 from benchmarks.c_structure.false_findings import FalseFindings
 from benchmarks.c_structure.recall import measure_recall
@@ -29,7 +29,8 @@ def measure(project: Project, folder: Path, files: int, mutated: int) -> _Result
     sources = read_sources(project, folder)
     count = min(files, len(sources) // 2)
     begin = time.perf_counter()
-    lexicon = None if "Linux" in project.name else build_lexicon(source.text for source in sources[count:])
+    training = (count_names(source.text) for source in sources[count:])
+    lexicon = None if "Linux" in project.name else build_lexicon(training)
     seconds = time.perf_counter() - begin
     found = FalseFindings()
     for source in sources[:count]:

@@ -4,9 +4,8 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 from packaging.requirements import Requirement
@@ -201,8 +200,7 @@ def _as_json(plugin: Plugin) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRow:
+class OptionRow(NamedTuple):
     """An option in words.
 
     Attributes:

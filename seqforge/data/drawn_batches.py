@@ -61,11 +61,9 @@ class DrawnBatches:
             self._window = (window, self._draw_window(window))
         examples = self._window[1][position]
         whole = self._pad(examples)
-        if world.size == 1:
-            return whole, BatchShare(whole.target_count, whole.target_count, int(whole.lengths.sum()))
         share = world.share(len(examples))
         own = examples[share.start : share.stop]
-        batch = self._pad(own or examples[:1])
+        batch = whole if world.size == 1 else self._pad(own or examples[:1])
         targets = batch.target_count if own else 0
         return batch, BatchShare(targets, whole.target_count, int(whole.lengths.sum()))
 

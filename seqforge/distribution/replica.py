@@ -8,11 +8,10 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seqforge.distribution.world import ALONE, World
+from seqforge.distribution.world import ALONE, ResultT, World
 from seqforge.errors import PluginError
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
-ResultT = TypeVar("ResultT")
 
 
 class Replica(Generic[ModelT]):

@@ -14,6 +14,7 @@ variance is estimated (Korn and Graubard 1998).
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -29,9 +30,6 @@ FEWEST_PARTS = 20
 _CHUNK = 4_000_000
 """Number of random draws that are in memory at once."""
 
-_QUANTILE = 1.959964
-"""Quantile of the normal distribution for 95%."""
-
 
 class Interval(NamedTuple):
     """A bootstrap interval."""
@@ -40,7 +38,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interval | None:
+def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike) -> Interval | None:
     """Return the interval of `sum(totals) / sum(sizes)`, where each part has a total and a size.
 
     The total is the sum of the values in a part, such as its loss or its number of errors, and the size their number.
@@ -55,7 +53,7 @@ def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interv
     parts = len(all_sizes)
     if parts < FEWEST_PARTS:
         return None
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     rows = max(1, _CHUNK // parts)
     means: list[NDArray[np.float64]] = []
     for start in range(0, RESAMPLES, rows):
@@ -65,7 +63,7 @@ def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interv
 
 
 def bootstrap_values(
-    parts: int, score: Callable[[NDArray[np.int64]], Mapping[str, float]], resamples: int, seed: int = 0
+    parts: int, score: Callable[[NDArray[np.int64]], Mapping[str, float]], resamples: int
 ) -> dict[str, Interval]:
     """Return the intervals of values that need not be means, such as an F1 score. Each resample is scored anew.
 
@@ -77,7 +75,7 @@ def bootstrap_values(
     """
     if parts < FEWEST_PARTS or not resamples:
         return {}
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     drawn = [score(generator.integers(parts, size=parts)) for _ in range(resamples)]
     names = dict.fromkeys(name for values in drawn for name in values)
     return {name: _interval(np.array([values[name] for values in drawn if name in values])) for name in names}
@@ -119,11 +117,11 @@ class BlockLosses:
         """Mean loss per character or target."""
         return float(self.totals.sum() / self.sizes.sum())
 
-    def interval(self, seed: int = 0) -> Interval | None:
+    def interval(self) -> Interval | None:
         """Return the bootstrap interval of the mean, or None if there are too few blocks."""
-        return bootstrap_mean(self.totals, self.sizes, seed)
+        return bootstrap_mean(self.totals, self.sizes)
 
-    def difference(self, other: "BlockLosses", seed: int = 0) -> Interval | None:
+    def difference(self, other: "BlockLosses") -> Interval | None:
         """Return the bootstrap interval of `other.mean - self.mean`, with the blocks of both paired.
 
         Returns:
@@ -131,7 +129,7 @@ class BlockLosses:
         """
         if (self.digest, self.unit) != (other.digest, other.unit) or len(self.sizes) != len(other.sizes):
             return None
-        return bootstrap_mean(other.totals - self.totals, self.sizes, seed)
+        return bootstrap_mean(other.totals - self.totals, self.sizes)
 
 
 def share_interval(totals: ArrayLike, sizes: ArrayLike) -> Interval | None:
@@ -162,7 +160,7 @@ def share_interval(totals: ArrayLike, sizes: ArrayLike) -> Interval | None:
 
 def _student_quantile(freedom: int) -> float:
     """Return the quantile of Student's distribution for 95%, by its expansion (Abramowitz and Stegun, 26.7.5)."""
-    quantile = _QUANTILE
+    quantile = NormalDist().inv_cdf((1 + LEVEL) / 2)
     first = (quantile**3 + quantile) / (4 * freedom)
     second = (5 * quantile**5 + 16 * quantile**3 + 3 * quantile) / (96 * freedom**2)
     return quantile + first + second
@@ -171,20 +169,15 @@ def _student_quantile(freedom: int) -> float:
 def estimate_difference(
     value: float | None, interval: tuple[float, float] | None, other: float | None, spread: tuple[float, float] | None
 ) -> tuple[float | None, Interval | None]:
-    """Return `value - other` with its interval if both have one; None if one of the values is unknown."""
+    """Return `value - other` with its interval if both have one; None if one of the values is unknown.
+
+    The interval is that of two independent values with intervals (Newcombe 1998, method 10). It contains 0 if the
+    values may be equal. Its bounds are as far from the difference as those of both together.
+    """
     if value is None or other is None:
         return None, None
-    if interval is None or spread is None:
-        return value - other, None
-    return value - other, difference_interval(value, Interval(*interval), other, Interval(*spread))
-
-
-def difference_interval(value: float, interval: Interval, other: float, other_interval: Interval) -> Interval:
-    """Return the interval of `value - other`, two independent values with intervals (Newcombe 1998, method 10).
-
-    It contains 0 if the values may be equal. Its bounds are as far from the difference as those of both together.
-    """
     difference = value - other
-    low = math.hypot(value - interval.low, other_interval.high - other)
-    high = math.hypot(interval.high - value, other - other_interval.low)
-    return Interval(difference - low, difference + high)
+    if interval is None or spread is None:
+        return difference, None
+    low, high = math.hypot(value - interval[0], spread[1] - other), math.hypot(interval[1] - value, other - spread[0])
+    return difference, Interval(difference - low, difference + high)

@@ -208,7 +208,7 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
     if parts.model.tied_weights and parts.model.embedding_size is None:
         problem = "needs model.embedding_size, the size of the outputs of the highest layer"
         yield Problem("model.tied_weights", problem, "Add --set model.embedding_size=SIZE.")
-    if parts.model.initial_state == "learned" and not parts.data.resets_at_documents:
+    if parts.model.initial_state == "learned" and parts.data.reset_state != "document":
         yield Problem(
             "model.initial_state",
             "a learned state is trained where the state is reset, which is once in an epoch here",

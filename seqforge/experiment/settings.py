@@ -174,11 +174,6 @@ class Data(Section, title="[data]"):
     """Where the state is reset: at the start of each document, or of each piece of it. By default, the state is carried
     from document to document, and reset at the start of an epoch."""
 
-    @property
-    def resets_at_documents(self) -> bool:
-        """Whether the state is reset where documents start."""
-        return self.reset_state == "document"
-
     @model_validator(mode="after")
     def _check_combinations(self) -> "Data":
         if self.validation_fraction + self.test_fraction >= 1:

@@ -141,6 +141,7 @@ class Prediction:
     confidence: float | None
 
 
+@dataclass(eq=False)
 class Predictor:
     """Predicts the targets of new examples with a loaded model, which is set to evaluation mode.
 
@@ -148,20 +149,15 @@ class Predictor:
     its own.
     """
 
-    def __init__(
-        self,
-        model: SequenceModel,
-        spec: ExampleSpec,
-        vocabulary: Vocabulary,
-        decoding: Decoding,
-        rows: int,
-        tokens: int,
-    ) -> None:
-        self._model = model.eval()
-        self._spec = spec
-        self._vocabulary = vocabulary
-        self._decoding = decoding
-        self._limits = rows, tokens
+    model: SequenceModel
+    spec: ExampleSpec
+    vocabulary: Vocabulary
+    decoding: Decoding
+    rows: int
+    tokens: int
+
+    def __post_init__(self) -> None:
+        self.model.eval()
         self._count = 0
 
     def __call__(self, inputs: Sequence[Value], report: Report = no_report) -> list[Prediction]:
@@ -172,22 +168,21 @@ class Predictor:
         """
         if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DataError(f"the inputs are a list, not {inputs!r:.60}", hint="Write [input].")
-        model, spec, vocabulary = self._model, self._spec, self._vocabulary
+        model, spec, vocabulary = self.model, self.spec, self.vocabulary
         numbered = enumerate(inputs, start=self._count + 1)
         encoded = [_encode(spec, vocabulary, value, number) for number, value in numbered]
         self._count += len(encoded)
         device = next(model.parameters()).device
         predictions: dict[int, RawPrediction] = {}
         remaining = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
-        rows, tokens = self._limits
         while remaining:
             # The first example is the longest, so it limits the size of the batch.
-            count = max(1, min(rows, tokens // len(encoded[remaining[0]])))
+            count = max(1, min(self.rows, self.tokens // len(encoded[remaining[0]])))
             selected, remaining = remaining[:count], remaining[count:]
             with torch.inference_mode():
                 batch = pad_inputs([encoded[index] for index in selected]).to(device)
                 lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
-                found = predict_examples(model, spec, model.encode(batch, lengths), self._decoding)
+                found = predict_examples(model, spec, model.encode(batch, lengths), self.decoding)
             predictions |= dict(zip(selected, found, strict=True))
             report(WorkProgressed("predicting", len(predictions) / len(encoded)))
         return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]

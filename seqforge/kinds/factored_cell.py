@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, embed_rows, product_dtype, read_sequence
-from seqforge.kinds.cell import Cell, Hidden, HiddenState, Inputs, Stepper
+from seqforge.kinds.cell import Cell, Hidden, HiddenState, Inputs, StateT, Stepper
 
 __all__ = ["ElementwiseCell", "Equations", "FactoredCell", "Gates", "ProjectedCell"]
-
-StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Gates = Float[Tensor, "batch gates"]
 """A product that the gates of a step depend on: W x + b, or U h."""

@@ -2,14 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seqforge.cells import require_steps
-from seqforge.kinds.cell import Hidden, Inputs, Stepper
+from seqforge.kinds.cell import Hidden, Inputs, StateT, Stepper
 from seqforge.kinds.factored_cell import ProjectedCell
 from seqforge.matrix_states import Memory, Outputs, Parts, Projected, Reads, Recurrence, read_chunk, read_steps
 
@@ -24,9 +24,6 @@ class MatrixState(NamedTuple):
     """
 
     memory: Memory
-
-
-StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 
 class MatrixStateCell(ProjectedCell[StateT]):

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.baseline import BASELINE
+from seqforge.evaluation.likelihood import Vector
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers
 from seqforge.kinds.table import KINDS
@@ -29,8 +29,6 @@ _TRAINING = {
     "learning_rate": "Learning rate",
 }
 _VALIDATION = {"bits_per_character": "Bits per character", "loss": "Loss"}
-
-Vector = NDArray[np.float64]
 
 
 class Facts(NamedTuple):
@@ -229,12 +227,13 @@ class _Axes:
             groups = np.arange(0, len(steps), size)
             counts = np.diff(groups, append=len(steps))
             steps, values = (np.add.reduceat(column, groups) / counts for column in (steps, values))
-        table = {"chart": chart, "role": role, "step": _rounded(steps, 8), "value": _rounded(values)}
+        table = {"chart": chart, "role": role, "step": rounded(steps, 8), "value": rounded(values)}
         if len(self.steps):
-            table["seconds"] = _rounded(np.interp(steps, self.steps, self.seconds))
-            table["characters"] = _rounded(np.interp(steps, self.steps, self.characters), 8)
+            table["seconds"] = rounded(np.interp(steps, self.steps, self.seconds))
+            table["characters"] = rounded(np.interp(steps, self.steps, self.characters), 8)
         return [table]
 
 
-def _rounded(values: Vector, digits: int = 5) -> list[float]:
+def rounded(values: Vector, digits: int = 5) -> list[float]:
+    """Return numbers with so many digits, for a page."""
     return [float(f"{value:.{digits}g}") for value in values.tolist()]

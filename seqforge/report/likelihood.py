@@ -20,6 +20,7 @@ from seqforge.data.splits import SplitName
 from seqforge.events import WorkProgressed
 from seqforge.generation.generator import encode_prompt, encode_text
 from seqforge.model.sequence_model import SequenceModel
+from seqforge.report.facts import rounded
 from seqforge.report.inspection import decode_symbols, predict_symbols
 from seqforge.runs.loaded_run import LoadedRun
 
@@ -103,21 +104,17 @@ def collect_confidences(run: LoadedRun, text: str | None) -> dict[str, Any] | No
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
     names = decode_symbols(vocabulary, order.ravel())
     likeliest = [
-        [[names[row * count + rank], _short(probabilities[row, token])] for rank, token in enumerate(tokens_of_row)]
-        for row, tokens_of_row in enumerate(order)
+        [*zip(names[row * count : (row + 1) * count], rounded(probabilities[row, order[row]], 3), strict=True)]
+        for row in range(len(order))
     ]
     mean = float(-np.log2(np.maximum(chosen, 1e-30)).mean())
     return {
         "source": source,
         "bits": round(mean, 3),
         "symbols": decode_symbols(vocabulary, tokens),
-        "probabilities": [_short(value) for value in chosen],
+        "probabilities": rounded(chosen, 3),
         "likeliest": likeliest,
     }
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.3g}")
 
 
 def collect_memory(run: LoadedRun) -> dict[str, Any] | None:

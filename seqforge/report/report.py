@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -39,13 +39,6 @@ SCRIPTS = (
     "live.js",
 )
 """Files of the page, in the order in which they run."""
-
-
-class Part(NamedTuple):
-    """A style sheet or a script of the page, with its digest in the content security policy."""
-
-    content: Markup
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +90,11 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters["printable"] = printable
-    styles, scripts = [_load(name) for name in STYLES], [_load(name) for name in SCRIPTS]
+    styles, scripts = (dict(map(_load, names)) for names in (STYLES, SCRIPTS))
     policy = {
         "default-src": "'none'",
-        "script-src": " ".join(part.digest for part in scripts),
-        "style-src": " ".join(part.digest for part in styles),
+        "script-src": " ".join(scripts),
+        "style-src": " ".join(styles),
         "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",
@@ -111,8 +104,8 @@ def render_page(
         title=title,
         version=seqforge.__version__,
         policy="; ".join(f"{name} {value}" for name, value in policy.items()),
-        styles=styles,
-        scripts=scripts,
+        styles=styles.values(),
+        scripts=scripts.values(),
         runs=runs,
         data=[embed_json(run["data"]) for run in runs],
         notes=notes,
@@ -130,10 +123,11 @@ def embed_json(value: Any) -> Markup:
     return Markup(text)  # noqa: S704 - the text contains no markup
 
 
-def _load(name: str) -> Part:
+def _load(name: str) -> tuple[str, Markup]:
+    """Return the digest of a style sheet or a script in the content security policy, and its content."""
     text = (files("seqforge.report") / "static" / name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Part(Markup(text), f"'sha256-{digest}'")  # noqa: S704 - a file of this package
+    return f"'sha256-{digest}'", Markup(text)  # noqa: S704 - a file of this package
 
 
 MOST_SAMPLE_CHARACTERS = 400_000
@@ -169,16 +163,11 @@ def _compare(runs: Sequence[LoadedRun]) -> dict[str, list[list[str]]]:
         return {}
     summaries = [summarize_run(run.directory.path) for run in runs]
     units = dict.fromkeys(one.best.unit for one in summaries if one.best.unit)
-    parameters, steps, times = zip(*(summary.figures() for summary in summaries), strict=True)
+    figures = zip(("parameters", "steps", "training time"), *(summary.figures() for summary in summaries), strict=True)
     settings = differing_settings([summary.table for summary in summaries])
     best = [[f"best {unit}", *(str(one.best) if one.best.unit == unit else "–" for one in summaries)] for unit in units]
     return {
-        "Results": [
-            *best,
-            ["parameters", *parameters],
-            ["steps", *steps],
-            ["training time", *times],
-        ],
+        "Results": [*best, *map(list, figures)],
         "Last samples, with the difference to the first run": [
             [name, *(str(value or "–") for value in found)] for name, found in compare_samples(summaries).items()
         ],

@@ -1,5 +1,6 @@
 """A run with the model of one of its checkpoints."""
 
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,42 +26,34 @@ from seqforge.runs.history import read_history
 from seqforge.runs.metrics_log import read_metrics
 
 
+@dataclass(eq=False)
 class LoadedRun:
     """A run with the model of one of its checkpoints. Each part is loaded once, when it is first used.
 
-    Args:
+    Attributes:
         directory: The run directory.
         experiment: The experiment of the run.
         checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
         device: Device to load the model on, or "auto".
         precision: Precision of matrix products; None for that of the experiment.
         report: Function that receives the progress of long computations.
-
-    Attributes:
         notes: Reasons why parts of the run are not available, for the reader of a report.
 
     Raises:
         RunError: If there is no such precision.
     """
 
-    def __init__(
-        self,
-        directory: RunDirectory,
-        experiment: Experiment,
-        checkpoint: str | int = "best",
-        device: str = "auto",
-        precision: Precision | None = None,
-        report: Report = no_report,
-    ) -> None:
-        if precision is not None:
-            check_precision(precision)
-        self.directory = directory
-        self.experiment = experiment
-        self.checkpoint = checkpoint
-        self.device = device
-        self.precision: Precision | None = precision
-        self.report = report
-        self.notes: list[str] = []
+    directory: RunDirectory
+    experiment: Experiment
+    checkpoint: str | int = "best"
+    device: str = "auto"
+    precision: Precision | None = None
+    report: Report = no_report
+    notes: list[str] = field(default_factory=list[str], init=False)
+
+    def __post_init__(self) -> None:
+        if self.precision is not None:
+            check_precision(self.precision)
 
     @property
     def name(self) -> str:

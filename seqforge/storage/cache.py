@@ -15,7 +15,7 @@ import contextlib
 import os
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -111,20 +111,18 @@ def _is_tagged(cache: Path) -> bool:
     return bool(names)
 
 
-@contextlib.contextmanager
-def lock_entry(path: Path, *, wait: bool = True) -> Generator[bool]:
+def lock_entry(path: Path, *, wait: bool = True) -> contextlib.AbstractContextManager[bool]:
     """Hold the lock of an entry inside the block, while the entry is written or removed.
 
     A second process that needs the entry waits for it. The lock is the file `NAME.lock`, which is removed afterwards.
 
-    Yields:
-        Whether the lock is held; it always is if `wait`.
+    Returns:
+        A context whose value is whether the lock is held; it always is if `wait`.
 
     Raises:
         OSError: If the lock file cannot be created.
     """
-    with hold_lock(path.with_name(f"{path.name}.lock"), seconds=-1 if wait else 0, remove=True) as held:
-        yield held
+    return hold_lock(path.with_name(f"{path.name}.lock"), seconds=-1 if wait else 0, remove=True)
 
 
 def load_or_write(

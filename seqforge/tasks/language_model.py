@@ -86,7 +86,7 @@ def prepare_training(
             for batch in range(training.accumulation)
             for row in world.share(training.batch_size)
         ),
-        with_starts=experiment.data.resets_at_documents,
+        with_starts=experiment.data.reset_state == "document",
     )
     loss: Loss = experiment.loss.build().to(device)
     characters_per_token = dataset.characters_per_token("training")
@@ -129,7 +129,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     spans = dataset.splits[split]
     # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
     length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
-    resets = run.experiment.data.resets_at_documents
+    resets = run.experiment.data.reset_state == "document"
     batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length, with_starts=resets)
     nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
     data = run.experiment.data.model_dump_json(exclude={"shuffle", "reset_state"})
@@ -267,7 +267,7 @@ def _score_split(
 ) -> LikelihoodScore:
     whole, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
-    resets = experiment.data.resets_at_documents
+    resets = experiment.data.reset_state == "document"
     nats, counts, bits = list[Vector](), list[Vector](), dict[str, float]()
     for name, spans in dataset.sources(split).items():
         if spans.length < 2:

@@ -37,7 +37,7 @@ def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float)
     check_learning_rate(learning_rate)
     dataset, training = require_tokens(run, split), run.experiment.training
     spans = dataset.splits[split]
-    resets = run.experiment.data.resets_at_documents
+    resets = run.experiment.data.reset_state == "document"
     batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length, with_starts=resets)
     ratio = dataset.characters_per_token(split)
     model = copy.deepcopy(run.model)

@@ -197,16 +197,13 @@ def c_lexicon(
       seqforge c-lexicon linux/kernel linux/mm
     """
     from seqforge.storage.files import check_output, reported_failures, write_atomically
-    from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder, count_names
+    from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
     from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
 
     check_output(output)
     files = find_files(paths)
-    builder = LexiconBuilder()
-    for counts in show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)):
-        builder.add(counts)
-    lexicon = builder.build()
+    lexicon = build_lexicon(show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)))
     if not lexicon.table:
         raise DataError(
             f"{' '.join(paths)}: no C function uses or declares a variable, so the lexicon would be empty",

@@ -177,7 +177,7 @@ def blank(code: bytes) -> bytes:
 @lru_cache(maxsize=1)  # All analyses of a text need the same code.
 def read_code(text: str) -> CompiledCode:
     """Return the compiled code of a text, in linear time."""
-    plain = text if text.isascii() else _NOT_ASCII.sub(_replace_character, text)
+    plain = text if text.isascii() else _NOT_ASCII.sub(lambda one: "u" if f"a{one[0]}".isidentifier() else "?", text)
     code = plain.encode("ascii", "replace")
     conditions = Conditions()
     found = CompiledCode(b"")
@@ -212,7 +212,3 @@ def read_code(text: str) -> CompiledCode:
         found.dead.append((position, len(text)))
         parts.append(blank(code[position:]))
     return CompiledCode(b"".join(parts), found.tokens, found.directives, found.dead)
-
-
-def _replace_character(match: re.Match[str]) -> str:
-    return "u" if f"a{match[0]}".isidentifier() else "?"

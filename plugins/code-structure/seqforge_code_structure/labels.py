@@ -6,6 +6,7 @@ any word that ends in `_t`, and the word after `struct`, `union` or `enum`.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any
 
@@ -101,6 +102,7 @@ def label_characters(text: str) -> NDArray[np.uint8]:
     return np.frombuffer(labels, dtype=np.uint8)
 
 
+@dataclass(frozen=True)
 class LabelledCharacters(LabelledCorpus):
     """Pieces of C with the class of every character: comment, string, keyword and so on.
 
@@ -109,23 +111,17 @@ class LabelledCharacters(LabelledCorpus):
     document are in the same split.
     """
 
-    def __init__(
-        self,
-        source: Annotated[Corpus, Field(description="Corpus of C.")],
-        length: Annotated[PositiveInt, Field(description="Largest number of characters of a piece.")] = 512,
-        validation_fraction: Annotated[
-            float,
-            Field(
-                ge=0,
-                lt=1,
-                description="Fraction of the documents whose pieces are held out, chosen by a hash of their names. It "
-                "replaces that of `[data]`, which would distribute the pieces of one document over both splits.",
-            ),
-        ] = 0.1,
-    ) -> None:
-        self._source = source
-        self._length = length
-        self._validation_fraction = validation_fraction
+    source: Annotated[Corpus, Field(description="Corpus of C.")]
+    length: Annotated[PositiveInt, Field(description="Largest number of characters of a piece.")] = 512
+    validation_fraction: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Fraction of the documents whose pieces are held out, chosen by a hash of their names. It "
+            "replaces that of `[data]`, which would distribute the pieces of one document over both splits.",
+        ),
+    ] = 0.1
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
@@ -134,11 +130,11 @@ class LabelledCharacters(LabelledCorpus):
 
     def examples(self) -> Iterator[Example]:
         """Yield the pieces of every document; see `LabelledCorpus.examples`."""
-        for document in self._source.documents():
+        for document in self.source.documents():
             text = document.content.decode("utf-8", "replace")
             classes = label_characters(text)
-            held_out = hash_to_unit_interval(document.name) < self._validation_fraction
-            for start, stop in divide_lines(text, self._length):
+            held_out = hash_to_unit_interval(document.name) < self.validation_fraction
+            for start, stop in divide_lines(text, self.length):
                 yield Example(
                     f"{document.name}@{start}",
                     text[start:stop],
@@ -148,11 +144,11 @@ class LabelledCharacters(LabelledCorpus):
 
     def fingerprint(self) -> str:
         """Return the fingerprint of the source; see `LabelledCorpus.fingerprint`."""
-        return self._source.fingerprint()
+        return self.source.fingerprint()
 
     def describe(self) -> str:
         """Return a description of the source; see `LabelledCorpus.describe`."""
-        return f"The class of each character of: {self._source.describe()}"
+        return f"The class of each character of: {self.source.describe()}"
 
 
 def divide_lines(text: str, length: int) -> Iterator[tuple[int, int]]:

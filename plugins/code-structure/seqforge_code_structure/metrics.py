@@ -17,7 +17,7 @@ from seqforge_code_structure.defects import RULES, Defect
 from seqforge_code_structure.findings import report_names
 from seqforge_code_structure.identifiers.checks import check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
 from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon, read_lexicon
 from seqforge_code_structure.identifiers.reading import read_excerpt
 from seqforge_code_structure.indentation import analyze_indentation
@@ -190,7 +190,7 @@ class Identifiers(FittedMetric):
 
     def fit(self, documents: Iterator[str], folder: Path) -> None:
         """Write the lexicon of the training text."""
-        (folder / _LEXICON).write_bytes(encode_lexicon(build_lexicon(documents)))
+        (folder / _LEXICON).write_bytes(encode_lexicon(build_lexicon(map(count_names, documents))))
 
     def restore(self, folder: Path) -> None:
         """Read the lexicon."""
@@ -276,7 +276,7 @@ class CompilesDeclared(Metric):
             share of these that gcc accepts.
         """
         if self._compiler is None:
-            return _score(0, 0)
+            return Score({"accepted": 0.0, "units": 0.0}, (), {"accepted": 0.0})
         units = [
             (number, unit.start, text[unit.start : unit.stop])
             for number, text in enumerate(texts)
@@ -289,9 +289,5 @@ class CompilesDeclared(Metric):
             if not found.accepted:
                 place = start + min(found.start, len(content) - 1)
                 findings.append(Finding(number, place, place + 1, found.error))
-        return _score(len(units), len(units) - len(findings), findings)
-
-
-def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
-    values = {"accepted": _divide(accepted, units), "units": float(units)}
-    return Score(values, tuple(findings), {"accepted": float(units)})
+        values = {"accepted": _divide(len(units) - len(findings), len(units)), "units": float(len(units))}
+        return Score(values, tuple(findings), {"accepted": len(units)})

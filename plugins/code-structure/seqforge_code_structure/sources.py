@@ -75,8 +75,7 @@ def map_files(
         files: The files.
         fewest: Smallest number of files for which there are several processes.
     """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if len(files) < fewest or cores == 1 or sys.platform != "linux":
+    if sys.platform != "linux" or len(files) < fewest or (cores := len(os.sched_getaffinity(0))) == 1:
         yield from map(function, files)
         return
     # Forks need not pickle the function, which their initializer receives.

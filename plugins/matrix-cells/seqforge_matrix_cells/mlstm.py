@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import MatrixStateCell, Parts
+from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.options import Heads, HiddenSize, KeySize
 
 
@@ -87,19 +88,14 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         before = torch.cat([state.stabilizer[None], m[:-1]])
         return torch.cat([log_input - m, log_forget + before - m, -m], dim=-1), (m[-1],)
 
-    def parts(self, projected: Float[Tensor, "*time batch features"]) -> Parts:
+    def parts(self, projected: Projected) -> Parts:
         """Return q, ik/√key, v with a 1 for the normalizer, and log f, for a memory that is divided by exp(m)."""
         q, k, v, _, log_input, log_forget, _ = self._split(projected)
         q, k, v = (self.split_heads(part) for part in (q, k, v))
         k = k * (log_input.exp() / math.sqrt(self.key_size))[..., None]
         return Parts(q, k, functional.pad(v, (0, 1), value=1.0), log_forget)
 
-    def readout(
-        self,
-        reads: Float[Tensor, "*time batch heads columns"],
-        parts: Parts,
-        projected: Float[Tensor, "*time batch features"],
-    ) -> Float[Tensor, "*time batch hidden"]:
+    def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return σ(o) ⊙ LayerNorm(Cᵀq / max(|nᵀq|, 1))."""
         *_, o, _, _, log_bound = self._split(projected)
         # The bound is 0 in float32 for an m above 103, and then, a query could divide 0 by 0.
@@ -108,7 +104,7 @@ class MLSTM(MatrixStateCell[MLSTMState]):
         normalized = functional.layer_norm(normalized, (self.value_size,), self.norm_weight, eps=1e-5)
         return torch.sigmoid(o) * normalized.flatten(-2)
 
-    def _split(self, features: Float[Tensor, "*time batch features"]) -> Sequence[Tensor]:
+    def _split(self, features: Projected) -> Sequence[Tensor]:
         """Return q, k, v and o, and the results of `mix_steps`."""
         q, k, v, o, _, mixed = torch.split(features, [*self.sizes[:4], 2 * self.heads, 3 * self.heads], dim=-1)
         return q, k, v, o, *mixed.chunk(3, dim=-1)

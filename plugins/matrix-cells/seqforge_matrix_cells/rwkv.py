@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.cells import embed_rows, product_dtype
-from seqforge.kinds import MatrixStateCell, Parts
+from seqforge.kinds import Inputs, MatrixStateCell, Parts
 from seqforge.matrix_states import Outputs, Projected, Reads
 from seqforge_matrix_cells.options import Heads, HiddenSize
 
@@ -106,9 +106,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         memory = zeros(batch_size, self.heads, self.key_size, self.value_size)
         return RWKV7State(memory, zeros(batch_size, sum(self.sizes)))
 
-    def project(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch both"]:
+    def project(self, inputs: Inputs) -> Float[Tensor, "time batch both"]:
         """Return W ((1 - μ) ⊙ x) and W (μ ⊙ x) of all steps; the latter is added one step later."""
         sizes = torch.tensor(self.sizes, device=self.mix.device)
         mix = self.mix.repeat_interleave(sizes, dim=0)

@@ -3,13 +3,14 @@
 from typing import Annotated, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqforge.kinds import HiddenState
 from seqforge_parallel_cells.cells import Coefficients, LinearCell
-from seqforge_parallel_cells.highway import with_inputs
+from seqforge_parallel_cells.highway import HighwayCell
 
 _DECAY_EXPONENT = 8.0
 
@@ -17,7 +18,7 @@ _SMALLEST_SQUARE = 2.5e-7
 """Value of 1 - a² at which the slope of its root is 1,000, the bound of the authors' code."""
 
 
-class RGLRU(LinearCell):
+class RGLRU(HighwayCell[HiddenState], LinearCell):
     """Real-gated linear recurrent unit (De et al. 2024, "Griffin", arXiv 2402.19427).
 
     h' = a ⊙ h + √(1 - a²) ⊙ (i ⊙ x), where a = exp(-8 softplus(Λ) ⊙ r), r = σ(W_r x + b_r) and i = σ(W_i x + b_i). If
@@ -52,13 +53,6 @@ class RGLRU(LinearCell):
         with torch.no_grad():
             decay = torch.empty_like(self.decay).uniform_(0.9**2, 0.999**2).sqrt()
             self.decay.copy_(torch.log(torch.expm1(-torch.log(decay))))
-
-    def project(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
-    ) -> Float[Tensor, "time batch gates"]:
-        """Return the products of all steps, and x if no product has its place."""
-        gates = super().project(inputs)
-        return with_inputs(gates, inputs, self.input_size) if self.input_size == self.hidden_size else gates
 
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return a and √(1 - a²) ⊙ (i ⊙ x)."""

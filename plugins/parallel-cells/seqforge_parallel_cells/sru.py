@@ -4,12 +4,11 @@ import math
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 
-from seqforge.kinds import ElementwiseCell, Gates, Hidden, Inputs
-from seqforge_parallel_cells.highway import with_inputs
+from seqforge.kinds import ElementwiseCell, Gates, Hidden
+from seqforge_parallel_cells.highway import HighwayCell
 
 
 class SRUState(NamedTuple):
@@ -22,7 +21,7 @@ class SRUState(NamedTuple):
     cell: Hidden
 
 
-class SRU(ElementwiseCell[SRUState]):
+class SRU(HighwayCell[SRUState], ElementwiseCell[SRUState]):
     """Simple recurrent unit (Lei et al. 2018, arXiv 1709.02755).
 
     f = σ(W_f x + v_f ⊙ c + b_f), r = σ(W_r x + v_r ⊙ c + b_r), c' = f ⊙ c + (1 - f) ⊙ (W_c x) and
@@ -66,11 +65,6 @@ class SRU(ElementwiseCell[SRUState]):
     def set_initial_biases(self) -> None:
         """Set the bias of the reset gate."""
         self.gate_bias.detach().chunk(2)[1].fill_(self.highway_bias)
-
-    def project(self, inputs: Inputs) -> Float[Tensor, "time batch gates"]:
-        """Return the products of all steps, and x if no product has its place."""
-        gates = super().project(inputs)
-        return with_inputs(gates, inputs, self.input_size) if self.input_size == self.hidden_size else gates
 
     def pointwise(self, input_gates: Gates, state: SRUState) -> tuple[Hidden, SRUState]:
         """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon, is_constant, word_keys
@@ -135,85 +135,63 @@ def _find_names(units: Iterable[UnitNames]) -> PieceNames:
     return PieceNames(found, arguments)
 
 
-class LexiconBuilder:
-    """Counter of the names of a training text.
-
-    Attributes:
-        files: Number of files so far.
-        counts: For each attribute of `Count`, the number of files for each name.
-    """
-
-    def __init__(self) -> None:
-        self.files = 0
-        self.counts: dict[str, Counter[str]] = {name: Counter() for name in Count._fields}
-        self._arguments: Counter[tuple[str, str]] = Counter()
-
-    def add(self, pieces: Iterable[PieceNames]) -> None:
-        """Add a file."""
-        self.files += 1
-        for found, arguments in pieces:
-            for kind, names in found.items():
-                self.counts[kind].update(names)
-            self._arguments.update(arguments)
-
-    def build(self, fewest_files: int = 1) -> Lexicon:
-        """Return the lexicon.
-
-        Args:
-            fewest_files: Smallest number of files that must contain a name. Rarer names are left out, except those
-                that functions of the training text only declare.
-        """
-        counts = self.counts | {"pasted": self._count_pasted()}
-        flags: dict[str, Flag] = {}
-        localities: dict[str, int] = {}
-        # The numbers of names that have a word: names of local variables, and names that no function declares.
-        local, other = Counter[str](), Counter[str]()
-        for name in set[str]().union(*counts.values()):
-            count = Count(**{kind: counter[name] for kind, counter in counts.items()})
-            flag = count.to_flags()
-            if flag & Flag.VARIABLE and not is_constant(name):
-                if flag & Flag.LOCAL_ARGUMENT_IN_EXCERPT:
-                    local.update(word_keys(name))
-                elif not flag & Flag.MAY_BE_LOCAL:
-                    other.update(word_keys(name))
-            # Most checks need no names of functions, since a call of an unknown function is no error.
-            needed = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
-            only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
-            if needed and (max(count) >= fewest_files or only_local):
-                flags[name] = flag
-                if flag & Flag.VARIABLE:
-                    localities[name] = count.locality
-        every, numbers = other.total() / max(1, local.total()), local + other
-        for word in (word for word, number in numbers.items() if number >= FEWEST_NAMES):
-            if locality := _to_locality(every * local[word], other[word]):
-                localities[word] = locality
-        return Lexicon.from_flags(self.files, flags, localities)
-
-    def _count_pasted(self) -> Counter[str]:
-        """Count, for each function or macro, its undeclared arguments that are probably no variables.
-
-        These are names that functions otherwise declare, or that a macro with a name in capital letters receives and
-        nothing else uses. A function receives such names, too: global names of headers.
-        """
-        free, own, bound = (self.counts[kind] for kind in ("free", "own", "bound"))
-        pasted: Counter[str] = Counter()
-        for (callee, name), files in self._arguments.items():
-            local = bound[name] and free[name] < FREE_FRACTION * (free[name] + bound[name])
-            if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
-                pasted[callee] += files
-        return pasted
-
-
-def build_lexicon(documents: Iterable[str]) -> Lexicon:
+def build_lexicon(files: Iterable[Iterable[PieceNames]], fewest_files: int = 1) -> Lexicon:
     """Count the names of a training text. The lexicon of a text without C functions is empty.
 
     Args:
-        documents: The training text.
+        files: The names of each file, from `count_names`.
+        fewest_files: Smallest number of files that must contain a name. Rarer names are left out, except those that
+            functions of the training text only declare.
     """
-    builder = LexiconBuilder()
-    for text in documents:
-        builder.add(count_names(text))
-    return builder.build()
+    number_of_files = 0
+    counts: dict[str, Counter[str]] = {name: Counter() for name in Count._fields}
+    all_arguments: Counter[tuple[str, str]] = Counter()
+    for pieces in files:
+        number_of_files += 1
+        for found, arguments in pieces:
+            for kind, names in found.items():
+                counts[kind].update(names)
+            all_arguments.update(arguments)
+    counts["pasted"] = _count_pasted(all_arguments, counts)
+    flags: dict[str, Flag] = {}
+    localities: dict[str, int] = {}
+    # The numbers of names that have a word: names of local variables, and names that no function declares.
+    local, other = Counter[str](), Counter[str]()
+    for name in set[str]().union(*counts.values()):
+        count = Count(**{kind: counter[name] for kind, counter in counts.items()})
+        flag = count.to_flags()
+        if flag & Flag.VARIABLE and not is_constant(name):
+            if flag & Flag.LOCAL_ARGUMENT_IN_EXCERPT:
+                local.update(word_keys(name))
+            elif not flag & Flag.MAY_BE_LOCAL:
+                other.update(word_keys(name))
+        # Most checks need no names of functions, since a call of an unknown function is no error.
+        needed = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+        only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
+        if needed and (max(count) >= fewest_files or only_local):
+            flags[name] = flag
+            if flag & Flag.VARIABLE:
+                localities[name] = count.locality
+    every, numbers = other.total() / max(1, local.total()), local + other
+    for word in (word for word, number in numbers.items() if number >= FEWEST_NAMES):
+        if locality := _to_locality(every * local[word], other[word]):
+            localities[word] = locality
+    return Lexicon.from_flags(number_of_files, flags, localities)
+
+
+def _count_pasted(arguments: Counter[tuple[str, str]], counts: Mapping[str, Counter[str]]) -> Counter[str]:
+    """Count, for each function or macro, its undeclared arguments that are probably no variables.
+
+    These are names that functions otherwise declare, or that a macro with a name in capital letters receives and
+    nothing else uses. A function receives such names, too: global names of headers.
+    """
+    free, own, bound = (counts[kind] for kind in ("free", "own", "bound"))
+    pasted: Counter[str] = Counter()
+    for (callee, name), files in arguments.items():
+        local = bound[name] and free[name] < FREE_FRACTION * (free[name] + bound[name])
+        if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
+            pasted[callee] += files
+    return pasted
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:

@@ -12,7 +12,6 @@ from seqforge_code_structure.identifiers import lexicon_file
 from seqforge_code_structure.identifiers.lexicon import LARGEST_LOCALITY, Flag, Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import (
     Count,
-    LexiconBuilder,
     build_lexicon,
     count_names,
     read_pieces,
@@ -33,8 +32,12 @@ FILES = [
 ]
 
 
+def lexicon_of(texts):
+    return build_lexicon(map(count_names, texts))
+
+
 def test_flags_match_a_hand_computation():
-    lexicon = build_lexicon(FILES)
+    lexicon = lexicon_of(FILES)
     assert lexicon.files == 3
     always = Flag.LOCAL | Flag.LOCAL_IN_EXCERPT | Flag.LOCAL_ARGUMENT | Flag.LOCAL_ARGUMENT_IN_EXCERPT
     local = Flag.VARIABLE | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
@@ -46,7 +49,7 @@ def test_flags_match_a_hand_computation():
 
 def test_global_names_of_a_file_count_in_excerpts_only():
     declares = "static int level;\n\nint f(void)\n{\n\treturn level;\n}\n"
-    lexicon = build_lexicon([declares, "int g(int level)\n{\n\treturn level;\n}\n"])
+    lexicon = lexicon_of([declares, "int g(int level)\n{\n\treturn level;\n}\n"])
     assert lexicon.must_be_declared("level", argument=False, whole=True)
     assert not lexicon.must_be_declared("level", argument=False, whole=False)
 
@@ -54,15 +57,15 @@ def test_global_names_of_a_file_count_in_excerpts_only():
 def test_global_names_of_other_files_need_no_declaration():
     local = "int g(int level)\n{\n\treturn level;\n}\n"
     for declaration, declared in (("static int level;\n", True), ("int level;\n", False)):
-        lexicon = build_lexicon([declaration, *[local] * 20])
+        lexicon = lexicon_of([declaration, *[local] * 20])
         assert lexicon.must_be_declared("level", argument=False, whole=True) is declared
     # A name that many more files declare in a function is local nevertheless.
-    assert build_lexicon(["int level;\n", *[local] * 200]).must_be_declared("level", argument=False, whole=True)
+    assert lexicon_of(["int level;\n", *[local] * 200]).must_be_declared("level", argument=False, whole=True)
 
 
 def test_loop_macros_may_declare_their_variable():
     loop = "void f(struct s *s)\n{\n\tfor_each_online(s, ca) {\n\t\tg(ca);\n\t}\n}\n"
-    lexicon = build_lexicon([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
+    lexicon = lexicon_of([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
     assert lexicon.has("for_each_online", Flag.PASTES)
     assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon)] == [
         "undefined identifier 'cb'"
@@ -75,7 +78,7 @@ def test_macros_that_paste_their_arguments_are_recognized():
         "int f(int a)\n{\n\treturn CHECK(a) + id(b);\n}\n",
         "int f(int a, int b)\n{\n\treturn CHECK(a + b) + id(a);\n}\n",
     ] * 10
-    lexicon = build_lexicon([*files, *["int f(int a)\n{\n\treturn a + CHECK(a);\n}\n"] * 200])
+    lexicon = lexicon_of([*files, *["int f(int a)\n{\n\treturn a + CHECK(a);\n}\n"] * 200])
     assert lexicon.has("REG", Flag.PASTES)
     assert not lexicon.has("REG", Flag.EVALUATES)
     assert lexicon.has("CHECK", Flag.EVALUATES)
@@ -94,14 +97,12 @@ def test_long_file_counts_as_several_files(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_lexicon_of_a_text_without_functions_is_empty():
-    assert build_lexicon(["The quick brown fox.\n"]).table == b""
+    assert lexicon_of(["The quick brown fox.\n"]).table == b""
 
 
 def test_names_of_few_files_are_left_out_unless_functions_only_declare_them():
-    builder = LexiconBuilder()
-    for text in [*FILES, "int f(int b, int c, int D)\n{\n\treturn HZ + b(c);\n}\n\nint g(void)\n{\n\treturn c;\n}\n"]:
-        builder.add(count_names(text))
-    lexicon = builder.build(fewest_files=2)
+    other = "int f(int b, int c, int D)\n{\n\treturn HZ + b(c);\n}\n\nint g(void)\n{\n\treturn c;\n}\n"
+    lexicon = build_lexicon(map(count_names, [*FILES, other]), fewest_files=2)
     names = ["a", "jiffies", "unused", "HZ", "b", "c", "D"]
     assert [name for name in names if lexicon.flags(name)] == ["a", "jiffies", "unused", "b"]
 
@@ -112,16 +113,16 @@ def test_locality_is_the_logarithm_of_a_ratio_of_files():
     assert Count(free=2, bound=9).locality == 4
     assert Count(bound=10**6).locality == LARGEST_LOCALITY
     assert Count(argument=10**6).locality == -LARGEST_LOCALITY
-    assert build_lexicon(FILES).locality("jiffies") == -7
-    assert build_lexicon(FILES).locality("new") == 0
+    assert lexicon_of(FILES).locality("jiffies") == -7
+    assert lexicon_of(FILES).locality("new") == 0
 
 
 def test_words_have_localities_if_several_names_have_them():
     function = "int f(int dev_size, int rx_size, int _tx_size)\n{\n\treturn g(my_ops + your_ops + MY_OPS);\n}\n"
-    few = build_lexicon([function])
+    few = lexicon_of([function])
     assert few.word_localities("new_size") == few.word_localities("new_ops") == (0, 0)
     more = "int f(int a_size, int size)\n{\n\treturn a_ops + b_ops + ops;\n}\n"
-    lexicon = build_lexicon([function, more])
+    lexicon = lexicon_of([function, more])
     assert lexicon.word_localities("new_size") == lexicon.word_localities("_new_a_size_") == (0, 9)
     assert lexicon.word_localities("new_ops") == (0, -9)
     assert lexicon.word_localities("size") == lexicon.word_localities("new") == (0, 0)

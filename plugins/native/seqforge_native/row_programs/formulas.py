@@ -99,11 +99,6 @@ def _gelu(x: Number, *, approximate: str = "none") -> Number:
     return (x * 0.5) * ((x * math.sqrt(0.5)).erf() + 1.0)
 
 
-# Beyond the threshold, torch returns the number itself, which is equal in float32.
-def _softplus(x: Number, beta: Any = 1, _threshold: Any = 20) -> Number:
-    return (x * beta).softplus() / beta
-
-
 def _mean(x: Number, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
     return x.sum(dims, keepdim) / x.count(dims)
 
@@ -189,7 +184,8 @@ _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.sigmoid_backward.default: lambda gradient, y: gradient * (y * (1.0 - y)),
     _aten.tanh_backward.default: lambda gradient, y: gradient * (1.0 - y * y),
     _aten.gelu.default: _gelu,
-    _aten.softplus.default: _softplus,
+    # Beyond the threshold, torch returns the number itself, which is equal in float32.
+    _aten.softplus.default: lambda x, beta=1, _threshold=20: (x * beta).softplus() / beta,
     _aten.softplus_backward.default: lambda gradient, x, beta, threshold: gradient * (x * beta).sigmoid(),
     _aten.log_sigmoid_forward.default: lambda x: (-(-x).softplus(), x.builder.constant(0.0)),
     _aten.log_sigmoid_backward.default: lambda gradient, x, _: gradient * (-x).sigmoid(),

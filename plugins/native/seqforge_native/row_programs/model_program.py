@@ -95,17 +95,14 @@ class ModelProgram:
     states: Sequence[Sequence[Place]]
 
 
+@located_errors()
+@torch.no_grad()
 def compile_model(model: GenerationModel) -> ModelProgram:
     """Return the program of a model whose tensors are in float32 on the CPU.
 
     Raises:
         UntraceableError: If a program cannot compute a step of a layer.
     """
-    with located_errors(), torch.no_grad():
-        return _compile(model)
-
-
-def _compile(model: GenerationModel) -> ModelProgram:
     builder, states = Builder(has_tensors=True), list[list[View]]()
     table = _table(model.cells[0], model.embedding)
     symbol = builder.new_view((1, table.shape[1]), 0)

@@ -97,7 +97,7 @@ class Recorded(Tensor):
         builder = given[0].builder
         arguments, options = _pytree.tree_map(partial(value_of, builder), (args, kwargs))
         value = compute(operation, builder, arguments, options)
-        arguments, options = _pytree.tree_map(_numbers_of, (args, kwargs))
+        arguments, options = _pytree.tree_map_only(Recorded, lambda each: each.numbers, (args, kwargs))
         numbers = func(*arguments, **options)
         _check_type(func, numbers, given)
         if operation is not func:
@@ -114,10 +114,6 @@ def value_of(builder: Builder, given: Any) -> Any:
     if isinstance(given, Recorded):
         return given.value
     return builder.as_constant(given) if isinstance(given, Tensor) else given
-
-
-def _numbers_of(given: Any) -> Any:
-    return given.numbers if isinstance(given, Recorded) else given
 
 
 def _require_alone(tensor: Tensor) -> None:
