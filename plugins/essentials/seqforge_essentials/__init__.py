@@ -46,6 +46,7 @@ COMPONENTS = {
         "sgd": "seqforge_essentials.optimizers:SGD",
         "adam": "seqforge_essentials.optimizers:Adam",
         "adamw": "seqforge_essentials.optimizers:AdamW",
+        "lion": "seqforge_essentials.optimizers:Lion",
         "muon": "seqforge_essentials.optimizers:Muon",
         "rmsprop": "seqforge_essentials.optimizers:RMSprop",
         "adagrad": "seqforge_essentials.optimizers:Adagrad",

@@ -1,4 +1,4 @@
-"""Optimizers of `torch.optim`, with weight decay of matrices only and fused kernels where torch has them, and Muon."""
+"""Optimizers of torch, with weight decay of matrices only and fused kernels where torch has them, Lion, and Muon."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar
 
 import torch
+from lion_pytorch import Lion as _Lion  # pyright: ignore[reportMissingTypeStubs]
 from pydantic import Field
 from torch import nn
 
@@ -14,7 +15,7 @@ from seqforge.kinds.cell import is_recurrent_weight
 from seqforge_essentials.initializers import is_bias
 
 _Algorithm = Callable[..., torch.optim.Optimizer]
-"""A class of `torch.optim`."""
+"""A class of torch optimizers."""
 
 _TORCH_NAMES = {"learning_rate": "lr", "epsilon": "eps", "decay_rate": "alpha"}
 """Options that have another name in torch."""
@@ -33,7 +34,7 @@ SquareDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the runni
 
 
 class _TorchOptimizer(Optimizer):
-    """An optimizer of `torch.optim`. The fields of a subclass, a dataclass, are its options."""
+    """An optimizer with a class of torch. The fields of a subclass, a dataclass, are its options."""
 
     algorithm: ClassVar[_Algorithm]
 
@@ -122,6 +123,21 @@ class Adagrad(_TorchOptimizer):
     learning_rate: LearningRate = 0.1
     epsilon: _Epsilon = 1e-8
     weight_decay: _WeightDecay = 0.0
+
+
+@dataclass(frozen=True)
+class Lion(_TorchOptimizer):
+    """Gradient descent by the sign of a running mean: in a step, all parameters change by the same amount.
+
+    Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms". Compared with AdamW, the authors advise a
+    learning rate that is 3 to 10 times lower, and a weight decay that is as many times higher.
+    """
+
+    algorithm = _Lion
+    learning_rate: LearningRate = 3e-4
+    beta1: MeanDecay = 0.9
+    beta2: MeanDecay = 0.99
+    weight_decay: DecoupledWeightDecay = 0.1
 
 
 def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from seqforge_essentials.optimizers import (
     Adagrad,
     Adam,
     AdamW,
+    Lion,
     RMSprop,
     _has_fused_kernel,
     parameter_groups,
@@ -88,7 +89,7 @@ def test_parameters_stay_finite_if_the_gradient_stays_the_same(name: str):
     assert parameter.isfinite().all()
 
 
-@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad])
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
 def test_weight_decay_shrinks_only_matrices(component: Callable[..., Optimizer]):
     model = Model()
     optimizer = component(learning_rate=0.01, weight_decay=0.5).build(model.named_parameters())
@@ -99,6 +100,19 @@ def test_weight_decay_shrinks_only_matrices(component: Callable[..., Optimizer])
     assert model.input_weight.norm() < before.input_weight.norm()
     assert torch.equal(model.bias, before.bias)
     assert torch.equal(model.gain, before.gain)
+
+
+def test_lion_moves_every_parameter_by_the_learning_rate_and_decays_by_it():
+    model, means = Model(), dict.fromkeys(dict(Model().named_parameters()), 0.0)
+    optimizer = Lion(learning_rate=0.01, beta1=0.8, beta2=0.95, weight_decay=0.5).build(model.named_parameters())
+    for step in range(3):
+        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        train(model, optimizer, step, step + 1)
+        for name, parameter in model.named_parameters():
+            gradient, kept = parameter.grad, 0.995 if name == "input_weight" else 1.0
+            expected = kept * before[name] - 0.01 * torch.sign(0.8 * means[name] + 0.2 * gradient)
+            torch.testing.assert_close(parameter.detach(), expected)
+            means[name] = 0.95 * means[name] + 0.05 * gradient
 
 
 def test_groups_contain_every_parameter_once_and_are_not_empty():
@@ -112,7 +126,7 @@ def test_groups_contain_every_parameter_once_and_are_not_empty():
     assert len(parameter_groups([("head.bias", model.gain)], 0.3)) == 1
 
 
-@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad])
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
 def test_the_order_of_the_parameters_does_not_depend_on_the_weight_decay(component: Callable[..., Optimizer]):
     reverse_order = list(Model().named_parameters())[::-1]  # Parameters that do not decay come first.
     orders = [
