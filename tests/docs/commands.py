@@ -56,7 +56,7 @@ EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
 SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 """Override of every `seqforge run`. A resumed run takes two steps more."""
 
-SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set training.backend=eager"
+SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set corpus.lengths=[40,64] --set training.backend=eager"
 """Override of every `seqforge formal`."""
 
 LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"

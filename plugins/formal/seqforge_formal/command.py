@@ -22,7 +22,12 @@ STEPS, QUICK_STEPS = 3_000, 1_000
 def formal(
     context: typer.Context,
     cell: Annotated[
-        list[str], typer.Option(metavar="NAME", help="Cell, such as lstm. Repeatable. Default: eleven cells.")
+        list[str],
+        typer.Option(
+            metavar="NAME",
+            help="Cell, such as lstm, or cell and block, such as mlstm+xlstm-block. Repeatable. Default: eleven cells, "
+            "or two with --quick.",
+        ),
     ] = [],  # noqa: B006 - typer copies it
     task: Annotated[
         list[str], typer.Option(metavar="NAME", help="Task, such as parity. Repeatable. Default: every task.")
@@ -30,7 +35,9 @@ def formal(
     seeds: Annotated[
         int | None, typer.Option(metavar="NUMBER", min=1, help="Number of seeds. Default: 5, or 1 with --quick.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Train shorter and with one seed, for a first look.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train two cells, shorter and with one seed: a first look.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(metavar="NUMBER", min=1, help="Number of runs at the same time. Default: the cores.")
     ] = None,
@@ -55,14 +62,15 @@ def formal(
       seqforge formal --quick --plugin my_cell.py --cell my-cell
     """
     from seqforge.hardware import own_cores
-    from seqforge_formal.study import CELLS, check, plan
+    from seqforge_formal.study import CELLS, QUICK_CELLS, check, plan
     from seqforge_formal.tasks import TASKS
 
     registry: Registry = context.obj
     for name in task:
         if name not in TASKS:
             raise ExperimentError(f"--task: there is no task {name!r}", hint=did_you_mean(name, TASKS))
-    tasks, cells = list(dict.fromkeys(task)) or list(TASKS), list(dict.fromkeys(cell)) or list(CELLS)
+    tasks = list(dict.fromkeys(task or TASKS))
+    cells = list(dict.fromkeys(cell or (QUICK_CELLS if quick else CELLS)))
     folder = output or Path("runs/formal-quick" if quick else "runs/formal")
     steps = QUICK_STEPS if quick else STEPS
     trials = plan(tasks, cells, seeds or (1 if quick else 5), steps, assignments, folder)

@@ -37,7 +37,7 @@ class FormalTask(LabelledCorpus):
                 "of longer examples, ascending.",
             ),
             AfterValidator(check_ascending),
-        ] = (40, 64, 128, 256),
+        ] = (40, 64, 128, 256, 500, 1000),
         count: Annotated[int, Field(ge=1, description="Number of examples of each range of lengths in a split.")] = 100,
     ) -> None:
         self._name, self._task = task, TASKS[task]

@@ -37,7 +37,10 @@ CELLS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "gated-deltanet-negative": {"use": "gated-deltanet", "negative_eigenvalues": True},
     }
 )
-"""The cells of a study by default. Any other name is that of an installed cell."""
+"""The cells of a study by default. Any other name is that of an installed cell, and CELL+BLOCK is a cell in a block."""
+
+QUICK_CELLS = ("lstm", "min-gru")
+"""The cells of a quick study by default: one whose gates read the state, and one whose gates do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,20 @@ def plan(
 
 def _tables(task: str, cell: str, seed: int, steps: int) -> dict[str, Any]:
     has_numbers = isinstance(TASKS[task].spec.target, Numbers)
+    name, _, block = cell.partition("+")
+    layers = TASKS[task].layers
+    layer = {**CELLS.get(name, {"use": name}), "hidden_size": 128 // layers}
+    if block:
+        layer = {"use": block, "cell": layer}
     return {
         "experiment": {"name": f"seed-{seed}", "seed": seed},
         "corpus": {"use": "formal-task", "task": task},
-        "model": {
-            "embedding_size": 64,
-            "cells": [{**CELLS.get(cell, {"use": cell}), "hidden_size": 64, "repeat": 2}],
-        },
+        "model": {"embedding_size": 64, "cells": [{**layer, "repeat": layers}]},
         "loss": {"use": "mean-squared-error" if has_numbers else "cross-entropy"},
         "optimizer": {"use": "adam", "learning_rate": 0.003},
         "schedule": {"use": "cosine"},
         "training": {"batch_size": 64, "steps": steps, "gradient_clip_norm": 1.0, "device": "cpu"},
-        "evaluation": {"interval": "20%"},
+        "evaluation": {"interval": "100%"},
         "sampling": {"interval": "100%"},
         "metrics": [{"use": "by-length", "measure": "prefix" if TASKS[task].by_prefix else "input"}],
     }

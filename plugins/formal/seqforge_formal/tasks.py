@@ -25,6 +25,7 @@ class Task:
         paper: Paper that the task is from.
         by_prefix: Whether an answer depends on all steps read so far, and is scored by their number. Otherwise an
             example is scored by its length.
+        layers: Layers of a study's model. With two, an RNN and an LSTM learn to count where they should track a state.
     """
 
     generate: Generate
@@ -32,6 +33,7 @@ class Task:
     chance: float
     paper: str
     by_prefix: bool = False
+    layers: int = 2
 
 
 def _every_step(*names: str) -> ExampleSpec:
@@ -42,8 +44,12 @@ def _once(*names: str) -> ExampleSpec:
     return ExampleSpec(Text(), "sequence", Classes(names), "once")
 
 
+def _tracking(generate: Generate, *names: str, paper: str = DELETANG) -> Task:
+    return Task(generate, _every_step(*names), 1 / len(names), paper, by_prefix=True, layers=1)
+
+
 def _word_problem(group: str, order: int) -> Task:
-    return Task(state_tracking.word_problem(group), _every_step(*map(str, range(order))), 1 / order, MERRILL, True)
+    return _tracking(state_tracking.word_problem(group), *map(str, range(order)), paper=MERRILL)
 
 
 def _dyck(kinds: int, chance: float) -> Task:
@@ -60,10 +66,10 @@ _ADDING = ExampleSpec(Numbers(2), "sequence", Numbers(1), "once")
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
-        "parity": Task(state_tracking.parity, _every_step("even", "odd"), 1 / 2, DELETANG, True),
-        "even-pairs": Task(state_tracking.even_pairs, _every_step("no", "yes"), 1 / 2, DELETANG, True),
-        "cycle": Task(state_tracking.cycle, _every_step(*"01234"), 1 / 5, DELETANG, True),
-        "modular-arithmetic": Task(state_tracking.modular_arithmetic, _every_step(*"01234"), 1 / 5, DELETANG, True),
+        "parity": _tracking(state_tracking.parity, "even", "odd"),
+        "even-pairs": _tracking(state_tracking.even_pairs, "no", "yes"),
+        "cycle": _tracking(state_tracking.cycle, *"01234"),
+        "modular-arithmetic": _tracking(state_tracking.modular_arithmetic, *"01234"),
         "word-problem-s3": _word_problem("s3", 6),
         "word-problem-z60": _word_problem("z60", 60),
         "word-problem-a5": _word_problem("a5", 60),

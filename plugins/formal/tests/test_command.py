@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from fork_server import run_forked
-from seqforge_formal.study import plan, read_accuracies
+from seqforge_formal.study import CELLS, plan, read_accuracies
 from typer.testing import CliRunner, Result
 
 from seqforge import Registry
@@ -56,9 +56,9 @@ def test_every_trial_is_a_run_and_has_its_place_on_the_page(study: Path) -> None
         (task, cell, limit)
         for task in ("parity", "adding")
         for cell in ("rnn", "my-cell")
-        for limit in (40, 64, 128, 256)
+        for limit in (40, 64, 128, 256, 500, 1000)
     }
-    (accuracy,) = accuracies["parity", "my-cell", 256]
+    (accuracy,) = accuracies["parity", "my-cell", 1000]
     assert 0.2 < accuracy < 0.8
     page = (study / "formal" / "formal.html").read_text()
     assert page.count("<polyline") == 4
@@ -86,11 +86,21 @@ def test_other_settings_need_another_folder(study: Path) -> None:
     assert result.exception.message.endswith("seed-1 has other settings")
 
 
+def test_a_cell_can_be_in_a_block_and_states_are_tracked_by_one_layer(tmp_path: Path) -> None:
+    trials = plan(["cycle", "mqar"], ["gated-deltanet-negative+griffin-block"], 1, 3, [], tmp_path)
+    assert [trial.tables["model"]["cells"] for trial in trials] == [
+        [{"use": "griffin-block", "cell": {**CELLS["gated-deltanet-negative"], "hidden_size": size}, "repeat": layers}]
+        for size, layers in ((128, 1), (64, 2))
+    ]
+    assert trials[0].experiment(Registry.installed()).table["model"]["cells"][0]["gate"] == "gelu"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--task=party"], "--task: there is no task 'party'"),
         (["--cell=lstn"], "no cell is called 'lstn'"),
+        (["--cell=lstm+blok"], "no cell is called 'blok'"),
         (["--set=corpus.lengths=[64,40]"], "corpus.lengths: should ascend, not [64, 40]"),
     ],
 )
