@@ -1,4 +1,4 @@
-"""The processor time that options of regularization and averages add to an optimizer step.
+"""The processor time that options of regularization and averages, and Lion instead of Adam, add to an optimizer step.
 
 All options take turns in each round, so that anything that slows the machine slows all of them, and the time is that of
 the processor. Other programs only make it longer, so that the shortest round of each option is compared.
@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "activation penalties": {"model": {"activation_penalty": 2.0, "temporal_activation_penalty": 1.0}},
     "average of the weights": {"training": {"average_decay": 0.999}},
     "mean of the weights": {"training": {"average_decay": 1.0}},
+    "lion": {"optimizer": {"use": "lion", "learning_rate": 1e-5}},
     "warmup-stable-decay": {"schedule": {"use": "warmup-stable-decay", "warmup_steps": 100}},
 }
 

@@ -119,6 +119,7 @@ ONLY_PARSED = {
     "--format web": "needs the same libraries; tests/api/test_export_web.py runs it",
     "formal --quick --seeds 1": "a study of many runs; docs/how-to/formal.md has short ones",
     "formal --seeds 1": "the same",
+    "--task word-problem-s5": "the same",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
     "find-rate": "takes minutes; plugins/sweeps/tests/test_find_rate.py runs it",
     "--push": "needs an account of the Hugging Face Hub; tests/runs/test_hub.py runs it with a server of its own",
