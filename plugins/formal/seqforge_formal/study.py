@@ -90,10 +90,10 @@ def plan(
 
 def _tables(task: str, cell: str, seed: int, steps: int) -> dict[str, Any]:
     has_numbers = isinstance(TASKS[task].spec.target, Numbers)
-    name, _, block = cell.partition("+")
+    name, plus, block = cell.partition("+")
     layers = TASKS[task].layers
     layer = {**CELLS.get(name, {"use": name}), "hidden_size": 128 // layers}
-    if block:
+    if plus:
         layer = {"use": block, "cell": layer}
     return {
         "experiment": {"name": f"seed-{seed}", "seed": seed},

@@ -101,6 +101,7 @@ def test_a_cell_can_be_in_a_block_and_states_are_tracked_by_one_layer(tmp_path: 
         (["--task=party"], "--task: there is no task 'party'"),
         (["--cell=lstn"], "no cell is called 'lstn'"),
         (["--cell=lstm+blok"], "no cell is called 'blok'"),
+        (["--cell=lstm+"], "no cell is called ''"),
         (["--set=corpus.lengths=[64,40]"], "corpus.lengths: should ascend, not [64, 40]"),
     ],
 )
