@@ -8,6 +8,7 @@ from typing import Any
 from seqforge.api.run import Run
 from seqforge.data.splits import SplitName
 from seqforge.errors import RunError
+from seqforge.evaluation.intervals import BlockLosses
 from seqforge.events import Report, no_report
 from seqforge.registry.problems import format_value
 from seqforge.registry.registry import Registry
@@ -75,25 +76,30 @@ def compare(
     table = ComparisonTable(tabulate_runs(summaries))
     if intervals:
         evaluated = [opened.get(run.path) or Run.open(run.path, registry=registry) for run in summaries]
-        add_intervals(table, evaluated, split, device, report)
+        for row, values in zip(table, evaluate_runs(evaluated, split, device, report), strict=True):
+            row.update(values)
     return table
 
 
-def add_intervals(
-    rows: Sequence[dict[str, Any]], runs: Sequence[Run], split: SplitName, device: str, report: Report
-) -> None:
-    """Score a split by the best checkpoint of each run, and add the means, differences and intervals to its row."""
+def evaluate_runs(runs: Sequence[Run], split: SplitName, device: str, report: Report) -> list[dict[str, float | None]]:
+    """Score a split by the best checkpoint of each run.
+
+    Returns:
+        The mean of each run and its difference to the first run, both with their bootstrap intervals.
+    """
     losses = [task_of(run.experiment).block_losses(run.load(device=device, report=report), split) for run in runs]
-    first = losses[0]
-    for row, one in zip(rows, losses, strict=True):
-        low, high = one.interval() or (None, None)
-        paired = first.difference(one) if one is not first else None
-        difference_low, difference_high = paired or (None, None)
-        row |= {
-            f"{split}_mean": one.mean,
-            "low": low,
-            "high": high,
-            "difference": one.mean - first.mean if one is not first and one.unit == first.unit else None,
-            "difference_low": difference_low,
-            "difference_high": difference_high,
-        }
+    return [_interval_values(one, losses[0] if index else None, split) for index, one in enumerate(losses)]
+
+
+def _interval_values(one: BlockLosses, first: BlockLosses | None, split: SplitName) -> dict[str, float | None]:
+    interval = one.interval()
+    paired = first.difference(one) if first is not None else None
+    same_unit = first is not None and first.unit == one.unit
+    return {
+        f"{split}_mean": one.mean,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "difference": one.mean - first.mean if first is not None and same_unit else None,
+        "difference_low": paired.low if paired else None,
+        "difference_high": paired.high if paired else None,
+    }

@@ -79,13 +79,15 @@ def compare(
     quantity, curves = loss_curves(summaries, axis)
     samples = compare_samples(summaries)
     if intervals:
-        from seqforge.api.compare import add_intervals
+        from seqforge.api.compare import evaluate_runs
         from seqforge.api.progress import ProgressDisplay
         from seqforge.api.run import Run
 
         opened = [Run.open(run.path, registry=context.obj) for run in summaries]
         with ProgressDisplay(stderr()) as display:
-            add_intervals(rows, opened, "validation", "auto", display.on_work_progressed)
+            found = evaluate_runs(opened, "validation", "auto", display.on_work_progressed)
+        for row, values in zip(rows, found, strict=True):
+            row.update(values)
     if as_json:
         records = [
             {"path": str(run.path), **row, "curve": curve}

@@ -14,7 +14,6 @@ variance is estimated (Korn and Graubard 1998).
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,9 @@ FEWEST_PARTS = 20
 
 _CHUNK = 4_000_000
 """Number of random draws that are in memory at once."""
+
+_QUANTILE = 1.959964
+"""Quantile of the normal distribution for 95%."""
 
 
 class Interval(NamedTuple):
@@ -160,7 +162,7 @@ def share_interval(totals: ArrayLike, sizes: ArrayLike) -> Interval | None:
 
 def _student_quantile(freedom: int) -> float:
     """Return the quantile of Student's distribution for 95%, by its expansion (Abramowitz and Stegun, 26.7.5)."""
-    quantile = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    quantile = _QUANTILE
     first = (quantile**3 + quantile) / (4 * freedom)
     second = (5 * quantile**5 + 16 * quantile**3 + 3 * quantile) / (96 * freedom**2)
     return quantile + first + second

@@ -37,8 +37,7 @@ class ExporterSuite(Suite, kind="exporter"):
 
     def test_the_program_computes_what_the_model_computes(self, make: Factory[Exporter]) -> None:
         """A sample has the same likelihood, and the most probable text is the same, with every part of a model."""
-        small = SequenceModel(SymbolInput(), RecurrentStack([_essential("cell", "lstm")(256, 8)]), 256)
-        for model in (_drawn(small), _large_model()):
+        for model in (_small_model(), _large_model()):
             with _exported(make, model) as folder:
                 exporter = make()
                 fault = check_exported(model, _essential("vocabulary", "bytes")(), exporter, folder).fault
@@ -83,6 +82,11 @@ def _essential(kind: str, name: str) -> type[Any]:
         return registry.load(registry.find(kind, f"essentials/{name}"))
     except PluginError as error:
         raise SkipTest("a model needs the cells and the vocabulary of the plugin essentials") from error
+
+
+def _small_model() -> SequenceModel:
+    """Return a model with one layer, which reads symbols."""
+    return _drawn(SequenceModel(SymbolInput(), RecurrentStack([_essential("cell", "lstm")(256, 8)]), 256))
 
 
 def _large_model() -> SequenceModel:

@@ -276,7 +276,7 @@ class CompilesDeclared(Metric):
             share of these that gcc accepts.
         """
         if self._compiler is None:
-            return Score({"accepted": 0.0, "units": 0.0}, (), {"accepted": 0.0})
+            return _score(0, 0)
         units = [
             (number, unit.start, text[unit.start : unit.stop])
             for number, text in enumerate(texts)
@@ -289,5 +289,9 @@ class CompilesDeclared(Metric):
             if not found.accepted:
                 place = start + min(found.start, len(content) - 1)
                 findings.append(Finding(number, place, place + 1, found.error))
-        values = {"accepted": _divide(len(units) - len(findings), len(units)), "units": float(len(units))}
-        return Score(values, tuple(findings), {"accepted": len(units)})
+        return _score(len(units), len(units) - len(findings), findings)
+
+
+def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
+    values = {"accepted": _divide(accepted, units), "units": float(units)}
+    return Score(values, tuple(findings), {"accepted": float(units)})

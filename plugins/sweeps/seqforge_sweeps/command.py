@@ -144,7 +144,7 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registr
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    keys = list(settings.settings.parameters)
+    keys = list(settings.parameters)
     names = [key.rpartition(".")[2] for key in keys]
     shown = [name if names.count(name) == 1 else key for key, name in zip(keys, names, strict=True)]
     units = sorted({row["unit"] for row in rows if row["unit"]})

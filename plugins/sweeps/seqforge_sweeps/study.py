@@ -189,7 +189,7 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    if sweep.combinations is not None and sweep.combinations <= sweep.settings.trials:
+    if sweep.is_exhaustive:
         tried = [known_values(trial) for trial in existing]
         for chosen in sweep.list_combinations():
             if chosen not in tried:
@@ -206,7 +206,7 @@ def known_values(trial: FrozenTrial) -> dict[str, Any]:
 
 def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:
     """Check that the trials of a study can be compared with those of a sweep, and store what they have in common."""
-    ranges = {key: repr(values.distribution) for key, values in sweep.settings.parameters.items()}
+    ranges = {key: repr(values.distribution) for key, values in sweep.parameters.items()}
     now = json.loads(json.dumps({"base": sweep.table, "ranges": ranges}, default=str))
     before = study.user_attrs.get("sweep")
     if before is None or not study.get_trials(deepcopy=False):
@@ -243,7 +243,7 @@ def name_run(number: int) -> str:
 
 def choose_values(trial: optuna.Trial, sweep: Sweep) -> dict[str, Any]:
     """Return the value of each parameter for a trial, as Optuna stores it."""
-    return {key: _suggest(trial, key, values.distribution) for key, values in sweep.settings.parameters.items()}
+    return {key: _suggest(trial, key, values.distribution) for key, values in sweep.parameters.items()}
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: Any) -> Any:

@@ -186,15 +186,18 @@ class Sweep:
     table: Mapping[str, Any]
     folder: Path
 
+    @property
+    def parameters(self) -> Mapping[str, Values]:
+        """Values of each parameter, by its key in the experiment."""
+        return self.settings.parameters
+
     def experiment(self, chosen: Mapping[str, Any], run_name: str, registry: Registry) -> Experiment:
         """Return the experiment of a trial, from the value of each parameter as Optuna stores it.
 
         Raises:
             ExperimentError: If the values do not fit together.
         """
-        return self._experiment(
-            {**{key: chosen[key] for key in self.settings.parameters}, NAME: f'"{run_name}"'}, registry
-        )
+        return self._experiment({**{key: chosen[key] for key in self.parameters}, NAME: f'"{run_name}"'}, registry)
 
     def _experiment(self, stored: Mapping[str, Any], registry: Registry) -> Experiment:
         # A component that is chosen as a whole comes before the options of the same component.
@@ -207,13 +210,18 @@ class Sweep:
 
         A parameter counts with at most one value more than a sweep can have trials.
         """
-        listed = [values.listed for values in self.settings.parameters.values()]
+        listed = [values.listed for values in self.parameters.values()]
         return None if None in listed else math.prod(len(each[: MAXIMUM_TRIALS + 1]) for each in listed if each)
 
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether there are no more combinations of the values than trials."""
+        return self.combinations is not None and self.combinations <= self.settings.trials
+
     def list_combinations(self) -> list[dict[str, Any]]:
-        """Return all combinations of the values, as Optuna stores them, of a sweep in which they are limited."""
-        listed = (values.listed or () for values in self.settings.parameters.values())
-        return [dict(zip(self.settings.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
+        """Return all combinations of the values, as Optuna stores them, of a sweep that is exhaustive."""
+        listed = (values.listed or () for values in self.parameters.values())
+        return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 
     def check(self, registry: Registry) -> None:
         """Check every value of every parameter in the base experiment, before the first trial.
@@ -221,14 +229,14 @@ class Sweep:
         Raises:
             ExperimentError: If the base experiment has no such key, or a value is not allowed.
         """
-        if NAME in self.settings.parameters:
+        if NAME in self.parameters:
             raise ExperimentError(
                 f"{self.path}: {PARAMETERS}.{NAME}: the sweep names every trial itself, such as trial-0001",
                 hint="Remove the parameter. The name of the sweep is the key `name` of the file.",
             )
-        first = {key: values.values_to_check[0] for key, values in self.settings.parameters.items()}
+        first = {key: values.values_to_check[0] for key, values in self.parameters.items()}
         self._check(first, registry)
-        for key, values in self.settings.parameters.items():
+        for key, values in self.parameters.items():
             for value in values.values_to_check[1:]:
                 self._check({**first, key: value}, registry)
 
