@@ -8,6 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import Column, print_table, stderr
+from seqforge.errors import RunError
 from seqforge.figures import describe_count, format_estimate
 
 if TYPE_CHECKING:
@@ -74,11 +75,13 @@ def evaluate(
     from seqforge.tasks.language_model import score_samples
 
     opened_run, checkpoint = open_run(context, run, checkpoint)
+    if temperature and (opened_run.experiment.labelled or not opened_run.experiment.metrics):
+        raise RunError("--temperature: the run has no metric of samples", hint="Add one: --set metrics.0=NAME.")
+    heated = [opened_run.experiment.with_temperature(one, opened_run.path) for one in temperature]
+    chains = [experiment.samplers for experiment in heated or [opened_run.experiment]]
     with ProgressDisplay(stderr()) as display:
         report = display.on_work_progressed
         score = opened_run.evaluate(split, dynamic=dynamic, checkpoint=checkpoint, device=device, report=report)
-        heated = [opened_run.experiment.with_temperature(one, opened_run.path) for one in temperature]
-        chains = [experiment.samplers for experiment in heated or [opened_run.experiment]]
         loaded = opened_run.load(checkpoint, device, report=report)
         samples, baseline = score_samples(loaded, chains, 0)
     if as_json:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seqforge.cli.options import CheckpointName, PluginFiles, RunName, complete_component, open_run
+from seqforge.cli.options import PluginFiles, RunName, SavedCheckpoint, complete_component, open_run
 from seqforge.errors import RunError, quote_path
 from seqforge.figures import describe_size
 
@@ -14,7 +14,7 @@ def export(
     context: typer.Context,
     run: RunName,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that is created, such as shared/my-model.")],
-    checkpoint: CheckpointName = "best",
+    checkpoint: SavedCheckpoint = "best",
     exporter: Annotated[
         str | None,
         typer.Option(
@@ -44,7 +44,7 @@ def export(
     resumed from it, but a new run can start from it with --initial. Complete its model card, README.md, before you
     share it.
 
-    With --format, the program for which the format is reads the folder, and scores 1,000 symbols or predicts held-out
+    With --format, the target program reads the folder, and scores 1,000 symbols or predicts held-out
     examples. It has to compute what the run computes, or nothing is written.
 
     [bold]Examples[/]

@@ -1,12 +1,11 @@
 """Arguments and options that several commands share, and the values that the shell proposes for them."""
 
-import copy
 import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -128,6 +127,15 @@ CheckpointName = Annotated[
         autocompletion=lambda: ["best", "latest", "initial"],
     ),
 ]
+SavedCheckpoint = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint",
+        metavar="CHECKPOINT",
+        help="best, latest, or a step such as 500.",
+        autocompletion=lambda: ["best", "latest"],
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Device, such as cpu, cuda or cuda:1; auto is a GPU if there is one.")
 ]
@@ -207,8 +215,10 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
 
 def is_experiment(path: Path) -> bool:
     """Return whether a path is that of an experiment file, and not of a text file or a folder to train on."""
+    from seqforge.experiment.tables import is_experiment_file
+
     if path.is_dir():  # A folder of experiments or of a run is a mistake, which `read_table` explains.
-        return any(path.glob("*.toml"))
+        return any(map(is_experiment_file, path.glob("*.toml")))
     return path.suffix == ".toml" or not path.is_file()
 
 
@@ -225,26 +235,32 @@ def _text_table(path: Path) -> dict[str, Any]:
 
 
 def _with_settings(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables with the values of `--steps`, `--minutes`, `--learning-rate`, `--hidden-size`, `--layers`."""
-    table = copy.deepcopy(dict(table))
+    """Return the tables with the values of `--steps`, `--minutes`, `--learning-rate`, `--hidden-size`, `--layers`.
+
+    A table of another type is left as it is, since the check of the experiment reports it.
+    """
+    table = dict(table)
     limits = {key: given[key] for key in LIMITS if given.get(key) is not None}
-    if limits:
-        training = {key: value for key, value in table.get("training", {}).items() if key not in LIMITS}
-        table["training"] = training | limits
+    if limits and isinstance(training := table.get("training", {}), dict):
+        others = {key: value for key, value in cast("dict[str, Any]", training).items() if key not in LIMITS}
+        table["training"] = others | limits
     if given.get("learning_rate") is not None:
-        optimizer = _as_table(table.get("optimizer", KINDS["optimizer"].default))
-        table["optimizer"] = optimizer | {"learning_rate": given["learning_rate"]}
+        optimizer = table.get("optimizer", KINDS["optimizer"].default)
+        table["optimizer"] = _with_options(optimizer, {"learning_rate": given["learning_rate"]})
     names = {"hidden_size": "hidden_size", "layers": "repeat"}
     options = {key: given[name] for name, key in names.items() if given.get(name) is not None}
-    if options:
-        model = table.setdefault("model", {})
-        cells = [_as_table(cell) | options for cell in model.get("cells") or [KINDS["cell"].default]]
-        model["cells"] = cells[:1] if "repeat" in options else cells
+    if options and isinstance(model := table.get("model", {}), dict):
+        cells = cast("dict[str, Any]", model).get("cells", [KINDS["cell"].default])
+        if isinstance(cells, list):
+            changed = [_with_options(cell, options) for cell in cast("list[Any]", cells)]
+            table["model"] = {**model, "cells": changed[:1] if "repeat" in options else changed}
     return table
 
 
-def _as_table(component: Any) -> dict[str, Any]:
-    return {"use": component} if isinstance(component, str) else dict(component)
+def _with_options(component: Any, options: Mapping[str, Any]) -> Any:
+    """Return the table of a component with options. What is neither a name nor a table is left as it is."""
+    table = {"use": component} if isinstance(component, str) else component
+    return {**cast("dict[str, Any]", table), **options} if isinstance(table, dict) else table
 
 
 def _assignments(context: typer.Context) -> list[str]:

@@ -152,7 +152,7 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     target = f"{component.__module__}:{component.__qualname__}" if registration.preset_of else registration.target
     typer.echo(f"  class         {target}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
-    rows = list(option_rows(options))
+    rows = list(option_rows(options, dict(registration.options)))
     typer.echo("  options" if rows else "  options       none")
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:
@@ -215,10 +215,11 @@ class OptionRow(NamedTuple):
     description: str
 
 
-def option_rows(options: "type[BaseModel]") -> Iterator[OptionRow]:
-    """Yield the options of a component."""
+def option_rows(options: "type[BaseModel]", preset: Mapping[str, Any]) -> Iterator[OptionRow]:
+    """Yield the options of a component. The values of a preset are its defaults."""
     schema = options.model_json_schema()
     for name, option in schema.get("properties", {}).items():
+        option |= {"default": preset[name]} if name in preset else {}
         default = json.dumps(option["default"], ensure_ascii=False) if "default" in option else "required"
         default = "absent" if default == "null" else default
         yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))

@@ -67,6 +67,8 @@ def predict(
     from seqforge.kinds import Numbers
     from seqforge.tasks.labelled_examples import decoding_options, load_predictor
 
+    if examples and file is not None:
+        raise DataError("there are inputs as arguments and by --file", hint="Leave out one of the two.")
     opened_run, checkpoint = open_run(context, run, checkpoint)
     decoding = decoding_options(opened_run.experiment, beam=beam, length=length)
     predictor = load_predictor(opened_run.load(checkpoint, device), decoding)
@@ -122,6 +124,6 @@ def _parse_numbers(line: str, number: int) -> Any:
 
     try:
         return np.asarray(json.loads(line), dtype=np.float32)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         hint = "Write JSON: [0, 0.5, 1], or a list of such lists."
         raise DataError(f"example {number}: {line[:60]!r} is not a list of numbers", hint=hint) from error

@@ -51,6 +51,7 @@ def report(
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware import keep_freed_memory
     from seqforge.report.report import write_report
+    from seqforge.runs.hub import PREFIX
     from seqforge.runs.loaded_run import LoadedRun
 
     if output is not None:
@@ -63,7 +64,7 @@ def report(
             subjects.append(run.load(step, device, report=display.on_work_progressed))
         page = write_report(subjects, text)
     folder, registry = subjects[0].directory.path, subjects[0].experiment.registry
-    is_model = any(model.folder == folder for model in registry.models)
+    is_model = runs[0].startswith(PREFIX) or any(model.folder == folder for model in registry.models)
     own = Path(f"{folder.name}.html") if is_model else folder / "report.html"
     file = output or (own if len(subjects) == 1 else Path("comparison.html"))
     page.save(file)

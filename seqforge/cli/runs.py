@@ -94,7 +94,7 @@ def _print(found: "Sequence[RunSummary]", folder: Path) -> None:
 def _row(run: "RunSummary", folder: Path, has_unit: bool) -> list[str]:
     is_running = run.state == "running" and run.fraction is not None
     return [
-        run.path.name if run.path == folder else os.path.relpath(run.path, folder),
+        run.path.absolute().name if run.path == folder else os.path.relpath(run.path, folder),
         run.corpus,
         run.model,
         *run.figures(),

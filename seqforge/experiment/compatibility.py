@@ -219,9 +219,10 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
     if loss.compares != "symbols" or loss.aligns:
         problem = f"{parts.loss.name} cannot compare single symbols, the targets of a language model"
         yield Problem("loss.use", problem, "Use cross-entropy.")
-    if parts.training.patience is not None and not parts.data.validation_fraction:
-        problem = "needs evaluations, but data.validation_fraction is 0, so that there is no validation split"
-        yield Problem("training.patience", problem, "Leave it out, or set data.validation_fraction.")
+    for name in () if parts.data.validation_fraction else ("patience", "average_after"):
+        if getattr(parts.training, name) is not None:
+            problem = "needs evaluations, but data.validation_fraction is 0, so that there is no validation split"
+            yield Problem(f"training.{name}", problem, "Leave it out, or set data.validation_fraction.")
     for index, metric in enumerate(parts.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
@@ -305,6 +306,7 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
 _STREAM_SETTINGS = (
     "model.activation_penalty",
     "model.temporal_activation_penalty",
+    "data.piece_length",
     "data.reset_state",
     "training.sequence_length",
     "sampling.length",

@@ -62,10 +62,11 @@ def _kind(registry: Registry, kind: str) -> Schema:
         place = f"#/$defs/{kind}/oneOf/{len(branches)}"
         try:
             model = options_of(registry.load(registration), kind, registration.qualified_name)
-            branches.append(_component(registry, registration, model, place))
+            branch = _component(registry, registration, model, place)
         except (PluginError, PydanticInvalidForJsonSchema):
             continue
-        if not any(field.is_required() for field in model.model_fields.values()):
+        branches.append(branch)
+        if branch["required"] == ["use"]:
             names += registry.names_of(registration)
     return {"oneOf": [*branches, {"enum": names}]} if branches else {"not": {}}
 
@@ -73,11 +74,14 @@ def _kind(registry: Registry, kind: str) -> Schema:
 def _component(registry: Registry, registration: Registration, model: type[BaseModel], place: str) -> Schema:
     # The type of an option may have definitions of its own. References lead to them in the `$defs` of this component.
     schema = model.model_json_schema(ref_template=f"{place}/$defs/{{model}}")
-    properties: Schema = {"use": {"enum": registry.names_of(registration)}, **schema.get("properties", {})}
+    preset = dict(registration.options)
+    properties: Schema = {"use": {"enum": registry.names_of(registration)}}
+    for name, option in schema.get("properties", {}).items():
+        properties[name] = option | ({"default": preset[name]} if name in preset else {})
     if registration.kind == "cell":
         properties |= Layer.model_json_schema()["properties"]
     return {
         **schema,
         "properties": properties,
-        "required": ["use", *schema.get("required", [])],
+        "required": ["use", *(name for name in schema.get("required", []) if name not in preset)],
     }

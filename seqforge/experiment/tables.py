@@ -98,7 +98,7 @@ def _no_toml(path: Path, error: Exception, content: bytes) -> ExperimentError:
     elif message.startswith("Invalid value"):
         hint = f'Write text in quotes, such as use = "text". {hint}'
     if place := re.search(r"at line (\d+), ", message):
-        shown = content.split(b"\n")[int(place[1]) - 1].decode().strip()
+        shown = content.split(b"\n")[int(place[1]) - 1].decode(errors="replace").strip()
         hint = f"The line is: {shown[:MAXIMUM_LINE]}\n{hint}"
     if path.suffix != ".toml":
         hint = 'An experiment file names the text to train on: files = ["FILE"] in [corpus], with use = "text".'
@@ -135,7 +135,7 @@ def _suggest_experiments(folder: Path, name: str = "") -> str:
         if folder.name == "experiments":
             return "That folder is in the repository of seqforge. Without it: seqforge run --corpus linux-source"
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
-    files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
+    files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if is_experiment_file(file)]
     texts = [] if name.endswith(".toml") else [path.name for path in sorted(folder.iterdir())[:1000]]
     if match := nearest(name, [*files, *texts]):
         return f"Did you mean {folder / match}?"
@@ -148,7 +148,8 @@ def _suggest_experiments(folder: Path, name: str = "") -> str:
     return f"Experiment files in {folder}: {', '.join(files[:MAXIMUM_SUGGESTIONS])}."
 
 
-def _is_experiment(path: Path) -> bool:
+def is_experiment_file(path: Path) -> bool:
+    """Return whether a file is TOML with a corpus, as that of every experiment."""
     try:
         return "corpus" in _parse(read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True))
     except (OSError, ValueError, RecursionError):

@@ -92,7 +92,7 @@ def _encode_text(value: Value) -> NDArray[np.uint8]:
 def _encode_numbers(value: Value, size: int, *, many: bool) -> NDArray[np.float32]:
     try:
         numbers = np.asarray(value, dtype=np.float32)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError("the value must consist of numbers") from error
     if not many and numbers.ndim == 1:
         numbers = numbers[None]

@@ -113,9 +113,17 @@ def read_models(plugin: str, module: ModuleType) -> tuple[PretrainedModel, ...]:
 
     `seqforge export` wrote each folder, which is a part of the plugin's package. Commands that read a run accept the
     name of a model in place of a run directory.
+
+    Raises:
+        TypeError: If a folder is not a path.
+        ValueError: If a name has a wrong form.
     """
     folders = _as_table("MODELS", getattr(module, "MODELS", {}))
-    return tuple(PretrainedModel(plugin, _check_name("model", name), folder) for name, folder in folders.items())
+    models = [PretrainedModel(plugin, _check_name("model", name), folder) for name, folder in folders.items()]
+    for model in models:
+        if not isinstance(model.folder, Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"model {model.name!r}: its folder {model.folder!r} must be a Path")
+    return tuple(models)
 
 
 def _as_table(name: str, table: Any) -> Mapping[str, Any]:

@@ -61,9 +61,9 @@ class Registry:
         if not isinstance(classes, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise PluginError("components are a list of classes, not one class", hint="Pass components=[…].")
         new: dict[tuple[str, str], Registration] = {}
-        for component in dict.fromkeys(classes):
+        for component in classes:
             kind, name = kind_of(component), component.__name__
-            if (kind, name) in new:
+            if (kind, name) in new and new[kind, name].component is not component:
                 raise PluginError(f"two {kind} classes are called {name!r}", hint="Rename one of them.")
             target = f"{component.__module__}:{component.__qualname__}"
             new[kind, name] = Registration(kind, SESSION, name, target, component)

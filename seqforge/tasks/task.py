@@ -138,14 +138,15 @@ class Task(NamedTuple):
 
 
 def require_validation(experiment: Experiment, has_validation: bool) -> None:
-    """Check that there is a validation split if `training.patience` needs one.
+    """Check that there is a validation split if `training.patience` or `training.average_after` needs one.
 
     Raises:
         DataError: If there is none.
     """
-    if experiment.training.patience is not None and not has_validation:
-        empty = empty_split(experiment, "validation")
-        raise DataError(f"training.patience needs evaluations, but {empty.message}", hint=empty.hint)
+    for name in () if has_validation else ("patience", "average_after"):
+        if getattr(experiment.training, name) is not None:
+            empty = empty_split(experiment, "validation")
+            raise DataError(f"training.{name} needs evaluations, but {empty.message}", hint=empty.hint)
 
 
 def empty_split(experiment: Experiment, split: SplitName) -> DataError:

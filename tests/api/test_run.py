@@ -190,6 +190,6 @@ def test_a_run_with_a_session_defined_cell_opens_if_its_class_is_passed(tmp_path
     run = train(experiment, tmp_path)
     with pytest.raises(ExperimentError, match=r"components=\[Leaky\]"):
         Run.open(run.path)
-    opened = Run.open(run.path, components=[Leaky])
+    opened = Run.open(run.path, components=[Leaky, Leaky])
     assert opened.sample("the", length=5) == run.sample("the", length=5)
     assert opened.resume(training={"steps": 3}).checkpoints.steps()[-1] == 3

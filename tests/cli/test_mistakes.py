@@ -96,7 +96,7 @@ MISTAKES = {
     "resume with another cell": (["run", "--resume", "runs/none", "--cell", "gru"], "combined with --cell, because"),
     "a folder in the place of an experiment": (
         ["check", "."],
-        "Experiment files in .: download.toml, fine.toml, text.toml.",
+        "Experiment files in .: cell.toml, download.toml, fine.toml, number.toml, text.toml.",
     ),
     "a run in the place of an experiment": (["run", "a-run"], "To resume this run: seqforge run --resume a-run"),
     "text without quotes": (["check", "unquoted.toml"], 'Write text in quotes, such as use = "text"'),
@@ -114,6 +114,12 @@ MISTAKES = {
         ["check", "fine.toml", "--cell", "gru", "--set", "model.cells.hidden_size=5"],
         "For the first item: model.cells.0.hidden_size=5",
     ),
+    "a table for a list of cells": (
+        ["run", "cell.toml", "--hidden-size", "64"],
+        "Write [[model.cells]] above each",
+    ),
+    "a number for a table": (["run", "number.toml", "--steps", "5"], "number.toml: training: must be a table, not 5"),
+    "inputs in two places": (["predict", "a-run", "ab", "--file", "notes.txt"], "inputs as arguments and by --file"),
     "a report in a missing folder": (
         ["report", "runs/none", "--output", "none/report.html"],
         "none/report.html: the folder none does not exist",
@@ -142,6 +148,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "unclosed.toml").write_text("files = [")
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
+    (tmp_path / "cell.toml").write_text(f"{FINE}[model.cells]\nuse = 'gru'")
+    (tmp_path / "number.toml").write_text("training = 5\n[corpus]\nuse = 'inline'\ntext = 'abc'")
     (tmp_path / "text.toml").write_text("[corpus]\nuse = 'text'\nfiles = 'none.txt'")
     (tmp_path / "download.toml").write_text(
         "# Download:\n#   curl -o poems.txt https://example.org/poems.txt\n[corpus]\nuse = 'text'\nfiles = 'poems.txt'"
@@ -170,6 +178,14 @@ def test_a_prompt_outside_the_vocabulary_is_an_error(seqforge: Callable, folder:
     assert result.returncode == 1
     assert "symbol 'z' at position 2 is not in the model's vocabulary" in result.stderr
     assert "'abc'" in result.stderr
+
+
+def test_a_folder_of_texts_may_have_a_file_of_another_program_in_toml(seqforge: Callable, folder: Path) -> None:
+    (folder / "project").mkdir()
+    (folder / "project" / "pyproject.toml").write_text("[project]\nname = 'mine'\n")
+    (folder / "project" / "mine.py").write_text("print('mine')\n" * 50)
+    result = seqforge("check", "project")
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_broken_plugin_is_reported_in_one_line_and_does_not_stop_a_run(seqforge: Callable, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
-from seqforge.errors import RunError
+from seqforge.errors import RunError, SeqforgeError
 
 
 @pytest.fixture
@@ -39,6 +39,28 @@ def test_samples_at_several_temperatures_are_scored(run: Run, registry: Registry
     assert " ".join(heading.split()) == "metric temperature 0.5 temperature 1 held-out text"
     assert "In 2 samples" not in shown.stdout
     assert "Intervals of metrics need at least 20 samples." in shown.stderr
+
+
+def test_a_temperature_that_cannot_be_used_is_an_error_before_the_evaluation(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "evaluate", lambda *_, **__: pytest.fail("the run is evaluated"))
+    with pytest.raises(RunError, match="--temperature: the run has no metric of samples"):
+        call(registry, "evaluate", run.path, "--temperature", 0.5, "--set", "metrics=[]")
+    with pytest.raises(SeqforgeError, match="temperature"):
+        call(registry, "evaluate", run.path, "--temperature", -1)
+
+
+def test_only_a_saved_checkpoint_is_offered_for_export(registry: Registry) -> None:
+    shown = [call(registry, command, "--help").stdout for command in ("export", "sample")]
+    assert ["or initial for" in " ".join(text.replace("│", " ").split()) for text in shown] == [False, True]
+
+
+def test_a_run_in_the_current_folder_has_its_name_in_the_list(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.path)
+    assert run.path.name in call(registry, "runs", ".").stdout
 
 
 def test_the_details_of_an_evaluation_are_shown_if_they_are_asked_for(run: Run, registry: Registry) -> None:

@@ -12,6 +12,8 @@ import pytest
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.schema import json_schema
 from seqforge.kinds.table import KINDS
+from seqforge.registry.discovery import Plugin, PluginState
+from seqforge.registry.hooks import Registration
 from seqforge.registry.registry import Registry
 
 EXPERIMENTS = sorted(Path(__file__).parents[2].glob("experiments/*.toml"))
@@ -23,6 +25,7 @@ BEYOND_A_SCHEMA = {
     # JSON has no such number, so that a schema accepts it.
     "a number that is NaN",
     "patience without a validation split",
+    "an average that waits for evaluations, without a validation split",
     "tied weights of another size",
     "tied weights without an embedding",
     "a learned initial state of a stream that is reset once in an epoch",
@@ -169,6 +172,20 @@ def test_options_are_described_for_editors(samples: Registry):
             assert "description" in property_schema
     for table in schema["properties"].values():
         assert "description" in table
+
+
+def test_a_preset_has_its_values_as_defaults(samples: Registry):
+    options = (("inner", {"use": "gru"}),)
+    preset = Registration("cell", "presets", "residual-gru", "essentials/residual", None, options)
+    plugin = Plugin("presets", "", "", "", PluginState.OK, registrations=(preset,))
+    schema = validator(Registry([*samples.plugins, plugin]))
+    for cell in ("residual-gru", {"use": "residual-gru"}):
+        assert schema.is_valid({"corpus": CORPUS, "model": {"cells": [cell]}})
+    assert not schema.is_valid({"corpus": CORPUS, "model": {"cells": ["residual"]}})
+    (branch,) = (
+        each for each in schema.schema["$defs"]["cell"]["oneOf"] if "residual-gru" in str(each.get("properties"))
+    )
+    assert branch["properties"]["inner"]["default"] == {"use": "gru"}
 
 
 def test_without_plugins_no_component_is_accepted():

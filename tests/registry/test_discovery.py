@@ -69,6 +69,7 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
         (WORKING.replace('"use": "lstm", ', ""), "preset 'peephole-lstm' needs a name of its own, the key 'use'"),
         (WORKING.replace(', "peepholes": True', ""), "the key 'use' with a cell, and an option"),
         (WORKING.replace("peephole-lstm", "lstm"), "preset 'lstm' needs a name of its own"),
+        (f"{WORKING}MODELS = {{'tiny': 'folder'}}", "TypeError: model 'tiny': its folder 'folder' must be a Path"),
         (f"{WORKING}MODELS = {{'Small': None}}", "model name 'Small' must be lower-case words joined by hyphens"),
         (WORKING.replace('{"lstm"', '{"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
         (

@@ -145,6 +145,9 @@ def test_a_model_is_uploaded_and_used_by_its_name(server: Hub, connected: Callab
     for _ in range(2):
         sampled = connected("sample", "hf://me/plays", "--length", "30")
         assert sampled.stdout == expected, sampled
+    page = connected("report", "hf://me/plays", "--text", "To be")
+    assert page.stdout.endswith(".html\n"), page
+    assert list(tmp_path.glob("*.html"))  # It is not in the cache.
     assert sum("resolve" in request and "safetensors" in request for request in server.requests) == 2  # HEAD and GET
 
 

@@ -188,6 +188,7 @@ def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: A
         ("many-to-one", "", "example 1: an input is empty"),
         ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
         ("one-to-one", np.zeros(4), "example 1: the value must be 3 numbers"),
+        ("one-to-one", [0, 1, 10**400], "example 1: the value must consist of numbers"),
         ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number of the value is infinite or NaN"),
     ],
 )
@@ -246,6 +247,8 @@ def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> 
     wrong = runner.invoke(app, ["predict", str(run.path), "[0, 1, 0.5]", "[0, 1"])
     assert isinstance(wrong.exception, SeqforgeError)
     assert "example 2: '[0, 1' is not a list of numbers" in str(wrong.exception)
+    huge = runner.invoke(app, ["predict", str(run.path), f"[0, 1, {10**400}]"])
+    assert str(huge.exception).startswith("example 1: '[0, 1, 1000")
 
 
 def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> None:
