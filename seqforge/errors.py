@@ -51,8 +51,9 @@ class NonFiniteError(RunError):
 
 def warn(message: str) -> None:
     """Print one line on stderr. Do nothing if stderr is closed."""
-    with contextlib.suppress(OSError):
-        print(f"seqforge: {printable(message)}", file=sys.stderr)  # noqa: T201 - the only print of the core
+    with contextlib.suppress(OSError, ValueError):  # A closed stream raises a ValueError.
+        if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            sys.stderr.write(f"seqforge: {printable(message)}\n")
 
 
 def import_library(module: str, package: str) -> Any:

@@ -9,7 +9,7 @@ __all__ = ["Evaluated", "RunFinished", "RunStarted", "Sampled", "StepFinished", 
 
 
 ENCODING, ENCODED = "encoding", "encoded"
-"""Name of the work of which a corpus reports the fraction that it has read, and its name at its end."""
+"""Names of the work of encoding a corpus: while it is read, with the fraction that is read, and at its end."""
 
 
 @dataclass(frozen=True, slots=True)

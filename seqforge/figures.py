@@ -47,7 +47,7 @@ def format_count(number: int | None) -> str:
     if number is None:
         return "–"
     for size, suffix in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
+        if number >= 0.9995 * size:  # what rounds to it
             return f"{format_figure(number / size)}{suffix}"
     return str(number)
 

@@ -49,7 +49,7 @@ def keep_interrupts() -> Hook:
                 deliver = partial(signal.raise_signal, number)
             else:
                 deliver = partial(signal.pthread_kill, threading.get_ident(), number)
-            # Later, since an interrupt within this function would be dropped too, in which a busy machine may stop.
+            # Not at once, since Python would drop an interrupt within this function too.
             threading.Timer(0.2, deliver).start()
         else:
             previous(unraisable)

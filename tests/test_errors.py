@@ -1,6 +1,8 @@
 """Errors with a message and a hint, and suggestions of names."""
 
+import io
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from seqforge.errors import (
     did_you_mean,
     nearest,
     quote_path,
+    warn,
 )
 
 
@@ -29,6 +32,17 @@ def test_an_error_is_its_message_and_its_hint(kind: type[SeqforgeError]):
     # An error can be passed between processes.
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (kind, str(error))
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_warning_is_dropped_if_there_is_no_stream_for_it(
+    is_closed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream if is_closed else None)
+    warn("something is odd")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

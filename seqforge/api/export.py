@@ -9,6 +9,7 @@ import torch
 
 from seqforge.api.notebook import render
 from seqforge.api.run import Run
+from seqforge.data.encoding import VocabularyRecord
 from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import FILE_SUFFIX, SESSION
@@ -86,7 +87,7 @@ def export(
         directory.checkpoints.mkdir()
         for name in (BACKENDS, *verify_checkpoint(source).run):
             if (run.path / name).exists():
-                write_atomically(path / name, read_bounded(run.path / name))
+                write_atomically(path / name, read_bounded(run.path / name, VocabularyRecord.MAXIMUM_SIZE))
         directory.write_experiment(experiment)
         write_atomically(directory.metrics, to_lines(records))
         write_atomically(path / HISTORY, to_lines(_history(run, step)))

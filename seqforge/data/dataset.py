@@ -19,7 +19,7 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, divide, split
 from seqforge.data.token_file import VOCABULARY, TokenFile, count_characters
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError
 from seqforge.events import Report
 from seqforge.experiment.experiment import Experiment
 from seqforge.faults import wrong_result
@@ -29,7 +29,7 @@ from seqforge.kinds.labelled_corpus import held_out_fault
 from seqforge.storage.cache import load_or_write, read_entry
 from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import CACHE_VARIABLE, cache_folder
-from seqforge.storage.records import MANIFEST, DamagedFileError
+from seqforge.storage.records import MANIFEST
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""
@@ -190,7 +190,7 @@ def _placed_errors(experiment: Experiment) -> Generator[None]:
 
 
 def _find_command(origin: Path | str, message: str) -> str:
-    """Return the command in the comments of an experiment file that names a file of a message, such as a download."""
+    """Return the command, such as a download, that the comments of an experiment file give for a file in a message."""
     with suppress(OSError, UnicodeDecodeError):
         for line in Path(origin).read_text("utf-8").splitlines():
             if line.startswith("#   ") and any(word.rpartition("/")[2] in message.split("/") for word in line.split()):
@@ -238,10 +238,14 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
 
 def _find_earlier(folder: Path) -> TokenFile | None:
     """Return the newest corpus that the vocabulary of an entry has encoded, if there is one."""
-    manifests = folder.parent.glob(f"{folder.name.partition('-')[0]}-*/{MANIFEST}")
-    for manifest in sorted(manifests, key=lambda path: path.stat().st_mtime, reverse=True):
-        with suppress(DamagedFileError):
-            return read_entry(manifest.parent, TokenFile.open)
+    found: list[tuple[float, Path]] = []
+    for entry in folder.parent.glob(f"{folder.name.partition('-')[0]}-*"):
+        if entry.suffix != ".tmp":  # Another process is writing such an entry.
+            with suppress(OSError):  # Another process may remove it.
+                found.append(((entry / MANIFEST).stat().st_mtime, entry))
+    for _, entry in sorted(found, reverse=True):
+        with suppress(RunError):
+            return read_entry(entry, TokenFile.open)
     return None
 
 

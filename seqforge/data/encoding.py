@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +209,8 @@ class VocabularyRecord(Record):
     """The content of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
 
     VERSION = 2
+    MAXIMUM_SIZE: ClassVar[int] = 1 << 28  # Two million words in Cyrillic take 100 MB.
+    MAXIMUM_ENTRIES: ClassVar[int] = 1 << 23
 
     state: dict[str, Any]
 

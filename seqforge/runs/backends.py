@@ -40,7 +40,7 @@ def read_backends(folder: Path) -> RecordedBackends:
     except DamagedFileError as error:
         raise RunError(
             error.message,
-            hint="To choose the backends again, whose results may differ: seqforge run --resume "
+            hint="To choose the backends again (others may have slightly different results): seqforge run --resume "
             f"{quote_path(folder)} --set training.backend=auto",
         ) from error
 

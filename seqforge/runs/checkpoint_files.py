@@ -262,7 +262,7 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
         # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
         return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, TypeError, safetensors.SafetensorError) as error:  # torch refuses a shape of huge numbers.
         raise damaged(file.parent, file, f"damaged: {error}") from error
 
 

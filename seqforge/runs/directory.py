@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqforge.errors import RunError, nearest, quote_path
+from seqforge.errors import ExperimentError, RunError, nearest, quote_path
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.runs.metrics_log import HISTORY, METRICS
@@ -183,32 +183,34 @@ class RunDirectory:
             RunError: If the file is missing, damaged or cannot be read.
             ExperimentError: If it is not TOML.
         """
-        path, problem = self.experiment, ""
-        try:
-            with reported_failures(f"reading {path}"):
-                content = read_bounded(path, MAXIMUM_SIZE) if path.exists() else None
-            if content is None:
-                problem = "the file is missing: the run did not start"
-            elif b"\n" + LAST_LINE.before in content:
+        path, restore = self.experiment, "Restore the file from a copy of the run directory."
+        if not path.exists():
+            raise RunError(f"{path}: the file is missing", hint=restore)
+        with reported_failures(f"reading {path}"):
+            content = read_bounded(path, MAXIMUM_SIZE)
+        if b"\n" + LAST_LINE.before in content:
+            try:
                 content = unseal(content)
-        except ValueError as error:
-            content, problem = None, f"damaged: {error}"
-        if content is None:
-            raise RunError(
-                f"{path}: {problem}",
-                hint="Restore the file from a copy of the run directory. If you edited it yourself, delete its last "
-                "line, which is the checksum.",
-            )
+            except ValueError as error:
+                edited = "If you edited it yourself, delete its last line, which is the checksum."
+                raise RunError(f"{path}: damaged: {error}", hint=f"{restore} {edited}") from error
         return parse_table(content, path)
 
     def write_experiment(self, experiment: "Experiment") -> None:
         """Write the experiment with every default.
 
         Raises:
+            ExperimentError: If it is too large to be read again.
             RunError: If the file cannot be written.
         """
+        content = seal(experiment.to_toml().rstrip("\n").encode() + b"\n")
+        if len(content) > MAXIMUM_SIZE:
+            raise ExperimentError(
+                f"with whole paths, the experiment has {len(content):,} bytes; the limit is {MAXIMUM_SIZE:,}",
+                hint='Name many files by a pattern, such as files = ["texts/*.txt"].',
+            )
         with reported_failures(f"writing {self.experiment}"):
-            write_atomically(self.experiment, seal(experiment.to_toml().rstrip("\n").encode() + b"\n"))
+            write_atomically(self.experiment, content)
 
     @property
     def experiment(self) -> Path:
@@ -241,15 +243,17 @@ def _recorded_crashes(path: Path) -> Generator[None]:
     """Write the signal and the place of a crash of this process inside the block, such as SIGSEGV, to a file."""
     path.unlink(missing_ok=True)
     was_enabled = faulthandler.is_enabled()
-    with open_regular(path, "xb") as file:
-        faulthandler.enable(file)
-        try:
-            yield
-        finally:
-            faulthandler.disable()
-            if was_enabled:
-                faulthandler.enable(sys.__stderr__ or 2)
-    path.unlink(missing_ok=True)
+    try:
+        with open_regular(path, "xb") as file:
+            faulthandler.enable(file)
+            try:
+                yield
+            finally:
+                faulthandler.disable()
+                if was_enabled:
+                    faulthandler.enable(sys.__stderr__ or 2)
+    finally:  # which a crash does not reach
+        path.unlink(missing_ok=True)
 
 
 def _check_kinds(path: Path) -> None:

@@ -38,7 +38,8 @@ def download_model(name: str) -> Path:
         if MARKER not in files:
             raise RunError(f"{name}: not a model of seqforge", hint=f"Models that others can use have a file {MARKER}.")
         if (size := sum(file.size for file in files.values())) > MOST_BYTES:
-            raise RunError(f"{name}: {size:,} bytes, more than {MOST_BYTES:,}", hint="Download it, and name the copy.")
+            problem = f"{name}: the model has {size:,} bytes; the limit is {MOST_BYTES:,}"
+            raise RunError(problem, hint="Download it, and name the copy.")
         folder = open_cache_folder("models") / f"{repository.replace('/', '--')}-{info.sha}"
         library.snapshot_download(repository, revision=info.sha, local_dir=folder, allow_patterns=[*files])
         for path, file in files.items():

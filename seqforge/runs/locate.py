@@ -35,7 +35,7 @@ def find_run(run: str | Path, registry: Registry) -> Path:
             _check_spelling(run, registry)
         return path
     if (path / MARKER).exists():
-        other = f"{model.qualified_name}" if run == model.name else f"{model.folder}"
+        other = model.qualified_name if run == model.name else model.folder
         raise RunError(
             f"{run!r} is a run directory here, and also a model of the plugin {model.plugin!r}",
             hint=f"For the run directory: ./{run}. For the model: {other}.",

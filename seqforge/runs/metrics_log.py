@@ -25,9 +25,6 @@ METRICS, HISTORY = "metrics.jsonl", "history.jsonl"
 MAXIMUM_SIZE = 1024 * 1024 * 1024
 """Largest size of a log in bytes."""
 
-MAXIMUM_VALUES = 5000
-"""Largest number of keys and items of a line."""
-
 _END = len('0123456789abcdef"}\n')
 """Number of bytes at the end of a line on which the checksum of the next line depends: its own checksum."""
 
@@ -143,7 +140,7 @@ def _parse(lines: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
     records: dict[int, dict[str, Any]] = {}
     for start, line in lines.items():
         with contextlib.suppress(ValueError):
-            record = parse_json(line, MAXIMUM_VALUES)
+            record = parse_json(line)
             if isinstance(record.get("step"), int) and isinstance(record.get("event"), str):
                 records[start] = record
     return records

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import NonNegativeInt
 
 from seqforge.errors import RunError, quote_path
+from seqforge.storage.files import describe_failure, reported_failures
 from seqforge.storage.records import (
     MANIFEST,
     DamagedFileError,
@@ -67,12 +68,11 @@ def step_folders(folder: Path) -> dict[int, Path]:
     Raises:
         RunError: If the folder cannot be read.
     """
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be read: {error.strerror}") from error
+    with reported_failures(f"reading {folder}"):
+        try:
+            names = [path.name for path in folder.iterdir()]
+        except FileNotFoundError:
+            return {}
     steps = {name: name.removeprefix("step-") for name in names if name.startswith("step-")}
     return dict(sorted((int(step), folder / name) for name, step in steps.items() if step.isdecimal()))
 
@@ -90,7 +90,7 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str] = ()) -> Checkpoint
     except DamagedFileError as error:
         raise damaged(checkpoint, error.path, error.reason) from error
     except OSError as error:
-        raise RunError(f"{error.filename or checkpoint}: cannot be read: {error.strerror}") from error
+        raise describe_failure(error, f"reading {error.filename or checkpoint}") from error
 
 
 def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:

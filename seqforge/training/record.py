@@ -47,9 +47,11 @@ class RunRecord:
         return self._world.broadcast(line)
 
     def truncate(self, step: int) -> None:
-        """Delete the lines of the metrics log after a step."""
+        """Delete the lines of the metrics log after a step, and record its new end, so that no line is missed."""
         if self._world.is_first:
             self._log.truncate(step)
+            with reported_failures(f"writing {self.checkpoints.folder}"):
+                self.checkpoints.record_logs()
 
     def write_start(self, event: RunStarted, device: torch.device) -> None:
         """Record in the history that training starts."""

@@ -47,7 +47,7 @@ def test_the_table_has_a_row_for_each_run_and_names_the_reason_of_a_failure(fold
     assert rows[2] == ["first", "text", "gru", "–", "30", "0:30", "2.5000", "bits", "interrupted"]
     assert rows[4] == ["third", "text", "gru", "–", "10", "0:10", "1.0000", "loss", "failed"]
     assert "third: failed: step 10: \\x1b[31mno" in messages
-    assert "the run did not start" in messages
+    assert "experiment.toml: the file is missing" in messages
 
 
 def test_the_heading_has_the_unit_of_all_runs_and_a_state_the_progress(folder: Path) -> None:
@@ -141,7 +141,15 @@ def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monk
 
 
 def test_counts_and_durations_are_short() -> None:
-    counts = {999: "999", 1000: "1k", 85_760: "85.8k", 999_600: "1,000k", 1_250_000: "1.25M", 70 * 10**9: "70B"}
+    counts = {
+        999: "999",
+        1000: "1k",
+        85_760: "85.8k",
+        999_499: "999k",
+        999_600: "1M",
+        1_250_000: "1.25M",
+        70 * 10**9: "70B",
+    }
     assert {number: format_count(number) for number in counts} == counts
     figures = {0.012345: "0.0123", 12.345: "12.3", 999.4: "999", 999.6: "1,000", 4049.9: "4,050", -12345.6: "-12,346"}
     assert {number: format_figure(number) for number in figures} == figures

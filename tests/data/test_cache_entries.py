@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from fork_server import call, start_process
 
+from seqforge.data.dataset import _find_earlier as find_earlier
 from seqforge.data.dataset import load_token_file
 from seqforge.data.token_file import TokenFile
 from seqforge.errors import RunError
@@ -52,6 +53,17 @@ def flip(path: Path, bit: int) -> None:
     content = bytearray(path.read_bytes())
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
+
+
+def test_an_entry_that_is_incomplete_or_cannot_be_read_is_no_earlier_one(made: ModuleType, tokens: Path):
+    load(made, {"a": "abc"})
+    (entry,) = (path for path in tokens.iterdir() if path.is_dir())
+    encoder = entry.name.partition("-")[0]
+    assert find_earlier(tokens / f"{encoder}-new") is not None
+    shutil.copytree(entry, tokens / f"{encoder}-other.{os.getpid()}.tmp")
+    (tokens / f"{encoder}-removed").mkdir()
+    shutil.rmtree(entry)
+    assert find_earlier(tokens / f"{encoder}-new") is None
 
 
 @pytest.mark.parametrize("bit", [0, 6, 7, 8 * 500 + 1])

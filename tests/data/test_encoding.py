@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqforge_essentials.vocabularies import Words
 
-from seqforge.data.encoding import VocabularyRecord, encode_corpus, read_vocabulary
+from seqforge.data.encoding import VocabularyRecord, encode_corpus, read_vocabulary, write_vocabulary
 from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.events import Report
@@ -134,6 +135,17 @@ def test_documents_of_an_earlier_file_are_copied_and_others_encoded(
     assert [content for content in calls if content] == [b"Abcdefg", b"abcdefG", b"forth", b"words"]
     assert (tmp_path / "tokens.bin").read_bytes() == "".join(documents.values()).encode()
     assert file.digest == encoded(documents).digest
+
+
+def test_a_vocabulary_of_many_long_words_can_be_read_again(tmp_path: Path):
+    words = [f"{'ы' * 50}{number}" for number in range(60_000)]
+    vocabulary = Words(size=70_000)
+    vocabulary.learn([" ".join(words).encode()])
+    write_vocabulary(vocabulary, tmp_path)
+    assert (tmp_path / VOCABULARY).stat().st_size > 1 << 24
+    again = Words(size=70_000)
+    read_vocabulary(again, tmp_path / VOCABULARY)
+    assert again.state() == vocabulary.state()
 
 
 def test_a_corpus_can_report_progress_while_it_has_no_document(made: ModuleType, tmp_path: Path):

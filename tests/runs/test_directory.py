@@ -11,7 +11,7 @@ import filelock
 import pytest
 
 from seqforge import Experiment, train
-from seqforge.errors import RunError
+from seqforge.errors import ExperimentError, RunError
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import FILES, FOLDERS, RunDirectory
 from seqforge.runs.resume import remove_temporary_files
@@ -232,6 +232,26 @@ def test_missing_permissions_are_named_and_are_not_called_damage(path: Path) -> 
         f"locking {path}: {path}/.lock: Permission denied "
         "Check the owner and the permissions of the file and of its folders. Training writes to the run directory."
     )
+
+
+def test_only_a_crash_leaves_its_file(path: Path) -> None:
+    def train_until_interrupt() -> None:
+        with RunDirectory(path).lock():
+            assert (path / ".crash").exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_until_interrupt()
+    assert not (path / ".crash").exists()
+
+
+def test_an_experiment_that_is_too_large_to_be_read_again_is_an_error_before_the_training(
+    experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    long = experiment(corpus={"use": "inline", "text": "abc" * 400_000}, training={"steps": 1})
+    with pytest.raises(ExperimentError, match="the limit is 1,048,576"):
+        train(long, tmp_path / "runs")
+    assert not [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
 
 
 def test_a_run_without_a_checkpoint_states_when_it_saves_one(tmp_path: Path) -> None:

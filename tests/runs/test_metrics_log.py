@@ -1,6 +1,7 @@
 """The metrics log: a line is written whole or not at all, and lines that are lost are noticed."""
 
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
@@ -11,10 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqforge.distribution.world import World
 from seqforge.errors import RunError
+from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog, describe_logs, read_metrics, to_lines
 from seqforge.runs.verification import CheckpointManifest
 from seqforge.storage.records import MANIFEST
+from seqforge.training.record import RunRecord
+
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-3"
 
 
 @contextmanager
@@ -110,6 +116,24 @@ def test_a_summary_has_the_evaluations_and_the_last_lines(tmp_path: Path) -> Non
     events = ["step", "evaluation", *["step"] * 9]
     path.write_bytes(to_lines({"event": event, "step": step} for step, event in enumerate(events)))
     assert [record["step"] for record in read_metrics(path, summary=True)] == [1, 7, 8, 9, 10]
+
+
+def test_lines_after_the_checkpoint_that_a_run_resumes_are_not_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = RunDirectory(shutil.copytree(STORED, tmp_path / "run"))
+    record = RunRecord(directory, World(), "", 1)
+    MetricsLog(directory.metrics).append("step", 11, {"loss": 1.0})
+    record.checkpoints.record_logs()
+    record.truncate(10)
+    assert {line["step"] for line in read_metrics(directory.metrics)} <= {*range(11)}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_line_may_have_a_value_for_each_of_many_classes(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.append("evaluation", 10, {f"accuracy.{number}": 0.5 for number in range(6000)})
+    assert len(log.find("evaluation", 10) or {}) == 6002
 
 
 def test_lines_that_are_no_records_are_left_out(tmp_path: Path) -> None:
