@@ -75,7 +75,7 @@ def choose_device(name: str, world: World = ALONE) -> torch.device:
         if device.type == "meta":
             raise RuntimeError("tensors on this device have no data")
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         available = map(str, [torch.device("cpu"), *_gpus()])
         raise ExperimentError(
             f"this machine has no device {name!r}",

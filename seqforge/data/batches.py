@@ -220,7 +220,8 @@ def evaluation_batches(
             start = min(row * stride + offset, stop)
             read = min(length, stop - start) + 1
             tokens[index, :read] = stream.read([start], read)[0]
-            marks[index, : read - 1] = stream.mark_starts([start], read - 1)[0]
+            if with_starts:
+                marks[index, : read - 1] = stream.mark_starts([start], read - 1)[0]
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
         targets = torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T))
         yield Batch(inputs, targets, offset > 0, torch.as_tensor(marks.T) if with_starts else None)

@@ -34,7 +34,7 @@ _QUANTILE = 1.959964
 
 
 class Interval(NamedTuple):
-    """A bootstrap interval."""
+    """A 95% interval."""
 
     low: float
     high: float
@@ -174,7 +174,8 @@ def estimate_difference(
     """Return `value - other` with its interval if both have one; None if one of the values is unknown.
 
     The interval is that of two independent values with intervals (Newcombe 1998, method 10). It contains 0 if the
-    values may be equal. Its bounds are as far from the difference as those of both together.
+    values may be equal. The distance of a bound from the difference is the root of the sum of the squares of
+    their distances.
     """
     if value is None or other is None:
         return None, None

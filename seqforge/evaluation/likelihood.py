@@ -127,7 +127,7 @@ def score_blocks(
     """Score text in blocks: each row of a batch is one. The state is carried, so that the mean is that of the text.
 
     The model is left in evaluation mode. Every process of `world` scores its own batches, and all return the same
-    blocks. The batches of the text are in order, on any device. The number of all their targets is for the progress.
+    blocks. The batches of the text are in order, on the CPU. The number of all their targets is for the progress.
 
     Returns:
         Negative log-likelihood in nats, and number of targets, of each block, `[blocks]`. The blocks of one row follow
@@ -168,7 +168,7 @@ def score_blocks(
 def score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tuple[Float[Tensor, " batch"], States]:
     """Return the negative log-likelihood of the targets of each row of a batch, and the states after it.
 
-    The batch is on any device. Before the first one, there are no states.
+    The batch is on the CPU. Before the first one, there are no states.
     """
     device = next(model.parameters()).device
     after: States

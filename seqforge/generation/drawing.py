@@ -41,7 +41,7 @@ def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> Generation
         needs = "kernels for these cells and this processor (see `seqforge doctor`), and finite weights"
         if not has_rules:
             others = [type(sampler).__name__ for sampler in samplers if not isinstance(sampler, RuleSampler)]
-            needs = f"samplers that kernels support, which {' and '.join(others)} is not"
+            needs = f"samplers that kernels support, unlike {' and '.join(others)}"
         warnings.warn(f"int8 needs {needs}. This run uses the precision `auto` instead.", stacklevel=3)
     return model.generation_kernel(rules) if has_rules else None
 

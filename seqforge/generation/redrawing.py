@@ -110,9 +110,10 @@ def redraw(
 def _continue(sample: _Sample, redrawing: RedrawingSampler, length: int) -> None:
     """Review a sample after a piece was drawn, and go back, settle symbols, or end the sample."""
     room = length - len(sample.settled)
+    new = STEPS - max(0, len(sample.tokens) - room)  # Earlier reviews have judged the others.
     tokens = sample.tokens = sample.tokens[:room]
     sample.draws += STEPS
-    kept, settled = review_symbols(redrawing, sample.memory, tokens, min(STEPS, len(tokens)))
+    kept, settled = review_symbols(redrawing, sample.memory, tokens, new)
     if kept < len(tokens):
         kept = _go_back(sample, kept)
     else:

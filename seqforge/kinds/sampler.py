@@ -22,7 +22,7 @@ class SamplingContext:
     """Information for samplers before the first draw.
 
     Attributes:
-        prompt: Token ids that every sample starts with; empty if a decoder draws the samples.
+        prompt: Token ids that every sample starts with; at least one.
         batch_size: Number of samples in the batch.
         length: Number of symbols to draw for each sample.
         vocabulary: Vocabulary of the model.

@@ -38,7 +38,10 @@ class Schedule(ABC):
         """Return the factor, at least 0, by which the optimizer's learning rate is multiplied in the next step."""
 
     def observe(self, validation_loss: float) -> None:
-        """Receive the validation loss of an evaluation, in nats per token. The default ignores it."""
+        """Receive the validation loss of an evaluation: nats per token, or the mean loss of labelled examples.
+
+        The default ignores it.
+        """
 
     def state(self) -> dict[str, Any]:
         """Return the state that a resumed run needs, as plain JSON values. The default is empty.

@@ -42,6 +42,11 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         outputs = output_size(experiment, symbols, spec)
         decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
         decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
+        if experiment.model.embedding_dropout and isinstance(input_layer, VectorInput) and decoder is None:
+            raise ExperimentError(
+                "model.embedding_dropout: has no effect, since the model reads numbers, not symbols",
+                hint="Leave it out, or use model.input_dropout.",
+            )
         name, size = experiment.model.final_norm, (decoder.stack if decoder else stack).hidden_size
         norm = new_norm(name, size) if name else None
         # Those that may generate: the one that the experiment names, or else all.

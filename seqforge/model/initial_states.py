@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from seqforge.hardware import send
 from seqforge.kinds import Cell, State
 
 
@@ -56,9 +57,10 @@ def read_documents(
         The output of every step, and the state after the last step.
     """
     cuts = cast("list[int]", starts[1:].any(1).nonzero().flatten().tolist())
+    marks = send(starts, inputs.device)
     outputs: list[Tensor] = []
     for begin, end in pairwise([0, *(cut + 1 for cut in cuts), len(inputs)]):
-        state = _reset(state, starts[begin].to(inputs.device), initial)
+        state = _reset(state, marks[begin], initial)
         output, state = cell(inputs[begin:end], state)
         outputs.append(output)
     return torch.cat(outputs), state

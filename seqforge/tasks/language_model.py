@@ -132,7 +132,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     resets = run.experiment.data.reset_state == "document"
     batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length, with_starts=resets)
     nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
-    data = run.experiment.data.model_dump_json(exclude={"shuffle", "reset_state"})
+    data = run.experiment.data.model_dump_json(include={"split", "validation_fraction", "test_fraction"})
     digest = f"{dataset.token_file.digest} {split} {data}"
     ratio = dataset.characters_per_token(split)
     return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)

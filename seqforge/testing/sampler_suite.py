@@ -70,7 +70,7 @@ class SamplerSuite(Suite, kind="sampler"):
 
     samplers: ClassVar[Mapping[str, Factory[Sampler]]]
     vocabulary: ClassVar[Vocabulary] = FirstCharacters()
-    prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n", "")
+    prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n")
     length: ClassVar[int] = 24
 
     def test_logits_stay_logits(self, make: Factory[Sampler]) -> None:

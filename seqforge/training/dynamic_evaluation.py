@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -41,7 +42,8 @@ def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float)
     batches = evaluation_batches(dataset.token_file, spans, 1, training.sequence_length, with_starts=resets)
     ratio = dataset.characters_per_token(split)
     model = copy.deepcopy(run.model)
-    return score_dynamically(model, batches, ratio, spans.length - 1, learning_rate, training, run.report)
+    score = score_dynamically(model, batches, ratio, spans.length - 1, learning_rate, training, run.report)
+    return replace(score, characters_per_byte=dataset.characters_per_byte(split))
 
 
 def score_dynamically(
@@ -58,7 +60,7 @@ def score_dynamically(
     Every symbol is predicted by weights that have not yet seen it (Mikolov et al. 2010, Krause et al. 2018). The model
     is in evaluation mode, so there is no dropout. Its weights are changed in place.
 
-    The batches of the text are in order, on any device; the number of all their targets is for the progress. The
+    The batches of the text are in order, on the CPU; the number of all their targets is for the progress. The
     learning rate is that of gradient descent on the mean loss of a batch in nats per token. The settings of the run
     limit the gradient.
 

@@ -110,6 +110,13 @@ def test_intervals_are_around_the_evaluated_mean(runs: list[Run]) -> None:
     assert first["difference"] is None
 
 
+def test_runs_that_cut_the_training_text_in_other_ways_are_paired(runs: list[Run], tmp_path: Path) -> None:
+    data = {"validation_fraction": 0.2, "piece_length": 500}
+    other = train(Experiment.from_dict({**runs[0].experiment.table, "data": data}), tmp_path)
+    _, second = compare([runs[0], other], intervals=True)
+    assert second["difference_low"] <= second["difference"] <= second["difference_high"]
+
+
 def test_each_labelled_example_is_a_block(labelled_experiment: Any, tmp_path: Path) -> None:
     run = train(labelled_experiment(), tmp_path)
     table = compare([run, train(labelled_experiment(experiment={"seed": 2}), tmp_path)], intervals=True)

@@ -67,9 +67,13 @@ def test_a_decoder_reads_its_own_predictions_in_fused_layers(
 
 
 @pytest.mark.skipif(FAKE is None or DEVICE != "cuda", reason="needs -p tests.cuda.fake_device")
-@pytest.mark.parametrize(("backend", "launches"), [("cudnn", 80), ("eager", 1600)])
+@pytest.mark.parametrize(
+    ("backend", "launches", "data", "copies"),
+    # symbols and targets, and where documents start
+    [("cudnn", 80, {}, 2.0), ("eager", 1600, {}, 2.0), ("cudnn", 200, {"reset_state": "document"}, 3.0)],
+)
 def test_a_step_asks_little_of_a_gpu_and_the_host_waits_for_it_once(
-    experiment: MakeExperiment, tmp_path: Path, backend: str, launches: int
+    experiment: MakeExperiment, tmp_path: Path, backend: str, launches: int, data: Any, copies: float
 ) -> None:
     take_counts: Callable[[], dict[str, int]] = getattr(FAKE, "take_counts")  # noqa: B009 - pyright cannot know it
 
@@ -78,14 +82,14 @@ def test_a_step_asks_little_of_a_gpu_and_the_host_waits_for_it_once(
         never = {"log_interval": 10**6, "checkpoint_interval": 10**6}
         training = {"device": DEVICE, "backend": backend, "precision": "float32", "steps": steps, **never}
         rare = {"evaluation": {"interval": 10**6}, "sampling": {"interval": 10**6}}
-        train(experiment(training=training, **rare), tmp_path / str(steps))
+        train(experiment(training=training, data=data, **rare), tmp_path / str(steps))
         return take_counts()
 
     few, many = count(10), count(30)
     step = {name: (times - few.get(name, 0)) / 20 for name, times in many.items()}
     waits = {name: round(times, 1) for name, times in step.items() if name.startswith("wait") and times >= 0.5}
     assert waits == {"wait: copy to the host": 1.0}  # the loss, and the norm of the gradient
-    assert step["copy to the device"] == 2.0  # symbols and targets
+    assert step["copy to the device"] == copies
     views = ("aten::as_strided", "aten::view", "aten::empty", "aten::empty_strided", "aten::_local_scalar_dense")
     found = sum(times for name, times in step.items() if not name.startswith(("wait", *views)))
     assert found <= launches

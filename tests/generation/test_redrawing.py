@@ -65,6 +65,20 @@ def test_every_sample_is_kept_and_the_seed_decides(
     assert any("aa" in text for text in sample(model, vocabulary, plain))
 
 
+def test_each_symbol_is_new_in_one_review_if_all_are_kept(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewed: list[int] = []
+
+    def keep(self: NoPair, memory: Any, tokens: Sequence[int], new: int) -> Review:
+        reviewed.append(new)
+        return Review(len(tokens), 0)
+
+    monkeypatch.setattr(NoPair, "review", keep)
+    sample(model, vocabulary, [NoPair(), *plain], count=1, length=2 * STEPS + 4)
+    assert reviewed == [STEPS, STEPS, 4]
+
+
 def test_streaming_gives_settled_text_before_the_end(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:

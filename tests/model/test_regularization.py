@@ -18,7 +18,7 @@ from seqforge.data.padded_batches import PaddedBatch
 from seqforge.dropout import Dropout
 from seqforge.errors import ExperimentError
 from seqforge.evaluation.examples import example_loss
-from seqforge.kinds import BackendContext, Classes, ExampleSpec, Text
+from seqforge.kinds import BackendContext, Classes, ExampleSpec, Numbers, Text
 from seqforge.kinds.cell import recurrent_matrices
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import leaf_cells
@@ -176,6 +176,16 @@ def test_the_parts_of_a_sequence_have_the_same_masks(backend: str, documents: bo
     starts = torch.rand(12, 4) < 0.1 if documents else None
     for found, expected in zip(step_of(model, 5, starts), step_of(model, None, starts), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_of_an_embedding_that_does_not_exist_is_an_error(labelled_experiment: Any) -> None:
+    spec = ExampleSpec(Numbers(3), "vector", Classes(("x", "y", "z")), "once")
+    experiment = labelled_experiment(
+        corpus={"use": "made", "inputs": "numbers", "input_kind": "vector"},
+        model={"topology": "one-to-one", "embedding_dropout": 0.3, "embedding_size": 5},
+    )
+    with pytest.raises(ExperimentError, match=r"model\.embedding_dropout: has no effect"):
+        build_model(experiment, SYMBOLS, spec)
 
 
 @pytest.mark.parametrize("options", [{"topology": "many-to-one"}, {"topology": "many-to-many"}])

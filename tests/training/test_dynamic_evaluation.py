@@ -91,6 +91,14 @@ def test_a_rate_that_is_no_finite_number_above_0_is_an_error(rate: Any) -> None:
         check_learning_rate(rate)
 
 
+def test_a_text_that_is_not_ascii_has_its_bits_per_byte(experiment: Any, tmp_path: Path) -> None:
+    run: Run = train(experiment(corpus={"use": "inline", "text": "одна строка за другой\n" * 200}), tmp_path)
+    fixed, dynamic = (run.evaluate(dynamic=rate) for rate in (None, 1e-9))
+    assert isinstance(dynamic, LikelihoodScore)
+    assert dynamic.record()["bits_per_byte"] == pytest.approx(fixed.record()["bits_per_byte"], rel=1e-4)
+    assert dynamic.characters_per_byte < 0.6
+
+
 def test_a_run_is_scored_dynamically_and_keeps_its_weights(experiment: Any, tmp_path: Path) -> None:
     run: Run = train(experiment(), tmp_path)
     fixed = run.evaluate()

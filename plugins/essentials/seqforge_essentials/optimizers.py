@@ -209,7 +209,7 @@ def is_hidden_weight(name: str, parameter: nn.Parameter) -> bool:
     The columns of an embedding, or of the input weight of the lowest layer, belong to single symbols, which are often
     rare, and so do the rows of the head. An orthogonal update would be as large for the rarest symbol as for a space.
     """
-    if parameter.ndim != 2 or is_bias(name) or {"input", "head"} & set(name.split(".")):
+    if parameter.ndim != 2 or is_bias(name) or {"input", "head", "convolution"} & set(name.split(".")):
         return False
     return "cells.0." not in name or is_recurrent_weight(name)
 

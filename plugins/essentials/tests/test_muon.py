@@ -40,6 +40,7 @@ def train(values: dict[str, nn.Parameter], *optimizers: torch.optim.Optimizer) -
         ("decoder.input.embedding.weight", (5, 3), False),
         ("decoder.stack.cells.0.weight_ih_l0", (12, 8), False),
         ("decoder.bridge.weight", (3, 3), True),
+        ("stack.cells.1.convolution", (3, 8), False),
     ],
 )
 def test_names_and_shapes_decide_which_weights_are_hidden(name: str, shape: tuple[int, ...], hidden: bool):

@@ -86,7 +86,7 @@ def test_min_p_keeps_symbols_above_a_share_of_the_highest_probability(weights: l
 @settings(deadline=None)
 @given(
     st.lists(st.floats(-20, 20), min_size=4, max_size=4),
-    st.lists(st.integers(0, 3), max_size=6),
+    st.lists(st.integers(0, 3), min_size=1, max_size=6),
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=6),
     st.floats(1, 5),
     st.integers(1, 8),

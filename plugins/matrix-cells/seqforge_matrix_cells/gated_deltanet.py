@@ -22,7 +22,7 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
     convolution precedes each SiLU.
 
     The order of the input weight is query, key, value, output gate, decay, rate (q, k, v, r, α, β). As in the
-    authors' code, A is initially drawn from U(0, 16), and softplus(b) from 0.001 to 0.1, uniformly in its logarithm.
+    authors' code, A is initially drawn from U(0.01, 16), and softplus(b) from 0.001 to 0.1, uniformly in its logarithm.
 
     Args:
         input_size: Number of input features.
@@ -45,7 +45,7 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
         heads: Heads = 4,
         key_size: KeySize = 32,
         negative_eigenvalues: Annotated[
-            bool, Field(description="Whether a step may reflect the state, which is needed to track some of them.")
+            bool, Field(description="Whether a step may reflect the state, which tasks such as parity need.")
         ] = False,
     ) -> None:
         sizes = (heads * key_size, heads * key_size, hidden_size, hidden_size, heads, heads)

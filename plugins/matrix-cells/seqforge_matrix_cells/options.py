@@ -15,5 +15,5 @@ KeySize = Annotated[PositiveInt, Field(description="Number of keys of a head: th
 
 
 def gated_norm(reads: Reads, gain: Float[Tensor, " value"], gate: Outputs) -> Outputs:
-    """Return RMSNorm(o) ⊙ SiLU(r), with a norm of each head that all heads share the gain of."""
+    """Return RMSNorm(o) ⊙ SiLU(r). The norm is that of each head, and all heads share its gain."""
     return functional.rms_norm(reads, gain.shape, gain, 1e-5).flatten(-2) * functional.silu(gate)

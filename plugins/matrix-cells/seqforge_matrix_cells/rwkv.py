@@ -53,10 +53,10 @@ class RWKV7(MatrixStateCell[RWKV7State]):
 
     Attributes:
         input_weight: W, `[3·hidden + 3·bottleneck, input]` in the order r, k, v, w, a, g.
-        mix: μ, `[6, input]` in the same order.
+        mix: μ, `[6·input]` in the same order.
         bottleneck_weight: W_w2, W_a2 and W_g2, `[3, hidden, bottleneck]`.
         gate_bias: w_0 and a_0, `[2, hidden]`.
-        key_weight: ξ, α and ρ, `[3, hidden]`.
+        key_weight: ξ, α and ρ, `[3·hidden]`.
         norm_weight: Gain of the norm, `[hidden]`.
         norm_bias: Bias of the norm, `[hidden]`.
     """
@@ -74,11 +74,12 @@ class RWKV7(MatrixStateCell[RWKV7State]):
     ) -> None:
         sizes = (*[hidden_size] * 3, *[bottleneck_size] * 3)
         super().__init__(input_size, hidden_size, sizes, heads=heads)
-        self.mix = nn.Parameter(torch.empty(6, input_size))
+        # Stored flat, since optimizers take an array with two axes for a matrix.
+        self.mix = nn.Parameter(torch.empty(6 * input_size))
         bound = 1 / math.sqrt(bottleneck_size)
         self.bottleneck_weight = nn.Parameter(torch.empty(3, hidden_size, bottleneck_size).uniform_(-bound, bound))
         self.gate_bias = nn.Parameter(torch.empty(2, hidden_size))
-        self.key_weight = nn.Parameter(torch.empty(3, hidden_size))
+        self.key_weight = nn.Parameter(torch.empty(3 * hidden_size))
         self.norm_weight = nn.Parameter(torch.empty(hidden_size))
         self.norm_bias = nn.Parameter(torch.empty(hidden_size))
         self.set_initial_biases()
@@ -87,16 +88,17 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         """Set everything that is added to or multiplied with features."""
         with torch.no_grad():
             position = torch.arange(self.input_size, dtype=self.mix.dtype, device=self.mix.device) / self.input_size
-            for mix, exponent in zip(self.mix, _MIX_EXPONENTS, strict=True):
+            for mix, exponent in zip(self.mix.chunk(6), _MIX_EXPONENTS, strict=True):
                 mix.copy_(1 - position**exponent)
             unit = torch.linspace(0, 1, self.hidden_size, dtype=self.mix.dtype, device=self.mix.device)
             in_head = torch.linspace(-1, 1, self.value_size, dtype=self.mix.dtype, device=self.mix.device)
             zigzag = (in_head * in_head.abs()).repeat(self.heads)
             self.gate_bias[0].copy_(6 * unit - 5.5 + 2.5 * zigzag)
             self.gate_bias[1].copy_(0.4 * unit - 0.39 + 0.3 * zigzag)
-            self.key_weight[0].copy_(0.76 - 0.1 * unit)
-            self.key_weight[1].fill_(1.02)
-            self.key_weight[2].fill_(-0.04)
+            xi, alpha, rho = self.key_weight.chunk(3)
+            xi.copy_(0.76 - 0.1 * unit)
+            alpha.fill_(1.02)
+            rho.fill_(-0.04)
             self.norm_weight.fill_(1)
             self.norm_bias.zero_()
 
@@ -109,7 +111,7 @@ class RWKV7(MatrixStateCell[RWKV7State]):
     def project(self, inputs: Inputs) -> Float[Tensor, "time batch both"]:
         """Return W ((1 - μ) ⊙ x) and W (μ ⊙ x) of all steps; the latter is added one step later."""
         sizes = torch.tensor(self.sizes, device=self.mix.device)
-        mix = self.mix.repeat_interleave(sizes, dim=0)
+        mix = self.mix.view(6, -1).repeat_interleave(sizes, dim=0)
         weight = torch.cat([self.input_weight * (1 - mix), self.input_weight * mix])
         if inputs.is_floating_point():
             return functional.linear(inputs, weight)
@@ -128,15 +130,17 @@ class RWKV7(MatrixStateCell[RWKV7State]):
         decay = functional.linear(torch.tanh(decay), self.bottleneck_weight[0], self.gate_bias[0])
         log_decay = -math.exp(-0.5) * torch.sigmoid(decay)
         rate = torch.sigmoid(functional.linear(rate, self.bottleneck_weight[1], self.gate_bias[1]))
-        kappa = functional.normalize(self.split_heads(k * self.key_weight[0]), dim=-1, eps=1e-6)
-        key = k * (1 + (rate - 1) * self.key_weight[1])
+        xi, alpha, _ = self.key_weight.chunk(3)
+        kappa = functional.normalize(self.split_heads(k * xi), dim=-1, eps=1e-6)
+        key = k * (1 + (rate - 1) * alpha)
         r, key, v, log_decay, rate = (self.split_heads(part) for part in (r, key, v, log_decay, rate))
         return Parts(r, key, v, log_decay, kappa, -rate * kappa)
 
     def readout(self, reads: Reads, parts: Parts, projected: Projected) -> Outputs:
         """Return (GroupNorm(o) + (r · (ρ ⊙ k̃)) v) ⊙ g."""
         normalized = functional.layer_norm(reads, (self.value_size,), eps=64e-5).flatten(-2)
-        bonus = (parts.query * self.split_heads(self.key_weight[2]) * parts.key).sum(-1, keepdim=True) * parts.value
+        rho = self.split_heads(self.key_weight.chunk(3)[2])
+        bonus = (parts.query * rho * parts.key).sum(-1, keepdim=True) * parts.value
         gate = torch.sigmoid(self._split(projected)[5])
         gate = functional.linear(gate, self.bottleneck_weight[2])
         return (normalized * self.norm_weight + self.norm_bias + bonus.flatten(-2)) * gate

@@ -132,14 +132,14 @@ def rwkv(w: Weights, inputs: Array) -> list[Array]:
     blocks = np.split(w["input_weight"], np.cumsum([8, 8, 8, 2, 2]))
     outputs: list[Array] = []
     for x in inputs:
-        mixed = [block @ (x + mu * (before - x)) for block, mu in zip(blocks, w["mix"], strict=True)]
+        mixed = [block @ (x + mu * (before - x)) for block, mu in zip(blocks, w["mix"].reshape(6, -1), strict=True)]
         before = x
         r, k, v, low_decay, low_rate, low_gate = mixed
         decay = w["bottleneck_weight"][0] @ np.tanh(low_decay) + w["gate_bias"][0]
         decay = np.exp(-np.exp(-0.5) * sigmoid(decay))
         rate = sigmoid(w["bottleneck_weight"][1] @ low_rate + w["gate_bias"][1])
         gate = w["bottleneck_weight"][2] @ sigmoid(low_gate)
-        xi, alpha, rho = w["key_weight"]
+        xi, alpha, rho = w["key_weight"].reshape(3, -1)
         replacement = k * (1 + (rate - 1) * alpha)
         heads: list[Array] = []
         for head in range(HEADS):

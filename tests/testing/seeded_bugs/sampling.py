@@ -72,16 +72,6 @@ class ThresholdOfTheBatch(Sharper):
         return logits.masked_fill(logits < logits.max() - 8, -torch.inf)
 
 
-@bug(
-    SamplerSuite, "test_logits_stay_logits", "`start(context=SamplingContext(prompt=a tensor [0], …)` raises IndexError"
-)
-class ReadsAnEmptyPrompt(NoRepetition):
-    """The last symbol of the prompt is read, which may be empty."""
-
-    def start(self, context):
-        return context.prompt[-1].expand(context.batch_size)
-
-
 @bug(SamplerSuite, "test_the_same_draws_have_the_same_logits", "two generations at the same time affect each other")
 class MemoryInAnAttribute(NoRepetition):
     """The memory is an attribute."""
