@@ -9,6 +9,7 @@ import pytest
 
 from seqforge import Experiment, Run, export_format, train
 from seqforge.errors import PluginError
+from seqforge.storage.paths import CACHE_VARIABLE
 
 for library in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(library, reason="needs the libraries of the extra: pip install 'seqforge-onnx[onnxruntime]'")
@@ -99,6 +100,16 @@ def test_a_visitor_sees_doubt_and_what_the_model_does_not_know(
     assert page.text_content("#write") == "Stop"
     page.click("#write")
     assert page.text_content("#write") == "Write"
+
+
+@needs_npm
+def test_without_a_network_the_error_is_that_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"REGISTRY": "http://127.0.0.1:1", "FETCH_RETRIES": "0", "CACHE": str(tmp_path / "npm")}
+    for name, value in values.items():
+        monkeypatch.setenv(f"npm_config_{name.lower()}", value)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    with pytest.raises(PluginError, match=r"npm cannot download onnxruntime-web .* ECONNREFUSED"):
+        export_format("linux-small", tmp_path / "page", "web")
 
 
 def test_without_npm_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

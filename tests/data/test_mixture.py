@@ -114,3 +114,10 @@ def test_the_bits_of_a_source_are_those_of_its_own_characters(tmp_path: Path) ->
 def test_wrong_weights_and_names_are_errors(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises((ExperimentError, PluginError), match=message):
         sf.train(experiment(**options), output=tmp_path, progress=False)
+
+
+def test_a_mixture_in_a_mixture_is_an_error(tmp_path: Path) -> None:
+    texts = [sf.use("inline", text="ab" * 300)] * 2
+    nested = sf.use("mixture", corpora=[sf.use("mixture", corpora=texts), texts[0]])
+    with pytest.raises(PluginError, match="a corpus of a mixture has weights of its own"):
+        sf.train(sf.Experiment(corpus=nested, training={"steps": 1}), output=tmp_path, progress=False)

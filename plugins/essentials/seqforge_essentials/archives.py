@@ -70,18 +70,18 @@ def read_members(path: Path, pattern: str) -> Iterator[tuple[str, Iterator[bytes
         DataError: If the file is damaged, a file in it is encrypted or has more than 4 GiB, or no name fits.
     """
     with ExitStack() as files, reading_errors(path):
-        if zipfile.is_zipfile(path):
+        chunks = files.enter_context(read_chunks(path))
+        first = next(chunks, b"")
+        whole = itertools.chain([first] if first else [], chunks)
+        if first[_TAR_PLACE:].startswith(_TAR):
+            stream = ByteStream(whole)
+            members = ((member.name, stream.pieces(member.size)) for member in read_regular_files(stream))
+        elif zipfile.is_zipfile(path):  # after tar, since a tar archive may end with a zip archive
             archive = files.enter_context(zipfile.ZipFile(path))
             members = ((one.filename, _read_zip(archive, one)) for one in archive.infolist() if not one.is_dir())
         else:
-            chunks = files.enter_context(read_chunks(path))
-            first = next(chunks, b"")
-            whole = itertools.chain([first] if first else [], chunks)
-            if not first[_TAR_PLACE:].startswith(_TAR):
-                yield "", _limit(path, whole)
-                return
-            stream = ByteStream(whole)
-            members = ((member.name, stream.pieces(member.size)) for member in read_regular_files(stream))
+            yield "", _limit(path, whole)
+            return
         seen: set[str] = set()
         for name, content in members:
             printed = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\n", "\\n")

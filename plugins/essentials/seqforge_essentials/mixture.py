@@ -36,6 +36,8 @@ class Mixture(Corpus):
             raise ValueError(f"there are {len(corpora)} corpora, which need as many weights and names")
         if len({*self._names}) < len(corpora) or any(not name or "/" in name for name in self._names):
             raise ValueError("the names must differ, and have no slash")
+        if any(corpus.weights() for corpus in corpora):
+            raise ValueError("a corpus of a mixture has weights of its own; list all corpora in one mixture")
 
     def weights(self) -> Mapping[str, float]:
         """Return the weight of each corpus, by its name."""

@@ -122,7 +122,8 @@ def _value(record: Any, key: str, place: str) -> Any:
         DataError: If there is none.
     """
     value = record
-    for part in key.split("."):
+    is_column = isinstance(record, dict) and key in record  # whose name may have points
+    for part in [key] if is_column else key.split("."):
         if not isinstance(value, dict):
             raise DataError(f"{place}: {describe_type(value)} where an object is expected", hint=f"The key is {key!r}.")
         table = cast("dict[str, Any]", value)
@@ -189,14 +190,25 @@ class CsvFiles(RecordFiles):
         # The limit of the library is one for the process, and smaller than many texts.
         csv.field_size_limit(_LONGEST_LINE)
         with open_file(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines, delimiter=self._delimiter, strict=True)
+            rows = csv.DictReader(_bounded(lines), delimiter=self._delimiter, strict=True)
             try:
-                yield from enumerate(rows, start=1)
+                for number, row in enumerate(rows, start=1):
+                    if None in row:  # the cells beyond those of the first row
+                        raise csv.Error("it has more cells than the first row")
+                    yield number, row
             except (csv.Error, UnicodeDecodeError) as error:
                 raise DataError(
                     f"{path}, line {rows.line_num + 1}: not a table in CSV ({error})",
                     hint="Is it in UTF-8, with the `delimiter` of the experiment?",
                 ) from error
+
+
+def _bounded(lines: io.TextIOWrapper) -> Iterator[str]:
+    """Yield lines, and raise a `csv.Error` if one has more than `_LONGEST_LINE` characters."""
+    while line := lines.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise csv.Error(f"it has more than {_LONGEST_LINE:,} characters")
+        yield line
 
 
 _LARGEST_GROUP = 2 << 30
@@ -227,7 +239,7 @@ class ParquetFiles(RecordFiles):
                         for row in batch.to_pylist():
                             number += 1
                             yield number, row
-        except (OSError, ValueError) as error:  # The errors of pyarrow derive from them.
+        except (OSError, ValueError, NotImplementedError) as error:  # The errors of pyarrow derive from them.
             raise DataError(
                 f"{path}, after row {number}: it cannot be read as Parquet ({error})", hint="Copy or download it again."
             ) from error

@@ -64,7 +64,12 @@ class Characters(CodedVocabulary):
         ] = None,
         unknown: Annotated[
             str | None,
-            Field(description="Character that replaces all others than `characters`.", min_length=1, max_length=1),
+            Field(
+                description="Character that replaces all others than `characters`. The corpus must have it, or one "
+                "that it replaces.",
+                min_length=1,
+                max_length=1,
+            ),
         ] = None,
     ) -> None:
         if unknown is not None and characters is None:
@@ -113,6 +118,8 @@ class Characters(CodedVocabulary):
             f"The vocabulary has the {self.size} characters of the corpus from which it was built. Remove other "
             "characters, or use the vocabulary `bytes`."
         )
+        if self.unknown is not None:
+            hint = f"The corpus has no character that {self.unknown!r} replaces. Add this character to the text."
         return _look_up(self._tokens, content, hint).astype(self._dtype)
 
     def decode_tokens(self, tokens: Sequence[int]) -> bytes:
@@ -202,9 +209,9 @@ _BYTES = [bytes([value]) for value in range(256)]
 class Words(Vocabulary):
     """The most frequent words of a corpus, each with the space before it, and its other characters.
 
-    A word that is not in the vocabulary is spelled in bytes, so that every text is decoded exactly. With `unknown`, one
-    symbol stands for all such words, and their texts are lost. Losses then cannot be compared with those of other
-    vocabularies.
+    A word that is not in the vocabulary is spelled in bytes, so that every text is decoded exactly. With `unknown`, two
+    symbols stand for all such words, one of them with the space before it, and their texts are lost. Losses then cannot
+    be compared with those of other vocabularies.
     """
 
     learns = True

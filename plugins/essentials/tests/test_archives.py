@@ -49,6 +49,11 @@ def test_each_file_of_an_archive_is_a_document(
         texts(path, "*.py")
 
 
+def test_a_tar_archive_may_end_with_a_zip_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(make_tar([("one.txt", b"one"), ("in.zip", make_zip([("two.txt", b"two")]))]))
+    assert texts(tmp_path / "a.tar", "*.txt") == {"a.tar/one.txt": "one"}
+
+
 def test_links_and_folders_are_left_out(tmp_path: Path) -> None:
     link, folder = tarfile.TarInfo("link"), tarfile.TarInfo("folder")
     link.type, link.linkname, folder.type = tarfile.SYMTYPE, "/etc/passwd", tarfile.DIRTYPE

@@ -123,6 +123,10 @@ def test_listed_characters_replace_others_or_refuse_them() -> None:
     assert "Add it to `characters`" in str(caught.value.hint)
     with pytest.raises(ValueError, match="`characters`"):
         Characters(unknown="?")
+    vocabulary.learn([b"abc"])
+    with pytest.raises(UnknownSymbolError) as caught:
+        vocabulary.encode("abd")
+    assert "The corpus has no character that '?' replaces" in str(caught.value.hint)
 
 
 def test_the_unknown_character_may_have_a_large_id() -> None:

@@ -43,6 +43,12 @@ def test_each_row_of_a_csv_file_is_a_document(content: bytes, tmp_path: Path) ->
     assert [*texts(CsvFiles([path], where={"stars": 5, "language": "C"})).values()] == ['first, "quoted"\nline']
 
 
+def test_the_name_of_a_column_may_have_points(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("meta.text,b\nhello,1\n")
+    assert texts(CsvFiles([path], field="meta.text")) == {"posts.csv:1": "hello"}
+
+
 def test_another_delimiter(tmp_path: Path) -> None:
     path = tmp_path / "posts.tsv"
     path.write_text("title\ttext\na, b\tc\n")
@@ -57,7 +63,10 @@ def test_another_delimiter(tmp_path: Path) -> None:
         (b"txt\na\n", "row 1: there is no key 'text'\nDid you mean 'txt'"),
         (b"text,a\n", "nothing has a text with 'text'"),
         (b"a,text\nb\n", "row 1: 'text' is None, not text"),
-        (b"text\n" + b"x" * 3000 + b"\n", "field larger than field limit"),
+        (b"text\n" + b"x" * 3000 + b"\n", "it has more than 2,000 characters"),
+        (b'text\n"' + b"x\n" * 1500 + b'"', "field larger than field limit"),
+        (b"text\nhello, world\n", "line 3: not a table in CSV .it has more cells than the first row"),
+        (b"a,b\n1,2,3\n", "it has more cells than the first row"),
     ],
 )
 def test_a_damaged_table_is_an_error(

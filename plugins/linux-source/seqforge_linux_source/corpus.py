@@ -99,7 +99,7 @@ class LinuxSource(Corpus):
         source: Annotated[
             Literal["auto"] | ExperimentPath,
             Field(
-                description="Path of a source tree, or of a tar archive (plain, .xz, .gz or .bz2). "
+                description="Path of a source tree, or of a tar archive (plain, .xz, .gz, .bz2 or .zst). "
                 "`auto` searches the machine for one of these.",
                 union_mode="left_to_right",
             ),

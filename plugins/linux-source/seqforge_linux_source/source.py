@@ -210,7 +210,7 @@ class Archive:
     def _unreadable_error(self, reason: str) -> DataError:
         return DataError(
             f"{self.path} cannot be read as a tar archive: {reason}",
-            hint="Use a .tar, .tar.xz, .tar.gz or .tar.bz2. If it is one, it is damaged: download it again.",
+            hint="Use a .tar, .tar.xz, .tar.gz, .tar.bz2 or .tar.zst. If it is one, it is damaged: download it again.",
         )
 
 

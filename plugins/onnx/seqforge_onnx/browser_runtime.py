@@ -22,7 +22,7 @@ def fetch_runtime(folder: Path) -> None:
         subprocess.CalledProcessError: If npm cannot download the package; `stderr` says why.
     """
     with tempfile.TemporaryDirectory() as name:
-        command = ["npm", "pack", "--silent", f"onnxruntime-web@{VERSION}"]
+        command = ["npm", "pack", "--loglevel=error", f"onnxruntime-web@{VERSION}"]
         subprocess.run(command, cwd=name, check=True, capture_output=True, text=True)  # noqa: S603 - the name is ours
         with tarfile.open(next(Path(name).glob("*.tgz"))) as archive:
             for file in FILES:

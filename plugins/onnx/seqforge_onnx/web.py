@@ -60,6 +60,6 @@ def _runtime() -> _Runtime:
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or "npm is not installed"
         raise PluginError(
-            f"npm cannot download onnxruntime-web {VERSION}, which the page needs: {reason.strip().splitlines()[-1]}",
+            f"npm cannot download onnxruntime-web {VERSION}, which the page needs: {reason.strip().splitlines()[0]}",
             hint="Install npm and try again. A wheel of seqforge-onnx contains these files.",
         ) from error

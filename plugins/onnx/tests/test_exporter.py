@@ -160,15 +160,13 @@ def test_a_layer_of_onnx_is_used_inside_of_a_block_and_beside_other_cells(tmp_pa
     assert str(ROOT).encode() not in (tmp_path / "sequence.onnx").read_bytes()
 
 
-def test_the_program_of_the_page_generates_what_the_run_generates(tmp_path: Path) -> None:
-    page = (ROOT / "docs/how-to/export.md").read_text("utf-8")
-    program, _ = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+def test_the_program_of_the_folder_generates_what_the_run_generates(tmp_path: Path) -> None:
     run = sf.Run.open(ROOT / "tests/training/runs/version-3")
     check = sf.export_format(run, tmp_path / "out", "onnx")
     assert check.fault is None
-    assert (tmp_path / "out/generate.py").read_text("utf-8") == program
-    greedy = program.replace("/ 0.8)", "/ 1e-3)")
-    (tmp_path / "out/generate.py").write_text(greedy, "utf-8")
+    program = (tmp_path / "out/generate.py").read_text("utf-8")
+    assert program.count("/ 0.8)") == 1
+    (tmp_path / "out/generate.py").write_text(program.replace("/ 0.8)", "/ 1e-3)"), "utf-8")
     command = [sys.executable, tmp_path / "out/generate.py", "the "]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     (expected,) = run.sample(

@@ -13,7 +13,7 @@ class HighwayCell(ProjectedCell[StateT]):
     """Base of cells whose step reads the input x too, or a product with it if the sizes of x and h differ."""
 
     def project(self, inputs: Inputs) -> Float[Tensor, "time batch gates"]:
-        """Return the products of all steps, and x if no product has its place; a symbol stands for a unit vector."""
+        """Return the products of all steps, followed by x if x and h have one size; a symbol is a unit vector."""
         gates = super().project(inputs)
         if self.input_size != self.hidden_size:
             return gates

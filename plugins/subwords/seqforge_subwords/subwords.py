@@ -152,7 +152,7 @@ class Unigram(Subwords):
         """Find the symbols and their probabilities."""
         trainer = trainers.UnigramTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
         found = json.loads(train(models.Unigram(), trainer, contents))["model"]["vocab"]
-        scores = {symbol: round(score, _DIGITS) for symbol, score in found}
+        scores = {symbol: 0.0 if score is None else round(score, _DIGITS) for symbol, score in found}
         # The library numbers rare bytes in any order, and leaves them out if there is nothing to learn from.
         lowest = min((score for symbol, score in scores.items() if len(symbol) > 1), default=0.0)
         scores |= {symbol: max(scores.get(symbol, lowest), lowest) for symbol in BYTES}
@@ -283,7 +283,7 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
         merges = _merges_of(content)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="Check the path in `file`.") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a file of the library tokenizers with byte pairs",
             hint="Name a tokenizer.json whose model has the type BPE.",

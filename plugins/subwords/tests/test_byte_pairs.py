@@ -159,6 +159,7 @@ def test_only_new_and_changed_documents_are_encoded(tmp_path: Path, monkeypatch:
         ("{", "not a file of the library tokenizers"),
         ("[]", "not a file of the library tokenizers"),
         (json.dumps({"model": {"type": "WordPiece", "vocab": {}}}), "not a file of the library tokenizers"),
+        (json.dumps({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [["a"]]}}), "not a file of the library"),
     ],
 )
 def test_another_file_is_an_error(content: str, message: str, tmp_path: Path) -> None:

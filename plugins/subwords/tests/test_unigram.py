@@ -50,6 +50,12 @@ def test_symbols_do_not_depend_on_the_order_of_the_documents() -> None:
     assert states[0] == states[1] == states[2]
 
 
+def test_without_a_text_the_symbols_are_the_bytes() -> None:
+    vocabulary = Unigram(300)
+    vocabulary.learn([])
+    assert vocabulary.size == 256
+
+
 def test_a_word_is_divided_so_that_its_probability_is_largest() -> None:
     vocabulary = Unigram()
     vocabulary.restore({"symbols": "\n".join([*SYMBOLS, "ab -4", "bc -1", "abc -12"])})

@@ -87,7 +87,8 @@ def run_range_test(
     changes: dict[str, Any] = {
         "optimizer": {"learning_rate": high},
         "schedule": use(Rising, lowest=low / high, steps=steps),
-        "training": {"steps": steps, "log_interval": steps},
+        "training": {"steps": steps, "epochs": None, "minutes": None, "log_interval": steps},
+        "trackers": [],
         "evaluation": {"interval": steps},
         "sampling": {"interval": steps},
     }

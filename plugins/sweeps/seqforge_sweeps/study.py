@@ -191,9 +191,12 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
     existing = planned(study)
     if sweep.is_exhaustive:
         tried = [known_values(trial) for trial in existing]
+        # A trial that was queued without values, when fewer were planned, is replaced by one of a combination.
+        empty = [one.number for one in existing if one.state == TrialState.WAITING and not known_values(one)]
         for chosen in sweep.list_combinations():
             if chosen not in tried:
-                study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen})
+                replaced = {REPEATS: empty.pop()} if empty else {}
+                study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen, **replaced})
     else:
         for _ in range(sweep.settings.trials - len(existing)):
             study.enqueue_trial({}, user_attrs={PLANNED: True})
@@ -222,8 +225,10 @@ def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:
 
 
 def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:
-    """Take the next trial from the queue, or return None if it is empty."""
+    """Take the next trial from the queue, or return None if it is empty or so many as the settings say have begun."""
     while waiting := [trial for trial in planned(study) if trial.state == TrialState.WAITING]:
+        if len(planned(study)) - len(waiting) >= sweep.settings.trials:
+            return None
         study.sampler = _sampler(sweep, waiting[0].number)
         trial = study.ask()
         study.sampler = _sampler(sweep, trial.number)

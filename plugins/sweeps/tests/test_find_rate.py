@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from seqforge_sweeps.range_test import run_range_test
 from seqforge_sweeps.sweep_file import Sweep
 from typer.testing import CliRunner
 
-from seqforge import Experiment, Registry
+from seqforge import Experiment, Registry, train
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 
@@ -23,6 +24,19 @@ def test_the_rate_rises_by_the_same_factor_in_each_step(base: Path):
     assert test.rates == pytest.approx([1e-4 * 10 ** (step / 10) for step in range(31)])
     assert len(test.losses) == 31
     assert test.losses[test.rates.index(test.lowest)] == min(test.losses) < test.losses[0]
+
+
+def test_limits_and_trackers_of_the_experiment_do_not_apply(base: Path, monkeypatch: pytest.MonkeyPatch):
+    experiment = Experiment.load(base, ["training.epochs=1", "training.minutes=0.001", "trackers=['tensorboard']"])
+    trained: list[Experiment] = []
+
+    def record(experiment: Experiment, *arguments: Any, **options: Any) -> Any:
+        trained.append(experiment)
+        return train(experiment, *arguments, **options)
+
+    monkeypatch.setattr("seqforge_sweeps.range_test.train", record)
+    assert len(run_range_test(experiment, 1e-4, 1e-1, 31).rates) == 31
+    assert [len(one.trackers) for one in (experiment, *trained)] == [1, 0]
 
 
 def test_the_test_ends_when_the_loss_grows(base: Path):

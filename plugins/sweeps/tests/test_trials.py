@@ -292,6 +292,23 @@ def test_enough_trials_try_every_combination_once(sweep: Sweep) -> None:
     assert len(study.trials) == 4
 
 
+def test_trials_that_wait_are_replaced_when_every_combination_is_tried(sweep: Sweep) -> None:
+    sweep.path.write_text(sweep.path.read_text().replace("{ log = [1e-3, 1e-1] }", "[0.1, 0.7]"))
+    sampled = read_sweep(sweep.path, trials=3)
+    take_trial(planned_study(sampled), sampled)
+    all_trials = read_sweep(sweep.path, trials=9)
+    study = planned_study(all_trials)
+    assert len(planned(study)) <= 5  # The one that was taken has no values yet, and may be any of the four.
+    assert sum(bool(trial.user_attrs.get(QUEUED)) for trial in planned(study)) == 4
+
+
+def test_fewer_trials_may_be_asked_for_when_a_sweep_is_continued(sweep: Sweep) -> None:
+    study = planned_study(sweep)
+    assert take_trial(study, sweep) is not None
+    fewer = read_sweep(sweep.path, trials=2)
+    assert [take_trial(study, fewer) is not None for _ in range(2)] == [True, False]
+
+
 def test_a_sweep_ends_when_every_trial_fails_and_repeats_them_when_it_is_continued(sweep: Sweep) -> None:
     sweep.path.write_text(sweep.path.read_text() + "training.batch_size = [5000]\n")
     failing = read_sweep(sweep.path)

@@ -109,10 +109,12 @@ class _Writer:
         if name in _OPERATORS and not node.kwargs:
             form, strength = _OPERATORS[name]
             inner = _SUM if "[" in form else strength + 1
-            return form.format(self._write(first, strength), *(self._write(value, inner) for value in others)), strength
+            left, right = (inner, strength) if form.startswith("{1}") else (strength, inner)
+            return form.format(self._write(first, left), *(self._write(value, right) for value in others)), strength
         if name in ("select", "slice"):
             index = ":".join("" if bound == sys.maxsize else self._write(bound) for bound in others[1:])
-            return f"{self._write(first, _ATOM)}[{':, ' * cast('int', others[0])}{index}]", _ATOM
+            axis = cast("int", others[0]) % cast("fx.Node", first).meta["val"].ndim
+            return f"{self._write(first, _ATOM)}[{':, ' * axis}{index}]", _ATOM
         options = [f"{key}={self._write(value)}" for key, value in node.kwargs.items() if key != "pin_memory"]
         arguments = ", ".join([*map(self._write, node.args), *options])
         if name in _FUNCTIONS or isinstance(getattr(torch, name, None), types.BuiltinFunctionType):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from seqforge import Experiment, Registry
 from seqforge.evaluation.exported import trained_model
-from seqforge.kinds import TrainedModel
+from seqforge.kinds import Cell, HiddenState, TrainedModel
 from seqforge.model.build import build_model
 
 REGISTRY = Registry.installed()
@@ -30,7 +30,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def build(cells: list[dict[str, Any]], **model: Any) -> TrainedModel:
+def build(cells: list[dict[str, Any]], registry: Registry = REGISTRY, **model: Any) -> TrainedModel:
     """Return a model of five symbols with random parameters, large enough for every part of it to matter."""
     tables = {
         "corpus": {"use": "inline", "text": "abcde"},
@@ -38,7 +38,7 @@ def build(cells: list[dict[str, Any]], **model: Any) -> TrainedModel:
         "model": {"cells": cells, **model},
         "training": {"steps": 1, "precision": "float32"},
     }
-    built = build_model(Experiment.from_dict(tables, Path.cwd(), REGISTRY), 5).eval()
+    built = build_model(Experiment.from_dict(tables, Path.cwd(), registry), 5).eval()
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.add_(0.5 * torch.randn(parameter.shape))
@@ -89,6 +89,27 @@ def test_every_cell_is_computed_by_its_name(names: list[str]) -> None:
 )
 def test_every_part_of_a_model_is_computed(cells: list[dict[str, Any]], options: dict[str, Any]) -> None:
     require_equal(build(cells, **options))
+
+
+class Arithmetic(Cell[HiddenState]):
+    """A cell with differences, products and indices of the last axis."""
+
+    def __init__(self, input_size: int, hidden_size: int = 4) -> None:
+        super().__init__(input_size, hidden_size)
+        self.weight = torch.nn.Parameter(torch.rand(hidden_size))
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.weight.new_zeros(batch_size, self.hidden_size))
+
+    def step(self, projected: torch.Tensor, state: HiddenState) -> tuple[torch.Tensor, HiddenState]:
+        first = projected.narrow(-1, 0, 1) + projected.select(-1, 1).unsqueeze(-1)
+        hidden = torch.tanh((1 - (first * self.weight + state.hidden)) * (2 - (3 - state.hidden)) - (1 - first))
+        return hidden, HiddenState(hidden)
+
+
+def test_differences_and_negative_axes_are_computed() -> None:
+    model = build([{"use": "session/Arithmetic"}], REGISTRY.with_components([Arithmetic]), embedding_size=6)
+    require_equal(model)
 
 
 def test_the_source_explains_the_model() -> None:
