@@ -103,10 +103,12 @@ class _Predictions:
     def _describe(self, index: int, prediction: RawPrediction, loss: float) -> dict[str, Any]:
         spec, vocabulary = self._spec, self._dataset.vocabulary
         targets = [to_text(spec, target) for target in decode_targets(self._dataset, index)]
+        predicted = to_text(spec, decode_target(spec, vocabulary, prediction.values))
         return {
             "name": self._dataset.file.names[index],
             **self._input(index),
-            "predicted": to_text(spec, decode_target(spec, vocabulary, prediction.values))[:LONGEST_TEXT],
+            "predicted": predicted[:LONGEST_TEXT],
+            "right": predicted in targets,
             "target": " or ".join(targets)[:LONGEST_TEXT],
             "loss": round(loss, 4) if math.isfinite(loss) else None,  # that of a plugin may be infinite
             "confidence": None if prediction.confidence is None else round(prediction.confidence, 4),

@@ -43,6 +43,12 @@ class ExporterSuite(Suite, kind="exporter"):
                 fault = check_exported(model, _essential("vocabulary", "bytes")(), exporter, folder).fault
                 if exporter.exact and fault is not None:
                     fail(make, fault)
+                symbols = torch.arange(64)
+                with torch.inference_mode():
+                    own = model(symbols[:, None], model.initial_states(1))[0][:, 0]
+                other = torch.from_numpy(exporter.open(folder).read(symbols.numpy())).to(own.dtype)
+                if not torch.corrcoef(torch.stack([own.flatten(), other.flatten()]))[0, 1] > 0.9:
+                    fail(make, "the logits of the program have nothing in common with those of the model")
 
     def test_an_export_depends_on_the_model_only(self, make: Factory[Exporter]) -> None:
         """The same model gives the same files, without a path of this machine, and is not changed."""

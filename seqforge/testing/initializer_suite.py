@@ -1,6 +1,6 @@
 """The conformance suite of initializers, for subclasses in the tests of a plugin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import torch
@@ -25,6 +25,9 @@ SHAPES = {
 }
 """Names and shapes of parameters: matrices, vectors, a number, and a tensor of three axes."""
 
+HIDDEN_SIZE = 16
+"""Number of rows of a gate in the matrices of `SHAPES`."""
+
 
 class InitializerSuite(Suite, kind="initializer"):
     """Tests that every initializer must pass, listed as those of `CellSuite`."""
@@ -37,11 +40,15 @@ class InitializerSuite(Suite, kind="initializer"):
             _initialize(make, seed=1, dtype=dtype)
 
     def test_hidden_units_differ(self, make: Factory[Initializer]) -> None:
-        """No two rows of a matrix are equal, since units with equal weights learn the same."""
+        """No two units of a cell have equal rows in a gate, since units with equal weights learn the same."""
         for name, value in _initialize(make, seed=1).items():
-            if value.ndim == 2 and len(value) > 1 and (different := len(cast("Any", value).unique(dim=0))) < len(value):
-                problem = f"rows of `{name}` are equal, so that their units learn the same"
-                fail(make, problem, expected=f"{len(value)} different rows", got=different)
+            if value.ndim != 2 or not name.startswith("stack."):
+                continue
+            gates: Sequence[Tensor] = torch.split(value, HIDDEN_SIZE)
+            for gate in gates:
+                if (different := len(cast("Any", gate).unique(dim=0))) < len(gate):
+                    problem = f"rows of `{name}` are equal, so that their units learn the same"
+                    fail(make, problem, expected=f"{len(gate)} different rows", got=different)
 
     def test_numbers_come_from_the_default_generator(self, make: Factory[Initializer]) -> None:
         """Equal seeds of torch's default generator give equal bits, so that a run can be repeated."""

@@ -54,6 +54,7 @@ def test_numbers_are_a_picture_and_predictions_are_counted(size: int, kind: Any,
     for example in found["worst"]:
         prediction, flat = predictions[example["name"]], values[example["name"]].ravel()
         assert example["predicted"] == prediction.text
+        assert example["right"] == (example["predicted"] == example["target"])
         assert example["confidence"] == pytest.approx(prediction.confidence, abs=1e-4)
         if example["predicted"] == example["target"]:
             assert example["loss"] == pytest.approx(-np.log(prediction.confidence), abs=1e-3)
@@ -76,6 +77,7 @@ def test_of_several_right_targets_the_nearest_counts(tmp_path: Path) -> None:
     counts = np.array(found["confusion"]["counts"])
     assert counts.trace() == counts.sum() == found["count"]
     assert {example["target"] for example in found["worst"]} == {"a or b or c"}
+    assert all(example["right"] for example in found["worst"])
 
 
 def test_an_alignment_names_the_classes_that_are_written(

@@ -14,13 +14,25 @@ from seeded_bugs.vocabularies import Letters
 from torch import Tensor
 
 from seqforge.errors import DataError
-from seqforge.kinds import Attention, Corpus, Document, FactoredCell, Finding, HiddenState, Metric, Quantity, Score
+from seqforge.kinds import (
+    Attention,
+    Corpus,
+    Document,
+    FactoredCell,
+    Finding,
+    HiddenState,
+    Initializer,
+    Metric,
+    Quantity,
+    Score,
+)
 from seqforge.kinds.corpus import PART_SIZE
 from seqforge.testing.attention_suite import AttentionSuite
 from seqforge.testing.backend_suite import BackendSuite
 from seqforge.testing.cell_case import CaseSizes
 from seqforge.testing.cell_suite import CellSuite
 from seqforge.testing.corpus_suite import CorpusSuite
+from seqforge.testing.initializer_suite import InitializerSuite
 from seqforge.testing.metric_suite import MetricSuite
 from seqforge.testing.optimizer_suite import OptimizerSuite
 from seqforge.testing.sampler_suite import SamplerSuite
@@ -52,6 +64,22 @@ class Clockwork(FactoredCell[Clock]):
 class TestCells(CellSuite):
     # The state of the second one is chaotic with many units.
     cells: ClassVar = {"counter": Clockwork, "chaotic": Sound}
+
+
+class IdentityAndZeros(Initializer):
+    """Each gate begins with the identity (Le et al. 2015), and the output with zeros."""
+
+    def initialize(self, name: str, parameter: torch.nn.Parameter) -> None:
+        if name.startswith("head."):
+            parameter.zero_()
+        elif name.endswith("recurrent_weight") and parameter.shape[1] > 1:
+            parameter.copy_(torch.eye(parameter.shape[1]).repeat(len(parameter) // parameter.shape[1], 1))
+        else:
+            parameter.normal_()
+
+
+class TestInitializers(InitializerSuite):
+    initializers: ClassVar = {"identity": IdentityAndZeros}
 
 
 class NoisyAdam(torch.optim.Adam):

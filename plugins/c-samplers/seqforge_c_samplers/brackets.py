@@ -32,7 +32,8 @@ _LONGEST_HEAD = 200
 def count_bracket_faults(text: str, units: Iterable[Unit]) -> int:
     """Return the number of brackets, comments and literals that are wrong in a text and its units."""
     brackets = sum(len(unit.defects) + len(unit.macro_defects) for unit in units)
-    return brackets + len(analyze_terminators(text).defects)
+    *_, faults = find_open(text)  # also in code that conditions leave out, which has no units
+    return max(brackets, faults) + len(analyze_terminators(text).defects)
 
 
 def count_indented_comments(text: str) -> int:
@@ -54,19 +55,22 @@ class Open(NamedTuple):
     Attributes:
         bracket: The bracket, or `#` for an `#if`.
         position: Position in the text.
+        branches: Positions of the `#elif` and `#else` of an `#if`.
     """
 
     bracket: str
     position: int
+    branches: tuple[int, ...] = ()
 
 
-def find_open(text: str) -> tuple[list[Open], str]:
+def find_open(text: str) -> tuple[list[Open], str, int]:
     """Return what is open at the end of a text, and the text that ends its last comment, literal or directive.
 
-    After a branch of an `#if`, the open brackets are those before the `#if`. A bracket that closes nothing is ignored.
+    After a branch of an `#if`, the open brackets are those before the `#if`. The number of brackets that close nothing
+    is returned, too.
     """
     opened: list[Open] = []
-    end = ""
+    end, faults = "", 0
     for match in scan_text(text):
         kind = match.lastindex or TokenKind.END
         if kind == TokenKind.END:
@@ -77,16 +81,19 @@ def find_open(text: str) -> tuple[list[Open], str]:
                 opened.append(Open(bracket, match.start(kind)))
             elif opened and _CLOSING.get(opened[-1].bracket) == bracket:
                 opened.pop()
+            else:
+                faults += 1
         elif kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE) and (found := _DIRECTIVE.match(match[kind])):
             _follow_condition(opened, found[1], match.start(kind))
-    return opened, end
+    return opened, end, faults
 
 
 def find_open_conditions(text: str) -> list[str]:
-    """Return the line of each `#if` that is open at the end of a text, without what continues it."""
-    opened, _ = find_open(text)
-    # A directive begins with the end of the line before it.
-    lines = [text[each.position :].lstrip("\n").partition("\n")[0] for each in opened if each.bracket == "#"]
+    """Return the lines of each `#if`, with its `#elif` and `#else`, that is open at the end of a text."""
+    opened, *_ = find_open(text)
+    places = [place for each in opened if each.bracket == "#" for place in (each.position, *each.branches)]
+    # A directive begins with the end of the line before it. What continues it is left out.
+    lines = [text[place:].lstrip("\n").partition("\n")[0] for place in places]
     return [line.rstrip("\\") + "\n" for line in lines]
 
 
@@ -98,6 +105,7 @@ def _follow_condition(opened: list[Open], name: str, position: int) -> None:
         del opened[levels[-1]]
     elif levels:
         del opened[levels[-1] + 1 :]
+        opened[-1] = opened[-1]._replace(branches=(*opened[-1].branches, position))
 
 
 def close_text(text: str, *, compact: bool = False) -> str:
@@ -107,10 +115,10 @@ def close_text(text: str, *, compact: bool = False) -> str:
         text: Text in C.
         compact: Whether to write as few characters as possible instead of indented lines.
     """
-    opened, end = find_open(text)
+    opened, end, _ = find_open(text)
     whole = text + end
     braces = sum(each.bracket == "{" for each in opened)
-    for bracket, position in reversed(opened):
+    for bracket, position, _ in reversed(opened):
         if bracket == "#":
             whole += "#endif\n" if whole.endswith("\n") else "\n#endif\n"
         elif bracket == "{":

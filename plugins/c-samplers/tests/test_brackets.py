@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_c_samplers.brackets import close_text, count_bracket_faults, count_indented_comments
+from seqforge_c_samplers.brackets import close_text, count_bracket_faults, count_indented_comments, find_open_conditions
 from seqforge_code_structure.units import split_units
 
 
@@ -46,7 +46,22 @@ def test_nothing_remains_open_in_any_text(pieces: list[str], compact: bool) -> N
     assert close_text(closed, compact=compact) == ""
 
 
-@pytest.mark.parametrize(("text", "faults"), [("f(]", 1), ("f)", 1), ('"a\n', 1), ("*/\n", 1), ("#define A {\n", 1)])
+def test_each_branch_of_an_open_condition_is_remembered() -> None:
+    text = "int a;\n#ifndef A\nint f(void);\n#elif B\n#if C\n#endif\n#else\nint g(void);\n"
+    assert find_open_conditions(text) == ["#ifndef A\n", "#elif B\n", "#else\n"]
+    assert find_open_conditions(f"{text}#endif\n") == []
+
+
+BRANCHES = "#ifdef A\nint a;\n#else\nint f(void)\n{{\n\t{}\n}}\n#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        *(("f(]", 1), ("f)", 1), ('"a\n', 1), ("*/\n", 1), ("#define A {\n", 1)),
+        *((BRANCHES.format("g(]);"), 1), (BRANCHES.format("g();"), 0)),
+    ],
+)
 def test_faults_are_counted(text: str, faults: int) -> None:
     assert count_faults(text + close_text(text)) == faults
 

@@ -16,7 +16,7 @@ from pydantic import Field, PositiveInt
 
 from seqforge.data.splits import hash_to_unit_interval
 from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
-from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, TokenKind, scan_directive, scan_literals
+from seqforge_code_structure.structure import TokenKind, scan_directive, scan_literals
 
 
 class Class(IntEnum):
@@ -39,8 +39,8 @@ CLASSES = tuple(label.name.lower() for label in Class)
 
 
 _WORD = re.compile(
-    rf"(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<tag>\b(?:struct|union|enum)\b)(?:\s++|{COMMENT}|{LINE_COMMENT})*+"
-    r"(?P<tagged>[^\W\d]\w*+)?|(?P<word>[^\W\d]\w*+)"
+    r"(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<tag>\b(?:struct|union|enum)\b)\s*+(?P<tagged>[^\W\d]\w*+)?"
+    r"|(?P<word>[^\W\d]\w*+)"
 )
 _TYPES_OF_C_AND_LINUX = """
     void char short int long float double signed unsigned _Bool bool _Complex FILE uint ulong ushort
@@ -87,9 +87,8 @@ def label_characters(text: str) -> NDArray[np.uint8]:
                     label(*inside.span(number), Class.COMMENT)
         elif kind in _CLASSES_OF_TOKENS:
             label(start, stop, _CLASSES_OF_TOKENS[kind])
-    for match in _WORD.finditer(text):
-        if labels[match.start()] != Class.OTHER:
-            continue
+    # What has a label already, such as a comment between `struct` and its name, becomes spaces.
+    for match in _WORD.finditer("".join(" " if found else each for each, found in zip(text, labels, strict=True))):
         if match["tag"]:
             label(*match.span("tag"), Class.KEYWORD)
         word = match["tagged"] or match["word"]

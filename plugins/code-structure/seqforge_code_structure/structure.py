@@ -35,34 +35,33 @@ class TokenKind(IntEnum):
     OPENING_DIRECTIVE = 1
     """A directive on the first line of the text."""
     BRACKET = 2
-    SEMICOLON = 3
-    DIRECTIVE = 4
+    DIRECTIVE = 3
     """A directive, with the line break before it."""
-    COMMENT = 5
-    LINE_COMMENT = 6
-    STRING = 7
-    CHARACTER = 8
-    UNTERMINATED_COMMENT = 9
-    UNTERMINATED_STRING = 10
+    COMMENT = 4
+    LINE_COMMENT = 5
+    STRING = 6
+    CHARACTER = 7
+    UNTERMINATED_COMMENT = 8
+    UNTERMINATED_STRING = 9
     """The literal up to the end of its line."""
-    UNTERMINATED_CHARACTER = 11
+    UNTERMINATED_CHARACTER = 10
     """The opening quotation mark only."""
-    STRAY_COMMENT_END = 12
-    END = 13
+    STRAY_COMMENT_END = 11
+    END = 12
     """The end of the text."""
 
 
 @cache
 def _pattern(directives: bool = True, brackets: bool = True) -> re.Pattern[str]:
     """Compile the pattern of some tokens when it is first needed."""
-    tokens = r"()\[\]{};" if brackets else ""
+    tokens = r"()\[\]{}" if brackets else ""
     between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
     if directives:
         between += r"(?![ \t]*+\#)"
     between += ")*+"
     never = r"(?!)"
     return re.compile(
-        rf"(\A{DIRECTIVE if directives else never})|{between}(?:([()\[\]{{}}])|(;)"
+        rf"(\A{DIRECTIVE if directives else never})|{between}(?:([()\[\]{{}}])"
         rf"|(\n{DIRECTIVE if directives else never})|({COMMENT})|({LINE_COMMENT})|({STRING})|({CHARACTER})"
         rf"|({UNTERMINATED_COMMENT})|({UNTERMINATED_STRING})|(')|(\*/)|(\Z))"
     )
@@ -78,7 +77,7 @@ def scan_text(text: str) -> Iterator[re.Match[str]]:
 
 
 def scan_literals(text: str) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_text` does, but skip all brackets and semicolons."""
+    """Return matches as `scan_text` does, but skip all brackets."""
     return _pattern(brackets=False).finditer(text)
 
 

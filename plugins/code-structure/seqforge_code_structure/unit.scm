@@ -52,6 +52,7 @@
 (binary_expression right: (assignment_expression) @target)
 (unary_expression argument: (assignment_expression) @target)
 (update_expression argument: [(number_literal) (string_literal) (char_literal) (binary_expression)] @target)
+(initializer_pair value: (assignment_expression left: [(field_expression) (subscript_expression)] @unseparated))
 (call_expression function: [(number_literal) (string_literal) (char_literal)] @called_value)
 (compound_statement
     (declaration

@@ -26,6 +26,12 @@ def test_golden_labels():
     assert show_labels(text) == (GOLDEN / "labels.txt").read_text()
 
 
+def test_a_comment_and_a_directive_that_end_with_struct_do_not_name_what_follows():
+    text = "// a struct\nint x;\n#define T struct\nint y;\nstruct /* a */ tag z;\n"
+    labels = label_characters(text)
+    assert {CLASSES[labels[text.index(word)]] for word in ("int x", "int y", "tag")} == {"type"}
+
+
 def test_names_of_the_classes():
     assert CLASSES == ("other", "comment", "string", "preprocessor", "keyword", "type", "number", "identifier")
 

@@ -10,9 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
-from tree_sitter import Node, Parser, Query, QueryCursor, Tree
+from tree_sitter import Node, Parser, Point, Query, QueryCursor, Tree
 
 from seqforge_code_syntax.tokens import Error, begins_inside
 
@@ -22,6 +23,14 @@ _LINE = re.compile(rb"^[ \t]*+[^\s)\]}]", re.MULTILINE)
 _INDENTATION = re.compile(rb"[ \t]*+")
 
 
+_FEWEST_REPORTS, _CHARACTERS_PER_REPORT = 1_000, 10
+"""How often the parser may report its progress. A file of 24 kB needs 128 reports. Repeated signs such as `->` need
+quadratic time, and 23,000 reports for 3 kB."""
+
+_PIECE = 1024
+"""Number of bytes that the parser reads at once."""
+
+
 class Source(NamedTuple):
     """A text that was parsed.
 
@@ -29,11 +38,13 @@ class Source(NamedTuple):
         code: Its code: one byte for each character, so that places in the tree are those in the text.
         tree: Its syntax tree.
         start: Place at which the tree begins.
+        is_refused: Whether the text takes the parser too long, so that the tree is empty.
     """
 
     code: bytes
     tree: Tree
     start: int
+    is_refused: bool = False
 
 
 def parse(text: str, parser: Parser, start: int = 0) -> Source:
@@ -45,13 +56,29 @@ def parse(text: str, parser: Parser, start: int = 0) -> Source:
     if start or begins_inside(text):
         lines = {match.start(): _column(code, match.start()) for match in _LINE.finditer(code, start)}
         start = min(lines, key=lines.__getitem__, default=len(code))
-    # Spaces keep the places of what follows.
-    return Source(code, parser.parse(_CHARACTER.sub(b" ", code[:start]) + code[start:]), start)
+    spaced = _CHARACTER.sub(b" ", code[:start]) + code[start:]  # Spaces keep the places of what follows.
+    reports, most = count(1), _FEWEST_REPORTS + len(code) // _CHARACTERS_PER_REPORT
+
+    def read(position: int, _: Point) -> bytes:
+        return spaced[position : position + _PIECE]
+
+    def has_worked_enough(*_: object) -> bool:
+        return next(reports) > most
+
+    try:
+        # The parser reports its progress only if it reads the code from a function.
+        tree = parser.parse(read, progress_callback=has_worked_enough)
+    except ValueError:
+        parser.reset()
+        return Source(code, parser.parse(b""), start, is_refused=True)
+    return Source(code, tree, start)
 
 
 def find_syntax_errors(source: Source) -> list[Error]:
     """Return the outermost errors of a tree, without those that reach the end of the text, which may be cut."""
     end = len(source.code.rstrip())
+    if source.is_refused:
+        return [Error(source.start, end, "too complex for the parser")]
     waiting, errors = [source.tree.root_node], list[Error]()
     while waiting:
         node = waiting.pop()

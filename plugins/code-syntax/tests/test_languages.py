@@ -72,6 +72,14 @@ def test_names_that_training_code_declares_must_be_declared(language: str):
     assert (found.values["undefined"], found.weights["undefined"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"), [("javascript", "->"), ("go", "->"), ("python", "<!--"), ("rust", " -->")]
+)
+def test_a_text_that_takes_the_parser_too_long_has_an_error(language: str, text: str):
+    messages = [found.message for found in score(language, text * 40_000).findings]
+    assert messages == ["too complex for the parser"]
+
+
 @pytest.mark.parametrize("language", CORRECT)
 def test_a_text_may_end_anywhere(language: str):
     text = CORRECT[language]

@@ -1,7 +1,6 @@
 """RNN, GRU and LSTM on the kernels that are built for them: the forward and backward passes over a whole sequence."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
 import torch
@@ -67,7 +66,8 @@ def read_built_in(
         check_layout("projected inputs", projected, (*inputs.shape[:2], kernel.gates * cell.hidden_size))
         gates, symbols = interleaved(projected, kernel.gates, lanes), None
     symbols = None if symbols is None else checked(symbols, len(gates))
-    weight, bias = factored.recurrent_matrix(), getattr(cell, "recurrent_bias", None)
+    weight, bias = factored.recurrent_matrix().float(), getattr(cell, "recurrent_bias", None)
+    check_layout("the matrix U", weight, (kernel.gates * cell.hidden_size, cell.hidden_size))
     read = [gates, weight, None if bias is None else padded(bias, lanes).contiguous()]
     read += [padded(part, lanes) for part in state]
     learning = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in read)
@@ -122,7 +122,7 @@ class _Sequence(torch.autograd.Function):
         library = kernel.library
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
-        threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
+        threads = torch.get_num_threads()
         source, weight = gates.to(dtype).contiguous(), torch.empty(kernel.gates * width, width, dtype=dtype)
         _pack(kernel, recurrent_weight, threads, weight)
         hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
@@ -148,7 +148,6 @@ class _Sequence(torch.autograd.Function):
                 carried=carried,
                 others=others,
                 activations=activations,
-                filled=filled,
             ),
         )
         library.call("forward", dtype, kernel.index, call)
@@ -167,7 +166,7 @@ class _Sequence(torch.autograd.Function):
         dtype, hidden_size = hidden.dtype, ctx.hidden_size
         output_gradient: Tensor = gradients[0].contiguous()
         steps, batch, width = output_gradient.shape
-        threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
+        threads = torch.get_num_threads()
         weight = torch.empty(width, kernel.gates * width, dtype=dtype)
         _pack(kernel, recurrent_weight, threads, weight, backward=True)
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
@@ -189,7 +188,6 @@ class _Sequence(torch.autograd.Function):
                 recurrent_gradient=recurrent_gradient,
                 hidden_gradient=hidden_gradient,
                 other_gradients=other_gradients,
-                filled=filled,
                 first_wanted=int(ctx.needs_input_grad[-len(gradients) + 1]),  # that of the hidden state
             ),
         )
@@ -225,9 +223,3 @@ def table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: i
     vectors, threads = gates // library.lanes, torch.get_num_threads()
     library.call("sum_rows", gradient.dtype, symbols, gradient, symbols.numel(), vectors, threads, count, table)
     return table
-
-
-@cache
-def filled_lanes(hidden_size: int, width: int, lanes: int) -> Tensor:
-    """Return 1 for each hidden unit in the last register, and 0 for padding."""
-    return (torch.arange(width - lanes, width) < hidden_size).float()

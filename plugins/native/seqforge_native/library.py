@@ -33,7 +33,7 @@ class Forward(ctypes.Structure):
 
     _fields_ = fields(
         "steps rows units threads",
-        "input_gates symbols weight recurrent_bias hidden carried others activations filled",
+        "input_gates symbols weight recurrent_bias hidden carried others activations",
     )
 
 
@@ -43,7 +43,7 @@ class Backward(ctypes.Structure):
     _fields_ = fields(
         "steps rows units threads",
         "output_gradient weight hidden others activations input_gradient recurrent_gradient "
-        "hidden_gradient other_gradients filled",
+        "hidden_gradient other_gradients",
         "first_wanted",
     )
 

@@ -32,7 +32,7 @@ seqforge.parts.push((parent) => {
   function showWorst() {
     const section = seqforge.section(parent, "worst", "Worst examples", `Those of ${where} with the highest loss.`);
     const items = found.worst.map((example) => {
-      const isRight = example.target.split(" or ").includes(example.predicted);
+      const isRight = example.right;
       const facts = [["predicted", seqforge.element("dd", { className: isRight ? "right" : "wrong" }, ...seqforge.characters(example.predicted || "nothing"))], ["target", seqforge.element("dd", {}, ...seqforge.characters(example.target))], ["loss", seqforge.element("dd", {}, seqforge.format(example.loss))]];
       if (example.confidence !== null) facts.push(["confidence", seqforge.element("dd", {}, `${(100 * example.confidence).toFixed(1)}%`)]);
       const input = example.picture ? drawPicture(example) : seqforge.element("pre", { className: "input", tabIndex: 0, "aria-label": "Input" }, ...seqforge.characters(example.text));

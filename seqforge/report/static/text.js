@@ -1,7 +1,7 @@
 /* Text of a model or of a corpus: shown as it is, with control characters made visible, and with marks. */
 "use strict";
 {
-  // The classes of `highlighting.py`, in the same order.
+  // The classes of `samples.py`, in the same order.
   const CLASSES = ["", "keyword", "type", "string", "number", "comment", "directive", "function"];
   // Control and format characters, and line separators; the joiners are part of some scripts and of emoji.
   const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;

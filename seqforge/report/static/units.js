@@ -6,7 +6,7 @@ seqforge.parts.push((parent) => {
   const section = seqforge.section(
     parent,
     "units",
-    "Cells that mean something",
+    "Units that mean something",
     "For each property of the text, the unit that predicts it best. The score is the correlation on text that did not select the unit; " +
       "the control is the same with the labels of other text. Blue is negative, orange positive.",
     "Cells",

@@ -50,6 +50,23 @@ class WithoutInitialStates(Weights):
         return program
 
 
+@bug(
+    ExporterSuite,
+    "test_the_program_computes_what_the_model_computes",
+    "the logits of the program have nothing in common with those of the model",
+)
+class RoundsToNothing(Weights):
+    """The weights are changed, as the exporter says, so much that the program computes zeros."""
+
+    exact = False
+
+    def open(self, folder):
+        program = super().open(folder)
+        step = program.step
+        program.step = lambda symbols, states: (torch.zeros_like(step(symbols, states)[0]), states)
+        return program
+
+
 @bug(ExporterSuite, "test_an_export_depends_on_the_model_only", "`write` changes the parameter `head.bias`")
 class DropsTheBias(Weights):
     """The bias of the head is set to zero in place."""

@@ -202,7 +202,7 @@ class ForgetsTheBest(Constant):
         self.reduced = state["reduced"]
 
 
-@bug(InitializerSuite, "test_hidden_units_differ", "rows of `input.embedding.weight` are equal")
+@bug(InitializerSuite, "test_hidden_units_differ", "rows of `stack.cells.0.input_weight` are equal")
 class Ones(Initializer):
     """All numbers are equal."""
 

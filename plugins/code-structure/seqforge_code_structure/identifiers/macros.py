@@ -12,7 +12,9 @@ _DECLARED = re.compile(
     r"[A-Za-z_]\w*+(?:[ \t]++\**+[ \t]*+|\*++[ \t]*+)([A-Za-z_]\w*+)[ \t]*+(?=[=;,\[:]|$)",
     re.MULTILINE,
 )
-_MORE_DECLARED = re.compile(r"[ \t]*+(?:=[^,;()]*+)?,[ \t]*+\**([A-Za-z_]\w*+)(?=[ \t]*+(?:[=;,\[]|$))", re.MULTILINE)
+_MORE_DECLARED = re.compile(
+    r"[ \t]*+(?:=[^,;()]{0,200}+)?,[ \t]*+\**([A-Za-z_]\w*+)(?=[ \t]*+(?:[=;,\[]|$))", re.MULTILINE
+)
 _AFTER_OPERATOR = re.compile(r"(?:#|(?<!\.)\.|->)[ \t]*+(\w++)")
 _BEFORE_PASTE = re.compile(r"\b(\w++)[ \t]*+##")
 _MEMBER = re.compile(r"\b(?:offsetof\w*+|container_of|sizeof_field)\b([^;]*)")

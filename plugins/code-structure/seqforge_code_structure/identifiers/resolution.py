@@ -316,10 +316,11 @@ def _find_names(captures: Captures) -> dict[int, tuple[int, str]]:
 
 def _count_parameters(node: Node) -> int | None:
     given = node.named_children
-    if not given or any(parameter.type != "parameter_declaration" for parameter in given):
-        return None
-    is_void = given[0].text == b"void" and given[0].child_by_field_name("declarator") is None
-    return 0 if is_void else len(given)
+    if len(given) == 1 and given[0].text == b"void":
+        return 0
+    # One without a name may be a macro that stands for several.
+    is_named = (each.type == "parameter_declaration" and each.child_by_field_name("declarator") for each in given)
+    return len(given) if given and all(is_named) else None
 
 
 def _find_error(root: Node) -> int | None:

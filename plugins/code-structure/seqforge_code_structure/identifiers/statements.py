@@ -144,6 +144,7 @@ RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] 
     "return": ("type-mismatch", _check_return),
     "declaration": ("type-mismatch", _check_declaration),
     "target": ("type-mismatch", _report("assignment to a value")),
+    "unseparated": ("type-mismatch", _report("assignment in an initializer: a comma may be missing")),
     "called_value": ("type-mismatch", _report("call of a value")),
 }
 """For each capture of the query, the rule of the error and the check of a node."""

@@ -50,6 +50,7 @@ def test_wrong_numbers_of_arguments_are_found(body: str, before: str, given: int
         ("\treturn other(1, length);", OTHER.replace("int index", "").replace("index", "1")),
         ("\treturn other(1, length);", "#define other(x, y) x\n" + OTHER),
         ("\treturn other(1, length);", OTHER + OTHER),
+        ("\treturn other(0, 1, length);", OTHER.replace("int index", "struct a *index, COMMON")),
         ("\tint (*other)(int, int) = length;\n\treturn other(1, length);", OTHER),
         ("\treturn other(1, length", OTHER),
     ],

@@ -154,6 +154,18 @@ def test_functions_in_a_block_have_separate_scopes():
     assert [[local.name for local in function.declarations] for function in unit.functions] == [[], ["ret"]]
 
 
+@pytest.mark.parametrize("members", [".read = a\n\t.write = b,", "[1] = a\n\t[2] = b,", '.name = "a"\n\t.table = b,'])
+def test_a_missing_comma_between_initializers_is_found(members: str):
+    messages = [found.message for found in analyze(f"struct operations x = {{\n\t{members}\n}};\n", None)]
+    assert messages == ["assignment in an initializer: a comma may be missing"]
+    right = members.replace("\n\t", ",\n\t")
+    assert not analyze(f"struct operations x = {{\n\t{right}\n\t.c = (d = e),\n\t.f = g = h,\n}};\n", None)
+
+
+def test_a_member_may_have_the_name_of_an_annotation():
+    assert not analyze("struct a {\n\tint __unused[3];\n\tint b __unused;\n};\n", None)
+
+
 def test_positions_of_findings_count_characters():
     text = "/* é */\n" + body("\tint ret = 0;\n\n\treturn ret + i;")
     (finding,) = find_name_errors(text, LEXICON)

@@ -87,6 +87,7 @@ def test_units_beyond_a_limit_are_reported(text: str, expected: str):
         FUNCTION.format("int a " + "__a " * 100_000 + "]("),
         FUNCTION.format("if ((a))\n" * 50_000 + "]("),
         "f(a)\nint a;\n" * 10_000,
+        "#if 0\n" + "int a = x\n" * 100_000 + "#endif\n",
         "int f(void)\n{\n" + "int a;\n" * 50_000 + "}}\n}\n",
     ],
     ids=lambda text: repr(text[:20]),

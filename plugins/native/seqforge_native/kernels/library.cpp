@@ -15,7 +15,7 @@ using namespace seqforge;
 
 namespace {
 
-// Index of a cell, as `built_in_kernel` in sequence.py passes it.
+// Index of a cell, as `built_in_kernel` in built_in_cells.py passes it.
 enum CellIndex : std::int64_t { lstm, gru, rnn_tanh, rnn_relu };
 
 // Calls `use.operator()<Cell>()` for the cell with an index.

@@ -35,7 +35,6 @@ template <class Element> struct Forward {
     float *carried;              // [rows, hidden]: the hidden state in float32, updated in place
     float *others;               // other parts of the state, each [steps + 1, rows, hidden]; the first step is an input
     Element *activations;        // [steps, rows, units, saved, lanes], or null if no gradient is needed
-    const float *filled;         // [lanes]: 1 for each unit of the last register, 0 for padding
 };
 
 template <class Element> struct Backward {
@@ -49,7 +48,6 @@ template <class Element> struct Backward {
     Element *recurrent_gradient;    // [steps, rows, gates]; the same memory if a cell only adds both sides
     float *hidden_gradient;         // [rows, hidden]: input for the last state; output for the first state, if `first_wanted`
     float *other_gradients;         // each [rows, hidden]: input for the last state; output for the first state
-    const float *filled;
     std::int64_t first_wanted;      // whether the gradient of the first hidden state is needed
 };
 

@@ -88,6 +88,13 @@ def _power(x: Number, exponent: float | int) -> Number:
     return result
 
 
+def _softplus(x: Number, beta: float | int = 1, threshold: float | int = 20) -> Number:
+    # Beyond the threshold, torch returns the number itself, which is equal in float32 only if the threshold is large.
+    if threshold < 20:
+        raise UntraceableError(f"a softplus with the threshold {threshold}")
+    return (x * beta).softplus() / beta
+
+
 def _clamped(x: Number, least: Any = None, most: Any = None) -> Number:
     x = x if least is None else x.apply("maximum", least)
     return x if most is None else x.apply("minimum", most)
@@ -184,8 +191,6 @@ _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.sigmoid_backward.default: lambda gradient, y: gradient * (y * (1.0 - y)),
     _aten.tanh_backward.default: lambda gradient, y: gradient * (1.0 - y * y),
     _aten.gelu.default: _gelu,
-    # Beyond the threshold, torch returns the number itself, which is equal in float32.
-    _aten.softplus.default: lambda x, beta=1, _threshold=20: (x * beta).softplus() / beta,
     _aten.softplus_backward.default: lambda gradient, x, beta, threshold: gradient * (x * beta).sigmoid(),
     _aten.log_sigmoid_forward.default: lambda x: (-(-x).softplus(), x.builder.constant(0.0)),
     _aten.log_sigmoid_backward.default: lambda gradient, x, _: gradient * (-x).sigmoid(),
@@ -193,6 +198,7 @@ _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
 
 _OF_ONE_NUMBER: dict[Any, Callable[..., Any]] = {
     _aten.pow.Tensor_Scalar: _power,
+    _aten.softplus.default: _softplus,
     _aten.sum.dim_IntList: lambda x, dims=None, keepdim=False, **_: x.sum(dims, keepdim),
     _aten.mean.dim: _mean,
     _aten.var.correction: _variance,

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 import torch
+from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.slstm import SLSTM
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
@@ -13,7 +14,7 @@ from seqforge_native.library import runnable_libraries
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from seqforge_parallel_cells.ind_rnn import IndRNN
 from seqforge_parallel_cells.sru import SRU
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seqforge.kinds import BackendContext, ElementwiseCell, FactoredCell, scan
@@ -152,6 +153,35 @@ def test_the_recurrent_matrix_of_heads_is_block_diagonal() -> None:
         assert torch.equal(gate[3:, 3:], block[3:])
         assert not gate[:3, 3:].any()
         assert not gate[3:, :3].any()
+
+
+class LowRank(LSTM):
+    """An LSTM whose recurrent matrix is the product of two."""
+
+    equations = "lstm"
+
+    def __init__(self, input_size: int, hidden_size: int, rows: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.recurrent_weight = nn.Parameter(torch.randn(rows, 3))
+        self.second = nn.Parameter(torch.randn(3, hidden_size))
+
+    def recurrent_matrix(self) -> Tensor:
+        return self.recurrent_weight @ self.second
+
+
+def test_a_recurrent_matrix_may_have_another_type_but_no_other_shape() -> None:
+    context = BackendContext(torch.device("cpu"), torch.bfloat16)
+    cell, wrong = LowRank(4, 8, 32), LowRank(4, 8, 8)
+    if (reason := NativeBackend().unsupported(cell, context)) is not None:
+        pytest.skip(reason)
+    inputs = torch.randn(5, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = NativeBackend().sequence_function(cell, context)(inputs, cell.initial_state(3))
+        with pytest.raises(ValueError, match="the matrix U"):
+            NativeBackend().sequence_function(wrong, context)(inputs, wrong.initial_state(3))
+    double = copy.deepcopy(cell).double()
+    expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(3))
+    torch.testing.assert_close(found.double(), expected, rtol=0.05, atol=0.05)
 
 
 def test_the_outputs_of_an_slstm_are_accurate_in_bfloat16() -> None:

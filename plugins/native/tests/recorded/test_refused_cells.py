@@ -53,6 +53,13 @@ class SumOfBooleans(TwoGates):
         return hidden, HiddenState(hidden)
 
 
+class SoftplusWithAThreshold(TwoGates):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.nn.functional.softplus(gate * candidate, 2, 2)
+        return hidden, HiddenState(hidden)
+
+
 class LogicOfNumbers(TwoGates):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
@@ -89,6 +96,7 @@ def test_a_cell_without_a_program_is_unsupported(kind: type[TwoGates]) -> None:
         (SumOfBooleans, "the operation add with a boolean result"),
         (LogicOfNumbers, "the operation logical_or on numbers"),
         (BitsOfIntegers, "the operation bitwise_and on integers"),
+        (SoftplusWithAThreshold, "a softplus with the threshold 2"),
     ],
 )
 def test_a_reason_names_the_operation_and_its_line(kind: type[TwoGates], reason: str) -> None:
