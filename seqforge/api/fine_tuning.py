@@ -1,7 +1,5 @@
 """Fine-tuning: initial weights from another run, with the vocabulary mapped symbol by symbol."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -10,7 +8,6 @@ from seqforge.kinds import Vocabulary
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoints import Checkpoints
-from seqforge.runs.directory import RunDirectory
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks.task import TrainingTask
 
@@ -29,13 +26,19 @@ def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: Load
     Raises:
         RunError: If the cells or the sizes of the two models differ.
     """
-    directory, experiment = initial.directory, task.experiment
-    source = Checkpoints(directory.checkpoints).find(initial.checkpoint)
+    experiment, source = task.experiment, Checkpoints(initial.directory.checkpoints).find(initial.checkpoint)
+
+    def mismatch(reason: str) -> RunError:
+        return RunError(
+            f"{source}: the weights do not fit the experiment: {reason}",
+            hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {initial.directory.experiment}.",
+        )
+
     trained = initial.model.state_dict()
     new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     for name in sorted(trained.keys() ^ new.keys()):
         owner = source if name in trained else "the experiment"
-        raise _mismatch(source, directory, f"only {owner} has a weight {name}")
+        raise mismatch(f"only {owner} has a weight {name}")
     old_symbols, new_symbols = _symbols(initial.vocabulary), _symbols(task.vocabulary)
     places = {symbol: index for index, symbol in enumerate(old_symbols)}
     kept = [(places[symbol], index) for index, symbol in enumerate(new_symbols) if symbol in places]
@@ -46,13 +49,13 @@ def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: Load
         sizes = target.shape if same else grown[name].shape
         dimensions = [axis for axis, size in enumerate(sizes) if size != target.shape[axis]]
         if any(sizes[axis] - target.shape[axis] != 1 for axis in dimensions) or len(dimensions) > 1:
-            raise _mismatch(source, directory, f"the vocabularies differ, and no dimension of {name} counts symbols")
+            raise mismatch(f"the vocabularies differ, and no dimension of {name} counts symbols")
         expected = list(target.shape)
         for axis in dimensions:
             expected[axis] += len(old_symbols) - len(new_symbols)
         if list(trained[name].shape) != expected:
             shape = list(trained[name].shape)
-            raise _mismatch(source, directory, f"{name} has the shape {shape}, and the experiment needs {expected}")
+            raise mismatch(f"{name} has the shape {shape}, and the experiment needs {expected}")
         new[name] = _map_symbols(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
     model.load_state_dict(new)
     model.constrain_parameters()  # The options of its cells may set other bounds than those of the trained model.
@@ -76,10 +79,3 @@ def _map_symbols(
     others = [(sizes[0] + index, sizes[1] + index) for index in range(new.shape[axis] - sizes[1])]
     pairs = torch.tensor(kept + others, dtype=torch.long).reshape(-1, 2)
     return (new + mean).index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
-
-
-def _mismatch(source: Path, directory: RunDirectory, reason: str) -> RunError:
-    return RunError(
-        f"{source}: the weights do not fit the experiment: {reason}",
-        hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {directory.experiment}.",
-    )

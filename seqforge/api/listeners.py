@@ -24,8 +24,6 @@ from seqforge.storage.files import LINK, describe_failure
 from seqforge.storage.records import Record
 from seqforge.training.callbacks import Callback, Callbacks
 
-REPORT = "report.html"
-
 TRACKERS = "trackers.json"
 """File of a run directory with the identifiers of the tracked runs."""
 
@@ -83,18 +81,16 @@ class Trackers(Callback, contextlib.AbstractContextManager["Trackers"]):
                 # A library that is not installed must not prevent a run on a machine that only trains.
                 warn(f"{error.message}; this run is not tracked by it. {error.hint or ''}".rstrip())
         self._interval = experiment.training.log_interval
-        self._directory: Path | None = None
-        self._complete = False
+        self._completed: Path | None = None  # the run directory, if the run is complete
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         # Only here, since the report describes the run as running while training holds its lock.
-        if self._complete and self._trackers:
-            self._log_report()
-        self._each(lambda tracker: tracker.finish(complete=self._complete))
+        if self._completed is not None and self._trackers:
+            self._log_report(self._completed)
+        self._each(lambda tracker: tracker.finish(complete=self._completed is not None))
 
     def on_run_started(self, event: RunStarted) -> None:
         """Start or continue the tracked runs, and record their identifiers."""
-        self._directory = event.directory
         recorded = _read_identifiers(event.directory) if event.resumed else {}
         identifiers: dict[str, str] = {}
         for key, tracker in list(self._trackers.items()):
@@ -130,22 +126,20 @@ class Trackers(Callback, contextlib.AbstractContextManager["Trackers"]):
 
     def on_run_finished(self, event: RunFinished) -> None:
         """Note whether the run is complete."""
-        self._complete = event.complete
+        self._completed = event.directory if event.complete else None
 
     def _log(self, step: int, values: Mapping[str, float | None]) -> None:
         known = {name: float(value) for name, value in values.items() if value is not None}
         if known:
             self._each(lambda tracker: tracker.log_values(step, known))
 
-    def _log_report(self) -> None:
+    def _log_report(self, directory: Path) -> None:
         from seqforge.report.report import write_report
         from seqforge.runs.loaded_run import LoadedRun
 
-        if self._directory is None:
-            return
-        path = self._directory / REPORT
+        path = directory / "report.html"
         try:
-            write_report([LoadedRun(RunDirectory(self._directory), self._experiment)]).save(path)
+            write_report([LoadedRun(RunDirectory(directory), self._experiment)]).save(path)
         except Exception as error:  # noqa: BLE001 - a report must not end a run
             warn(f"no report for the trackers: {_reason(error)}")
             return

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -36,15 +36,6 @@ from seqforge.tasks import task_of
 from seqforge.tasks.task import TrainingTask
 from seqforge.training.endings import run_limits
 from seqforge.training.trainer import Trainer
-
-
-class Preparation(NamedTuple):
-    """What a new run and a resumed one train with, before the first step."""
-
-    task: TrainingTask
-    state: TrainingState
-    notify: Callable[[object], None]
-    interrupt: InterruptGuard
 
 
 def train_new(
@@ -78,7 +69,8 @@ def train_new(
         path = Path()
         if world.is_first:
             directory = RunDirectory.create(output, experiment.identity.name, fill)
-            remember_run(directory, world)
+            if world.launch is not None:
+                world.launch.remember_run(directory.path)
             path = directory.path
         directory = RunDirectory(Path(world.broadcast(str(path))))
         # 6. Train.
@@ -139,17 +131,16 @@ def train_further(
         if world.is_first and not restarted:
             trainer.require_steps_left()
         interrupt.wait_for_steps()
-        best: tuple[int, float] | None = None
         if world.is_first:
             checkpoints = Checkpoints(directory.checkpoints)
             checkpoints.drop_after(state.step)
-            best = checkpoints.best()
+            if best := checkpoints.best():
+                state.best_loss = min(state.best_loss, best[1])
             record_backends(directory.path, choices, state.model.precision)
             directory.write_experiment(experiment)  # last, so that a process that is killed loses no chosen backend
-            remember_run(directory, world)
-        lowest = world.broadcast(best[1] if best is not None else None)
-        if lowest is not None:
-            state.best_loss = min(state.best_loss, lowest)
+            if world.launch is not None:
+                world.launch.remember_run(directory.path)
+        state.best_loss = world.broadcast(state.best_loss)
         # 6. Train.
         trainer.train()
 
@@ -157,7 +148,7 @@ def train_further(
 @contextmanager
 def _prepare(
     experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
-) -> Generator[Preparation]:
+) -> Generator[tuple[TrainingTask, TrainingState, Callable[[object], None], InterruptGuard]]:
     """Encode the corpus and build the model, and yield them with open listeners. Dropout is seeded inside the block."""
     device = choose_device(experiment.training.device, world)
     with (
@@ -172,7 +163,7 @@ def _prepare(
             torch.default_generator.manual_seed(experiment.identity.seed)
             if device.type != "cpu":
                 torch.get_device_module(device).manual_seed(experiment.identity.seed)
-            yield Preparation(task, task.new_state(), notify, interrupt)
+            yield task, task.new_state(), notify, interrupt
 
 
 def check_same_experiment(experiment: Experiment, world: World) -> None:
@@ -240,12 +231,6 @@ def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
     with reported_failures(f"writing {directory.path}"):
         for file in task.files:
             write_atomically(directory.path / file.name, file.read_bytes())
-
-
-def remember_run(directory: RunDirectory, world: World) -> None:
-    """Store the run directory for a restart by torchrun, after which the processes resume the run."""
-    if world.launch is not None:
-        world.launch.remember_run(directory.path)
 
 
 def lock_run(directory: RunDirectory, world: World) -> AbstractContextManager[None]:

@@ -69,26 +69,21 @@ PluginFiles = Annotated[
 ]
 """Adds the components of the files to the registry in `context.obj`, before the command starts."""
 
+
+def _run(meaning: str) -> Any:
+    """Return the argument that names runs."""
+    return typer.Argument(metavar="RUN", help=meaning, autocompletion=complete_run)
+
+
 RunName = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN",
-        help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small or "
-        "hf://user/model.",
-        autocompletion=complete_run,
+    _run(
+        "Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small or "
+        "hf://user/model."
     ),
 ]
-RunNames = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN",
-        help="Run directories, such as runs/first-run, or models, such as linux-small.",
-        autocompletion=complete_run,
-    ),
-]
-RunFolder = Annotated[
-    str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.", autocompletion=complete_run)
-]
+RunNames = Annotated[list[str], _run("Run directories, such as runs/first-run, or models, such as linux-small.")]
+RunFolder = Annotated[str, _run("Run directory, such as runs/first-run.")]
 
 
 def _set(owner: str, example: str) -> Any:
@@ -118,24 +113,20 @@ def _component(name: str, meaning: str, default: str = "") -> Any:
 Samplers = Annotated[
     list[str], _component("sampler", "Sampler, such as top-p. Repeat the option for a chain", " samplers")
 ]
+
+
+def _checkpoint(names: list[str], meaning: str) -> Any:
+    return typer.Option("--checkpoint", metavar="CHECKPOINT", help=meaning, autocompletion=lambda: names)
+
+
 CheckpointName = Annotated[
     str,
-    typer.Option(
-        "--checkpoint",
-        metavar="CHECKPOINT",
-        help="best, latest, a step such as 500, or initial for the weights before the first step.",
-        autocompletion=lambda: ["best", "latest", "initial"],
+    _checkpoint(
+        ["best", "latest", "initial"],
+        "best, latest, a step such as 500, or initial for the weights before the first step.",
     ),
 ]
-SavedCheckpoint = Annotated[
-    str,
-    typer.Option(
-        "--checkpoint",
-        metavar="CHECKPOINT",
-        help="best, latest, or a step such as 500.",
-        autocompletion=lambda: ["best", "latest"],
-    ),
-]
+SavedCheckpoint = Annotated[str, _checkpoint(["best", "latest"], "best, latest, or a step such as 500.")]
 Device = Annotated[
     str, typer.Option("--device", help="Device, such as cpu, cuda or cuda:1; auto is a GPU if there is one.")
 ]

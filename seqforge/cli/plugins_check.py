@@ -126,19 +126,19 @@ def check_plugins(
 
 
 def _reports(subject: Subject, entries: list[Registration], options: dict[str, Any]) -> Iterator["ComponentReport"]:
-    from seqforge.testing.plugin_check import ComponentReport, Verdict, check_component, check_model, imports_torch
+    from seqforge.testing.plugin_check import ComponentReport, check_component, check_model, imports_torch
 
     for plugin in subject.plugins:
         if plugin.state is not PluginState.OK:
             advice = f"See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
-            yield ComponentReport("plugin", plugin.name, Verdict.WRONG, f"{plugin.state}: {plugin.reason}", advice)
+            yield ComponentReport("plugin", plugin.name, "wrong", f"{plugin.state}: {plugin.reason}", advice)
         elif not plugin.registrations and not plugin.models:
             advice = "List them in a table COMPONENTS of the entry module if the plugin has some."
-            yield ComponentReport("plugin", plugin.name, Verdict.RIGHT, "it registers no component", advice)
+            yield ComponentReport("plugin", plugin.name, "right", "it registers no component", advice)
         elif plugin.module_name and imports_torch(plugin.module_name):
             advice = "Import torch in the modules of the components only."
             finding = f"its entry module {plugin.module_name} imports torch, so every command starts slowly"
-            yield ComponentReport("plugin", plugin.name, Verdict.WRONG, finding, advice)
+            yield ComponentReport("plugin", plugin.name, "wrong", finding, advice)
     for model in (model for plugin in subject.plugins for model in plugin.models):
         yield check_model(subject.registry, model)
     for entry in entries:

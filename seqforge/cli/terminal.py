@@ -68,11 +68,6 @@ class Column:
     styles: Mapping[str, str] | None = None
     is_optional: bool = False
 
-    @property
-    def may_be_cut(self) -> bool:
-        """Whether a narrow terminal shows the beginnings of its cells only."""
-        return not self.is_number and self.styles is None
-
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout. A narrow terminal leaves out optional columns, and cuts the longest cells of text."""
@@ -87,8 +82,9 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         console = Console(highlight=False, markup=False, width=PIPE_WIDTH)
     cells = [[" ".join(printable(cell).splitlines()) for cell in row] for row in rows]
     widths = [max(map(cell_len, (column.name, *values))) for column, *values in zip(columns, *cells, strict=True)]
+    # Neither numbers nor words with a style are cut.
     smallest = [
-        min(width, NARROWEST_NAME if index == 0 else NARROWEST) if column.may_be_cut else width
+        width if column.is_number or column.styles is not None else min(width, NARROWEST if index else NARROWEST_NAME)
         for index, (column, width) in enumerate(zip(columns, widths, strict=True))
     ]
     kept = list(range(len(columns)))

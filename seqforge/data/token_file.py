@@ -14,8 +14,6 @@ from seqforge.storage.records import DamagedFileError, Record
 
 TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
 
-_WIDTHS = (1, 2, 4, 8)
-
 Tokens = NDArray[np.unsignedinteger[Any]]
 
 
@@ -44,10 +42,6 @@ def type_field(*names: str) -> tuple[PlainValidator, PlainSerializer]:
 
 Positions = Annotated[NDArray[np.int64], *array_field(2**63, np.int64)]
 """For each entry, the number of tokens, steps or bytes before a place in a file."""
-
-Codes = Annotated[NDArray[np.uint32], *array_field(2**32, np.uint32)]
-
-TokenType = Annotated[np.dtype[np.unsignedinteger[Any]], *type_field("uint8", "uint16", "uint32", "uint64")]
 
 
 class IndexRecord(Record):
@@ -130,13 +124,13 @@ class TokenFile(IndexRecord):
 
     VERSION = 4
 
-    dtype: TokenType
+    dtype: Annotated[np.dtype[np.unsignedinteger[Any]], *type_field("uint8", "uint16", "uint32", "uint64")]
     names: list[str]
     stops: Positions
     ends: Positions
     characters: Positions
     sizes: Positions
-    codes: Codes | None
+    codes: Annotated[NDArray[np.uint32], *array_field(2**32, np.uint32)] | None
     digest: str
 
     @property
@@ -188,7 +182,7 @@ class TokenFile(IndexRecord):
             return bool((widths == self.dtype.itemsize).all())
         if len(self.codes) == 0 or (self.codes[1:] <= self.codes[:-1]).any():
             return False
-        return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, _WIDTHS).all())
+        return self.dtype == np.min_scalar_type(len(self.codes) - 1) and bool(np.isin(widths, (1, 2, 4, 8)).all())
 
 
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:

@@ -214,9 +214,7 @@ def _score_predictions(
         chosen = [predictions[index] for index in cast("list[int]", drawn.tolist())]
         return validate_score(metric.score(dataset.file.spec, chosen)).values
 
-    def score(
-        metric: PredictionMetric,
-    ) -> tuple[dict[str, float], str | None, dict[str, Interval], dict[str, float]]:
+    def score(metric: PredictionMetric) -> tuple[dict[str, float], str, dict[str, Interval], dict[str, float]]:
         found = validate_score(metric.score(dataset.file.spec, predictions))
         resamples = scoring.resamples if found.values else 0
         intervals = bootstrap_values(len(predictions), lambda drawn: score_drawn(metric, drawn), resamples)

@@ -41,39 +41,28 @@ def fit_metric(
         RunError: If the cache cannot be written, for example because the disk is full.
         PluginError: If the metric cannot be fitted.
     """
-    with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
-        load_or_write(
-            cache_folder() / "metrics" / _fingerprint(component, experiment, dataset),
-            lambda folder: _restore(metric, component, folder),
-            lambda folder: _fit(metric, component, dataset, folder, report),
-            report,
-        )
+    name = component.name
 
+    def fit(folder: Path) -> str:
+        warn(f"fitting the metric {name} to the training text; the result is cached")
+        try:
+            metric.fit(_read_training_text(dataset, report), folder)
+        except (SeqforgeError, OSError):
+            raise
+        except Exception as error:
+            raise plugin_fault("metric", name, f"it cannot be fitted: {describe_error(error, type(metric))}") from error
+        return f"{name}, {dataset.description}"
 
-def _fit(metric: FittedMetric, component: Component, dataset: Dataset, folder: Path, report: Report) -> str:
-    warn(f"fitting the metric {component.name} to the training text; the result is cached")
-    try:
-        metric.fit(_read_training_text(dataset, report), folder)
-    except (SeqforgeError, OSError):
-        raise
-    except Exception as error:
-        raise plugin_fault(
-            "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
-        ) from error
-    return f"{component.name}, {dataset.description}"
+    def restore(folder: Path) -> FittedMetric:
+        try:
+            metric.restore(folder)
+        except Exception as error:  # Another version of the metric wrote the entry.
+            raise DamagedFileError(folder, f"the metric {name} cannot restore this state") from error
+        return metric
 
-
-def _restore(metric: FittedMetric, component: Component, folder: Path) -> FittedMetric:
-    """Restore a metric from an entry of the cache.
-
-    Raises:
-        DamagedFileError: If another version of the metric wrote the entry.
-    """
-    try:
-        metric.restore(folder)
-    except Exception as error:
-        raise DamagedFileError(folder, f"the metric {component.name} cannot restore this state") from error
-    return metric
+    entry = cache_folder() / "metrics" / _fingerprint(component, experiment, dataset)
+    with reported_failures(f"caching a fitted metric in {entry.parent}"):
+        load_or_write(entry, restore, fit, report)
 
 
 def _read_training_text(dataset: Dataset, report: Report) -> Iterator[str]:

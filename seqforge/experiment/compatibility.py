@@ -284,7 +284,13 @@ def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Pr
         problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")
     for index, metric in enumerate(parts.metrics):
-        yield from _metric_incompatibilities(metric, join_key("metrics", index, "use"), corpus, spec)
+        key = join_key("metrics", index, "use")
+        if not issubclass(metric.component, PredictionMetric):
+            problem = f"{metric.name} scores samples of a language model, but {corpus} has labelled examples"
+            yield Problem(key, problem, "Leave it out.")
+        elif not metric.component.fits(spec):
+            problem = f"{metric.name} cannot score predictions for {corpus}, which has {_describe(spec)}"
+            yield Problem(key, problem, "Leave it out.")
     yield from _ineffective_settings(
         parts, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
     )
@@ -292,15 +298,6 @@ def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Pr
         yield from _ineffective_settings(
             parts, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
         )
-
-
-def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: ExampleSpec) -> Iterator[Problem]:
-    if not issubclass(metric.component, PredictionMetric):
-        problem = f"{metric.name} scores samples of a language model, but {corpus} has labelled examples"
-        yield Problem(key, problem, "Leave it out.")
-    elif not metric.component.fits(spec):
-        problem = f"{metric.name} cannot score predictions for {corpus}, which has {_describe(spec)}"
-        yield Problem(key, problem, "Leave it out.")
 
 
 _STREAM_SETTINGS = (

@@ -16,15 +16,13 @@ from seqforge.registry.component import Component
 from seqforge.registry.options import Part, default
 from seqforge.registry.problems import Problem, from_validation, raise_problems
 
-MAXIMUM_REPEAT = 1000
-
 Penalty = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class Layer(Section, title="[[model.cells]]"):
     """The keys of `[[model.cells]]` that are not options of the cell."""
 
-    repeat: Annotated[int, Field(ge=1, le=MAXIMUM_REPEAT)] = 1
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     """Number of layers with this cell and these options."""
 
 

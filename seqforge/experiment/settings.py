@@ -122,9 +122,6 @@ def _check_backend(name: str, info: ValidationInfo) -> str:
     return name
 
 
-BackendName = Annotated[str, AfterValidator(_check_backend)]
-"""Name of a backend, or `auto`."""
-
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Limit = Annotated[PositiveFloat, Field(le=1e9)]
 
@@ -229,7 +226,7 @@ class Training(Section, title="[training]"):
     precision: Literal["float32", "tf32", "bfloat16", "auto"] = "float32"
     """Precision of matrix products; `tf32` is float32 with factors that a GPU rounds; `auto` is bfloat16 or float32,
     whichever is faster, as measured before the first step."""
-    backend: BackendName = AUTO_BACKEND
+    backend: Annotated[str, AfterValidator(_check_backend)] = AUTO_BACKEND
     """Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured before the first
     step."""
     device: str = "auto"

@@ -65,12 +65,14 @@ class ProjectedCell(Cell[StateT]):
             return functional.linear(inputs, self.input_weight, self.bias)
         return embed_rows(self._table(), inputs, product_dtype(self.input_weight))
 
-    def step_projector(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-        """Return a function that projects the inputs of one step, without gradients; it casts the weight only once.
+    def stepper(self, batch_size: int) -> Stepper[StateT]:
+        """Return a function that computes one step without gradients; it casts the weights only once."""
+        project = self.step_projector()
+        return lambda inputs, state: self.step(project(inputs), state)
 
-        Args:
-            dtype: Type of the result.
-        """
+    def step_projector(self) -> Callable[[Tensor], Tensor]:
+        """Return a function that projects the inputs of one step, without gradients, to the type of the state."""
+        dtype = self.initial_state(1)[0].dtype
         if type(self).project is not ProjectedCell.project:
             return lambda inputs: self.project(inputs.unsqueeze(0)).squeeze(0).to(dtype)
         table = self._table().detach()
@@ -110,11 +112,6 @@ class ElementwiseCell(ProjectedCell[StateT]):
     def step(self, projected: Float[Tensor, "batch gates"], state: StateT) -> tuple[Hidden, StateT]:
         """Return the output and the next state of one step; see `Cell.step`."""
         return self.pointwise(projected.to(state[0].dtype), state)
-
-    def stepper(self, batch_size: int) -> Stepper[StateT]:
-        """Return a function that computes one step without gradients; it casts the weights only once."""
-        project = self.step_projector(self.initial_state(1)[0].dtype)
-        return lambda inputs, state: self.pointwise(project(inputs), state)
 
 
 class FactoredCell(ProjectedCell[StateT]):
@@ -197,7 +194,7 @@ class FactoredCell(ProjectedCell[StateT]):
         """Return a function that computes one step without gradients; it casts the weights only once."""
         dtype = product_dtype(self.recurrent_weight)
         weight = self.recurrent_matrix().detach().to(dtype).t()
-        project = self.step_projector(self.initial_state(1)[0].dtype)
+        project = self.step_projector()
 
         def step(inputs: Tensor, state: StateT) -> tuple[Tensor, StateT]:
             product = torch.mm(state[0].to(dtype), weight)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqforge.cells import require_steps
-from seqforge.kinds.cell import Hidden, Inputs, StateT, Stepper
+from seqforge.kinds.cell import Hidden, Inputs, StateT
 from seqforge.kinds.factored_cell import ProjectedCell
 from seqforge.matrix_states import Memory, Outputs, Parts, Projected, Reads, Recurrence, read_chunk, read_steps
 
@@ -116,11 +116,6 @@ class MatrixStateCell(ProjectedCell[StateT]):
                 output, state = self.advance(chunk, state, read_chunk)
                 outputs.append(output)
         return torch.cat(outputs), state
-
-    def stepper(self, batch_size: int) -> Stepper[StateT]:
-        """Return a function that computes one step without gradients; it casts the weights only once."""
-        project = self.step_projector(self.initial_state(1)[0].dtype)
-        return lambda inputs, state: self.step(project(inputs), state)
 
     def split(self, projected: Float[Tensor, "*time batch projected"]) -> Sequence[Tensor]:
         """Return the parts of the input projection, `[…, size]` for each of the sizes."""

@@ -117,10 +117,6 @@ class Kind:
         """Return a number of components in words: "1 cell", "2 corpora"."""
         return f"{number} {self.name if number == 1 else self.plural}"
 
-    def interface_of(self, component: type[Any]) -> Interface:
-        """Return the interface from which a component of this kind derives."""
-        return next(interface for interface in self.interfaces if issubclass(component, interface.load()))
-
     def load_interfaces(self) -> tuple[type[Any], ...]:
         """Import and return the interfaces."""
         return tuple(interface.load() for interface in self.interfaces)

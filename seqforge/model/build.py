@@ -31,11 +31,11 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         torch.default_generator.manual_seed(experiment.identity.seed)
         embedding_size = experiment.model.embedding_size
         if spec is not None and isinstance(spec.input, Numbers):
-            stack = _stack(experiment, embedding_size or spec.input.size)
+            stack = _stack(experiment, embedding_size or spec.input.size, both=experiment.model.bidirectional)
             input_layer = VectorInput(spec.input.size, embedding_size)
         else:
             embedding = _embedding(experiment, symbols)
-            stack = _stack(experiment, embedding_size or symbols)
+            stack = _stack(experiment, embedding_size or symbols, both=experiment.model.bidirectional)
             lowest = [*stack.layers[:1], *stack.backward_layers[:1]]
             one_hot = SymbolInput() if all(cell.reads_symbols for cell in lowest) else OneHotInput(symbols)
             input_layer = embedding or one_hot
@@ -100,8 +100,7 @@ def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:
     return None
 
 
-def _stack(experiment: Experiment, size: int) -> RecurrentStack:
-    both = experiment.model.bidirectional
+def _stack(experiment: Experiment, size: int, *, both: bool) -> RecurrentStack:
     cells: list[Cell[Any]] = []
     backward: list[Cell[Any]] = []
     tried: set[tuple[int, int]] = set()
@@ -119,12 +118,8 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
 def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
     """Return a decoder with layers of the same cells as the encoder, in forward direction only."""
     vectors = _embedding(experiment, symbols) or OneHotInput(symbols)
-    size = (experiment.model.embedding_size or symbols) + memory_size
-    cells: list[Cell[Any]] = []
-    for chosen in experiment.model.cells:
-        cells.append(chosen.build(input_size=size))
-        size = cells[-1].hidden_size
+    stack = _stack(experiment, (experiment.model.embedding_size or symbols) + memory_size, both=False)
     attention: Attention | None = None
     if experiment.model.attention is not None:
-        attention = experiment.model.attention.build(query_size=size, memory_size=memory_size)
-    return Decoder(vectors, RecurrentStack(cells, experiment.model), memory_size, attention)
+        attention = experiment.model.attention.build(query_size=stack.hidden_size, memory_size=memory_size)
+    return Decoder(vectors, stack, memory_size, attention)

@@ -131,12 +131,12 @@ class RecurrentStack(nn.Module):
         """Return the state of every layer before the first step."""
         return self._start(self.layers, batch_size)
 
-    def _start(self, cells: Sequence[Cell[Any]], batch_size: int, first: int = 0) -> States:
-        """Return the states of cells before the first step; `first` is the index of the first in the learned states."""
+    def _start(self, cells: Sequence[Cell[Any]], batch_size: int) -> States:
+        """Return the states before the first step, of the forward cells or of all."""
         states = [cell.initial_state(batch_size) for cell in cells]
         if self.learned is None:
             return tuple(states)
-        return tuple(self.learned.fill(first + index, state) for index, state in enumerate(states))
+        return tuple(self.learned.fill(index, state) for index, state in enumerate(states))
 
     def draw_masks(self, batch_size: int) -> Masks:
         """Return the masks of inputs, outputs and recurrent weights for a batch; none outside of training."""
@@ -231,24 +231,21 @@ class RecurrentStack(nn.Module):
             outputs = self.drop_outputs(outputs, masks)
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = self.input_dropout(inputs, masks.inputs)
-        ahead_states = self.initial_states(lengths.shape[0])
-        reverse_states = self._start(self.backward_layers, lengths.shape[0], len(self.cells))
-        for index, (cell, backward) in enumerate(zip(self.layers, self.backward_layers, strict=True)):
+        cells, count = [*self.layers, *self.backward_layers], len(self.cells)
+        states = self._start(cells, lengths.shape[0])
+        for layer in range(count):
             ahead, reverse = (
                 read_recomputed(
-                    _reader(with_masked_weights(one, masks.weights.get(first + index, {}))),
+                    _reader(with_masked_weights(cells[index], masks.weights.get(index, {}))),
                     steps,
                     (states[index],),
                     recompute_every,
                     parameters,
                 )
-                for one, first, steps, states in (
-                    (cell, 0, outputs, ahead_states),
-                    (backward, len(self.cells), reverse_rows(outputs, lengths), reverse_states),
-                )
+                for index, steps in ((layer, outputs), (count + layer, reverse_rows(outputs, lengths)))
             )
             both = torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1)
-            outputs = self.drop_outputs(both, masks, index)
+            outputs = self.drop_outputs(both, masks, layer)
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
 

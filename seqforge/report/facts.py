@@ -22,13 +22,12 @@ from seqforge.storage.files import read_bounded, reported_failures
 MOST_POINTS = 1500
 """Maximum number of points of a curve. Longer ones are averaged in groups of equal size."""
 
-_TRAINING = {
+_CHARTS = {
     "bits_per_character": "Bits per character",
     "loss": "Loss",
     "gradient_norm": "Gradient norm",
     "learning_rate": "Learning rate",
 }
-_VALIDATION = {"bits_per_character": "Bits per character", "loss": "Loss"}
 
 
 class Facts(NamedTuple):
@@ -171,20 +170,17 @@ def collect_curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         and its points as lists of equal length: `step`, `seconds`, `characters` and `value`. Times and characters of
         evaluations and samples are interpolated.
     """
-    steps = [record for record in records if record["event"] == "step"]
+    steps, evaluations, samples = (
+        [record for record in records if record["event"] == event] for event in ("step", "evaluation", "sample")
+    )
     axes = _Axes(steps)
     curves: list[dict[str, Any]] = []
-    for key, chart in _TRAINING.items():
-        curves += axes.curve(chart, "training", steps, key)
-    evaluations = [record for record in records if record["event"] == "evaluation"]
-    for key, chart in _VALIDATION.items():
-        curves += axes.curve(chart, "validation", evaluations, key)
-    pauses = [float(record["step"]) for record in records if record["event"] in ("evaluation", "sample")]
-    curves += axes.speed(pauses)
-    for event, role in (("evaluation", "validation"), ("sample", "sample")):
-        rows = [record for record in records if record["event"] == event]
-        keys = dict.fromkeys(key for row in rows for key in row if "." in key)
-        for key in keys:
+    for role, rows in (("training", steps), ("validation", evaluations)):
+        for key, chart in _CHARTS.items():
+            curves += axes.curve(chart, role, rows, key)
+    curves += axes.speed([float(record["step"]) for record in (*evaluations, *samples)])
+    for role, rows in (("validation", evaluations), ("sample", samples)):
+        for key in dict.fromkeys(key for row in rows for key in row if "." in key):
             is_baseline = key.endswith(BASELINE)
             curves += axes.curve(key.removesuffix(BASELINE), "baseline" if is_baseline else role, rows, key)
     return curves

@@ -103,16 +103,14 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
         For each text, the findings as start, stop, severity, metric and message.
     """
     faults: list[list[list[Any]]] = [[] for _ in texts]
-    working: set[str] = set()
     scores = score_by_each(metrics, lambda metric: validate_score(metric.score(texts)), ALONE)
     for name, score in scores.items():
-        working.add(name)
         for finding in score.findings:
             if 0 <= finding.text < len(texts):
                 start = max(0, finding.start)
                 mark = [start, max(finding.stop, start + 1), finding.severity, name, finding.message]
                 faults[finding.text].append(mark)
-    for name in metrics.keys() - working:
+    for name in metrics.keys() - scores.keys():
         del metrics[name]
     return faults
 

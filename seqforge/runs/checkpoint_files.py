@@ -30,15 +30,15 @@ from seqforge.runs.training_state import (
     split_optimizer_state,
 )
 from seqforge.runs.verification import (
+    RUN_FILES,
     CheckpointManifest,
     damaged,
-    describe_run_files,
     run_folder,
     step_of,
     verify_checkpoint,
 )
 from seqforge.storage.folders import create_folder
-from seqforge.storage.records import MANIFEST, DamagedFileError, Record, describe_content
+from seqforge.storage.records import MANIFEST, DamagedFileError, Record, describe_content, describe_files
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
 
@@ -159,7 +159,7 @@ def _write_folder(path: Path, contents: Mapping[str, bytes], loss: float | None)
         step=step_of(path),
         loss=loss,
         files={name: describe_content(content) for name, content in contents.items()},
-        run=describe_run_files(run),
+        run=describe_files(run / name for name in RUN_FILES if (run / name).exists()),
         logs=describe_logs(run),
     )
 

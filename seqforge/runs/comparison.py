@@ -1,5 +1,6 @@
 """Comparison of runs: the settings in which their experiments differ, and their curves, without loading a model."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -157,12 +158,7 @@ def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, l
         RunError: If a log cannot be read.
     """
     tables = [tabulate_losses(read_metrics(RunDirectory(run.path).metrics)) for run in runs]
-    for split, quantity in (
-        ("validation", "bits_per_character"),
-        ("validation", "loss"),
-        ("training", "bits_per_character"),
-        ("training", "loss"),
-    ):
+    for split, quantity in itertools.product(("validation", "training"), ("bits_per_character", "loss")):
         curves = [_points(rows, axis, f"{split}_{quantity}") for rows in tables]
         logged = [curve for curve, rows in zip(curves, tables, strict=True) if rows]
         if all(logged) and any(len(curve) > 1 for curve in logged):

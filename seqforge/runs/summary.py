@@ -124,8 +124,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
 def summarize_run(path: Path) -> RunSummary:
     """Summarize a run directory. One that cannot be read is summarized as damaged, with the reason."""
     try:
-        directory = RunDirectory.open(path)
-        return _summarize(directory)
+        return _summarize(RunDirectory.open(path))
     except SeqforgeError as error:
         reason = error.message.removeprefix(f"{path}: ").removeprefix(f"{path}/").partition("\n")[0]
         return RunSummary(path, "damaged", reason)

@@ -43,15 +43,6 @@ class CheckpointManifest(Manifest):
     logs: dict[FileName, str]
 
 
-def describe_run_files(run: Path) -> dict[str, FileRecord]:
-    """Return the records of the files of a run directory that belong to each of its checkpoints.
-
-    Raises:
-        OSError: If a file cannot be read.
-    """
-    return describe_files(run / name for name in RUN_FILES if (run / name).exists())
-
-
 def run_folder(checkpoint: Path) -> Path:
     """Return the run directory of a checkpoint, `RUN/checkpoints/step-…`, or of initial weights, `RUN/initial`."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent

@@ -248,7 +248,19 @@ def for_each_case(
     """
 
     def failure_at(one: CaseSizes) -> ConformanceError | None:
-        return _failure(make_cell, check, one, subject or make_cell)
+        """Return the failure of one case. An exception is described by a more basic mistake, if there is one."""
+        try:
+            check(build_case(make_cell, one))
+        except ConformanceError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - the message describes it
+            failure = describe_error(subject or make_cell, error)
+            with suppress(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+                cell = new_cell(make_cell, 3, 4, seed=0)
+                fault = registration_fault(cell) or initial_state_fault(cell, 2) or type_fault(cell)
+                failure = ConformanceError(f"{name_of(cell)}: {fault}") if fault else failure
+            return failure
+        return None
 
     for one in sizes:
         if error := failure_at(one):
@@ -256,24 +268,6 @@ def for_each_case(
             if failure_at(one):
                 where = _failing_sizes(lambda other: failure_at(other) is not None, one)
             raise ConformanceError(f"{error}{where and f' ({where})'}, with {one}") from None
-
-
-def _failure(
-    make_cell: CellFactory, check: Callable[[CellCase], None], sizes: CaseSizes, subject: Any
-) -> ConformanceError | None:
-    """Return the failure of one case, or None. An exception is described by a more basic mistake, if there is one."""
-    try:
-        check(build_case(make_cell, sizes))
-    except ConformanceError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - the message describes it
-        failure = describe_error(subject, error)
-        with suppress(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
-            cell = new_cell(make_cell, 3, 4, seed=0)
-            fault = registration_fault(cell) or initial_state_fault(cell, 2) or type_fault(cell)
-            failure = ConformanceError(f"{name_of(cell)}: {fault}") if fault else failure
-        return failure
-    return None
 
 
 def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:

@@ -84,13 +84,11 @@ class Suite:
             if not hasattr(self, test) or (component and component not in functions):
                 raise pytest.UsageError(f"{type(self).__name__} expects a failure of {name}, which does not exist")
         if "make" in metafunc.fixturenames:
-            test = metafunc.function.__name__
-            reasons = {name: self.expected_failures.get(f"{test}[{name}]") for name in functions}
-            reasons = {name: reason or self.expected_failures.get(test) for name, reason in reasons.items()}
-            marks = {
-                name: [pytest.mark.xfail(reason=each, strict=True)] if each else [] for name, each in reasons.items()
-            }
-            cases = [pytest.param(make, id=name, marks=marks[name]) for name, make in functions.items()]
+            test, cases = metafunc.function.__name__, list[Any]()
+            for name, make in functions.items():
+                reason = self.expected_failures.get(f"{test}[{name}]") or self.expected_failures.get(test)
+                marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+                cases.append(pytest.param(make, id=name, marks=marks))
             metafunc.parametrize("make", cases)
 
 
@@ -201,7 +199,6 @@ def _describing_errors(test: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(test)
     def run(suite: Suite, **arguments: Any) -> None:
-        __tracebackhide__ = True
         component = arguments.get("make", type(suite))
         seed = torch.initial_seed()
         try:

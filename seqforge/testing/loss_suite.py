@@ -17,9 +17,6 @@ class _Batch(NamedTuple):
     outputs: Tensor
     targets: Tensor
 
-    def rows(self, rows: slice) -> "_Batch":
-        return _Batch(self.outputs[:, rows], self.targets[:, rows])
-
     @property
     def ignored(self) -> Tensor:
         return self.targets.isnan() if self.targets.is_floating_point() else self.targets == IGNORED_TARGET
@@ -95,7 +92,7 @@ class LossSuite(Suite, kind="loss"):
         """
         loss = make()
         batch = _batch(loss)
-        parts = [batch.rows(slice(row, row + 1)) for row in range(batch.targets.shape[1])]
+        parts = [_Batch(batch.outputs[:, [row]], batch.targets[:, [row]]) for row in range(batch.targets.shape[1])]
         counts = [max(1, int((~part.ignored).sum())) for part in parts]
         values = [_value(loss, part) for part in parts]
         mean = sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)

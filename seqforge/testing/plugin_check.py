@@ -1,6 +1,5 @@
 """The check of a plugin: every component is imported, built with its defaults, and tried by the suite of its kind."""
 
-import enum
 import importlib
 import inspect
 import subprocess
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest import SkipTest
 
 import torch
@@ -92,7 +91,8 @@ def suite_of(component: Component, registry: Registry) -> type[Suite]:
 def _general_suite(component: Component) -> type[Suite]:
     """Return the suite of the interface from which a component derives."""
     kind = KINDS[component.registration.kind]
-    return getattr(importlib.import_module(kind.suite_module), kind.interface_of(component.component).suite_name)
+    interface = next(one for one in kind.interfaces if issubclass(component.component, one.load()))
+    return getattr(importlib.import_module(kind.suite_module), interface.suite_name)
 
 
 def factory_of(component: Component) -> Callable[..., Any]:
@@ -159,12 +159,8 @@ STEPS, ROWS, FEATURES = 32, 16, 64
 """Steps, rows and input features of the batch for which a cell is timed."""
 
 
-class Verdict(enum.StrEnum):
-    """Whether a component works."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    NOT_TRIED = "not tried"
+Verdict = Literal["right", "wrong", "not tried"]
+"""Whether a component works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +195,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         if registration.preset_of:
             if unknown := dict(registration.options).keys() - options.model_fields:
                 raise PluginError(f"{registration.target} has no option {min(unknown)!r}")
-            return ComponentReport(kind, name, Verdict.RIGHT, registration.preset_of)
+            return ComponentReport(kind, name, "right", registration.preset_of)
         required = {field: info for field, info in options.model_fields.items() if info.is_required()}
         # A component around another one is tried around the default one.
         parts = {field: each for field, info in required.items() for each in info.metadata if isinstance(each, Part)}
@@ -209,24 +205,24 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         if missing:
             advice = f"Add the options: {' '.join(f'--set {registration.name}.{option}=VALUE' for option in missing)}"
             finding = f"imported; it has no default for {', '.join(missing)}"
-            return ComponentReport(kind, name, Verdict.NOT_TRIED, finding, advice)
+            return ComponentReport(kind, name, "not tried", finding, advice)
         resolved = resolve(registry, kind, {**chosen, "use": name}, "", Path.cwd())
         if not isinstance(resolved, Component):
             defaults = [problem for problem in resolved if problem.key.partition(".")[0] not in chosen]
             # The hint about a default is the advice.
             problems = "; ".join(f"{one.key}: {one.message}" if one in defaults else str(one) for one in resolved)
             advice = author_hint(name) if defaults else "Correct the options that --set gives."
-            return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
+            return ComponentReport(kind, name, "wrong", problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
             finding = try_component(resolved, registry)
             if kind == "cell":
                 finding = f"{finding}; {_time_on_backends(resolved, registry)}"
     except DataError as error:
-        return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
+        return ComponentReport(kind, name, "not tried", error.message, error.hint or "")
     except SeqforgeError as error:
         finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
-        return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or _correction(registration))
-    return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(registry, registration, options))
+        return ComponentReport(kind, name, "wrong", finding, error.hint or _correction(registration))
+    return ComponentReport(kind, name, "right", finding, _advise(registry, registration, options))
 
 
 def _time_on_backends(component: Component, registry: Registry) -> str:
@@ -258,14 +254,12 @@ def check_model(registry: Registry, model: PretrainedModel) -> ComponentReport:
         count = sum(parameter.numel() for parameter in run.model(device="cpu").parameters())
         exported = all(is_exported(run.checkpoints.path(step)) for step in run.checkpoints.steps())
     except SeqforgeError as error:
-        return ComponentReport("model", name, Verdict.WRONG, error.message, advice)
+        return ComponentReport("model", name, "wrong", error.message, advice)
     if not exported:
-        return ComponentReport("model", name, Verdict.WRONG, "its folder contains the state of training", advice)
+        return ComponentReport("model", name, "wrong", "its folder contains the state of training", advice)
     if not (model.folder / CARD).exists():
-        return ComponentReport(
-            "model", name, Verdict.WRONG, f"it has no model card {CARD}", "Describe the model in it."
-        )
-    return ComponentReport("model", name, Verdict.RIGHT, f"loaded; {count:,} parameters")
+        return ComponentReport("model", name, "wrong", f"it has no model card {CARD}", "Describe the model in it.")
+    return ComponentReport("model", name, "right", f"loaded; {count:,} parameters")
 
 
 def imports_torch(module: str) -> bool:

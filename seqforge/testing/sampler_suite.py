@@ -122,13 +122,11 @@ class SamplerSuite(Suite, kind="sampler"):
         for number, (one, other) in enumerate(zip(first, self._generate(make, sampler, drawn=drawn), strict=True)):
             require_equal(make, f"{problem} (draw {number})", {"": other.result}, {"": one.result}, tolerance=0.0)
         turns = [self._generation(make, sampler, prompt, slice(None), None) for prompt in self.prompts]
-        results = [[step.result for step in steps] for steps in zip(*turns, strict=True)]
-        expected = [step.result for step in first]
         problem = "two generations at the same time affect each other: keep the memory out of attributes"
-        for index, found in enumerate(zip(*results, strict=True)):
-            for number, result in enumerate(found):
-                wanted = {"": expected[index * self.length + number]}
-                require_equal(make, f"{problem} (draw {number})", {"": result}, wanted, tolerance=0.0)
+        for number, steps in enumerate(zip(*turns, strict=True)):
+            for index, step in enumerate(steps):
+                wanted = {"": first[index * self.length + number].result}
+                require_equal(make, f"{problem} (draw {number})", {"": step.result}, wanted, tolerance=0.0)
 
     def test_reviews_and_the_end_are_valid(self, make: Factory[Sampler]) -> None:
         """A redrawing sampler keeps and settles symbols in order, judges alike again, and ends within the length."""

@@ -34,7 +34,7 @@ from seqforge.runs.metrics_log import MetricsLog, describe_logs
 from seqforge.runs.resume import remove_temporary_files
 from seqforge.runs.summary import summarize_run
 from seqforge.runs.training_state import TrainingState
-from seqforge.runs.verification import CheckpointManifest, describe_run_files
+from seqforge.runs.verification import RUN_FILES, CheckpointManifest
 from seqforge.storage.cache import EntryManifest, find_damage
 from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal
 from seqforge.tasks import task_of
@@ -279,7 +279,7 @@ def _refresh_manifests(run: Path) -> None:
     for checkpoint in (run / "checkpoints").iterdir():
         manifest = CheckpointManifest.read(checkpoint / MANIFEST)
         files = describe_files(checkpoint / name for name in manifest.files)
-        changes = {"files": files, "run": describe_run_files(run), "logs": describe_logs(run)}
+        changes = {"files": files, "run": describe_files(run / name for name in RUN_FILES if (run / name).exists()), "logs": describe_logs(run)}
         manifest.model_copy(update=changes).write(checkpoint / MANIFEST)
 
 
