@@ -57,7 +57,7 @@ def cut_windows(text: str) -> Iterator[str]:
 
 def find_tokens(text: str, *kinds: TokenKind) -> list[tuple[int, int]]:
     """Return the spans of the tokens of certain kinds outside of directives."""
-    return [match.span(kind) for match in scan_text(text) if (kind := match.lastindex) in kinds and kind is not None]
+    return [(start, stop) for kind, start, stop in scan_text(text) if kind in kinds]
 
 
 def insert(text: str, position: int, generator: random.Random) -> str:

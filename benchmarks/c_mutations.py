@@ -165,7 +165,7 @@ class Mutations:
 
     def delete_brackets(self, original: HeldOutFunction, count: int) -> str | None:
         """Delete brackets at random positions."""
-        positions = [match.end() - 1 for match in scan_text(original.text) if match.lastindex == TokenKind.BRACKET]
+        positions = [start for kind, start, _ in scan_text(original.text) if kind == TokenKind.BRACKET]
         if len(positions) <= 2 * count:
             return None
         text = original.text

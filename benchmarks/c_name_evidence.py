@@ -85,7 +85,7 @@ def mutate(original: HeldOutFunction, mutations: Mutations) -> Iterator[tuple[st
 
 def find_evidence(unit: UnitNames, lexicon: Lexicon) -> dict[str, Evidence]:
     """Return the evidence for the undeclared names of a unit with one function, without the file around it."""
-    context = Context.of([unit], lexicon)
+    context = Context.of([unit], lexicon, strict=False, whole=False)
     candidates = [use for function in unit.functions for use in find_candidates(function, unit, context)]
     return collect_evidence(candidates, unit.functions[0], unit, context.free, lexicon) if unit.functions else {}
 

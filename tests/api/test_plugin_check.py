@@ -94,7 +94,7 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
     kept = tuple(entry for entry in essentials.registrations if entry.kind != "cell")
     plugin = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
     found = [check_component(Registry([plugin]), entry, {}) for entry in kept]
-    verdicts = {report.name: report.verdict.value for report in found if report.verdict != "right"}
+    verdicts = {report.name: report.verdict for report in found if report.verdict != "right"}
     needing_options = ("text", "json-lines", "csv", "parquet", "hugging-face", "mixture", "inline")
     assert verdicts == {f"essentials/{name}": "not tried" for name in needing_options}
     assert [report.advice for report in found if report.verdict == "right" and report.advice] == []

@@ -279,7 +279,11 @@ def _refresh_manifests(run: Path) -> None:
     for checkpoint in (run / "checkpoints").iterdir():
         manifest = CheckpointManifest.read(checkpoint / MANIFEST)
         files = describe_files(checkpoint / name for name in manifest.files)
-        changes = {"files": files, "run": describe_files(run / name for name in RUN_FILES if (run / name).exists()), "logs": describe_logs(run)}
+        changes = {
+            "files": files,
+            "run": describe_files(run / name for name in RUN_FILES if (run / name).exists()),
+            "logs": describe_logs(run),
+        }
         manifest.model_copy(update=changes).write(checkpoint / MANIFEST)
 
 

@@ -1,7 +1,5 @@
 """Brackets, comments, literals and conditions of a C text: what is wrong, what is open, and how to close it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -39,12 +37,10 @@ def count_bracket_faults(text: str, units: Iterable[Unit]) -> int:
 def count_indented_comments(text: str) -> int:
     """Return the number of comments that begin an indented line although no bracket is open."""
     depth = wrong = 0
-    for match in scan_text(text):
-        kind = match.lastindex or TokenKind.END
+    for kind, start, _ in scan_text(text):
         if kind == TokenKind.BRACKET:
-            depth += 1 if match[kind] in _CLOSING else -1
+            depth += 1 if text[start] in _CLOSING else -1
         elif kind in _COMMENTS and depth == 0:
-            start = match.start(kind)
             wrong += text[text.rfind("\n", 0, start) + 1 : start].isspace()
     return wrong
 
@@ -71,20 +67,19 @@ def find_open(text: str) -> tuple[list[Open], str, int]:
     """
     opened: list[Open] = []
     end, faults = "", 0
-    for match in scan_text(text):
-        kind = match.lastindex or TokenKind.END
+    for kind, start, stop in scan_text(text):
         if kind == TokenKind.END:
             break
-        end = _END.get(kind, "") if match.end() == len(text) else ""
+        end = _END.get(kind, "") if stop == len(text) else ""
         if kind == TokenKind.BRACKET:
-            if (bracket := match[kind]) in _CLOSING:
-                opened.append(Open(bracket, match.start(kind)))
+            if (bracket := text[start]) in _CLOSING:
+                opened.append(Open(bracket, start))
             elif opened and _CLOSING.get(opened[-1].bracket) == bracket:
                 opened.pop()
             else:
                 faults += 1
-        elif kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE) and (found := _DIRECTIVE.match(match[kind])):
-            _follow_condition(opened, found[1], match.start(kind))
+        elif kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE) and (found := _DIRECTIVE.match(text, start)):
+            _follow_condition(opened, found[1], start)
     return opened, end, faults
 
 

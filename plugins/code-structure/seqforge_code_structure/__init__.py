@@ -1,7 +1,5 @@
 """Metrics and a corpus for the structure of C. Importing this module does not import torch."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from seqforge.registry import hookimpl
@@ -24,7 +22,7 @@ COMPONENTS = {
 
 
 @hookimpl
-def seqforge_add_commands(commands: typer.Typer) -> None:
+def seqforge_add_commands(commands: "typer.Typer") -> None:
     """Add the commands, which import torch only when they run."""
     from seqforge_code_structure.commands import c_lexicon, c_structure
 

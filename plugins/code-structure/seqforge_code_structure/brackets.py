@@ -80,10 +80,9 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
     stack = Stack()
     count = 0
     defects: list[Defect] = []
-    for match in scan_directive(text, start, stop):
-        if match.lastindex != TokenKind.BRACKET:
+    for kind, position, _ in scan_directive(text, start, stop):
+        if kind != TokenKind.BRACKET:
             continue
-        position = match.end() - 1
         count += 1
         if (bracket := text[position]) in "([{":
             stack.push(bracket, position)

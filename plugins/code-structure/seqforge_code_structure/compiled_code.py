@@ -184,9 +184,7 @@ def read_code(text: str) -> CompiledCode:
     parts: list[bytes] = []
     position = 0
     live = True
-    for match in scan_literals(text):
-        kind = match.lastindex or int(TokenKind.END)
-        start, stop = match.span(kind)
+    for kind, start, stop in scan_literals(text):
         if kind in _DIRECTIVES:
             name = conditions.follow(text, start, stop)
             found.directives.append(Directive(text.index("#", start), stop, name, conditions.compiled))

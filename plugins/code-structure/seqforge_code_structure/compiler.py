@@ -48,16 +48,10 @@ def find_compiler() -> Path:
         PluginError: If gcc or its shell is missing, or cannot limit its memory, as on Windows and macOS.
     """
     if sys.platform != "linux":
-        raise PluginError(
-            "the metric `compiles-declared` limits the memory of gcc, which is possible only on Linux",
-            hint="Remove the metric.",
-        )
+        raise PluginError("the metric `compiles-declared` limits the memory of gcc, which is possible only on Linux")
     for program in ("sh", "gcc"):
         if (found := shutil.which(program)) is None:
-            raise PluginError(
-                f"the metric `compiles-declared` needs {program}, which is not installed",
-                hint=f"Install {program}, or remove the metric.",
-            )
+            raise PluginError(f"the metric `compiles-declared` needs {program}, which is not installed")
     return Path(found)
 
 

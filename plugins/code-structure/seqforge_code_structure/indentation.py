@@ -15,7 +15,6 @@ The unit is 1 to 8 columns: the most frequent distance. A column counts as the n
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -72,8 +71,7 @@ class _Line(NamedTuple):
     most: int
 
 
-@dataclass(slots=True)
-class IndentationAnalysis:
+class IndentationAnalysis(NamedTuple):
     """Result of `analyze_indentation`.
 
     Attributes:
@@ -83,10 +81,10 @@ class IndentationAnalysis:
         defects: Lines that do not agree, in the order of the text, at most `MOST_DEFECTS`.
     """
 
-    unit: int = _TAB
-    lines: int = 0
-    agreeing: int = 0
-    defects: list[Defect] = field(default_factory=list[Defect])
+    unit: int
+    lines: int
+    agreeing: int
+    defects: list[Defect]
 
 
 def analyze_indentation(text: str, units: Iterable[UnitNames]) -> IndentationAnalysis:
@@ -103,7 +101,7 @@ def analyze_indentation(text: str, units: Iterable[UnitNames]) -> IndentationAna
         for body, columns in bodies.items()
         if min(columns) == max(columns) > 0 and (columns[0] <= 2 * unit or len(columns) > 1)
     }
-    analysis = IndentationAnalysis(unit, len(lines), len(lines))
+    agreeing, defects = len(lines), list[Defect]()
     corrected: dict[int, int] = {}
     for line in lines:
         base = corrected.get(line.construct, line.base)
@@ -111,15 +109,15 @@ def analyze_indentation(text: str, units: Iterable[UnitNames]) -> IndentationAna
         if (rest > 0 and line.least <= level <= line.most) or (line.most and line.body in aligned):
             continue
         corrected[line.start] = base + line.least * unit
-        analysis.agreeing -= 1
-        if len(analysis.defects) < MOST_DEFECTS:
+        agreeing -= 1
+        if len(defects) < MOST_DEFECTS:
             expected = round(base / unit) + line.most
             message = (
                 f"the indentation does not match the brace depth: expected {expected} level{'s' * (expected != 1)}"
             )
             stop = line.start + max(1, line.length)
-            analysis.defects.append(Defect(line.start, stop, "indentation", message))
-    return analysis
+            defects.append(Defect(line.start, stop, "indentation", message))
+    return IndentationAnalysis(unit, len(lines), agreeing, defects)
 
 
 def _find_lines(text: str, captures: Captures) -> Iterator[_Line]:

@@ -75,16 +75,13 @@ def label_characters(text: str) -> NDArray[np.uint8]:
     def label(start: int, stop: int, found: Class) -> None:
         labels[start:stop] = found.to_bytes() * (stop - start)
 
-    for match in scan_literals(text):
-        kind = match.lastindex or int(TokenKind.END)
-        start, stop = match.span(kind)
+    for kind, start, stop in scan_literals(text):
         if kind in _DIRECTIVES:
-            start += kind == TokenKind.DIRECTIVE  # after the line break before it
-            label(start, stop, Class.PREPROCESSOR)
-            for inside in scan_directive(text, start, stop):
-                number = inside.lastindex or int(TokenKind.END)
-                if _CLASSES_OF_TOKENS.get(number) == Class.COMMENT:
-                    label(*inside.span(number), Class.COMMENT)
+            begin = start + (kind == TokenKind.DIRECTIVE)  # after the line break before it
+            label(begin, stop, Class.PREPROCESSOR)
+            for inside, first, last in scan_directive(text, begin, stop):
+                if _CLASSES_OF_TOKENS.get(inside) == Class.COMMENT:
+                    label(first, last, Class.COMMENT)
         elif kind in _CLASSES_OF_TOKENS:
             label(start, stop, _CLASSES_OF_TOKENS[kind])
     # What has a label already, such as a comment between `struct` and its name, becomes spaces.

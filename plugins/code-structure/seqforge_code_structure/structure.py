@@ -67,23 +67,28 @@ def _pattern(directives: bool = True, brackets: bool = True) -> re.Pattern[str]:
     )
 
 
-def scan_text(text: str) -> Iterator[re.Match[str]]:
-    """Return a match for each structural token of a text, in order.
+def scan_text(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield the `TokenKind`, the start and the end of each structural token of a text, in order.
 
-    Its `lastindex` is the `TokenKind`, and the group with that number is the token. The last match is `TokenKind.END`,
-    which may occur twice.
+    The last one is `TokenKind.END`, which may occur twice.
     """
-    return _pattern().finditer(text)
+    return _tokens(_pattern().finditer(text))
 
 
-def scan_literals(text: str) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_text` does, but skip all brackets."""
-    return _pattern(brackets=False).finditer(text)
+def scan_literals(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield tokens as `scan_text` does, but skip all brackets."""
+    return _tokens(_pattern(brackets=False).finditer(text))
 
 
-def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_text` does for a part of the text inside a directive, where `#` begins no directive."""
-    return _pattern(directives=False).finditer(text, start, stop)
+def scan_directive(text: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Yield tokens as `scan_text` does for a part of the text inside a directive, where `#` begins no directive."""
+    return _tokens(_pattern(directives=False).finditer(text, start, stop))
+
+
+def _tokens(matches: Iterator[re.Match[str]]) -> Iterator[tuple[int, int, int]]:
+    for match in matches:
+        kind = match.lastindex or int(TokenKind.END)
+        yield kind, *match.span(kind)
 
 
 def may_be_cut(text: str, start: int) -> bool:

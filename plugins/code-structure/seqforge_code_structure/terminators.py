@@ -51,9 +51,7 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
     tokens = list(code.tokens)
     for start, stop, name, compiled in code.directives:
         if compiled and name not in _PROSE and _QUOTES_OR_COMMENTS.search(text, start, stop):
-            for match in scan_directive(text, start, stop):
-                kind = match.lastindex or int(TokenKind.END)
-                tokens.append((kind, *match.span(kind)))
+            tokens += scan_directive(text, start, stop)
     analysis = TerminatorAnalysis(Counter(), Counter(), [])
     for kind, start, stop in sorted(tokens, key=itemgetter(1)):
         if not (rule := _RULES.get(kind)):

@@ -284,10 +284,13 @@ class HuggingFace(Corpus):
         Raises:
             DataError: If the data set does not exist or cannot be read, or a row has no text.
         """
-        rows = self._load("load_dataset", split=self._split, streaming=True)
+        rows: Iterator[Any] = iter(self._load("load_dataset", split=self._split, streaming=True))
         source = str(self._source["path"])
-        texts = self._reader.read(enumerate(_read(rows), start=1), source, "row", self._split)
-        yield from self._reader.require_one(texts, source)
+        texts = self._reader.read(enumerate(rows, start=1), source, "row", self._split)
+        try:
+            yield from self._reader.require_one(texts, source)
+        except (OSError, ValueError) as error:
+            raise DataError(f"the data set cannot be read to its end: {error}", hint="Start again.") from error
 
     def fingerprint(self) -> str:
         """Return the digest of the revision of the data set, or of the names, sizes and times of local files.
@@ -311,10 +314,3 @@ class HuggingFace(Corpus):
                 f"the data set {self._source['path']!r} cannot be read: {error}",
                 hint="Check its name, configuration and split, and the connection.",
             ) from error
-
-
-def _read(rows: Any) -> Iterator[Any]:
-    try:
-        yield from rows
-    except (OSError, ValueError) as error:
-        raise DataError(f"the data set cannot be read to its end: {error}", hint="Start again.") from error

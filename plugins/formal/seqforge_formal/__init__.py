@@ -1,7 +1,5 @@
 """Tasks that show what a recurrence can compute. Importing this module imports neither torch nor numpy."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from seqforge.registry import hookimpl
@@ -18,7 +16,7 @@ COMPONENTS = {
 
 
 @hookimpl
-def seqforge_add_commands(commands: typer.Typer) -> None:
+def seqforge_add_commands(commands: "typer.Typer") -> None:
     """Add the command, which imports torch only when it runs."""
     from seqforge_formal.command import formal
 

@@ -167,9 +167,6 @@ class LinuxSource(Corpus):
 
 
 def _to_utf8(content: bytes) -> bytes:
-    # Nearly every file is ASCII, for which this test is the fastest.
-    if content.isascii():
-        return content
     try:
         content.decode()
     except UnicodeDecodeError:

@@ -21,20 +21,18 @@ class InductorBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
-        reason = None
+        name = type(cell).__name__
         if not isinstance(cell, FactoredCell):
-            reason = f"{type(cell).__name__} is not a FactoredCell"
-        elif cell.equations is None and type(cell).step is not FactoredCell.step:
-            reason = (
-                f"{type(cell).__name__} overrides `step`, so that its step may be more than one product and `pointwise`"
-            )
-        if reason is None and not _COMPILES_CELLS_APART:
-            reason = "this version of torch.compile has no option `isolate_recompiles`; that of torch 2.13 has"
-        if reason is None and not all(part.is_floating_point() for part in cell.initial_state(1)):
-            reason = "its state has tensors of integers"
-        if reason is None and context.device.type == "cpu" and find_compiler() is None:
-            reason = "torch.compile needs a C++ compiler"
-        return reason
+            return f"{name} is not a FactoredCell"
+        if cell.equations is None and type(cell).step is not FactoredCell.step:
+            return f"{name} overrides `step`, so that its step may be more than one product and `pointwise`"
+        if not _COMPILES_CELLS_APART:
+            return "this version of torch.compile has no option `isolate_recompiles`; that of torch 2.13 has"
+        if not all(part.is_floating_point() for part in cell.initial_state(1)):
+            return "its state has tensors of integers"
+        if context.device.type == "cpu" and find_compiler() is None:
+            return "torch.compile needs a C++ compiler"
+        return None
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the typical time in which torch.compile compiles both passes."""

@@ -219,11 +219,8 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
             if symbol is not None:
                 symbol.argtypes, symbol.restype = arguments, integer if function == "decode" else None
                 functions[function, dtype] = symbol
-    handle.seqforge_lanes.restype = integer
-    sources = getattr(handle, "seqforge_sources", None)
-    if sources is not None:
-        sources.restype = integer
-    return Library(instruction_set, handle.seqforge_lanes(), sources() if sources else 0, functions)
+    handle.seqforge_lanes.restype = handle.seqforge_sources.restype = integer
+    return Library(instruction_set, handle.seqforge_lanes(), handle.seqforge_sources(), functions)
 
 
 def diagnose() -> Diagnosis:

@@ -113,7 +113,8 @@ def read_with_programs(
     if projected.dtype != torch.bfloat16:
         projected = projected.float()
     tensors = {**recurrent_weights(cell), **dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    tensors = {name: value for name, value in tensors.items() if name in kernel.programs.tensors}
+    used = kernel.programs.tensors
+    tensors = {name: value for name, value in tensors.items() if name in used}
     with torch.autocast(inputs.device.type, enabled=False):
         outputs, *after = cast("Any", _Sequence).apply(
             kernel, dtype, [*tensors], len(state), projected, *state, *tensors.values()

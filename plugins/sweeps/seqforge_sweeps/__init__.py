@@ -1,7 +1,5 @@
 """The commands `seqforge sweep` and `seqforge find-rate`. Importing this module imports neither torch nor Optuna."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from seqforge.registry import hookimpl
@@ -13,7 +11,7 @@ SEQFORGE_API = 1
 
 
 @hookimpl
-def seqforge_add_commands(commands: typer.Typer) -> None:
+def seqforge_add_commands(commands: "typer.Typer") -> None:
     """Add the commands, which import Optuna and torch only when they run."""
     from seqforge_sweeps.command import find_rate, sweep
 

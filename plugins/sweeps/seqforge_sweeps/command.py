@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,13 +16,11 @@ from seqforge.cli.compare import draw_curves, has_colors
 from seqforge.cli.options import PluginFiles, Set, compose_experiment, with_experiment_options
 from seqforge.cli.terminal import Column, print_table, short_unit, stderr, stdout
 from seqforge.errors import ExperimentError, RunError, printable
-from seqforge.figures import format_duration, format_per_byte
 from seqforge.registry.local_plugins import plugin_options
 from seqforge.registry.registry import Registry
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.trial import FrozenTrial
 
     from seqforge_sweeps.sweep_file import Sweep
 
@@ -103,7 +101,7 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware import keep_freed_memory
     from seqforge.interrupts import Interrupted
-    from seqforge_sweeps.results import count_trials
+    from seqforge_sweeps.results import count_trials, describe_trial
     from seqforge_sweeps.study import planned
     from seqforge_sweeps.trials import run_trials
 
@@ -114,7 +112,7 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
             for trial in run_trials(study, settings, folder, registry, [display]):
                 ran = True
                 display.close()
-                stderr().print(printable(_line(trial, study)))
+                stderr().print(printable(describe_trial(trial, study)))
         except KeyboardInterrupt as interrupt:
             display.close()
             stderr().print("Interrupted. The trial is saved and queued again. The same command continues the sweep.")
@@ -125,19 +123,8 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
         stderr().print(f"No trial of this sweep is left to start. {more}")
 
 
-def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
-    from seqforge_sweeps.results import describe_value, word_of
-    from seqforge_sweeps.study import ERROR, UNIT
-
-    values = ", ".join(f"{key.rpartition('.')[2]} {describe_value(value)}" for key, value in trial.params.items())
-    if word_of(trial.state) != "finished":
-        return f"trial {trial.number}: {values}: {word_of(trial.state)}: {trial.user_attrs[ERROR]}"
-    best = ", the best so far" if study.best_trial.number == trial.number else ""
-    return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs[UNIT]}{best}"
-
-
 def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry, *, as_json: bool) -> None:
-    from seqforge_sweeps.results import tabulate_trials, write_page
+    from seqforge_sweeps.results import format_row, tabulate_trials, write_page
 
     rows = tabulate_trials(study)
     page = write_page(study, rows, folder)
@@ -151,7 +138,7 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registr
     columns = [Column("trial", is_number=True), *(Column(name, is_number=True) for name in shown)]
     columns += [Column(f"best {'/'.join(map(short_unit, units))}".strip(), is_number=True)]
     columns += [Column("steps", is_number=True), Column("time", is_number=True), Column("state", styles=STYLES)]
-    print_table(columns, [_cells(row, keys) for row in rows])
+    print_table(columns, [format_row(row, keys) for row in rows])
     console = stdout()
     console.print(f"\nPlots: {page}")
     best = next((row for row in rows if row["state"] == "finished"), None)
@@ -160,19 +147,6 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, registr
         shown_run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run
         console.print(f"Best run: {shown_run}. To train it again: seqforge run "
                       f"{shlex.quote(str(shown_run / 'experiment.toml'))}{plugin_options(registry)}")  # fmt: skip
-
-
-def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
-    from seqforge_sweeps.results import describe_value, name_trial
-
-    return [
-        name_trial(row),
-        *(describe_value(row["parameters"].get(key)) for key in keys),
-        "–" if row["value"] is None else f"{row['value']:.4f}{format_per_byte(row['value'], row['bits_per_byte'])}",
-        "–" if row["steps"] is None else f"{row['steps']:,}",
-        "–" if row["seconds"] is None else format_duration(row["seconds"]),
-        row["state"],
-    ]
 
 
 LONGEST_LINE = 100

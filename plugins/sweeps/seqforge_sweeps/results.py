@@ -13,7 +13,7 @@ import optuna.visualization as plots
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from seqforge.figures import format_per_byte
+from seqforge.figures import format_duration, format_per_byte
 from seqforge.runs.summary import RunSummary, summarize_run
 from seqforge.storage.files import reported_failures, write_atomically
 from seqforge_sweeps.study import ERROR, RUN, STORAGE_ERRORS, UNIT, known_values, name_run, planned
@@ -46,10 +46,31 @@ def describe_value(value: Any) -> str:
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def name_trial(row: dict[str, Any]) -> str:
+def name_trial(row: Mapping[str, Any]) -> str:
     """Return the number of a trial, and its run directory if that has the number of the trial that was interrupted."""
     number, folder = row["trial"], Path(row["run"] or "").name
     return f"{number} in {folder}" if folder and folder != name_run(number) else str(number)
+
+
+def describe_trial(trial: FrozenTrial, study: optuna.Study) -> str:
+    """Return a line about a trial that has ended: its values, and its result or why it has none."""
+    values = ", ".join(f"{key.rpartition('.')[2]} {describe_value(value)}" for key, value in trial.params.items())
+    if trial.state != TrialState.COMPLETE:
+        return f"trial {trial.number}: {values}: {word_of(trial.state)}: {trial.user_attrs[ERROR]}"
+    best = ", the best so far" if study.best_trial.number == trial.number else ""
+    return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs[UNIT]}{best}"
+
+
+def format_row(row: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """Return the cells of a row of `tabulate_trials`, with the parameters of some keys."""
+    return [
+        name_trial(row),
+        *(describe_value(row["parameters"].get(key)) for key in keys),
+        "–" if row["value"] is None else f"{row['value']:.4f}{format_per_byte(row['value'], row['bits_per_byte'])}",
+        "–" if row["steps"] is None else f"{row['steps']:,}",
+        "–" if row["seconds"] is None else format_duration(row["seconds"]),
+        row["state"],
+    ]
 
 
 def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:

@@ -22,8 +22,17 @@ _MEAN, _DEVIATION = 0.3, 0.375
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
+class _DigitImages(LabelledCorpus):
+    def fingerprint(self) -> str:
+        """Return a digest of all images and labels."""
+        images, labels = load_handwriting()
+        digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)
+        digest.update(labels.tobytes())
+        return digest.hexdigest()
+
+
 @dataclass(frozen=True)
-class Digits(LabelledCorpus):
+class Digits(_DigitImages):
     """Images of handwritten digits, each labelled with its digit.
 
     Pixels are standardized: (ink - 0.3) / 0.375, with ink from 0 to 1.
@@ -48,10 +57,6 @@ class Digits(LabelledCorpus):
         shape = -1 if self.input == "pixels" else (SIDE, SIDE)
         for index, (image, label) in enumerate(zip(standardize(images), labels.tolist(), strict=True)):
             yield Example(name_example(index), image.reshape(shape), label)
-
-    def fingerprint(self) -> str:
-        """Return a digest of the images."""
-        return digest_images()
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""
@@ -91,14 +96,6 @@ def name_example(index: int) -> str:
     return f"digit-{index:04}"
 
 
-def digest_images() -> str:
-    """Return a digest of all images and labels."""
-    images, labels = load_handwriting()
-    digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)
-    digest.update(labels.tobytes())
-    return digest.hexdigest()
-
-
 class Scale(NamedTuple):
     """The words for the values of a measure.
 
@@ -120,7 +117,7 @@ THICKNESS = Scale(("thin", "thick"), (7.5,), 0.1)
 SLANT = Scale(("leaning left", "upright", "leaning right"), (-0.1, 0.1), 0.01)
 
 
-class DigitCaptions(LabelledCorpus):
+class DigitCaptions(_DigitImages):
     """Handwritten digits, each with a caption of its size, thickness, digit and slant.
 
     If a measure is within the margin of a bound between two words, captions with either word are correct.
@@ -137,10 +134,6 @@ class DigitCaptions(LabelledCorpus):
         for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
             first, *others = write_captions(label, measure(image))
             yield Example(name_example(index), standardize(image).reshape(-1), first, tuple(others))
-
-    def fingerprint(self) -> str:
-        """Return a digest of the images."""
-        return digest_images()
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""

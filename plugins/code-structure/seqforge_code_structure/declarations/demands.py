@@ -175,10 +175,7 @@ class Demands:
     def is_called(self, name: str, position: int) -> bool:
         """Return whether the name at a position is that of a called function."""
         node = self._leaf(position)
-        parent = node.parent
-        if parent is None or parent.type != "call_expression":
-            return False
-        return parent.child_by_field_name("function") == node and text_of(node) == name
+        return child_of(node.parent, "function") == node and text_of(node) == name
 
     def access_member(self, position: int) -> bool:
         """Make the operand of `.` a structure, or that of `->` a pointer to one."""
@@ -252,12 +249,8 @@ class Demands:
             return self.guesses.variables, name
         if node.type == "field_expression" and (member := node.child_by_field_name("field")) is not None:
             return self.guesses.members, text_of(member)
-        callee = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if (
-            callee is not None
-            and callee.type == "identifier"
-            and text_of(callee) not in self.defined | self._locals.keys()
-        ):
+        callee = node.child_by_field_name("function")
+        if callee and callee.type == "identifier" and text_of(callee) not in self.defined | self._locals.keys():
             return self.guesses.functions, text_of(callee)
         return None, ""
 

@@ -51,14 +51,10 @@ class Flag(IntFlag):
 class Lexicon:
     """The names of a training text.
 
-    Args:
+    Attributes:
         files: Number of files of the training text.
         table: A line for each name or word in the order of its bytes. It contains the name, a space, the flags in two
             digits and the locality in one. A hyphen replaces the rest of the names that begin or end with a word.
-
-    Attributes:
-        files: Number of files of the training text.
-        table: The table.
     """
 
     def __init__(self, files: int, table: bytes) -> None:

@@ -22,9 +22,9 @@ attempt: it removes the macros that stand beside another word or operand. They m
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -49,25 +49,21 @@ class Rewrite:
         """Return the code in which every match is replaced."""
         for hint in self.hints:
             if hint in code:
-                return self._replace(code)
+                return self._compiled.sub(self._replace, code)
         return code
 
     @cached_property
-    def _replace(self) -> Callable[[bytes], bytes]:
+    def _compiled(self) -> re.Pattern[bytes]:
         """The pattern, compiled when code contains one of the hints, so that the command starts quickly."""
-        pattern = re.compile(self.pattern, re.MULTILINE)
-        return partial(pattern.sub, _replace_by(self.by, "name" if "name" in pattern.groupindex else 0))
+        return re.compile(self.pattern, re.MULTILINE)
 
-
-def _replace_by(text: bytes, group: str | int) -> Callable[[re.Match[bytes]], bytes]:
-    def replace(match: re.Match[bytes]) -> bytes:
-        whole, (begin, _), (start, stop) = match[0], match.span(), match.span(group)
+    def _replace(self, match: re.Match[bytes]) -> bytes:
+        whole, begin = match[0], match.start()
+        start, stop = match.span("name" if "name" in match.re.groupindex else 0)
         replaced = whole[start - begin : stop - begin]
-        if len(replaced.partition(b"\n")[0]) < len(text):
+        if len(replaced.partition(b"\n")[0]) < len(self.by):
             return whole
-        return whole[: start - begin] + text + blank(replaced[len(text) :]) + whole[stop - begin :]
-
-    return replace
+        return whole[: start - begin] + self.by + blank(replaced[len(self.by) :]) + whole[stop - begin :]
 
 
 def _read_rules() -> tuple[dict[str, str], dict[str, tuple[Rewrite, ...]]]:
@@ -148,10 +144,6 @@ _PIECE = 1024
 """Number of bytes that the parser reads at once."""
 
 
-class TooMuchWorkError(Exception):
-    """The parser needs more operations than the limit."""
-
-
 class Work:
     """A count of the parser's work.
 
@@ -221,18 +213,16 @@ def _takes_queries_long(root: Node) -> bool:
     return sum(length**2 for length in nameless) > LONGEST_SEARCH**2
 
 
-def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, bool]:
+def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree | None, bool]:
     """Return the code of a unit as it is parsed, its syntax tree, and whether it parses only without stray macros.
 
-    Most code parses without the rules that repair it, and these take longer than the parser.
+    The tree is None if the parser needs too many operations. Most code parses without the rules that repair it, and
+    these take longer than the parser.
 
     Args:
         text: The text that contains the unit.
         code: The compiled code of the unit.
         start: Position of the unit in the text.
-
-    Raises:
-        TooMuchWorkError: If the parser needs too many operations.
     """
     rewritten = rewrite(code)
     balanced = _is_balanced(rewritten)
@@ -248,8 +238,6 @@ def rewrite_and_parse(text: str, code: bytes, start: int) -> tuple[bytes, Tree, 
             found = parse_code(other, start) if other != repaired and _is_balanced(other) else None
             if found and not found.root_node.has_error:
                 return other, found, other is not simpler
-    if tree is None:
-        raise TooMuchWorkError
     return repaired, tree, False
 
 

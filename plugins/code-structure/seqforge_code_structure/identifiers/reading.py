@@ -12,7 +12,7 @@ from seqforge_code_structure.compiled_code import CompiledCode, read_code
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP, Defect
 from seqforge_code_structure.identifiers.macros import Macros, find_declared, leave_out_bodies
 from seqforge_code_structure.identifiers.names import Call, Function
-from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
+from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, rewrite_and_parse
 from seqforge_code_structure.identifiers.resolution import Resolution
 from seqforge_code_structure.identifiers.statements import read_statements
 from seqforge_code_structure.syntax import Captures, find_captures
@@ -122,21 +122,17 @@ def read_unit(text: str, part: Unit | None = None) -> UnitNames:
     elif part.depth > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
     else:
-        try:
-            _read_tree(unit, text, code, compiled)
-        except TooMuchWorkError:
-            unit.refusal = TOO_MUCH_WORK
+        _read_tree(unit, text, code, compiled)
     return unit
 
 
 def _read_tree(unit: UnitNames, text: str, code: bytes, compiled: CompiledCode) -> None:
-    """Parse a unit, and add to it what its tree contains.
-
-    Raises:
-        TooMuchWorkError: If the parser needs too many operations.
-    """
+    """Parse a unit, and add to it what its tree contains."""
     start, stop = unit.start, unit.stop
     unit.rewritten, unit.tree, without_macros = rewrite_and_parse(text, code, start)
+    if unit.tree is None:
+        unit.refusal = TOO_MUCH_WORK
+        return
     captures = unit.captures = find_captures(unit.tree.root_node)
     names = Resolution(text, unit.code)
     names.resolve(unit.tree.root_node, captures)

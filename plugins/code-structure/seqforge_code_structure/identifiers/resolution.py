@@ -130,9 +130,6 @@ class Resolution:
     def _enter(self, capture: str, stop: int) -> None:
         self._stops[capture] = max(stop, self._stops[capture])
 
-    def _is_inside(self, capture: str, start: int) -> bool:
-        return start < self._stops[capture]
-
     def _reject(self, start: int, keyword: str) -> None:
         """Make a keyword that the grammar takes for a name a syntax error, except in an argument of a macro."""
         if (self.error is None or start < self.error) and not self._is_in_brackets(start):
@@ -241,13 +238,13 @@ class Resolution:
             return
         if start in self._macro_locals:
             self._visit_enumerator(start, name)
-        elif self.scopes.function is not None and not self._is_inside("pasted", start):
+        elif self.scopes.function is not None and start >= self._stops["pasted"]:
             constant = name.isupper()
             callee, index, kind = _Argument() if alone or constant else self._find_argument(start)
             # Macros of members take a path such as `name.member[1]`. Those in capitals also take `name.member - 1`.
             if kind not in _PATHS or (kind == "binary_expression" and not callee.isupper()):
                 callee, index = "", 0
-            returned = self._is_inside("return", start)
+            returned = start < self._stops["return"]
             self.scopes.add_free(NameUse(name, start, False, returned, alone, callee, index))
 
     def _visit_called(self, start: int, name: str) -> None:
@@ -261,7 +258,7 @@ class Resolution:
     def _visit_declared(self, start: int, name: str, variable: bool = True) -> None:
         if start in self._functions:
             return
-        variable = variable and not self._is_inside("typedef", start) and not self._is_inside("own_parameters", start)
+        variable = variable and start >= max(self._stops["typedef"], self._stops["own_parameters"])
         self.scopes.declare(name, start, variable=variable)
 
     def _visit_label(self, start: int, name: str) -> None:

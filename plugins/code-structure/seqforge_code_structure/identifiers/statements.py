@@ -1,8 +1,4 @@
-"""Find errors that a compiler sees in single statements and declarations.
-
-`RULES_OF_NODES` is a table: for each capture of `unit.scm`, the rule of the error and the check of a node.
-Only trees without syntax errors are read.
-"""
+"""Find errors that a compiler sees in single statements and declarations, in trees without syntax errors."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -59,12 +55,11 @@ _Found = Iterator[tuple[Node, str, Node]]
 """Places of errors, the messages, and the nodes that make them errors unless the rewriting of macros changed these."""
 
 
-def _check_place(*places: str) -> Callable[[Node, Sequence[Node]], _Found]:
+def _check_place(name: str, *kinds: str) -> Callable[[Node, Sequence[Node]], _Found]:
     """Return a check that a statement is inside a loop or `switch`."""
-    name = "loop" if places == _LOOPS else "switch" if len(places) == 1 else "loop or switch"
 
     def check(node: Node, around: Sequence[Node]) -> _Found:
-        if not _is_inside(around, places):
+        if not _is_inside(around, kinds):
             first = node.child(0) or node
             yield first, f"{text_of(first)!r} outside of a {name}", first
 
@@ -136,9 +131,9 @@ def _report(message: str) -> Callable[[Node, Sequence[Node]], _Found]:
 
 
 RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] = {
-    "break": ("misplaced-statement", _check_place(*_LOOPS, "switch_statement")),
-    "continue": ("misplaced-statement", _check_place(*_LOOPS)),
-    "case": ("misplaced-statement", _check_place("switch_statement")),
+    "break": ("misplaced-statement", _check_place("loop or switch", *_LOOPS, "switch_statement")),
+    "continue": ("misplaced-statement", _check_place("loop", *_LOOPS)),
+    "case": ("misplaced-statement", _check_place("switch", "switch_statement")),
     "cases": ("duplicate-name", _check_cases),
     "members": ("duplicate-name", _check_members),
     "return": ("type-mismatch", _check_return),
@@ -147,4 +142,4 @@ RULES_OF_NODES: dict[str, tuple[str, Callable[[Node, Sequence[Node]], _Found]]] 
     "unseparated": ("type-mismatch", _report("assignment in an initializer: a comma may be missing")),
     "called_value": ("type-mismatch", _report("call of a value")),
 }
-"""For each capture of the query, the rule of the error and the check of a node."""
+"""For each capture of `unit.scm`, the rule of the error and the check of a node."""

@@ -143,9 +143,12 @@ def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer],
                 last_use[view.buffer] = time
                 if each.phase != view.buffer.phase or isinstance(each, Product):
                     kept.add(view.buffer)
-    sizes, free = [0, 0], dict[tuple[Space, int], list[int]]()
+    sizes, free, placed = [0, 0], dict[tuple[Space, int], list[int]](), set[Buffer]()
 
     def place(buffer: Buffer) -> None:
+        if buffer in placed or buffer.space != "temporary":
+            return
+        placed.add(buffer)
         buffer.space = "kept" if buffer in kept else "temporary"
         size = _padded(buffer)
         if free.get((buffer.space, size)):
@@ -155,17 +158,12 @@ def assign_memory(instructions: Sequence[Instruction], pinned: Sequence[Buffer],
             buffer.offset = sizes[space]
             sizes[space] += size
 
-    placed = set[Buffer]()
     for buffer in pinned:
-        if buffer.space == "temporary":
-            placed.add(buffer)
-            place(buffer)
+        place(buffer)
     for time, group in enumerate(times):
         for each in group:
             for result in each.results:
-                if result.space == "temporary" and result not in placed:
-                    placed.add(result)
-                    place(result)
+                place(result)
         for buffer in dict.fromkeys(view.buffer for each in group for view, _ in each.operands):
             own = buffer in placed and buffer not in until_end and buffer not in pinned
             if own and last_use[buffer] == time:

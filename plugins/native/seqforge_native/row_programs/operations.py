@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.utils import _pytree
 
 from seqforge_native.row_programs.builder import Builder, layout_key
 from seqforge_native.row_programs.formulas import FORMULAS
@@ -63,17 +64,14 @@ def _copied(builder: Builder, to: Any, value: Any, *_: Any) -> View:
 
 
 def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **options: Any) -> Any:
-    """Return another view of a tensor; torch computes its shape and strides."""
+    """Return another view of a tensor, or a list of several; torch computes their shapes and strides."""
     if isinstance(value, Outer) and operation is _aten.permute.default:
         return value.transposed()
     if isinstance(value, Assembly):
+        result = operation(value.layout, *arguments, **options)
         if operation in (_aten.view.default, _aten.unsqueeze.default, _aten.squeeze.dims):
-            layout = operation(value.layout, *arguments, **options)
-            return Assembly(layout, value.pieces)
-        parts = operation(value.layout, *arguments, **options)
-        if isinstance(parts, torch.Tensor):
-            return _part(builder, value, parts)
-        return [_part(builder, value, part) for part in parts]
+            return Assembly(result, value.pieces)
+        return _pytree.tree_map(partial(_part, builder, value), result)
     view = builder.as_view(value)
     if view.constant is None and operation is _aten.view.default and not view.layout.is_contiguous():
         try:
@@ -85,8 +83,7 @@ def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **opt
         shapes = [result.shape] if isinstance(result, torch.Tensor) else [part.shape for part in result]
         constants = [builder.constant(view.constant, shape) for shape in shapes]
         return constants[0] if isinstance(result, torch.Tensor) else constants
-    result = operation(view.layout, *arguments, **options)
-    return view.relaid(result) if isinstance(result, torch.Tensor) else [view.relaid(part) for part in result]
+    return _pytree.tree_map(view.relaid, operation(view.layout, *arguments, **options))
 
 
 def _part(builder: Builder, value: Assembly, part: torch.Tensor) -> Value:

@@ -169,23 +169,18 @@ class StepProgram:
     vector_gradients: Mapping[str, int]
     weight_gradients: Sequence[WeightGradient]
 
-    @property
-    def tensors(self) -> set[str]:
-        """Names of all parameters and buffers that it reads."""
-        return {*self.code.parameters, *self.weights.values()}
-
 
 @dataclass(frozen=True, slots=True)
 class StepPrograms:
-    """Both programs of a cell.
-
-    Attributes:
-        tensors: Names of the parameters and buffers that they read.
-    """
+    """Both programs of a cell."""
 
     forward: StepProgram
     backward: StepProgram
-    tensors: frozenset[str]
+
+    @property
+    def tensors(self) -> set[str]:
+        """Names of the parameters and buffers that they read."""
+        return {name for one in (self.forward, self.backward) for name in (*one.code.parameters, *one.weights.values())}
 
 
 def compile_step(cell: Cell[Any]) -> StepPrograms:
@@ -202,8 +197,7 @@ def compile_step(cell: Cell[Any]) -> StepPrograms:
     except Exception as error:  # a cell may raise any error for inputs that it does not expect
         raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
     backward = _compile(step, None)
-    forward = _compile(step, backward)
-    return StepPrograms(forward, backward, frozenset(forward.tensors | backward.tensors))
+    return StepPrograms(_compile(step, backward), backward)
 
 
 def _compile(step: StepFunction, backward: StepProgram | None) -> StepProgram:
