@@ -89,7 +89,7 @@ def measure(
         (row, pair)
         for row, number in enumerate(usable)
         for pair in find_pairs(texts[number])
-        if texts[number][pair.closing] in kinds
+        if pair.matches and texts[number][pair.closing] in kinds
     ]
     if not places:
         raise DataError("the held-out text has no pair of these brackets", hint="Increase --windows or --length.")

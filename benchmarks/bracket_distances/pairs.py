@@ -10,15 +10,17 @@ _TEXT = frozenset({Class.COMMENT, Class.STRING, Class.PREPROCESSOR})
 
 
 class Pair(NamedTuple):
-    """A bracket and its match.
+    """A closing bracket, and the innermost bracket that is open before it.
 
     Attributes:
         opening: Position of the opening bracket.
         closing: Position of the closing bracket.
+        matches: Whether the two are of one kind.
     """
 
     opening: int
     closing: int
+    matches: bool = True
 
     @property
     def distance(self) -> int:
@@ -29,7 +31,8 @@ class Pair(NamedTuple):
 def find_pairs(text: str) -> list[Pair]:
     """Return the pairs of brackets in a text, in the order of their closing brackets.
 
-    A closing bracket without a match, or with a wrong one, closes all brackets, since the text may begin inside some.
+    A closing bracket without an opening one, or with one of another kind, closes all brackets, since the text may begin
+    inside some.
     """
     pairs: list[Pair] = []
     stack: list[int] = []
@@ -38,9 +41,10 @@ def find_pairs(text: str) -> list[Pair]:
             continue
         if character in "([{":
             stack.append(position)
-        elif character in CLOSING:
-            if stack and text[stack[-1]] == OPENER[character]:
-                pairs.append(Pair(stack.pop(), position))
-            else:
+        elif character in CLOSING and stack:
+            opening = stack.pop()
+            matches = text[opening] == OPENER[character]
+            pairs.append(Pair(opening, position, matches))
+            if not matches:
                 stack.clear()
     return pairs

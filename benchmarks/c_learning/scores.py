@@ -91,16 +91,20 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     }
 
 
-def score_texts(texts: Sequence[str], lexicon: Lexicon) -> Mapping[str, Share]:
+def score_texts(texts: Sequence[str], lexicon: Lexicon) -> dict[str, Share]:
     """Return the error rates of texts.
 
     Args:
         texts: Texts that begin with a unit.
         lexicon: Lexicon of the training text.
     """
-    counts = [count_errors(text, lexicon) for text in texts]
+    return add_counts([count_errors(text, lexicon) for text in texts])
+
+
+def add_counts(counts: Sequence[Mapping[str, Pair]]) -> dict[str, Share]:
+    """Return the error rates of several texts together, from the counts of each, which have the same names."""
     shares: dict[str, Share] = {}
-    for name in ERRORS:
+    for name in counts[0]:
         wrong, total = np.array([counted[name] for counted in counts]).T
         low, high = share_interval(wrong, total) or (0.0, 1.0)
         shares[name] = Share(int(wrong.sum()), int(total.sum()), low, high)

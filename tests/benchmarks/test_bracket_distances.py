@@ -19,15 +19,15 @@ from seqforge.evaluation.baseline import held_out_windows
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
-        ("f(a[1])", [(3, 5), (1, 6)]),
-        ("/* ( */ ) ( ) '(' \")\"", [(10, 12)]),
-        ("( ] ) { }", [(6, 8)]),
-        ("#define X (\n{ }", [(12, 14)]),
-        ("}) ()", [(3, 4)]),
+        ("f(a[1])", [(3, 5, True), (1, 6, True)]),
+        ("/* ( */ ) ( ) '(' \")\"", [(10, 12, True)]),
+        ("{ ( ] ) } [ ]", [(2, 4, False), (10, 12, True)]),
+        ("#define X (\n{ }", [(12, 14, True)]),
+        ("}) ()", [(3, 4, True)]),
         ("", []),
     ],
 )
-def test_pairs_are_those_of_code(text: str, pairs: list[tuple[int, int]]) -> None:
+def test_pairs_are_those_of_code(text: str, pairs: list[tuple[int, int, bool]]) -> None:
     assert find_pairs(text) == [Pair(*pair) for pair in pairs]
 
 

@@ -1,0 +1,1 @@
+"""What cells compute in formal tasks, against the errors in the C that they write."""
