@@ -243,17 +243,19 @@ def _recorded_crashes(path: Path) -> Generator[None]:
     """Write the signal and the place of a crash of this process inside the block, such as SIGSEGV, to a file."""
     path.unlink(missing_ok=True)
     was_enabled = faulthandler.is_enabled()
-    try:
-        with open_regular(path, "xb") as file:
-            faulthandler.enable(file)
-            try:
-                yield
-            finally:
-                faulthandler.disable()
-                if was_enabled:
-                    faulthandler.enable(sys.__stderr__ or 2)
-    finally:  # which a crash does not reach
-        path.unlink(missing_ok=True)
+    with open_regular(path, "xb") as file:
+        own = os.fstat(file.fileno())
+        faulthandler.enable(file)
+        try:
+            yield
+        finally:  # which a crash does not reach
+            faulthandler.disable()
+            if was_enabled:
+                faulthandler.enable(sys.__stderr__ or 2)
+            file.close()  # since Windows deletes no open file
+            with contextlib.suppress(OSError):
+                if os.path.samestat(own, path.stat()):  # Another run may have its place by now.
+                    path.unlink()
 
 
 def _check_kinds(path: Path) -> None:

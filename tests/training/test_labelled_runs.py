@@ -188,7 +188,7 @@ def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: A
         ("many-to-one", "", "example 1: an input is empty"),
         ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
         ("one-to-one", np.zeros(4), "example 1: the value must be 3 numbers"),
-        ("one-to-one", [0, 1, 10**400], "example 1: the value must consist of numbers"),
+        ("one-to-one", np.array([0, 1, 10**400], dtype=object), "example 1: the value must consist of numbers"),
         ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number of the value is infinite or NaN"),
     ],
 )

@@ -150,7 +150,7 @@ def test_a_fault_is_named_also_if_the_run_cannot_be_saved(
 
     with pytest.raises(PluginError, match="loss 'bad/faulty': forward failed"):
         train(make(**loss("error")), tmp_path, callbacks=[Obstacle()])
-    assert "reading small/checkpoints: " in capsys.readouterr().err
+    assert "small/checkpoints: it is a file, not a folder" in capsys.readouterr().err
 
 
 def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tmp_path: Path, faulty: Registry) -> None:
