@@ -46,7 +46,7 @@ class ExporterSuite(Suite, kind="exporter"):
                 symbols = torch.arange(64)
                 with torch.inference_mode():
                     own = model(symbols[:, None], model.initial_states(1))[0][:, 0]
-                other = torch.from_numpy(exporter.open(folder).read(symbols.numpy())).to(own.dtype)
+                other = torch.tensor(exporter.open(folder).read(symbols.numpy()), dtype=own.dtype)
                 if not torch.corrcoef(torch.stack([own.flatten(), other.flatten()]))[0, 1] > 0.9:
                     fail(make, "the logits of the program have nothing in common with those of the model")
 

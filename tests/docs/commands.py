@@ -66,7 +66,7 @@ SMALLER = {
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
     "experiments/linux-cells.toml": "--set sampling.length=10 --set model.cells.0.repeat=1",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
-    "experiments/linux-recurrences.toml": LINUX_SMALL,
+    "experiments/linux-recurrences.toml": f"{LINUX_SMALL} --set training.backend=eager",
     "experiments/linux-small.toml": LINUX_SMALL,
     "experiments/linux-small-2.toml": LINUX_SMALL,
     "experiments/linux-small-3.toml": LINUX_SMALL,
