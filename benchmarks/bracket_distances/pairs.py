@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 def find_pairs(text: str) -> list[Pair]:
-    """Return the pairs of brackets in a text, in the order of their closing brackets.
+    """Return each closing bracket of a text with the innermost bracket that is open before it, of any kind.
 
     A closing bracket without an opening one, or with one of another kind, closes all brackets, since the text may begin
     inside some.
