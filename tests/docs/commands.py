@@ -50,8 +50,11 @@ MEANINGS = {
 }
 """Placeholders of a page, and what the tests put in their place."""
 
-EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
-"""Commands that the tests replace by the part that is not an installation."""
+EQUIVALENT = {
+    "make run": f"{RUN}/first-run.toml",
+    "seqforge formal --quick": "seqforge formal --quick --task parity --task cycle",
+}
+"""Commands that the tests replace by a part of them: what is not an installation, two of all tasks."""
 
 SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 """Override of every `seqforge run`. A resumed run takes two steps more."""

@@ -22,16 +22,11 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 5, "repeat": 2}],
     "gru": [{"use": "essentials/gru", "hidden_size": 5}],
     "lstm": [{"use": "essentials/lstm", "hidden_size": 5, "peepholes": True}],
-    "onednn rnn": [{"use": "rnn", "hidden_size": 5}],
-    "onednn gru": [{"use": "gru", "hidden_size": 5}],
     "onednn lstm": [{"use": "lstm", "hidden_size": 5, "repeat": 2}],
-    "native rnn": [{"use": "essentials/rnn", "hidden_size": 8}],
-    "native gru": [{"use": "essentials/gru", "hidden_size": 8}],
     "native lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 5}],
-    "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 5}],
 }
-"""Cells, each after its backend if that is not eager."""
+"""Cells, each after its backend if that is not eager. Padding is outside of the cell, alike for each."""
 SYMBOLS = 4
 NAMES = Classes(("x", "y", "z"))
 

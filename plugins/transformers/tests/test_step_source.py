@@ -1,7 +1,6 @@
 """The source of a step computes what the cells compute, for every cell."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import torch
 from seqforge_essentials.vocabularies import Characters
 from seqforge_transformers.step_source import write_step
+from stacks_of_cells import STACKS_OF_CELLS
 from torch.nn import functional
 
 from seqforge import Experiment, Registry
@@ -18,16 +18,6 @@ from seqforge.kinds import Cell, HiddenState, TrainedModel
 from seqforge.model.build import build_model
 
 REGISTRY = Registry.installed()
-CELLS = sorted(entry.qualified_name for entry in REGISTRY.registrations("cell"))
-# Three cells in one step take less time than three steps. The names of the states tell which of them is wrong.
-STACKS = [CELLS[start : start + 3] for start in range(0, len(CELLS), 3)]
-
-OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "essentials/block": {"cell": {"use": "lstm", "hidden_size": 6}, "convolution": 3, "gate": "silu"},
-    **{f"essentials/{name}-block": {"cell": {"use": cell, "hidden_size": 8, "heads": 2}}
-       for name, cell in (("xlstm", "mlstm"), ("slstm", "slstm"), ("gated-deltanet", "gated-deltanet"))},
-    "essentials/griffin-block": {"cell": {"use": "rg-lru", "hidden_size": 6}},
-}  # fmt: skip
 
 
 def build(cells: list[dict[str, Any]], registry: Registry = REGISTRY, **model: Any) -> TrainedModel:
@@ -72,9 +62,9 @@ def require_equal(model: TrainedModel) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("names", STACKS, ids="+".join)
-def test_every_cell_is_computed_by_its_name(names: list[str]) -> None:
-    require_equal(build([{"use": name, **OPTIONS.get(name, {"hidden_size": 8})} for name in names], embedding_size=6))
+@pytest.mark.parametrize("cells", STACKS_OF_CELLS.values(), ids=STACKS_OF_CELLS)
+def test_every_cell_is_computed_by_its_name(cells: list[dict[str, Any]]) -> None:
+    require_equal(build(cells, embedding_size=6))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Every cell that is installed, three in a stack, which take less time in a graph than three graphs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seqforge import Registry
+
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "essentials/block": {
+        "cell": {"use": "lstm", "hidden_size": 6},
+        "norm": "layer",
+        "expansion": 2.0,
+        "convolution": 3,
+        "gate": "silu",
+        "feed_forward": "gelu",
+    },
+    "essentials/gated-deltanet-block": {"cell": {"use": "gated-deltanet", "hidden_size": 8, "heads": 2}},
+    "essentials/griffin-block": {"cell": {"use": "rg-lru", "hidden_size": 6}},
+}
+
+# The options of these blocks are those of the others together.
+NAMES = {entry.qualified_name for entry in Registry.installed().registrations("cell")}
+NAMES -= {"essentials/xlstm-block", "essentials/slstm-block"}
+
+CELLS = [{"use": name, **OPTIONS.get(name, {"hidden_size": 8})} for name in sorted(NAMES)]
+
+STACKS_OF_CELLS = {
+    "+".join(str(cell["use"]) for cell in stack): stack
+    for stack in (CELLS[start : start + 3] for start in range(0, len(CELLS), 3))
+}
+"""Lists of tables of cells, by the names of the cells. The names of the states in an error tell which one is wrong."""
