@@ -8,7 +8,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
-from packaging.requirements import Requirement
 
 from seqforge.cli.new_plugin import new_plugin
 from seqforge.cli.plugins_check import check_plugins, find_subject
@@ -169,6 +168,8 @@ def _show_component(registry: Registry, registration: Registration) -> None:
 
 def unmet_requirements(distribution: str) -> list[str]:
     """Return what a distribution needs on this system and does not find, such as "torch>=99, found 2.9"."""
+    from packaging.requirements import Requirement
+
     try:
         texts = metadata.requires(distribution) or [] if distribution else []
     except metadata.PackageNotFoundError:

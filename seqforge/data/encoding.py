@@ -216,8 +216,20 @@ class VocabularyRecord(Record):
 
 
 def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
-    """Write the state of a vocabulary to `vocabulary.json`."""
-    VocabularyRecord(state=checked_state(vocabulary.state)).write(folder / VOCABULARY)
+    """Write the state of a vocabulary to `vocabulary.json`.
+
+    Raises:
+        DataError: If it is so large that `read_vocabulary` would refuse the file.
+        OSError: If the file cannot be written.
+    """
+    record = VocabularyRecord(state=checked_state(vocabulary.state))
+    if not record.can_be_read():
+        limits = f"{record.MAXIMUM_SIZE >> 20} MiB and {record.MAXIMUM_ENTRIES:,} entries"
+        raise DataError(
+            f"the vocabulary of {vocabulary.size:,} symbols is too large: its file may have {limits}",
+            hint='Choose one with fewer symbols, such as `vocabulary = {use = "bpe", size = 4096}`.',
+        )
+    record.write(folder / VOCABULARY)
 
 
 def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:

@@ -97,7 +97,7 @@ def parse_json(text: bytes, maximum_entries: int = MAXIMUM_ENTRIES) -> dict[str,
         ValueError: If it is not UTF-8 or not JSON, is nested too deeply, or has too many entries; or if a number is
             infinite, not a number, or an integer of more than 64 bits.
     """
-    if sum(map(text.count, (b",", b"[", b"{"))) > maximum_entries:
+    if _count_entries(text) > maximum_entries:
         raise ValueError(f"it has more than {maximum_entries:,} entries")
     try:
         values = json.loads(text.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_no_number)
@@ -115,6 +115,11 @@ def parse_sealed_json(content: bytes, maximum_entries: int = MAXIMUM_ENTRIES) ->
         ValueError: If it does not match its checksum or has none, or as in `parse_json`.
     """
     return parse_json(unseal(content, JSON_KEY), maximum_entries)
+
+
+def _count_entries(text: bytes) -> int:
+    """Return an upper bound of the number of keys and items: that of the signs before them, in strings too."""
+    return sum(map(text.count, (b",", b"[", b"{")))
 
 
 def _finite(text: str) -> float:
@@ -153,6 +158,11 @@ class Record(BaseModel):
     def to_bytes(self) -> bytes:
         """Return the content of the file."""
         return to_sealed_json({"version": self.VERSION, **self.model_dump()})
+
+    def can_be_read(self) -> bool:
+        """Return whether the file is as small as `read` requires."""
+        content = self.to_bytes()
+        return len(content) <= self.MAXIMUM_SIZE and _count_entries(content) <= self.MAXIMUM_ENTRIES
 
     def write(self, path: Path) -> None:
         """Write or replace the file atomically.

@@ -148,6 +148,20 @@ def test_a_vocabulary_of_many_long_words_can_be_read_again(tmp_path: Path):
     assert again.state() == vocabulary.state()
 
 
+@pytest.mark.parametrize(("limit", "value"), [("MAXIMUM_ENTRIES", 1), ("MAXIMUM_SIZE", 700)])
+def test_a_vocabulary_that_could_not_be_read_again_is_not_written(
+    limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VocabularyRecord, limit, value)
+    vocabulary = Words(size=1000)
+    vocabulary.learn([" ".join(f"word{number}" for number in range(100)).encode()])
+    with pytest.raises(DataError, match=r"the vocabulary of \d+ symbols is too large"):
+        write_vocabulary(vocabulary, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    write_vocabulary(vocabulary, tmp_path)
+
+
 def test_a_corpus_can_report_progress_while_it_has_no_document(made: ModuleType, tmp_path: Path):
     class Archive(made.Documents):
         def read(self, report: Report) -> Iterator[Document]:
