@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from seqforge.component_state import LARGEST_NUMBER
 from seqforge.errors import describe_type
 from seqforge.faults import wrong_result
 
-__all__ = ["Optimizer"]
+__all__ = ["AveragingOptimizer", "Optimizer"]
 
 
 class Optimizer(ABC):
@@ -25,8 +25,18 @@ class Optimizer(ABC):
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
         """Return a torch optimizer for the named parameters of a model.
 
-        Its state must contain, for each parameter, only tensors, finite numbers, text, true, false and None.
+        Its state must contain, for each parameter, only tensors, finite numbers, text, true, false and None. If it
+        averages the weights itself, it is an `AveragingOptimizer`.
         """
+
+
+@runtime_checkable
+class AveragingOptimizer(Protocol):
+    """A torch optimizer with an average of the weights, which is evaluated, sampled and saved as the model."""
+
+    def average_of(self, parameter: Tensor) -> Tensor:
+        """Return the average of a parameter, a new tensor."""
+        ...
 
 
 def build_optimizer(options: Optimizer, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from seqforge.component_state import checked_state
-from seqforge.errors import PluginError
+from seqforge.errors import ExperimentError, PluginError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import Training
 from seqforge.kinds import ExampleSpec, Optimizer, Schedule
-from seqforge.kinds.optimizer import build_optimizer, state_fault
+from seqforge.kinds.optimizer import AveragingOptimizer, build_optimizer, state_fault
 from seqforge.model.build import build_model
 from seqforge.model.recomputation import States
 from seqforge.model.sequence_model import SequenceModel
@@ -72,6 +72,12 @@ def new_training_state(
     """
     model = build_model(experiment, symbols, spec).to(device)
     optimizer = build_optimizer(experiment.optimizer.build(), model.named_parameters())
+    if isinstance(optimizer, AveragingOptimizer):
+        for name in ("average_decay", "average_after"):
+            if getattr(experiment.training, name) is not None:
+                raise ExperimentError(
+                    f"training.{name}: the optimizer averages the weights itself", hint="Leave it out."
+                )
     for group in optimizer.param_groups:
         # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
@@ -81,13 +87,17 @@ def new_training_state(
 
 
 def average_weights(state: TrainingState, training: Training) -> None:
-    """Add the weights after a step to their average, if the settings ask for one.
+    """Add the weights after a step to their average, if the settings ask for one or the optimizer has one.
 
     The weights of n steps ago count in proportion to dⁿ. With d = 1, the average is the mean of all steps: averaged SGD
     (Polyak and Juditsky 1992), and with `average_after` its variant NT-ASGD (Merity et al. 2018, section 3).
     """
-    decay = training.average_decay or (1.0 if training.average_after else None)
     steps = state.averaged_steps + 1
+    if isinstance(state.optimizer, AveragingOptimizer):
+        state.average = [state.optimizer.average_of(parameter) for parameter in state.parameters]
+        state.averaged_steps = steps
+        return
+    decay = training.average_decay or (1.0 if training.average_after else None)
     if decay is None or (steps == 1 and state.stale_evaluations < (training.average_after or 0)):
         state.average, state.averaged_steps = [], 0  # A resumed run may have other settings.
         return

@@ -12,6 +12,7 @@ from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.schedules import Constant
 
 from seqforge import Registry, Run, train
+from seqforge.errors import ExperimentError
 from seqforge.experiment.settings import Training
 from seqforge.generation.generator import sample_texts
 from seqforge.model.input import OneHotInput
@@ -112,6 +113,23 @@ def test_a_run_evaluates_samples_and_saves_the_average(experiment: Any, tmp_path
     options: dict[str, Any] = {"count": 1, "length": sampling.length, "seed": seed}
     (expected,) = sample_texts(model, run.vocabulary(), samplers, sampling.prompt, **options)
     assert expected.strip("\n") in sorted(run.directory.samples.iterdir())[-1].read_text()
+
+
+@pytest.mark.parametrize("option", ["average_decay", "average_after"])
+def test_an_optimizer_that_averages_itself_leaves_no_second_average(
+    experiment: Any, tmp_path: Path, option: str
+) -> None:
+    chosen = experiment(optimizer={"use": "schedule-free"}, training={option: 1})
+    with pytest.raises(ExperimentError, match=f"training.{option}: the optimizer averages the weights itself"):
+        train(chosen, tmp_path)
+
+
+def test_the_average_of_an_optimizer_is_evaluated_and_saved(experiment: Any, tmp_path: Path) -> None:
+    run = train(experiment(optimizer={"use": "schedule-free", "learning_rate": 0.05}), tmp_path)
+    model = run.model("latest")
+    for trained, parameter in zip(trained_weights(run, 12).values(), model.parameters(), strict=True):
+        assert not torch.equal(trained, parameter)
+    assert run.evaluate(checkpoint="latest").loss == pytest.approx(losses_of(run, "evaluation")[-1], rel=1e-5)
 
 
 def test_a_resumed_run_may_begin_an_average(experiment: Any, tmp_path: Path, registry: Registry) -> None:

@@ -108,6 +108,7 @@ def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
         },
         {"optimizer": {"use": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
         {"optimizer": {"use": "rmsprop"}},
+        {"optimizer": {"use": "schedule-free"}},
         {"optimizer": {"use": "adagrad"}},
         {"training": {"accumulation": 3, "batch_size": 2, "steps": 12, "sequence_length": 10}},
         {"vocabulary": {"use": "bytes"}, "model": {"embedding_size": 5, "dropout": 0.5}},

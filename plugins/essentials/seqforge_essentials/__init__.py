@@ -50,6 +50,7 @@ COMPONENTS = {
         "muon": "seqforge_essentials.optimizers:Muon",
         "rmsprop": "seqforge_essentials.optimizers:RMSprop",
         "adagrad": "seqforge_essentials.optimizers:Adagrad",
+        "schedule-free": "seqforge_essentials.optimizers:ScheduleFree",
     },
     "schedule": {
         "constant": "seqforge_essentials.schedules:Constant",

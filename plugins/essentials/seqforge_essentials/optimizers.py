@@ -1,4 +1,4 @@
-"""Optimizers of torch, with weight decay of matrices only and fused kernels where torch has them, Lion, and Muon."""
+"""Optimizers, with weight decay of matrices only, and fused kernels where torch has them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 import torch
 from lion_pytorch import Lion as _Lion  # pyright: ignore[reportMissingTypeStubs]
 from pydantic import Field
-from torch import nn
+from schedulefree import AdamWScheduleFree  # pyright: ignore[reportMissingTypeStubs]
+from torch import Tensor, nn
 
 from seqforge.kinds import Optimizer
 from seqforge.kinds.cell import is_recurrent_weight
@@ -138,6 +139,48 @@ class Lion(_TorchOptimizer):
     beta1: MeanDecay = 0.9
     beta2: MeanDecay = 0.99
     weight_decay: DecoupledWeightDecay = 0.1
+
+
+class _ScheduleFree(AdamWScheduleFree):
+    """Schedule-Free AdamW whose weights are always those that are trained, y, and `average_of` them is x."""
+
+    def __init__(self, parameters: Iterable[Any], **options: Any) -> None:
+        super().__init__(parameters, **options)
+        for group in self.param_groups:
+            group["train_mode"] = True
+
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take a step. What the library counts for a group is in the state of its parameters, for checkpoints."""
+        for group in self.param_groups:
+            states = [self.state[parameter] for parameter in group["params"]]
+            counts = next((state for state in states if "k" in state), group)
+            group.update({name: counts[name] for name in ("k", "weight_sum", "lr_max")})
+        super().step()
+        for group in self.param_groups:
+            for state in (self.state[parameter] for parameter in group["params"]):
+                if state:
+                    state.update({name: group[name] for name in ("k", "weight_sum", "lr_max")})
+
+    def average_of(self, parameter: Tensor) -> Tensor:
+        """Return x, from y = (1 - β₁) z + β₁ x."""
+        trained = parameter.detach()
+        return torch.lerp(trained, self.state[parameter].get("z", trained), 1 - 1 / self.defaults["betas"][0])
+
+
+@dataclass(frozen=True)
+class ScheduleFree(_TorchOptimizer):
+    """AdamW at a constant rate, whose average of the weights takes the place of a falling rate.
+
+    Defazio et al. 2024, "The Road Less Scheduled". The average is evaluated, sampled and saved. The authors advise a
+    learning rate that is 1 to 10 times higher than with a schedule, and a warmup.
+    """
+
+    algorithm = _ScheduleFree
+    learning_rate: LearningRate = 2.5e-3
+    beta1: Annotated[float, Field(gt=0, lt=1, description="Part of the average in the weights that are trained.")] = 0.9
+    beta2: SquareDecay = 0.999
+    epsilon: _Epsilon = 1e-8
+    weight_decay: DecoupledWeightDecay = 0.0
 
 
 def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from seqforge_essentials.initializers import Default, Normal, Orthogonal, Unifor
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
-from seqforge_essentials.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Muon, RMSprop
+from seqforge_essentials.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Muon, RMSprop, ScheduleFree
 from seqforge_essentials.records import JsonLines
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step, WarmupStableDecay
@@ -79,6 +79,7 @@ class TestOptimizers(OptimizerSuite):
         "adagrad": partial(Adagrad, weight_decay=0.1),
         "lion": Lion,
         "muon": Muon,
+        "schedule-free": partial(ScheduleFree, weight_decay=0.1),
     }
 
 

@@ -12,12 +12,14 @@ from seqforge_essentials.optimizers import (
     AdamW,
     Lion,
     RMSprop,
+    ScheduleFree,
     _has_fused_kernel,
     parameter_groups,
 )
 from torch import nn
 
 from seqforge.kinds import Optimizer
+from seqforge.kinds.optimizer import AveragingOptimizer
 
 REFERENCES: dict[str, tuple[Callable[..., Optimizer], dict[str, Any], type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (SGD, {"momentum": 0.0}, torch.optim.SGD, {"lr": 1.0}),
@@ -89,7 +91,7 @@ def test_parameters_stay_finite_if_the_gradient_stays_the_same(name: str):
     assert parameter.isfinite().all()
 
 
-@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion, ScheduleFree])
 def test_weight_decay_shrinks_only_matrices(component: Callable[..., Optimizer]):
     model = Model()
     optimizer = component(learning_rate=0.01, weight_decay=0.5).build(model.named_parameters())
@@ -115,6 +117,34 @@ def test_lion_moves_every_parameter_by_the_learning_rate_and_decays_by_it():
             means[name] = 0.95 * means[name] + 0.05 * gradient
 
 
+def test_schedule_free_trains_between_its_steps_and_their_average():
+    model, beta, rates = Model(), 0.8, [0.01, 0.02, 0.005, 0.01]
+    optimizer = ScheduleFree(learning_rate=0.01, beta1=beta, beta2=0.9, weight_decay=0.5).build(
+        model.named_parameters()
+    )
+    assert isinstance(optimizer, AveragingOptimizer)
+    steps = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    averages, squares = dict(steps), dict.fromkeys(steps, 0.0)
+    for step, rate in enumerate(rates):
+        optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = rate
+        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        train(model, optimizer, step, step + 1)
+        inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        other = Model()
+        other.load_state_dict(before)
+        (other(inputs) - inputs.sum(1, keepdim=True)).square().mean().backward()
+        share = max(rates[: step + 1]) ** 2 / sum(max(rates[: last + 1]) ** 2 for last in range(step + 1))
+        for name, parameter in model.named_parameters():
+            gradient = other.get_parameter(name).grad
+            squares[name] = 0.9 * squares[name] + 0.1 * gradient.square()
+            update = gradient / ((squares[name] / (1 - 0.9 ** (step + 1))).sqrt() + 1e-8)
+            update += (0.5 if name == "input_weight" else 0.0) * before[name]
+            steps[name] = steps[name] - rate * update
+            averages[name] = (1 - share) * averages[name] + share * steps[name]
+            torch.testing.assert_close(optimizer.average_of(parameter), averages[name])
+            torch.testing.assert_close(parameter.detach(), (1 - beta) * steps[name] + beta * averages[name])
+
+
 def test_groups_contain_every_parameter_once_and_are_not_empty():
     model = Model()
     groups = parameter_groups(model.named_parameters(), 0.3)
@@ -126,7 +156,7 @@ def test_groups_contain_every_parameter_once_and_are_not_empty():
     assert len(parameter_groups([("head.bias", model.gain)], 0.3)) == 1
 
 
-@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion])
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, RMSprop, Adagrad, Lion, ScheduleFree])
 def test_the_order_of_the_parameters_does_not_depend_on_the_weight_decay(component: Callable[..., Optimizer]):
     reverse_order = list(Model().named_parameters())[::-1]  # Parameters that do not decay come first.
     orders = [
