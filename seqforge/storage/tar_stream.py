@@ -90,7 +90,10 @@ def read_regular_files(stream: ByteStream) -> Iterator[tarfile.TarInfo]:
     headers = _Headers(stream)
     try:
         archive = tarfile.TarFile(fileobj=cast("IO[bytes]", headers))
+        first = headers.last
         member = archive.next()
+        if member is None and any(first):  # a damaged header, as in `_read_member`
+            raise DamagedStreamError("the first header is damaged")
         while member is not None:
             if member.isreg() and not member.issparse():
                 yield member
