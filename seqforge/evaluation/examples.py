@@ -221,16 +221,13 @@ def _score_predictions(
         sizes = {key: float(found.weights.get(key, len(predictions))) for key in found.values}
         return dict(found.values), found.report, intervals, sizes
 
-    values: dict[str, float] = {}
-    reports: dict[str, str] = {}
-    intervals: dict[str, Interval] = {}
-    sizes: dict[str, float] = {}
-    for name, (own, report, pairs, numbers) in score_by_each(scoring.metrics, score, world).items():
-        values |= {f"{name}.{key}": value for key, value in own.items()}
-        intervals |= {f"{name}.{key}": Interval(*pair) for key, pair in pairs.items()}
-        sizes |= {f"{name}.{key}": number for key, number in numbers.items()}
-        if report:
-            reports[name] = report
+    scores = score_by_each(scoring.metrics, score, world)
+    values = {f"{name}.{key}": value for name, (own, *_) in scores.items() for key, value in own.items()}
+    reports = {name: report for name, (_, report, *_) in scores.items() if report}
+    intervals = {
+        f"{name}.{key}": Interval(*pair) for name, (*_, pairs, _) in scores.items() for key, pair in pairs.items()
+    }
+    sizes = {f"{name}.{key}": size for name, (*_, own) in scores.items() for key, size in own.items()}
     summary = summarize(scoring.metrics, TextScores(values, sizes=sizes), TextScores()).summary
     return values, reports, intervals, summary
 

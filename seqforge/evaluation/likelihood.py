@@ -152,14 +152,10 @@ def score_blocks(
         return scores
 
     model.eval()
-    totals: list[Vector] = []
-    sizes: list[Vector] = []
-    for own in world.collect(score_own):
-        if own:
-            nats, counts = (np.array(part, dtype=np.float64).T.flatten() for part in zip(*own, strict=True))
-            totals.append(nats[counts > 0])
-            sizes.append(counts[counts > 0])
-    losses, targets = np.concatenate(totals), np.concatenate(sizes)
+    # The scores of a process are `[batches, 2, rows]`.
+    scores = [np.array(own, dtype=np.float64) for own in world.collect(score_own) if own]
+    losses, targets = np.concatenate([own.transpose(1, 2, 0).reshape(2, -1) for own in scores], axis=1)
+    losses, targets = losses[targets > 0], targets[targets > 0]
     if not math.isfinite(losses.sum()):
         raise NonFiniteError(f"the loss on held-out text is {losses.sum()}")
     return losses, targets

@@ -33,17 +33,15 @@ def check_minimum(name: str, number: int, minimum: int) -> None:
 def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> GenerationKernel | None:
     """Return a generation kernel for a model and a chain of samplers, or None if symbols must be drawn step by step."""
     rules = [sampler.logit_rule() for sampler in samplers if isinstance(sampler, RuleSampler)]
-    has_rules = len(rules) == len(samplers)
+    others = [type(sampler).__name__ for sampler in samplers if not isinstance(sampler, RuleSampler)]
     if model.precision == "int8":
-        kernel = model.generation_kernel(rules, int8=True) if has_rules else None
-        if kernel is not None:
+        if not others and (kernel := model.generation_kernel(rules, int8=True)) is not None:
             return kernel
         needs = "kernels for these cells and this processor (see `seqforge doctor`), and finite weights"
-        if not has_rules:
-            others = [type(sampler).__name__ for sampler in samplers if not isinstance(sampler, RuleSampler)]
+        if others:
             needs = f"samplers that kernels support, unlike {' and '.join(others)}"
         warnings.warn(f"int8 needs {needs}. This run uses the precision `auto` instead.", stacklevel=3)
-    return model.generation_kernel(rules) if has_rules else None
+    return None if others else model.generation_kernel(rules)
 
 
 class StepByStep:

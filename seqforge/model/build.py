@@ -12,7 +12,7 @@ from seqforge.kinds import Attention, Cell, ExampleSpec, Initializer, Loss, Numb
 from seqforge.kinds.cell import recurrent_matrices, validate_cell
 from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
-from seqforge.model.install_backend import load_backend
+from seqforge.model.install_backend import load_backend, load_backends
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
 
 
@@ -51,8 +51,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         norm = new_norm(name, size) if name else None
         # Those that may generate: the one that the experiment names, or else all.
         named, registry = experiment.training.backend, experiment.registry
-        chosen = registry.names("backend") if named == AUTO_BACKEND else [named]
-        backends = [load_backend(registry, each) for each in chosen]
+        backends = [*load_backends(registry).values()] if named == AUTO_BACKEND else [load_backend(registry, named)]
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)
         if experiment.model.weight_drop and not any(map(recurrent_matrices, model.cells)):
             raise ExperimentError("model.weight_drop: no layer has a recurrent weight matrix", hint="Leave it out.")

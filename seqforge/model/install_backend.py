@@ -64,11 +64,10 @@ def load_backend(registry: Registry, name: str) -> Backend:
 
 def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) -> None:
     """Run a cell on a backend from now on, and so its deep copies, each with its own parameters."""
-    is_eager = isinstance(backend, EagerBackend)
-    function = (
-        None if is_eager else _InstalledFunction(backend, cell, context, backend.sequence_function(cell, context))
-    )
-    cell.sequence_function = function
+    if isinstance(backend, EagerBackend):
+        cell.sequence_function = None
+    else:
+        cell.sequence_function = _InstalledFunction(backend, cell, context, backend.sequence_function(cell, context))
 
 
 class _InstalledFunction:

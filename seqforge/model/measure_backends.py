@@ -20,7 +20,7 @@ from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry.registry import Registry
 from seqforge.storage.cache import open_cache_folder
-from seqforge.storage.files import describe_failure
+from seqforge.storage.files import reported_failures
 from seqforge.storage.paths import cache_folder
 from seqforge.storage.records import Record
 
@@ -65,7 +65,7 @@ class CellTimes:
         refused: Why the other backends were not measured, by backend.
     """
 
-    seconds: dict[str, Annotated[float, Field(gt=0)]]
+    seconds: dict[str, float]
     refused: dict[str, Refusal]
 
 
@@ -249,8 +249,7 @@ def _read_times(path: Path, supported: Sequence[str]) -> dict[str, float]:
 
 def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
     try:
-        BackendTimes(seconds=dict(seconds)).write(open_cache_folder(path.parent.name) / path.name)
-    except (OSError, RunError) as error:
-        doing = "the times of the backends cannot be stored"
-        failure = error if isinstance(error, RunError) else describe_failure(error, doing)
-        warn(f"{failure.message}. {failure.hint or ''}".rstrip())
+        with reported_failures("the times of the backends cannot be stored"):
+            BackendTimes(seconds=dict(seconds)).write(open_cache_folder(path.parent.name) / path.name)
+    except RunError as error:
+        warn(f"{error.message}. {error.hint or ''}".rstrip())

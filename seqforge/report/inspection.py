@@ -1,6 +1,5 @@
 """Inspection of a language model on a text: predictions before and after an update, probabilities, and states."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -111,18 +110,16 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
         for token in encode_text(vocabulary, text).to(next(model.parameters()).device):
             _, states = model(token.view(1, 1), states)
             for index, state in enumerate(states):
-                fields: Sequence[str] = getattr(state, "_fields")  # noqa: B009 - a state is a NamedTuple
-                for field, tensor in zip(fields, state, strict=True):
+                for field, tensor in state._asdict().items():
                     fields_over_time.setdefault(f"layers.{index}.{field}", []).append(tensor[0].cpu())
     return {name: torch.stack(tensors) for name, tensors in fields_over_time.items()}
 
 
 def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[str]:
     """Return each token as text. A token that is not valid UTF-8 by itself becomes escape sequences."""
-    symbols: dict[int, str] = {}
-    for token in np.unique(tokens).tolist():
-        symbols[token] = vocabulary.decode([token]).decode("utf-8", "backslashreplace")
-    return [symbols[token] for token in tokens.tolist()]
+    distinct, places = np.unique(tokens, return_inverse=True)
+    symbols = [vocabulary.decode([token]).decode("utf-8", "backslashreplace") for token in distinct.tolist()]
+    return [symbols[place] for place in places.tolist()]
 
 
 def predict_symbols(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:

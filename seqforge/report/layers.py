@@ -8,6 +8,7 @@ computes a step, so the gates of any cell are found. The name of a gate is that 
 import ast
 import inspect
 import linecache
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -74,7 +75,7 @@ def read_cell(cell: Cell[Any], inputs: Tensor) -> tuple[Float[Tensor, "time batc
         with recorder:
             output, state = cell.step(step_input, state)
         outputs.append(output)
-        for name, values in zip(cast("tuple[str, ...]", getattr(state, "_fields")), state, strict=True):  # noqa: B009
+        for name, values in state._asdict().items():
             if values.shape == output.shape:
                 units.setdefault(name, []).append(values.float().cpu())
     # A sigmoid that a cell computes on some steps only is no gate.
@@ -124,13 +125,11 @@ class GateRecorder(TorchFunctionMode):
 
 def _calling_frame() -> FrameType | None:
     """Return the frame of the cell that calls the function."""
-    frame = inspect.currentframe()
-    while frame is not None:
+    for frame, _ in traceback.walk_stack(inspect.currentframe()):
         module = str(frame.f_globals.get("__name__"))
         if module != __name__ and module.partition(".")[0] not in _BETWEEN:
-            break
-        frame = frame.f_back
-    return frame
+            return frame
+    return None
 
 
 def name_gates(frame: FrameType, count: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class_for_filename
-from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tokentype
+from pygments.token import Comment, Keyword, Literal, Name
 
 from seqforge.distribution.world import ALONE
 from seqforge.errors import printable
@@ -132,9 +132,8 @@ def _read(path: Path) -> str:
 
 def _spread(steps: Sequence[int], count: int) -> list[int]:
     """Return at most `count` of the steps, evenly spread; the first and the last are included."""
-    if len(steps) <= count:
-        return list(steps)
-    return [steps[index] for index in np.linspace(0, len(steps) - 1, count).round().astype(int).tolist()]
+    indices = np.linspace(0, len(steps) - 1, min(count, len(steps))).round().astype(int)
+    return [steps[index] for index in indices.tolist()]
 
 
 CLASSES = ("", "keyword", "type", "string", "number", "comment", "directive", "function")
@@ -157,10 +156,9 @@ _CLASS_OF_TYPE = {
 def find_lexer(names: Iterable[str]) -> Lexer | None:
     """Return the lexer for the most frequent kind of file among the names of documents, or None if there is none."""
     suffixes = Counter(suffix for name in names if (suffix := PurePosixPath(name).suffix))
-    for suffix, _ in suffixes.most_common(1):
-        found = find_lexer_class_for_filename(f"text{suffix}")
-        return found() if found is not None else None
-    return None
+    suffix = max(suffixes, key=suffixes.__getitem__, default="")
+    found = find_lexer_class_for_filename(f"text{suffix}")
+    return None if found is None else found()
 
 
 def highlight(text: str, lexer: Lexer | None) -> list[int]:
@@ -169,10 +167,9 @@ def highlight(text: str, lexer: Lexer | None) -> list[int]:
         return []
     parts: list[int] = []
     for start, kind, value in lexer.get_tokens_unprocessed(text):
-        name = _class_of(str(kind))
-        if not name or not value:
+        index = CLASSES.index(_class_of(kind))
+        if not index or not value:
             continue
-        index = CLASSES.index(name)
         if parts and parts[-1] == index and parts[-3] + parts[-2] == start:
             parts[-2] += len(value)
         else:
@@ -181,10 +178,6 @@ def highlight(text: str, lexer: Lexer | None) -> list[int]:
 
 
 @cache
-def _class_of(name: str) -> str:
-    kind = string_to_tokentype(name.removeprefix("Token."))
-    while kind is not None and kind is not Token:
-        if kind in _CLASS_OF_TYPE:
-            return _CLASS_OF_TYPE[kind]
-        kind = kind.parent
-    return ""
+def _class_of(kind: Any) -> str:
+    # `split` returns the ancestors of a type, the root first, and the type itself.
+    return next((_CLASS_OF_TYPE[each] for each in reversed(kind.split()) if each in _CLASS_OF_TYPE), "")

@@ -98,7 +98,7 @@ def name_of(component: Any) -> str:
         return component
     while isinstance(component, functools.partial):
         component = component.func
-    return component.__name__ if hasattr(component, "__name__") else type(component).__name__
+    return getattr(component, "__name__", type(component).__name__)
 
 
 def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None) -> NoReturn:

@@ -198,12 +198,10 @@ class CorpusSuite(Suite, kind="corpus"):
 def example_spec(make: Factory[AnyCorpus], corpus: LabelledCorpus) -> ExampleSpec:
     """Return the example spec of a labelled corpus, from the options with which it was built."""
     given = cast("functools.partial[Any]", make if isinstance(make, functools.partial) else functools.partial(make))
-    bound = inspect.signature(type(corpus).__init__).bind_partial(corpus, *given.args, **given.keywords)
+    bound = inspect.signature(type(corpus)).bind_partial(*given.args, **given.keywords)
     bound.apply_defaults()
-    options = {name: value for name, value in bound.arguments.items() if name != "self"}
-    spec: Any = type(corpus).example_spec(options)
-    if fault := example_spec_fault(spec):
-        fail(make, fault)
+    spec: Any = type(corpus).example_spec(bound.arguments)
+    require_no_fault(make, example_spec_fault(spec))
     return spec
 
 

@@ -18,7 +18,7 @@ from seqforge.model.input import EmbeddingInput, SymbolInput
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
 from seqforge.registry.registry import Registry
-from seqforge.testing.conformance import Factory, Suite, fail
+from seqforge.testing.conformance import Factory, Suite, fail, require_equal
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -64,9 +64,7 @@ class ExporterSuite(Suite, kind="exporter"):
                     fail(make, f"the file {name} differs when the same model is exported again")
                 if str(folder).encode() in content or str(Path(__file__).parent).encode() in content:
                     fail(make, f"the file {name} contains a path of this machine")
-        for name, tensor in model.state_dict().items():
-            if not torch.equal(tensor, before[name]):
-                fail(make, f"`write` changes the parameter `{name}`")
+        require_equal(make, "`write` changes the parameter `{part}`", model.state_dict(), before, tolerance=0.0)
 
 
 @contextmanager

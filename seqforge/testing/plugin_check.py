@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -116,12 +117,11 @@ def factory_of(component: Component) -> Callable[..., Any]:
     build.__name__ = component.component.__name__
     if kind == "cell":
         for unit in (1, 2, 4, 8, 16, 32, 64):
-            try:
+            with suppress(PluginError):
                 _ = build(1, unit), build(1, 3 * unit)
-            except PluginError:
-                continue
-            return build
-        unit = 1
+                break
+        else:
+            unit = 1
     return build
 
 

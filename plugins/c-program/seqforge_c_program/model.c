@@ -236,12 +236,8 @@ static void *allocate(size_t count, size_t size) {
     return memory;
 }
 
-static float *new_floats(size_t count) {
-    return allocate(count, sizeof(float));
-}
-
 static float *read_floats(FILE *file, size_t count) {
-    float *floats = new_floats(count);
+    float *floats = allocate(count, sizeof(float));
     read_bytes(file, floats, count * sizeof(float));
     return floats;
 }
@@ -276,8 +272,8 @@ static void read_layer(FILE *file, Layer *layer) {
     if (layer->kind == GRU) layer->recurrent_bias = read_floats(file, layer->units);
     layer->h = read_floats(file, layer->units);
     if (layer->kind == LSTM) layer->c = read_floats(file, layer->units);
-    layer->input_gates = new_floats(layer->gates);
-    layer->recurrent_gates = new_floats(layer->gates);
+    layer->input_gates = allocate(layer->gates, sizeof(float));
+    layer->recurrent_gates = allocate(layer->gates, sizeof(float));
 }
 
 static Model read_model(void) {
@@ -296,8 +292,8 @@ static Model read_model(void) {
     model.shift = read_floats(file, model.features);
     model.W = read_matrix(file, model.symbols, model.features);
     model.b = read_floats(file, model.symbols);
-    model.normalized = new_floats(model.features);
-    model.logits = new_floats(model.symbols);
+    model.normalized = allocate(model.features, sizeof(float));
+    model.logits = allocate(model.symbols, sizeof(float));
     for (int s = 0; s < model.symbols; s++) {
         read_bytes(file, model.text[s], 1);
         read_bytes(file, model.text[s] + 1, model.text[s][0]);

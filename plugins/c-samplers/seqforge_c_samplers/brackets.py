@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from seqforge_code_structure.structure import TokenKind, scan_text
+from seqforge_code_structure.structure import DIRECTIVES, TokenKind, scan_text
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import Unit
 
@@ -68,8 +68,6 @@ def find_open(text: str) -> tuple[list[Open], str, int]:
     opened: list[Open] = []
     end, faults = "", 0
     for kind, start, stop in scan_text(text):
-        if kind == TokenKind.END:
-            break
         end = _END.get(kind, "") if stop == len(text) else ""
         if kind == TokenKind.BRACKET:
             if (bracket := text[start]) in _CLOSING:
@@ -78,7 +76,7 @@ def find_open(text: str) -> tuple[list[Open], str, int]:
                 opened.pop()
             else:
                 faults += 1
-        elif kind in (TokenKind.DIRECTIVE, TokenKind.OPENING_DIRECTIVE) and (found := _DIRECTIVE.match(text, start)):
+        elif kind in DIRECTIVES and (found := _DIRECTIVE.match(text, start)):
             _follow_condition(opened, found[1], start)
     return opened, end, faults
 

@@ -262,7 +262,7 @@ class Scoped(CheckedSampler):
     def count_faults(self, text: str, closing: str, units: tuple[UnitNames, ...] | None) -> int:
         """Return the number of faults: wrong brackets, and if there are none, wrong statements, and then names."""
         whole = text + closing
-        parts = list(split_units(whole))
+        parts = split_units(whole)
         wrong = count_bracket_faults(whole, parts) + f"\n{text}".count(_BLANK_LINES) + count_indented_comments(text)
         if wrong:
             return wrong

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from seqforge_code_structure.defects import Defect
-from seqforge_code_structure.structure import TokenKind, scan_directive
+from seqforge_code_structure.structure import TokenKind, scan_text
 
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Opening bracket of each closing bracket."""
@@ -80,7 +80,7 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
     stack = Stack()
     count = 0
     defects: list[Defect] = []
-    for kind, position, _ in scan_directive(text, start, stop):
+    for kind, position, _ in scan_text(text, start, stop, directives=False):
         if kind != TokenKind.BRACKET:
             continue
         count += 1

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from seqforge_code_structure.sources import Analyzed
 
 
+_Paths = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
+]
+
+
 def c_structure(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
-    ],
+    files: _Paths,
     cut: Annotated[
         bool,
         typer.Option(
@@ -85,7 +88,7 @@ def c_structure(
       seqforge c-structure my-samples/ --rates --reference linux/kernel/
     """
     from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
-    from seqforge_code_structure.sources import analyze_file, find_files, map_files, show_progress
+    from seqforge_code_structure.sources import analyze_file, find_files, map_files
 
     try:
         if rates:
@@ -104,21 +107,19 @@ def c_structure(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     results = map_files(lambda name: analyze_file(name, own, cut=cut, strict=strict), names)
-    raise typer.Exit(_report(show_progress(results, len(names)), rules, as_json=as_json))
+    raise typer.Exit(_report(results, rules, as_json=as_json))
 
 
 def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
     """Return the names of the rules to report."""
     from seqforge_code_structure.defects import RULES
 
-    kinds = {rule.kind for rule in RULES.values()}
-
     def expand(names: list[str], option: str) -> set[str]:
         found: set[str] = set()
         for name in (part.strip() for value in names for part in value.split(",")):
             matches = {key for key, rule in RULES.items() if name == key or (name == rule.kind and rule.default)}
             if not matches:
-                hint = did_you_mean(name, {*RULES, *kinds})
+                hint = did_you_mean(name, {*RULES, *(rule.kind for rule in RULES.values())})
                 raise DataError(f"{option}: there is no rule {name!r}", hint=hint)
             found |= matches
         return found
@@ -177,10 +178,7 @@ def _print_line(file: str, line: int, column: int, severity: str, message: str, 
 
 
 def c_lexicon(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="C files, and folders of files *.c and *.h; - reads standard input."),
-    ],
+    paths: _Paths,
     output: Annotated[Path, typer.Option(metavar="FILE", help="Lexicon file to write.")] = Path("c.lexicon"),
 ) -> None:
     """Count the names in C files, for `seqforge c-structure --lexicon`.
@@ -199,11 +197,10 @@ def c_lexicon(
     from seqforge.storage.files import check_output, reported_failures, write_atomically
     from seqforge_code_structure.identifiers.lexicon_building import build_lexicon, count_names
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
-    from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
+    from seqforge_code_structure.sources import find_files, map_files, read_text
 
     check_output(output)
-    files = find_files(paths)
-    lexicon = build_lexicon(show_progress(map_files(lambda file: count_names(read_text(file)), files), len(files)))
+    lexicon = build_lexicon(map_files(lambda file: count_names(read_text(file)), find_files(paths)))
     if not lexicon.table:
         raise DataError(
             f"{' '.join(paths)}: no C function uses or declares a variable, so the lexicon would be empty",

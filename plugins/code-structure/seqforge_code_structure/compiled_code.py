@@ -8,12 +8,11 @@ import ast
 import re
 import warnings
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
-from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_literals
+from seqforge_code_structure.structure import DIRECTIVES, TokenKind, may_be_cut, scan_text
 
 LONGEST_CONDITION = 1_000
 """Length limit of the conditions that are parsed, in characters. A longer one counts as one unknown name."""
@@ -107,7 +106,6 @@ def _evaluate(node: ast.expr) -> bool:
             return ast.unparse(node) not in _FALSE
 
 
-_DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
 _QUOTES: dict[int, tuple[int, int]] = {
     TokenKind.COMMENT: (0, 0),
     TokenKind.LINE_COMMENT: (0, 0),
@@ -137,8 +135,7 @@ class Directive(NamedTuple):
     compiled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCode:
+class CompiledCode(NamedTuple):
     """The code that is compiled if every condition of the preprocessor is true.
 
     Attributes:
@@ -149,9 +146,9 @@ class CompiledCode:
     """
 
     code: bytes
-    tokens: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
-    directives: list[Directive] = field(default_factory=list[Directive])
-    dead: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    tokens: list[tuple[int, int, int]]
+    directives: list[Directive]
+    dead: list[tuple[int, int]]
 
     def find_directives(self, start: int, stop: int) -> list[Directive]:
         """Return the directives between two positions."""
@@ -178,35 +175,34 @@ def blank(code: bytes) -> bytes:
 def read_code(text: str) -> CompiledCode:
     """Return the compiled code of a text, in linear time."""
     plain = text if text.isascii() else _NOT_ASCII.sub(lambda one: "u" if f"a{one[0]}".isidentifier() else "?", text)
-    code = plain.encode("ascii", "replace")
+    code = bytearray(plain.encode("ascii", "replace"))
+    tokens: list[tuple[int, int, int]] = []
+    directives: list[Directive] = []
+    dead: list[tuple[int, int]] = []
+
+    def clear(start: int, stop: int) -> None:
+        code[start:stop] = code[start:stop].translate(_TO_SPACES)
+
     conditions = Conditions()
-    found = CompiledCode(b"")
-    parts: list[bytes] = []
-    position = 0
-    live = True
-    for kind, start, stop in scan_literals(text):
-        if kind in _DIRECTIVES:
+    end_of_directive = 0
+    for kind, start, stop in scan_text(text, brackets=False):
+        if kind in DIRECTIVES:
+            clear(start, stop)
+            if not conditions.compiled:
+                dead.append((end_of_directive, start))
             name = conditions.follow(text, start, stop)
-            found.directives.append(Directive(text.index("#", start), stop, name, conditions.compiled))
-            if live:
-                parts += code[position:start], blank(code[start:stop])
-            else:
-                found.dead.append((position, start))
-                parts.append(blank(code[position:stop]))
-            position = stop
-            live = conditions.compiled
-        elif live and kind != TokenKind.END:
-            found.tokens.append((kind, start, stop))
+            directives.append(Directive(text.index("#", start), stop, name, conditions.compiled))
+            end_of_directive = stop
+        elif conditions.compiled:
+            tokens.append((kind, start, stop))
             if kind == TokenKind.UNTERMINATED_CHARACTER and may_be_cut(text, start):
-                code = code[:start] + blank(code[start:])
+                clear(start, len(text))
                 break
             if kind in _QUOTES:
                 before, after = _QUOTES[kind]
-                parts += code[position : start + before], blank(code[start + before : stop - after])
-                position = stop - after
-    if live:
-        parts.append(code[position:])
-    else:
-        found.dead.append((position, len(text)))
-        parts.append(blank(code[position:]))
-    return CompiledCode(b"".join(parts), found.tokens, found.directives, found.dead)
+                clear(start + before, stop - after)
+    if not conditions.compiled:
+        dead.append((end_of_directive, len(text)))
+    for start, stop in dead:
+        clear(start, stop)
+    return CompiledCode(bytes(code), tokens, directives, dead)

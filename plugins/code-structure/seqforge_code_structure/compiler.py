@@ -24,9 +24,13 @@ SECONDS = 5
 MEGABYTES = 1024
 """Limit of the compiler's memory, in MiB."""
 
+MOST_ERRORS = 40
+"""Largest number of errors that the compiler reports at once."""
+
 _LIMITS = f"ulimit -c 0 && ulimit -f 0 && ulimit -t {SECONDS} && ulimit -v {MEGABYTES << 10} && exec "
 _OPTIONS = (
-    "-x c -std=gnu11 -fsyntax-only -nostdinc -w -fno-diagnostics-show-caret "
+    f"-x c -std=gnu11 -fsyntax-only -nostdinc -w -fmax-errors={MOST_ERRORS} "
+    "-fno-diagnostics-show-caret -fdiagnostics-column-unit=byte "
     # gcc 14 and newer report these warnings as errors. An unknown warning is ignored.
     "-Wno-implicit-function-declaration -Wno-implicit-int -Wno-int-conversion -Wno-incompatible-pointer-types "
     "-Wno-return-mismatch"
@@ -36,9 +40,6 @@ _ERROR = re.compile(r"^<stdin>:(?P<line>\d{1,9}):(?P<column>\d{1,9}): (?:fatal )
 
 _HASH = re.compile(rb"#|%(?:\\[ \t\v\f\r]*+\n)*+:")
 """A character or digraph that can begin a directive. gcc ignores spaces between the backslash and the line break."""
-
-MOST_ERRORS = 40
-"""Largest number of errors that the compiler reports at once."""
 
 
 def find_compiler() -> Path:
@@ -72,15 +73,15 @@ def blank_directives(code: bytes) -> bytes:
     return _HASH.sub(lambda match: blank(match[0]), code)
 
 
-def diagnose(before: bytes, code: bytes, compiler: Path) -> list[CompilerError] | None:
-    """Return the errors in code without directives, or None if the compiler exceeds its limits.
+def diagnose(before: bytes, code: bytes, compiler: Path) -> list[CompilerError]:
+    """Return the errors in code without directives, or one that states that the compiler exceeds its limits.
 
     Args:
         before: Lines before the code, which may define macros.
         code: ASCII code without `#`.
         compiler: Path of gcc.
     """
-    status, output = _run(before + code, compiler, f"-fmax-errors={MOST_ERRORS} -fdiagnostics-column-unit=byte")
+    status, output = _run(before + code, compiler)
     if status == 0:
         return []
     first = before.count(b"\n") + 1
@@ -90,14 +91,14 @@ def diagnose(before: bytes, code: bytes, compiler: Path) -> list[CompilerError] 
         line = int(match["line"]) - first
         start = lines[line] + int(match["column"]) - 1 if 0 <= line < len(lines) else 0
         errors.append(CompilerError(match["message"], start))
-    return errors or None
+    return errors or [CompilerError("not compiled: the compiler exceeds its limits", 0)]
 
 
-def _run(code: bytes, compiler: Path, options: str) -> tuple[int, bytes]:
+def _run(code: bytes, compiler: Path) -> tuple[int, bytes]:
     """Run the compiler on code, and return its exit status and its messages."""
     with tempfile.TemporaryDirectory(prefix="seqforge-") as folder:
         process = subprocess.Popen(  # noqa: S603 - no part of the command comes from the text
-            ["sh", "-c", f'{_LIMITS} "$0" {_OPTIONS} {options} -', str(compiler)],  # noqa: S607
+            ["sh", "-c", f'{_LIMITS} "$0" {_OPTIONS} -', str(compiler)],  # noqa: S607
             cwd=folder,
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TMPDIR": folder},
             stdin=subprocess.PIPE,

@@ -62,7 +62,7 @@ def find_samples(text: str) -> list[tuple[int, int]]:
 
 def _analyze_text(text: str, lexicon: Lexicon | None, cut: bool, strict: bool) -> list[Defect]:
     beginning_missing = cut and begins_inside_unit(text)
-    parts = list(split_units(text, beginning_missing=beginning_missing, end_missing=cut))
+    parts = split_units(text, beginning_missing=beginning_missing, end_missing=cut)
     defects = [defect for unit in parts for defect in (*unit.defects, *unit.macro_defects)]
     defects += analyze_terminators(text, end_missing=cut).defects
     units = read_units(text, parts)

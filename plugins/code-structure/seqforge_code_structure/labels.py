@@ -16,7 +16,7 @@ from pydantic import Field, PositiveInt
 
 from seqforge.data.splits import hash_to_unit_interval
 from seqforge.kinds import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
-from seqforge_code_structure.structure import TokenKind, scan_directive, scan_literals
+from seqforge_code_structure.structure import DIRECTIVES, TokenKind, scan_text
 
 
 class Class(IntEnum):
@@ -65,7 +65,6 @@ _CLASSES_OF_TOKENS: dict[int, Class] = {
     TokenKind.UNTERMINATED_STRING: Class.STRING,
     TokenKind.UNTERMINATED_CHARACTER: Class.STRING,
 }
-_DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
 
 
 def label_characters(text: str) -> NDArray[np.uint8]:
@@ -75,11 +74,11 @@ def label_characters(text: str) -> NDArray[np.uint8]:
     def label(start: int, stop: int, found: Class) -> None:
         labels[start:stop] = found.to_bytes() * (stop - start)
 
-    for kind, start, stop in scan_literals(text):
-        if kind in _DIRECTIVES:
+    for kind, start, stop in scan_text(text, brackets=False):
+        if kind in DIRECTIVES:
             begin = start + (kind == TokenKind.DIRECTIVE)  # after the line break before it
             label(begin, stop, Class.PREPROCESSOR)
-            for inside, first, last in scan_directive(text, begin, stop):
+            for inside, first, last in scan_text(text, begin, stop, directives=False):
                 if _CLASSES_OF_TOKENS.get(inside) == Class.COMMENT:
                     label(first, last, Class.COMMENT)
         elif kind in _CLASSES_OF_TOKENS:

@@ -84,19 +84,17 @@ class Brackets(Metric):
         numbered = [
             (number, unit) for number, text in enumerate(texts) for unit in split_excerpt(text) if unit.brackets
         ]
-        complete = [unit for _, unit in numbered if unit.kind == "complete"]
-        tails = [unit for _, unit in numbered if unit.kind == "tail"]
+        complete = [unit.balanced for _, unit in numbered if unit.kind == "complete"]
+        tails = [unit.balanced for _, unit in numbered if unit.kind == "tail"]
         analyzed = [unit for _, unit in numbered if unit.kind != "tail"]
         errors, brackets = sum(unit.defect_count for unit in analyzed), sum(unit.brackets for unit in analyzed)
-        values = {
-            "balanced": _divide(sum(unit.balanced for unit in complete), len(complete)),
-            "units": float(len(complete)),
-            "errors_per_1000": 1000 * _divide(errors, brackets),
-            "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
+        shares = {
+            "balanced": (sum(complete), len(complete)),
+            "errors_per_1000": (1000 * errors, brackets),
+            "tails_balanced": (sum(tails), len(tails)),
         }
         findings = [finding for number, unit in numbered for finding in _convert(number, unit.defects)]
-        weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
-        return Score(values, tuple(findings), weights)
+        return _score(shares, findings, units=len(complete))
 
 
 class Terminators(Metric):
@@ -122,13 +120,10 @@ class Terminators(Metric):
             total.update(analysis.total)
             wrong.update(analysis.wrong)
             findings += _convert(number, analysis.defects)
-        rules = ("comment", "string", "character")
-        values = {f"unterminated_{rule}s": _divide(wrong[rule], total[rule]) for rule in rules}
-        weights = {f"unterminated_{rule}s": total[rule] for rule in rules}
+        shares = {f"unterminated_{rule}s": (wrong[rule], total[rule]) for rule in ("comment", "string", "character")}
         strays = wrong["comment-end"]
-        ends = weights["stray_comment_ends"] = strays + total["comment"] - wrong["comment"]
-        values["stray_comment_ends"] = _divide(strays, ends)
-        return Score(values, tuple(findings), weights)
+        shares["stray_comment_ends"] = strays, strays + total["comment"] - wrong["comment"]
+        return _score(shares, findings)
 
 
 class Indentation(Metric):
@@ -152,11 +147,10 @@ class Indentation(Metric):
         analyses = [analyze_indentation(text, read_excerpt(text)) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
-        values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
             finding for number, analysis in enumerate(analyses) for finding in _convert(number, analysis.defects)
         ]
-        return Score(values, tuple(findings), {"agreement": lines})
+        return _score({"agreement": (agreeing, lines)}, findings, lines=lines)
 
 
 class Identifiers(FittedMetric):
@@ -197,7 +191,7 @@ class Identifiers(FittedMetric):
         self.lexicon = read_lexicon(folder / _LEXICON)
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check each text by itself. `functions` is the number of functions. A share of zero cases is 0."""
+        """Check each text by itself. `functions` is the number of functions."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
         for number, text in enumerate(texts):
@@ -205,22 +199,13 @@ class Identifiers(FittedMetric):
             counts, defects = check_names(units, self.lexicon)
             total += counts
             findings += _convert(number, report_names(units, defects))
-        cases = {value: count_cases(total, rule) for value, rule in _RULE_OF_VALUE.items()}
-        read = total["characters"] - total["unread"]
-        values = {
-            "functions": float(total["functions"] + total["cut"]),
-            "parses": _divide(total["parsed"], total["units"]),
-            "found": _divide(total["scored"], total["functions"]),
-            "coverage": _divide(read, total["characters"]),
-            **{value: _divide(total[rule], cases[value]) for value, rule in _RULE_OF_VALUE.items()},
+        shares = {
+            "parses": (total["parsed"], total["units"]),
+            "found": (total["scored"], total["functions"]),
+            "coverage": (total["characters"] - total["unread"], total["characters"]),
+            **{value: (total[rule], count_cases(total, rule)) for value, rule in _RULE_OF_VALUE.items()},
         }
-        weights = {
-            "parses": total["units"],
-            "found": total["functions"],
-            "coverage": total["characters"],
-            **cases,
-        }
-        return Score(values, tuple(findings), weights)
+        return _score(shares, findings, functions=total["functions"] + total["cut"])
 
 
 def _convert(text: int, defects: Iterable[Defect]) -> list[Finding]:
@@ -232,9 +217,11 @@ def _convert(text: int, defects: Iterable[Defect]) -> list[Finding]:
     ]
 
 
-def _divide(part: int, whole: int) -> float:
-    """Return `part / whole`, or 0 if `whole` is 0."""
-    return part / whole if whole else 0.0
+def _score(shares: Mapping[str, tuple[int, int]], findings: Iterable[Finding], **numbers: int) -> Score:
+    """Return the score of shares, each a part and its whole, and of numbers. A share of zero cases is 0."""
+    values = {name: part / whole if whole else 0.0 for name, (part, whole) in shares.items()}
+    weights = {name: float(whole) for name, (_, whole) in shares.items()}
+    return Score(values | {name: float(number) for name, number in numbers.items()}, tuple(findings), weights)
 
 
 MOST_UNITS = 200
@@ -276,7 +263,7 @@ class CompilesDeclared(Metric):
             share of these that gcc accepts.
         """
         if self._compiler is None:
-            return _score(0, 0)
+            return _score({"accepted": (0, 0)}, [], units=0)
         units = [
             (number, unit.start, text[unit.start : unit.stop])
             for number, text in enumerate(texts)
@@ -289,9 +276,4 @@ class CompilesDeclared(Metric):
             if not found.accepted:
                 place = start + min(found.start, len(content) - 1)
                 findings.append(Finding(number, place, place + 1, found.error))
-        return _score(len(units), len(units) - len(findings), findings)
-
-
-def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
-    values = {"accepted": _divide(accepted, units), "units": float(units)}
-    return Score(values, tuple(findings), {"accepted": float(units)})
+        return _score({"accepted": (len(units) - len(findings), len(units))}, findings, units=len(units))

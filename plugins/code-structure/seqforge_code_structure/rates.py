@@ -17,7 +17,7 @@ from seqforge_code_structure.findings import find_samples
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.metrics import Brackets, CompilesDeclared, Identifiers, Indentation, Terminators
-from seqforge_code_structure.sources import find_files, map_files, read_text, show_progress
+from seqforge_code_structure.sources import find_files, map_files, read_text
 
 
 class Rate(NamedTuple):
@@ -73,9 +73,8 @@ def _score_file(file: str, lexicon: Lexicon) -> list[dict[str, Score]]:
 
 def _measure(paths: Sequence[str], lexicon: Lexicon) -> tuple[int, Rates]:
     """Return the number of texts in files and folders, and the rates in these texts."""
-    files = find_files(paths)
-    results = map_files(lambda file: _score_file(file, lexicon), files, fewest=2)
-    texts = [scored for scores in show_progress(results, len(files)) for scored in scores]
+    scores_of_files = map_files(lambda file: _score_file(file, lexicon), find_files(paths), fewest=2)
+    texts = [scored for scores in scores_of_files for scored in scores]
     rates: Rates = {}
     for name, metric in _METRICS.items():
         scores = [scored[name] for scored in texts]

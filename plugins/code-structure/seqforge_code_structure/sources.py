@@ -69,6 +69,8 @@ def map_files(
 ) -> Iterator[_Result]:
     """Yield the result of a function for each file, in order, with a process for each core on Linux.
 
+    Show the number of files so far on a terminal.
+
     Args:
         function: The function. The processes are forks, which share what it refers to, such as a lexicon. On macOS, a
             fork may crash, and Windows has none.
@@ -76,11 +78,12 @@ def map_files(
         fewest: Smallest number of files for which there are several processes.
     """
     if sys.platform != "linux" or len(files) < fewest or (cores := len(os.sched_getaffinity(0))) == 1:
-        yield from map(function, files)
+        yield from _show_progress(map(function, files), len(files))
         return
     # Forks need not pickle the function, which their initializer receives.
     with ProcessPoolExecutor(cores, get_context("fork"), _functions.append, (function,)) as processes:
-        yield from processes.map(_call, files, chunksize=max(1, min(8, len(files) // (4 * cores))))
+        results = processes.map(_call, files, chunksize=max(1, min(8, len(files) // (4 * cores))))
+        yield from _show_progress(results, len(files))
 
 
 _functions: list[Callable[[str], Any]] = []
@@ -91,7 +94,7 @@ def _call(file: str) -> Any:
     return _functions[-1](file)
 
 
-def show_progress(results: Iterable[_Result], files: int) -> Iterator[_Result]:
+def _show_progress(results: Iterable[_Result], files: int) -> Iterator[_Result]:
     """Yield the result of each file, and show their number on a terminal."""
     shown = sys.stderr.isatty() and files > 1
     for number, result in enumerate(results, start=1):

@@ -6,6 +6,7 @@ the time is linear in the length of any text.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import cache
@@ -47,12 +48,14 @@ class TokenKind(IntEnum):
     UNTERMINATED_CHARACTER = 10
     """The opening quotation mark only."""
     STRAY_COMMENT_END = 11
-    END = 12
-    """The end of the text."""
+
+
+DIRECTIVES = (int(TokenKind.DIRECTIVE), int(TokenKind.OPENING_DIRECTIVE))
+"""The kinds of directives."""
 
 
 @cache
-def _pattern(directives: bool = True, brackets: bool = True) -> re.Pattern[str]:
+def _pattern(directives: bool, brackets: bool) -> re.Pattern[str]:
     """Compile the pattern of some tokens when it is first needed."""
     tokens = r"()\[\]{}" if brackets else ""
     between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
@@ -63,32 +66,25 @@ def _pattern(directives: bool = True, brackets: bool = True) -> re.Pattern[str]:
     return re.compile(
         rf"(\A{DIRECTIVE if directives else never})|{between}(?:([()\[\]{{}}])"
         rf"|(\n{DIRECTIVE if directives else never})|({COMMENT})|({LINE_COMMENT})|({STRING})|({CHARACTER})"
-        rf"|({UNTERMINATED_COMMENT})|({UNTERMINATED_STRING})|(')|(\*/)|(\Z))"
+        rf"|({UNTERMINATED_COMMENT})|({UNTERMINATED_STRING})|(')|(\*/)|\Z)"
     )
 
 
-def scan_text(text: str) -> Iterator[tuple[int, int, int]]:
-    """Yield the `TokenKind`, the start and the end of each structural token of a text, in order.
+def scan_text(
+    text: str, start: int = 0, stop: int = sys.maxsize, *, directives: bool = True, brackets: bool = True
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the `TokenKind`, the start and the end of each structural token between two positions, in order.
 
-    The last one is `TokenKind.END`, which may occur twice.
+    Args:
+        text: The text.
+        start: Position at which the search begins.
+        stop: Position at which it ends.
+        directives: Whether a `#` begins a directive, as it does not inside of another one.
+        brackets: Whether to yield brackets.
     """
-    return _tokens(_pattern().finditer(text))
-
-
-def scan_literals(text: str) -> Iterator[tuple[int, int, int]]:
-    """Yield tokens as `scan_text` does, but skip all brackets."""
-    return _tokens(_pattern(brackets=False).finditer(text))
-
-
-def scan_directive(text: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yield tokens as `scan_text` does for a part of the text inside a directive, where `#` begins no directive."""
-    return _tokens(_pattern(directives=False).finditer(text, start, stop))
-
-
-def _tokens(matches: Iterator[re.Match[str]]) -> Iterator[tuple[int, int, int]]:
-    for match in matches:
-        kind = match.lastindex or int(TokenKind.END)
-        yield kind, *match.span(kind)
+    for match in _pattern(directives, brackets).finditer(text, start, stop):
+        if kind := match.lastindex:  # It is None at the end.
+            yield kind, *match.span(kind)
 
 
 def may_be_cut(text: str, start: int) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from seqforge_code_structure.compiled_code import read_code
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_directive
+from seqforge_code_structure.structure import TokenKind, may_be_cut, scan_text
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
@@ -51,7 +51,7 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
     tokens = list(code.tokens)
     for start, stop, name, compiled in code.directives:
         if compiled and name not in _PROSE and _QUOTES_OR_COMMENTS.search(text, start, stop):
-            tokens += scan_directive(text, start, stop)
+            tokens += scan_text(text, start, stop, directives=False)
     analysis = TerminatorAnalysis(Counter(), Counter(), [])
     for kind, start, stop in sorted(tokens, key=itemgetter(1)):
         if not (rule := _RULES.get(kind)):

@@ -62,12 +62,9 @@ def parse(text: str, parser: Parser, start: int = 0) -> Source:
     def read(position: int, _: Point) -> bytes:
         return spaced[position : position + _PIECE]
 
-    def has_worked_enough(*_: object) -> bool:
-        return next(reports) > most
-
     try:
         # The parser reports its progress only if it reads the code from a function.
-        tree = parser.parse(read, progress_callback=has_worked_enough)
+        tree = parser.parse(read, progress_callback=lambda _position, _has_error: next(reports) > most)
     except ValueError:
         parser.reset()
         return Source(code, parser.parse(b""), start, is_refused=True)

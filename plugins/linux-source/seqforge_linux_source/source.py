@@ -161,10 +161,8 @@ class Archive:
                     found = stream.tell()
         except LargeArchiveError as error:
             check_size(error.args[0], size_limit, self.path)
-        except DamagedStreamError as error:
-            raise self._unreadable_error(str(error)) from error
-        except OSError as error:
-            raise self._unreadable_error(error.strerror or str(error)) from error
+        except (DamagedStreamError, OSError) as error:
+            raise self._unreadable_error(error) from error
 
     def _selected(self, stream: ByteStream, selection: Selection) -> Iterator[tuple[str, tarfile.TarInfo]]:
         top: str | None = None
@@ -200,14 +198,15 @@ class Archive:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "blake2b").hexdigest()
         except OSError as error:
-            raise self._unreadable_error(error.strerror or str(error)) from error
+            raise self._unreadable_error(error) from error
 
     def describe(self) -> str:
         """Return the description of the archive."""
         size = self.path.stat().st_size / 1e6
         return self.description or f"Linux source from the archive {self.path} ({size:.1f} MB)."
 
-    def _unreadable_error(self, reason: str) -> DataError:
+    def _unreadable_error(self, error: DamagedStreamError | OSError) -> DataError:
+        reason = getattr(error, "strerror", None) or error
         return DataError(
             f"{self.path} cannot be read as a tar archive: {reason}",
             hint="Use a .tar, .tar.xz, .tar.gz, .tar.bz2 or .tar.zst. If it is one, it is damaged: download it again.",

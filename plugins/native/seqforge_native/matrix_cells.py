@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from seqforge.cells import require_steps
 from seqforge.kinds import MatrixStateCell
+from seqforge_native.built_in_cells import check_state
 from seqforge_native.library import Library, addresses, fields
 from seqforge_native.row_programs.arrangement import split_gradients
 from seqforge_native.row_programs.matrix_program import CellPrograms
@@ -81,13 +82,10 @@ def read_matrix_cell(
     """Return the outputs of all steps and the state after the last step.
 
     Raises:
-        ValueError: If the sequence has no steps, or the state has another shape or type than the kernel reads.
+        ValueError: If the sequence has no steps, or the state has another shape, type or device than the kernel reads.
     """
     require_steps(inputs)
-    shape = (inputs.shape[1], cell.heads, cell.key_size, kernel.programs.values)
-    if state[0].dtype != torch.float32 or state[0].shape != shape:
-        found = f"a state {list(state[0].shape)} in {state[0].dtype}"
-        raise ValueError(f"{found}; the kernel reads {list(shape)} in torch.float32")
+    check_state(state[0], (inputs.shape[1], cell.heads, cell.key_size, kernel.programs.values))
     projected = cell.project(inputs)
     if projected.dtype != torch.bfloat16:
         projected = projected.float()

@@ -225,10 +225,19 @@ def test_a_long_sequence_is_mixed_in_segments(monkeypatch: pytest.MonkeyPatch):
     torch.testing.assert_close(outputs, cell(inputs, cell.initial_state(2))[0], rtol=1e-3, atol=1e-3)
 
 
-def test_a_state_of_another_batch_is_an_error():
+@pytest.mark.parametrize(
+    ("rows", "device", "dtype", "message"),
+    [
+        (2, "cpu", torch.float32, r"the shape \(2, 2, 3, 6\) on cpu; .* must be \(3, 2, 3, 6\) on cpu"),
+        (3, "meta", torch.float32, r"on meta; .* on cpu"),
+        (3, "cpu", torch.float64, "a state in float64; it must be in float32"),
+    ],
+)
+def test_a_state_that_the_kernel_cannot_read_is_an_error(rows: int, device: str, dtype: torch.dtype, message: str):
     cell, context = CELLS["gla"](), BackendContext(torch.device("cpu"), torch.float32)
-    with pytest.raises(ValueError, match=r"\[2, 2, 3, 6\] in torch.float32; the kernel reads \[3, 2, 3, 6\]"):
-        NativeBackend().sequence_function(cell, context)(torch.randn(4, 3, 7), cell.initial_state(2))
+    state = map_state(lambda part: part.to(device, dtype), cell.initial_state(rows))
+    with pytest.raises(ValueError, match=message):
+        NativeBackend().sequence_function(cell, context)(torch.randn(4, 3, 7), state)
 
 
 def test_a_cell_that_advances_in_its_own_way_is_refused():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -22,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
-from seqforge.runs.comparison import differing_settings
+from seqforge.runs.comparison import differing_settings, find_differences
 from seqforge.runs.history import hide_password, read_state
 from seqforge.storage.files import reported_failures
 from seqforge.storage.locks import hold_lock, process_exists
@@ -215,8 +216,7 @@ def _check_unchanged(study: optuna.Study, sweep: Sweep) -> None:
     if before is None or not study.get_trials(deepcopy=False):
         study.set_user_attr("sweep", now)
         return
-    changed = {key for key in {*before["ranges"], *ranges} if before["ranges"].get(key) != ranges.get(key)}
-    changed |= differing_settings([before["base"], now["base"]]).keys()
+    changed = {*find_differences([before["ranges"], ranges]), *differing_settings([before["base"], now["base"]])}
     if changed:
         raise ExperimentError(
             f"{sweep.path}: the sweep {sweep.name!r} has already run with other values of {', '.join(sorted(changed))}",
@@ -252,15 +252,10 @@ def choose_values(trial: optuna.Trial, sweep: Sweep) -> dict[str, Any]:
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: Any) -> Any:
-    match distribution:
-        case optuna.distributions.CategoricalDistribution(choices=choices):
-            return trial.suggest_categorical(name, choices)
-        case optuna.distributions.IntDistribution(low=low, high=high, step=step, log=log):
-            return trial.suggest_int(name, low, high, step=step, log=log)
-        case _:
-            return trial.suggest_float(
-                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
-            )
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    return suggest(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
 
 
 def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:

@@ -171,6 +171,7 @@ class Demands:
         self.guesses = guesses
         self.defined = defined
         self._locals = find_locals(self._root)
+        self._known = defined | self._locals.keys()
 
     def is_called(self, name: str, position: int) -> bool:
         """Return whether the name at a position is that of a called function."""
@@ -218,8 +219,7 @@ class Demands:
         while node.parent is not None and node.type not in ("expression_statement", "compound_statement"):
             for call in walk(node):
                 name = text_of(child_of(call, "function") or node) if call.type == "call_expression" else ""
-                known = self.defined | self._locals.keys()
-                if name.isidentifier() and name not in known and f"{name}(...)" not in self.guesses.texts:
+                if name.isidentifier() and name not in self._known and f"{name}(...)" not in self.guesses.texts:
                     shape = self.guesses.functions.pop(name, Shape())
                     self.guesses.texts[f"{name}(...)"] = f"(*({shape.base} *{'*' * shape.pointers})0)"
                     return True
@@ -230,10 +230,10 @@ class Demands:
         """Return the smallest node at a position."""
         return self._root.descendant_for_byte_range(position, position + 1) or self._root
 
-    def _around(self, position: int, *kinds: str) -> Node | None:
-        """Return the innermost node of some kinds around a position, or None."""
+    def _around(self, position: int, kind: str) -> Node | None:
+        """Return the innermost node of a kind around a position, or None."""
         node: Node | None = self._leaf(position)
-        while node is not None and node.type not in kinds:
+        while node is not None and node.type != kind:
             node = node.parent
         return node
 
@@ -242,15 +242,14 @@ class Demands:
         name = text_of(node)
         if node.type == "identifier":
             if name in self._locals:
-                kind, _ = self._locals[name]
-                return (self.guesses.types, kind) if kind in self.guesses.types else (None, "")
+                return self.guesses.types, self._locals[name][0]
             if name in self.guesses.texts or name in self.defined:
                 return None, ""
             return self.guesses.variables, name
         if node.type == "field_expression" and (member := node.child_by_field_name("field")) is not None:
             return self.guesses.members, text_of(member)
         callee = node.child_by_field_name("function")
-        if callee and callee.type == "identifier" and text_of(callee) not in self.defined | self._locals.keys():
+        if callee and callee.type == "identifier" and text_of(callee) not in self._known:
             return self.guesses.functions, text_of(callee)
         return None, ""
 

@@ -111,7 +111,7 @@ class Resolution:
             if name in KEYWORDS:
                 self._reject(start, name)
             elif start < stops["macro_parameters"]:
-                self._visit_enumerator(start, name)
+                scopes.declare(name, start)
             elif capture == "use" and (declaration := visible.get(name)) is not None:
                 declaration.used = True  # as `_visit_use` does, for most names
             else:
@@ -164,10 +164,12 @@ class Resolution:
         capture, function = "own_parameters", ""
         for each in reversed(follow_declarator(declarator)):
             if each.type == "identifier":
-                self._functions.add(each.start_byte)
-                if self._names_macro(each):
+                begin, end = each.start_byte, each.end_byte
+                self._functions.add(begin)
+                if self._code[begin:end] != each.text:  # The rewriting has replaced a macro that defines the function.
                     capture = "macro_parameters"
                 else:
+                    self.scopes.declared.add(self._text[begin:end])
                     function = text_of(each)
             elif (parameters := each.child_by_field_name("parameters")) is not None:
                 self._parameters[parameters.start_byte] = capture
@@ -176,14 +178,6 @@ class Resolution:
                 if function:
                     self.parameters.append((function, _count_parameters(parameters)))
                     function = ""
-
-    def _names_macro(self, node: Node) -> bool:
-        """Declare the function of this name, and return whether the name is that of a macro that defines it."""
-        start, stop = node.start_byte, node.end_byte
-        if self._code[start:stop] != node.text:  # The rewriting has replaced the macro.
-            return True
-        self.scopes.declared.add(self._text[start:stop])
-        return False
 
     def _visit_parameters(self, node: Node) -> None:
         """Visit parameters of a function that is defined, or ignore those of a prototype."""
@@ -237,7 +231,7 @@ class Resolution:
         if self.scopes.use(name):
             return
         if start in self._macro_locals:
-            self._visit_enumerator(start, name)
+            self.scopes.declare(name, start)
         elif self.scopes.function is not None and start >= self._stops["pasted"]:
             constant = name.isupper()
             callee, index, kind = _Argument() if alone or constant else self._find_argument(start)
@@ -251,9 +245,6 @@ class Resolution:
         self._callee, self._callee_start = name, start
         if not self.scopes.use(name):
             self.scopes.add_free(NameUse(name, start, True, start < self._stops["return"]))
-
-    def _visit_enumerator(self, start: int, name: str) -> None:
-        self.scopes.declare(name, start)
 
     def _visit_declared(self, start: int, name: str, variable: bool = True) -> None:
         if start in self._functions:
@@ -288,7 +279,7 @@ class Resolution:
         "called": _visit_called,
         "declared": _visit_declared,
         "declared_function": partial(_visit_declared, variable=False),
-        "enumerator": _visit_enumerator,
+        "enumerator": lambda self, start, name: self.scopes.declare(name, start),
         "label": _visit_label,
         "goto": _visit_goto,
     }
