@@ -55,7 +55,7 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
         origin += f" A preset: {entry.preset_of}."
     yield f"{origin}\n"
     yield from _values(getattr(component, "quantities", {}))
-    rows = list(option_rows(options_of(component, entry.kind, entry.qualified_name), dict(entry.options)))
+    rows = list(option_rows(options_of(registry, entry), dict(entry.options)))
     if not rows:
         yield "It has no options.\n"
         return

@@ -25,7 +25,7 @@ from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.locate import locate
 from seqforge.runs.metrics_log import number_of, to_lines
 from seqforge.runs.summary import best_evaluation
-from seqforge.runs.verification import verify_checkpoint
+from seqforge.runs.verification import step_of, verify_checkpoint
 from seqforge.storage.files import read_bounded, reported_failures, write_atomically
 from seqforge.storage.folders import create_folder, replace_folder
 from seqforge.storage.paths import as_path
@@ -77,7 +77,7 @@ def export(
     run, checkpoint = open_checkpoint(run, checkpoint)
     source = run.checkpoints.find(checkpoint)
     _check_target(target, replace=replace)
-    step = int(source.name.removeprefix("step-"))
+    step = step_of(source)
     model = run.model(step, "cpu")
     records = list(_records(run, step))
     experiment = run.experiment.with_tables(_portable(run.experiment), run.path, run.directory.experiment)

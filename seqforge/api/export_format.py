@@ -19,6 +19,7 @@ from seqforge.evaluation.exported import (
 from seqforge.faults import blame_components, blame_plugin, component_fault, owner_of
 from seqforge.kinds import Exporter, PredictorExporter
 from seqforge.runs.loaded_run import LoadedRun
+from seqforge.runs.verification import step_of
 from seqforge.storage.files import reported_failures
 from seqforge.storage.folders import create_folder
 from seqforge.storage.paths import as_path
@@ -55,7 +56,7 @@ def export_format(
     writer: Exporter = registry.load(registry.find("exporter", exporter))()
     loaded = run.load(checkpoint, "cpu", "float32")
     if not run.experiment.labelled:
-        step = int(run.checkpoints.find(checkpoint).name.removeprefix("step-"))
+        step = step_of(run.checkpoints.find(checkpoint))
         write = partial(_write_language_model, loaded, step, writer)
     elif isinstance(writer, PredictorExporter):
         write = partial(_write_predictor, loaded, writer)

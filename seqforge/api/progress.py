@@ -44,21 +44,18 @@ class RunningFigures:
     """
 
     def __init__(self) -> None:
-        self.loss = 0.0
-        self._speed = self._first_fraction = self._first_seconds = 0.0
-        self._first_step = 0
-        self._previous_seconds: float | None = None
+        self.loss = self._speed = self._previous_seconds = 0.0
+        self._first: StepFinished | None = None
 
     def update(self, event: StepFinished) -> None:
         """Add the figures of a step."""
         loss = event.loss if event.bits_per_character is None else event.bits_per_character
-        if self._previous_seconds is None:
-            self._first_step, self._first_fraction, self._first_seconds = event.step, event.fraction, event.seconds
-            self.loss, self._speed = loss, 0.0
+        if self._first is None:
+            self._first, self.loss = event, loss
         else:
             speed = event.characters / max(event.seconds - self._previous_seconds, 1e-9)
             # The first step has a loss, but no speed: its start is not known.
-            steps = event.step - self._first_step
+            steps = event.step - self._first.step
             self.loss += max(1 - SMOOTHING, 1 / (steps + 1)) * (loss - self.loss)
             self._speed += max(1 - SMOOTHING, 1 / steps) * (speed - self._speed)
         self._previous_seconds = event.seconds
@@ -72,10 +69,10 @@ class RunningFigures:
         return "  ".join([*figures, self._time_left(event)])
 
     def _time_left(self, event: StepFinished) -> str:
-        done = event.fraction - self._first_fraction
-        if done <= 0:
+        first = self._first or event
+        if event.fraction <= first.fraction:
             return "-:-- left"
-        left = (event.seconds - self._first_seconds) / done * (1 - event.fraction)
+        left = (event.seconds - first.seconds) / (event.fraction - first.fraction) * (1 - event.fraction)
         return f"{format_duration(left)} left"
 
 

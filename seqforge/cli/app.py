@@ -2,7 +2,7 @@
 
 import inspect as python_inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 import typer
@@ -17,6 +17,7 @@ from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
 from seqforge.cli.export import export, import_
 from seqforge.cli.inspect import inspect
+from seqforge.cli.options import complete_key
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
 from seqforge.cli.report import report, watch
@@ -57,34 +58,30 @@ def report_usage(error: typer.TyperException) -> None:
     message = re.sub("Value error, |Input (?=should)|, unable to parse .*", "", error.format_message()).rstrip(".")
     if not message:
         return
-    hints: list[str] = []
+    hint = ""
     if context is not None:
         if option := re.match(r"No such option: (--[\w-]+)", message):
-            message, hints = option[0], list(_propose(option[1], context))
-        hints.append(f"See {context.command_path} --help.")
-    print_error(message, hint=" ".join(hints) or None)
+            message, hint = option[0], _propose(option[1], context)
+        hint = f"{hint} See {context.command_path} --help.".lstrip()
+    print_error(message, hint=hint)
 
 
 _DEVICES = {"--gpu": "cuda", "--cuda": "cuda", "--cpu": "cpu"}
 
 
-def _propose(option: str, context: Any) -> Iterator[str]:
-    """Yield what an unknown option may mean: a device, a key of the experiment, or the nearest option."""
+def _propose(option: str, context: Any) -> str:
+    """Return what an unknown option may mean: a device, a key of the experiment, or the nearest option."""
     names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     if option in _DEVICES and not {"--device", "--set"}.isdisjoint(names):
         key = "--device " if "--device" in names else "--set training.device="
-        yield f"A GPU is used if there is one. To choose the device: {key}{_DEVICES[option]}."
-        return
+        return f"A GPU is used if there is one. To choose the device: {key}{_DEVICES[option]}."
     if "--set" in names:
-        from seqforge.experiment.experiment import Experiment
-
-        key = option.removeprefix("--").replace("-", "_")
-        for table, field in Experiment.model_fields.items():
-            if key in getattr(field.annotation, "model_fields", {}):
-                yield f"To set this key of the experiment: --set {field.alias or table}.{key}=…."
-                return
-    if match := nearest(option, names):
-        yield f"Did you mean {match}?"
+        wanted = option.removeprefix("--").replace("-", "_")
+        for key in complete_key():
+            if key.partition(".")[2] == wanted:
+                return f"To set this key of the experiment: --set {key}=…."
+    match = nearest(option, names)
+    return f"Did you mean {match}?" if match else ""
 
 
 WRITE_PLUGINS, MAINTAIN, OF_PLUGINS = "Write experiments and plugins", "Maintain", "Commands of plugins"

@@ -1,6 +1,7 @@
 """`seqforge check` and `seqforge schema`."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -41,10 +42,10 @@ def check(
         return
     typer.echo(f"{experiment or 'the command line'}: valid")
     for kind, selected in checked.components.items():
-        names = [component.name for component in selected]
-        counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
-        if names:
-            typer.echo(f"  {KINDS[kind].attribute:<12} {', '.join(counted)}")
+        counts = Counter(component.name for component in selected)
+        if counts:
+            names = (f"{count} × {name}" if count > 1 else name for name, count in counts.items())
+            typer.echo(f"  {KINDS[kind].attribute:<12} {', '.join(names)}")
 
 
 def schema(

@@ -45,11 +45,9 @@ def complete_key() -> list[str]:
     """Return the keys of an experiment, and after a point those of its table."""
     from seqforge.experiment.experiment import Experiment
 
-    keys = list[str]()
-    for name, field in Experiment.model_fields.items():
-        table = field.alias or name
-        keys += [f"{table}.{key}" for key in getattr(field.annotation, "model_fields", {})]
-    return keys
+    fields = Experiment.model_fields.items()
+    tables = {field.alias or name: getattr(field.annotation, "model_fields", {}) for name, field in fields}
+    return [f"{table}.{key}" for table, keys in tables.items() for key in keys]
 
 
 def _load_plugin_files(context: typer.Context, paths: list[Path]) -> list[Path]:

@@ -131,7 +131,7 @@ def _fault(registry: Registry, registration: Registration) -> str:
     from seqforge.registry.options import options_of
 
     try:
-        options_of(registry.load(registration), registration.kind, registration.qualified_name)
+        options_of(registry, registration)
     except PluginError as error:
         return f"{error.message}. {error.hint or ''}".rstrip()
     return ""
@@ -141,7 +141,7 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     from seqforge.registry.options import options_of
 
     component = registry.load(registration)
-    options = options_of(component, registration.kind, registration.qualified_name)
+    options = options_of(registry, registration)
     summary = (inspect.getdoc(component) or "").partition("\n\n")[0].replace("\n", " ")
     typer.echo(f"{registration.qualified_name}: {registration.kind}")
     typer.echo(f"  {summary}")

@@ -115,13 +115,12 @@ def check_plugins(
         reports.append(report)
         if not as_json:
             _print_report(report, width)
-    wrong = sum(report.verdict == "wrong" for report in reports)
+    counts = {verdict: sum(report.verdict == verdict for report in reports) for verdict in MARKS}
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
     else:
-        counts = {verdict: sum(report.verdict == verdict for report in reports) for verdict in MARKS}
         stdout().print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-    if wrong:
+    if counts["wrong"]:
         raise typer.Exit(1)
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -48,7 +48,7 @@ def runs(
     """
     from seqforge.runs.summary import find_runs, summarize_run
 
-    found = sorted(map(summarize_run, find_runs(folder)), key=_key(sort))
+    found = sorted(map(summarize_run, find_runs(folder)), key=lambda run: _sort_key(run, sort))
     if as_json:
         typer.echo(json.dumps([_record(run) for run in found], indent=2))
         return
@@ -61,20 +61,16 @@ def runs(
             stderr().print(printable(f"{run.path}: {run.state}: {run.reason}"))
 
 
-def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
-    """Return a function for the sorting of runs. Runs without a value are last, and equal ones are sorted by path."""
-
-    def key(run: "RunSummary") -> tuple[Any, ...]:
-        values: dict[Order, tuple[Any, ...]] = {
-            "name": (),
-            "time": (run.seconds,),
-            # Values of different units cannot be compared.
-            "best": (run.best.unit == "", run.best.unit, math.inf if run.best.value is None else run.best.value),
-            "parameters": (math.inf if run.parameters is None else run.parameters,),
-        }
-        return (*(values[order] if order in values else (getattr(run, order),)), str(run.path))
-
-    return key
+def _sort_key(run: "RunSummary", order: Order) -> tuple[Any, ...]:
+    """Return what runs are sorted by. Runs without a value are last, and equal ones are sorted by path."""
+    values: dict[Order, tuple[Any, ...]] = {
+        "name": (),
+        "time": (run.seconds,),
+        # Values of different units cannot be compared.
+        "best": (run.best.unit == "", run.best.unit, math.inf if run.best.value is None else run.best.value),
+        "parameters": (math.inf if run.parameters is None else run.parameters,),
+    }
+    return (*(values[order] if order in values else (getattr(run, order),)), str(run.path))
 
 
 def _record(run: "RunSummary") -> dict[str, Any]:

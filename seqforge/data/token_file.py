@@ -74,37 +74,34 @@ class MappedTokens:
     """The tokens of a corpus in a mapped file. The integer width may differ between documents.
 
     Attributes:
+        index: Index of the tokens.
         content: Mapped file, uint8.
-        stops: For each document, the index after its last token, int64.
-        ends: For each document, the index after its last byte in the file, int64.
-        ids: Token id of each code, or None if the file contains token ids.
     """
 
+    index: "TokenFile"
     content: NDArray[np.uint8]
-    stops: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    ids: Tokens | None
 
     def read(self, start: int = 0, stop: int | None = None) -> Tokens:
         """Read consecutive tokens `[stop - start]`, by default all; they may span several documents.
 
         The result may be a view of the file, which is read-only.
         """
-        stop = int(self.stops[-1]) if stop is None else stop
+        stop = self.index.length if stop is None else stop
         parts: list[Tokens] = []
-        document = int(np.searchsorted(self.stops, start, side="right"))
+        document = int(np.searchsorted(self.index.stops, start, side="right"))
         while start < stop:
-            stop_here = min(stop, int(self.stops[document]))
+            stop_here = min(stop, int(self.index.stops[document]))
             parts.append(self._read_document(document, start, stop_here))
             start = stop_here
             document += 1
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _read_document(self, document: int, start: int, stop: int) -> Tokens:
-        first, begin = (int(self.stops[document - 1]), int(self.ends[document - 1])) if document else (0, 0)
-        width = (int(self.ends[document]) - begin) // (int(self.stops[document]) - first)
+        stops, ends, ids = self.index.stops, self.index.ends, self.index.ids
+        first, begin = (int(stops[document - 1]), int(ends[document - 1])) if document else (0, 0)
+        width = (int(ends[document]) - begin) // (int(stops[document]) - first)
         codes = self.content[begin + (start - first) * width : begin + (stop - first) * width].view(f"u{width}")
-        return codes if self.ids is None else self.ids[codes]
+        return codes if ids is None else ids[codes]
 
 
 class TokenFile(IndexRecord):
@@ -144,11 +141,11 @@ class TokenFile(IndexRecord):
         Use a new mapping for each read: the pages of a mapping that is kept count as memory of the process, which would
         then appear to grow with the corpus.
         """
-        content = np.asarray(np.memmap(self.folder / TOKENS, dtype=np.uint8, mode="r"))
-        return MappedTokens(content, self.stops, self.ends, self._ids)
+        return MappedTokens(self, np.asarray(np.memmap(self.folder / TOKENS, dtype=np.uint8, mode="r")))
 
     @cached_property
-    def _ids(self) -> Tokens | None:
+    def ids(self) -> Tokens | None:
+        """Token id of each code; None if the file contains token ids."""
         if self.codes is None:
             return None
         ids = np.zeros(int(self.codes[-1]) + 1, dtype=self.dtype)

@@ -49,21 +49,19 @@ def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
         index += component is not previous  # A table with `repeat` stands for several layers.
         previous, built_for = component, sizes
         outputs: set[int] = set()
-        reasons: set[str] = set()
-        problem: Problem | None = None
+        problems: set[Problem] = set()
         for size in sizes:
             try:
                 with torch.device("meta"):  # without memory and numbers, so that a large cell is built in a millisecond
                     cell: Cell[Any] = component.build(input_size=size)
                 outputs.add(cell.hidden_size)
             except UnfitOptionsError as error:
-                reasons.add(error.reason)
-                problem = _problem(component, error, index)
+                problems.add(_problem(component, error, index))
             except Exception:  # noqa: BLE001 - the error of an author, which is reported when the model is built
                 return
-        if problem is not None and len(reasons) == 1 and not outputs:
-            yield problem
-        if len(outputs) != 1 or reasons:
+        if len(problems) == 1 and not outputs:
+            yield from problems
+        if len(outputs) != 1 or problems:
             return  # It depends on the size of the vocabulary.
         (hidden_size,) = outputs
         sizes = (hidden_size * 2 if model.bidirectional else hidden_size,)

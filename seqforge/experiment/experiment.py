@@ -31,7 +31,7 @@ from seqforge.experiment.compatibility import (
 from seqforge.experiment.model import Model
 from seqforge.experiment.problems import explain, missing_plugins, problems_of, used_plugins
 from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Training
-from seqforge.experiment.tables import merge_tables, override, read_table
+from seqforge.experiment.tables import as_table, merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components
 from seqforge.kinds import ExampleSpec
 from seqforge.kinds.table import KINDS
@@ -199,8 +199,7 @@ class Experiment(BaseModel):
             run = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:100]  # "my notes" becomes "my-notes"
             tables["experiment"] = {"name": run or "experiment", **identity}
         valid: dict[str, Any] = {}
-        recorded = tables.get("plugins")
-        preferring = Registry(registry.plugins, cast("dict[str, Any]", recorded) if isinstance(recorded, dict) else ())
+        preferring = Registry(registry.plugins, as_table(tables.get("plugins")))
         context: dict[str, Any] = {"registry": preferring, "folder": folder, "owners": {}, "valid": valid}
         problems: list[Problem] = []
         with blame_components():  # the check calls class methods of components, such as `fits` of a metric

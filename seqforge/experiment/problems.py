@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from seqforge.errors import ExperimentError, did_you_mean
 from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Section
+from seqforge.experiment.tables import as_table
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component
@@ -65,14 +66,10 @@ def _with_place(
 
 def missing_plugins(tables: Mapping[str, Any], registry: Registry) -> list[Problem]:
     """Return a problem for each plugin that a resolved experiment names and uses, and that is not installed."""
-    versions, distributions = tables.get("plugins"), tables.get("distributions")
-    if not isinstance(versions, dict):
-        return []
-    recorded = cast("dict[str, Any]", versions)
-    distribution = cast("dict[str, Any]", distributions) if isinstance(distributions, dict) else {}
+    versions, distributions = as_table(tables.get("plugins")), as_table(tables.get("distributions"))
     used = {name.partition("/")[0] for name in _names_in(tables) if "/" in name}
-    missing = sorted((used & recorded.keys()) - {plugin.name for plugin in registry.plugins})
-    return [_missing(name, recorded[name], distribution.get(name, "unknown")) for name in missing]
+    missing = sorted((used & versions.keys()) - {plugin.name for plugin in registry.plugins})
+    return [_missing(name, versions[name], distributions.get(name, "unknown")) for name in missing]
 
 
 def _missing(name: str, version: object, distribution: object) -> Problem:

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from seqforge.errors import PluginError
@@ -45,9 +44,7 @@ def _with_default(registry: Registry, table: Schema) -> Schema:
     """Return the schema of a table that names its component, or has options of the default one."""
     kind = table["component"]
     try:
-        registration = registry.find(kind, table["default"])
-        model = options_of(registry.load(registration), kind, registration.qualified_name)
-        default = _component(registry, registration, model, f"#/properties/{kind}/else")
+        default = _component(registry, registry.find(kind, table["default"]), f"#/properties/{kind}/else")
     except (PluginError, PydanticInvalidForJsonSchema):
         return table
     default["required"].remove("use")
@@ -59,10 +56,8 @@ def _kind(registry: Registry, kind: str) -> Schema:
     branches: list[Schema] = []
     names: list[str] = []
     for registration in registry.registrations(kind):
-        place = f"#/$defs/{kind}/oneOf/{len(branches)}"
         try:
-            model = options_of(registry.load(registration), kind, registration.qualified_name)
-            branch = _component(registry, registration, model, place)
+            branch = _component(registry, registration, f"#/$defs/{kind}/oneOf/{len(branches)}")
         except (PluginError, PydanticInvalidForJsonSchema):
             continue
         branches.append(branch)
@@ -71,9 +66,9 @@ def _kind(registry: Registry, kind: str) -> Schema:
     return {"oneOf": [*branches, {"enum": names}]} if branches else {"not": {}}
 
 
-def _component(registry: Registry, registration: Registration, model: type[BaseModel], place: str) -> Schema:
+def _component(registry: Registry, registration: Registration, place: str) -> Schema:
     # The type of an option may have definitions of its own. References lead to them in the `$defs` of this component.
-    schema = model.model_json_schema(ref_template=f"{place}/$defs/{{model}}")
+    schema = options_of(registry, registration).model_json_schema(ref_template=f"{place}/$defs/{{model}}")
     preset = dict(registration.options)
     properties: Schema = {"use": {"enum": registry.names_of(registration)}}
     for name, option in schema.get("properties", {}).items():

@@ -252,7 +252,7 @@ def replace_components(table: Table, registry: Registry, **components: str | Seq
         *outer, key = cast("str", KINDS[kind].key).split(".")
         place = result
         for part in outer:
-            place[part] = dict(_table(place.get(part)))
+            place[part] = dict(as_table(place.get(part)))
             place = place[part]
         before: Any = place.get(key)
         if not isinstance(names, str):
@@ -267,12 +267,12 @@ def replace_components(table: Table, registry: Registry, **components: str | Seq
 
 def _replace(before: Any, registry: Registry, kind: str, name: str) -> Table:
     registration = registry.find(kind, name)
-    options = options_of(registry.load(registration), kind, registration.qualified_name)
-    keys = {*options.model_fields, *(Layer.model_fields if kind == "cell" else ())}
-    return {"use": name} | {key: value for key, value in _table(before).items() if key in keys}
+    keys = {*options_of(registry, registration).model_fields, *(Layer.model_fields if kind == "cell" else ())}
+    return {"use": name} | {key: value for key, value in as_table(before).items() if key in keys}
 
 
-def _table(value: Any) -> Table:
+def as_table(value: Any) -> Table:
+    """Return a value if it is a table, and otherwise an empty table."""
     return cast("Table", value) if isinstance(value, dict) else {}
 
 

@@ -112,20 +112,16 @@ def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> I
     """
     if not isinstance(items, Iterator):
         raise wrong_result(method, f"returned {describe_type(items)}, not an iterator")
-    remaining = cast("Iterator[Any]", items)
-    while True:
-        try:
-            item = next(remaining)
-        except StopIteration:
-            return
-        except OSError as error:
-            raise DataError(f"the corpus cannot be read: {error}") from error
-        if not isinstance(item, kind):
-            raise wrong_result(method, f"yielded {describe_type(item)}, not {with_article(kind.__name__)}")
-        content = getattr(item, "content", b"")
-        if not isinstance(content, bytes):
-            raise wrong_result(method, f"yielded a Document whose content is {describe_type(content)}, not bytes")
-        yield item
+    try:
+        for item in cast("Iterator[Any]", items):
+            if not isinstance(item, kind):
+                raise wrong_result(method, f"yielded {describe_type(item)}, not {with_article(kind.__name__)}")
+            content = getattr(item, "content", b"")
+            if not isinstance(content, bytes):
+                raise wrong_result(method, f"yielded a Document whose content is {describe_type(content)}, not bytes")
+            yield item
+    except OSError as error:
+        raise DataError(f"the corpus cannot be read: {error}") from error
 
 
 def read_fingerprint(corpus: Any) -> str:

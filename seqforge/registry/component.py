@@ -7,7 +7,6 @@ import marshal
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from types import CellType, CodeType, FunctionType
@@ -56,7 +55,7 @@ class Component:
     @property
     def plugins(self) -> set[str]:
         """Names of the plugins that register the component and the components within it."""
-        return {self.registration.plugin}.union(*(part.plugins for part in self._parts()))
+        return {self.registration.plugin}.union(*(part.plugins for _, part in self._parts()))
 
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
         """Return the versions of the code of the component and of those within it, for the keys of caches.
@@ -66,7 +65,7 @@ class Component:
             is that of the file of the class, which its author may edit without a new version, or that of the code of a
             class that was defined in a Python session.
         """
-        versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}
+        versions = {name: version for _, part in self._parts() for name, version in part.versions(plugins).items()}
         if self.registration.plugin == SESSION:
             return {**versions, self.name: _code_digest(self.component)}
         versions[self.registration.plugin] = plugins[self.registration.plugin]
@@ -76,25 +75,21 @@ class Component:
                 versions[self.name] = checksum_file(Path(file).resolve())
         return versions
 
-    def _parts(self) -> Iterator["Component"]:
-        for value in self.options.values():
+    def _parts(self) -> Iterator[tuple[list[str | int], "Component"]]:
+        """Yield each component in the options, after its keys."""
+        for name, value in self.options.items():
             if isinstance(value, Component):
-                yield value
+                yield [name], value
             elif _holds_components(value):
-                yield from value
+                yield from (([name, index], part) for index, part in enumerate(value))
 
     def path_to(self, part: "Component") -> list[str | int] | None:
         """Return the keys from this component to another one within it; empty for itself, None if it is not within."""
         if part is self:
             return []
-        for name, value in self.options.items():
-            places: list[tuple[list[str | int], Any]] = [([name], value)]
-            if _holds_components(value):
-                places = [([name, index], inner) for index, inner in enumerate(value)]
-            for keys, inner in places:
-                rest = inner.path_to(part) if isinstance(inner, Component) else None
-                if rest is not None:
-                    return [*keys, *rest]
+        for keys, inner in self._parts():
+            if (rest := inner.path_to(part)) is not None:
+                return [*keys, *rest]
         return None
 
     def build(self, **supplied: Any) -> Any:
@@ -111,9 +106,9 @@ class Component:
 
         def build_part(value: Any) -> Any:
             if isinstance(value, Component):
-                accepted = KINDS[value.registration.kind].supplied
                 if value.is_factory:
-                    return partial(_build_for_size, value)
+                    return value.build_for_size
+                accepted = KINDS[value.registration.kind].supplied
                 return value.build(**{name: given for name, given in supplied.items() if name in accepted})
             return [build_part(part) for part in value] if _holds_components(value) else value
 
@@ -124,10 +119,9 @@ class Component:
             except ValueError as error:
                 raise UnfitOptionsError(self, str(error)) from error
 
-
-def _build_for_size(component: Component, size: int) -> Any:
-    """Build a component, with this size for every argument that the engine otherwise passes to its kind."""
-    return component.build(**dict.fromkeys(KINDS[component.registration.kind].supplied, size))
+    def build_for_size(self, size: int) -> Any:
+        """Build the component, with this size for every argument that the engine otherwise passes to its kind."""
+        return self.build(**dict.fromkeys(KINDS[self.registration.kind].supplied, size))
 
 
 def _holds_components(value: Any) -> bool:

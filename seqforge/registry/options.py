@@ -21,6 +21,7 @@ from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import author_hint
 from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component
+from seqforge.registry.hooks import Registration
 from seqforge.registry.problems import Hints, Problem, format_value, from_validation, raise_problems
 from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 
@@ -75,7 +76,7 @@ class Part:
             if registration.options:
                 options = {**dict(registration.options), **options}
                 registration = registry.find_target(registration)
-            model = options_of(component, self.kind, registration.qualified_name)
+            model = options_of(registry, registration)
         except PluginError as error:
             raise_problems([Problem(place, error.message, error.hint or "")])
         if self.interface is not None and not issubclass(component, self.interface):
@@ -166,7 +167,7 @@ def _hints(model: type[BaseModel]) -> Hints:
     return hints
 
 
-def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
+def options_of(registry: Registry, registration: Registration) -> type[BaseModel]:
     """Return the options of a component as a strict pydantic model, from the signature of its `__init__`.
 
     Arguments that the engine passes to this kind of component are not options. An argument whose type is the interface
@@ -175,11 +176,13 @@ def options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
     the component.
 
     Raises:
-        PluginError: If an argument cannot be an option, for example because it has no type.
+        PluginError: If the class cannot be imported, or an argument cannot be an option, for example because it has no
+            type.
     """
-    supplied = KINDS[kind].supplied
+    component, owner = registry.load(registration), registration.qualified_name
+    supplied = KINDS[registration.kind].supplied
     interfaces = {interface: name for name, kind in KINDS.items() for interface in kind.load_interfaces()}
-    arguments = _arguments(component, KINDS[kind].load_interfaces(), owner)
+    arguments = _arguments(component, KINDS[registration.kind].load_interfaces(), owner)
     for name in sorted({*supplied} - {parameter.name for parameter, _ in arguments}):
         raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
     fields: dict[str, Any] = {
@@ -201,8 +204,7 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
         with warnings.catch_warnings():
             # An option may have the name of a method of pydantic, such as `copy`.
             warnings.filterwarnings("error", message="Field name")
-            check: Any = field_validator("*")(classmethod(_check_value)) if fields else None
-            validators: dict[str, Any] = {"check_value": check} if fields else {}
+            validators: dict[str, Any] = {"check_value": field_validator("*")(classmethod(_check_value))}
             model = pydantic.create_model(name, __config__=config, __validators__=validators, **fields)
     except Exception as error:  # An annotation may raise anything.
         if len(fields) > 1:

@@ -2,7 +2,7 @@
 
 import importlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ class Registry:
             owners = ", ".join(candidate.qualified_name for candidate in matches)
             raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
         shown = name if len(name) <= MAXIMUM_LENGTH else f"{name[:MAXIMUM_LENGTH]}…"
-        raise PluginError(f"no {kind} is called {shown!r}", hint=next(self._hints(kind, name)))
+        raise PluginError(f"no {kind} is called {shown!r}", hint=self._hint(kind, name))
 
     def load(self, registration: Registration) -> type[Any]:
         """Import the class of a component.
@@ -193,16 +193,16 @@ class Registry:
             )
         return target
 
-    def _hints(self, kind: str, name: str) -> Iterator[str]:
-        """Yield hints about an unknown name, the most helpful first."""
+    def _hint(self, kind: str, name: str) -> str:
+        """Return the most helpful hint about an unknown name."""
         owner, slash, short = name.partition("/")
         for plugin in self.unusable:
             if owner == plugin.name and slash:
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
-                yield f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
+                return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
         # Components with this name may be found only by another one, or be of another kind.
         if namesakes := [other.qualified_name for other in self.registrations(kind) if name == other.name]:
-            yield f"Write its qualified name: {' or '.join(namesakes)}."
+            return f"Write its qualified name: {' or '.join(namesakes)}."
         kinds = {
             other_kind.with_article
             for other_kind in KINDS.values()
@@ -210,25 +210,25 @@ class Registry:
             if name in (other.name, other.qualified_name)
         }
         if kinds:
-            yield f"{name!r} is {' and '.join(sorted(kinds))}."
+            return f"{name!r} is {' and '.join(sorted(kinds))}."
         if kind == "corpus" and "text" in self.names(kind):  # The name may be a text, or the path of one.
             if len(name) > MAXIMUM_LENGTH or "\n" in name:
-                yield "For texts in Python, pass corpus=texts([…])."
-            elif Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
+                return "For texts in Python, pass corpus=texts([…])."
+            if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
                 option = shlex.quote(f"corpus.files={name}")
-                yield f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
+                return f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
         is_missing = slash and all(plugin.name != owner for plugin in self.plugins)
         if slash and owner == SESSION:
-            yield f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
+            return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
         if is_missing and owner.endswith(FILE_SUFFIX):
-            yield f"It was defined in the file {owner}. {NEEDS_FILE}"
+            return f"It was defined in the file {owner}. {NEEDS_FILE}"
         candidates = [other.qualified_name for other in self.registrations(kind)] if slash else self.names(kind)
         hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
         if is_missing:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if nearest(name, candidates) is not None:
-            yield hint
+            return hint
         unusable = [f"{plugin.name} ({plugin.state})" for plugin in self.unusable]
         if unusable:
             hint += f" Unusable plugins: {', '.join(unusable)}."
-        yield hint if slash else f"{hint} For your own, add --plugin FILE, or pass its class in Python."
+        return hint if slash else f"{hint} For your own, add --plugin FILE, or pass its class in Python."

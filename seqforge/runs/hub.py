@@ -18,8 +18,6 @@ PREFIX = "hf://"
 MOST_BYTES = 1 << 33
 """Maximum size of a model that is downloaded."""
 
-_EXTRA = "seqforge-core[hub]"
-
 
 def download_model(name: str) -> Path:
     """Return the folder of the newest version of a model, whose files are copied into the cache if they are not there.
@@ -30,9 +28,7 @@ def download_model(name: str) -> Path:
         RunError: If there is no such model of seqforge, if it is too large or damaged, or the hub cannot be reached.
         PluginError: If the library is not installed.
     """
-    library = import_library("huggingface_hub", _EXTRA)
-    repository = name.removeprefix(PREFIX)
-    with _reported_failures(name):
+    with _hub(name) as (library, repository):
         info = library.HfApi().model_info(repository, files_metadata=True)
         files = {file.rfilename: file for file in info.siblings if _is_part(file.rfilename)}
         if MARKER not in files:
@@ -56,18 +52,18 @@ def upload_model(folder: Path, name: str) -> str:
         RunError: If the hub cannot be reached or refuses it.
         PluginError: If the library is not installed.
     """
-    library = import_library("huggingface_hub", _EXTRA)
-    repository = name.removeprefix(PREFIX)
-    with _reported_failures(name):
+    with _hub(name) as (library, repository):
         address: Any = library.HfApi().create_repo(repository, exist_ok=True)
         library.HfApi().upload_folder(repo_id=repository, folder_path=folder)
     return str(address)
 
 
 @contextmanager
-def _reported_failures(name: str) -> Generator[None]:
+def _hub(name: str) -> Generator[tuple[Any, str]]:
+    """Yield the library, and the name of a model on the hub, whose failures inside the block are reported."""
+    library = import_library("huggingface_hub", "seqforge-core[hub]")
     try:
-        yield
+        yield library, name.removeprefix(PREFIX)
     except (SeqforgeError, MemoryError):
         raise
     except Exception as error:  # The library has errors of its own, and those of the library for HTTP.

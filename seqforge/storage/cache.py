@@ -176,7 +176,7 @@ def _create_entry(folder: Path, write: Callable[[Path], str]) -> None:
     """Create an entry, or complete it. The caller holds its lock."""
     incomplete = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     for left in folder.parent.glob(f"{folder.name}.*.tmp"):
-        if not _is_alive(left.suffixes[-2:-1]):
+        if not _is_alive(left):
             delete(incomplete)
             left.rename(incomplete)
     if not (incomplete / JOURNAL).is_file():
@@ -304,7 +304,7 @@ def _remove_abandoned(cache: Path) -> None:
     for folder in filter(Path.is_dir, cache.iterdir()):
         for path in folder.glob("*.tmp"):
             with contextlib.suppress(OSError):  # The cache may be read-only.
-                is_left = any(_locked(path)) or not _is_alive(path.suffixes[-2:-1])
+                is_left = any(_locked(path)) or not _is_alive(path)
                 if is_left and not (path / JOURNAL).is_file():
                     remove_entry(path)
         for lock in folder.glob("*.lock"):
@@ -312,9 +312,9 @@ def _remove_abandoned(cache: Path) -> None:
                 pass  # This removes it, unless a process holds it.
 
 
-def _is_alive(suffixes: list[str]) -> bool:
+def _is_alive(path: Path) -> bool:
     """Return whether there is a process with the number in the name of a temporary file, such as `.X.PID.tmp`."""
     try:
-        return process_exists(int(suffixes[0][1:]))
+        return process_exists(int(path.suffixes[-2][1:]))
     except (IndexError, ValueError, OverflowError):
         return True

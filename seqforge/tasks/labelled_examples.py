@@ -48,8 +48,6 @@ RESAMPLES = 200
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
-UNITS = Units("examples", "steps", "predictions", "predict {run} EXAMPLE")
-
 
 def prepare_training(
     experiment: Experiment, device: torch.device, report: Report, world: World
@@ -76,7 +74,6 @@ def prepare_training(
     steps, rows = batches.part(0, world)[0].inputs.shape[:2]
     return LabelledExamplesTraining(
         experiment=experiment,
-        units=UNITS,
         device=device,
         world=world,
         description=read_description(dataset.corpus),
@@ -120,7 +117,9 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     return BlockLosses(digest, f"loss {experiment.loss.table}", totals, sizes)
 
 
-LABELLED_EXAMPLES = Task(UNITS, prepare_training, evaluate, block_losses)
+LABELLED_EXAMPLES = Task(
+    Units("examples", "steps", "predictions", "predict {run} EXAMPLE"), prepare_training, evaluate, block_losses
+)
 """A model that reads whole examples and predicts their targets."""
 
 

@@ -54,8 +54,6 @@ SAMPLE_SEED_STRIDE = 1_000_003
 SHORTEST_BLOCK, BLOCK_ROWS = 50, 32
 """Smallest number of tokens in a block of held-out text, and number of blocks that are scored at once."""
 
-UNITS = Units("tokens", "chars", "sample", "sample {run}")
-
 
 def prepare_training(
     experiment: Experiment, device: torch.device, report: Report, world: World
@@ -93,7 +91,6 @@ def prepare_training(
     length_of_calls = min(training.sequence_length, training.recompute_every or training.sequence_length)
     return LanguageModelTraining(
         experiment=experiment,
-        units=UNITS,
         device=device,
         world=world,
         description=dataset.description,
@@ -138,7 +135,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
 
 
-LANGUAGE_MODEL = Task(UNITS, prepare_training, evaluate, block_losses)
+LANGUAGE_MODEL = Task(Units("tokens", "chars", "sample", "sample {run}"), prepare_training, evaluate, block_losses)
 """A language model, trained by truncated backpropagation through time."""
 
 

@@ -71,7 +71,6 @@ class TrainingTask(ABC):
     """A corpus that is prepared for training, with its loss and metrics.
 
     Attributes:
-        units: Words for what the task counts and shows.
         world: The processes that train together.
         digest: Digest of the encoded corpus. A run can be resumed only on a corpus with the same digest.
         files: Files of the encoded corpus that are copied to the run directory.
@@ -85,7 +84,6 @@ class TrainingTask(ABC):
     """
 
     experiment: Experiment
-    units: Units
     device: torch.device
     world: World
     description: str

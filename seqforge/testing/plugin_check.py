@@ -191,7 +191,7 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
     kind, name = registration.kind, registration.qualified_name
     try:
         component = registry.load(registration)
-        options = options_of(component, kind, name)
+        options = options_of(registry, registration)
         if registration.preset_of:
             if unknown := dict(registration.options).keys() - options.model_fields:
                 raise PluginError(f"{registration.target} has no option {min(unknown)!r}")

@@ -26,6 +26,7 @@ from seqforge.kinds.schedule import learning_rate_factor
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.training_state import TrainingState, average_weights, averaged_model, split_optimizer_state
+from seqforge.tasks import task_of
 from seqforge.tasks.task import TrainingTask
 from seqforge.training.endings import (
     Intervals,
@@ -80,10 +81,9 @@ class Trainer:
         self._signal: int | None = None
         # From the step before: the process may have been killed between the checkpoint of this step and its sample.
         self._intervals = Intervals(task.experiment, self._progress(max(state.step - 1, 0)), state.seconds)
-        evaluation = self._record.find("evaluation", state.step)
-        loss = evaluation.get("loss") if evaluation is not None else None
-        # The last step that was evaluated, with its loss, and the last step that was sampled.
-        self._evaluated = (state.step, loss) if isinstance(loss, float) else None
+        loss = (self._record.find("evaluation", state.step) or {}).get("loss")
+        # The loss of the last step that was evaluated, by this step, and the last step that was sampled.
+        self._evaluated = {state.step: loss} if isinstance(loss, float) else dict[int, float]()
         self._sampled = state.step if self._record.find("sample", state.step) is not None else None
 
     def require_steps_left(self) -> None:
@@ -102,7 +102,7 @@ class Trainer:
         """Return whether work is left at the end of the run, because a process was killed there."""
         step, keep = self._state.step, self._experiment.training.keep_checkpoints
         checkpoints = self._record.checkpoints
-        is_evaluated = self._evaluated is not None and checkpoints.loss(step) is not None
+        is_evaluated = step in self._evaluated and checkpoints.loss(step) is not None
         must_evaluate = self._task.has_validation and not is_evaluated
         must_sample = self._task.has_samples and self._sampled != step
         return must_evaluate or must_sample or bool(checkpoints.superfluous(keep))
@@ -166,7 +166,7 @@ class Trainer:
             validation_size=task.validation_size,
             step=state.step,
             resumed=state.step > 0,
-            units=task.units,
+            units=task_of(self._experiment).units,
             backends=self._backends,
             initial=self._initial,
         )
@@ -283,7 +283,7 @@ class Trainer:
         Every part is skipped if it was done before a process was killed at this point.
         """
         step = self._state.step
-        if self._evaluated is None or self._evaluated[0] != step:
+        if step not in self._evaluated:
             self._evaluate()
         self._save()  # adds the loss to the checkpoint of this step
         if self._sampled != step:
@@ -303,7 +303,7 @@ class Trainer:
         state.schedule.observe(score.loss)
         event = score.event(state.step, best=best)
         self._record.write_evaluation(event, state.seconds)
-        self._evaluated = state.step, score.loss
+        self._evaluated = {state.step: score.loss}
         self._notify(event)
         return best
 
@@ -332,7 +332,5 @@ class Trainer:
 
     def _save(self) -> None:
         """Save the state, and the loss if the step was evaluated."""
-        state = self._state
-        loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
         self._notify(WorkProgressed("saving"))
-        self._record.save(state, loss)
+        self._record.save(self._state, self._evaluated.get(self._state.step))

@@ -35,7 +35,7 @@ def evaluate(formula: str, sizes: dict[str, int]) -> float:
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_has_the_sizes_and_the_kernel_of_the_cell(name: str) -> None:
     component = REGISTRY.load(CELLS[name])
-    known = options_of(component, "cell", name).model_fields
+    known = options_of(REGISTRY, CELLS[name]).model_fields
     options = {option: value for option, (_, value) in OPTIONS.items() if option in known}
     state, parameters, kernel = ROWS[name]
     for input_size, hidden_size in ((20, 24), (40, 64)):

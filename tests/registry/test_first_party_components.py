@@ -52,7 +52,7 @@ def test_every_plugin_of_this_repository_is_installed() -> None:
 
 @every_registration
 def test_every_option_has_a_description(registration: Registration) -> None:
-    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    options = options_of(REGISTRY, registration)
     for name, field in options.model_fields.items():
         assert field.description, f"{name} has no description"
         assert field.description.endswith("."), f"{name}: the description has no full stop"
@@ -61,7 +61,7 @@ def test_every_option_has_a_description(registration: Registration) -> None:
 
 @every_registration
 def test_a_component_is_built_from_its_name_and_required_options(registration: Registration, tmp_path: Path) -> None:
-    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    options = options_of(REGISTRY, registration)
     values = REQUIRED.get(registration.qualified_name, {})
     assert set(values) >= {name for name, field in options.model_fields.items() if field.is_required()}
     table = {"use": registration.qualified_name, **values}
@@ -77,7 +77,7 @@ def test_a_component_is_built_from_its_name_and_required_options(registration: R
 
 @every_registration
 def test_an_extreme_number_is_refused_or_does_not_fail_later(registration: Registration, tmp_path: Path) -> None:
-    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    options = options_of(REGISTRY, registration)
     required = REQUIRED.get(registration.qualified_name, {})
     names = [name for name, field in options.model_fields.items() if field.annotation is float]
     for name, number in itertools.product(names, (1e300, 5e-324, -1e300)):

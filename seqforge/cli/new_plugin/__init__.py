@@ -116,7 +116,7 @@ def _tables(parts: dict[str, Part], data: str) -> Iterator[str]:
         options = f'use = "{own[0].name}"' if own else _DEFAULTS.get((kind.name, data))
         if options is not None and kind.key is not None:
             size = "\nhidden_size = 32" if kind.name == "cell" else ""
-            yield f"{f'[[{kind.key}]]' if kind.many else f'[{kind.key}]'}\n{options}{size}"
+            yield f"{kind.table}\n{options}{size}"
 
 
 def new_plugin(
