@@ -4,18 +4,19 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from unittest import SkipTest
 
 import torch
 from torch import nn
 
+from seqforge.data.padded_batches import PaddedBatch
 from seqforge.errors import PluginError
-from seqforge.evaluation.exported import check_exported, trained_model
+from seqforge.evaluation.exported import check_exported, check_predictor, trained_model, trained_predictor
 from seqforge.experiment.model import Regularization
-from seqforge.kinds import Exporter
-from seqforge.model.input import EmbeddingInput, SymbolInput
-from seqforge.model.sequence_model import SequenceModel
+from seqforge.kinds import Classes, ExampleSpec, Exporter, PredictorExporter, Text, TrainedPredictor
+from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
+from seqforge.model.sequence_model import Decoder, SequenceModel
 from seqforge.model.stack import RecurrentStack
 from seqforge.registry.registry import Registry
 from seqforge.testing.conformance import Factory, Suite, fail, require_equal
@@ -38,8 +39,7 @@ class ExporterSuite(Suite, kind="exporter"):
     def test_the_program_computes_what_the_model_computes(self, make: Factory[Exporter]) -> None:
         """A sample has the same likelihood, and the most probable text is the same, with every part of a model."""
         for model in (_small_model(), _large_model()):
-            with _exported(make, model) as folder:
-                exporter = make()
+            with _exported(make, model) as (exporter, folder):
                 fault = check_exported(model, _essential("vocabulary", "bytes")(), exporter, folder).fault
                 if exporter.exact and fault is not None:
                     fail(make, fault)
@@ -50,13 +50,29 @@ class ExporterSuite(Suite, kind="exporter"):
                 if not torch.corrcoef(torch.stack([own.flatten(), other.flatten()]))[0, 1] > 0.9:
                     fail(make, "the logits of the program have nothing in common with those of the model")
 
+    def test_the_program_predicts_what_the_model_predicts(self, make: Factory[Exporter]) -> None:
+        """A `PredictorExporter` has the same classes of texts, and the same texts for texts, of any length."""
+        if not isinstance(make(), PredictorExporter):
+            return
+        lengths = torch.tensor([3, 1, 7, 5])
+        texts = torch.randint(256, (7, 4), generator=torch.Generator().manual_seed(0))
+        batch = PaddedBatch(texts, lengths, torch.zeros_like(lengths))
+        for model, target in ((_classifier(), Classes(("a", "b", "c"))), (_translator(), Text())):
+            spec = ExampleSpec(Text(), "sequence", target, "once" if model.decoder is None else "sequence")
+            trained = trained_predictor("small", model, _essential("vocabulary", "bytes")(), spec)
+            with _exported(make, trained) as (exporter, folder):
+                assert isinstance(exporter, PredictorExporter)
+                fault = check_predictor(trained, [batch], exporter, folder, length=5).fault
+                if exporter.exact and fault is not None:
+                    fail(make, fault)
+
     def test_an_export_depends_on_the_model_only(self, make: Factory[Exporter]) -> None:
         """The same model gives the same files, without a path of this machine, and is not changed."""
         model = _large_model()
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         contents: list[dict[Path, bytes]] = []
         for _ in range(2):
-            with _exported(make, model) as folder:
+            with _exported(make, model) as (_, folder):
                 files = {path for path in folder.rglob("*") if path.is_file()}
                 contents.append({path.relative_to(folder): path.read_bytes() for path in files})
             for name, content in contents[-1].items():
@@ -68,12 +84,16 @@ class ExporterSuite(Suite, kind="exporter"):
 
 
 @contextmanager
-def _exported(make: Factory[Exporter], model: SequenceModel) -> Generator[Path]:
-    """Export a model to a temporary folder."""
+def _exported(make: Factory[Exporter], model: SequenceModel | TrainedPredictor) -> Generator[tuple[Exporter, Path]]:
+    """Export a model to a temporary folder, and yield the exporter and the folder."""
     with tempfile.TemporaryDirectory() as folder:
+        exporter = make()
         try:
-            make().write(trained_model("small", model, _essential("vocabulary", "bytes")()), Path(folder))
-            yield Path(folder)
+            if isinstance(model, SequenceModel):
+                exporter.write(trained_model("small", model, _essential("vocabulary", "bytes")()), Path(folder))
+            else:
+                cast("PredictorExporter", exporter).write_predictor(model, Path(folder))
+            yield exporter, Path(folder)
         except PluginError as error:
             if isinstance(error.__cause__, ImportError):
                 raise SkipTest(error.message) from error
@@ -102,6 +122,20 @@ def _large_model() -> SequenceModel:
     model = SequenceModel(EmbeddingInput(256, 6), stack, 256, norm=nn.RMSNorm(6, eps=1e-5))
     model.tie_weights()
     return _drawn(model)
+
+
+def _classifier() -> SequenceModel:
+    """Return a model of three classes of texts, which reads in both directions."""
+    forward, backward = ([_essential("cell", "gru")(256, 6)] for _ in range(2))
+    return _drawn(SequenceModel(SymbolInput(), RecurrentStack(forward, backward_cells=backward), 3))
+
+
+def _translator() -> SequenceModel:
+    """Return a model of texts for texts, with attention. The last of its symbols ends a text."""
+    attention = _essential("attention", "additive")(query_size=8, memory_size=6)
+    decoder = Decoder(OneHotInput(257), RecurrentStack([_essential("cell", "lstm")(257 + 6, 8)]), 6, attention)
+    stack = RecurrentStack([_essential("cell", "gru")(256, 6)])
+    return _drawn(SequenceModel(SymbolInput(), stack, 257, decoder=decoder))
 
 
 def _drawn(model: SequenceModel) -> SequenceModel:

@@ -11,6 +11,8 @@ from seqforge.testing.exporter_suite import ExporterSuite
 
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 
+pytestmark = pytest.mark.usefixtures("compilable")
+
 
 class TestOnnx(ExporterSuite):
     exporters: ClassVar = {"onnx": Onnx, "onnx-int8": OnnxInt8}

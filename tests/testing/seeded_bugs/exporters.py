@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import ExportedModel, Exporter
+from seqforge.kinds import ExportedModel, ExportedPredictor, Exporter, PredictorExporter
 from seqforge.testing.exporter_suite import ExporterSuite
 
 
@@ -97,3 +97,63 @@ class WithItsPath(Weights):
     def write(self, model, folder):
         super().write(model, folder)
         (folder / "source").write_text(str(folder))
+
+
+class Modules(Weights, PredictorExporter):
+    """A correct exporter of models of labelled examples."""
+
+    def write_predictor(self, model, folder):
+        Modules.predictor = model
+
+    def open_predictor(self, folder):
+        return Predictor(Modules.predictor)
+
+
+class Predictor(ExportedPredictor):
+    program = "torch"
+
+    def __init__(self, model):
+        self.parts = {"encoder": model.encoder, "decoder": model.decoder}
+
+    def run(self, part, tensors):
+        given = {name: torch.from_numpy(array) for name, array in tensors.items()}
+        with torch.no_grad():
+            found = self.encode(**given) if part == "encoder" else self.parts[part](given.pop("symbols"), given)
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+    def encode(self, inputs, lengths):
+        return self.parts["encoder"](inputs, lengths)
+
+
+@bug(
+    ExporterSuite,
+    "test_the_program_predicts_what_the_model_predicts",
+    "predictions for held-out examples differ in torch",
+)
+class ReadsThePadding(Modules):
+    """The program takes every input for as long as the longest one."""
+
+    def open_predictor(self, folder):
+        program = super().open_predictor(folder)
+        encode = program.encode
+        program.encode = lambda inputs, lengths: encode(inputs, torch.full_like(lengths, len(inputs)))
+        return program
+
+
+@bug(
+    ExporterSuite,
+    "test_the_program_predicts_what_the_model_predicts",
+    "predictions for held-out examples differ in torch",
+)
+class ForgetsTheDecoder(Modules):
+    """The program does not return the state of the decoder after a step."""
+
+    def open_predictor(self, folder):
+        program = super().open_predictor(folder)
+        decoder = program.parts["decoder"]
+        if decoder is not None:
+            program.parts["decoder"] = lambda symbols, memory: {
+                **decoder(symbols, memory),
+                **{f"next_{name}": tensor for name, tensor in memory.items() if name.startswith("layer")},
+            }
+        return program
