@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PAGE = "formal.html"
 
-STEPS, QUICK_STEPS = 3_000, 1_000
+STEPS, QUICK_STEPS = 2_000, 1_000
 """Number of steps of a run."""
 
 
@@ -33,7 +33,7 @@ def formal(
         list[str], typer.Option(metavar="NAME", help="Task, such as parity. Repeatable. Default: every task.")
     ] = [],  # noqa: B006
     seeds: Annotated[
-        int | None, typer.Option(metavar="NUMBER", min=1, help="Number of seeds. Default: 5, or 1 with --quick.")
+        int | None, typer.Option(metavar="NUMBER", min=1, help="Number of seeds. Default: 3, or 1 with --quick.")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Train two cells, shorter and with one seed: a first look.")
@@ -73,7 +73,7 @@ def formal(
     cells = list(dict.fromkeys(cell or (QUICK_CELLS if quick else CELLS)))
     folder = output or Path("runs/formal-quick" if quick else "runs/formal")
     steps = QUICK_STEPS if quick else STEPS
-    trials = plan(tasks, cells, seeds or (1 if quick else 5), steps, assignments, folder)
+    trials = plan(tasks, cells, seeds or (1 if quick else 3), steps, assignments, folder)
     check(trials, registry)
     _run(trials, workers or own_cores(), registry)
     _print(trials, cells, folder)
