@@ -94,8 +94,7 @@ def average_weights(state: TrainingState, training: Training) -> None:
     """
     steps = state.averaged_steps + 1
     if isinstance(state.optimizer, AveragingOptimizer):
-        state.average = [state.optimizer.average_of(parameter) for parameter in state.parameters]
-        state.averaged_steps = steps
+        state.averaged_steps = steps  # `averaged_model` asks for the average, which few steps need.
         return
     decay = training.average_decay or (1.0 if training.average_after else None)
     if decay is None or (steps == 1 and state.stale_evaluations < (training.average_after or 0)):
@@ -111,6 +110,8 @@ def average_weights(state: TrainingState, training: Training) -> None:
 @contextmanager
 def averaged_model(state: TrainingState) -> Generator[None]:
     """Exchange the weights and their average, if there is one, inside of the context."""
+    if state.averaged_steps and isinstance(state.optimizer, AveragingOptimizer):
+        state.average = [state.optimizer.average_of(parameter) for parameter in state.parameters]
     exchange_weights(state)
     try:
         yield

@@ -141,6 +141,10 @@ class Lion(_TorchOptimizer):
     weight_decay: DecoupledWeightDecay = 0.1
 
 
+_COUNTS = ("k", "weight_sum", "lr_max")
+"""What Schedule-Free counts for a group: steps, the sum of the weights of the average, and the highest rate."""
+
+
 class _ScheduleFree(AdamWScheduleFree):
     """Schedule-Free AdamW whose weights are always those that are trained, y, and `average_of` them is x."""
 
@@ -154,12 +158,12 @@ class _ScheduleFree(AdamWScheduleFree):
         for group in self.param_groups:
             states = [self.state[parameter] for parameter in group["params"]]
             counts = next((state for state in states if "k" in state), group)
-            group.update({name: counts[name] for name in ("k", "weight_sum", "lr_max")})
+            group.update({name: counts[name] for name in _COUNTS})
         super().step()
         for group in self.param_groups:
             for state in (self.state[parameter] for parameter in group["params"]):
                 if state:
-                    state.update({name: group[name] for name in ("k", "weight_sum", "lr_max")})
+                    state.update({name: group[name] for name in _COUNTS})
 
     def average_of(self, parameter: Tensor) -> Tensor:
         """Return x, from y = (1 - β₁) z + β₁ x."""
