@@ -108,6 +108,13 @@ def fork_random_state(device: torch.device) -> AbstractContextManager[None]:
     return cast("AbstractContextManager[None]", torch.random.fork_rng(devices, device_type=device.type))
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed these generators."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
+
+
 def read_random_state(device: torch.device) -> dict[str, Tensor]:
     """Return the states of these generators, which `restore_random_state` restores."""
     states = {"random.cpu": torch.get_rng_state()}

@@ -46,11 +46,11 @@ class Model:
 
 
 def list_cells() -> dict[str, dict[str, Any]]:
-    """Return what selects each cell in an experiment: all that are registered, except blocks, and the variants."""
+    """Return what selects each cell in an experiment: all that contain no other cell, and the variants."""
     registry = sf.Registry.installed()
-    block = registry.load(registry.find("cell", "block"))
+    wrappers = [registry.load(registry.find("cell", name)) for name in ("block", "zoneout")]
     names = registry.names("cell")
-    cells = {name: {"use": name} for name in names if registry.load(registry.find("cell", name)) is not block}
+    cells = {name: {"use": name} for name in names if registry.load(registry.find("cell", name)) not in wrappers}
     return {**cells, **VARIANTS}
 
 

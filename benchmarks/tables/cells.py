@@ -28,8 +28,8 @@ def tables(settings: Settings) -> Iterator[Table]:
     """
     environment = thread_settings(settings.threads) | malloc_settings()
     registry = Registry.installed()
-    block = registry.load(registry.find("cell", "block"))
-    cells = [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) is not block]
+    wrappers = [registry.load(registry.find("cell", name)) for name in ("block", "zoneout")]
+    cells = [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) not in wrappers]
     rows = [row for cell in cells if (row := _measure(cell, settings.rounds, environment))]
     columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`", "projection"]
     columns += ["sampled/s", "÷ `eager`"]

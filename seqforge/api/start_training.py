@@ -17,7 +17,7 @@ from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.events import WorkProgressed
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
-from seqforge.hardware import choose_device, fork_random_state
+from seqforge.hardware import choose_device, fork_random_state, seed_generators
 from seqforge.interrupts import InterruptGuard
 from seqforge.model.choose_backend import CellBackend, RecordedBackends, choose_backends
 from seqforge.model.precision import precisions_to_measure, train_products
@@ -160,9 +160,7 @@ def _prepare(
         task = task_of(experiment).prepare_training(experiment, device, notify, world)
         # Dropout draws from the generators of torch, whose states are restored afterwards.
         with fork_random_state(device):
-            torch.default_generator.manual_seed(experiment.identity.seed)
-            if device.type != "cpu":
-                torch.get_device_module(device).manual_seed(experiment.identity.seed)
+            seed_generators(experiment.identity.seed, device)
             yield task, task.new_state(), notify, interrupt
 
 

@@ -52,6 +52,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     Attributes:
         reads_symbols: Whether the inputs may also be symbols `[time, batch]` in int64. A symbol stands for a unit
             vector: its product with a weight is one row of the weight.
+        steps_inner_cell: Whether `step` calls that of a cell inside of it, and `forward` does too. A backend then
+            computes the sequences of this cell; otherwise, those of the inner cell.
         input_size: Number of features of the input.
         hidden_size: Number of features of the output.
         sequence_function: Function of a backend that computes whole sequences instead of `forward`; None for none. The
@@ -59,6 +61,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     """
 
     reads_symbols: ClassVar[bool] = False
+    steps_inner_cell: ClassVar[bool] = False
     input_size: int
     hidden_size: int
     sequence_function: "Callable[[Tensor, StateT], tuple[Tensor, StateT]] | None" = None

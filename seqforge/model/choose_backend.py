@@ -189,9 +189,14 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
 
 
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
-    """Return the cells that contain no other cell, each with its module's name and the index of its layer."""
+    """Return the cells that run on a backend, each with its module's name and the index of its layer.
+
+    These contain no other cell, or compute its steps themselves.
+    """
     modules = cast("Iterable[tuple[str, Any]]", model.named_modules())
     cells: dict[str, Cell[Any]] = {name: module for name, module in modules if isinstance(module, Cell)}
+    whole = tuple(f"{name}." for name, cell in cells.items() if cell.steps_inner_cell)
+    cells = {name: cell for name, cell in cells.items() if not name.startswith(whole)}
     leaves: list[str] = [name for name in cells if not any(other.startswith(f"{name}.") for other in cells)]
     return [(name, cells[name], int(name.partition("cells.")[2].partition(".")[0])) for name in leaves]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
-from seqforge.hardware import describe_device, fork_random_state
+from seqforge.hardware import describe_device, fork_random_state, seed_generators
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry.registry import Registry
@@ -172,6 +172,7 @@ def _time(timing: CellTiming, backend: Backend, best: float, *, compiles: bool) 
     outputs, began = inputs, time.perf_counter()
     with fork_random_state(timing.context.device), products_in(timing.precision, timing.context.device):
         for repetition in range(1 + REPETITIONS):  # the first warms up
+            seed_generators(0, timing.context.device)  # A cell may draw masks, and its outputs are compared.
             started = _now(timing.context.device)
             outputs, _ = reader(inputs, state)
             if outputs.requires_grad:

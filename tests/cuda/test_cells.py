@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from stacks_of_cells import table_of
 
 from seqforge import Experiment
 from seqforge.hardware import find_accelerator
@@ -20,9 +21,7 @@ SYMBOLS = 7
 
 def new_model(cell: str) -> SequenceModel:
     """Return two layers of a cell."""
-    block = {"cell": {"use": "lstm", "hidden_size": 8}, "convolution": 3}
-    options = block if cell == "essentials/block" else {"hidden_size": 8}
-    cells = [{"use": cell, "repeat": 2, **options}]
+    cells = [{**table_of(cell), "repeat": 2}]
     corpus = {"use": "inline", "text": "hello"}
     torch.manual_seed(0)
     return build_model(

@@ -12,6 +12,7 @@ import torch
 from fork_server import run_to_the_end
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stacks_of_cells import table_of
 from torch import Tensor
 
 from seqforge import Experiment
@@ -32,15 +33,13 @@ SYMBOLS = 7
 
 def new_model(cell: str, backend: str, dtype: torch.dtype) -> SequenceModel:
     """Return two layers of a cell with learned initial states, or skip the test if the backend compiles for it."""
-    block = {"cell": {"use": "lstm", "hidden_size": 8}, "convolution": 3}
-    options = block if cell == "essentials/block" else {"hidden_size": 8}
     experiment = Experiment.from_dict(
         {
             "corpus": {"use": "inline", "text": "hello"},
             "data": {"reset_state": "document"},
             "model": {
                 "embedding_size": 8,
-                "cells": [{"use": cell, "repeat": 2, **options}],
+                "cells": [{**table_of(cell), "repeat": 2}],
                 "initial_state": "learned",
             },
         }

@@ -31,6 +31,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         f"essentials/{name}": {"cell": {"use": "lstm", "hidden_size": 4}}
         for name in ("block", "griffin-block", "xlstm-block", "slstm-block", "gated-deltanet-block")
     },
+    "essentials/zoneout": {"cell": {"use": "gru", "hidden_size": 4}, "probabilities": {"hidden": 0.1}},
     "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
     "code-syntax/code-syntax": {"language": "python"},
     "formal/formal-task": {"task": "parity"},

@@ -26,6 +26,7 @@ COMPONENTS = {
         "layer-norm-lstm": "seqforge_essentials.cells.lstm:LayerNormLSTM",
         "block": "seqforge_essentials.cells.block:Block",
         "slstm": "seqforge_essentials.cells.slstm:SLSTM",
+        "zoneout": "seqforge_essentials.cells.zoneout:Zoneout",
     },
     "initializer": {
         "default": "seqforge_essentials.initializers:Default",

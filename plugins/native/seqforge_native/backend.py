@@ -103,5 +103,6 @@ def _programs_of(cell: Cell[Any]) -> StepPrograms | CellPrograms:
         UntraceableError: If no kernel can compute its step.
     """
     if cell not in _known:
-        _known[cell] = compile_programs(cell) if isinstance(cell, MatrixStateCell) else compile_step(cell)
+        with torch.random.fork_rng(devices=[]):  # The cell may draw masks, as it does in training.
+            _known[cell] = compile_programs(cell) if isinstance(cell, MatrixStateCell) else compile_step(cell)
     return _known[cell]

@@ -50,6 +50,8 @@ def new_cell(name: str, input_size: int) -> Cell[Any]:
     if name == "essentials/block":
         inner = partial(new_cell, "essentials/gru")
         options = {"cell": inner, "convolution": 3, "gate": "silu", "feed_forward": "swiglu"}
+    if name == "essentials/zoneout":
+        options = {"cell": partial(new_cell, "essentials/gru"), "probabilities": {"hidden": 0.1}}
     return REGISTRY.load(REGISTRY.find("cell", name))(input_size, **options)
 
 
