@@ -24,7 +24,7 @@ class Zoneout(Cell[Any]):
         probabilities: Probability that a number stays what it was, by the name of the part of the state.
 
     Raises:
-        ValueError: If the state has no part of a name.
+        ValueError: If `probabilities` has a name that is no part of the state.
     """
 
     steps_inner_cell: ClassVar[bool] = True
