@@ -191,7 +191,7 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
     """Return the cells that run on a backend, each with its module's name and the index of its layer.
 
-    These contain no other cell, or compute its steps themselves.
+    These contain no other cell, or call the step of the cell inside of them.
     """
     modules = cast("Iterable[tuple[str, Any]]", model.named_modules())
     cells: dict[str, Cell[Any]] = {name: module for name, module in modules if isinstance(module, Cell)}

@@ -1,5 +1,6 @@
 """Zoneout: the suite of cells, the masks against the formula of the paper, and every backend."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -7,9 +8,12 @@ import torch
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.zoneout import Zoneout
 
-from seqforge import Registry
+from seqforge import Experiment, Registry
 from seqforge.kinds import BackendContext
+from seqforge.model.build import build_model
+from seqforge.model.choose_backend import choose_backends
 from seqforge.model.install_backend import load_backend
+from seqforge.model.measure_backends import BatchShape
 from seqforge.testing.cell_suite import CellSuite
 
 
@@ -62,3 +66,13 @@ def test_native_kernels_draw_the_masks_of_plain_torch() -> None:
 def test_a_state_without_a_part_is_an_error() -> None:
     with pytest.raises(ValueError, match="probabilities has 'memory', and the state of LSTM has hidden, cell"):
         _zoneout(3, 4, memory=0.1)
+
+
+def test_backends_are_compared_with_the_same_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+    cells = [{"use": "zoneout", "cell": {"use": "gru", "hidden_size": 8}, "probabilities": {"hidden": 0.5}}]
+    corpus, training = {"use": "inline", "text": "hello"}, {"precision": "float32"}
+    experiment = Experiment.from_dict({"corpus": corpus, "model": {"cells": cells}, "training": training})
+    (choice,) = choose_backends(build_model(experiment, 5), Registry.installed(), BatchShape(60, 8))
+    assert choice.module == "stack.cells.0"
+    assert not [each.reason for each in choice.refused.values() if "outputs differ" in each.reason]
