@@ -66,7 +66,8 @@ def train_products(precision: Precision, *, deterministic: bool) -> Generator[No
     finally:
         for kind, value in zip(products, before[0], strict=True):
             kind.fp32_precision = value
-        torch.use_deterministic_algorithms(before[1])
+        if deterministic:  # This imports torch's compiler, which takes a second.
+            torch.use_deterministic_algorithms(before[1])
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:

@@ -54,6 +54,27 @@ def test_importing_seqforge_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "schedule-free"])
+def test_a_run_does_not_import_the_compiler_of_torch(optimizer: str, tmp_path: Path) -> None:
+    program = f"""
+import sys
+import seqforge
+
+tables = {{
+    "corpus": {{"use": "inline", "text": "a text of a few words " * 20}},
+    "model": {{"cells": [{{"use": "lstm", "hidden_size": 8}}]}},
+    "optimizer": {{"use": "{optimizer}"}},
+    "training": {{"steps": 2, "batch_size": 2, "sequence_length": 8, "backend": "eager"}},
+}}
+run = seqforge.train(seqforge.Experiment.from_dict(tables), {str(tmp_path)!r}, progress=False)
+run.resume(training={{"steps": 3}})
+run.sample("a", length=5)
+assert "torch._dynamo" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_public_name_can_be_imported() -> None:
     import seqforge
 

@@ -1,5 +1,6 @@
 """Optimizers, with weight decay of matrices only, and fused kernels where torch has them."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -48,7 +49,7 @@ class _TorchOptimizer(Optimizer):
         types = {(parameter.device.type, parameter.dtype) for group in groups for parameter in group["params"]}
         if all(_has_fused_kernel(self.algorithm, device, dtype) for device, dtype in types):
             options["fused"] = True
-        return self.algorithm(groups, **options)
+        return _without_compiler(self.algorithm)(groups, **options)
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,23 @@ def _has_fused_kernel(algorithm: _Algorithm, device: str, dtype: torch.dtype) ->
     probe = torch.zeros(1, device=device, dtype=dtype, requires_grad=True)
     probe.grad = torch.zeros_like(probe)
     try:
-        algorithm([probe], fused=True).step()
+        _without_compiler(algorithm)([probe], fused=True).step()
     except (RuntimeError, TypeError):
         return False
     return True
+
+
+_PREPARED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad", "step")
+"""Methods that torch wraps, so that it can compile what calls them."""
+
+
+@cache
+def _without_compiler(algorithm: _Algorithm) -> _Algorithm:
+    """Return a subclass with the methods inside these wrappers, which import the compiler, for more than a second."""
+    made: Any = algorithm
+    methods = {name: inspect.unwrap(getattr(algorithm, name)) for name in _PREPARED}
+    step = torch.no_grad()(methods.pop("step"))
+    return type(made.__name__, (made,), {**methods, "step": step})
 
 
 @dataclass(frozen=True)
@@ -243,11 +257,12 @@ class Muon(Optimizer):
         parts: list[torch.optim.Optimizer] = []
         if hidden:
             options: dict[str, Any] = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-            parts.append(torch.optim.Muon(hidden, self.learning_rate, adjust_lr_fn="match_rms_adamw", **options))
+            muon = _without_compiler(torch.optim.Muon)
+            parts.append(muon(hidden, self.learning_rate, adjust_lr_fn="match_rms_adamw", **options))
         if others:
             groups, betas = parameter_groups(others, self.weight_decay), (self.beta1, self.beta2)
-            parts.append(torch.optim.AdamW(groups, self.learning_rate, betas=betas))
-        return _Together(parts)
+            parts.append(_without_compiler(torch.optim.AdamW)(groups, self.learning_rate, betas=betas))
+        return _without_compiler(_Together)(parts)
 
 
 def is_hidden_weight(name: str, parameter: nn.Parameter) -> bool:
