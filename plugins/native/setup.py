@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer_group
 
 # The flags of Python may ask for debug information, with which the kernels take ten times the space.
-FLAGS = ["-std=c++20", "-O3", "-g0", "-fopenmp", "-fvisibility=default"]
+FLAGS = ["-std=c++20", "-O2", "-g0", "-fopenmp", "-fvisibility=default"]
 FOLDER = Path("seqforge_native")
 BUILD = runpy.run_path(str(FOLDER / "kernel_build.py"))
 NEEDS = BUILD["SYSTEMS"].get(sysconfig.get_platform(), {})
