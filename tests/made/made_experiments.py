@@ -17,7 +17,9 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "synced": {"corpus": {"use": "made", "output_mode": "every step"}, "model": {"topology": "synced"}},
     "drawn": {"corpus": {"use": "made", "endless": True}},
-    "drawn sequences": {"corpus": {"use": "made", "output_mode": "sequence", "targets": "text", "endless": True}},
+    "drawn sequences": {
+        "corpus": {"use": "made", "output_mode": "sequence", "targets": "text", "longest": 4, "endless": True},
+    },
     "aligned": {
         "corpus": {"use": "made", "output_mode": "sequence"},
         "model": {"topology": "synced"},

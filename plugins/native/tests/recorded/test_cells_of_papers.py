@@ -248,13 +248,3 @@ def test_logarithms_are_accurate_and_have_the_limits_of_torch() -> None:
 
 def test_inductor_refuses_a_cell_without_a_recurrent_product() -> None:
     assert InductorBackend().unsupported(IndRNN(3, 4), FLOAT32) == "IndRNN is not a FactoredCell"
-
-
-@pytest.mark.usefixtures("compilable")
-def test_inductor_multiplies_by_the_recurrent_matrix() -> None:
-    cell = Clockwork(4, 6)
-    inputs, state = torch.randn(3, 2, 4), cell.initial_state(2)
-    read = InductorBackend().sequence_function(cell, FLOAT32)
-    double = copy.deepcopy(cell).double()
-    expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(2))
-    torch.testing.assert_close(read(inputs, state)[0].double(), expected, rtol=1e-5, atol=1e-5)
