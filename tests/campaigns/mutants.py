@@ -144,7 +144,7 @@ def _python_path(copy: Path) -> str:
 def _import_libraries() -> None:
     """Import libraries that take long, but nothing of seqforge, since each process imports its own."""
     import pydantic  # noqa: F401
-    import torch._dynamo.convert_frame  # noqa: F401
+    import torch.distributed.tensor  # noqa: F401
     import typer  # noqa: F401
 
     assert not any(name.partition(".")[0] == "seqforge" for name in sys.modules), "seqforge is imported"

@@ -7,6 +7,7 @@ If an example has several correct targets, the nearest one counts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,9 @@ from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
 from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Quantity, Score, Value
+
+_KEPT = 1 << 16
+"""Number of predictions whose comparison is kept, since an interval of a figure scores each prediction many times."""
 
 _HEADING_WIDTH = 6
 """Largest number of characters of a class name above a column."""
@@ -70,16 +74,16 @@ def _count_confusions(
     if not isinstance(spec.target, Classes):
         raise ValueError("accuracy and confusion need targets that are classes")
     names = spec.target.names
-    predicted = [np.atleast_1d(prediction.predicted) for prediction in predictions]
-    targets = [_find_nearest(*pair) for pair in zip(predicted, predictions, strict=True)]
+    predicted, targets = zip(*map(_pair_with_nearest, predictions), strict=True)
     pairs = len(names) * np.concatenate(targets).astype(np.int64) + np.concatenate(predicted)
     return names, np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
 
 
-def _find_nearest(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
-    """Return the target that agrees with the prediction in the most steps."""
-    targets = [np.atleast_1d(target) for target in prediction.targets]
-    return max(targets, key=lambda target: int((target == predicted).sum()))
+@lru_cache(_KEPT)
+def _pair_with_nearest(prediction: ExamplePrediction) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the predicted labels, and the target that agrees with them in the most steps."""
+    predicted, *targets = map(np.atleast_1d, (prediction.predicted, *prediction.targets))
+    return predicted, max(targets, key=lambda target: int((target == predicted).sum()))
 
 
 def _format_table(names: Sequence[str], counts: NDArray[np.int64]) -> str:
@@ -160,6 +164,7 @@ def _count_edits(predictions: Sequence[ExamplePrediction]) -> tuple[NDArray[np.i
     return edits, lengths
 
 
+@lru_cache(_KEPT)
 def _measure_nearest(prediction: ExamplePrediction) -> tuple[int, int]:
     """Return the edits to the nearest target, and its length. If several are nearest, the longest one counts."""
     predicted = _list_symbols(prediction.predicted)
