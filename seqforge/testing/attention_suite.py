@@ -106,7 +106,7 @@ def _cases(make: AttentionFactory) -> list[_Case]:
     cases: list[_Case] = []
     for seed, (query_size, memory_size, target, lengths, source) in enumerate(_SIZES):
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             attention = make(query_size, memory_size).double().eval()
         generator = torch.Generator().manual_seed(seed)
         queries, memory = (

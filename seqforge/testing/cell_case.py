@@ -138,7 +138,7 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
     smaller, so that the state does not become chaotic.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         cell = make_cell(input_size, hidden_size).double().eval()
         for parameter in cell.parameters():
             columns = parameter.shape[-1] if parameter.ndim > 1 else 1

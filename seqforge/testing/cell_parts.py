@@ -64,7 +64,7 @@ class CellParts(Suite, kind="cell"):
         """
         one, other = (new_cell(make, 3, 4, seed) for seed in (0, 1))
         with torch.random.fork_rng(devices=[]):
-            seed = torch.seed()
+            seed = torch.default_generator.seed()
             make(3, 4)
             if torch.initial_seed() != seed:
                 fail(one, GLOBAL_SEED)
@@ -148,7 +148,7 @@ class CellParts(Suite, kind="cell"):
         before = _comparable_attributes(cell)
 
         def read(seed: int) -> dict[str, Tensor]:
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             outputs, after = cell(given.clone(), map_state(torch.clone, given_state))
             return {name: tensor.clone() for name, tensor in results_of((outputs, after)).items()}
 
@@ -175,7 +175,7 @@ class CellParts(Suite, kind="cell"):
 
         def read_in_training() -> dict[str, Tensor]:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                torch.default_generator.manual_seed(0)
                 return results_with_gradients(case)
 
         problem = "{part} differs in a second call in training mode with the same seed, so that a run cannot be resumed"
@@ -238,7 +238,7 @@ class CellParts(Suite, kind="cell"):
         case.cell.train()
 
         def read(how: Read, seed: int) -> Tensor:
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             return how(*case)[0]
 
         with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -166,7 +166,7 @@ class CellSuite(CellParts):
         with which the cell is initialized.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)
             cell = make(3, 4).eval()
         generator = torch.Generator().manual_seed(0)
         state = cell.initial_state(_ROWS)

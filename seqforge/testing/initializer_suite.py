@@ -64,7 +64,7 @@ def _initialize(make: Factory[Initializer], dtype: torch.dtype = torch.float32) 
     generator = torch.Generator().manual_seed(0)
     found: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(1)
+        torch.default_generator.manual_seed(1)
         for name, shape in SHAPES.items():
             parameter = torch.nn.Parameter(torch.randn(shape, generator=generator, dtype=dtype))
             initialize_parameter(initializer, name, parameter)

@@ -131,7 +131,7 @@ def _step_without_gradients(make: Factory[Optimizer], seed: int) -> dict[str, Te
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         optimizer.step()
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 

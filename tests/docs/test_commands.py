@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,9 +178,14 @@ STEPS = iter(range(4, 1000, 2))
 """Lengths of resumed runs: each longer than all runs before it."""
 
 
-def require_valid_arguments(arguments: list[str]) -> None:
+@cache
+def command_line() -> tuple[Registry, Any]:
     registry = Registry.installed()
-    command = get_command(build_app(registry))
+    return registry, get_command(build_app(registry))
+
+
+def require_valid_arguments(arguments: list[str]) -> None:
+    registry, command = command_line()
     while hasattr(command, "commands") and arguments and not arguments[0].startswith("-"):
         assert arguments[0] in command.commands, arguments
         command, arguments = command.commands[arguments[0]], arguments[1:]
