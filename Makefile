@@ -30,8 +30,7 @@ test: .venv/installed-for-tests
 cuda: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.cuda.fake_device -k "not inductor and not native and not peepholes" \
 		tests/cuda plugins/cudnn tests/training/test_golden_losses.py \
-		"tests/training/test_labelled_runs.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one[many-to-many]" \
-		"tests/training/test_labelled_runs.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one[aligned]" \
+		tests/training/test_labelled_runs.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one \
 		tests/training/test_labelled_runs.py::test_every_topology_can_be_trained_in_bfloat16
 	OMP_NUM_THREADS=1 SEQFORGE_FAKE_DEVICE=mps $(BIN)/python -m pytest -p tests.cuda.fake_device -k "not bfloat16" tests/cuda
 

@@ -230,8 +230,8 @@ def _without_compiler(algorithm: _Algorithm) -> _Algorithm:
     """Return a subclass with the methods inside these wrappers, which import the compiler, for more than a second."""
     made: Any = algorithm
     methods = {name: inspect.unwrap(getattr(algorithm, name)) for name in _PREPARED}
-    step = torch.no_grad()(methods.pop("step"))
-    return type(made.__name__, (made,), {**methods, "step": step})
+    methods["step"] = torch.no_grad()(methods["step"])  # as one of the wrappers does
+    return type(made.__name__, (made,), methods)
 
 
 @dataclass(frozen=True)
