@@ -14,29 +14,24 @@ struct GRU {
     static constexpr bool carries_hidden = true;
 
     // The sums of the candidate start from the recurrent bias instead of its input side: the reset gate scales U h only.
-    template <class Element, int rows, int vectors>
-    static void begin(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t first,
-                      Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++) {
-            sums[r][0] = load(gates_in[r]);
-            sums[r][1] = load(gates_in[r] + lanes);
-            sums[r][2] = load(call.recurrent_bias + first / gates * lanes);
-        }
+    template <class Element>
+    static void begin(const Forward<Element> &call, const Element *gates_in, std::int64_t unit, Vector *sums) {
+        sums[0] = load(gates_in);
+        sums[1] = load(gates_in + lanes);
+        sums[2] = load(call.recurrent_bias + unit * lanes);
     }
 
-    template <class Element, int rows, int vectors>
-    static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
-                       std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
-        for (int index = 0; index < rows; index++) {
-            std::int64_t unit = first / gates, before = place(call.sizes, step, row + index, unit);
-            Vector r = sigmoid(sums[index][0]), z = sigmoid(sums[index][1]), m = sums[index][2];
-            Vector n = hyperbolic_tangent(multiply_add(r, m, load(gates_in[index] + 2 * lanes)));
-            float *carried = call.carried + place(call.sizes, 0, row + index, unit);
-            Vector h = multiply_add(z, load(carried) - n, n);
-            store(carried, h);
-            store(call.hidden + place(call.sizes, step + 1, row + index, unit), h);
-            if (call.activations) store_each(call.activations + before * saved_vectors, r, z, n, m);
-        }
+    template <class Element>
+    static void finish(const Forward<Element> &call, const Element *gates_in, std::int64_t step, std::int64_t row,
+                       std::int64_t unit, const Vector *sums) {
+        std::int64_t before = place(call.sizes, step, row, unit);
+        Vector r = sigmoid(sums[0]), z = sigmoid(sums[1]), m = sums[2];
+        Vector n = hyperbolic_tangent(multiply_add(r, m, load(gates_in + 2 * lanes)));
+        float *carried = call.carried + place(call.sizes, 0, row, unit);
+        Vector h = multiply_add(z, load(carried) - n, n);
+        store(carried, h);
+        store(call.hidden + place(call.sizes, step + 1, row, unit), h);
+        if (call.activations) store_each(call.activations + before * saved_vectors, r, z, n, m);
     }
 
     template <class Element>

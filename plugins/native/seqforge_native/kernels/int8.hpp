@@ -43,9 +43,16 @@ template <> class Inputs<std::int8_t> {
         tiles_.template compute<vectors>(bytes_.data(), depth_, block, first_row, last_row);
     }
 
-    template <int rows, int vectors>
-    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights,
+    template <int vectors>
+    void multiply_streamed(Sums<vectors> *sums, std::int64_t row, int rows, const std::int8_t *weights,
                            std::int64_t first) const {
+        with_rows<rows_at_once<vectors>>(rows, [&]<int count>() { multiply_tile<count, vectors>(sums, row, weights, first); });
+    }
+
+  private:
+    template <int rows, int vectors>
+    [[gnu::noinline]] void multiply_tile(Sums<vectors> *sums, std::int64_t row, const std::int8_t *weights,
+                                         std::int64_t first) const {
         // A single row has several sums in turn, so that no addition waits for the one before; depth is a multiple of
         // their steps.
         constexpr int turns = rows == 1 ? chains : 1;
@@ -94,7 +101,6 @@ template <> class Inputs<std::int8_t> {
             }
     }
 
-  private:
     void read_row(std::int64_t row, const float *numbers) {
         // Without the sign, floats are ordered as their bits are, and NaN is the largest.
         __m512i most = _mm512_setzero_si512();

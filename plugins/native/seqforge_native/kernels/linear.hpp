@@ -49,17 +49,15 @@ void linear(const bfloat16 *inputs, const bfloat16 *weights, const float *bias, 
         for (std::int64_t start = first_row; start < last_row; start += part)
             for_column_blocks<1>(vectors, [&]<int width>(std::int64_t first) {
                 const bfloat16 *block = weights + first * depth * lanes;
-                for_row_groups<rows_at_once<1>>(start, std::min(start + part, last_row), [&]<int count>(std::int64_t row) {
-                    // The loops are unrolled, so that the sums are in registers and not also on the stack.
-                    Tile<count, width> sums;
-#pragma GCC unroll 8
+                constexpr int most = rows_at_once<width>;
+                for_row_groups(most, start, std::min(start + part, last_row), [&](std::int64_t row, int count) {
+                    Sums<width> sums[most];
                     for (int r = 0; r < count; r++)
-#pragma GCC unroll 4
                         for (int v = 0; v < width; v++) sums[r][v] = bias ? load(bias + (first + v) * lanes) : zero();
-                    accumulate<count, width>(sums, inputs + row * depth, depth, block, depth);
-#pragma GCC unroll 8
+                    with_rows<most>(count, [&]<int rows>() {
+                        add_products<rows, width>(sums, inputs + row * depth, depth, block, depth);
+                    });
                     for (int r = 0; r < count; r++)
-#pragma GCC unroll 4
                         for (int v = 0; v < width; v++) {
                             const std::int64_t column = (first + v) * lanes;
                             store_up_to(outputs + (row + r) * columns + column, sums[r][v], columns - column);

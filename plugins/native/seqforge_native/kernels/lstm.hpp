@@ -8,25 +8,21 @@
 
 namespace seqforge {
 
-struct LSTM : StartsFromInputGates {
-    static constexpr int gates = 4, saved_vectors = 4, other_parts = 1;
+struct LSTM : StartsFromInputGates<4> {
+    static constexpr int saved_vectors = 4, other_parts = 1;
     static constexpr bool carries_hidden = false;
 
-    template <class Element, int rows, int vectors>
-    static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
-                       std::int64_t first, const Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++) {
-            std::int64_t before = place(call.sizes, step, row + r, first / gates);
-            std::int64_t after = place(call.sizes, step + 1, row + r, first / gates);
-            Vector i = sigmoid(sums[r][0]), f = sigmoid(sums[r][1]);
-            Vector g = hyperbolic_tangent(sums[r][2]), o = sigmoid(sums[r][3]);
-            Vector c = multiply_add(f, load(call.others + before), i * g);
-            Vector h = o * hyperbolic_tangent(c);
-            store(call.others + after, c);
-            store(call.hidden + after, h);
-            if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row + r, first / gates), h);
-            if (call.activations) store_each(call.activations + before * gates, i, f, g, o);
-        }
+    template <class Element>
+    static void finish(const Forward<Element> &call, const Element *, std::int64_t step, std::int64_t row, std::int64_t unit,
+                       const Vector *sums) {
+        std::int64_t before = place(call.sizes, step, row, unit), after = place(call.sizes, step + 1, row, unit);
+        Vector i = sigmoid(sums[0]), f = sigmoid(sums[1]), g = hyperbolic_tangent(sums[2]), o = sigmoid(sums[3]);
+        Vector c = multiply_add(f, load(call.others + before), i * g);
+        Vector h = o * hyperbolic_tangent(c);
+        store(call.others + after, c);
+        store(call.hidden + after, h);
+        if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row, unit), h);
+        if (call.activations) store_each(call.activations + before * gates, i, f, g, o);
     }
 
     template <class Element>

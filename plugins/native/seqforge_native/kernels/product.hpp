@@ -16,11 +16,29 @@ namespace seqforge {
 // Depths that one instruction multiplies.
 template <class Element> constexpr int depth_step = sizeof(Element) == 2 ? 2 : 1;
 
-template <int rows, int vectors> using Tile = Vector[rows][vectors];
+// The sums of a row of a tile.
+template <int vectors> using Sums = Vector[vectors];
+
+// Largest number of rows of a tile whose sums fit in registers; at most 8, as in `with_rows`.
+template <int vectors> constexpr int rows_at_once = std::min(tile_registers / vectors, 8);
+
+// Calls `use.operator()<rows>()` for a number of rows, of which there are at least 1 and at most `most`.
+template <int most, class Use> inline void with_rows(int rows, Use use) {
+    switch (rows) {
+    case 8: if constexpr (most >= 8) use.template operator()<8>(); break;
+    case 7: if constexpr (most >= 7) use.template operator()<7>(); break;
+    case 6: if constexpr (most >= 6) use.template operator()<6>(); break;
+    case 5: if constexpr (most >= 5) use.template operator()<5>(); break;
+    case 4: if constexpr (most >= 4) use.template operator()<4>(); break;
+    case 3: use.template operator()<3>(); break;
+    case 2: use.template operator()<2>(); break;
+    default: use.template operator()<1>(); break;
+    }
+}
 
 // sums[r][v] += Σ_k inputs[r][k] weights[k][v]
 template <int rows, int vectors>
-inline void accumulate(Tile<rows, vectors> &sums, const float *inputs, std::int64_t stride, const float *weights,
+inline void accumulate(Vector (&sums)[rows][vectors], const float *inputs, std::int64_t stride, const float *weights,
                        std::int64_t depth) {
     for (std::int64_t k = 0; k < depth; k++, weights += vectors * lanes) {
         Vector weight[vectors];
@@ -41,8 +59,8 @@ constexpr int chains = 4;
 #if defined(__AVX512BF16__)
 
 template <int rows, int vectors>
-inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::int64_t stride, const bfloat16 *weights,
-                       std::int64_t depth) {
+inline void accumulate(Vector (&sums)[rows][vectors], const bfloat16 *inputs, std::int64_t stride,
+                       const bfloat16 *weights, std::int64_t depth) {
     for (std::int64_t k = 0; k < depth; k += 2, weights += vectors * lanes * 2) {
         __m512i weight[vectors];
 #pragma GCC unroll 4
@@ -62,29 +80,47 @@ inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::i
 
 #endif
 
+// The same for sums in memory. It is never inlined: otherwise each pass of each cell would contain the loop for each number
+// of rows, and the library would take twice as long to compile.
+template <int rows, int vectors, class Element>
+[[gnu::noinline]] void add_products(Sums<vectors> *sums, const Element *inputs, std::int64_t stride,
+                                    const Element *weights, std::int64_t depth) {
+    Vector own[rows][vectors];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) own[r][v] = sums[r][v];
+    accumulate<rows, vectors>(own, inputs, stride, weights, depth);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sums[r][v] = own[r][v];
+}
+
 // The same for a single row, with several partial sums. The weights are read once, and reading them from memory takes
 // longer than the products, so they are prefetched.
 template <int vectors, class Element>
-inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const Element *weights, std::int64_t depth) {
+[[gnu::noinline]] void add_products_of_row(Sums<vectors> &sums, const Element *inputs, const Element *weights,
+                                           std::int64_t depth) {
     constexpr std::int64_t step = depth_step<Element>, turn = chains * step, width = vectors * lanes;
     constexpr std::int64_t line = 64 / sizeof(Element), ahead = 4096 / sizeof(Element);
-    Tile<chains, vectors> partial;
+    Vector partial[chains][vectors];
     for (int c = 0; c < chains; c++)
-        for (int v = 0; v < vectors; v++) partial[c][v] = c ? zero() : sums[0][v];
+        for (int v = 0; v < vectors; v++) partial[c][v] = c ? zero() : sums[v];
     std::int64_t k = 0;
     for (; k + turn <= depth; k += turn) {
         for (std::int64_t at = 0; at < turn * width; at += line)
             __builtin_prefetch(weights + k * width + ahead + at);
 #pragma GCC unroll 4
         for (int c = 0; c < chains; c++) {
-            Tile<1, vectors> one;
+            Vector one[1][vectors];
             for (int v = 0; v < vectors; v++) one[0][v] = partial[c][v];
             accumulate<1, vectors>(one, inputs + k + c * step, 0, weights + (k + c * step) * width, step);
             for (int v = 0; v < vectors; v++) partial[c][v] = one[0][v];
         }
     }
-    for (int v = 0; v < vectors; v++) sums[0][v] = (partial[0][v] + partial[1][v]) + (partial[2][v] + partial[3][v]);
-    accumulate<1, vectors>(sums, inputs + k, 0, weights + k * width, depth - k);
+    for (int v = 0; v < vectors; v++) sums[v] = (partial[0][v] + partial[1][v]) + (partial[2][v] + partial[3][v]);
+    add_products<1, vectors>(&sums, inputs + k, 0, weights + k * width, depth - k);
 }
 
 // Rows of inputs for products with weights of a type. For float and bfloat16, the inputs are used as they are.
@@ -118,9 +154,9 @@ template <class Weight> class Inputs {
         tiles_.template compute<vectors>(numbers_, depth_, weights + first * lanes * depth_, first_row, last_row);
     }
 
-    // sums[r][v] += Σ_k inputs[row + r][k] weights[k][first + v]
-    template <int rows, int vectors>
-    void multiply(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
+    // sums[r][v] += Σ_k inputs[row + r][k] weights[k][first + v] for each r below `rows`
+    template <int vectors>
+    void multiply(Sums<vectors> *sums, std::int64_t row, int rows, const Weight *weights, std::int64_t first) const {
         const std::int64_t done = tiles_.depth();
         if (done)
             for (int r = 0; r < rows; r++) {
@@ -129,15 +165,18 @@ template <class Weight> class Inputs {
             }
         const Element *inputs = numbers_ + row * distance_ + done;
         const Weight *block = weights + (first * depth_ + done * vectors) * lanes;
-        accumulate<rows, vectors>(sums, inputs, distance_, block, depth_ - done);
+        with_rows<rows_at_once<vectors>>(rows, [&]<int count>() {
+            add_products<count, vectors>(sums, inputs, distance_, block, depth_ - done);
+        });
     }
 
     // The same for weights that are read from memory.
-    template <int rows, int vectors>
-    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
-        if constexpr (rows == 1)
-            accumulate_row<vectors>(sums, numbers_ + row * distance_, weights + first * depth_ * lanes, depth_);
-        else multiply<rows, vectors>(sums, row, weights, first);
+    template <int vectors>
+    void multiply_streamed(Sums<vectors> *sums, std::int64_t row, int rows, const Weight *weights,
+                           std::int64_t first) const {
+        const Weight *block = weights + first * depth_ * lanes;
+        if (rows == 1) add_products_of_row<vectors>(*sums, numbers_ + row * distance_, block, depth_);
+        else multiply<vectors>(sums, row, rows, weights, first);
     }
 
   private:
@@ -161,24 +200,12 @@ template <int gates, class Block> inline void for_column_blocks(std::int64_t vec
         for (; first < vectors; first++) block.template operator()<1>(first);
 }
 
-// Largest number of rows of a tile whose sums fit in registers; at most 8, as in `for_row_groups`.
-template <int gates> constexpr int rows_at_once = std::min(tile_registers / block_width(gates), 8);
-
-// Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, of nearly equal size: a last group of
-// one row would leave most of the processor idle.
-template <int most, class TileOfRows> inline void for_row_groups(std::int64_t first, std::int64_t last, TileOfRows tile) {
+// Calls `tile(row, rows)` for consecutive groups of at most `most` rows, of nearly equal size: a last group of one row
+// would leave most of the processor idle.
+template <class Tile> inline void for_row_groups(int most, std::int64_t first, std::int64_t last, Tile tile) {
     for (std::int64_t row = first; row < last;) {
-        std::int64_t left = last - row, groups = (left + most - 1) / most, rows = (left + groups - 1) / groups;
-        switch (rows) {
-        case 8: if constexpr (most >= 8) tile.template operator()<8>(row); break;
-        case 7: if constexpr (most >= 7) tile.template operator()<7>(row); break;
-        case 6: if constexpr (most >= 6) tile.template operator()<6>(row); break;
-        case 5: if constexpr (most >= 5) tile.template operator()<5>(row); break;
-        case 4: if constexpr (most >= 4) tile.template operator()<4>(row); break;
-        case 3: tile.template operator()<3>(row); break;
-        case 2: tile.template operator()<2>(row); break;
-        default: tile.template operator()<1>(row); break;
-        }
+        const std::int64_t left = last - row, groups = (left + most - 1) / most, rows = (left + groups - 1) / groups;
+        tile(row, static_cast<int>(rows));
         row += rows;
     }
 }

@@ -11,7 +11,7 @@
 //   other_parts     number of parts of the state in addition to the hidden state
 //   carries_hidden  whether the hidden state before a step is also read outside of the product; `backward` then stores
 //                   the gradient of this in `hidden_gradient`
-//   begin           sets the sums of a tile to what is added to the product
+//   begin           sets the sums of a unit, one for each gate, to what is added to the product
 //   finish          computes the state after a step from the sums
 //   backward        computes the gradients of the gates from the gradient of the hidden state after a step
 #pragma once
@@ -57,26 +57,23 @@ inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t ro
 }
 
 // Base of cells that only add both sides of the gates: the sums start from W x + b.
-struct StartsFromInputGates {
-    template <class Element, int rows, int vectors>
-    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
-                      Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vectors; v++) sums[r][v] = load(gates_in[r] + v * lanes);
+template <int count> struct StartsFromInputGates {
+    static constexpr int gates = count;
+
+    template <class Element>
+    static void begin(const Forward<Element> &, const Element *gates_in, std::int64_t, Vector *sums) {
+        for (int gate = 0; gate < gates; gate++) sums[gate] = load(gates_in + gate * lanes);
     }
 };
 
-// Prefetches the next block of some rows of gates. This helps for a sequence, whose rows are read once, but not for a
-// table, which is in the cache.
-template <int rows, int vectors, class Element> inline void prefetch_next_block(const Element *const (&gates)[rows]) {
+// Prefetches the next block of a row of gates. This helps for a sequence, whose rows are read once, but not for a table,
+// which is in the cache.
+template <int vectors, class Element> inline void prefetch_next_block(const Element *gates) {
     constexpr int together = 64 / sizeof(Element) / lanes;
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v += together)
-            __builtin_prefetch(gates[r] + (vectors + v) * lanes);
+    for (int v = 0; v < vectors; v += together) __builtin_prefetch(gates + (vectors + v) * lanes);
 }
 
-// Inlines all that a function calls. The sums of a tile are in registers only where nothing between them and the loop is
-// a call, and the compiler inlines less the more the library contains.
+// Inlines all that a function calls, except for tiles: the compiler inlines less the more the library contains.
 #define FLATTENED __attribute__((flatten))
 
 template <class Element, class Cell, class Call> void run_forward(const Call &call) {
@@ -88,17 +85,21 @@ template <class Element, class Cell, class Call> void run_forward(const Call &ca
             inputs.read(call.hidden + place(sizes, step, 0, 0), sizes.rows, depth);
             for_column_blocks<Cell::gates>(width, [&]<int vectors>(std::int64_t first) {
                 inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
-                for_row_groups<rows_at_once<Cell::gates>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
-                    const Element *gates[rows];
+                constexpr int most = rows_at_once<vectors>;
+                for_row_groups(most, first_row, last_row, [&](std::int64_t row, int rows) {
+                    const Element *gates[most];
+                    Sums<vectors> sums[most];
                     for (int r = 0; r < rows; r++) {
                         std::int64_t index = step * sizes.rows + row + r;
                         gates[r] = call.input_gates + ((call.symbols ? call.symbols[index] : index) * width + first) * lanes;
+                        for (int v = 0; v < vectors; v += Cell::gates)
+                            Cell::begin(call, gates[r] + v * lanes, (first + v) / Cell::gates, sums[r] + v);
+                        if (!call.symbols) prefetch_next_block<vectors>(gates[r]);
                     }
-                    Tile<rows, vectors> sums;
-                    Cell::template begin<Element, rows, vectors>(call, gates, first, sums);
-                    if (!call.symbols) prefetch_next_block<rows, vectors>(gates);
-                    inputs.template multiply<rows, vectors>(sums, row, call.weight, first);
-                    Cell::template finish<Element, rows, vectors>(call, gates, step, row, first, sums);
+                    inputs.template multiply<vectors>(sums, row, rows, call.weight, first);
+                    for (int r = 0; r < rows; r++)
+                        for (int v = 0; v < vectors; v += Cell::gates)
+                            Cell::finish(call, gates[r] + v * lanes, step, row + r, (first + v) / Cell::gates, sums[r] + v);
                 });
             });
         }
@@ -132,8 +133,9 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
             if (step < last) inputs.read(call.recurrent_gradient + (step + 1) * sizes.rows * depth, sizes.rows, depth);
             for_column_blocks<1>(sizes.units, [&]<int vectors>(std::int64_t first) {
                 if (step < last) inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
-                for_row_groups<rows_at_once<1>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
-                    Tile<rows, vectors> sums;
+                constexpr int most = rows_at_once<vectors>;
+                for_row_groups(most, first_row, last_row, [&](std::int64_t row, int rows) {
+                    Sums<vectors> sums[most];
                     for (int r = 0; r < rows; r++)
                         for (int v = 0; v < vectors; v++) {
                             float *carried = call.hidden_gradient + place(sizes, 0, row + r, first + v);
@@ -141,7 +143,7 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
                             if (step >= 0)
                                 sums[r][v] = sums[r][v] + load(call.output_gradient + place(sizes, step, row + r, first + v));
                         }
-                    if (step < last) inputs.template multiply<rows, vectors>(sums, row, call.weight, first);
+                    if (step < last) inputs.template multiply<vectors>(sums, row, rows, call.weight, first);
                     for (int r = 0; r < rows; r++)
                         for (int v = 0; v < vectors; v++) {
                             if (step > 0) prefetch_step<Cell>(call, step - 1, row + r, first + v);

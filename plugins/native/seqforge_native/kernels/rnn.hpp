@@ -8,19 +8,16 @@ namespace seqforge {
 
 enum class Nonlinearity { tanh, relu };
 
-template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
-    static constexpr int gates = 1, saved_vectors = 0, other_parts = 0;
+template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates<1> {
+    static constexpr int saved_vectors = 0, other_parts = 0;
     static constexpr bool carries_hidden = false;
 
-    template <class Element, int rows, int vectors>
-    static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
-                       std::int64_t first, const Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vectors; v++) {
-                Vector h = nonlinearity == Nonlinearity::tanh ? hyperbolic_tangent(sums[r][v]) : at_least(zero(), sums[r][v]);
-                store(call.hidden + place(call.sizes, step + 1, row + r, first + v), h);
-                if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row + r, first + v), h);
-            }
+    template <class Element>
+    static void finish(const Forward<Element> &call, const Element *, std::int64_t step, std::int64_t row, std::int64_t unit,
+                       const Vector *sums) {
+        Vector h = nonlinearity == Nonlinearity::tanh ? hyperbolic_tangent(sums[0]) : at_least(zero(), sums[0]);
+        store(call.hidden + place(call.sizes, step + 1, row, unit), h);
+        if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row, unit), h);
     }
 
     // The derivative is a function of the output, so no activations are stored.

@@ -35,8 +35,9 @@ void multiply(const Product<Weight> &product, float *memory, std::int64_t row_co
               std::int64_t thread, std::int64_t threads, Inputs<Weight> &inputs) {
     for_own_blocks(product.vectors, thread, threads, [&]<int vectors>(std::int64_t first) {
         inputs.template prepare<vectors>(product.weight, first, 0, row_count);
-        for_row_groups<rows_at_once<1>>(0, row_count, [&]<int rows>(std::int64_t row) {
-            Tile<rows, vectors> sums;
+        constexpr int most = rows_at_once<vectors>;
+        for_row_groups(most, 0, row_count, [&](std::int64_t row, int rows) {
+            Sums<vectors> sums[most];
             for (int r = 0; r < rows; r++) {
                 const float *added = memory + (row + r) * row_size + product.added + first * lanes;
                 for (int v = 0; v < vectors; v++) {
@@ -44,7 +45,7 @@ void multiply(const Product<Weight> &product, float *memory, std::int64_t row_co
                     if (product.added >= 0) sums[r][v] = sums[r][v] + load(added + v * lanes);
                 }
             }
-            inputs.template multiply_streamed<rows, vectors>(sums, row, product.weight, first);
+            inputs.template multiply_streamed<vectors>(sums, row, rows, product.weight, first);
             for (int r = 0; r < rows; r++) {
                 float *to = memory + (row + r) * row_size + product.result + first * lanes;
                 for (int v = 0; v < vectors; v++) store(to + v * lanes, sums[r][v]);

@@ -43,7 +43,7 @@ inline void pair_rows(const bfloat16 *from, std::int64_t stride, std::int64_t co
 template <int registers>
 inline void add_tile(const std::uint32_t *gradients, const Pairs *inputs, std::int64_t pairs, float *result,
                      std::int64_t stride) {
-    Tile<tile_gradients, registers> sums;
+    Vector sums[tile_gradients][registers];
     for (int j = 0; j < tile_gradients; j++)
         for (int v = 0; v < registers; v++) {
             sums[j][v] = zero();
