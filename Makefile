@@ -28,7 +28,8 @@ test: .venv/installed-for-tests
 # Cells, backends and runs on a CUDA device that is not there: it finds operands on the wrong device, and counts what a
 # step asks of a GPU. With a real GPU, leave out the plugin. Then the same on the GPU of a Mac, which is not there either.
 cuda: .venv/installed-for-tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.cuda.fake_device -k "not inductor and not native and not peepholes" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.cuda.fake_device \
+		-k "not inductor and not native and not onednn and not peepholes" \
 		tests/cuda plugins/cudnn tests/training/test_golden_losses.py \
 		tests/training/test_labelled_runs.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one \
 		tests/training/test_labelled_runs.py::test_every_topology_can_be_trained_in_bfloat16

@@ -50,6 +50,7 @@ class StepByStep:
     def __init__(self, model: SequenceModel, samplers: Sequence[Sampler], memories: Sequence[Any]) -> None:
         self._model, self._samplers = model, samplers
         self._memories: list[Any] = [*memories]
+        self._device = next(model.parameters()).device
         self._batch = 0
 
     def __call__(
@@ -58,10 +59,9 @@ class StepByStep:
         """Draw symbols; see `GenerationKernel.__call__`."""
         if len(last) != self._batch:
             self._batch, self._step = len(last), self._model.stepper(len(last))
-        device = next(self._model.parameters()).device
         drawn: list[Tensor] = []
         for numbers in uniforms:
-            logits, states = self._step(last.to(device), tuple(states))
+            logits, states = self._step(last.to(self._device), tuple(states))
             logits = logits.float().cpu()
             last = draw(logits, self._samplers, self._memories, numbers)
             pairs = zip(self._samplers, self._memories, strict=True)
