@@ -45,18 +45,17 @@ class Model:
         return f"{self.cell}, {self.form}, {self.text}"
 
 
-def list_cells() -> dict[str, dict[str, Any]]:
-    """Return what selects each cell in an experiment: all that contain no other cell, and the variants."""
+def list_cells() -> list[str]:
+    """Return the names of all installed cells that contain no other cell."""
     registry = sf.Registry.installed()
     wrappers = [registry.load(registry.find("cell", name)) for name in ("block", "zoneout")]
-    names = registry.names("cell")
-    cells = {name: {"use": name} for name in names if registry.load(registry.find("cell", name)) not in wrappers}
-    return {**cells, **VARIANTS}
+    return [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) not in wrappers]
 
 
 def list_models() -> list[Model]:
-    """Return every cell on each text, bare and in a block."""
-    return [Model(text, cell, form) for cell in list_cells() for form in FORMS for text in ("shakespeare", "c")]
+    """Return every cell and variant on each text, bare and in a block."""
+    cells = [*list_cells(), *VARIANTS]
+    return [Model(text, cell, form) for cell in cells for form in FORMS for text in ("shakespeare", "c")]
 
 
 class Experiments:
@@ -67,7 +66,6 @@ class Experiments:
     """
 
     def __init__(self, shakespeare: Path) -> None:
-        self._cells = list_cells()
         self._data: dict[str, dict[str, Any]] = {
             "shakespeare": {
                 "corpus": sf.use("text", files=[shakespeare.resolve()]),
@@ -121,7 +119,7 @@ class Experiments:
         return prepare(self._build(Model(text, "rnn", "bare"), 8), lambda event: None).vocabulary.size
 
     def _build(self, model: Model, size: int, **sections: Any) -> sf.Experiment:
-        options = dict(self._cells[model.cell])
+        options = dict(VARIANTS.get(model.cell, {"use": model.cell}))
         name, options = options.pop("use"), options | {"hidden_size": size}
         if model.form == "block":
             layer = sf.use(BLOCK, cell=sf.use(name, **options), repeat=LAYERS)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from benchmarks.compare_cells.models import list_cells
 from benchmarks.machine import malloc_settings, thread_settings
 from benchmarks.paired import Program, alternate
 from benchmarks.peers.cell_layers import BLOCK_WIDTH, BLOCKS, WIDTH
 from benchmarks.report import Table, megabytes
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH
 from benchmarks.tables.settings import Settings
-from seqforge import Registry
 
 LAYERS = "benchmarks.peers.cell_layers"
 STEPS = 2
@@ -27,10 +27,7 @@ def tables(settings: Settings) -> Iterator[Table]:
         settings: Rounds and threads; the size is always the same.
     """
     environment = thread_settings(settings.threads) | malloc_settings()
-    registry = Registry.installed()
-    wrappers = [registry.load(registry.find("cell", name)) for name in ("block", "zoneout")]
-    cells = [name for name in registry.names("cell") if registry.load(registry.find("cell", name)) not in wrappers]
-    rows = [row for cell in cells if (row := _measure(cell, settings.rounds, environment))]
+    rows = [row for cell in list_cells() if (row := _measure(cell, settings.rounds, environment))]
     columns = ["cell", "characters/s", "÷ `nn.LSTM`", "÷ `eager`", "÷ `mlstm-kernels`", "projection"]
     columns += ["sampled/s", "÷ `eager`"]
     note = (
