@@ -18,6 +18,9 @@ TITLES = {"shakespeare": "Tiny Shakespeare", "c": "C"}
 QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """97.5% quantiles of Student's t distribution, by the number of values."""
 
+CHART_WIDTH = 0.8
+"""Largest loss in the chart, in bits above the lowest one. A higher loss is written at the edge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -58,21 +61,23 @@ def _summarize(results: Sequence[Result]) -> Summary:
 def new_table(results: Sequence[Result], table: Table, text: str) -> MarkdownTable:
     """Return a table of one text: a row for each cell, the lowest loss of its two forms first."""
     found = {model: summary for model, summary in summarize(results, table).items() if model.text == text}
+    names = ["size", "rate", *(["steps"] if table == "time" else []), "bits"]
     rows: list[list[str]] = []
     for cell in sorted({model.cell for model in found}, key=lambda cell: _lowest(found, text, cell)):
         row = [f"`{cell}`"]
         for form in FORMS:
             summary = found.get(Model(text, cell, form))
-            row += ["–"] * 4 if summary is None else _columns(summary)
+            row += ["–"] * len(names) if summary is None else [_columns(summary)[name] for name in names]
         rows.append(row)
-    columns = ["cell", *(f"{form}: {name}" for form in FORMS for name in ("size", "rate", "steps", "bits"))]
+    columns = ["cell", *(f"{form}: {name}" for form in FORMS for name in names)]
     equal = "characters" if table == "characters" else "CPU time"
     return MarkdownTable(f"{TITLES[text]}, equal {equal}", columns, rows)
 
 
-def _columns(summary: Summary) -> list[str]:
+def _columns(summary: Summary) -> dict[str, str]:
     first = summary.results[0]
-    return [str(first.hidden_size), f"{first.trial.learning_rate:g}", f"{first.steps:,}", str(summary)]
+    rate = f"{first.trial.learning_rate:g}"
+    return {"size": str(first.hidden_size), "rate": rate, "steps": f"{first.steps:,}", "bits": str(summary)}
 
 
 def _lowest(found: dict[Model, Summary], text: str, cell: str) -> float:
@@ -89,9 +94,14 @@ def draw(results: Sequence[Result], picture: Path) -> None:
         axes = figure.add_subplot(1, len(texts), place + 1)
         cells = {model.cell for model in found if model.text == text}
         cells = sorted(cells, key=lambda cell: _lowest(found, text, cell), reverse=True)
+        edge = _lowest(found, text, cells[-1]) + CHART_WIDTH
         for form, marker in zip(FORMS, "os", strict=True):
-            heights = [height for height, cell in enumerate(cells) if Model(text, cell, form) in found]
-            summaries = [found[Model(text, cells[height], form)] for height in heights]
+            of_cell = {height: found.get(Model(text, cell, form)) for height, cell in enumerate(cells)}
+            own = {height: summary for height, summary in of_cell.items() if summary is not None}
+            heights = [height for height, summary in own.items() if summary.mean <= edge]
+            summaries = [own[height] for height in heights]
+            for height in own.keys() - heights:
+                axes.text(edge, height, f"{form}: {own[height].mean:.1f} →", ha="right", va="center", fontsize="small")
             axes.errorbar(
                 [summary.mean for summary in summaries],
                 heights,
@@ -102,7 +112,7 @@ def draw(results: Sequence[Result], picture: Path) -> None:
                 label=form,
             )
         axes.set_yticks(range(len(cells)), cells)
-        axes.set(title=TITLES[text], xlabel="held-out bits per character")
+        axes.set(title=TITLES[text], xlabel="held-out bits per character", xlim=(None, edge + 0.02))
         axes.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False)
     figure.savefig(picture, metadata={"Date": None})

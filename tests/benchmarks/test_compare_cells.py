@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.compare_cells.models import Experiments, Model, list_cells, list_models
+from benchmarks.compare_cells.models import Experiments, Model, list_models
 from benchmarks.compare_cells.results import (
     CHOICE_SEED,
     RATES,
@@ -76,7 +76,7 @@ def test_the_interval_is_that_of_students_t() -> None:
 
 
 def test_a_table_has_the_better_form_of_a_cell_first_and_a_chart_names_every_cell(tmp_path: Path) -> None:
-    losses = {("a", "bare"): 2.4, ("a", "block"): 2.3, ("b", "bare"): 2.2, ("b", "block"): 2.5}
+    losses = {("a", "bare"): 2.4, ("a", "block"): 2.3, ("b", "bare"): 2.2, ("b", "block"): 9.5}
     results = [
         result_of(Trial(model, "characters", 0.01, seed), losses[model.cell, model.form] + 0.01 * seed)
         for model in MODELS
@@ -84,16 +84,20 @@ def test_a_table_has_the_better_form_of_a_cell_first_and_a_chart_names_every_cel
     ]
     rows = new_table(results, "characters", "c").rows
     assert [row[0] for row in rows] == ["`b`", "`a`"]
+    assert rows[1][1:] == ["4", "0.01", "2.415 ± 0.064", "4", "0.01", "2.315 ± 0.064"]
     assert new_table(results, "time", "c").rows == []
+    in_time = [replace(result, trial=replace(result.trial, table="time")) for result in results]
+    assert new_table(in_time, "time", "c").rows[1][1:4] == ["4", "0.01", "10"]
     draw(results, tmp_path / "chart.svg")
     texts = [text for text in ElementTree.parse(tmp_path / "chart.svg").getroot().itertext() if text.strip()]
     assert texts.count("a") == texts.count("b") == 2
+    assert texts.count("block: 9.5 →") == 2  # beyond the edge
 
 
 def test_every_installed_cell_is_compared_in_each_form_with_equal_parameters() -> None:
-    cells = list_cells()
-    assert {"lstm", "cifg", "mgu", "qrnn", "gated-deltanet, negative"} <= cells.keys()
-    assert not {"block", "griffin-block", "zoneout"} & cells.keys()
+    cells = {model.cell for model in list_models()}
+    assert {"lstm", "cifg", "mgu", "qrnn", "gated-deltanet, negative"} <= cells
+    assert not {"block", "griffin-block", "zoneout"} & cells
     assert len(list_models()) == 4 * len(cells)
 
 
