@@ -96,8 +96,8 @@ def draw(results: Sequence[Result], picture: Path) -> None:
         cells = sorted(cells, key=lambda cell: _lowest(found, text, cell), reverse=True)
         edge = _lowest(found, text, cells[-1]) + CHART_WIDTH
         for form, marker in zip(FORMS, "os", strict=True):
-            of_cell = {height: found.get(Model(text, cell, form)) for height, cell in enumerate(cells)}
-            own = {height: summary for height, summary in of_cell.items() if summary is not None}
+            models = {height: Model(text, cell, form) for height, cell in enumerate(cells)}
+            own = {height: found[model] for height, model in models.items() if model in found}
             heights = [height for height, summary in own.items() if summary.mean <= edge]
             summaries = [own[height] for height in heights]
             for height in own.keys() - heights:

@@ -54,9 +54,7 @@ void linear(const bfloat16 *inputs, const bfloat16 *weights, const float *bias, 
                     Sums<width> sums[most];
                     for (int r = 0; r < count; r++)
                         for (int v = 0; v < width; v++) sums[r][v] = bias ? load(bias + (first + v) * lanes) : zero();
-                    with_rows<most>(count, [&]<int rows>() {
-                        add_products<rows, width>(sums, inputs + row * depth, depth, block, depth);
-                    });
+                    add_products<width>(sums, count, inputs + row * depth, depth, block, depth);
                     for (int r = 0; r < count; r++)
                         for (int v = 0; v < width; v++) {
                             const std::int64_t column = (first + v) * lanes;

@@ -83,8 +83,8 @@ inline void accumulate(Vector (&sums)[rows][vectors], const bfloat16 *inputs, st
 // The same for sums in memory. It is never inlined: otherwise each pass of each cell would contain the loop for each number
 // of rows, and the library would take twice as long to compile.
 template <int rows, int vectors, class Element>
-[[gnu::noinline]] void add_products(Sums<vectors> *sums, const Element *inputs, std::int64_t stride,
-                                    const Element *weights, std::int64_t depth) {
+[[gnu::noinline]] void add_products_of_rows(Sums<vectors> *sums, const Element *inputs, std::int64_t stride,
+                                            const Element *weights, std::int64_t depth) {
     Vector own[rows][vectors];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
@@ -95,6 +95,15 @@ template <int rows, int vectors, class Element>
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sums[r][v] = own[r][v];
+}
+
+// The same for a number of rows, of which there are at most `rows_at_once`.
+template <int vectors, class Element>
+inline void add_products(Sums<vectors> *sums, int rows, const Element *inputs, std::int64_t stride, const Element *weights,
+                         std::int64_t depth) {
+    with_rows<rows_at_once<vectors>>(rows, [&]<int count>() {
+        add_products_of_rows<count, vectors>(sums, inputs, stride, weights, depth);
+    });
 }
 
 // The same for a single row, with several partial sums. The weights are read once, and reading them from memory takes
@@ -120,7 +129,7 @@ template <int vectors, class Element>
         }
     }
     for (int v = 0; v < vectors; v++) sums[v] = (partial[0][v] + partial[1][v]) + (partial[2][v] + partial[3][v]);
-    add_products<1, vectors>(&sums, inputs + k, 0, weights + k * width, depth - k);
+    add_products_of_rows<1, vectors>(&sums, inputs + k, 0, weights + k * width, depth - k);
 }
 
 // Rows of inputs for products with weights of a type. For float and bfloat16, the inputs are used as they are.
@@ -165,9 +174,7 @@ template <class Weight> class Inputs {
             }
         const Element *inputs = numbers_ + row * distance_ + done;
         const Weight *block = weights + (first * depth_ + done * vectors) * lanes;
-        with_rows<rows_at_once<vectors>>(rows, [&]<int count>() {
-            add_products<count, vectors>(sums, inputs, distance_, block, depth_ - done);
-        });
+        add_products<vectors>(sums, rows, inputs, distance_, block, depth_ - done);
     }
 
     // The same for weights that are read from memory.

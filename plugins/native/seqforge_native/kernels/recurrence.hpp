@@ -73,7 +73,7 @@ template <int vectors, class Element> inline void prefetch_next_block(const Elem
     for (int v = 0; v < vectors; v += together) __builtin_prefetch(gates + (vectors + v) * lanes);
 }
 
-// Inlines all that a function calls, except for tiles: the compiler inlines less the more the library contains.
+// Inlines all that a function calls, except for the products: the compiler inlines less the more the library contains.
 #define FLATTENED __attribute__((flatten))
 
 template <class Element, class Cell, class Call> void run_forward(const Call &call) {
