@@ -213,6 +213,7 @@ WRITTEN: dict[str, Callable[..., Any]] = {
         (lambda product: (product + b).tanh() * product)(x @ cell.matrix),
         (a, b),
     ),
+    "a product and a parameter": lambda cell, x, a, b: (x @ cell.matrix + cell.norm.weight + b, (a, b)),
     "a constant": lambda cell, x, a, b: (x * torch.arange(SIZE) + torch.linspace(0, 1, SIZE), (a, b)),
     "a norm of a product": lambda cell, x, a, b: (cell.norm(a @ cell.matrix.exp()), (x, a[:, :1] + b)),
     "heads": lambda cell, x, a, b: (

@@ -75,8 +75,12 @@ def with_sums(instructions: Sequence[Instruction]) -> list[Instruction]:
     uses = Counter(view.buffer for each in instructions for view, _ in each.operands[1:])
 
     def product_of(result: View, own: View, other: View) -> Product | None:
-        """Return the product that computes one of two numbers which are added, and can add the other one."""
-        if uses[own.buffer] > 1 or other.constant is not None or other.buffer.phase >= own.buffer.phase:
+        """Return the product that computes one of two numbers which are added, and can add the other one.
+
+        A product adds what lies in the memory of a row, where parameters do not lie.
+        """
+        of_row = other.constant is None and other.buffer.space != "parameters"
+        if uses[own.buffer] > 1 or not of_row or other.buffer.phase >= own.buffer.phase:
             return None
         whole = all(view.layout.is_contiguous() and view.layout.numel() == own.buffer.size for view in (own, other))
         return products.get(own.buffer) if whole and result.buffer.size == own.buffer.size else None
