@@ -190,11 +190,12 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    if sweep.is_exhaustive:
+    combinations = sweep.combinations()
+    if combinations is not None:
         tried = [known_values(trial) for trial in existing]
         # A trial that was queued without values, when fewer were planned, is replaced by one of a combination.
         empty = [one.number for one in existing if one.state == TrialState.WAITING and not known_values(one)]
-        for chosen in sweep.list_combinations():
+        for chosen in combinations:
             if chosen not in tried:
                 replaced = {REPEATS: empty.pop()} if empty else {}
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen, **replaced})

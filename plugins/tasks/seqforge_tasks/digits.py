@@ -63,27 +63,19 @@ class Digits(_DigitImages):
         return DESCRIPTION
 
 
-class Handwriting(NamedTuple):
-    """All images and their labels.
-
-    Attributes:
-        images: Ink from 0 to 1, `[image, row, column]`, rows from top to bottom.
-        labels: Digits, `[image]`.
-    """
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-
 @cache
-def load_handwriting() -> Handwriting:
-    """Load the test set of Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits"."""
+def load_handwriting() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Load the test set of Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits".
+
+    Returns:
+        The ink from 0 to 1, `[image, row, column]` with rows from top to bottom, and the digits, `[image]`.
+    """
     # Imported here, because it takes a second and is not needed to check an experiment.
     from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     digits: Any = cast("Any", datasets).load_digits()
     # A pixel is the number of black points in a 4×4 block of a larger bitmap.
-    return Handwriting((digits.images / 16).astype(np.float32), digits.target.astype(np.int64))
+    return (digits.images / 16).astype(np.float32), digits.target.astype(np.int64)
 
 
 def standardize(images: NDArray[np.float32]) -> NDArray[np.float32]:

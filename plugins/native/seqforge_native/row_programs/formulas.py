@@ -100,12 +100,6 @@ def _clamped(x: Number, least: Any = None, most: Any = None) -> Number:
     return x if most is None else x.apply("minimum", most)
 
 
-def _gelu(x: Number, *, approximate: str = "none") -> Number:
-    if approximate != "none":
-        raise UntraceableError("an approximate gelu")
-    return (x * 0.5) * ((x * math.sqrt(0.5)).erf() + 1.0)
-
-
 def _mean(x: Number, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
     return x.sum(dims, keepdim) / x.count(dims)
 
@@ -115,28 +109,8 @@ def _variance(x: Number, dims: Dims = None, *, correction: float | int | None = 
     return (rest * rest).sum(dims, keepdim) / (x.count(dims) - (1 if correction is None else correction))
 
 
-def _norm(x: Number, order: float | int = 2, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
-    if order not in (1, 2):
-        raise UntraceableError(f"the norm of order {order}")
-    return (x * x).sum(dims, keepdim).sqrt() if order == 2 else x.apply("maximum", -x).sum(dims, keepdim)
-
-
-def _softmax(x: Number, dim: int, half: bool = False) -> Number:
-    exponentials = _below_largest(x, [dim]).exp()
-    return exponentials / exponentials.sum([dim], True)
-
-
-def _log_softmax(x: Number, dim: int, half: bool = False) -> Number:
-    below = _below_largest(x, [dim])
-    return below - below.exp().sum([dim], True).log()
-
-
 def _log_sum_exp(x: Number, dims: Dims, keepdim: bool = False) -> Number:
-    return _below_largest(x, dims).exp().sum(dims, keepdim).log() + x.largest(dims, keepdim)
-
-
-def _below_largest(x: Number, dims: Dims) -> Number:
-    return x - x.largest(dims, True)
+    return (x - x.largest(dims, True)).exp().sum(dims, keepdim).log() + x.largest(dims, keepdim)
 
 
 def _layer_norm(
@@ -184,13 +158,6 @@ _OF_NUMBERS: dict[Any, Callable[..., Any]] = {
     _aten.sign.default: lambda x: (x > 0.0) - (x < 0.0),
     _aten.clamp.default: _clamped,
     _aten.clamp.Tensor: _clamped,
-    _aten.addcmul.default: lambda added, x, y, value=1: added + (x * y if value == 1 else x * y * value),
-    _aten.threshold_backward.default: lambda gradient, x, threshold: (x > threshold).apply("where", gradient, 0.0),
-    _aten.silu.default: lambda x: x * x.sigmoid(),
-    _aten.silu_backward.default: lambda gradient, x: gradient * (x.sigmoid() * (x * (1.0 - x.sigmoid()) + 1.0)),
-    _aten.sigmoid_backward.default: lambda gradient, y: gradient * (y * (1.0 - y)),
-    _aten.tanh_backward.default: lambda gradient, y: gradient * (1.0 - y * y),
-    _aten.gelu.default: _gelu,
     _aten.softplus_backward.default: lambda gradient, x, beta, threshold: gradient * (x * beta).sigmoid(),
     _aten.log_sigmoid_forward.default: lambda x: (-(-x).softplus(), x.builder.constant(0.0)),
     _aten.log_sigmoid_backward.default: lambda gradient, x, _: gradient * (-x).sigmoid(),
@@ -202,12 +169,9 @@ _OF_ONE_NUMBER: dict[Any, Callable[..., Any]] = {
     _aten.sum.dim_IntList: lambda x, dims=None, keepdim=False, **_: x.sum(dims, keepdim),
     _aten.mean.dim: _mean,
     _aten.var.correction: _variance,
-    _aten.linalg_vector_norm.default: _norm,
     _aten.amax.default: lambda x, dims=None, keepdim=False: x.largest(dims, keepdim),
     _aten.amin.default: lambda x, dims, keepdim=False: -(-x).largest(dims, keepdim),
     _aten.logsumexp.default: _log_sum_exp,
-    _aten._softmax.default: _softmax,
-    _aten._log_softmax.default: _log_softmax,
     _aten.native_layer_norm.default: _layer_norm,
 }
 
