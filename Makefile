@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test cuda lint examples extras pythons arm dist docs bench clean
 
 run: .venv/installed
-	@echo "C from linux-small, a model that is trained already:"
+	@echo "C from linux-small, a pretrained model:"
 	$(BIN)/seqforge sample linux-small --prompt "static void " --temperature 0.8 --length 500
 	@echo "Now the first run, which trains a smaller model for three minutes:"
 	$(BIN)/seqforge run experiments/first-run.toml

@@ -97,7 +97,7 @@ class ElementwiseCell(ProjectedCell[StateT]):
 
     A subclass implements `pointwise`, and names its `state_class` if that is not `HiddenState`. It may override
     `project` to pass more than W x + b to `pointwise`. All products of a sequence are then one product. Backends can
-    compile `pointwise`.
+    run `pointwise` in a kernel.
     """
 
     @abstractmethod

@@ -68,7 +68,7 @@ def folder(
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     (tmp_path / "experiments/input.txt").write_text("To be, or not to be, that is the question:\n" * 400, "utf-8")
     (tmp_path / "examples.txt").write_text("Tanaka\nKowalski\n", "utf-8")
-    shutil.copytree(ROOT / "docs/get-started", tmp_path / "docs/get-started")
+    shutil.copytree(ROOT / "docs/how-to", tmp_path / "docs/how-to")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", str(linux))
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache-of-commands"))
