@@ -16,6 +16,7 @@ Measure them on a machine that does nothing else.
 import argparse
 import json
 import time
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ import torch
 from benchmarks.compare_cells.models import Experiments, Model, list_models
 from benchmarks.compare_cells.results import Table, next_trial, read_results
 from benchmarks.compare_cells.tables import TITLES, draw, new_table
-from benchmarks.compare_cells.training import BACKENDS, StepTimes, fastest, measure_step, read_times, train
+from benchmarks.compare_cells.training import BACKENDS, ROUNDS, StepTimes, fastest, measure_step, read_times, train
 from benchmarks.report import replace_tables
 
 STEPS = 1500
@@ -81,12 +82,11 @@ def measure_all(arguments: argparse.Namespace) -> None:
     """Measure the step times that the file of times lacks."""
     experiments, end = Experiments(arguments.shakespeare), time.monotonic() + 60 * arguments.minutes
     finished = read_times(arguments.times)
-    for model in _models(arguments):
-        for backend in BACKENDS:
-            if backend not in finished.get(model, {}) and time.monotonic() < end:
-                seconds = measure_step(experiments, model, backend)
-                line = {"text": model.text, "cell": model.cell, "form": model.form, "backend": backend}
-                _append(arguments.times, json.dumps({**line, "seconds": round(seconds, 5)}))
+    for count, model, backend in product(range(ROUNDS), _models(arguments), BACKENDS):
+        if len(finished.get((model, backend), ())) <= count and time.monotonic() < end:
+            seconds = measure_step(experiments, model, backend)
+            line = {"text": model.text, "cell": model.cell, "form": model.form, "backend": backend}
+            _append(arguments.times, json.dumps({**line, "seconds": round(seconds, 5)}))
 
 
 def show(arguments: argparse.Namespace) -> None:

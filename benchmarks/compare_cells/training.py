@@ -5,7 +5,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import seqforge as sf
@@ -17,10 +17,10 @@ from seqforge.events import RunStarted, StepFinished
 BACKENDS = ("native", "eager")
 """Backends that run every cell. The results of both are equal up to rounding, so that only the time differs."""
 
-STEPS_MEASURED, STEPS_SKIPPED = 40, 5
+ROUNDS, STEPS_MEASURED, STEPS_SKIPPED = 3, 40, 5
 
-StepTimes = Mapping[Model, Mapping[str, float]]
-"""CPU seconds of a training step of each model on each backend."""
+StepTimes = Mapping[tuple[Model, str], Sequence[float]]
+"""CPU seconds of a training step of each model on each backend, in each round of measurements."""
 
 
 class Observer(sf.Callback):
@@ -71,14 +71,16 @@ def measure_step(experiments: Experiments, model: Model, backend: str) -> float:
 def read_times(file: Path) -> StepTimes:
     """Return the step times in a file; none if it does not exist."""
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
-    times: dict[Model, dict[str, float]] = {}
+    times: dict[tuple[Model, str], list[float]] = {}
     for line in lines:
         values = json.loads(line)
         model = Model(values["text"], values["cell"], values["form"])
-        times.setdefault(model, {})[values["backend"]] = values["seconds"]
+        times.setdefault((model, values["backend"]), []).append(values["seconds"])
     return times
 
 
 def fastest(times: StepTimes, model: Model) -> tuple[str, float]:
-    """Return the backend on which a step of a model is the fastest, and its time in seconds."""
-    return min(times[model].items(), key=lambda item: item[1])
+    """Return the backend on which a step of a model is the fastest, and its time in seconds: that of the best round."""
+    seconds = {backend: min(times[model, backend]) for backend in BACKENDS}
+    backend = min(seconds, key=lambda name: seconds[name])
+    return backend, seconds[backend]
