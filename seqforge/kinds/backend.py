@@ -65,7 +65,7 @@ class Backend(ABC):
         """Explain why this backend cannot run a cell in this precision, on a device of one of its types.
 
         Returns:
-            The reason as a clause, such as "its parameters are not in float32", or None if the backend can run the cell.
+            The reason, such as "its parameters are not in float32", or None if the backend can run the cell.
         """
 
     @abstractmethod
