@@ -144,7 +144,7 @@ def test_a_program_computes_a_formula_and_its_gradient(name: str, kernels: Libra
             "a sum of a tensor of more than three axes",
         ),
         (lambda _, o, x: o**4, "the power 4"),
-        (lambda _, o, x: o.norm(p=3, dim=-1, keepdim=True), "the operation linalg_vector_norm"),
+        (lambda _, o, x: o.norm(p=3, dim=-1, keepdim=True), "the norm of order 3"),
         (lambda _, o, x: functional.pad(o, (0, 1, 0, 1))[..., 1:, 1:], "a padding of more than one axis"),
     ],
 )

@@ -118,8 +118,7 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
             stderr().print("Interrupted. The trial is saved and queued again. The same command continues the sweep.")
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
     if not ran:
-        combinations = settings.combinations()
-        is_complete = combinations is not None and len(planned(study)) >= len(combinations)
+        is_complete = settings.combinations is not None and len(planned(study)) >= settings.combinations
         more = "All combinations have a trial." if is_complete else "A larger --trials adds some."
         stderr().print(f"No trial of this sweep is left to start. {more}")
 

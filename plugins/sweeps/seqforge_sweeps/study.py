@@ -190,12 +190,11 @@ def plan_trials(study: optuna.Study, sweep: Sweep) -> None:
         if trial.state == TrialState.FAIL:
             repeat_trial(study, trial)
     existing = planned(study)
-    combinations = sweep.combinations()
-    if combinations is not None:
+    if sweep.is_exhaustive:
         tried = [known_values(trial) for trial in existing]
         # A trial that was queued without values, when fewer were planned, is replaced by one of a combination.
         empty = [one.number for one in existing if one.state == TrialState.WAITING and not known_values(one)]
-        for chosen in combinations:
+        for chosen in sweep.list_combinations():
             if chosen not in tried:
                 replaced = {REPEATS: empty.pop()} if empty else {}
                 study.enqueue_trial(chosen, user_attrs={PLANNED: True, QUEUED: chosen, **replaced})

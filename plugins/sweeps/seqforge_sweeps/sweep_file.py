@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,15 +204,24 @@ class Sweep:
         values = {key: restore(stored[key]) for key in sorted(stored, key=lambda key: key.count("."))}
         return Experiment.from_dict(override(dict(self.table), values), self.folder, registry, origin=self.path)
 
-    def combinations(self) -> list[dict[str, Any]] | None:
-        """Return all combinations of the values, as Optuna stores them, or None if there are more than trials."""
+    @property
+    def combinations(self) -> int | None:
+        """Number of combinations of the values; None if a parameter may have any number of a range.
+
+        A parameter counts with at most one value more than a sweep can have trials.
+        """
         listed = [values.listed for values in self.parameters.values()]
-        if None in listed:
-            return None
-        most = self.settings.trials + 1
-        chosen = itertools.product(*(each[:most] for each in listed if each))
-        found = [dict(zip(self.parameters, values, strict=True)) for values in itertools.islice(chosen, most)]
-        return found if len(found) < most else None
+        return None if None in listed else math.prod(len(each[: MAXIMUM_TRIALS + 1]) for each in listed if each)
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """Whether there are no more combinations of the values than trials."""
+        return self.combinations is not None and self.combinations <= self.settings.trials
+
+    def list_combinations(self) -> list[dict[str, Any]]:
+        """Return all combinations of the values, as Optuna stores them, of a sweep that is exhaustive."""
+        listed = (values.listed or () for values in self.parameters.values())
+        return [dict(zip(self.parameters, chosen, strict=True)) for chosen in itertools.product(*listed)]
 
     def check(self, registry: Registry) -> None:
         """Check every value of every parameter in the base experiment, before the first trial.

@@ -109,6 +109,12 @@ def _variance(x: Number, dims: Dims = None, *, correction: float | int | None = 
     return (rest * rest).sum(dims, keepdim) / (x.count(dims) - (1 if correction is None else correction))
 
 
+def _norm(x: Number, order: float | int = 2, dims: Dims = None, keepdim: bool = False, **_: Any) -> Number:
+    if order not in (1, 2):
+        raise UntraceableError(f"the norm of order {order}")
+    return (x * x).sum(dims, keepdim).sqrt() if order == 2 else x.apply("maximum", -x).sum(dims, keepdim)
+
+
 def _log_sum_exp(x: Number, dims: Dims, keepdim: bool = False) -> Number:
     return (x - x.largest(dims, True)).exp().sum(dims, keepdim).log() + x.largest(dims, keepdim)
 
@@ -169,6 +175,7 @@ _OF_ONE_NUMBER: dict[Any, Callable[..., Any]] = {
     _aten.sum.dim_IntList: lambda x, dims=None, keepdim=False, **_: x.sum(dims, keepdim),
     _aten.mean.dim: _mean,
     _aten.var.correction: _variance,
+    _aten.linalg_vector_norm.default: _norm,
     _aten.amax.default: lambda x, dims=None, keepdim=False: x.largest(dims, keepdim),
     _aten.amin.default: lambda x, dims, keepdim=False: -(-x).largest(dims, keepdim),
     _aten.logsumexp.default: _log_sum_exp,
