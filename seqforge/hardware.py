@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -178,6 +178,15 @@ def own_cores() -> int:
 def load_average() -> float | None:
     """Return how many processes used a core or waited for one in the last minute; None on Windows."""
     return None if sys.platform == "win32" else os.getloadavg()[0]
+
+
+def waiting_time() -> float:
+    """Return for how many seconds the threads of this process were ready and waited for a core; 0 if unknown."""
+    nanoseconds = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError):  # a thread that has ended
+            nanoseconds += int(path.read_text("ascii").split()[1])
+    return nanoseconds / 1e9
 
 
 def _precision() -> Diagnosis:

@@ -4,10 +4,12 @@ The identifiers of the tracked runs are in `trackers.json` of the run directory,
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from seqforge.api.notebook import NotebookDisplay
@@ -16,6 +18,7 @@ from seqforge.distribution.world import World
 from seqforge.errors import ExperimentError, RunError, SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment.experiment import Experiment
+from seqforge.hardware import waiting_time
 from seqforge.kinds import TrackedRun, Tracker
 from seqforge.kinds.tracker import identifier_fault
 from seqforge.registry.problems import format_value
@@ -26,6 +29,12 @@ from seqforge.training.callbacks import Callback, Callbacks
 
 TRACKERS = "trackers.json"
 """File of a run directory with the identifiers of the tracked runs."""
+
+OBSERVED_SECONDS = 20
+"""Time from the start of a run after which it may warn about busy cores."""
+
+LONG_WAIT = 0.15
+"""Part of their time for which threads must wait for a core until a run warns."""
 
 
 class TrackersRecord(Record):
@@ -61,8 +70,34 @@ def open_listeners(
     display = NotebookDisplay() if Console().is_jupyter else ProgressDisplay()
     with display, Trackers(experiment) as trackers:
         visible = display.has_bar if progress is None else progress
-        listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
+        tracking = [trackers] if experiment.trackers else []
+        listeners = [*callbacks, *tracking, *([display] if visible else []), CoreObserver()]
         yield Callbacks(experiment.registry.new_hooks(), listeners).notify
+
+
+class CoreObserver(Callback):
+    """Warns if other programs use the cores of the threads, which can make small models ten times slower."""
+
+    def __init__(self) -> None:
+        self._observes = torch.get_num_threads() > 1
+        self._started = self._waited = 0.0
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """Begin to observe."""
+        self._started, self._waited = time.monotonic(), waiting_time()
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Warn after `OBSERVED_SECONDS`, if the threads of this process waited for cores for long."""
+        if self._observes and (seconds := time.monotonic() - self._started) > OBSERVED_SECONDS:
+            self._observes = False
+            threads = torch.get_num_threads()
+            share = (waiting_time() - self._waited) / (seconds * threads)
+            if share > LONG_WAIT:
+                warn(
+                    f"other programs use the cores: the {threads} threads of this run wait for one during {share:.0%} "
+                    "of the time, and for each other. Stop the other programs; or interrupt the run, set "
+                    "OMP_NUM_THREADS=1, and resume"
+                )
 
 
 class Trackers(Callback, contextlib.AbstractContextManager["Trackers"]):

@@ -19,8 +19,9 @@ from seqforge.errors import NonFiniteError
 from seqforge.evaluation.intervals import Interval, bootstrap_values, finite_intervals, format_interval
 from seqforge.evaluation.metrics import TextScores, score_by_each, summarize
 from seqforge.events import Report, WorkProgressed, no_report
+from seqforge.experiment.settings import Decoding
 from seqforge.figures import describe_count
-from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
+from seqforge.generation.predictions import RawPrediction, predict_examples
 from seqforge.kinds import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.kinds.example_values import decode_input, decode_target
 from seqforge.kinds.metric import validate_score

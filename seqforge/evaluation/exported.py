@@ -107,7 +107,7 @@ class _DecoderStep(nn.Module):
         states = tuple(type(state)(*(next(tensors) for _ in state)) for state in initial)
         encoded = EncoderOutput(memory.get("encoded", summary[None]), summary, memory.get("steps", symbols))
         context = DecoderContext(summary, encoded, memory.get("projected", summary[None]))
-        logits, after = self.model.decoder_stepper(symbols.shape[0])(symbols, context, states)
+        logits, after = self.model.decoder_stepper()(symbols, context, states)
         return {"logits": logits, **{f"next_{name}": tensor for name, tensor in name_states(after).items()}}
 
 

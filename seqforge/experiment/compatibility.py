@@ -9,7 +9,7 @@ import torch
 
 from seqforge.errors import PluginError, SeqforgeError
 from seqforge.experiment.model import Model
-from seqforge.experiment.settings import Data, Prediction, Sampling, Training
+from seqforge.experiment.settings import Data, Decoding, Sampling, Training
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.kinds import (
     Cell,
@@ -159,7 +159,7 @@ class _Parts:
     model: Model = field(default_factory=Model.model_construct)
     data: Data = field(default_factory=Data.model_construct)
     training: Training = field(default_factory=Training.model_construct)
-    prediction: Prediction = field(default_factory=Prediction.model_construct)
+    prediction: Decoding = field(default_factory=Decoding.model_construct)
     sampling: Sampling = field(default_factory=Sampling.model_construct)
 
 

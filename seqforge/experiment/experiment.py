@@ -30,7 +30,7 @@ from seqforge.experiment.compatibility import (
 )
 from seqforge.experiment.model import Model
 from seqforge.experiment.problems import explain, missing_plugins, problems_of, used_plugins
-from seqforge.experiment.settings import Data, Evaluation, Identity, Prediction, Sampling, Training
+from seqforge.experiment.settings import Data, Decoding, Evaluation, Identity, Sampling, Training
 from seqforge.experiment.tables import as_table, merge_tables, override, read_table
 from seqforge.faults import SESSION, blame_components
 from seqforge.kinds import ExampleSpec
@@ -94,7 +94,7 @@ class Experiment(BaseModel):
     """Length, batches, precision and intervals of training."""
     evaluation: Evaluation = DEFAULTS
     """Evaluation of the validation split while training."""
-    prediction: Prediction = DEFAULTS
+    prediction: Decoding = DEFAULTS
     """Decoding of predicted sequences."""
     sampling: Sampling = DEFAULTS
     """Samples drawn while training, by the chain of samplers."""

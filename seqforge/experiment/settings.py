@@ -254,7 +254,7 @@ class Evaluation(Section, title="[evaluation]"):
     """Maximum number of tokens that are scored, in pieces from the whole split. `seqforge evaluate` scores all."""
 
 
-class Prediction(Section, title="[prediction]"):
+class Decoding(Section, title="[prediction]"):
     """`[prediction]`: decoding of predicted sequences."""
 
     beam: Count = 1

@@ -48,17 +48,16 @@ class StepByStep:
     """What a generation kernel does, with the steps of the model and samplers of any kind."""
 
     def __init__(self, model: SequenceModel, samplers: Sequence[Sampler], memories: Sequence[Any]) -> None:
-        self._model, self._samplers = model, samplers
+        self._samplers = samplers
         self._memories: list[Any] = [*memories]
         self._device = next(model.parameters()).device
-        self._batch = 0
+        with torch.inference_mode():
+            self._step = model.stepper()
 
     def __call__(
         self, last: Int[Tensor, " batch"], states: Sequence[State], uniforms: Float[Tensor, "steps batch"]
     ) -> tuple[Int[Tensor, "steps batch"], Sequence[State]]:
         """Draw symbols; see `GenerationKernel.__call__`."""
-        if len(last) != self._batch:
-            self._batch, self._step = len(last), self._model.stepper(len(last))
         drawn: list[Tensor] = []
         for numbers in uniforms:
             logits, states = self._step(last.to(self._device), tuple(states))

@@ -13,7 +13,15 @@ from seqforge.errors import DataError, describe_type
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.drawing import StepByStep, check_minimum, find_kernel, require_all_drawn, uniforms_of
 from seqforge.generation.redrawing import NO_SYMBOL, redraw
-from seqforge.kinds import CodedVocabulary, RedrawingSampler, Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import (
+    CodedVocabulary,
+    GenerationKernel,
+    RedrawingSampler,
+    Sampler,
+    SamplingContext,
+    UnknownSymbolError,
+    Vocabulary,
+)
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import map_states
 
@@ -123,11 +131,14 @@ def generate(
     states = map_states(lambda part: part.expand(count, *part.shape[1:]).contiguous(), states)
     chain = [BeginsWith(beginning), *samplers] if beginning else samplers
     kernel = find_kernel(model, samplers)
-    step_by_step = StepByStep(model, chain, [sampler.start(context) for sampler in chain])
-    draw_symbols = step_by_step if beginning else kernel or step_by_step
+    draw_symbols: GenerationKernel | StepByStep
+    if beginning or kernel is None:
+        draw_symbols = StepByStep(model, chain, [sampler.start(context) for sampler in chain])
+    else:
+        draw_symbols = kernel
     last = prompt[-1:].expand(count)
     while length:
-        numbers = uniforms(min(length, 1 if draw_symbols is step_by_step else _KERNEL_STEPS))
+        numbers = uniforms(min(length, _KERNEL_STEPS if draw_symbols is kernel else 1))
         length -= len(numbers)
         with torch.inference_mode():
             drawn, states = draw_symbols(last, states, numbers)
@@ -136,7 +147,7 @@ def generate(
             yield drawn
         require_all_drawn(drawn, numbers)
         last = drawn[-1]
-        draw_symbols = kernel or step_by_step
+        draw_symbols = kernel or draw_symbols
 
 
 def stream_text(

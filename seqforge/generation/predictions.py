@@ -14,30 +14,31 @@ from torch import Tensor
 from seqforge.data.padded_batches import pad_inputs
 from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed, no_report
-from seqforge.generation.drawing import check_finite, check_minimum
+from seqforge.experiment.settings import Decoding
+from seqforge.generation.drawing import check_finite
 from seqforge.kinds import ExampleSpec, Numbers, Value, Vocabulary, map_state
 from seqforge.kinds.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import EncoderOutput
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedSequence:
-    """A decoded sequence.
+@dataclass(frozen=True, slots=True, eq=False)
+class RawPrediction:
+    """The prediction for one row as an array, before it is decoded.
 
     Attributes:
-        symbols: Symbols without the end symbol.
-        log_probability: Log-probability of the sequence in nats, including its end symbol.
+        values: Symbols `[steps]`, or numbers `[steps, size]`; a prediction that is made once has one step.
+        confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
     """
 
-    symbols: list[int]
-    log_probability: float
+    values: NDArray[Any]
+    confidence: float | None
 
 
 def beam_search(
     model: SequenceModel, encoded: EncoderOutput, *, width: int, normalization: float, length: int
-) -> list[DecodedSequence]:
-    """Return the best sequence of a beam search for each row.
+) -> list[RawPrediction]:
+    """Return the best sequence of a beam search for each row, without its end symbol.
 
     Each step keeps the `width` most probable continuations (Graves 2012, "Sequence Transduction with Recurrent Neural
     Networks"). A sequence that ends leaves the beam. The result is the ended sequence with the highest score log P /
@@ -51,13 +52,13 @@ def beam_search(
     rows, device = len(encoded.lengths), encoded.lengths.device
     end = model.head.out_features - 1
     decoder_context = model.decoder_context(encoded).rows(torch.arange(rows, device=device).repeat_interleave(width))
-    step = model.decoder_stepper(rows * width)
+    step = model.decoder_stepper()
     states = model.decoder_states(rows * width)
     symbols = torch.full((rows * width,), end, device=device)
     live = torch.full((rows, width), -torch.inf, device=device)
     live[:, 0] = 0
     history = torch.empty((rows, width, 0), dtype=torch.int64, device=device)
-    best = [DecodedSequence([], -torch.inf)] * rows
+    best = [RawPrediction(np.empty(0, np.int64), 0.0)] * rows
     best_scores = torch.full((rows,), -torch.inf, device=device)
     offsets = torch.arange(rows, device=device).unsqueeze(1) * width
     for count in range(1, length + 2):
@@ -74,7 +75,7 @@ def beam_search(
         scores = _score(live, count, normalization).masked_fill(~ended, -torch.inf)
         for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
             beam = int(scores[row].argmax())
-            best[row] = DecodedSequence(cast("list[int]", history[row, beam, :-1].tolist()), float(live[row, beam]))
+            best[row] = RawPrediction(history[row, beam, :-1].cpu().numpy(), math.exp(live[row, beam]))
             best_scores[row] = scores[row, beam]
         live = live.masked_fill(ended, -torch.inf)
         # A longer sequence is never more probable, and the divisor is largest for the maximum length.
@@ -89,41 +90,6 @@ def beam_search(
 def _score(log_probabilities: Tensor, symbols: int, normalization: float) -> Tensor:
     """Return numbers in the order of log P / ((5 + n) / 6)^α. The power itself exceeds float32 for a large α."""
     return normalization * math.log((5 + symbols) / 6) - (-log_probabilities).log()
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """Options for decoding a new sequence.
-
-    Attributes:
-        beam: Width of the beam search; 1 is greedy decoding.
-        length_normalization: Exponent α of the length normalization in a beam search; see `beam_search`.
-        length: Maximum number of symbols.
-
-    Raises:
-        DataError: If the width or the length is below 1.
-    """
-
-    beam: int = 1
-    length_normalization: float = 0.0
-    length: int = 200
-
-    def __post_init__(self) -> None:
-        for name in ("beam", "length"):
-            check_minimum(name, getattr(self, name), 1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawPrediction:
-    """The prediction for one row as an array, before it is decoded.
-
-    Attributes:
-        values: Symbols `[steps]`, or numbers `[steps, size]`; a prediction that is made once has one step.
-        confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
-    """
-
-    values: NDArray[Any]
-    confidence: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +159,8 @@ def predict_examples(
 ) -> list[RawPrediction]:
     """Return the prediction for each row of an encoder output."""
     if model.decoder is not None:
-        return [
-            RawPrediction(np.array(sequence.symbols, dtype=np.int64), float(np.exp(sequence.log_probability)))
-            for sequence in beam_search(
-                model, encoded, width=decoding.beam, normalization=decoding.length_normalization, length=decoding.length
-            )
-        ]
+        normalization = decoding.length_normalization
+        return beam_search(model, encoded, width=decoding.beam, normalization=normalization, length=decoding.length)
     if spec.output_mode == "once":
         return _predict_once(model.predict(encoded.last), isinstance(spec.target, Numbers))
     lengths = cast("list[int]", encoded.lengths.tolist())

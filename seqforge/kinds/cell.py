@@ -125,12 +125,11 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         output, after = self.step(projected, state)
         return output, type(state)(*(new.to(old.dtype) for new, old in zip(after, state, strict=True)))
 
-    def stepper(self, batch_size: int) -> Stepper[StateT]:
+    def stepper(self) -> Stepper[StateT]:
         """Return a function that computes one step without gradients, for generation.
 
         The function may copy the parameters and ignore later changes to them.
         """
-        del batch_size
         return lambda inputs, state: self.step(self.project(inputs.unsqueeze(0)).squeeze(0), state)
 
     def auxiliary_loss(self, state: StateT) -> Float[Tensor, ""] | None:

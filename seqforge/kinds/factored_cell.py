@@ -65,7 +65,7 @@ class ProjectedCell(Cell[StateT]):
             return functional.linear(inputs, self.input_weight, self.bias)
         return embed_rows(self._table(), inputs, product_dtype(self.input_weight))
 
-    def stepper(self, batch_size: int) -> Stepper[StateT]:
+    def stepper(self) -> Stepper[StateT]:
         """Return a function that computes one step without gradients; it casts the weights only once."""
         project = self.step_projector()
         return lambda inputs, state: self.step(project(inputs), state)
@@ -190,7 +190,7 @@ class FactoredCell(ProjectedCell[StateT]):
         outputs, after = read_sequence(differentiate_by_autograd(part), projected, self.recurrent_matrix(), state)
         return outputs, type(state)(*after)
 
-    def stepper(self, batch_size: int) -> Stepper[StateT]:
+    def stepper(self) -> Stepper[StateT]:
         """Return a function that computes one step without gradients; it casts the weights only once."""
         dtype = product_dtype(self.recurrent_weight)
         weight = self.recurrent_matrix().detach().to(dtype).t()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import nn
 
 from seqforge.cells import new_norm
 from seqforge.errors import ExperimentError
@@ -11,7 +12,7 @@ from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Cell, ExampleSpec, Initializer, Loss, Numbers
 from seqforge.kinds.cell import recurrent_matrices, validate_cell
 from seqforge.kinds.initializer import initialize_parameter
-from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
 from seqforge.model.install_backend import load_backend, load_backends
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
 
@@ -30,9 +31,10 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.identity.seed)
         embedding_size = experiment.model.embedding_size
-        if spec is not None and isinstance(spec.input, Numbers):
-            stack = _stack(experiment, embedding_size or spec.input.size, both=experiment.model.bidirectional)
-            input_layer = VectorInput(spec.input.size, embedding_size)
+        numbers = spec.input if spec is not None and isinstance(spec.input, Numbers) else None
+        if numbers is not None:
+            stack = _stack(experiment, embedding_size or numbers.size, both=experiment.model.bidirectional)
+            input_layer = nn.Linear(numbers.size, embedding_size) if embedding_size else nn.Identity()
         else:
             embedding = _embedding(experiment, symbols)
             stack = _stack(experiment, embedding_size or symbols, both=experiment.model.bidirectional)
@@ -42,7 +44,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         outputs = output_size(experiment, symbols, spec)
         decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
         decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
-        if experiment.model.embedding_dropout and isinstance(input_layer, VectorInput) and decoder is None:
+        if experiment.model.embedding_dropout and numbers is not None and decoder is None:
             raise ExperimentError(
                 "model.embedding_dropout: has no effect, since the model reads numbers, not symbols",
                 hint="Leave it out, or use model.input_dropout.",

@@ -1,4 +1,4 @@
-"""Input layers, which convert symbols or vectors to the inputs of the lowest cell."""
+"""Input layers, which convert symbols to the inputs of the lowest cell."""
 
 import torch
 from jaxtyping import Float, Int
@@ -48,20 +48,3 @@ class EmbeddingInput(nn.Module):
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
         """Return the vector of each symbol."""
         return self.embedding(tokens)
-
-
-class VectorInput(nn.Module):
-    """Passes on vectors, or projects them to another size.
-
-    Args:
-        size: Size of a vector.
-        embedding_size: Size of the projection, or None for no projection.
-    """
-
-    def __init__(self, size: int, embedding_size: int | None) -> None:
-        super().__init__()
-        self.projection = nn.Linear(size, embedding_size) if embedding_size else nn.Identity()
-
-    def forward(self, vectors: Float[Tensor, "*batch size"]) -> Float[Tensor, "*batch input"]:
-        """Return the vectors or their projections."""
-        return self.projection(vectors)

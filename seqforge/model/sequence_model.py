@@ -17,7 +17,7 @@ from seqforge.kinds import (
     LogitRule,
     OutputLayer,
 )
-from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.input import EmbeddingInput, OneHotInput
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.recomputation import States
 from seqforge.model.stack import NO_MASKS, EncoderOutput, Masks, RecurrentStack
@@ -86,9 +86,9 @@ class Decoder(nn.Module):
         outputs, states = self.stack(self._inputs(symbols, context), states, masks=context.masks)
         return self._attend(self.stack.drop_outputs(outputs, context.masks), context), states
 
-    def stepper(self, batch_size: int) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
+    def stepper(self) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
         """Return a function that decodes one step without gradients or dropout, for generation."""
-        step_stack = self.stack.stepper(batch_size)
+        step_stack = self.stack.stepper()
 
         def step(symbols: Tensor, context: DecoderContext, states: States) -> tuple[Tensor, States]:
             outputs, states = step_stack(self._inputs(symbols.unsqueeze(0), context).squeeze(0), states)
@@ -142,7 +142,7 @@ class SequenceModel(nn.Module):
 
     def __init__(
         self,
-        input_layer: OneHotInput | SymbolInput | EmbeddingInput | VectorInput,
+        input_layer: OneHotInput | EmbeddingInput | nn.Linear | nn.Identity,
         stack: RecurrentStack,
         outputs: int,
         precision: Precision = "float32",
@@ -205,13 +205,11 @@ class SequenceModel(nn.Module):
         penalty = self.stack.penalty(outputs, dropped, after) if self.training else 0.0
         return self.predict(dropped), after, penalty
 
-    def stepper(
-        self, batch_size: int
-    ) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
+    def stepper(self) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
         """Return a function from a symbol to the logits of the next, without gradients or dropout, for generation."""
         bias = self.head.bias.detach()
         with products_in(self.precision, bias.device):
-            step_stack = self.stack.stepper(batch_size)
+            step_stack = self.stack.stepper()
             dtype = product_dtype(self.head.weight)
             weight = self.head.weight.detach().to(dtype).t()
 
@@ -272,11 +270,11 @@ class SequenceModel(nn.Module):
         return self.predict(outputs), after
 
     def decoder_stepper(
-        self, batch_size: int
+        self,
     ) -> Callable[[Int[Tensor, " batch"], DecoderContext, States], tuple[Float[Tensor, "batch symbols"], States]]:
         """Return a function that decodes one symbol without gradients or dropout, for generation."""
         with products_in(self.precision, self.head.weight.device):
-            step_decoder = self._decoder.stepper(batch_size)
+            step_decoder = self._decoder.stepper()
 
         def step(symbols: Tensor, context: DecoderContext, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, symbols.device):

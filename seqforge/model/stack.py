@@ -249,9 +249,9 @@ class RecurrentStack(nn.Module):
         ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
 
-    def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
+    def stepper(self) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
         """Return a function that computes one step without gradients or dropout, for generation."""
-        steppers = [cell.stepper(batch_size) for cell in self.layers]
+        steppers = [cell.stepper() for cell in self.layers]
 
         def step(inputs: Tensor, states: States) -> tuple[Tensor, States]:
             outputs = inputs

@@ -1,7 +1,7 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -30,7 +30,9 @@ from seqforge.evaluation.intervals import BlockLosses
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, Units, no_report
 from seqforge.experiment.experiment import Experiment
-from seqforge.generation.predictions import Decoding, Predictor, predict_examples
+from seqforge.experiment.settings import Decoding
+from seqforge.generation.drawing import check_minimum
+from seqforge.generation.predictions import Predictor, predict_examples
 from seqforge.hardware import choose_device
 from seqforge.kinds import Progress
 from seqforge.kinds.corpus import read_description
@@ -123,11 +125,16 @@ LABELLED_EXAMPLES = Task(
 """A model that reads whole examples and predicts their targets."""
 
 
-def decoding_options(experiment: Experiment, **options: object) -> Decoding:
-    """Build the decoding options from the `[prediction]` section; `options` that are not None override them."""
-    settings = experiment.prediction
-    default = Decoding(settings.beam, settings.length_normalization, settings.length)
-    return replace(default, **{name: value for name, value in options.items() if value is not None})
+def decoding_options(experiment: Experiment, **options: int | None) -> Decoding:
+    """Return the `[prediction]` section with other values of `options`, except those that are None.
+
+    Raises:
+        DataError: If an option is no whole number of at least 1.
+    """
+    given = {name: number for name, number in options.items() if number is not None}
+    for name, number in given.items():
+        check_minimum(name, number, 1)
+    return experiment.prediction.model_copy(update=given)
 
 
 def load_predictor(run: LoadedRun, decoding: Decoding) -> Predictor:

@@ -97,7 +97,7 @@ class CellSuite(CellParts):
         """The stepper, which generation uses, agrees with `step`."""
         cell, inputs, state = case
         with torch.no_grad():
-            actual = results_of(scan(cell.stepper(inputs.shape[1]), inputs, state))
+            actual = results_of(scan(cell.stepper(), inputs, state))
         problem = "{part} of the function that `stepper` returns differs from that of `step`"
         require_same(case, problem, actual, lambda case: results_of(read_steps(*case)))
 

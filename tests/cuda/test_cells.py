@@ -57,7 +57,7 @@ def test_a_cell_steps_through_symbols_as_it_reads_them(cell: str) -> None:
     tokens = torch.arange(SYMBOLS, device=DEVICE).unsqueeze(1)
     with torch.no_grad():
         whole, _ = model(tokens, model.initial_states(1))
-        step, states = model.stepper(1), model.initial_states(1)
+        step, states = model.stepper(), model.initial_states(1)
         for place, symbol in enumerate(tokens):
             logits, states = step(symbol, tuple(states))
             assert (logits - whole[place]).norm() <= 1e-3 * (whole[place].norm() + 1e-2)

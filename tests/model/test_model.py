@@ -59,7 +59,7 @@ def test_the_stepper_gives_the_logits_of_the_whole_sequence(experiment: MakeExpe
     tokens = torch.randint(9, (8, 3))
     whole, _ = model(tokens, model.initial_states(3))
     states = model.initial_states(3)
-    read = model.stepper(3)
+    read = model.stepper()
     for step, row in enumerate(tokens):
         logits, states = read(row, states)
         torch.testing.assert_close(logits, whole[step])
@@ -128,7 +128,7 @@ def test_the_head_reads_normalized_features_in_steps_too(norm: str) -> None:
     centered = features - features.mean(-1, keepdim=True) if norm == "layer" else features
     normalized = centered / (centered.square().mean(-1, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(logits, normalized @ model.head.weight.T + model.head.bias)
-    read, states = model.stepper(2), model.initial_states(2)
+    read, states = model.stepper(), model.initial_states(2)
     for step, row in enumerate(tokens):
         found, states = read(row, states)
         torch.testing.assert_close(found, logits[step])

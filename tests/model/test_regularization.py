@@ -227,7 +227,7 @@ def test_nothing_is_regularized_outside_of_training() -> None:
     found, _, penalty = model.read(tokens, model.initial_states(4), None, model.draw_masks(4))
     assert torch.equal(found, plain(tokens, plain.initial_states(4))[0])
     assert penalty == 0
-    read, states = model.stepper(4), model.initial_states(4)
+    read, states = model.stepper(), model.initial_states(4)
     for step, row in enumerate(tokens):
         logits, states = read(row, states)
         torch.testing.assert_close(logits, found[step])

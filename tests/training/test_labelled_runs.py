@@ -13,7 +13,8 @@ from seqforge import Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation.examples import ExampleScore
-from seqforge.generation.predictions import Decoding, Predictor
+from seqforge.experiment.settings import Decoding
+from seqforge.generation.predictions import Predictor
 from seqforge.kinds import Quantity
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING

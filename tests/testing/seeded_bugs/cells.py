@@ -181,8 +181,8 @@ class MisreadsSymbols(Sound):
 class StandsStill(Sound):
     """`stepper` returns the old state."""
 
-    def stepper(self, batch_size):
-        read = super().stepper(batch_size)
+    def stepper(self):
+        read = super().stepper()
         return lambda inputs, state: (read(inputs, state)[0], state)
 
 
