@@ -24,6 +24,9 @@ from seqforge.runs.loaded_run import LoadedRun
 from seqforge.tasks.language_model import require_tokens
 from seqforge.training.step import clip_gradients
 
+PULL = 0.002
+"""Strength of the pull of the trained weights on those that have gone on learning, for a learning rate of 1."""
+
 
 def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float) -> LikelihoodScore:
     """Score a whole split, and learn from each sequence after it was scored, with a copy of the weights.
@@ -57,18 +60,20 @@ def score_dynamically(
 ) -> LikelihoodScore:
     """Score text, and take a step of gradient descent on each batch after it was scored.
 
-    Every symbol is predicted by weights that have not yet seen it (Mikolov et al. 2010, Krause et al. 2018). The model
-    is in evaluation mode, so there is no dropout. Its weights are changed in place.
+    Every symbol is predicted by weights that have not yet seen it (Mikolov et al. 2010). A step subtracts the gradient
+    of the mean loss of a batch in nats per token, times the learning rate; then it moves the weights toward the trained
+    ones by the learning rate times `PULL`, so that they forget what they learned long ago (Krause et al. 2018).
 
-    The batches of the text are in order, on the CPU; the number of all their targets is for the progress. The
-    learning rate is that of gradient descent on the mean loss of a batch in nats per token. The settings of the run
-    limit the gradient.
+    The model is in evaluation mode, so there is no dropout. Its weights are changed in place. The settings of the run
+    limit the gradient. The batches of the text are in order, on the CPU; the number of all their targets is for the
+    progress.
 
     Raises:
         NonFiniteError: If a loss is not finite.
     """
     model.eval()
     parameters = list(model.parameters())
+    trained = [parameter.detach().clone() for parameter in parameters]
     descent = torch.optim.SGD(parameters, learning_rate)
     losses: list[float] = []
     sizes: list[int] = []
@@ -91,6 +96,9 @@ def score_dynamically(
         sizes.append(size)
         done += size
         descent.step()
+        with torch.no_grad():
+            for parameter, start in zip(parameters, trained, strict=True):
+                parameter.lerp_(start, PULL * learning_rate)
         model.constrain_parameters()
         report(WorkProgressed("evaluating", done / target_count))
     return summarize_blocks(np.array(losses), np.array(sizes, dtype=np.float64), characters_per_token)
