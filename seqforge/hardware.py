@@ -181,7 +181,10 @@ def load_average() -> float | None:
 
 
 def waiting_time() -> float:
-    """Return for how many seconds the threads of this process were ready and waited for a core; 0 if unknown."""
+    """Return for how many seconds the threads of this process were ready and waited for a core; 0 if unknown.
+
+    Threads that have ended are left out.
+    """
     nanoseconds = 0
     for path in Path("/proc/self/task").glob("*/schedstat"):
         with suppress(OSError):  # a thread that has ended

@@ -1,12 +1,12 @@
-"""The listeners of a run, which receive its events: plugins, callbacks, the trackers of the experiment and the display.
+"""The listeners of a run, which receive its events: plugins, callbacks, trackers, the display, a check of the cores.
 
 The identifiers of the tracked runs are in `trackers.json` of the run directory, so that a resumed run continues them.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -31,10 +31,10 @@ TRACKERS = "trackers.json"
 """File of a run directory with the identifiers of the tracked runs."""
 
 OBSERVED_SECONDS = 20
-"""Time from the start of a run after which it may warn about busy cores."""
+"""Seconds from the start of a run after which it may warn, once, that its threads wait for cores."""
 
 LONG_WAIT = 0.15
-"""Part of their time for which threads must wait for a core until a run warns."""
+"""Share of the time that threads wait for a core, above which a run warns."""
 
 
 class TrackersRecord(Record):
@@ -76,7 +76,7 @@ def open_listeners(
 
 
 class CoreObserver(Callback):
-    """Warns if other programs use the cores of the threads, which can make small models ten times slower."""
+    """Warns once if the threads of a run wait long for cores, which can make small models ten times slower."""
 
     def __init__(self) -> None:
         self._observes = torch.get_num_threads() > 1
@@ -84,19 +84,19 @@ class CoreObserver(Callback):
 
     def on_run_started(self, event: RunStarted) -> None:
         """Begin to observe."""
-        self._started, self._waited = time.monotonic(), waiting_time()
+        self._started, self._waited = monotonic(), waiting_time()
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Warn after `OBSERVED_SECONDS`, if the threads of this process waited for cores for long."""
-        if self._observes and (seconds := time.monotonic() - self._started) > OBSERVED_SECONDS:
+        if self._observes and (seconds := monotonic() - self._started) > OBSERVED_SECONDS:
             self._observes = False
             threads = torch.get_num_threads()
             share = (waiting_time() - self._waited) / (seconds * threads)
             if share > LONG_WAIT:
                 warn(
-                    f"other programs use the cores: the {threads} threads of this run wait for one during {share:.0%} "
-                    "of the time, and for each other. Stop the other programs; or interrupt the run, set "
-                    "OMP_NUM_THREADS=1, and resume"
+                    f"the {threads} threads of this run wait for a free core during {min(share, 1):.0%} of the time, "
+                    "and then for each other. Stop other programs; or interrupt the run, set OMP_NUM_THREADS to the "
+                    "number of free cores, and resume"
                 )
 
 

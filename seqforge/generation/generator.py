@@ -147,7 +147,7 @@ def generate(
             yield drawn
         require_all_drawn(drawn, numbers)
         last = drawn[-1]
-        draw_symbols = kernel or draw_symbols
+        draw_symbols = kernel or draw_symbols  # After the first symbol, nothing depends on the beginning.
 
 
 def stream_text(

@@ -75,7 +75,8 @@ def beam_search(
         scores = _score(live, count, normalization).masked_fill(~ended, -torch.inf)
         for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
             beam = int(scores[row].argmax())
-            best[row] = RawPrediction(history[row, beam, :-1].cpu().numpy(), math.exp(live[row, beam]))
+            # A copy, since a view would keep the history of the whole beam.
+            best[row] = RawPrediction(history[row, beam, :-1].cpu().numpy().copy(), math.exp(live[row, beam]))
             best_scores[row] = scores[row, beam]
         live = live.masked_fill(ended, -torch.inf)
         # A longer sequence is never more probable, and the divisor is largest for the maximum length.

@@ -125,13 +125,13 @@ LABELLED_EXAMPLES = Task(
 """A model that reads whole examples and predicts their targets."""
 
 
-def decoding_options(experiment: Experiment, **options: int | None) -> Decoding:
-    """Return the `[prediction]` section with other values of `options`, except those that are None.
+def decoding_options(experiment: Experiment, *, beam: int | None = None, length: int | None = None) -> Decoding:
+    """Return the `[prediction]` section, with the given beam and length instead of its own.
 
     Raises:
-        DataError: If an option is no whole number of at least 1.
+        DataError: If the beam or the length is no whole number of at least 1.
     """
-    given = {name: number for name, number in options.items() if number is not None}
+    given = {name: number for name, number in (("beam", beam), ("length", length)) if number is not None}
     for name, number in given.items():
         check_minimum(name, number, 1)
     return experiment.prediction.model_copy(update=given)

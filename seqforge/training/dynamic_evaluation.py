@@ -25,7 +25,7 @@ from seqforge.tasks.language_model import require_tokens
 from seqforge.training.step import clip_gradients
 
 PULL = 0.002
-"""Strength of the pull of the trained weights on those that have gone on learning, for a learning rate of 1."""
+"""Part of the way to the trained weights that each step goes back, at a learning rate of 1."""
 
 
 def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float) -> LikelihoodScore:
@@ -58,11 +58,12 @@ def score_dynamically(
     training: Training,
     report: Report = no_report,
 ) -> LikelihoodScore:
-    """Score text, and take a step of gradient descent on each batch after it was scored.
+    """Score text, and after each batch take a step of gradient descent and a small step back to the trained weights.
 
     Every symbol is predicted by weights that have not yet seen it (Mikolov et al. 2010). A step subtracts the gradient
-    of the mean loss of a batch in nats per token, times the learning rate; then it moves the weights toward the trained
-    ones by the learning rate times `PULL`, so that they forget what they learned long ago (Krause et al. 2018).
+    of the mean loss of a batch in nats per token, times the learning rate. Then the weights go back a part of their way
+    to the trained ones, `PULL` times the learning rate, so that they forget what they learned long ago (Krause et al.
+    2018).
 
     The model is in evaluation mode, so there is no dropout. Its weights are changed in place. The settings of the run
     limit the gradient. The batches of the text are in order, on the CPU; the number of all their targets is for the
@@ -97,8 +98,8 @@ def score_dynamically(
         done += size
         descent.step()
         with torch.no_grad():
-            for parameter, start in zip(parameters, trained, strict=True):
-                parameter.lerp_(start, PULL * learning_rate)
+            for parameter, origin in zip(parameters, trained, strict=True):
+                parameter.lerp_(origin, PULL * learning_rate)
         model.constrain_parameters()
         report(WorkProgressed("evaluating", done / target_count))
     return summarize_blocks(np.array(losses), np.array(sizes, dtype=np.float64), characters_per_token)
