@@ -88,6 +88,8 @@ def test_a_large_normalization_selects_the_longest_sequence(labelled_experiment:
     with torch.no_grad():
         found = beam_search(model, encode(model, [1, 3], 2), width=3, normalization=1000.0, length=length)
     assert [len(decoded.values) for decoded in found] == [length, length]
+    # A view would keep the history of the whole beam in memory.
+    assert all(decoded.values.base is None for decoded in found)
 
 
 def test_rows_of_a_batch_are_decoded_as_they_are_alone(labelled_experiment: Any) -> None:
