@@ -33,7 +33,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "native: gru": [{"use": "essentials/gru", "hidden_size": 20}],
     "native: rnn": [{"use": "essentials/rnn", "hidden_size": 20}],
     "native: program": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True}],
-    "inductor: rnn": [{"use": "essentials/rnn", "hidden_size": 12}],
+    "inductor: lstm": [{"use": "essentials/lstm", "hidden_size": 12}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
 }
