@@ -23,6 +23,7 @@ FAKE_DEVICE = "tests.cuda.fake_device"
 SERVER.set_forkserver_preload([
     *([FAKE_DEVICE] if FAKE_DEVICE in sys.modules else []),  # It is loaded before torch.
     "cloudpickle", "pytest", "torch.distributed.tensor",  # which torch imports for the recording of a step
+    "torch._dynamo",  # which torch imports for the average of gradients
     "seqforge.api.train", "seqforge.cli.app", "seqforge.report.report", "seqforge_native.backend",
     "seqforge_essentials.cells.lstm", "seqforge_essentials.corpora", "seqforge_essentials.metrics",
     "seqforge_essentials.optimizers",
