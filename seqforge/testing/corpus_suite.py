@@ -4,6 +4,7 @@ import functools
 import inspect
 import itertools
 import tracemalloc
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, cast
 
@@ -216,9 +217,12 @@ def _are_in_order_of_hash(names: list[str]) -> bool:
     """Return whether names are nearly in the order in which a set of them yields them, or in that of their hashes."""
     bits = len(names).bit_length()
     for mask in (-1, *(2**more - 1 for more in range(bits, bits + 4))):
-        places = [hash(name) & mask for name in names]
-        ascents = sum(one <= other for one, other in itertools.pairwise(places))
-        if ascents >= 0.85 * (len(names) - 1):  # Of names in any other order, about half.
+        ends: list[int] = []  # For each length of an increasing subsequence, its lowest end.
+        for place in (hash(name) & mask for name in names):
+            index = bisect_right(ends, place)
+            ends[index : index + 1] = [place]
+        # A set moves a name if its place is taken. Of 24 names in any other order, about 7 increase.
+        if len(ends) >= 0.75 * len(names):
             return True
     return False
 
