@@ -71,14 +71,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Check the first calls in each test and in its fixtures."""
+    """Check the first calls of each function in each test and in its fixtures."""
     begin_checks()
 
 
 @pytest.fixture
 def unchecked() -> None:
     """Switch off the checks of types, which a user does not have."""
-    begin_checks(0, 0)
+    begin_checks(0)
 
 
 @pytest.fixture
