@@ -1,8 +1,8 @@
 """Tensors in the memory of a row, and the instructions that compute them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -260,3 +260,8 @@ def with_axes(operation: str, axes: Sequence[tuple[int, tuple[int, ...]]], views
         axes[-1] = (1, (1,) * len(views))
     strides = [tuple(axis[1][index] for axis in axes) for index in range(len(views))]
     return Instruction(operation, tuple(length for length, _ in axes), list(zip(views, strides, strict=True)))
+
+
+def map_items(function: Callable[[Any], Any], given: Any) -> Any:
+    """Return the result of a function for an argument or a result of an operation, or for each item of a list of it."""
+    return [function(item) for item in given] if isinstance(given, list | tuple) else function(given)

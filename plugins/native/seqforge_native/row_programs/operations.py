@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.utils import _pytree
 
 from seqforge_native.row_programs.builder import Builder, layout_key
 from seqforge_native.row_programs.formulas import FORMULAS
@@ -17,6 +16,7 @@ from seqforge_native.row_programs.memory import (
     Value,
     View,
     contiguous_layout,
+    map_items,
     whole_assembly,
 )
 
@@ -71,7 +71,7 @@ def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **opt
         result = operation(value.layout, *arguments, **options)
         if operation in (_aten.view.default, _aten.unsqueeze.default, _aten.squeeze.dims):
             return Assembly(result, value.pieces)
-        return _pytree.tree_map(partial(_part, builder, value), result)
+        return map_items(partial(_part, builder, value), result)
     view = builder.as_view(value)
     if view.constant is None and operation is _aten.view.default and not view.layout.is_contiguous():
         try:
@@ -83,7 +83,7 @@ def _viewed(operation: Any, builder: Builder, value: Any, *arguments: Any, **opt
         shapes = [result.shape] if isinstance(result, torch.Tensor) else [part.shape for part in result]
         constants = [builder.constant(view.constant, shape) for shape in shapes]
         return constants[0] if isinstance(result, torch.Tensor) else constants
-    return _pytree.tree_map(view.relaid, operation(view.layout, *arguments, **options))
+    return map_items(view.relaid, operation(view.layout, *arguments, **options))
 
 
 def _part(builder: Builder, value: Assembly, part: torch.Tensor) -> Value:

@@ -12,10 +12,9 @@ import jaxtyping
 import torch
 from torch import Tensor
 from torch._decomp import decomposition_table  # pyright: ignore[reportUnknownVariableType]
-from torch.utils import _pytree
 
 from seqforge_native.row_programs.builder import Builder
-from seqforge_native.row_programs.memory import UntraceableError, Value
+from seqforge_native.row_programs.memory import UntraceableError, Value, map_items
 from seqforge_native.row_programs.operations import FUNCTIONS
 
 _aten = torch.ops.aten
@@ -93,12 +92,24 @@ class Recorded(Tensor):
                 return _DECOMPOSITIONS[func](*args, **kwargs)
             except UntraceableError as error:
                 raise UntraceableError(f"the operation {operation_name(func)}") from error
-        given = [each for each in _pytree.tree_leaves((args, kwargs)) if isinstance(each, Recorded)]
+        given: list[Recorded] = []
+
+        def numbers_of(each: Any) -> Any:
+            if not isinstance(each, Recorded):
+                return each
+            given.append(each)
+            return each.numbers
+
+        def with_each(function: Callable[[Any], Any]) -> tuple[list[Any], dict[str, Any]]:
+            return [map_items(function, each) for each in args], {
+                name: map_items(function, each) for name, each in kwargs.items()
+            }
+
+        arguments_of_torch, options_of_torch = with_each(numbers_of)
         builder = given[0].builder
-        arguments, options = _pytree.tree_map(partial(value_of, builder), (args, kwargs))
+        arguments, options = with_each(partial(value_of, builder))
         value = compute(operation, builder, arguments, options)
-        arguments, options = _pytree.tree_map_only(Recorded, lambda each: each.numbers, (args, kwargs))
-        numbers = func(*arguments, **options)
+        numbers = func(*arguments_of_torch, **options_of_torch)
         _check_type(func, numbers, given)
         if operation is not func:
             args[0].value = builder.as_value(value)
