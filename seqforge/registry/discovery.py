@@ -86,7 +86,8 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> list[Plugin]:
 
 def _read_metadata(entry: EntryPoint) -> Plugin:
     try:
-        distribution, version = (entry.dist.name or "", entry.dist.version or "") if entry.dist else ("", "")
+        metadata = entry.dist.metadata if entry.dist else {}  # Each access reads the file.
+        distribution, version = metadata.get("Name") or "", metadata.get("Version") or ""
     except Exception:  # noqa: BLE001 - incomplete metadata raises different errors in different versions of Python
         distribution, version = "", ""
     return Plugin(entry.name, entry.value, distribution, version, PluginState.OK)

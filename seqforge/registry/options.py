@@ -1,5 +1,6 @@
 """Options of a component: a pydantic model from the signature of its `__init__`, in which a component may be a part."""
 
+import functools
 import inspect
 import json
 import shlex
@@ -179,10 +180,14 @@ def options_of(registry: Registry, registration: Registration) -> type[BaseModel
         PluginError: If the class cannot be imported, or an argument cannot be an option, for example because it has no
             type.
     """
-    component, owner = registry.load(registration), registration.qualified_name
-    supplied = KINDS[registration.kind].supplied
-    interfaces = {interface: name for name, kind in KINDS.items() for interface in kind.load_interfaces()}
-    arguments = _arguments(component, KINDS[registration.kind].load_interfaces(), owner)
+    return _options_of(registry.load(registration), registration.kind, registration.qualified_name)
+
+
+@functools.cache
+def _options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
+    supplied, own_interfaces = KINDS[kind].supplied, KINDS[kind].load_interfaces()
+    interfaces = {interface: name for name, other in KINDS.items() for interface in other.load_interfaces()}
+    arguments = _arguments(component, own_interfaces, owner)
     for name in sorted({*supplied} - {parameter.name for parameter, _ in arguments}):
         raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
     fields: dict[str, Any] = {
