@@ -53,7 +53,7 @@ def new_model(cell: str = "essentials/lstm", backend: str = EAGER, **options: An
             **options,
         },
     }
-    model = build_model(Experiment.from_dict(table), SYMBOLS)
+    model = build_model(Experiment.from_dict(table, registry=REGISTRY), SYMBOLS)
     model = model.double() if backend == EAGER else model
     context = BackendContext(torch.device("cpu"), next(model.parameters()).dtype)
     for _, leaf, _ in leaf_cells(model):
@@ -74,7 +74,7 @@ def differentiate(model: SequenceModel, outputs: Tensor) -> dict[str, Tensor]:
 def test_weights_of_some_layers_are_dropped_if_others_have_none() -> None:
     cells = [{"use": name, "hidden_size": 8} for name in ("lstm", "min-gru")]
     table = {"corpus": {"use": "inline", "text": "hello"}, "model": {"cells": cells, "weight_drop": 0.5}}
-    model = build_model(Experiment.from_dict(table), SYMBOLS)
+    model = build_model(Experiment.from_dict(table, registry=REGISTRY), SYMBOLS)
     assert model.draw_masks(3).weights.keys() == {0}
 
 
