@@ -56,7 +56,7 @@ EQUIVALENT = {
 }
 """Commands that the tests replace by a part of them: what is not an installation, two of all tasks."""
 
-SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
+SHORT = "--set training.steps={steps} --set evaluation.tokens=100"
 """Override of every `seqforge run`. A resumed run takes two steps more."""
 
 SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set corpus.lengths=[40,64] --set training.backend=eager"

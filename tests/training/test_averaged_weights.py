@@ -94,7 +94,7 @@ def trained_weights(run: Run, step: int) -> dict[str, torch.Tensor]:
 
 def test_a_run_evaluates_samples_and_saves_the_average(experiment: Any, tmp_path: Path) -> None:
     plain = train(experiment(), tmp_path / "plain")
-    run = train(experiment(training={"average_decay": 0.8}), tmp_path / "averaged")
+    run = train(experiment(training={"average_decay": 0.8}, evaluation={"tokens": 1000}), tmp_path / "averaged")
     # The average does not change what is trained.
     losses = (
         [r["loss"] for r in read_metrics(each.directory.metrics) if r["event"] == "step"] for each in (run, plain)
@@ -125,7 +125,8 @@ def test_an_optimizer_that_averages_itself_leaves_no_second_average(
 
 
 def test_the_average_of_an_optimizer_is_evaluated_and_saved(experiment: Any, tmp_path: Path) -> None:
-    run = train(experiment(optimizer={"use": "schedule-free", "learning_rate": 0.05}), tmp_path)
+    optimizer = {"use": "schedule-free", "learning_rate": 0.05}
+    run = train(experiment(optimizer=optimizer, evaluation={"tokens": 1000}), tmp_path)
     model = run.model("latest")
     for trained, parameter in zip(trained_weights(run, 12).values(), model.parameters(), strict=True):
         assert not torch.equal(trained, parameter)

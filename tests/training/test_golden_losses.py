@@ -58,7 +58,11 @@ BACKENDS = ["native", "onednn", "inductor", *(["cudnn"] if torch.cuda.is_availab
 
 
 def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[float]:
-    tables = {**tables, "training": {"log_interval": 4, **tables.get("training", {})}}
+    tables = {
+        **tables,
+        "training": {"log_interval": 4, **tables.get("training", {})},
+        "evaluation": {"tokens": 1_000_000},  # all of them
+    }
     run = train(experiment(**tables), output)
     return [record["loss"] for record in run.metrics() if record["event"] in ("step", "evaluation")]
 

@@ -67,7 +67,7 @@ def test_a_run_whose_name_exists_gets_a_number(experiment: Any, tmp_path: Path) 
 
 
 def test_training_lowers_the_validation_loss(experiment: Any, tmp_path: Path) -> None:
-    run = train(experiment(training={"steps": 120}, evaluation={"interval": 20}), tmp_path)
+    run = train(experiment(training={"steps": 120}, evaluation={"interval": 20, "tokens": 1000}), tmp_path)
     losses = [record["loss"] for record in run.metrics() if record["event"] == "evaluation"]
     assert losses[-1] < 0.75 * losses[0]
     assert run.evaluate().loss == pytest.approx(min(losses), rel=1e-5)
