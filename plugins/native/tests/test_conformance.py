@@ -62,7 +62,7 @@ class Ordered(LSTM):
 class TestInductor(BackendSuite):
     """Every reader of a new cell compiles, about 12 seconds for a cell and type: one cell, one example of one shape.
 
-    The golden losses are those of RNN and GRU in float32 (tests/training/test_golden_losses.py).
+    The golden losses are those of an RNN in float32 (tests/training/test_golden_losses.py).
     """
 
     backend: ClassVar = InductorBackend
