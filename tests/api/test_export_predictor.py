@@ -135,5 +135,4 @@ def test_smaller_weights_are_reported(labelled_experiment: Any, tmp_path: Path) 
     check = sf.export_format(run, tmp_path / "out", "onnx-int8")
     assert check.fault is not None
     assert "predictions for held-out examples differ in ONNX Runtime" in check.line()
-    sf.export_format(run, tmp_path / "exact", "onnx")
-    assert (tmp_path / "out/encoder.onnx").stat().st_size != (tmp_path / "exact/encoder.onnx").stat().st_size
+    assert b"MatMulInteger" in (tmp_path / "out/decoder.onnx").read_bytes()

@@ -12,7 +12,7 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 20
+CALLS = 5
 """Checked calls of each function in a test. Functions that another one makes share them."""
 
 
