@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.registry.classes import describe_missing
@@ -86,7 +87,7 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> list[Plugin]:
 
 def _read_metadata(entry: EntryPoint) -> Plugin:
     try:
-        metadata = entry.dist.metadata if entry.dist else {}  # Each access reads the file.
+        metadata: Any = entry.dist.metadata if entry.dist else {}  # Each access reads the file.
         distribution, version = metadata.get("Name") or "", metadata.get("Version") or ""
     except Exception:  # noqa: BLE001 - incomplete metadata raises different errors in different versions of Python
         distribution, version = "", ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -264,4 +264,6 @@ def with_axes(operation: str, axes: Sequence[tuple[int, tuple[int, ...]]], views
 
 def map_items(function: Callable[[Any], Any], given: Any) -> Any:
     """Return the result of a function for an argument or a result of an operation, or for each item of a list of it."""
-    return [function(item) for item in given] if isinstance(given, list | tuple) else function(given)
+    if isinstance(given, list | tuple):
+        return list(map(function, cast("Sequence[Any]", given)))
+    return function(given)
