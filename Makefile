@@ -104,16 +104,18 @@ clean:
 # the installation; Python compiles those that it imports.
 INSTALL := $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-compile
 
-# Install this package with its extras $(1). A pip uses one core: meanwhile, another one installs the plugins without their
-# libraries, and the kernels are compiled, with a lower priority. The last one installs what the plugins need, and then the
-# plugin `native`, for which it compiles only what has failed.
 EDITABLE := $(filter-out $(NATIVE),$(PLUGINS))
+
+# Install this package with its extras $(1). One pip uses one core. Meanwhile, a second one installs the plugins without
+# their libraries, and the kernels are compiled, with a lower priority. The last pip installs what the plugins need, and the
+# plugin `native`, for which it compiles only what has failed.
 define install
 	@echo "1 of 2: installing PyTorch: 0.2 GB to download for the CPU, 3 GB with CUDA. See docs/get-started/install.md"
 	@$(INSTALL) "setuptools>=77" "hatchling>=1.27" editables
-	@(cd $(NATIVE) && nice $(CURDIR)/$(BIN)/python setup.py build_ext --inplace > /dev/null 2>&1) & \
+	@trap 'kill $$plugins 2> /dev/null' EXIT; trap 'exit 130' INT TERM; \
+		(cd $(NATIVE) && nice $(CURDIR)/$(BIN)/python setup.py build_ext --inplace > /dev/null 2>&1) & \
 		$(INSTALL) --no-deps $(EDITABLE:%=-e ./%) & plugins=$$!; \
-		$(INSTALL) "torch>=2.9" && wait $$plugins && \
+		$(INSTALL) --no-warn-conflicts "torch>=2.9" && wait $$plugins && plugins= && \
 		echo "2 of 2: installing seqforge, its plugins and their libraries: less than a minute" && \
 		$(INSTALL) --no-warn-conflicts -e ".$(1)" && wait
 	@$(INSTALL) -e ./$(NATIVE) $(EDITABLE:plugins/%=seqforge-%)

@@ -216,12 +216,14 @@ def evaluation_batches(
         # Rows that extend beyond the end are padded.
         tokens = np.full((len(own_rows), length + 1), IGNORED_TARGET, dtype=np.int64)
         marks = np.zeros((len(own_rows), length), dtype=np.bool_)
-        for index, (row, stop) in enumerate(zip(own_rows, stops, strict=True)):
-            start = min(row * stride + offset, stop)
-            read = min(length, stop - start) + 1
-            tokens[index, :read] = stream.read([start], read)[0]
+        starts = [min(row * stride + offset, stop) for row, stop in zip(own_rows, stops, strict=True)]
+        targets_of_row = np.minimum(length, np.subtract(stops, starts))
+        for count in np.unique(targets_of_row).tolist():  # Each reading maps the file.
+            same = np.flatnonzero(targets_of_row == count)
+            places = [starts[index] for index in same]
+            tokens[same, : count + 1] = stream.read(places, count + 1)
             if with_starts:
-                marks[index, : read - 1] = stream.mark_starts([start], read - 1)[0]
+                marks[same, :count] = stream.mark_starts(places, count)
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
         targets = torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T))
         yield Batch(inputs, targets, offset > 0, torch.as_tensor(marks.T) if with_starts else None)

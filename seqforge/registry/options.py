@@ -180,11 +180,15 @@ def options_of(registry: Registry, registration: Registration) -> type[BaseModel
         PluginError: If the class cannot be imported, or an argument cannot be an option, for example because it has no
             type.
     """
-    return _options_of(registry.load(registration), registration.kind, registration.qualified_name)
+    component = registry.load(registration)
+    # A notebook may change the signature of a class in place.
+    signature = str(inspect.signature(component.__init__))
+    return _options_of(component, signature, registration.kind, registration.qualified_name)
 
 
 @functools.cache
-def _options_of(component: type[Any], kind: str, owner: str) -> type[BaseModel]:
+def _options_of(component: type[Any], signature: str, kind: str, owner: str) -> type[BaseModel]:
+    del signature
     supplied, own_interfaces = KINDS[kind].supplied, KINDS[kind].load_interfaces()
     interfaces = {interface: name for name, other in KINDS.items() for interface in other.load_interfaces()}
     arguments = _arguments(component, own_interfaces, owner)

@@ -55,7 +55,7 @@ def _experiment(make_cell: CellFactory, registry: Registry) -> Experiment:
         model={"cells": [_class_of(make_cell)] * _LAYERS, **embedding},
         training={**steps, "backend": "eager"},  # Another test compares the other backends.
         evaluation={"interval": _STEPS},
-        sampling={"interval": _STEPS, "count": 1, "length": 1},
+        sampling={"interval": _STEPS // 2, "count": 1, "length": 1},
         registry=registry,
     )
 

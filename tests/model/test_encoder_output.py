@@ -54,9 +54,9 @@ SPECS: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
     "aligned": (ExampleSpec(Text(), "sequence", NAMES, "sequence"), {"topology": "synced"}, "ctc"),
 }
 
-# What follows the encoder does not depend on its cells.
+# What follows the encoder does not depend on its cells, which read vectors or symbols.
 PAIRS = [("rnn", name) for name in SPECS] + [
-    (cells, name) for cells in CELLS if cells != "rnn" for name in ("every step", "additive attention")
+    (cells, name) for cells in CELLS if cells != "rnn" for name in ("vectors", "every step", "additive attention")
 ]
 
 

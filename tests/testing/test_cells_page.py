@@ -1,15 +1,14 @@
-"""The cells in the documentation pass the suite."""
+"""What the cells in the documentation compute. tests/docs/test_plugins_page.py checks them as components."""
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 
 import seqforge as sf
 from seqforge.errors import ExperimentError
-from seqforge.testing.cell_suite import CellSuite
 from seqforge.training.callbacks import Callback
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/components/cell.md").read_text("utf-8")
@@ -24,16 +23,6 @@ def names_in(title: str) -> dict[str, Any]:
 
 
 SteadyRNN = names_in("steady_rnn.py")["SteadyRNN"]
-
-
-class TestCells(CellSuite):
-    cells: ClassVar = {
-        "mgu": names_in("mgu.py")["MGU"],
-        "qrnn": names_in("qrnn.py")["QRNN"],
-        "value residual": names_in("value_residual.py")["ValueResidual"],
-        "steady": SteadyRNN,
-        "lru": names_in("lru.py")["LRU"],
-    }
 
 
 def test_the_layers_of_the_value_residual_use_the_values_of_the_first() -> None:

@@ -1,4 +1,4 @@
-"""Losses of a few short runs, compared with those in `golden_losses.json`, on every backend that runs here.
+"""Losses of a few short runs, compared with those in `golden_losses.json`, on the backends that run here.
 
 No option writes the file, so that no change of a loss goes unnoticed. After an intended change, copy the values that
 the failing test prints.
@@ -84,7 +84,7 @@ def test_losses_on_other_backends_equal_those_of_eager(
     if (found := refusal(backend)) is not None:
         pytest.skip(f"{backend} cannot run it: {found.reason}")
     if backend == "inductor" and "rnn" not in name:
-        pytest.skip("compiles for ten seconds; the suite of inductor has an LSTM, and it compiles every cell alike")
+        pytest.skip("compiles for ten seconds; the suite of inductor has an LSTM")
     training = {**RUNS[name].get("training", {}), "backend": backend, "device": device}
     losses = losses_of(experiment, {**RUNS[name], "training": training}, tmp_path)
     assert losses == pytest.approx(GOLDEN[name], rel=1e-3)

@@ -263,7 +263,7 @@ def with_axes(operation: str, axes: Sequence[tuple[int, tuple[int, ...]]], views
 
 
 def map_items(function: Callable[[Any], Any], given: Any) -> Any:
-    """Return the result of a function for an argument or a result of an operation, or for each item of a list of it."""
+    """Apply a function to an argument or a result of an operation: to each item if it is a list."""
     if isinstance(given, list | tuple):
         return list(map(function, cast("Sequence[Any]", given)))
     return function(given)
