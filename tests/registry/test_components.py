@@ -56,6 +56,15 @@ def test_a_component_is_built_with_the_options_of_its_table(registry: Registry):
     assert built.given["path"] is None
 
 
+def test_a_default_that_a_notebook_changes_in_place_is_used(registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    assert resolved_component(registry, 'use = "configured"').table["size"] == 3
+    # What `%autoreload 2` does when the file of a class has another default.
+    defaults = Configured.__init__.__defaults__
+    assert defaults[0] == 3
+    monkeypatch.setattr(Configured.__init__, "__defaults__", (5, *defaults[1:]))
+    assert resolved_component(registry, 'use = "configured"').table["size"] == 5
+
+
 def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/somebody")
     for text, path in (("a/../b", "/experiments/a/../b"), ("/a", "/a"), ("~/a", "/home/somebody/a")):
