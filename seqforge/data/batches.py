@@ -217,9 +217,9 @@ def evaluation_batches(
         tokens = np.full((len(own_rows), length + 1), IGNORED_TARGET, dtype=np.int64)
         marks = np.zeros((len(own_rows), length), dtype=np.bool_)
         starts = [min(row * stride + offset, stop) for row, stop in zip(own_rows, stops, strict=True)]
-        targets_of_row = np.minimum(length, np.subtract(stops, starts))
-        for count in np.unique(targets_of_row).tolist():  # Each reading maps the file.
-            same = np.flatnonzero(targets_of_row == count)
+        counts = [min(length, stop - start) for start, stop in zip(starts, stops, strict=True)]
+        for count in {*counts}:  # Each reading maps the file, so that rows of one length are read together.
+            same = [index for index, other in enumerate(counts) if other == count]
             places = [starts[index] for index in same]
             tokens[same, : count + 1] = stream.read(places, count + 1)
             if with_starts:

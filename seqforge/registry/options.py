@@ -188,6 +188,7 @@ def options_of(registry: Registry, registration: Registration) -> type[BaseModel
 
 @functools.cache
 def _options_of(component: type[Any], signature: str, kind: str, owner: str) -> type[BaseModel]:
+    """Return the options of a class. Its signature is only a part of the key of the cache."""
     del signature
     supplied, own_interfaces = KINDS[kind].supplied, KINDS[kind].load_interfaces()
     interfaces = {interface: name for name, other in KINDS.items() for interface in other.load_interfaces()}
