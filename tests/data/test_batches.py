@@ -169,7 +169,7 @@ def test_a_loss_that_writes_into_a_batch_changes_no_other_tensor(
         assert equal(written.batch(other), untouched.batch(other))
 
 
-def test_without_shuffling_the_lanes_are_the_text_in_order(make_batches: MakeBatches):
+def test_without_shuffling_the_rows_are_the_text_in_order(make_batches: MakeBatches):
     batches = make_batches(rows=4, sequence_length=6, shuffle=False)
     # 235 of the 236 tokens have a target: 58 in each row, which make nine batches of six.
     assert (batches.row_length, batches.steps_per_epoch) == (58, 9)
@@ -281,7 +281,7 @@ def test_an_evaluation_predicts_no_symbol_twice_and_without_a_limit_all_but_the_
 
 @given(length=st.integers(LONG - 6, LONG), rows=st.integers(1, 8), sequence_length=st.integers(100, 3000))
 @settings(deadline=None, max_examples=20)
-def test_the_lanes_of_an_evaluation_continue_from_batch_to_batch(
+def test_the_rows_of_an_evaluation_continue_from_batch_to_batch(
     long_file: TokenFile, length: int, rows: int, sequence_length: int
 ):
     batches = list(evaluation_batches(long_file, single_span(0, length), rows, sequence_length))
@@ -298,7 +298,7 @@ def test_the_lanes_of_an_evaluation_continue_from_batch_to_batch(
     assert int((batches[-1].targets == IGNORED_TARGET).sum()) == row_length * columns - (length - 1)
 
 
-def test_the_lanes_of_an_evaluation_with_a_limit_represent_the_whole_split(long_file: TokenFile):
+def test_the_rows_of_an_evaluation_with_a_limit_represent_the_whole_split(long_file: TokenFile):
     batches = list(evaluation_batches(long_file, single_span(0, LONG), 4, 1000, limit=2 * EVALUATION_ROW))
     assert batches[0].inputs[0].tolist() == [0, (LONG - 1) // 2]
     assert batches[-1].targets[-1].tolist() == [EVALUATION_ROW, (LONG - 1) // 2 + EVALUATION_ROW]
