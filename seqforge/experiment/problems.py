@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,14 +56,18 @@ def explain(problems: Sequence[Problem], origin: Path | str | None) -> Experimen
 def _with_place(
     problem: Problem, keys: Mapping[str, Collection[str]], options: Mapping[str, Collection[str]]
 ) -> Problem:
-    """Return a problem of an unknown key with a hint that names the tables that have it, if any do.
+    """Return a problem of an unknown key with a hint that names the tables that have it, or else one like it.
 
     The tables are those of settings, with their keys, and those of the components that the experiment uses, by kind.
     """
+    tables = {f"[{table}]": known for table, known in keys.items()}
+    tables |= {kind.table: options.get(kind.name, ()) for kind in KINDS.values()}
     name = problem.unknown
-    places = [f"[{table}]" for table, known in keys.items() if name in known]
-    places += [kind.table for kind in KINDS.values() if name in options.get(kind.name, ())]
-    return replace(problem, hint=f"Move it to {' or '.join(places)}.") if name and places else problem
+    if name and problem.hint.startswith("Known: "):
+        name = next(iter(get_close_matches(name, chain.from_iterable(tables.values()), 1, cutoff=0.8)), name)
+    places = " or ".join(table for table, known in tables.items() if name in known)
+    hint = f"Move it to {places}." if name == problem.unknown else f"Did you mean {name!r} of {places}?"
+    return replace(problem, hint=hint) if places else problem
 
 
 def missing_plugins(tables: Mapping[str, Any], registry: Registry) -> list[Problem]:
