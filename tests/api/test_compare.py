@@ -147,6 +147,19 @@ def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> N
     assert output.index(figures) < output.index("validation bits per character")
 
 
+def test_the_command_prints_intervals(runs: list[Run]) -> None:
+    arguments = ["compare", *(str(run.path) for run in runs), "--intervals"]
+    output = CliRunner().invoke(build_app(Registry.installed()), arguments, terminal_width=200).stdout
+    first, second = compare(runs, intervals=True)
+    rows = dict(line.rstrip().split(" ", 1) for line in output.splitlines() if line.startswith("small"))
+    lines = [rows[run.path.name] for run in runs]
+    for row, line in zip((first, second), lines, strict=True):
+        assert f" {row['validation_mean']:.4f}  [{row['low']:.4f}, {row['high']:.4f}]" in line
+    assert lines[0].endswith(" –")
+    shown = [f"{second[name]:+.4f}" for name in ("difference", "difference_low", "difference_high")]
+    assert lines[1].endswith(" {} [{}, {}]".format(*shown))
+
+
 @pytest.mark.parametrize("colored", [False, True])
 def test_curves_differ_by_color_or_else_by_marker(colored: bool) -> None:
     curves = {name: [(0.0, height), (5.0, 1.0), (10.0, height)] for name, height in (("a", 2.0), ("b", 3.0))}

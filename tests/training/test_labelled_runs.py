@@ -9,13 +9,13 @@ import pytest
 from made_experiments import CASES
 from typer.testing import CliRunner
 
-from seqforge import Registry, Run, train
+from seqforge import Callback, Registry, Run, train
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.experiment.settings import Decoding
 from seqforge.generation.predictions import Predictor
-from seqforge.kinds import Quantity
+from seqforge.kinds import Quantity, WorkProgressed
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.checkpoint_files import MODEL, TRAINING
 from seqforge.runs.metrics_log import read_metrics
@@ -117,14 +117,27 @@ def test_batches_of_predictions_are_within_the_limits_and_errors_count_all_input
 def test_the_progress_and_the_loss_of_an_evaluation_count_every_example(trained: Any) -> None:
     run = trained("many-to-one")
     events: list[float] = []
-    whole = run.evaluate(report=lambda event: events.append(event.fraction) if event.work == "evaluating" else None)
-    assert events == sorted(events)
-    assert events[0] > 0
-    assert events[-1] == 1
+    whole = run.evaluate()
     small = run.experiment.with_tables({"training": {"batch_size": 1}}, run.path)
-    each = Run(run.directory, small).evaluate()
+    each = Run(run.directory, small).evaluate(report=lambda event: events.append(event.fraction))
     assert each.loss == pytest.approx(whole.loss, rel=1e-5)
     assert each.examples == whole.examples
+    evaluating = events[-each.examples :]
+    assert evaluating == pytest.approx(np.arange(1, each.examples + 1) / each.examples)
+
+
+def test_the_progress_of_a_limited_evaluation_is_that_of_its_steps(labelled_experiment: Any, tmp_path: Path) -> None:
+    fractions: list[float] = []
+
+    class Recorder(Callback):
+        def on_work_progressed(self, event: WorkProgressed) -> None:
+            if event.work == "evaluating" and event.fraction is not None:
+                fractions.append(event.fraction)
+
+    limited = tables("many-to-one", training={"steps": 1, "batch_size": 1}, evaluation={"tokens": 30})
+    train(labelled_experiment(**limited), tmp_path / "runs", callbacks=[Recorder()])
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < 0.5 < fractions[-1] <= 1  # Only whole examples are scored.
 
 
 def test_predictions_are_in_the_order_of_the_inputs(trained: Any) -> None:

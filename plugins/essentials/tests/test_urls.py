@@ -55,6 +55,18 @@ def test_a_file_is_downloaded_once_and_again_when_it_changes(memory: Any, capfd:
     assert TextFiles(["memory://texts/b.txt"]).fingerprint() != first
 
 
+def test_what_cannot_be_reached_is_read_from_the_cache(
+    memory: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise TimeoutError("no answer")
+
+    whole = texts("memory://texts/b.txt")
+    monkeypatch.setattr(memory, "info", refuse)
+    assert texts("memory://texts/b.txt") == whole
+    assert "memory://texts/b.txt is read from the cache: no answer" in capfd.readouterr().err
+
+
 def test_an_experiment_names_a_url(memory: Any, tmp_path: Path) -> None:
     table = {"corpus": {"use": "text", "files": ["memory://texts/b.txt", "local.txt"]}}
     corpus = sf.Experiment.from_dict(table, tmp_path).corpus
