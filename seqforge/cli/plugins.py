@@ -54,7 +54,11 @@ def list_plugins(
     for plugin in registry.plugins:
         style = "green" if plugin.state is PluginState.OK else "red"
         counts = Counter(entry.kind for entry in plugin.registrations)
-        contents = [kind.count(counts[kind.name]) for kind in KINDS.values() if counts[kind.name]]
+        contents = [
+            f"{count} {kind.name if count == 1 else kind.plural}"
+            for kind in KINDS.values()
+            if (count := counts[kind.name])
+        ]
         contents += [f"model {model.name}" for model in plugin.models]
         contents += ["commands"] if plugin.name in with_commands else []
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")

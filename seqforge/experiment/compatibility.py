@@ -236,7 +236,8 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
 def _decoder_incompatibilities(model: Model) -> Iterator[Problem]:
     """Yield a problem for each component of a model that needs a decoder over a sequence."""
     for kind in KINDS.values():
-        if kind.key and kind.needs_decoder and getattr(model, kind.attribute) is not None:
+        needs_decoder = all(interface.data == "sequences" for interface in kind.interfaces)
+        if kind.key and needs_decoder and getattr(model, kind.attribute) is not None:
             problem = f"{kind.name} needs a decoder over a sequence, as only a many-to-many model has"
             yield Problem(kind.key, problem, "Leave it out.")
 

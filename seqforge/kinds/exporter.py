@@ -77,11 +77,7 @@ class TrainedModel(nn.Module):
             else:
                 features, state = cell(features, before)
             after += state
-        return self.predict(features), tuple(after)
-
-    def predict(self, features: Float[Tensor, "*steps batch features"]) -> Float[Tensor, "*steps batch symbols"]:
-        """Return the logits from the output of the highest layer."""
-        return self.head(features if self.norm is None else self.norm(features))
+        return self.head(features if self.norm is None else self.norm(features)), tuple(after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,6 @@ class Interface:
         return "".join(word.capitalize() for word in self.name.split("-"))
 
     @property
-    def target(self) -> str:
-        """The class as `module:Class`."""
-        return f"seqforge.kinds.{self.module}:{self.class_name}"
-
-    @property
     def suite_name(self) -> str:
         """Name of the conformance suite: `CorpusSuite`."""
         return self.suite or f"{self.class_name}Suite"
@@ -89,11 +84,6 @@ class Kind:
         return self.irregular_plural or f"{self.name}s"
 
     @property
-    def needs_decoder(self) -> bool:
-        """Whether only a model with a decoder over a sequence can use the components."""
-        return all(interface.data == "sequences" for interface in self.interfaces)
-
-    @property
     def suite_module(self) -> str:
         """Module with the conformance suites of its interfaces: `seqforge.testing.cell_suite`."""
         return f"seqforge.testing.{self.name}_suite"
@@ -112,10 +102,6 @@ class Kind:
     def with_article(self) -> str:
         """Name with its article: "a cell", "an optimizer"."""
         return with_article(self.name)
-
-    def count(self, number: int) -> str:
-        """Return a number of components in words: "1 cell", "2 corpora"."""
-        return f"{number} {self.name if number == 1 else self.plural}"
 
     def load_interfaces(self) -> tuple[type[Any], ...]:
         """Import and return the interfaces."""

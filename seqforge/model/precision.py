@@ -3,11 +3,10 @@
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
-from seqforge.errors import RunError, did_you_mean
 from seqforge.hardware import multiplies_in_bfloat16
 
 Precision = Literal["float32", "tf32", "bfloat16", "int8", "auto"]
@@ -18,16 +17,6 @@ and uses the faster.
 
 `int8` applies to generation, on backends that have kernels for it; everything else is computed as with `auto`.
 """
-
-
-def check_precision(name: str) -> None:
-    """Check the name of a precision.
-
-    Raises:
-        RunError: If there is no precision of that name.
-    """
-    if name not in get_args(Precision):
-        raise RunError(f"there is no precision {name!r}", hint=did_you_mean(str(name), get_args(Precision)))
 
 
 def precisions_to_measure(precision: Precision, device: torch.device) -> tuple[Precision, ...]:

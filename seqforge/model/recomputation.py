@@ -45,12 +45,9 @@ def read_recomputed(
     if every is None or every >= len(inputs):
         return read(inputs, states)[0]
 
-    def part(before: States, steps: Tensor) -> tuple[Tensor, States]:
-        return read(steps, before)
-
     outputs: list[Tensor] = []
     for first in range(0, len(inputs), every):
-        value, states = _recompute(part, states, parameters, inputs[first : first + every])
+        value, states = _recompute(read, states, parameters, inputs[first : first + every])
         outputs.append(value)
     return torch.cat(outputs)
 
@@ -62,7 +59,7 @@ def _recompute(
     count = sum(sizes)
 
     def compute(*tensors: Tensor) -> tuple[Tensor, ...]:
-        value, after = part(joined(tensors[:count]), *tensors[count:])
+        value, after = part(*tensors[count:], joined(tensors[:count]))
         return value, *(tensor for state in after for tensor in state)
 
     def joined(tensors: Sequence[Tensor]) -> States:

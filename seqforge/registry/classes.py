@@ -41,7 +41,7 @@ def load_class(registration: Registration) -> type[Any]:
     component = import_target(registration)
     kind, name, target = KINDS[registration.kind], registration.qualified_name, registration.target
     if not (isinstance(component, type) and issubclass(component, kind.load_interfaces())):
-        bases = " or ".join(interface.target for interface in kind.interfaces)
+        bases = " or ".join(f"seqforge.kinds.{one.module}:{one.class_name}" for one in kind.interfaces)
         reason = f"is not {kind.with_article}: {target} does not derive from {bases}"
     elif missing := getattr(component, "__abstractmethods__", frozenset[str]()):
         reason = f"is unfinished: {target} does not implement {', '.join(sorted(missing))}"

@@ -3,20 +3,20 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleSpecRecord
 from seqforge.data.token_file import VOCABULARY
-from seqforge.errors import RunError, SeqforgeError, quote_path, warn
+from seqforge.errors import RunError, SeqforgeError, did_you_mean, quote_path, warn
 from seqforge.events import Report, no_report
 from seqforge.experiment.experiment import Experiment
 from seqforge.hardware import choose_device
 from seqforge.kinds import ExampleSpec, Vocabulary
 from seqforge.model.build import build_model
 from seqforge.model.choose_backend import use_recorded_backends
-from seqforge.model.precision import Precision, check_precision
+from seqforge.model.precision import Precision
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import check_corpus, load_model
@@ -52,8 +52,9 @@ class LoadedRun:
     notes: list[str] = field(default_factory=list[str], init=False)
 
     def __post_init__(self) -> None:
-        if self.precision is not None:
-            check_precision(self.precision)
+        known = get_args(Precision)
+        if self.precision is not None and self.precision not in known:
+            raise RunError(f"there is no precision {self.precision!r}", hint=did_you_mean(str(self.precision), known))
 
     @property
     def name(self) -> str:

@@ -30,7 +30,7 @@ from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoint_files import is_exported
 from seqforge.testing.backend_suite import TOLERANCES, parameter_dtype
 from seqforge.testing.cell_case import SMALL
-from seqforge.testing.conformance import ConformanceError, Suite, name_of
+from seqforge.testing.conformance import ConformanceError, name_of
 from seqforge.testing.corpus_suite import items_of
 
 COMPILATION_SECONDS = 30.0
@@ -49,13 +49,19 @@ def try_component(component: Component, registry: Registry) -> str:
         PluginError: If a test fails, with the sentence of the suite.
         DataError: If the data of a corpus is not on this machine, or no installed cell runs on a backend.
     """
-    kind = component.registration.kind
-    if reason := _general_suite(component).only_built:
+    kind = KINDS[component.registration.kind]
+    interface = next(one for one in kind.interfaces if issubclass(component.component, one.load()))
+    general = getattr(importlib.import_module(kind.suite_module), interface.suite_name)
+    if reason := general.only_built:
         component.build()
         return f"built, but not started, because {reason}"
-    if kind == "corpus":
+    attributes: dict[str, Any] = {general.table: {component.registration.name: factory_of(component)}}
+    if kind.name == "backend":
+        attributes = _attributes_of_backend(component, registry)
+    elif kind.name == "corpus":
         next(items_of(component.build()), None)  # Without its data, it cannot be tested.
-    suite: Any = suite_of(component, registry)()
+        attributes["limit"] = _DOCUMENTS
+    suite: Any = type(general.__name__, (general,), attributes)()
     parents = reversed(type(suite).__mro__)  # the order in which pytest runs the tests
     tests = [name for parent in parents for name in vars(parent) if name.startswith("test_")]
     table = getattr(suite, suite.table)
@@ -74,26 +80,8 @@ def try_component(component: Component, registry: Registry) -> str:
                 continue
             except ConformanceError as error:
                 raise PluginError(str(error).removeprefix(f"{name_of(make)}: ")) from None
-    cells = f" with {', '.join(table)}" if kind == "backend" else ""
+    cells = f" with {', '.join(table)}" if kind.name == "backend" else ""
     return f"{passed} tests{cells}"
-
-
-def suite_of(component: Component, registry: Registry) -> type[Suite]:
-    """Return the suite of the kind of a component, which lists the component."""
-    suite = _general_suite(component)
-    attributes: dict[str, Any] = {suite.table: {component.registration.name: factory_of(component)}}
-    if component.registration.kind == "backend":
-        attributes = _attributes_of_backend(component, registry)
-    elif component.registration.kind == "corpus":
-        attributes["limit"] = _DOCUMENTS
-    return type(suite.__name__, (suite,), attributes)
-
-
-def _general_suite(component: Component) -> type[Suite]:
-    """Return the suite of the interface from which a component derives."""
-    kind = KINDS[component.registration.kind]
-    interface = next(one for one in kind.interfaces if issubclass(component.component, one.load()))
-    return getattr(importlib.import_module(kind.suite_module), interface.suite_name)
 
 
 def factory_of(component: Component) -> Callable[..., Any]:

@@ -14,7 +14,6 @@ from seqforge.data.splits import check_split
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.kinds import Cell
-from seqforge.model.precision import check_precision
 from seqforge.runs.loaded_run import LoadedRun
 from seqforge.runs.metrics_log import MetricsLog, write_samples
 
@@ -101,7 +100,6 @@ def test_a_symbol_outside_the_vocabulary_is_an_error(call: Any, run: Run) -> Non
         (lambda run: list(run.stream(length=-1)), "length is -1"),
         (lambda run: run.sample(count=0), "count is 0"),
         (lambda run: run.sample(seed=-1), "seed is -1"),
-        (lambda run: check_precision("bfloat"), "there is no precision 'bfloat'"),
         (lambda run: check_split("valid"), "there is no split 'valid'"),
         (lambda run: run.sample(checkpoint=7), "no checkpoint 7"),
     ],
