@@ -86,6 +86,7 @@ def read_terminal(folder: Path, arguments: str) -> bytes:
 def test_control_characters_of_a_sample_reach_files_but_no_terminal(folder: Path) -> None:
     trained = call(folder, "run e.toml")
     assert trained.returncode == 0, trained.stderr
+    assert trained.stderr.count(b"Done after 2 steps") == 1
     # The progress of a run may be shown on a terminal later, from a log.
     assert not {0x1B, 0x07} & {*trained.stderr}
     assert b"\\x1b" in trained.stderr

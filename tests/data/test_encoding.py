@@ -67,7 +67,7 @@ def test_tokens_are_the_smallest_integers_that_hold_the_vocabulary(
 ):
     vocabulary = made.VOCABULARIES["characters"]()
     text = consecutive(symbols)
-    token_file = encoded({"one": text, "two": text[-1]}, vocabulary)
+    token_file = TokenFile.open(encoded({"one": text, "two": text[-1]}, vocabulary).folder)
     assert vocabulary.size == symbols
     assert token_file.dtype == token_file.map().read().dtype == dtype
     assert vocabulary.decode(token_file.map().read().tolist()).decode() == text + text[-1]
