@@ -18,18 +18,11 @@ class GatedDeltaNet(MatrixStateCell[MatrixState]):
 
     S' = αS + βk (v - αSᵀk)ᵀ and h = RMSNorm(S'ᵀ q/√key) ⊙ SiLU(r), where q and k are SiLU(W x), divided by their
     length in each head, v = SiLU(W_v x), α = exp(-A softplus(W_α x + b)), and β = σ(W_β x). With negative eigenvalues,
-    β = 2σ(W_β x), so that a step can reflect the state (Grazzi et al. 2025, arXiv 2411.12537). In the paper, a short
-    convolution precedes each SiLU.
+    β = 2σ(W_β x), so that a step can reflect the state (Grazzi et al. 2025, arXiv 2411.12537). In the paper, a head
+    has half as many keys as values, and a short convolution precedes each SiLU.
 
     The order of the input weight is query, key, value, output gate, decay, rate (q, k, v, r, α, β). As in the
     authors' code, A is initially drawn from U(0.01, 16), and softplus(b) from 0.001 to 0.1, uniformly in its logarithm.
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        key_size: Number of keys of a head. The paper has half as many as values.
-        negative_eigenvalues: Whether β is between 0 and 2 instead of 0 and 1.
 
     Attributes:
         input_weight: `[2·heads·key + 2·hidden + 2·heads, input]`.

@@ -16,14 +16,9 @@ class GLA(MatrixStateCell[MatrixState]):
 
     S' = diag(α) S + k vᵀ and h = RMSNorm(S'ᵀ q/√key) ⊙ SiLU(r), where q, k, v and r are products with the input, and
     α = σ(W_2 W_1 x + b)^(1/16) is a decay for each key through a bottleneck of 16. The norm is that of each head.
+    In the paper, a head has half as many keys as values.
 
     The order of the input weight is query, key, value, output gate, bottleneck (q, k, v, r, W_1).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        key_size: Number of keys of a head. The paper has half as many as values.
 
     Attributes:
         input_weight: `[2·heads·key + 2·hidden + 16, input]`.

@@ -17,16 +17,9 @@ class HGRN2(MatrixStateCell[MatrixState]):
 
     S' = diag(f) S + (1 - f) iᵀ and h = RMSNorm(S'ᵀ SiLU(W_q x)), where f = γ + (1 - γ) σ(W_f x) is a forget gate for
     each key, with the lower bound γ, and i = W_i x. The input gate is 1 - f, so that no product computes a key. The
-    paper raises γ from layer to layer: give each layer its own.
+    paper calls the number of keys of a head the expansion, and raises γ from layer to layer: give each layer its own.
 
     The order of the input weight is query, forget gate, value (q, f, i).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        key_size: Number of keys of a head, called the expansion in the paper.
-        lower_bound: γ, the lower bound of the forget gate.
 
     Attributes:
         input_weight: `[2·heads·key + hidden, input]`.

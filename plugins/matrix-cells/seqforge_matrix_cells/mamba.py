@@ -14,17 +14,12 @@ class Mamba2(MatrixStateCell[MatrixState]):
     """Mamba-2 (Dao and Gu 2024, arXiv 2405.21060), a state space model whose decay is one number for each head.
 
     S' = exp(-A dt) S + dt B xᵀ and y = S'ᵀ C + D x, where x, B and C are SiLU(W u) of the input u, and dt =
-    softplus(W_dt u + b). All heads share B and C. The output is RMSNorm(y ⊙ SiLU(z)), with z = W_z u and the norm over
-    all heads. In the paper, a short convolution precedes the SiLU of x, B and C, and a projection follows.
+    softplus(W_dt u + b). All heads share B and C, whose size is N in the paper. The output is RMSNorm(y ⊙ SiLU(z)),
+    with z = W_z u and the norm over all heads. In the paper, a short convolution precedes the SiLU of x, B and C, and
+    a projection follows.
 
     The order of the input weight is output gate, value, key, query, step size (z, x, B, C, dt). As in the paper, A is
     initially drawn from U(1, 16), softplus(b) from 0.001 to 0.1, uniformly in its logarithm, and D is 1.
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        key_size: Size of the state of each value, called N in the paper.
 
     Attributes:
         input_weight: `[2·hidden + 2·key + heads, input]`.

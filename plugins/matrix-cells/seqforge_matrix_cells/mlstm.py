@@ -37,12 +37,6 @@ class MLSTM(MatrixStateCell[MLSTMState]):
     The order of the input weight is query, key, value, output gate, input gate, forget gate (q, k, v, o, i, f). As in
     the authors' code, b_f is from 3 to 6 over the heads, b_i from N(0, 0.1), and W_i and W_f are 0 initially.
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        key_size: Number of keys of a head.
-
     Attributes:
         input_weight: `[2·heads·key + 2·hidden + 2·heads, input]`.
         gate_bias: b_i and b_f, `[2·heads]`.

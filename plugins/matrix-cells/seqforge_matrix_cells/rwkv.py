@@ -45,12 +45,6 @@ class RWKV7(MatrixStateCell[RWKV7State]):
     The paper also mixes v with that of the first layer; a cell does not see other layers. The initial values of
     vectors are those of the first layer in the authors' code; matrices are drawn uniformly.
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output.
-        heads: Number of heads.
-        bottleneck_size: Number of features of W_w x, W_a x and W_g x.
-
     Attributes:
         input_weight: W, `[3·hidden + 3·bottleneck, input]` in the order r, k, v, w, a, g.
         mix: μ, `[6·input]` in the same order.

@@ -12,11 +12,7 @@ from seqforge.kinds import ElementwiseCell, Gates, Hidden, HiddenState
 class IndRNN(ElementwiseCell[HiddenState]):
     """Independently recurrent neural network (Li et al. 2018, arXiv 1803.04831): h' = φ(W x + u ⊙ h + b).
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
-        nonlinearity: φ: `relu`, as in the paper, or `tanh`.
-        largest_weight: Limit of |u|. With γ^(1/T), a state grows by at most a factor of γ over T steps.
+    In the paper, φ is ReLU. With a `largest_weight` of γ^(1/T), a state grows by at most a factor of γ over T steps.
 
     Attributes:
         input_weight: W, `[hidden, input]`.

@@ -27,10 +27,6 @@ class RGLRU(HighwayCell[HiddenState], LinearCell):
 
     The gates of the paper are block-diagonal; here, every gate reads the whole input.
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state and of the output.
-
     Attributes:
         input_weight: `[2·hidden, input]`, or `[3·hidden, input]` with W_x.
         bias: `[2·hidden]`, or `[3·hidden]` with b_x.

@@ -29,12 +29,8 @@ class SRU(HighwayCell[SRUState], ElementwiseCell[SRUState]):
     order of the gates is forget, reset, cell, highway (f, r, c, x).
 
     As in the paper, initial weights have a variance of 1/input_size, so that with α, h has about the variance
-    of x. As in the authors' code, W_f and W_r have half of this variance, and v has 1/2. The bias b_f is 0.
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state and of the output.
-        highway_bias: Initial bias b of the reset gate, which sets α = √(1 + 2eᵇ).
+    of x. As in the authors' code, W_f and W_r have half of this variance, and v has 1/2. The bias b_f is 0,
+    and b_r is `highway_bias`, which sets α = √(1 + 2eᵇ).
 
     Attributes:
         input_weight: `[3·hidden, input]`, or `[4·hidden, input]` with W_x.

@@ -29,19 +29,10 @@ class Block(Cell[Any]):
     The size of the output is that of the input. In the first layer, `model.embedding_size` sets it; without an
     embedding, it is the number of symbols.
 
-    Args:
-        input_size: Number of features of the input and of the output.
-        cell: Function that returns the inner cell for an input size.
-        norm: Norm before each part: root mean square (Zhang and Sennrich 2019, arXiv 1910.07467), or layer norm.
-        expansion: Features of u for each feature of x; without it, u = y.
-        convolution: Steps that the convolution reads; 0 for no convolution.
-        gate: Nonlinearity g of the gate, or none.
-        feed_forward: Feed-forward part: `swiglu` or `geglu` (Shazeer 2020, arXiv 2002.05202), `gelu`, or none.
-        feed_forward_expansion: Features inside the feed-forward part for each feature of x.
-        dropout: Probability of dropping an output of the cell's part, or of the feed-forward part, before the sum
-            (Vaswani et al. 2017, section 5.4).
-        stochastic_depth: Probability that a part adds nothing to a sequence, on none of the steps of a call (Huang et
-            al. 2016, "Deep Networks with Stochastic Depth"). The state of the cell is the same with and without it.
+    The norm by the root mean square is that of Zhang and Sennrich (2019, arXiv 1910.07467), `swiglu` and `geglu` are
+    those of Shazeer (2020, arXiv 2002.05202), and dropout before the sums that of Vaswani et al. (2017, section 5.4).
+    Stochastic depth (Huang et al. 2016, "Deep Networks with Stochastic Depth") leaves a part out on all steps of a
+    sequence in a call. The state of the cell is the same with and without it.
     """
 
     def __init__(

@@ -25,16 +25,10 @@ class LSTMState(NamedTuple):
 class LSTM(FactoredCell[LSTMState]):
     """Long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
-    The order of the gates is input, forget, candidate, output (i, f, g, o).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output, and of each tensor of the state.
-        forget_bias: Initial bias of the forget gate (Gers et al. 2000; Jozefowicz et al. 2015).
-        peepholes: Whether the gates depend on the cell content (Gers & Schmidhuber 2000): i and f on the content before
-            the step, o on the content after it.
-        coupled_gates: Whether i = 1 - f (Greff et al. 2017, arXiv 1503.04069). The input gate then has no parameters,
-            and the weights and the bias have the rows of three gates instead of four.
+    With peepholes (Gers & Schmidhuber 2000), i and f also depend on the cell content before the step, and o on that
+    after it. With coupled gates (Greff et al. 2017, arXiv 1503.04069), i = 1 - f: the input gate has no parameters, and
+    the weights and the bias have the rows of three gates instead of four. The initial bias of the forget gate is that
+    of Jozefowicz et al. (2015). The order of the gates is input, forget, candidate, output (i, f, g, o).
 
     Attributes:
         input_weight: `[4·hidden, input]`.
@@ -97,11 +91,6 @@ class LayerNormLSTM(FactoredCell[LSTMState]):
     The gates are LN(W x; α_1) + LN(U h; α_2) + b, and h = σ(o) ⊙ tanh(LN(c'; α_3, β)). A norm has zero mean and unit
     variance over all gates, or over the hidden units, before its gain α. The order of the gates is input, forget,
     candidate, output (i, f, g, o).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output, and of each tensor of the state.
-        forget_bias: Initial bias of the forget gate.
 
     Attributes:
         input_weight: `[4·hidden, input]`.

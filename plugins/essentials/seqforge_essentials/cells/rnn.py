@@ -15,10 +15,7 @@ _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "r
 class RNN(FactoredCell[HiddenState]):
     """Simple recurrent network (Elman 1990, "Finding Structure in Time"): h' = tanh(W x + U h + b).
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
-        nonlinearity: Activation function: `tanh`, or `relu` (Le et al. 2015, arXiv 1504.00941).
+    ReLU in the place of tanh is that of Le et al. (2015, arXiv 1504.00941).
 
     Attributes:
         input_weight: `[hidden, input]`.

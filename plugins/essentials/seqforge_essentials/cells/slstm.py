@@ -38,11 +38,6 @@ class SLSTM(FactoredCell[SLSTMState]):
     The order of the gates is candidate, input, forget, output (z, i, f, o). As in the authors' code for a single block,
     the bias of the forget gate falls from 5 to -7 over the units of a head, the other biases and U are 0 initially.
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the output, and of each tensor of the state.
-        heads: Number of heads.
-
     Attributes:
         input_weight: `[4·hidden, input]`.
         recurrent_weight: `[4·hidden, hidden / heads]`.

@@ -18,11 +18,6 @@ class Zoneout(Cell[Any]):
     step, row and number. Outside of training, m is its expected value, the probability. Where the output is a part of
     the state, such as the hidden state of an LSTM, it is this part after zoneout.
 
-    Args:
-        input_size: Number of features of the input.
-        cell: Function that returns the inner cell for an input size.
-        probabilities: Probability that a number stays what it was, by the name of the part of the state.
-
     Raises:
         ValueError: If `probabilities` has a name that is no part of the state.
     """
