@@ -6,7 +6,7 @@ To check every call takes far longer: 22 microseconds with three shapes, and 0.2
 import dataclasses
 import inspect
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -61,15 +61,14 @@ def _check_calls(
     check = check_shapes if has_shapes else check_types
     # A function that is made while nothing is checked is not checked either.
     checks = _checks.setdefault(function.__code__, _Checks(_calls))
-    checked: Callable[..., Any] | None = None
+    # No variable of `call` may change, since the digest of a class that an experiment contains has their values.
+    checked = cache(partial(check, function))
 
     def call(*arguments: Any, **named: Any) -> Any:
-        nonlocal checked
         if not checks.remaining:
             return function(*arguments, **named)
         checks.remaining -= 1
-        checked = checked or check(function)
-        return checked(*arguments, **named)
+        return checked()(*arguments, **named)
 
     # Messages name the line of an author of plugins. They know that the functions of jaxtyping are none of theirs.
     code = call.__code__.replace(co_filename=jaxtyping.__file__)

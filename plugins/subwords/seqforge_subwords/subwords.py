@@ -227,7 +227,7 @@ class BytePairs(Subwords):
     def learn(self, contents: Iterable[bytes]) -> None:
         """Find the merges: again and again the most frequent pair of neighbours, up to the size."""
         trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
-        self._adopt(_merges_of(json.loads(train(models.BPE(), trainer, contents))))
+        self._adopt(_pairs(json.loads(train(models.BPE(), trainer, contents))["model"]["merges"]))
 
     def state(self) -> dict[str, Any]:
         """Return the merges in their order, one in each line."""
@@ -242,7 +242,7 @@ class BytePairs(Subwords):
         merges = state.get("merges")
         if not isinstance(merges, str) or set(state) != {"merges"}:
             raise ValueError('the state of the vocabulary `bpe` must be {"merges": "…"}')
-        self._adopt([_pair(line) for line in merges.splitlines()])
+        self._adopt(_pairs(merges.splitlines()))
 
     def _adopt(self, merges: Sequence[tuple[str, str]]) -> None:
         """Set the merges. Token ids are those of the bytes, and then those of the results of the merges in order."""
@@ -255,20 +255,14 @@ class BytePairs(Subwords):
         self._use(models.BPE(vocab=ids, merges=list(merges)), ids)
 
 
-def _pair(line: str) -> tuple[str, str]:
-    """Return the two symbols of a line of merges.
+def _pairs(merges: Iterable[Any]) -> list[tuple[str, str]]:
+    """Return merges, each of which is a text with a space or two texts, as pairs.
 
     Raises:
-        ValueError: If the line has another form.
+        ValueError: If one has another form.
     """
-    first, second = line.split(" ")
-    return first, second
-
-
-def _merges_of(content: Any) -> list[tuple[str, str]]:
-    """Return the merges in a file of the library, which writes each as a text or as two."""
-    merges = content["model"]["merges"]
-    return [_pair(merge) if isinstance(merge, str) else (str(merge[0]), str(merge[1])) for merge in merges]
+    parts = (merge.split(" ") if isinstance(merge, str) else merge for merge in merges)
+    return [(str(first), str(second)) for first, second in parts]
 
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
@@ -280,7 +274,7 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
     try:
         content = json.loads(read_bounded(path, _LARGEST_FILE))
         kind, split, normalizer = content["model"]["type"], content["pre_tokenizer"], content.get("normalizer")
-        merges = _merges_of(content)
+        merges = _pairs(content["model"]["merges"])
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="Check the path in `file`.") from error
     except (ValueError, LookupError, TypeError, RecursionError) as error:
