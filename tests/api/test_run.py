@@ -127,6 +127,8 @@ def test_sampling_and_evaluation_report_their_progress(run: Run) -> None:
         assert 0 < fractions[0] < 1
         assert fractions == sorted(set(fractions))
         assert fractions[-1] == 1
+    evaluating = works["evaluating"]
+    assert evaluating[0] == pytest.approx(evaluating[1] - evaluating[0])
 
 
 def test_the_repr_of_a_run_is_one_line(run: Run) -> None:

@@ -139,3 +139,14 @@ def test_a_character_at_the_border_of_two_pieces_is_whole(prepared: Prepare, mon
     pieces = list(prepared(vocabulary={"use": "bytes"}).documents("training"))
     assert "".join(pieces) == "".join(FILES.values())
     assert len(pieces) > len(FILES)
+
+
+def test_a_character_that_a_split_cuts_is_replaced_at_its_end(prepared: Prepare, monkeypatch: pytest.MonkeyPatch):
+    text = "".join(FILES.values()).encode()
+    cut = max(index for index, byte in enumerate(text) if byte & 0xC0 == 0x80)
+    data = {"split": "position", "validation_fraction": 1 - cut / len(text)}
+    dataset = prepared(vocabulary={"use": "bytes"}, data=data)
+    assert dataset.splits["training"].length == cut
+    for longest in range(1, 6):
+        monkeypatch.setattr("seqforge.data.dataset.LONGEST_PIECE", longest)
+        assert "".join(dataset.documents("training")) == text[:cut].decode(errors="replace")

@@ -38,7 +38,8 @@ def chain(experiment: MakeExperiment, *names: str) -> list[Sampler]:
         ("the the", "the", b" the"),  # " theme" and " them" begin with it
         ("the cat", "the cat", b""),
         ("the ", "the", b" "),
-        ("the", "the", b""),  # the model must read something
+        ("the", "the", b""),
+        (" the", " the", b""),  # the model must read something
     ],
 )
 def test_the_last_symbol_is_drawn_again_if_longer_ones_begin_with_it(

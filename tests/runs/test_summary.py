@@ -134,7 +134,9 @@ def test_runs_are_found_inside_folders_but_not_inside_runs_or_behind_links(tmp_p
     second = RunDirectory.create(tmp_path / "sweep" / "trials", "a", lambda run: None).path
     RunDirectory.create(tmp_path / "1" / "2" / "3", "too-deep", lambda run: None)
     (tmp_path / "link").symlink_to(second)
+    (tmp_path / ".new.1-1.tmp").mkdir()  # left by a killed process
     assert list(find_runs(tmp_path)) == [first, second]
+    assert not (tmp_path / ".new.1-1.tmp").exists()
     assert list(find_runs(first)) == [first]
     with pytest.raises(RunError, match="no such folder"):
         list(find_runs(tmp_path / "missing"))

@@ -51,6 +51,8 @@ def test_training_lowers_the_loss_and_raises_the_score(
     assert sentence == f"{Quantity('', 'share', 'more', '').format(score.metrics['exact.share'])} of them are right"
     assert next(iter(score.lines())) == f"  {sentence}"
     assert all(record["summary"][0].endswith(" of them are right") for record in evaluations)
+    assert all(record.get("intervals", {"": 1}) for record in evaluations)
+    assert all("exact.share" in record for record in evaluations)
     predictions = (run.directory.samples / "step-00000300.txt").read_text().splitlines()
     assert len(predictions) == 5
     assert all("(right: " in line for line in predictions)
