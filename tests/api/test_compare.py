@@ -147,6 +147,13 @@ def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> N
     assert output.index(figures) < output.index("validation bits per character")
 
 
+def test_the_command_says_that_experiments_are_equal(runs: list[Run], tmp_path: Path) -> None:
+    again = train(runs[0].experiment, tmp_path)
+    arguments = ["compare", str(runs[0].path), str(again.path)]
+    output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
+    assert output.startswith("The experiments are equal.\n")
+
+
 def test_the_command_prints_intervals(runs: list[Run]) -> None:
     arguments = ["compare", *(str(run.path) for run in runs), "--intervals"]
     output = CliRunner().invoke(build_app(Registry.installed()), arguments, terminal_width=200).stdout
