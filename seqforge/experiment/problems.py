@@ -63,7 +63,7 @@ def _with_place(
     tables = {f"[{table}]": known for table, known in keys.items()}
     tables |= {kind.table: options.get(kind.name, ()) for kind in KINDS.values()}
     name = problem.unknown
-    if name and problem.hint.startswith("Known: "):
+    if name and not problem.similar:
         name = next(iter(get_close_matches(name, chain.from_iterable(tables.values()), 1, cutoff=0.8)), name)
     places = " or ".join(table for table, known in tables.items() if name in known)
     hint = f"Move it to {places}." if name == problem.unknown else f"Did you mean {name!r} of {places}?"

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqforge.errors import SeqforgeError
+from seqforge.errors import PluginError, SeqforgeError
 from seqforge.faults import blame_plugin
 from seqforge.kinds import Backend, BackendContext, Cell, Refusal, SequenceFunction
 from seqforge.registry.registry import Registry
@@ -23,15 +23,23 @@ class EagerBackend(Backend):
         return cell.forward
 
 
-class BrokenBackend(EagerBackend):
-    """The place of a backend that cannot be loaded. It refuses every cell, and other backends are used."""
+class BrokenBackend(Backend):
+    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used."""
 
     def __init__(self, fault: str) -> None:
         self._fault = fault
 
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str:
+        """Return why the backend cannot be loaded."""
+        return self._fault
+
     def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal:
         """Return why the backend cannot be loaded, as a fault of its plugin."""
         return Refusal(self._fault, about="plugin")
+
+    def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+        """Raise `PluginError`: there is no reader."""
+        raise PluginError(self._fault)
 
 
 def load_backends(registry: Registry) -> dict[str, Backend]:

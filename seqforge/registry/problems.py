@@ -22,12 +22,14 @@ class Problem:
         message: Description of the problem.
         hint: How to solve it. `{key}` stands for the key.
         unknown: Name of the key, if its table has no such key; otherwise empty.
+        similar: Whether its table has a key that is like the unknown one, which the hint then names.
     """
 
     key: str
     message: str
     hint: str = ""
     unknown: str = ""
+    similar: bool = False
 
     def __str__(self) -> str:
         """Return the key, the message and the hint in one line."""
@@ -119,7 +121,7 @@ def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner:
     if kind == "extra_forbidden":
         command = f"plugins show {owner}" if "/" in owner else "schema"
         hint = did_you_mean(name, known, f"`seqforge {command}` shows all.") if known else f"{owner} takes no options."
-        return Problem(place, f"{owner} has no {noun} {name!r}", hint, unknown=name)
+        return Problem(place, f"{owner} has no {noun} {name!r}", hint, name, nearest(name, known) is not None)
     if kind == "missing":
         return Problem(place, f"{owner} needs this {noun}", hints.get(name, ""))
     if kind == "value_error":

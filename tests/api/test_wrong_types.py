@@ -125,6 +125,10 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a seed as text": (lambda run: run.sample(seed=cast("Any", "a")), "seed is 'a'\nIt must be a whole number"),
     "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "sampler: should be a list, not {"),
     "a number as a device": (lambda run: run.sample(device=NUMBER), "this machine has no device '5'"),
+    "a precision that does not exist": (
+        lambda run: run.sample(precision=cast("Any", "bfloat")),
+        "there is no precision 'bfloat'\nDid you mean 'bfloat16'?",
+    ),
     "a number as a precision": (lambda run: run.sample(precision=NUMBER), "there is no precision 5"),
     "a number as a split": (lambda run: run.evaluate(NUMBER), "there is no split 5"),
 }

@@ -22,9 +22,11 @@ class Block(Cell[Any]):
 
     With y = norm(x): a projection up to u, a causal convolution of each feature of u over a few steps and SiLU, the
     inner cell, a gate g(W_g y), a projection down, and the sum with x. Then, a feed-forward part of its own, with norm
-    and sum. Each part but the norm, the cell and the sum is optional. The block of Griffin (De et al. 2024, arXiv
-    2402.19427) has a projection, a convolution, a GELU gate and a feed-forward part; that of the mLSTM (Beck et al.
-    2024, arXiv 2405.04517) expands by 2, with a convolution and a SiLU gate.
+    and sum. Each part but the norm, the cell and the sum is optional; without a projection up, u = y.
+
+    The block of Griffin (De et al. 2024, arXiv 2402.19427) has a projection, a convolution, a GELU gate and a
+    feed-forward part; that of the mLSTM (Beck et al. 2024, arXiv 2405.04517) expands by 2, with a convolution and a
+    SiLU gate.
 
     The size of the output is that of the input. In the first layer, `model.embedding_size` sets it; without an
     embedding, it is the number of symbols.

@@ -27,8 +27,9 @@ class LSTM(FactoredCell[LSTMState]):
 
     With peepholes (Gers & Schmidhuber 2000), i and f also depend on the cell content before the step, and o on that
     after it. With coupled gates (Greff et al. 2017, arXiv 1503.04069), i = 1 - f: the input gate has no parameters, and
-    the weights and the bias have the rows of three gates instead of four. The initial bias of the forget gate is that
-    of Jozefowicz et al. (2015). The order of the gates is input, forget, candidate, output (i, f, g, o).
+    the weights and the bias have the rows of three gates instead of four. A positive initial bias of the forget gate is
+    recommended by Gers et al. (2000) and Jozefowicz et al. (2015). The order of the gates is input, forget, candidate,
+    output (i, f, g, o).
 
     Attributes:
         input_weight: `[4·hidden, input]`.
