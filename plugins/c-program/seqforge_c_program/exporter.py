@@ -111,11 +111,7 @@ def _floats(tensor: Tensor) -> bytes:
 
 
 class RunningProgram(ExportedModel):
-    """A compiled program, which answers each symbol by logits.
-
-    Args:
-        folder: Folder with the program and the weights.
-    """
+    """The program in an exported folder, compiled, which answers each symbol by logits."""
 
     program = "model.c (compiled by cc)"
 

@@ -132,12 +132,9 @@ _COLORS = {"error": "red", "warning": "yellow"}
 
 
 def _report(results: "Iterable[Analyzed]", rules: frozenset[str], *, as_json: bool) -> int:
-    """Print the findings in files, and on standard error what was found and what was not analyzed.
+    """Print the findings of rules in files, and on standard error what was found and what was not analyzed.
 
-    Args:
-        results: The result for each file.
-        rules: Names of the rules to report.
-        as_json: Whether to print one JSON array at the end instead of lines.
+    As JSON, the findings are one array at the end instead of lines.
 
     Returns:
         The exit status.

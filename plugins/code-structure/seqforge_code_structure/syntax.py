@@ -40,10 +40,6 @@ def list_names(query: Query = _UNIT) -> list[str]:
 def order_captures(captures: Captures, names: Iterable[str]) -> list[tuple[int, int, str, Node]]:
     """Return the nodes of some captures in the order of the text, each with the last of its captures.
 
-    Args:
-        captures: The nodes by capture.
-        names: Names of the captures.
-
     Returns:
         For each node its start, its negative end, so that a node is before those inside it, its capture, and the node.
     """

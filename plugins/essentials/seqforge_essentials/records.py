@@ -27,12 +27,7 @@ Where = Annotated[
 
 
 class RecordReader:
-    """The choice of records and of the key of their text.
-
-    Args:
-        field: Key of the text.
-        where: Values that other keys must have.
-    """
+    """The key of the text in records, and the values that other keys must have."""
 
     def __init__(self, field: str, where: Mapping[str, Any] | None) -> None:
         self._field = field

@@ -161,8 +161,6 @@ class Demands:
     whether a guess changed.
 
     Args:
-        tree: Syntax tree of the unit.
-        guesses: Guesses, which demands change.
         defined: Names of functions and constants that the unit defines.
     """
 

@@ -46,12 +46,7 @@ class Acceptance(NamedTuple):
 
 
 def accept_unit(text: str, compiler: Path) -> Acceptance:
-    """Compile a unit with inferred declarations. Nothing is executed, and no file is read.
-
-    Args:
-        text: The unit.
-        compiler: Path of gcc.
-    """
+    """Compile a unit with gcc and inferred declarations. Nothing is executed, and no file is read."""
     if len(text) > LONGEST_UNIT:
         return Acceptance(False, "", f"not compiled: longer than {LONGEST_UNIT:,} characters")
     unit = read_unit(text)
@@ -166,12 +161,7 @@ _RULES: dict[str, _Change] = {
 
 
 def correct_guess(error: CompilerError, demands: Demands) -> bool:
-    """Change a guess by the first rule that can, and return whether one changed.
-
-    Args:
-        error: Error of the compiler.
-        demands: The expressions of the unit, which change the guesses.
-    """
+    """Change a guess by the first rule that can, and return whether one changed."""
     return any(
         (match := re.search(pattern, error.message)) is not None and change(demands, match, error.start)
         for pattern, change in _RULES.items()

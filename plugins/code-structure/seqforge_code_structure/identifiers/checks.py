@@ -183,13 +183,7 @@ def check_names(
     strict: bool = False,
     whole: bool = False,
 ) -> tuple[Counter[str], list[Defect]]:
-    """Check the units of a text.
-
-    Args:
-        units: All units of the text.
-        lexicon: Lexicon of the training text. Without one, only a `strict` check finds undefined names.
-        strict: Whether every name must be declared by the text, except names of called functions and constants.
-        whole: Whether the text is a whole file.
+    """Check the units of a text. The other arguments are attributes of `Context`.
 
     Returns:
         The counts, and the errors in the order of the text. The counts are `units`, the complete units; `parsed`, those

@@ -55,14 +55,7 @@ class Context:
 
     @classmethod
     def of(cls, units: Sequence[UnitNames], lexicon: Lexicon | None, *, strict: bool, whole: bool) -> "Context":
-        """Return the context of the functions of a text.
-
-        Args:
-            units: All units of the text.
-            lexicon: Lexicon of the training text.
-            strict: Whether every name must be declared by the text, except names of called functions and constants.
-            whole: Whether the text is a whole file.
-        """
+        """Return the context of the functions of a text, which consists of the units."""
         context = cls(lexicon, strict, whole)
         for unit in units:
             context._add(unit)

@@ -145,11 +145,7 @@ _PIECE = 1024
 
 
 class Work:
-    """A count of the parser's work.
-
-    Args:
-        parser: The parser.
-        length: Length of the code.
+    """A count of the parser's work on code of a length.
 
     Attributes:
         reports: Number of reports of progress.
@@ -271,9 +267,7 @@ def find_macros(text: str) -> re.Pattern[bytes]:
 def remove_opaque_code(code: bytes, macros: re.Pattern[bytes]) -> bytes:
     """Return the code of a unit in which what belongs to macros and is no expression is replaced by spaces.
 
-    Args:
-        code: The code of a unit.
-        macros: Pattern of the calls of macros, from `find_macros`.
+    The pattern of the calls of macros is that of `find_macros`.
     """
     if _ELEMENTS.match(code):
         return blank(code)

@@ -15,12 +15,7 @@ _OBJECTS = ("identifier", "init_declarator", "array_declarator")
 
 
 def read_statements(compiled: CompiledCode, captures: Captures) -> list[Defect]:
-    """Return the errors in a unit that parses.
-
-    Args:
-        compiled: Code of the text.
-        captures: Nodes of the unit.
-    """
+    """Return the errors in a unit that parses, from its captures and the compiled code of its text."""
     defects: list[Defect] = []
     # Asking a node for its parent takes time that grows with the number of its siblings.
     around: list[Node] = []
