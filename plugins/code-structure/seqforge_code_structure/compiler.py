@@ -57,12 +57,7 @@ def find_compiler() -> Path:
 
 
 class CompilerError(NamedTuple):
-    """An error of the compiler.
-
-    Attributes:
-        message: Its message.
-        start: Position in the code.
-    """
+    """An error of the compiler, at a position in the code."""
 
     message: str
     start: int

@@ -18,7 +18,6 @@ class Defect(NamedTuple):
         start: Position of its first character.
         stop: Position after its last character.
         rule: Name of its rule, a key of `RULES`.
-        message: Description for the user.
     """
 
     start: int

@@ -35,8 +35,6 @@ class _Block(NamedTuple):
     """A construct or its body.
 
     Attributes:
-        stop: Its end.
-        kind: Its kind.
         place: Position on the line that the indentation of its lines is compared with.
         checked: Whether the lines inside it are checked.
     """

@@ -48,8 +48,6 @@ class Trial:
     """A run of a study.
 
     Attributes:
-        task: Name of the task.
-        cell: Name of the cell.
         seed: Seed of the weights and of the examples.
         tables: Tables of the experiment.
         folder: Run directory.

@@ -124,7 +124,6 @@ class Archive:
     Files are in the order of the archive. If a name occurs twice, the first file is used.
 
     Attributes:
-        path: Path of the archive.
         description: Sentence that describes it. By default, one with the path and the size.
     """
 
@@ -215,11 +214,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder with its subfolders. Files are in the order of their names. Links and `.git` are skipped.
-
-    Attributes:
-        root: Path of the folder.
-    """
+    """A folder with its subfolders. Files are in the order of their names. Links and `.git` are skipped."""
 
     root: Path
 

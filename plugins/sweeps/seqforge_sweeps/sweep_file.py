@@ -175,7 +175,6 @@ class Sweep:
     Attributes:
         path: The sweep file.
         name: Name of the study and of its folder.
-        settings: Settings of the sweep.
         table: The base experiment, as tables.
         folder: Folder to which the paths in the base experiment are relative.
     """

@@ -34,7 +34,6 @@ class Acceptance(NamedTuple):
 
     Attributes:
         accepted: Whether the compiler accepts the unit with the declarations.
-        declarations: The declarations.
         error: First error that no declaration removes, or "".
         start: Position of this error in the unit.
     """

@@ -29,7 +29,6 @@ class NameUse(NamedTuple):
     """A use of a name that the function does not declare.
 
     Attributes:
-        name: The name.
         start: Position of the use in the text.
         called: Whether the name is that of a called function.
         returned: Whether the use is inside a `return` statement.
@@ -51,10 +50,8 @@ class Call(NamedTuple):
     """A call of a function by its name.
 
     Attributes:
-        name: Name of the called function.
         start: Position of the name in the text.
         stop: Position after the arguments.
-        arguments: Number of arguments.
     """
 
     name: str
@@ -68,10 +65,8 @@ class Declaration:
     """A name that a function declares.
 
     Attributes:
-        name: The name.
         start: Position of the name in the text.
         variable: Whether the name is that of an ordinary local variable, which should be used.
-        used: Whether the name is used.
         statement: Text of the declaration up to its semicolon, if the name is that of an unused variable, or "".
         depth: Number of open scopes at the declaration.
     """

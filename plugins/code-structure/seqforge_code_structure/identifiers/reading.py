@@ -48,14 +48,12 @@ class UnitNames:
         defines: Whether the unit defines a function. This is a guess if it does not parse.
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
-        functions: Functions of the unit.
         misplaced: Errors in statements and declarations, if the unit parses.
         calls: Calls of functions, if the unit parses.
         parameters: Name and number of parameters of each function that it defines; None if it takes any number.
         declared: Names that the unit declares outside of functions, including macros.
         possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
         possibly_used: Names that these, or the macros of the unit, may use.
-        macros: Macros that the unit defines.
         code: Compiled code of the text.
         rewritten: Code of the unit after the rewriting of macros.
         tree: Syntax tree of it, with positions in the text, or None if the unit is refused.

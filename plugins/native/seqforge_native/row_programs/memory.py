@@ -47,7 +47,6 @@ class View:
     """A tensor in a buffer.
 
     Attributes:
-        buffer: The buffer.
         layout: Tensor without data that has the shape, strides and offset of the view.
         constant: The number that all elements are, or None.
     """
@@ -78,12 +77,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A tensor in the memory of a row.
-
-    Attributes:
-        offset: Place of its first number.
-        shape: Its shape.
-    """
+    """A tensor in the memory of a row, from the offset of its first number."""
 
     offset: int
     shape: tuple[int, ...]

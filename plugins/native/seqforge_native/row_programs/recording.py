@@ -38,7 +38,6 @@ class Recorded(Tensor):
 
     Attributes:
         builder: Receives the instructions.
-        value: The value.
         numbers: A tensor like the one that it stands for. Its shape, strides and type have a meaning, its numbers none.
         sharing: All recorded tensors that share its memory.
     """
