@@ -1,9 +1,7 @@
 """Names and scopes: the declarations of functions, and their uses of names that they do not declare."""
 
-import re
 import sys
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 _KEYWORDS = """
@@ -12,17 +10,6 @@ _KEYWORDS = """
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 """Keywords that are never names."""
-
-_DECLARING_MACRO = re.compile(
-    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
-    r"|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
-)
-
-
-@lru_cache(maxsize=65_536)
-def declares_arguments(macro: str) -> bool:
-    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does."""
-    return _DECLARING_MACRO.fullmatch(macro) is not None
 
 
 class NameUse(NamedTuple):

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 
 from tree_sitter import Node, Query
 
-from seqforge_code_structure.identifiers.names import KEYWORDS, Call, NameUse, Scopes, declares_arguments
+from seqforge_code_structure.identifiers.names import KEYWORDS, Call, NameUse, Scopes
 from seqforge_code_structure.syntax import (
     LANGUAGE,
     Captures,
@@ -33,6 +33,11 @@ _PATHS = ("identifier", "field_expression", "subscript_expression", "binary_expr
 _BRACKETS = Query(LANGUAGE, "[(argument_list) (parenthesized_expression)] @brackets")
 _WORD = re.compile(r"\w++")
 _CALL = re.compile(rb"\s*+\(")
+_DECLARING_MACRO = re.compile(
+    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
+    r"|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
+)
+"""A macro that declares its arguments if it is used as a statement, as `LIST_HEAD(list);` does."""
 
 
 class _Argument(NamedTuple):
@@ -203,7 +208,7 @@ class Resolution:
         self._visit_arguments(node)
         if _CALL.match(self._code, node.end_byte):  # `node.parent` searches from the root
             self._enter("pasted", node.end_byte)
-        if declares_arguments(self._callee):
+        if _DECLARING_MACRO.fullmatch(self._callee):
             for argument in node.named_children:
                 while argument.type == "pointer_expression" and (inside := argument.child_by_field_name("argument")):
                     argument = inside
