@@ -17,7 +17,7 @@ from seqforge.kinds import IGNORED_TARGET
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.training import dynamic_evaluation
-from seqforge.training.dynamic_evaluation import check_learning_rate, score_dynamically
+from seqforge.training.dynamic_evaluation import check_learning_rate, measure_scales, score_dynamically
 
 SYMBOLS, LENGTH = 4, 10
 
@@ -34,7 +34,8 @@ def cut(tokens: Tensor) -> Iterator[Batch]:
 
 def score(chosen: Any, tokens: Tensor, learning_rate: float, model: SequenceModel | None = None) -> LikelihoodScore:
     model = model or build_model(chosen, SYMBOLS)
-    return score_dynamically(model, cut(tokens), 1.0, len(tokens) - 1, learning_rate, chosen.training)
+    scales = measure_scales(model, cut(random_tokens(301, seed=1)))
+    return score_dynamically(model, cut(tokens), scales, 1.0, len(tokens) - 1, learning_rate, chosen.training)
 
 
 def random_tokens(length: int, seed: int = 0) -> Tensor:
@@ -44,11 +45,12 @@ def random_tokens(length: int, seed: int = 0) -> Tensor:
 def test_each_sequence_is_scored_by_the_weights_before_its_update(
     experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dynamic_evaluation, "PULL", 0.2)
+    monkeypatch.setattr(dynamic_evaluation, "PULL", 0.7)
     chosen = experiment(training={"gradient_clip_norm": 0.25, "gradient_clip_value": 0.05})
     tokens = random_tokens(73)
     model = build_model(chosen, SYMBOLS)
     trained = [parameter.detach().clone() for parameter in model.parameters()]
+    scales = [torch.full_like(parameter, 0.5 + place) for place, parameter in enumerate(trained)]
     nats, states = [], model.initial_states(1)
     for start in range(0, len(tokens) - 1, LENGTH):
         piece = tokens[start : start + LENGTH + 1]
@@ -57,13 +59,31 @@ def test_each_sequence_is_scored_by_the_weights_before_its_update(
         nats += losses.tolist()
         gradients = torch.autograd.grad(losses.mean(), list(model.parameters()))
         norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
-        for parameter, gradient, origin in zip(model.parameters(), gradients, trained, strict=True):
-            parameter.data -= 0.5 * (gradient * min(1.0, 0.25 / norm)).clamp(-0.05, 0.05)
-            parameter.data += 0.5 * 0.2 * (origin - parameter.data)
+        for parameter, gradient, origin, scale in zip(model.parameters(), gradients, trained, scales, strict=True):
+            parameter.data -= 0.5 * scale * (gradient * min(1.0, 0.25 / norm)).clamp(-0.05, 0.05)
+            parameter.data += (0.7 / scale).clamp(max=1.0) * (origin - parameter.data)
         states = tuple(type(state)(*(part.detach() for part in state)) for state in after)
-    found = score(chosen, tokens, 0.5)
+    fresh = build_model(chosen, SYMBOLS)
+    found = score_dynamically(fresh, cut(tokens), scales, 1.0, 72, 0.5, chosen.training)
     assert found.tokens == 72
     assert found.loss == pytest.approx(sum(nats) / 72, abs=1e-5)
+
+
+def test_the_steps_of_a_weight_are_divided_by_a_power_of_its_gradient_in_other_text(experiment: Any) -> None:
+    model, tokens = build_model(experiment(model={"dropout": 0.9}), SYMBOLS), random_tokens(73)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    found = measure_scales(model, cut(tokens))
+    squares, states = [torch.zeros_like(parameter) for parameter in before], model.initial_states(1)
+    for start in range(0, 72, LENGTH):
+        logits, after = model(tokens[start : start + LENGTH, None][: 72 - start], states)
+        loss = nn.functional.cross_entropy(logits[:, 0], tokens[start + 1 : start + LENGTH + 1])
+        for square, gradient in zip(squares, torch.autograd.grad(loss, list(model.parameters())), strict=True):
+            square += gradient**2 / 8
+        states = tuple(type(state)(*(part.detach() for part in state)) for state in after)
+    mean = sum(float(square.sqrt().sum()) for square in squares) / sum(square.numel() for square in squares)
+    for scale, square, parameter, unchanged in zip(found, squares, model.parameters(), before, strict=True):
+        torch.testing.assert_close(scale, (square.sqrt() / mean + 0.02) ** -0.75)
+        assert torch.equal(parameter, unchanged)
 
 
 def test_a_learning_rate_near_zero_gives_the_score_of_fixed_weights(experiment: Any) -> None:
