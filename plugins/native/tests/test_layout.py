@@ -1,6 +1,6 @@
 import torch
 from hypothesis import given, strategies
-from seqforge_native.layout import interleaved, padded, separated
+from seqforge_native.layout import interleaved, interleaved_rows, padded, separated
 
 sizes = strategies.integers(1, 40)
 
@@ -16,7 +16,7 @@ def test_separating_inverts_interleaving(hidden: int, count: int, lanes: int, ro
 @given(hidden=sizes, count=strategies.integers(1, 4), lanes=strategies.sampled_from([4, 8, 16]), columns=sizes)
 def test_rows_are_reordered_like_numbers(hidden: int, count: int, lanes: int, columns: int) -> None:
     rows = torch.randn(count * hidden, columns)
-    assert torch.equal(interleaved(rows, count, lanes, axis=-2), interleaved(rows.t(), count, lanes).t())
+    assert torch.equal(interleaved_rows(rows, count, lanes), interleaved(rows.t(), count, lanes).t())
 
 
 def test_each_register_holds_units_of_one_gate() -> None:
