@@ -50,7 +50,7 @@ def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float)
     spans, length = dataset.splits[split], training.sequence_length
     resets = run.experiment.data.reset_state == "document"
     cut = partial(evaluation_batches, dataset.token_file, sequence_length=length, with_starts=resets)
-    model = copy.deepcopy(run.model).eval()
+    model = copy.deepcopy(run.model)
     run.report(WorkProgressed("measuring gradients"))
     scales = measure_scales(model, cut(dataset.splits["training"], ROWS, limit=ROWS * BATCHES * length))
     ratio, batches = dataset.characters_per_token(split), cut(spans, 1)

@@ -145,7 +145,7 @@ _PIECE = 1024
 
 
 class Work:
-    """A count of the parser's work on code of a length.
+    """A count of the work of a parser on code of the given length.
 
     Attributes:
         reports: Number of reports of progress.
@@ -267,7 +267,7 @@ def find_macros(text: str) -> re.Pattern[bytes]:
 def remove_opaque_code(code: bytes, macros: re.Pattern[bytes]) -> bytes:
     """Return the code of a unit in which what belongs to macros and is no expression is replaced by spaces.
 
-    The pattern of the calls of macros is that of `find_macros`.
+    `macros` is the pattern of their calls, from `find_macros`.
     """
     if _ELEMENTS.match(code):
         return blank(code)
