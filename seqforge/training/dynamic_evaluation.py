@@ -51,14 +51,14 @@ def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float)
     resets = run.experiment.data.reset_state == "document"
     cut = partial(evaluation_batches, dataset.token_file, sequence_length=length, with_starts=resets)
     model = copy.deepcopy(run.model)
-    run.report(WorkProgressed("measuring gradients"))
-    scales = measure_scales(model, cut(dataset.splits["training"], ROWS, limit=ROWS * BATCHES * length))
+    sample = cut(dataset.splits["training"], ROWS, limit=ROWS * BATCHES * length)
+    scales = measure_scales(model, sample, run.report)
     ratio, batches = dataset.characters_per_token(split), cut(spans, 1)
     score = score_dynamically(model, batches, scales, ratio, spans.length - 1, learning_rate, training, run.report)
     return replace(score, characters_per_byte=dataset.characters_per_byte(split))
 
 
-def measure_scales(model: SequenceModel, batches: Iterable[Batch]) -> list[Tensor]:
+def measure_scales(model: SequenceModel, batches: Iterable[Batch], report: Report = no_report) -> list[Tensor]:
     """Return the scale of the steps of each weight, from the root mean square of its gradient in training text.
 
     A weight whose gradient is small learns faster: its steps are divided by the gradient, relative to the mean of all
@@ -69,6 +69,7 @@ def measure_scales(model: SequenceModel, batches: Iterable[Batch]) -> list[Tenso
     count = 0
     for _ in _learn(model, batches):
         count += 1
+        report(WorkProgressed("measuring gradients", min(count / BATCHES, 1.0)))
         for square, parameter in zip(squares, parameters, strict=True):
             if parameter.grad is not None:
                 square += parameter.grad.square()

@@ -13,6 +13,7 @@ from seqforge import Run, train
 from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError, RunError
 from seqforge.evaluation.likelihood import LikelihoodScore, score_blocks, summarize_blocks
+from seqforge.events import WorkProgressed
 from seqforge.kinds import IGNORED_TARGET
 from seqforge.model.build import build_model
 from seqforge.model.sequence_model import SequenceModel
@@ -72,7 +73,9 @@ def test_each_sequence_is_scored_by_the_weights_before_its_update(
 def test_the_steps_of_a_weight_are_divided_by_a_power_of_its_gradient_in_other_text(experiment: Any) -> None:
     model, tokens = build_model(experiment(model={"dropout": 0.9}), SYMBOLS), random_tokens(73)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    found = measure_scales(model, cut(tokens))
+    events: list[WorkProgressed] = []
+    found = measure_scales(model, cut(tokens), events.append)
+    assert [event.fraction for event in events] == [pytest.approx(count / 300) for count in range(1, 9)]
     squares, states = [torch.zeros_like(parameter) for parameter in before], model.initial_states(1)
     for start in range(0, 72, LENGTH):
         logits, after = model(tokens[start : start + LENGTH, None][: 72 - start], states)
