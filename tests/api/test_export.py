@@ -18,6 +18,7 @@ from seqforge.registry import with_plugin_file
 from seqforge.registry.discovery import Plugin, PluginState
 from seqforge.registry.hooks import PretrainedModel
 from seqforge.runs.history import record_end, record_start
+from seqforge.runs.metrics_log import to_lines
 from seqforge.runs.summary import summarize_run
 from seqforge.runs.verification import CheckpointManifest
 from seqforge.storage.records import MANIFEST, describe_content
@@ -86,14 +87,29 @@ def test_the_metrics_of_a_file_and_the_trackers_are_left_out(registry: Registry,
     (tmp_path / "mine.py").write_text(
         "from seqforge import Metric, Score\n"
         "class Length(Metric):\n    def score(self, texts):\n        return Score({'mean': 1.0})\n"
+        "class Twice(Length):\n    def __init__(self, metric: Metric):\n        self.metric = metric\n"
     )
     registry = with_plugin_file(registry, tmp_path / "mine.py")
-    extended = ["metrics.0.use=length", "metrics.1.use=distinct", "trackers.0.use=tensorboard"]
+    twice = 'metrics.2={use="twice",metric={use="distinct"}}'
+    extended = ["metrics.0.use=length", "metrics.1.use=distinct", twice, "trackers.0.use=tensorboard"]
     model = sf.export(Run.open(run.path, extended, registry), tmp_path / "shared/model")
     opened = Run.open(model.path)
     assert [metric.name for metric in opened.experiment.metrics] == ["essentials/distinct"]
     assert opened.experiment.trackers == []
     assert opened.sample(length=1)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(2, [4, 8, 10]), (7, [4, 6, 8, 10]), (8, [4, 5, 6, 7, 8, 9, 10])])
+def test_training_steps_at_equal_distances_are_kept_and_the_last_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, kept: list[int]
+) -> None:
+    step, *_ = run.metrics()
+    evaluations = [record for record in run.metrics() if record["event"] == "evaluation"]
+    run.directory.metrics.write_bytes(to_lines([*({**step, "step": number} for number in range(4, 11)), *evaluations]))
+    monkeypatch.setattr("seqforge.api.export.LOGGED_STEPS", most)
+    records = sf.export(run, tmp_path / "model").metrics()
+    assert [record["step"] for record in records if record["event"] == "step"] == kept
+    assert [record for record in records if record["event"] == "evaluation"] == evaluations
 
 
 def test_training_of_an_exported_model_cannot_be_resumed(model: Run) -> None:

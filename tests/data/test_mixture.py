@@ -102,6 +102,13 @@ def test_the_bits_of_a_source_are_those_of_its_own_characters(tmp_path: Path) ->
     assert total == pytest.approx(score.bits_per_character * sum(characters.values()), rel=0.02)
 
 
+@pytest.mark.parametrize(("text", "scored"), [("a", {"second"}), ("ab", {"first", "second"})])
+def test_a_source_needs_two_symbols_to_be_scored(tmp_path: Path, text: str, scored: set[str]) -> None:
+    chosen = experiment(text, "ab" * 300, names=["first", "second"], weights=[1.0, 1.0])
+    run = sf.train(chosen, output=tmp_path, progress=False)
+    assert run.evaluate("training").sources.keys() == scored
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
