@@ -42,6 +42,7 @@ def function(body: str, parameters: str = "void") -> str:
         ("return min_t(size_t, a, 1) + container_of(p, struct outer, member)->value;", "struct inner *p"),
         ('asm volatile("mov %0, %1" : "=r"(x) : "r"(y)); return x;', "long x"),
         ("return (flag ? first : second)->value + ((struct node *)p)->next->value;", "void *p"),
+        ("return (&list)->size + (&node->link)->next->size;", "void"),
         ("x = get(); if (!x) return 0; return x->value;", "object_t *x"),
     ],
 )
