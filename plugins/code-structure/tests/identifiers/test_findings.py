@@ -128,6 +128,10 @@ GOLDEN = {
     "a label in a dead branch": (body("\tgoto out;\n#ifndef A\nout:\n#endif\n\treturn 0;"), []),
     "the address of a label": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
     "does not parse": (body("\tint i;\n\treturn );"), [("i", "unused"), (")", "does not parse")]),
+    "a name in parameters that do not parse may be declared": (
+        "static int f[g(int err)\n{\n\treturn err;\n}\n",
+        [("e", "does not parse")],
+    ),
     "positions after multi-byte characters": (
         "/* größe → */\n" + body('\tg("é→", i);'),
         [("i", "undefined identifier 'i'")],
