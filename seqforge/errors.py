@@ -92,10 +92,18 @@ MAXIMUM_NAMES = 12
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that is most similar to a mistyped name, or None if none is similar. Case is ignored."""
+    """Return the candidate that is most similar to a mistyped name, or None if none is similar. Case is ignored.
+
+    A name may also be the initials of a candidate, such as `lr`.
+    """
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
+    matches += [each for each in by_lower_case if "_" in each and _initials(each) == name.lower()]
     return by_lower_case[matches[0]] if matches else None
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.split("_"))
 
 
 def did_you_mean(name: str, candidates: Iterable[str], see_all: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 
 def describe_count(number: int, noun: str) -> str:
@@ -60,9 +60,16 @@ def format_duration(seconds: float) -> str:
 
 
 def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Describe the tables of the layers in an experiment by cells and sizes, such as "2×lstm 320, gru 64"."""
-    layers = [f"{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip() for cell in cells]
+    """Describe the tables of the layers in an experiment, such as "2×lstm 320, gru 64" or "6×block(rg-lru 256)"."""
+    layers = [_describe_cell(cell) for cell in cells]
     return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in Counter(layers).items())
+
+
+def _describe_cell(cell: Mapping[str, Any]) -> str:
+    name, inner = cell["use"].rpartition("/")[2], cell.get("cell")
+    if isinstance(inner, Mapping):
+        return f"{name}({_describe_cell(cast('Mapping[str, Any]', inner))})"
+    return f"{name} {cell.get('hidden_size', '')}".strip()
 
 
 def format_per_byte(per_character: float | None, per_byte: float | None) -> str:

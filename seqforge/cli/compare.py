@@ -71,7 +71,14 @@ def compare(
 
       seqforge compare runs/my-sweep --json
     """
-    from seqforge.runs.comparison import compare_samples, differing_settings, loss_curves, summarize_all, tabulate_runs
+    from seqforge.runs.comparison import (
+        DATA_KEYS,
+        compare_samples,
+        differing_settings,
+        loss_curves,
+        summarize_all,
+        tabulate_runs,
+    )
     from seqforge.runs.locate import find_run
 
     summaries = summarize_all([find_run(name, context.obj) for name in runs])
@@ -97,8 +104,11 @@ def compare(
         typer.echo(json.dumps({"quantity": quantity, "runs": records, "samples": sampled}, indent=2))
         return
     names = [row["run"] for row in rows]
-    _print_settings(names, differing_settings([run.table for run in summaries]))
+    settings = differing_settings([run.table for run in summaries])
+    _print_settings(names, settings)
     _print_figures(summaries, rows)
+    if data := [key for key in settings if key.startswith(DATA_KEYS)]:
+        stdout().print(f"\nLosses of different text cannot be compared: {', '.join(data)} may select other text.")
     if samples:
         stdout().print("\nThe last samples, with the difference to the first run:", style="bold")
         columns = [Column("metric"), *map(Column, names)]

@@ -102,13 +102,15 @@ def _read_batches(file: Path | None) -> Iterator[list[str]]:
             number, rest = 1, b""
             while chunk := opened_file.read1(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
+                while lines and not lines[-1].rstrip(b"\r"):  # An empty line at the end of the file is no input.
+                    rest = lines.pop() + b"\n" + rest
                 if len(rest) > MAXIMUM_LINE:
                     raise DataError(f"{name}: line {number + len(lines)} is longer than {MAXIMUM_LINE:,} bytes")
                 if lines:
                     yield [_decode(line, number + index) for index, line in enumerate(lines)]
                     number += len(lines)
-            if rest:
-                yield [_decode(rest, number)]
+            if rest.strip(b"\r\n"):
+                yield [_decode(line, number + index) for index, line in enumerate(rest.split(b"\n"))]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise DataError(f"{name}: cannot be read: {reason}") from error

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import typer
@@ -65,9 +66,10 @@ def sample(
     display = printable if sys.stdout.isatty() and not raw else str
     options: Any = {"length": length, "seed": seed, "checkpoint": checkpoint, "device": device, "precision": precision}
     if count == 1:
-        for index, piece in enumerate(opened_run.stream(prompt, **options)):
-            if index == 0 and prompt:
-                typer.echo(display(prompt), nl=False)
+        pieces = opened_run.stream(prompt, **options)
+        pieces = chain([next(pieces, "")], pieces)  # An error comes before the prompt.
+        typer.echo(display(prompt or ""), nl=False)
+        for piece in pieces:
             typer.echo(display(piece), nl=False)
             sys.stdout.flush()
         typer.echo()

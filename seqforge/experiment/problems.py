@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from seqforge.errors import ExperimentError, did_you_mean
+from seqforge.errors import ExperimentError
 from seqforge.experiment.model import Model
 from seqforge.experiment.settings import Section
 from seqforge.experiment.tables import as_table
@@ -18,7 +18,7 @@ from seqforge.kinds.table import KINDS
 from seqforge.registry.component import Component
 from seqforge.registry.discovery import Plugin
 from seqforge.registry.problems import Problem, format_value, from_validation
-from seqforge.registry.registry import NEEDS_FILE, SHOW_COMPONENTS, Registry
+from seqforge.registry.registry import NEEDS_FILE, Registry
 
 
 def problems_of(
@@ -31,13 +31,13 @@ def problems_of(
         for name, kind in fields.items()
         if isinstance(kind, type) and issubclass(kind, Section)
     }
-    names = did_you_mean("", context["registry"].names("corpus"), SHOW_COMPONENTS)
+    names = ", ".join(sorted(context["registry"].names("corpus")))
     hints = {
         kind.key: f'Write {kind.table} above each table, or a list such as [use("NAME")] in Python.'
         for kind in KINDS.values()
         if kind.key and kind.many
     }
-    hints["corpus"] = f'Add [corpus] with use = "NAME", --corpus NAME, or corpus=use("NAME") in Python. {names}'
+    hints["corpus"] = f'Add [corpus] with use = "NAME", --corpus NAME, or corpus=use("NAME") in Python. Known: {names}.'
     return [
         _with_place(problem, keys, context["owners"])
         for problem in from_validation(error, tables, "", [*fields], "an experiment", hints)

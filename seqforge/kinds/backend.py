@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
 
+from seqforge.errors import describe_type
+from seqforge.faults import wrong_result
 from seqforge.kinds.cell import Cell
 from seqforge.kinds.generation_kernel import GenerationKernel, GenerationModel
 
@@ -70,14 +72,27 @@ class Backend(ABC):
 
     @abstractmethod
     def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
-        """Return a reader for a cell that the backend can run; every call uses the current parameters of the cell."""
+        """Return a function for a cell that the backend can run; every call uses the current parameters of the cell."""
+
+    def checked_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
+        """Return what `sequence_function` returns.
+
+        Raises:
+            PluginError: If it is not a function.
+        """
+        function = self.sequence_function(cell, context)
+        if not callable(cast("object", function)):
+            raise wrong_result(self.sequence_function, f"returned {describe_type(function)}, not a function")
+        return function
 
     def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal | None:
         """Return why this backend does not run a cell: the device, or what `unsupported` returns; None if it does."""
         if self.device_types and context.device.type not in self.device_types:
             types = " or ".join(self.device_types)
             return Refusal(f"it runs on {types}, not on {context.device.type}", about="device")
-        reason = self.unsupported(cell, context)
+        reason: Any = self.unsupported(cell, context)
+        if not isinstance(reason, str | None):
+            raise wrong_result(self.unsupported, f"returned {describe_type(reason)}, not a reason or None")
         return None if reason is None else Refusal(reason)
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from seqforge.errors import describe_type
 from seqforge.figures import format_figure
@@ -32,6 +32,10 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
 
 
+Unit = Literal["share", "per 1,000", "number"]
+Better = Literal["less", "more", "neither"]
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What a value of a metric means to people who do not know the metric.
@@ -45,10 +49,15 @@ class Quantity:
     """
 
     title: str
-    unit: Literal["share", "per 1,000", "number"]
-    better: Literal["less", "more", "neither"]
+    unit: Unit
+    better: Better
     sentence: str
     is_detail: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in (("unit", Unit), ("better", Better)):
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise ValueError(f"{name} of a Quantity is {value!r}. Known: {', '.join(map(repr, get_args(kind)))}.")
 
     def describe(self) -> str:
         """Return the title with the unit and the direction, such as "lines with an error (share; less is better)"."""
@@ -93,6 +102,11 @@ class Metric(ABC):
 
     quantities: ClassVar[Mapping[str, Quantity]] = {}
     exact_text: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        for name, quantity in cls.quantities.items():
+            if not isinstance(quantity, Quantity):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"{name!r} in `quantities` of {cls.__name__} is no Quantity")
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:

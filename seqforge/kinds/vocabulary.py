@@ -47,6 +47,10 @@ class Vocabulary(ABC):
     learns: bool = False
     unknown: str | None = None
 
+    def __init_subclass__(cls) -> None:
+        if callable(vars(cls).get("size")):
+            raise TypeError(f"`size` of {cls.__name__} is a method: write @property above it")
+
     def learn(self, contents: Iterable[bytes]) -> None:
         """Collect the symbols of a corpus from its documents in UTF-8. The default does nothing."""
 
@@ -110,7 +114,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def decode_tokens(self, tokens: Sequence[int]) -> bytes:
-        """Return the text of token ids, which are in the vocabulary, in UTF-8."""
+        """Return the text of token ids, which are in the vocabulary, in UTF-8: that of each, one after the other."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

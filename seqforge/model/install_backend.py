@@ -67,7 +67,7 @@ def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) 
     if isinstance(backend, EagerBackend):
         cell.sequence_function = None
     else:
-        cell.sequence_function = _InstalledFunction(backend, cell, context, backend.sequence_function(cell, context))
+        cell.sequence_function = _InstalledFunction(backend, cell, context, backend.checked_function(cell, context))
 
 
 class _InstalledFunction:
@@ -80,7 +80,7 @@ class _InstalledFunction:
 
     def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         if self._function is None:
-            self._function = self._backend.sequence_function(self._cell, self._context)
+            self._function = self._backend.checked_function(self._cell, self._context)
         return self._function(inputs, state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledFunction":

@@ -163,7 +163,7 @@ def _refusals(timing: CellTiming, backends: Mapping[str, Backend]) -> dict[str, 
 
 def _time(timing: CellTiming, backend: Backend, best: float, *, compiles: bool) -> tuple[Tensor, float]:
     """Return the outputs, and the shortest time of a forward and a backward pass."""
-    reader = backend.sequence_function(timing.cell, timing.context)
+    reader = backend.checked_function(timing.cell, timing.context)
     inputs, state = _inputs(timing), timing.cell.initial_state(timing.batch_shape.rows)
     leaves: list[Tensor] = [parameter for parameter in timing.cell.parameters() if parameter.requires_grad]
     if not timing.symbols:

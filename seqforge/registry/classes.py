@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from seqforge.errors import PluginError, did_you_mean
@@ -22,7 +23,8 @@ def import_target(registration: Registration) -> Any:
         return registration.component
     module_name, _, attribute = registration.target.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        with redirect_stdout(sys.stderr):
+            return getattr(importlib.import_module(module_name), attribute)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -2,9 +2,11 @@
 
 import enum
 import importlib
+import sys
 import textwrap
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -103,7 +105,8 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
         reason = f"the name {plugin.name!r} is reserved"
         return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
     try:
-        module = importlib.import_module(plugin.module_name)
+        with redirect_stdout(sys.stderr):  # The output of a command may be JSON.
+            module = importlib.import_module(plugin.module_name)
         version = getattr(module, "SEQFORGE_API", None)
         if version != API_VERSION:
             reason = "its entry module does not define SEQFORGE_API"

@@ -4,6 +4,7 @@ import hashlib
 import re
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,7 +82,8 @@ def _execute(path: Path, source: bytes) -> ModuleType:
     previous = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source, module.__file__, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the user named it
+        with redirect_stdout(sys.stderr):
+            exec(compile(source, module.__file__, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the user named it
     except BaseException as error:
         del sys.modules[module.__name__]
         if previous is not None:

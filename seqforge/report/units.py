@@ -40,7 +40,7 @@ def find_properties(symbols: Sequence[str]) -> dict[str, Values]:
     Returns:
         Values `[symbols]` by the name of the property: yes (1) or no (0), or a number.
     """
-    text = "".join(symbols)
+    text = "".join(symbols) or "\n"  # All symbols may be empty, such as parts of characters.
     # A symbol has the property of its last character.
     ends = np.maximum(np.cumsum([len(symbol) for symbol in symbols]) - 1, 0)
     values = {**_nesting(text), **_layout(text)}

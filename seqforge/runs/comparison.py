@@ -21,6 +21,9 @@ _LARGEST = 1e300
 _IGNORED = ("experiment.name", "distributions", *OBSERVER_KEYS)
 """Keys that differ without an effect on the results."""
 
+DATA_KEYS = ("corpus", "data.split", "data.validation_fraction", "data.test_fraction")
+"""Beginnings of the keys that select the text on which runs are scored."""
+
 
 def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
     """Summarize the runs that are named or in a folder that is named, each once and in this order.

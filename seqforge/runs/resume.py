@@ -32,8 +32,9 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ]
     if changes:
         advice = (
-            "You may change the length of the run, intervals, learning rates, samplers and backends. For other "
-            "changes, start a new run. With --initial and the same cells, it starts from the weights of this one."
+            "You may change the length of the run, intervals, learning rates, samplers, metrics, trackers and "
+            "backends. For other changes, start a new run. With --initial and the same cells, it starts from the "
+            "weights of this one."
         )
         raise ExperimentError(
             "a resumed run must keep the settings on which its state depends: " + "; ".join(changes),

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from seqforge.errors import MAXIMUM_NAMES, RunError, SeqforgeError, warn
 from seqforge.figures import describe_layers, format_count, format_duration, format_estimate, format_per_byte
-from seqforge.runs.directory import MARKER, RunDirectory
+from seqforge.runs.directory import MARKER, RunDirectory, suggest_runs
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import interval_of, number_of, read_metrics
 from seqforge.runs.verification import step_folders
@@ -98,9 +98,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
         try:
             kind = kind_of(folder.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise RunError(
-                f"{folder}: no such folder", hint="`seqforge run` creates runs in the folder runs."
-            ) from error
+            raise RunError(f"{folder}: no such folder", hint=suggest_runs(folder)) from error
         if kind != FOLDER:
             raise RunError(f"{folder}: it is {kind}, not a folder")
         remove_abandoned(folder)

@@ -73,7 +73,7 @@ class BackendCase(NamedTuple):
             return tensor.to(context.device, dtype if tensor.is_floating_point() else None)
 
         cell = case.cell.to(context.device, dtype)
-        function = backend.sequence_function(cell, context)
+        function = backend.checked_function(cell, context)
         return cls(backend, cell, convert(case.inputs), map_state(convert, case.state), context, function)
 
     def read(self, cell: Cell[Any], inputs: Tensor, state: State) -> CellResult:
@@ -273,7 +273,7 @@ class BackendSuite(Suite, kind="cell"):
         with torch.no_grad():
             for parameter in other.parameters():
                 parameter.mul_(-0.5)
-        changed = case._replace(cell=other, function=case.backend.sequence_function(other, case.context))
+        changed = case._replace(cell=other, function=case.backend.checked_function(other, case.context))
         for each in (changed, case):
             each.require_scan("{part} is wrong in a deep copy: it shares the parameters", _outputs)
 

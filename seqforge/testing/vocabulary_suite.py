@@ -33,7 +33,7 @@ class VocabularySuite(Suite, kind="vocabulary"):
     unknown: ClassVar[str] = "the ☃ cat"
 
     def test_a_text_survives_encoding(self, make: Factory[Vocabulary]) -> None:
-        """`decode` returns the text that `encode` received, as text or as bytes."""
+        """`decode` returns the text that `encode` received, as text or as bytes, also token by token."""
         vocabulary = _learn(make, self.texts)
         for text in ("", *self.texts):
             if vocabulary.unknown is not None:  # What was decoded before must survive.
@@ -43,6 +43,9 @@ class VocabularySuite(Suite, kind="vocabulary"):
                 fail(make, f"the token ids of the text {text[:40]!r} differ from those of its bytes")
             if (decoded := vocabulary.decode(iter(tokens.tolist()))) != text.encode():
                 fail(make, f"the text {text[:40]!r} is decoded as {decoded[:40]!r}")
+            if (singly := b"".join(vocabulary.decode([token]) for token in tokens.tolist())) != decoded:
+                problem = f"the tokens of {text[:40]!r} have another text one by one than together"
+                fail(make, problem, expected=decoded[:40], got=singly[:40])
 
     def test_ids_do_not_depend_on_the_order_of_documents(self, make: Factory[Vocabulary]) -> None:
         """Two vocabularies that learned the same documents in another order have the same ids."""

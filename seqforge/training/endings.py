@@ -45,8 +45,9 @@ def advise_longer_training(training: Training, progress: Progress, seconds: floa
     """Return a hint with the limits that a run at its end has reached, and how to raise them."""
     fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
     keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
+    python = f", or training={{{', '.join(f'{key!r}: …' for key in keys)}}} in Python"
     limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
-    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
+    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}{python}"
 
 
 def advise_resuming(directory: RunDirectory, registry: Registry, program: str = "seqforge") -> str:
@@ -83,6 +84,9 @@ def describe_divergence(
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
         hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
+        if step == 0:  # No update has changed a parameter.
+            names = " or ".join(dict.fromkeys(cell.name for cell in experiment.components["cell"]))
+            hint = f"The initial weights, a cell or the loss cause it. To check a cell: seqforge plugins check {names}"
     return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
 
 

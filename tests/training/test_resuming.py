@@ -93,7 +93,8 @@ def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> No
     lines = run.directory.metrics.read_text()
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
         Run.open(run.path, ["training.minutes=100"], registry).resume()
-    assert caught.value.hint == "The limit is training.steps = 6. To train longer: --set training.steps=…"
+    longer = "--set training.steps=…, or training={'steps': …} in Python"
+    assert caught.value.hint == f"The limit is training.steps = 6. To train longer: {longer}"
     assert run.directory.metrics.read_text() == lines
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from seqforge.errors import DataError
 from seqforge.events import ENCODING, Report, WorkProgressed, no_report
@@ -35,6 +35,30 @@ Files = Annotated[
 
 _WORD_END = re.compile(rb"(?<=[!-~])[ \r\n]")
 """Place at which a text in UTF-8 can be divided without a change of its words."""
+
+
+def find_encoding(encoding: str) -> str:
+    """Return the usual name of a text encoding.
+
+    Raises:
+        ValueError: If Python does not have it.
+    """
+    try:
+        b" ".decode(encoding)
+    except UnicodeError:
+        pass  # The encoding exists. One space is half a character of UTF-16, so it may fail to decode.
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"encoding {encoding!r}: {error}; choose a text encoding of Python, such as utf-8 or latin-1"
+        ) from error
+    return codecs.lookup(encoding).name
+
+
+Encoding = Annotated[
+    str,
+    AfterValidator(find_encoding),
+    Field(description="Text encoding of the files, by its name in Python, such as `latin-1`."),
+]
 
 
 class InlineText(Corpus):
@@ -156,13 +180,11 @@ class TextFiles(FileCorpus):
     def __init__(
         self,
         files: Files,
-        encoding: Annotated[
-            str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
-        ] = "utf-8",
+        encoding: Encoding = "utf-8",
         members: Annotated[str, Field(description="Pattern of the files in an archive, such as `*.txt`.")] = "*",
     ) -> None:
         super().__init__(files)
-        self._encoding = _find_encoding(encoding)
+        self._encoding = find_encoding(encoding)
         self._members = members
 
     def read_file(self, name: str, path: Path) -> Iterator[Document]:
@@ -175,18 +197,6 @@ class TextFiles(FileCorpus):
             document = f"{name}/{member}" if member else name
             for content in _to_utf8(chunks, self._encoding, path / member if member else path):
                 yield Document(document, content)
-
-
-def _find_encoding(encoding: str) -> str:
-    try:
-        b" ".decode(encoding)
-    except UnicodeError:
-        pass  # The encoding exists. One space is half a character of UTF-16, so it may fail to decode.
-    except (LookupError, ValueError) as error:
-        raise ValueError(
-            f"encoding {encoding!r}: {error}; choose a text encoding of Python, such as utf-8 or latin-1"
-        ) from error
-    return codecs.lookup(encoding).name
 
 
 def _match(pattern: Path) -> list[Path]:
@@ -209,11 +219,20 @@ def _match(pattern: Path) -> list[Path]:
             f"{pattern} is not a pattern: {error}", hint="`**` must be a whole path component, as in `a/**/b`."
         ) from error
     if not matches:
-        hint = f"The nearest folder that exists is {folder}."
-        if "," in pattern.name:
-            hint = 'Write several files as a list: ["first.txt", "second.txt"].'
-        raise DataError(f"corpus.files: no file matches {pattern}", hint=hint)
+        raise DataError(f"corpus.files: no file matches {pattern}", hint=_advise(pattern, folder))
     return matches
+
+
+def _advise(pattern: Path, folder: Path) -> str:
+    """Return a hint for a pattern without a match, of which this folder exists."""
+    here = Path.cwd() / pattern.name
+    if here.is_file():
+        return f"Paths begin in the folder of the experiment. For the file in the current folder, write {here}."
+    if "," in pattern.name:
+        return 'Write several files as a list: ["first.txt", "second.txt"].'
+    if folder == pattern.parent and pattern.name == "**":
+        return "The folder has no files."
+    return f"The nearest folder that exists is {folder}. If the text was moved: --set corpus.files=/ITS/NEW/PATH"
 
 
 def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
@@ -272,7 +291,9 @@ def _decoding_error(error: UnicodeError, chunk: bytes, offset: int, encoding: st
         return DataError(f"{path}: cannot be decoded as {encoding} ({error})", hint=hint)
     # The decoder may still hold bytes of the previous chunk, and removes a byte order mark.
     place = offset + len(chunk) - len(error.object) + error.start
-    if b"\0" in chunk and encoding == "utf-8":  # UTF-16 contains it too.
+    if offset == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        hint = 'The file begins like text in UTF-16: set corpus.encoding to "utf-16".'
+    elif b"\0" in chunk and encoding == "utf-8":  # UTF-16 contains it too.
         hint = (
             'The file may be binary: leave it out of corpus.files. For text in UTF-16, set corpus.encoding to "utf-16".'
         )

@@ -270,8 +270,8 @@ def is_hidden_weight(name: str, parameter: nn.Parameter) -> bool:
 
     The columns of an embedding, or of the input weight of the lowest layer, belong to single symbols, which are often
     rare, and so do the rows of the head. An orthogonal update would be as large for the rarest symbol as for a space.
-    The input weight of the lowest layer is left out behind an embedding, too: with it, an LSTM of parts of words reached
-    2.94 bits per held-out character of tiny Shakespeare after 150 steps, and without it, 2.76 (two seeds).
+    The input weight of the lowest layer is left out behind an embedding, too: with it, an LSTM of parts of words
+    reached 2.94 bits per held-out character of tiny Shakespeare after 150 steps, and without it, 2.76 (two seeds).
     """
     if parameter.ndim != 2 or is_bias(name) or {"input", "head", "convolution"} & set(name.split(".")):
         return False

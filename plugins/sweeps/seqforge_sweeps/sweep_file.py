@@ -66,6 +66,11 @@ class Values(BaseModel):
             raise ValueError("must have either range or log, such as { range = [0.0, 0.5] }")
         if self.step is not None and not self._has_integers:
             raise ValueError("a step needs a range of integers. Write other values as a list, such as [0.0, 0.2, 0.4].")
+        low, high = cast("Limits", self.range or self.log)
+        if low > high:
+            raise ValueError(f"the lower limit comes first: [{high}, {low}].")
+        if self.log is not None and low <= 0:
+            raise ValueError(f"a logarithmic range begins above 0, not at {low}.")
         # Optuna raises a ValueError for limits that do not fit together.
         if self.distribution.single():
             raise ValueError("the range has one value. The upper limit is the lower limit plus the step, or larger.")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from seeded_bugs.bug import bug
-from seqforge.kinds import CodedVocabulary, UnknownSymbolError
+from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
 from seqforge.testing.vocabulary_suite import VocabularySuite
 
 
@@ -208,3 +208,25 @@ class SizeWithAFraction(Letters):
 
     def learn(self, contents):
         pass
+
+
+@bug(VocabularySuite, "test_a_text_survives_encoding", "have another text one by one than together")
+class HalfBytes(Vocabulary):
+    """A symbol is half a byte, so that a sample which is printed while it is drawn has no text."""
+
+    size = 16
+
+    def encode_bytes(self, content):
+        numbers = np.frombuffer(content, dtype=np.uint8)
+        return np.stack([numbers >> 4, numbers & 15], axis=1).ravel()
+
+    def decode_tokens(self, tokens):
+        pairs = np.array(tokens[: len(tokens) // 2 * 2], dtype=np.uint8).reshape(-1, 2)
+        return (pairs[:, 0] << 4 | pairs[:, 1]).tobytes()
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        if state:
+            raise ValueError("not the state of half bytes")
