@@ -65,6 +65,11 @@ def test_the_nearest_name_keeps_its_case():
     assert nearest("readme", ["Makefile", "README"]) == "README"
 
 
+@pytest.mark.parametrize(("name", "found"), [("lr", "learning_rate"), ("LR", "learning_rate"), ("b", None)])
+def test_initials_stand_for_a_name_of_several_words(name: str, found: str | None):
+    assert nearest(name, ["beta1", "learning_rate", "brackets"]) == found
+
+
 def test_a_suggestion_is_the_nearest_name_or_all_names():
     assert did_you_mean("lstn", ["gru", "lstm"]) == "Did you mean 'lstm'?"
     assert did_you_mean("quaternion", ["lstm", "gru"]) == "Known: gru, lstm."

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 from seqforge.errors import describe_type
 from seqforge.figures import format_figure
@@ -32,10 +32,6 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
 
 
-Unit = Literal["share", "per 1,000", "number"]
-Better = Literal["less", "more", "neither"]
-
-
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What a value of a metric means to people who do not know the metric.
@@ -49,15 +45,16 @@ class Quantity:
     """
 
     title: str
-    unit: Unit
-    better: Better
+    unit: Literal["share", "per 1,000", "number"]
+    better: Literal["less", "more", "neither"]
     sentence: str
     is_detail: bool = False
 
     def __post_init__(self) -> None:
-        for name, kind in (("unit", Unit), ("better", Better)):
-            if (value := getattr(self, name)) not in get_args(kind):
-                raise ValueError(f"{name} of a Quantity is {value!r}. Known: {', '.join(map(repr, get_args(kind)))}.")
+        for name in ("unit", "better"):
+            value, known = getattr(self, name), get_args(get_type_hints(Quantity)[name])
+            if value not in known:
+                raise ValueError(f"{name} of a Quantity is {value!r}. Known: {', '.join(map(repr, known))}.")
 
     def describe(self) -> str:
         """Return the title with the unit and the direction, such as "lines with an error (share; less is better)"."""

@@ -127,6 +127,10 @@ MISTAKES = {
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
+    "an unknown encoding": (
+        ["check", "text.toml", "--set", "corpus.encoding=utf8000"],
+        "corpus.encoding: encoding 'utf8000': unknown encoding",
+    ),
     "no such text": (["run", "text.toml"], "text.toml: corpus.files: no file matches"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a pointwise that returns no state": (

@@ -200,3 +200,14 @@ def test_requirements_that_are_not_met_are_named(monkeypatch: pytest.MonkeyPatch
     missing, old = unmet_requirements("seqforge-mine")
     assert missing == "nothing-like-it>=1, not installed"
     assert old.startswith("numpy<2, found 2.")
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_output(
+    seqforge: Callable, install: Callable, file: Path, tmp_path: Path
+):
+    path = install("loud", "print('installed')\nSEQFORGE_API = 1\nCOMPONENTS = {}\n")
+    source = "from seqforge_essentials.samplers import Greedy\nprint('file')\nclass Loud(Greedy): pass\n"
+    (tmp_path / "loud.py").write_text(source)
+    checked = seqforge("check", file, "--resolved", "--plugin", "loud.py", PYTHONPATH=path)
+    assert tomllib.loads(checked.stdout)
+    assert checked.stderr.splitlines() == ["installed", "file"]

@@ -71,7 +71,7 @@ def test_lines_of_a_pipe_are_answered_as_they_arrive(path: str, seqforge: Callab
     process.join()
     assert process.exitcode == 1
     assert "example 5: 'x' at position 0 is not in the vocabulary" in errors.read_text()
-    (tmp_path / "lines.txt").write_text("ab\ncd\ne.\nabc")
+    (tmp_path / "lines.txt").write_text("ab\ncd\ne.\nabc\n\r\n\n")
     from_file = seqforge("predict", "runs/small", "--file", "lines.txt", "--json", PYTHONPATH=path)
     outputs = [json.loads(line)["output"] for line in from_file.stdout.splitlines()]
     assert outputs == [json.loads(answer)["output"] for answer in answers]

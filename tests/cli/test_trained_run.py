@@ -141,6 +141,23 @@ def test_a_folder_without_runs_is_named(registry: Registry, tmp_path: Path) -> N
     )
 
 
+def test_the_prompt_of_a_sample_without_text_is_printed(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "stream", lambda *_, **__: iter(()))
+    assert call(registry, "sample", run.path, "--prompt", "the ").stdout == "the \n"
+
+
+def test_a_comparison_names_the_settings_that_may_select_other_text(
+    run: Run, registry: Registry, experiment: Any, tmp_path: Path
+) -> None:
+    other = train(experiment(training={"steps": 3}, data={"validation_fraction": 0.3}), tmp_path)
+    output = call(registry, "compare", run.path, other.path).stdout
+    assert "cannot be compared: data.validation_fraction may select other text." in " ".join(output.split())
+    again = train(experiment(training={"steps": 4}), tmp_path)
+    assert "cannot be compared" not in call(registry, "compare", run.path, again.path).stdout
+
+
 def test_a_report_is_opened_if_that_is_asked_for(
     run: Run, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

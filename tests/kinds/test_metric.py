@@ -1,6 +1,8 @@
 """The meanings of the values of a metric by their names."""
 
-from seqforge.kinds import Quantity
+import pytest
+
+from seqforge.kinds import Metric, Quantity
 from seqforge.kinds.metric import name_quantities
 
 SHARE = Quantity("accuracy after * steps", "share", "more", "After * steps, {} of the answers are right.")
@@ -13,3 +15,15 @@ def test_a_star_stands_for_the_rest_of_a_name_in_the_title_and_the_sentence() ->
     assert found["steps"] == WHOLE
     assert found["steps.64"].title == "accuracy after 64 steps"
     assert found["steps.64"].sentence == "After 64 steps, {} of the answers are right."
+
+
+def test_an_unknown_unit_or_direction_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"unit of a Quantity is 'percent'\. Known: 'share', 'per 1,000', 'number'\."):
+        Quantity("errors", "percent", "less", "{} are wrong")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"better of a Quantity is 'lower'\. Known: 'less', 'more', 'neither'\."):
+        Quantity("errors", "share", "lower", "{} are wrong")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_meaning_that_is_no_quantity_is_an_error() -> None:
+    with pytest.raises(TypeError, match="'errors' in `quantities` of Wrong is no Quantity"):
+        type("Wrong", (Metric,), {"quantities": {"errors": "how many are wrong"}})

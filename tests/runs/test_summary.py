@@ -12,6 +12,7 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.errors import RunError
+from seqforge.figures import describe_layers
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import read_history, read_state, record_end
 from seqforge.runs.metrics_log import MetricsLog, to_lines
@@ -160,3 +161,9 @@ def test_folders_that_may_not_be_read_are_left_out_with_a_warning(tmp_path: Path
             path.chmod(0o700)
     assert result.stdout == f"{paths[1]}\n"
     assert result.stderr == f"seqforge: left out, since they cannot be read: {paths[0]}, {paths[2]}\n"
+
+
+def test_the_cell_inside_of_a_cell_is_described() -> None:
+    inner = {"use": "essentials/rg-lru", "hidden_size": 256}
+    cells = [{"use": "essentials/block", "cell": inner}] * 2 + [{"use": "essentials/gru", "hidden_size": 64}]
+    assert describe_layers(cells) == "2×block(rg-lru 256), gru 64"

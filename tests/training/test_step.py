@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from seqforge.data.batches import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.likelihood import score_blocks, summarize_blocks
 from seqforge.kinds import IGNORED_TARGET, Cell, Loss
+from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.training_state import TrainingState, new_training_state
 from seqforge.tasks.language_model import text_losses
+from seqforge.training.endings import describe_divergence
 from seqforge.training.step import StepResult, train_step
 
 CPU = torch.device("cpu")
@@ -216,3 +219,13 @@ def test_constraints_hold_from_the_initial_weights_on(cell: Any, experiment: Any
     for before, after in pairwise(weights):
         assert not torch.equal(before, after)
         assert before.abs().max() == after.abs().max() == torch.tensor(0.1)
+
+
+@pytest.mark.parametrize(("step", "cause"), [(0, "seqforge plugins check essentials/lstm"), (1, "learning_rate")])
+def test_a_first_loss_that_is_not_finite_is_not_blamed_on_the_learning_rate(
+    experiment: Any, tmp_path: Path, step: int, cause: str
+) -> None:
+    found = describe_divergence(NonFiniteError("the loss is nan"), experiment(), Checkpoints(tmp_path), step)
+    assert found.message == f"step {step + 1}: the loss is nan"
+    assert cause in (found.hint or "")
+    assert ("learning_rate" in (found.hint or "")) == (step > 0)

@@ -73,6 +73,12 @@ def test_bytes_of_a_name_that_are_not_utf8_are_escaped(tmp_path: Path):
         ("a/missing/x.txt", "no file matches {tree}/a/missing/x.txt", "{tree}/a."),
         ("a/nothing*.c", "no file matches {tree}/a/nothing*.c", "{tree}/a."),
         ("b.txt/x", "no file matches {tree}/b.txt/x", "{tree}."),
+        ("empty/**", "no file matches {tree}/empty/**", "The folder has no files."),
+        (
+            "a/here.txt",
+            "no file matches {tree}/a/here.txt",
+            "current folder, write {tree}/here.txt.",
+        ),
         ("a,b.txt", "corpus.files: no file matches", '["first.txt", "second.txt"]'),
         ("a", "corpus.files: {tree}/a is a folder", "{tree}/a/**"),
         ("pipe", "corpus.files: {tree}/pipe is a pipe or a device", "Name a regular file."),
@@ -86,8 +92,11 @@ def test_bytes_of_a_name_that_are_not_utf8_are_escaped(tmp_path: Path):
     ],
 )
 def test_a_pattern_without_a_match_is_reported_with_the_nearest_folder(
-    tree: Path, pattern: str, message: str, hint: str
+    tree: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, message: str, hint: str
 ):
+    monkeypatch.chdir(tree)
+    (tree / "here.txt").write_text("x")
+    (tree / "empty").mkdir()
     os.mkfifo(tree / "pipe")
     (tree / "link").symlink_to("nowhere")
     with pytest.raises(DataError) as caught:
