@@ -135,7 +135,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def auxiliary_loss(self, state: StateT) -> Float[Tensor, ""] | None:
         """Return what a language model adds to the loss of each sequence in training; by default None, for nothing.
 
-        What it depends on is in the state, such as a moving average of a penalty.
+        What it depends on is in the state, such as a moving average of a penalty. A cell that contains another one
+        returns that of the inner cell.
 
         Args:
             state: State after the last step of a sequence, of all rows.
@@ -214,9 +215,18 @@ def validate_cell(cell: Cell[Any]) -> None:
         fault = initial_state_fault(cell, 2)
         if fault is None:
             start = map_state(torch.clone, cell.initial_state(2))  # Its parts may share their memory.
-            fault = sequence_fault(cell, torch.ones(1, 2, cell.input_size), start)
+            fault = sequence_fault(cell, torch.ones(1, 2, cell.input_size), start) or _loss_fault(cell)
     if fault is not None:
         raise component_fault(cell, fault)
+
+
+def _loss_fault(cell: Cell[Any]) -> str | None:
+    """Return a sentence about a cell inside of this one whose auxiliary loss it does not pass on, or None."""
+    cells = [part for part in cell.modules() if isinstance(part, Cell)]
+    losing = [part for part in cells if part.auxiliary_loss(part.initial_state(1)) is not None]
+    if not losing or cell in losing:
+        return None
+    return f"it contains {type(losing[0]).__name__}, whose loss its `auxiliary_loss` does not return"
 
 
 def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:

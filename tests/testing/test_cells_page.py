@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from seqforge_essentials.cells.gru import GRU
 
 import seqforge as sf
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, PluginError
+from seqforge.kinds import Cell
+from seqforge.kinds.cell import validate_cell
 from seqforge.training.callbacks import Callback
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/components/cell.md").read_text("utf-8")
@@ -72,6 +75,35 @@ def test_an_auxiliary_loss_does_not_depend_on_recomputation(tmp_path: Path) -> N
     whole, _ = losses_of(tmp_path, 0.0, recompute_every=4)
     parts, _ = losses_of(tmp_path, 1.0, recompute_every=4)
     assert whole[0] < parts[0] < whole[0] + 1
+
+
+class Around(Cell[Any]):
+    """A cell that only calls another one."""
+
+    def __init__(self, input_size: int, inner: Cell[Any]) -> None:
+        super().__init__(input_size, inner.hidden_size)
+        self.inner = inner
+
+    def initial_state(self, batch_size: int) -> Any:
+        return self.inner.initial_state(batch_size)
+
+    def project(self, inputs: Any) -> torch.Tensor:
+        return self.inner.project(inputs)
+
+    def step(self, projected: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        return self.inner.step(projected, state)
+
+
+class PassingOn(Around):
+    def auxiliary_loss(self, state: Any) -> torch.Tensor | None:
+        return self.inner.auxiliary_loss(state)
+
+
+def test_an_auxiliary_loss_of_an_inner_cell_that_would_be_lost_is_an_error() -> None:
+    validate_cell(PassingOn(3, SteadyRNN(3, 4, strength=1.0)))
+    validate_cell(Around(3, GRU(3, 4)))
+    with pytest.raises(PluginError, match="it contains SteadyRNN, whose loss its `auxiliary_loss` does not return"):
+        validate_cell(Around(3, SteadyRNN(3, 4, strength=1.0)))
 
 
 def test_an_auxiliary_loss_with_labelled_examples_is_an_error() -> None:
