@@ -23,7 +23,7 @@ from seqforge.errors import DataError
 from seqforge.events import ENCODED, ENCODING, Report
 from seqforge.faults import wrong_result
 from seqforge.figures import describe_amount
-from seqforge.kinds import CodedVocabulary, Corpus, Document, Vocabulary, WorkProgressed
+from seqforge.kinds import CodedVocabulary, Corpus, Document, UnknownSymbolError, Vocabulary, WorkProgressed
 from seqforge.kinds.corpus import read_items
 from seqforge.kinds.vocabulary import distinct_codes, rank_fault
 from seqforge.storage.cache import JOURNAL
@@ -196,9 +196,16 @@ def encode_corpus(
         codes = _write_codes(writer, documents, vocabulary)
     else:
         find = _index_documents(earlier, vocabulary) if earlier else None
-        with closing(encode_documents(documents, vocabulary, find)) as encoded:
-            for _ in writer.write(encoded):
-                pass
+        try:
+            with closing(encode_documents(documents, vocabulary, find)) as encoded:
+                for _ in writer.write(encoded):
+                    pass
+        except DataError as error:
+            if not vocabulary.learns or error.hint or not isinstance(error.__cause__, UnknownSymbolError):
+                raise
+            method, learner = f"{type(corpus).__name__}.documents", type(vocabulary).__name__
+            hint = f"Either {method} yielded other text than before, or {learner}.learn left it out."
+            raise DataError(error.message, hint=hint) from error
     token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
     report(WorkProgressed(ENCODED, 1.0, describe_amount(writer.documents, "document", writer.size)))

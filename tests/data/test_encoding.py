@@ -231,6 +231,23 @@ def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(enc
     assert str(caught.value) == "notes/bad.txt: ' ' at position 3 is not in the vocabulary\nWrite letters."
 
 
+class LearnsOnce(LearnsFromTheFirst):
+    """Knows only the letters of the first document."""
+
+    def encode_bytes(self, content: bytes) -> np.ndarray:
+        if content != b"first":
+            raise UnknownSymbolError("x", 0)
+        return np.zeros(5, dtype=np.int64)
+
+
+def test_a_symbol_that_was_not_learned_is_blamed_on_the_corpus_or_the_vocabulary(encoded: Encode):
+    with pytest.raises(DataError) as caught:
+        encoded({"a": "first", "b": "second"}, LearnsOnce())
+    assert caught.value.message == "b: 'x' at position 0 is not in the vocabulary"
+    hint = "Either Documents.documents yielded other text than before, or LearnsOnce.learn left it out."
+    assert caught.value.hint == hint
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [({}, "the state of the vocabulary `characters` must be"), ({"characters": "ba"}, "must be distinct and in")],
