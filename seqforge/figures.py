@@ -67,7 +67,7 @@ def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
 
 def _describe_cell(cell: Mapping[str, Any]) -> str:
     name, inner = cell["use"].rpartition("/")[2], cell.get("cell")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, Mapping) and "use" in inner:
         return f"{name}({_describe_cell(cast('Mapping[str, Any]', inner))})"
     return f"{name} {cell.get('hidden_size', '')}".strip()
 

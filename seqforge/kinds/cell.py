@@ -222,7 +222,7 @@ def validate_cell(cell: Cell[Any]) -> None:
 
 def _loss_fault(cell: Cell[Any]) -> str | None:
     """Return a sentence about a cell inside of this one whose auxiliary loss it does not pass on, or None."""
-    cells = [part for part in cell.modules() if isinstance(part, Cell)]
+    cells: list[Cell[Any]] = [part for part in cell.modules() if isinstance(part, Cell)]
     losing = [part for part in cells if part.auxiliary_loss(part.initial_state(1)) is not None]
     if not losing or cell in losing:
         return None

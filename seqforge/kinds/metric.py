@@ -100,7 +100,8 @@ class Metric(ABC):
     quantities: ClassVar[Mapping[str, Quantity]] = {}
     exact_text: ClassVar[bool] = False
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         for name, quantity in cls.quantities.items():
             if not isinstance(quantity, Quantity):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"{name!r} in `quantities` of {cls.__name__} is no Quantity")

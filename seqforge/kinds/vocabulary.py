@@ -47,7 +47,8 @@ class Vocabulary(ABC):
     learns: bool = False
     unknown: str | None = None
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         if callable(vars(cls).get("size")):
             raise TypeError(f"`size` of {cls.__name__} is a method: write @property above it")
 
