@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.errors import DataError, PluginError, RunError
+from seqforge.errors import DataError, NonFiniteError, PluginError
 from seqforge.faults import wrong_result
 from seqforge.kinds import GenerationKernel, RuleSampler, Sampler, State
 from seqforge.kinds.sampler import drawing_fault, transform_logits
@@ -99,7 +99,7 @@ def draw(
     The samplers are a chain, each with its memory, and the uniform random numbers are in [0, 1).
 
     Raises:
-        RunError: If a logit is not finite.
+        NonFiniteError: If a logit is not finite.
         PluginError: If a sampler forbids every symbol, or returns something other than finite logits.
     """
     check_finite(logits)
@@ -127,18 +127,18 @@ def _not_drawable(logits: Tensor, samplers: Sequence[Sampler], memories: Sequenc
 
 
 def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
-    """Raise a RunError if a logit is not finite."""
+    """Raise a `NonFiniteError` if a logit is not finite."""
     # Twice as fast as `isfinite().all()`. If a logit is NaN, the extremes are NaN and the comparisons are false.
     if not (-math.inf < logits.amin().item() and logits.amax().item() < math.inf):
         raise _not_finite()
 
 
 def require_all_drawn(drawn: Int[Tensor, "drawn batch"], uniforms: Float[Tensor, "steps batch"]) -> None:
-    """Raise a RunError if a generation kernel stopped before a step whose logits are not finite."""
+    """Raise a `NonFiniteError` if a generation kernel stopped before a step whose logits are not finite."""
     if len(drawn) < len(uniforms):
         raise _not_finite()
 
 
-def _not_finite() -> RunError:
+def _not_finite() -> NonFiniteError:
     hint = "Sample an earlier checkpoint: --checkpoint STEP, or checkpoint=STEP in Python."
-    return RunError("the model's logits are not finite", hint=hint)
+    return NonFiniteError("the model's logits are not finite in a sample", hint=hint)

@@ -240,8 +240,11 @@ def test_a_prompt_that_cannot_be_encoded_is_an_error_before_a_run_is_created(exp
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("interval", "problem"), [(99, "the loss is nan"), (7, "the model's logits are not finite in a sample")]
+)
 def test_a_parameter_that_is_not_finite_is_never_saved(
-    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch, interval: int, problem: str
 ) -> None:
     import seqforge.training.trainer as trainer
 
@@ -254,8 +257,9 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
         return result
 
     monkeypatch.setattr(trainer, "train_step", spoil)
-    with pytest.raises(RunError, match=r"step 8: the loss is nan"):
-        changed(run, registry, "sampling.interval=99").resume()
+    with pytest.raises(RunError, match=f"step 8: {problem}") as caught:
+        changed(run, registry, f"sampling.interval={interval}").resume()
+    assert "lower learning rate" in (caught.value.hint or "")
     assert run.checkpoints.steps() == [2, 4, 5, 6]
 
 
