@@ -151,6 +151,10 @@ class Identity(Section, title="[experiment]"):
     """Seed of the weights, dropout, the order of the data, and samples."""
 
 
+SPLIT_KEYS = ("split", "validation_fraction", "test_fraction")
+"""Keys of `[data]` that select the held-out text."""
+
+
 class Data(Section, title="[data]"):
     """`[data]`: splits of the corpus, and the order of reading."""
 

@@ -220,10 +220,15 @@ def validate_cell(cell: Cell[Any]) -> None:
         raise component_fault(cell, fault)
 
 
+def has_auxiliary_loss(cell: Cell[Any]) -> bool:
+    """Return whether a cell adds to the loss."""
+    return cell.auxiliary_loss(cell.initial_state(1)) is not None
+
+
 def _loss_fault(cell: Cell[Any]) -> str | None:
     """Return a sentence about a cell inside of this one whose auxiliary loss it does not pass on, or None."""
     cells: list[Cell[Any]] = [part for part in cell.modules() if isinstance(part, Cell)]
-    losing = [part for part in cells if part.auxiliary_loss(part.initial_state(1)) is not None]
+    losing = [part for part in cells if has_auxiliary_loss(part)]
     if not losing or cell in losing:
         return None
     return f"it contains {type(losing[0]).__name__}, whose loss its `auxiliary_loss` does not return"

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, get_args
 
 from seqforge.errors import describe_type
 from seqforge.figures import format_figure
@@ -52,7 +52,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         for name in ("unit", "better"):
-            value, known = getattr(self, name), get_args(get_type_hints(Quantity)[name])
+            value, known = getattr(self, name), get_args(Quantity.__annotations__[name])
             if value not in known:
                 raise ValueError(f"{name} of a Quantity is {value!r}. Known: {', '.join(map(repr, known))}.")
 
@@ -88,6 +88,13 @@ class Score:
     report: str = ""
 
 
+def check_quantities(metric: type[Any], quantities: Mapping[str, object]) -> None:
+    """Raise a `TypeError` if the meaning of a value of a class of metrics is no `Quantity`."""
+    for name, quantity in quantities.items():
+        if not isinstance(quantity, Quantity):
+            raise TypeError(f"{name!r} in `quantities` of {metric.__name__} is no Quantity")
+
+
 class Metric(ABC):
     """A metric of generated text. The engine scores samples, and held-out text of the same length as a baseline.
 
@@ -102,9 +109,7 @@ class Metric(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name, quantity in cls.quantities.items():
-            if not isinstance(quantity, Quantity):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"{name!r} in `quantities` of {cls.__name__} is no Quantity")
+        check_quantities(cls, cls.quantities)
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:

@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from seqforge.kinds.example_spec import Classes, ExampleSpec, Numbers, Text, Value
-from seqforge.kinds.metric import Quantity, Score
+from seqforge.kinds.metric import Quantity, Score, check_quantities
 
 __all__ = ["ExamplePrediction", "PredictionMetric"]
 
@@ -38,6 +38,10 @@ class PredictionMetric(ABC):
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_quantities(cls, cls.quantities)
 
     @abstractmethod
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:

@@ -10,7 +10,7 @@ from seqforge.errors import ExperimentError
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.settings import AUTO_BACKEND
 from seqforge.kinds import Attention, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.kinds.cell import recurrent_matrices, validate_cell
+from seqforge.kinds.cell import has_auxiliary_loss, recurrent_matrices, validate_cell
 from seqforge.kinds.initializer import initialize_parameter
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
 from seqforge.model.install_backend import load_backend, load_backends
@@ -59,7 +59,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
             raise ExperimentError("model.weight_drop: no layer has a recurrent weight matrix", hint="Leave it out.")
         if spec is not None:
             for cell in model.cells:
-                if cell.auxiliary_loss(cell.initial_state(1)) is not None:
+                if has_auxiliary_loss(cell):
                     # The state after padding says nothing about an example.
                     raise ExperimentError(
                         f"model.cells: {type(cell).__name__} has an auxiliary loss, which only a language model adds",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from seqforge.errors import RunError
+from seqforge.experiment.settings import SPLIT_KEYS
 from seqforge.figures import format_estimate
 from seqforge.kinds.table import OBSERVER_KEYS
 from seqforge.registry.problems import join_key
@@ -21,7 +22,7 @@ _LARGEST = 1e300
 _IGNORED = ("experiment.name", "distributions", *OBSERVER_KEYS)
 """Keys that differ without an effect on the results."""
 
-DATA_KEYS = ("corpus", "data.split", "data.validation_fraction", "data.test_fraction")
+DATA_KEYS = ("corpus", *(f"data.{key}" for key in SPLIT_KEYS))
 """Beginnings of the keys that select the text on which runs are scored."""
 
 

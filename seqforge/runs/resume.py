@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seqforge.errors import ExperimentError
-from seqforge.kinds.table import KINDS
+from seqforge.kinds.table import KINDS, OBSERVER_KEYS
 from seqforge.registry.problems import format_value
 from seqforge.runs.comparison import find_differences
 from seqforge.storage.files import reported_failures
@@ -32,9 +32,9 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ]
     if changes:
         advice = (
-            "You may change the length of the run, intervals, learning rates, samplers, metrics, trackers and "
-            "backends. For other changes, start a new run. With --initial and the same cells, it starts from the "
-            "weights of this one."
+            "You may change the length of the run, intervals, learning rates, samplers, metrics, "
+            f"{', '.join(OBSERVER_KEYS)} and backends. For other changes, start a new run. With --initial and the same "
+            "cells, it starts from the weights of this one."
         )
         raise ExperimentError(
             "a resumed run must keep the settings on which its state depends: " + "; ".join(changes),

@@ -29,6 +29,7 @@ from seqforge.evaluation.likelihood import (
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts, summarize
 from seqforge.events import Report, Units, WorkProgressed, no_report
 from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.settings import SPLIT_KEYS
 from seqforge.generation.generator import encode_prompt, sample_texts
 from seqforge.hardware import send
 from seqforge.kinds import Loss, Metric, Progress, Sampler
@@ -129,7 +130,7 @@ def block_losses(run: LoadedRun, split: SplitName) -> BlockLosses:
     resets = run.experiment.data.reset_state == "document"
     batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length, with_starts=resets)
     nats, tokens = score_blocks(run.model, batches, spans.length - 1, run.report)
-    data = run.experiment.data.model_dump_json(include={"split", "validation_fraction", "test_fraction"})
+    data = run.experiment.data.model_dump_json(include={*SPLIT_KEYS})
     digest = f"{dataset.token_file.digest} {split} {data}"
     ratio = dataset.characters_per_token(split)
     return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)

@@ -81,12 +81,12 @@ def describe_divergence(
         clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
         command = f"seqforge run --resume {quote_path(path)}{plugin_options(experiment.registry)}"
         hint = f"{advice}{command} --set optimizer.learning_rate=…{clipping}"
+    elif step == 0:  # No update has changed a parameter.
+        names = " or ".join(dict.fromkeys(cell.name for cell in experiment.components["cell"]))
+        hint = f"The initial weights, a cell or the loss cause it. To check a cell: seqforge plugins check {names}"
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
         hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
-        if step == 0:  # No update has changed a parameter.
-            names = " or ".join(dict.fromkeys(cell.name for cell in experiment.components["cell"]))
-            hint = f"The initial weights, a cell or the loss cause it. To check a cell: seqforge plugins check {names}"
     return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqforge.kinds import Metric, Quantity
+from seqforge.kinds import Metric, PredictionMetric, Quantity
 from seqforge.kinds.metric import name_quantities
 
 SHARE = Quantity("accuracy after * steps", "share", "more", "After * steps, {} of the answers are right.")
@@ -24,6 +24,7 @@ def test_an_unknown_unit_or_direction_is_an_error() -> None:
         Quantity("errors", "share", "lower", "{} are wrong")  # pyright: ignore[reportArgumentType]
 
 
-def test_a_meaning_that_is_no_quantity_is_an_error() -> None:
+@pytest.mark.parametrize("kind", [Metric, PredictionMetric])
+def test_a_meaning_that_is_no_quantity_is_an_error(kind: type) -> None:
     with pytest.raises(TypeError, match="'errors' in `quantities` of Wrong is no Quantity"):
-        type("Wrong", (Metric,), {"quantities": {"errors": "how many are wrong"}})
+        type("Wrong", (kind,), {"quantities": {"errors": "how many are wrong"}})

@@ -66,7 +66,7 @@ class Values(BaseModel):
             raise ValueError("must have either range or log, such as { range = [0.0, 0.5] }")
         if self.step is not None and not self._has_integers:
             raise ValueError("a step needs a range of integers. Write other values as a list, such as [0.0, 0.2, 0.4].")
-        low, high = cast("Limits", self.range or self.log)
+        low, high = self._limits
         if low > high:
             raise ValueError(f"the lower limit comes first: [{high}, {low}].")
         if self.log is not None and low <= 0:
@@ -77,15 +77,19 @@ class Values(BaseModel):
         return self
 
     @property
+    def _limits(self) -> Limits:
+        return self.range or self.log or []
+
+    @property
     def _has_integers(self) -> bool:
-        return all(isinstance(number, int) for number in self.range or self.log or ())
+        return all(isinstance(number, int) for number in self._limits)
 
     @cached_property
     def distribution(self) -> BaseDistribution:
         """The distribution of Optuna."""
         if self.choices is not None:
             return CategoricalDistribution(list(map(store, self.choices)))
-        low, high = cast("Limits", self.range or self.log)
+        low, high = self._limits
         with warnings.catch_warnings(category=UserWarning, action="ignore"):
             # Optuna lowers an upper limit that is not a value, and warns.
             if self._has_integers:
