@@ -24,6 +24,7 @@ from seqforge.data.example_file import (
     RaggedFile,
 )
 from seqforge.data.splits import SplitName
+from seqforge.data.token_file import token_type
 from seqforge.errors import DataError
 from seqforge.events import ENCODED, ENCODING, Report, WorkProgressed
 from seqforge.figures import describe_amount
@@ -146,7 +147,7 @@ def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary,
     path.rename(raw_path)
     file = raw.file_at(raw_path)
     with path.open("wb") as token_file:
-        tokens = _Writer(token_file, np.min_scalar_type(max(vocabulary.size - 1, 0)))
+        tokens = _Writer(token_file, token_type(vocabulary))
         for start in range(0, len(owners), _TEXTS_AT_ONCE):
             of_texts = owners[start : start + _TEXTS_AT_ONCE]
             for owner, text in zip(of_texts, file.read(range(start, start + len(of_texts))), strict=True):

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
 
+from seqforge.faults import component_fault
 from seqforge.kinds import Vocabulary
+from seqforge.kinds.vocabulary import size_fault
 from seqforge.storage.records import DamagedFileError, Record
 
 TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
@@ -183,7 +185,13 @@ class TokenFile(IndexRecord):
 
 
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
-    """Return the smallest unsigned integer type that holds every token id of a vocabulary after learning."""
+    """Return the smallest unsigned integer type that holds every token id of a vocabulary after learning.
+
+    Raises:
+        PluginError: If the size of the vocabulary is not a number of symbols.
+    """
+    if fault := size_fault(vocabulary):
+        raise component_fault(vocabulary, fault)
     return np.min_scalar_type(max(vocabulary.size - 1, 0))
 
 

@@ -162,6 +162,12 @@ class CodedVocabulary(Vocabulary):
         self.adopt(distinct_codes(map(self.codes, contents)))
 
 
+def size_fault(vocabulary: Vocabulary) -> str | None:
+    """Return what is wrong with the size of a vocabulary, or None. After learning an empty text, it may be 0."""
+    size: Any = vocabulary.size
+    return None if isinstance(size, int) and size >= 0 else f"`size` is {size!r:.60}, not an integer that is at least 0"
+
+
 def rank_fault(vocabulary: CodedVocabulary, codes: NDArray[np.uint32], content: bytes) -> str | None:
     """Return what is wrong with the token ids of a text, given the codes `[size]` of its vocabulary, or None."""
     ranks, tokens = np.searchsorted(codes, vocabulary.codes(content)), vocabulary.encode(content)

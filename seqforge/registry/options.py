@@ -8,7 +8,7 @@ import types
 import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -140,12 +140,17 @@ def _problems(
     """Return the problems of the options of a component."""
     owner = cast("str", model.model_config.get("title"))
     problems: list[Problem] = []
+    fields = model.model_fields.items()
+    inner = next((name for name, field in fields if any(isinstance(each, Part) for each in field.metadata)), None)
     for problem in from_validation(error, defaults | options, "", [*model.model_fields], owner, _hints(model)):
         name = problem.key.partition(".")[0]
         if problem.unknown in KINDS[kind].supplied:
             problem = Problem(problem.key, f"the engine sets this option of {owner}", "Leave it out.")
         elif name in defaults and name not in options:
             problem = Problem(problem.key, f"the default {problem.message}", author_hint(owner))
+        elif problem.unknown and not problem.similar and inner:
+            inside = f'For an option of the component inside, write {inner} = {{ use = "…", {name} = … }}.'
+            problem = replace(problem, hint=f"{problem.hint} {inside}")
         problems.append(problem)
     return problems
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from seqforge.component_state import checked_state
 from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
-from seqforge.kinds.vocabulary import distinct_codes, rank_fault
+from seqforge.kinds.vocabulary import distinct_codes, rank_fault, size_fault
 from seqforge.testing.conformance import Factory, Suite, fail
 
 _MANY = "".join(map(chr, range(0x4E00, 0x4F00)))
@@ -123,7 +123,6 @@ def _learn(make: Factory[Vocabulary], texts: Sequence[str]) -> Vocabulary:
     vocabulary = make()
     if vocabulary.learns:
         vocabulary.learn(text.encode() for text in texts)
-    size: Any = vocabulary.size
-    if not isinstance(size, int) or size < 1:
-        fail(make, "`size` is not a number of at least 1", got=repr(size))
+    if fault := size_fault(vocabulary) or (None if vocabulary.size else "`size` is 0 after learning"):
+        fail(make, fault)
     return vocabulary

@@ -13,7 +13,7 @@ from seqforge_essentials.vocabularies import Words
 
 from seqforge.data.encoding import VocabularyRecord, encode_corpus, read_vocabulary, write_vocabulary
 from seqforge.data.token_file import VOCABULARY, TokenFile
-from seqforge.errors import DataError
+from seqforge.errors import DataError, PluginError
 from seqforge.events import Report
 from seqforge.kinds import Document, UnknownSymbolError, Vocabulary, WorkProgressed
 from seqforge.storage.records import DamagedFileError
@@ -261,3 +261,10 @@ def test_the_state_of_another_vocabulary_is_an_error(
         read_vocabulary(made.VOCABULARIES["characters"](), path)
     assert caught.value.message.startswith(f"{path}: not the state of this vocabulary: ")
     assert reason in caught.value.message
+
+
+@pytest.mark.parametrize("size", [256.0, -1, "256"])
+def test_a_size_that_is_no_number_of_symbols_names_the_vocabulary(encoded: Encode, made: ModuleType, size: object):
+    vocabulary: Vocabulary = type("Wrong", (made.VOCABULARIES["bytes"],), {"size": size, "learns": True})()
+    with pytest.raises(PluginError, match=f"`size` is {size!r}, not an integer that is at least 0"):
+        encoded({"a": "text"}, vocabulary)
