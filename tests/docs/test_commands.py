@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 import typer
 from fork_server import run_forked
 from seqforge_code_syntax.library import PythonLibrary
@@ -26,6 +25,7 @@ from typer.main import get_command
 
 import seqforge.cli
 from seqforge.cli.app import build_app
+from seqforge.hardware import instruction_sets
 from seqforge.registry.registry import Registry
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -157,8 +157,9 @@ def run_seqforge(text: str, expected: str, capsys: Any, monkeypatch: pytest.Monk
         assert expected.split("\n")[0] in " ".join(printed.err.split("\n"))
 
 
-BACKEND = "native" if torch.backends.cpu.get_cpu_capability().startswith("AVX") else "eager"
-"""A backend that needs no preparation. The default would time several."""
+BACKEND = "native" if "avx512_bf16" in instruction_sets() else "eager"
+"""A backend that needs no preparation and runs every experiment of the pages, which are in float32 or bfloat16. The
+default would time several."""
 
 
 def shortened(arguments: list[str]) -> list[str]:
