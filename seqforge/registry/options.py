@@ -140,19 +140,24 @@ def _problems(
     """Return the problems of the options of a component."""
     owner = cast("str", model.model_config.get("title"))
     problems: list[Problem] = []
-    fields = model.model_fields.items()
-    inner = next((name for name, field in fields if any(isinstance(each, Part) for each in field.metadata)), None)
+    inner = next(iter(parts_of(model)), None)
     for problem in from_validation(error, defaults | options, "", [*model.model_fields], owner, _hints(model)):
         name = problem.key.partition(".")[0]
         if problem.unknown in KINDS[kind].supplied:
             problem = Problem(problem.key, f"the engine sets this option of {owner}", "Leave it out.")
         elif name in defaults and name not in options:
             problem = Problem(problem.key, f"the default {problem.message}", author_hint(owner))
-        elif problem.unknown and not problem.similar and inner:
+        elif inner and problem.key == problem.unknown != "" and not problem.similar:
             inside = f'For an option of the component inside, write {inner} = {{ use = "…", {name} = … }}.'
             problem = replace(problem, hint=f"{problem.hint} {inside}")
         problems.append(problem)
     return problems
+
+
+def parts_of(model: type[BaseModel]) -> dict[str, Part]:
+    """Return the options of a component that are one component each, by name."""
+    fields = model.model_fields.items()
+    return {name: part for name, field in fields for part in field.metadata if isinstance(part, Part)}
 
 
 def _hints(model: type[BaseModel]) -> Hints:

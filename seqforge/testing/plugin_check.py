@@ -25,7 +25,7 @@ from seqforge.model.install_backend import load_backends
 from seqforge.model.measure_backends import PREPARATION_SHARE, BatchShape, CellTiming, measure_backends
 from seqforge.registry.component import Component
 from seqforge.registry.hooks import CARD, PretrainedModel, Registration
-from seqforge.registry.options import Part, options_of, resolve
+from seqforge.registry.options import options_of, parts_of, resolve
 from seqforge.registry.registry import Registry
 from seqforge.runs.checkpoint_files import is_exported
 from seqforge.testing.backend_suite import TOLERANCES, parameter_dtype
@@ -186,8 +186,8 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
             return ComponentReport(kind, name, "right", registration.preset_of)
         required = {field: info for field, info in options.model_fields.items() if info.is_required()}
         # A component around another one is tried around the default one.
-        parts = {field: each for field, info in required.items() for each in info.metadata if isinstance(each, Part)}
-        inner = {field: KINDS[part.kind].default for field, part in parts.items() if KINDS[part.kind].default}
+        parts = {field: KINDS[part.kind].default for field, part in parts_of(options).items() if field in required}
+        inner = {field: default for field, default in parts.items() if default}
         chosen = {**inner, **chosen}
         missing = [option for option in required if option not in chosen]
         if missing:

@@ -10,7 +10,7 @@ from seqforge.component_state import checked_state
 from seqforge.faults import wrong_result
 from seqforge.kinds import CodedVocabulary, UnknownSymbolError, Vocabulary
 from seqforge.kinds.vocabulary import distinct_codes, rank_fault, size_fault
-from seqforge.testing.conformance import Factory, Suite, fail
+from seqforge.testing.conformance import Factory, Suite, fail, require_no_fault
 
 _MANY = "".join(map(chr, range(0x4E00, 0x4F00)))
 """So many symbols that the order of a set depends on the order in which they were added."""
@@ -123,6 +123,5 @@ def _learn(make: Factory[Vocabulary], texts: Sequence[str]) -> Vocabulary:
     vocabulary = make()
     if vocabulary.learns:
         vocabulary.learn(text.encode() for text in texts)
-    if fault := size_fault(vocabulary) or (None if vocabulary.size else "`size` is 0 after learning"):
-        fail(make, fault)
+    require_no_fault(make, size_fault(vocabulary) or (None if vocabulary.size else "`size` is 0 after learning"))
     return vocabulary
