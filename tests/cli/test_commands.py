@@ -138,7 +138,7 @@ def test_plugins_are_listed_and_described(seqforge: Callable) -> None:
     assert component.startswith("parallel-cells/min-gru: cell\n")
     assert "    hidden_size  integer > 0, default 128\n                 Size of the state" in component
     preset = seqforge("plugins", "show", "xlstm-block").stdout
-    assert "  preset of     essentials/block with norm = 'layer'" in preset
+    assert "  preset of     essentials/block with cell = 'matrix-cells/mlstm', norm = 'layer'" in preset
     assert "  class         seqforge_essentials.cells.block:Block\n" in preset
     qualified = seqforge("plugins", "show", "code-structure/c-characters").stdout
     assert "number ≥ 0 and < 1, default 0.1" in qualified

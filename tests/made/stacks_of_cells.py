@@ -14,8 +14,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "gate": "silu",
         "feed_forward": "gelu",
     },
-    "essentials/gated-deltanet-block": {"cell": {"use": "gated-deltanet", "hidden_size": 8, "heads": 2}},
-    "essentials/griffin-block": {"cell": {"use": "rg-lru", "hidden_size": 6}},
+    "matrix-cells/gated-deltanet-block": {"cell": {"use": "gated-deltanet", "hidden_size": 8, "heads": 2}},
+    "parallel-cells/griffin-block": {"cell": {"use": "rg-lru", "hidden_size": 6}},
     "essentials/zoneout": {"cell": {"use": "lstm", "hidden_size": 8}, "probabilities": {"hidden": 0.1, "cell": 0.4}},
 }
 
@@ -27,7 +27,7 @@ def table_of(cell: str) -> dict[str, Any]:
 
 # The options of these blocks are those of the others together.
 NAMES = {entry.qualified_name for entry in Registry.installed().registrations("cell")}
-NAMES -= {"essentials/xlstm-block", "essentials/slstm-block"}
+NAMES -= {"matrix-cells/xlstm-block", "essentials/slstm-block"}
 
 # `zoneout` comes last: by its name, it would move Mamba-2, mLSTM and RWKV-7 into one stack, in which the rounding of
 # float32 grows to 3e-4.

@@ -77,29 +77,13 @@ COMPONENTS = {
 
 PRESETS = {
     "cifg": {"use": "essentials/lstm", "coupled_gates": True},
-    # De et al. 2024, arXiv 2402.19427, section 2: around an RG-LRU.
-    "griffin-block": {
-        "use": "essentials/block",
-        "expansion": 1.3333,
-        "convolution": 4,
-        "gate": "gelu",
-        "feed_forward": "geglu",
-        "feed_forward_expansion": 3.0,
-    },
-    # Beck et al. 2024, arXiv 2405.04517, appendix A.4: around an mLSTM, and around an sLSTM.
-    "xlstm-block": {"use": "essentials/block", "norm": "layer", "expansion": 2.0, "convolution": 4, "gate": "silu"},
+    # Beck et al. 2024, arXiv 2405.04517, appendix A.4.
     "slstm-block": {
         "use": "essentials/block",
+        "cell": "essentials/slstm",
         "norm": "layer",
         "convolution": 4,
         "feed_forward": "geglu",
         "feed_forward_expansion": 1.3333,
-    },
-    # Yang et al. 2024, arXiv 2412.06464, section 3.4.
-    "gated-deltanet-block": {
-        "use": "essentials/block",
-        "convolution": 4,
-        "feed_forward": "swiglu",
-        "feed_forward_expansion": 2.6667,
     },
 }

@@ -12,3 +12,16 @@ COMPONENTS = {
         "sru": "seqforge_parallel_cells.sru:SRU",
     },
 }
+
+PRESETS = {
+    # De et al. 2024, arXiv 2402.19427, section 2.
+    "griffin-block": {
+        "use": "essentials/block",
+        "cell": "parallel-cells/rg-lru",
+        "expansion": 1.3333,
+        "convolution": 4,
+        "gate": "gelu",
+        "feed_forward": "geglu",
+        "feed_forward_expansion": 3.0,
+    },
+}

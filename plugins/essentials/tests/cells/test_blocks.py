@@ -153,6 +153,21 @@ def test_a_size_that_depends_on_the_vocabulary_is_not_checked_before_it_is_known
     sf.Experiment.from_dict({**EXPERIMENT, "model": {"cells": [{"use": "block", "cell": {"use": "gru"}}]}})
 
 
+@pytest.mark.parametrize(
+    ("block", "cell"),
+    [
+        ("griffin-block", "parallel-cells/rg-lru"),
+        ("xlstm-block", "matrix-cells/mlstm"),
+        ("slstm-block", "essentials/slstm"),
+        ("gated-deltanet-block", "matrix-cells/gated-deltanet"),
+    ],
+)
+def test_the_block_of_a_paper_contains_the_cell_of_the_paper(block: str, cell: str) -> None:
+    resolved = resolve(Registry.installed(), "cell", block, "key", Path())
+    assert isinstance(resolved, Component)
+    assert resolved.options["cell"].name == cell
+
+
 def test_a_preset_sets_options_that_an_experiment_may_change() -> None:
     preset = resolve(
         Registry.installed(), "cell", {"use": "griffin-block", "cell": "lstm", "gate": "silu"}, "key", Path()
