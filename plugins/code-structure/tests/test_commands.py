@@ -141,6 +141,15 @@ def test_folder_is_analyzed_in_the_order_of_its_files(fewest: int, folder: Path,
     assert "20 findings in 23 files" in captured.err
 
 
+def test_progress_is_shown_on_a_terminal_beside_the_results(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert list(sources.map_files(len, ["a", "bc"], fewest=3)) == [1, 2]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "1 of 2 files" in shown.err
+    assert "2 of 2 files" in shown.err
+
+
 def test_samples_are_analyzed_separately(folder: Path, monkeypatch, capsys):
     (folder / "samples.c").write_text("--- sample 1 of 2\nint f(void)\n{\n\tg(\n--- sample 2 of 2\nint x;\n)\n")
     assert run(monkeypatch, "c-structure", "samples.c", "--cut") == 1
@@ -267,6 +276,7 @@ def test_rates_are_a_table_with_what_compilers_accept_first(folder: Path, monkey
     assert heading.split() == ["of", "the", "rate", "cases"]
     assert first.startswith("units that gcc accepts")
     assert any(re.fullmatch(r"functions that declare a name twice +0\.00% +\d", row.strip()) for row in rows)
+    assert any(re.fullmatch(r"functions that use an undefined name +33\.33% +3", row.strip()) for row in rows)
     assert "2 texts; 95% intervals in parentheses" in captured.err
 
 

@@ -35,6 +35,7 @@ def test_correct_code_has_no_error():
     [
         ("int x; /* a */ b */\n", [("*/", "'*/' closes no comment")]),
         ("int x; /* a\nint y; /* b */\n", [("/*", "the comment is not closed before another one begins")]),
+        ("int x; /*/* b */\n", [("/*", "the comment is not closed before another one begins")]),
         ("int x; /* a\n", [("/*", "the comment is never closed")]),
         ("#define A 1 /* a\nint y; /* b */\n", [("/*", "the comment is not closed before another one begins")]),
         ('f("a, "b");\n', [('");', "the string is not closed on its line")]),

@@ -117,6 +117,18 @@ def test_a_brace_with_which_a_cut_line_goes_on_closes_no_function():
     assert (variable.kind, variable.start) == ("complete", 20)
 
 
+def test_only_a_macro_that_is_cut_may_have_open_brackets():
+    macro = "int y;\n#define A(x) (x"
+    assert [unit.macro_defects for unit in split_units(macro, end_missing=True)] == [[], []]
+    assert [len(unit.macro_defects) for unit in split_units(macro + "\nint z;\n", end_missing=True)] == [0, 1]
+
+
+def test_a_brace_after_a_block_of_a_cut_function_does_not_end_it():
+    head = "\tif (f()) {\n\t\tgoto out;\n\t}\n\n\tg();\nout:\n\treturn 0;\n}\n"
+    (unit,) = split_units(head, beginning_missing=True)
+    assert (unit.stop, unit.defects) == (len(head), [])
+
+
 def test_all_brackets_of_a_table_are_counted():
     table = "int t[][2] = {\n\t{ 1, 2 }, { 3, f(4) },\n{ 5 },\n\t[7] = { g[8] }\n};\n"
     (unit,) = split_units(table)

@@ -59,7 +59,7 @@ class Count(NamedTuple):
         free, argument, own, shared, bound, unused, called, pasted = self
 
         def always_declared(undeclared: int) -> bool:
-            return bound > 0 and undeclared < FREE_FRACTION * (undeclared + bound)
+            return undeclared < FREE_FRACTION * (undeclared + bound)
 
         visible = free + SHARED_WEIGHT * shared
         properties = {

@@ -36,6 +36,10 @@ def lexicon_of(texts):
     return build_lexicon(map(count_names, texts))
 
 
+def test_a_name_without_a_locality_has_none():
+    assert Lexicon.from_flags(1, {"a": Flag.LOCAL}, {"b": 3}).locality("a") == 0
+
+
 def test_flags_match_a_hand_computation():
     lexicon = lexicon_of(FILES)
     assert lexicon.files == 3
