@@ -162,7 +162,7 @@ class Sampled:
         texts: The samples, each with its prompt.
         scores: Values of the experiment's metrics for the samples, as `metric.value`.
         baseline: The same values for held-out text of the same length. Some values have no baseline.
-        intervals: Bootstrap intervals of `scores` by their names, and of `baseline` as `NAME.baseline`.
+        intervals: 95% intervals of `scores` by their names, and of `baseline` as `NAME.baseline`.
         summary: Sentences about the most important scores.
         marks: Errors that the metrics find in the first text.
     """

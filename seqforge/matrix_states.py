@@ -4,8 +4,8 @@ The state of a head is a matrix S, `[key, value]`. Every step changes it by
 
     u = Sᵀ a;  S' = diag(w) S + b uᵀ + k vᵀ;  o = S'ᵀ q
 
-where q, k, a, b and the decay w belong to keys, and v, u and o to values. Without a and b, this is the recurrence of
-GLA, Mamba-2 and mLSTM. With them, it is the delta rule of DeltaNet, and RWKV-7.
+where q, k, a, b and the decay w have a number for each row of S, and v, u and o for each column. Without a and b,
+this is the recurrence of GLA, Mamba-2 and mLSTM. With them, it is the delta rule of DeltaNet, and RWKV-7.
 """
 
 from collections.abc import Callable

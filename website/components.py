@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping
 
-from seqforge.cli.plugins import option_rows
+from seqforge.cli.plugins import describe_options
 from seqforge.kinds import Quantity
 from seqforge.kinds.table import KINDS, Kind
 from seqforge.registry.hooks import Registration
@@ -55,14 +55,14 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
         origin += f" A preset: {entry.preset_of}."
     yield f"{origin}\n"
     yield from _values(getattr(component, "quantities", {}))
-    rows = list(option_rows(options_of(registry, entry), dict(entry.options)))
+    rows = list(describe_options(options_of(registry, entry), dict(entry.options)))
     if not rows:
         yield "It has no options.\n"
         return
     yield '<div class="seqforge-options" markdown="1">\n\n| option | type | default | meaning |\n|---|---|---|---|'
-    for row in rows:
-        default = row.default if row.default in ("required", "absent") else f"`{row.default}`"
-        yield f"| `{row.name}` | {_cell(row.type)} | {_cell(default)} | {_cell(row.description)} |"
+    for name, kind, default, description in rows:
+        shown = default if default in ("required", "absent") else f"`{default}`"
+        yield f"| `{name}` | {_cell(kind)} | {_cell(shown)} | {_cell(description)} |"
     yield "\n</div>\n"
 
 

@@ -31,9 +31,9 @@ def export_format(
 ) -> ExportCheck:
     """Write a model in a format of another program, which then has to compute what the run computes.
 
-    The program scores 1,000 symbols that the run draws, and generates the 1,000 most probable ones. If its bits per
-    character differ from those of the run in the first four digits, or a symbol differs, nothing is written. With
-    labelled examples, it predicts those of the validation split, and the logits or numbers have to be the same.
+    The program scores 1,000 symbols that the run draws, and generates 1,000, each time the most probable one. If its
+    bits per character differ from those of the run in the first four digits, or a symbol differs, nothing is written.
+    With labelled examples, it predicts those of the validation split, and the logits or numbers have to be the same.
 
     Args:
         run: The run, the path of a run directory or of a checkpoint, or the name of a pretrained model.

@@ -325,7 +325,10 @@ class Run:
         progress: bool | None = None,
         **settings: Mapping[str, Any],
     ) -> "Run":
-        """Resume the run, and return it with its new settings. It is bit-identical to a run without interruption.
+        """Resume the run, and return it with its new settings.
+
+        With its own settings, on the same machine and with the same number of threads, a run that is limited in steps
+        or epochs is bit-identical to one without interruption.
 
         Args:
             checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without any starts again.

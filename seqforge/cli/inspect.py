@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seqforge.report.inspection import Inspection
 
 MOST_COLUMNS = 8
-"""Maximum number of symbols on a step: the whole vocabulary if it is as small, or the target and the likeliest ones."""
+"""Most symbols on a step: the whole vocabulary if it has no more, or else the target and the most probable others."""
 
 _FIRST_COLUMNS, _COLUMN = 18, 14
 """Width in characters of the first two columns together, and of each column with two probabilities."""

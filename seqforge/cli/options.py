@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def complete_run(incomplete: str) -> list[str]:
     """Return the run directories in and below the folder of the path that is being typed, and the models of plugins.
 
-    typer proposes those of the values of this function, and of the functions below, that begin with what was typed.
+    Of the values of this function and of those below, typer proposes the ones that begin with the typed text.
     """
     from seqforge.runs.directory import MARKER
 
@@ -42,7 +42,7 @@ def complete_component(kind: str) -> Callable[[], list[str]]:
 
 
 def complete_key() -> list[str]:
-    """Return the keys of an experiment, and after a point those of its table."""
+    """Return the dotted keys of the settings of an experiment, such as `training.steps`."""
     from seqforge.experiment.experiment import Experiment
 
     fields = Experiment.model_fields.items()

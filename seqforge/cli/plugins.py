@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -155,13 +155,13 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     target = f"{component.__module__}:{component.__qualname__}" if registration.preset_of else registration.target
     typer.echo(f"  class         {target}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
-    rows = list(option_rows(options, dict(registration.options)))
+    rows = list(describe_options(options, dict(registration.options)))
     typer.echo("  options" if rows else "  options       none")
-    width = max((len(row.name) for row in rows), default=0)
-    for row in rows:
-        typer.echo(f"    {row.name:<{width}}  {row.type}, {_DEFAULTS.get(row.default) or f'default {row.default}'}")
-        if row.description:
-            typer.echo(f"    {'':<{width}}  {row.description}")
+    width = max((len(name) for name, *_ in rows), default=0)
+    for name, kind, default, description in rows:
+        typer.echo(f"    {name:<{width}}  {kind}, {_DEFAULTS.get(default) or f'default {default}'}")
+        if description:
+            typer.echo(f"    {'':<{width}}  {description}")
     quantities: Mapping[str, Quantity] = getattr(component, "quantities", {})
     if quantities:
         typer.echo("  values")
@@ -205,29 +205,17 @@ def _as_json(plugin: Plugin) -> dict[str, object]:
     }
 
 
-class OptionRow(NamedTuple):
-    """An option in words.
+def describe_options(options: "type[BaseModel]", preset: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the name, the type, the default and the description of each option of a component.
 
-    Attributes:
-        type: Type and bounds, such as `integer > 0`.
-        default: Default as JSON, `required` or `absent`.
-        description: Description; may be empty.
+    A default is JSON, "required" or "absent". The values of a preset are its defaults.
     """
-
-    name: str
-    type: str
-    default: str
-    description: str
-
-
-def option_rows(options: "type[BaseModel]", preset: Mapping[str, Any]) -> Iterator[OptionRow]:
-    """Yield the options of a component. The values of a preset are its defaults."""
     schema = options.model_json_schema()
     for name, option in schema.get("properties", {}).items():
         option |= {"default": preset[name]} if name in preset else {}
         default = json.dumps(option["default"], ensure_ascii=False) if "default" in option else "required"
         default = "absent" if default == "null" else default
-        yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))
+        yield name, _type(option, schema.get("$defs", {})), default, option.get("description", "")
 
 
 _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}

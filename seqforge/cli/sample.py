@@ -21,7 +21,7 @@ def sample(
     length: Annotated[int, typer.Option(min=1, max=10**12, help="Number of symbols to draw for each sample.")] = 1000,
     count: Annotated[int, typer.Option(min=1, max=10**6, help="Number of samples, drawn as one batch.")] = 1,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws. The same seed gives the same samples.")
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws. The same seed and count give the same text.")
     ] = 0,
     temperature: Annotated[
         float | None,

@@ -126,7 +126,7 @@ def typed_program() -> str:
 
 
 def typed_python() -> str:
-    """Return `python` if that of this environment is on PATH, or its path, relative to the current folder if inside."""
+    """Return `python` if PATH finds that of this environment, or its path, relative if it is in the current folder."""
     python, installed = Path(sys.executable), shutil.which("python")
     # The Python of a virtual environment is a link to another one, so that the paths are compared and not the files.
     if installed is not None and Path(installed).absolute() == python:

@@ -30,7 +30,7 @@ from seqforge.storage.cache import JOURNAL
 from seqforge.storage.records import DamagedFileError, Record, parse_sealed_json, to_sealed_json
 
 CHECKPOINT_SIZE = 1 << 25
-"""Bytes of text after which the documents since the last time are noted in the journal."""
+"""Bytes of text after which the journal records the documents that were written since its last entry."""
 
 
 class TokenWriter:

@@ -20,7 +20,7 @@ Tokens = NDArray[np.unsignedinteger[Any]]
 
 
 def array_field(largest: int, dtype: type[np.integer[Any]]) -> tuple[PlainValidator, PlainSerializer]:
-    """Return how a record holds an array of numbers from 0 to below `largest`: as a list in its file."""
+    """Return the validator and the serializer of an array of integers below `largest`, which a file has as a list."""
     numbers = TypeAdapter(list[Annotated[int, Field(ge=0, lt=largest)]], config=ConfigDict(strict=True))
 
     def validate(values: Any) -> NDArray[Any]:

@@ -141,7 +141,7 @@ class World:
     def in_turn(self, place: str, compute: Callable[[], ResultT]) -> ResultT:
         """Call a function in the first process of each machine, and afterwards in the others.
 
-        The first process fills a cache that the others then read. The name of the place is unique in a training.
+        The first process fills a cache that the others then read. Use each `place` once in a launch only.
         """
         if self.launch is None:
             return compute()

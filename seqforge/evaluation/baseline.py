@@ -78,7 +78,7 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
 
 
 class _Beginning(NamedTuple):
-    """The tokens before a window and their text, and which token follows if they end inside of a symbol."""
+    """The text and the tokens before a window, and which tokens may follow: all, unless it ends inside of a symbol."""
 
     text: bytes
     tokens: NDArray[np.int64]

@@ -174,8 +174,8 @@ def estimate_difference(
     """Return `value - other` with its interval if both have one; None if one of the values is unknown.
 
     The interval is that of two independent values with intervals (Newcombe 1998, method 10). It contains 0 if the
-    values may be equal. The distance of a bound from the difference is the root of the sum of the squares of
-    their distances.
+    values may be equal. The distance of each bound from the difference is the square root of the sum of the squared
+    distances of the two values from their own bounds.
     """
     if value is None or other is None:
         return None, None

@@ -216,7 +216,7 @@ def _find_errors(score: Score, number: int = 0) -> "Counter[_Error]":
 
 
 def _score(metric: Metric, texts: Sequence[str], prompt: str | None, known: "Counter[_Error]") -> Score:
-    """Score texts. With a prompt, add the value `new_errors`, which counts no error in `known`, those of the prompt."""
+    """Score texts. With a prompt, add the value `new_errors`, which leaves out the errors of the prompt, `known`."""
     score = validate_score(metric.score(texts))
     if not prompt:
         return score

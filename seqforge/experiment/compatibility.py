@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -29,11 +29,11 @@ from seqforge.registry.component import Component, UnfitOptionsError
 from seqforge.registry.problems import Problem, join_key
 
 UNKNOWN_SIZES: Sequence[int] = (64, 97)
-"""Input sizes for which the lowest cell is tried if the size of the vocabulary, which is not known yet, is its own."""
+"""Input sizes for which the lowest cell is tried if it reads symbols of a vocabulary whose size is not known yet."""
 
 
 def layer_problems(model: Model, input_size: int | None) -> Iterator[Problem]:
-    """Yield the problem of the lowest layer that cannot be built for its input, at its option, or that of tied weights.
+    """Yield the problem of the lowest layer that cannot be built, at the option that causes it, or of tied weights.
 
     A cell states it with a `ValueError`, whose message names the option first. Other errors are those of its author,
     and are reported when the model is built. The input size of the lowest layer is None if it is that of a vocabulary,
@@ -76,33 +76,14 @@ def _problem(layer: Component, error: UnfitOptionsError, index: int) -> Problem:
     return Problem(join_key("model.cells", index, *(layer.path_to(error.component) or []), *named[:1]), error.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """A shape of sequence model, one of the five in the first figure of Karpathy's blog post.
-
-    Reference: Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015).
-
-    Attributes:
-        name: Value of `model.topology`.
-        input_kind: Whether the input is one vector or a sequence.
-        output_mode: Whether the model has one output after the input, an output on every step, or a new sequence.
-    """
-
-    name: str
-    input_kind: Literal["vector", "sequence"]
-    output_mode: Literal["once", "every step", "sequence"]
-
-
 TOPOLOGIES = {
-    topology.name: topology
-    for topology in (
-        Topology("one-to-one", input_kind="vector", output_mode="once"),
-        Topology("one-to-many", input_kind="vector", output_mode="sequence"),
-        Topology("many-to-one", input_kind="sequence", output_mode="once"),
-        Topology("many-to-many", input_kind="sequence", output_mode="sequence"),
-        Topology("synced", input_kind="sequence", output_mode="every step"),
-    )
+    "one-to-one": ("vector", "once"),
+    "one-to-many": ("vector", "sequence"),
+    "many-to-one": ("sequence", "once"),
+    "many-to-many": ("sequence", "sequence"),
+    "synced": ("sequence", "every step"),
 }
+"""Kind of the input and mode of the output of each shape of model, as in Karpathy's blog post (2015)."""
 
 
 def is_labelled(corpus: Component) -> bool:
@@ -134,17 +115,16 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
     return spec
 
 
-def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
-    """Return the topology that a corpus and a loss need.
+def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> str:
+    """Return the name of the topology that a corpus and a loss need.
 
     A model of a stream of text, which has no example spec, predicts the next symbol on every step. With a loss that
     aligns sequences, the model has an output on every step of the input.
     """
     if spec is None:
-        return TOPOLOGIES["synced"]
+        return "synced"
     output_mode = "every step" if _is_aligned(spec, loss) else spec.output_mode
-    wanted = (spec.input_kind, output_mode)
-    return next(one for one in TOPOLOGIES.values() if (one.input_kind, one.output_mode) == wanted)
+    return next(name for name, modes in TOPOLOGIES.items() if modes == (spec.input_kind, output_mode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +170,7 @@ def _stream_incompatibilities(parts: _Parts) -> Iterator[Problem]:
     corpus = parts.corpus.registration.name
     topology_name = parts.model.topology or "synced"
     if topology_name != "synced":
-        needs = "one target" if TOPOLOGIES[topology_name].output_mode == "once" else "a target sequence"
+        needs = "one target" if TOPOLOGIES[topology_name][1] == "once" else "a target sequence"
         yield Problem(
             "model.topology",
             f"{topology_name} needs {needs} for each example, but {corpus} is a stream of text without targets",
@@ -257,11 +237,11 @@ def _labelled_incompatibilities(parts: _Parts, spec: ExampleSpec) -> Iterator[Pr
     corpus = parts.corpus.registration.name
     loss: type[Loss] = parts.loss.component
     aligned = _is_aligned(spec, loss)
-    derived = derive_topology(spec, loss).name
+    derived = derive_topology(spec, loss)
     topology_name = parts.model.topology or derived
     if topology_name != derived:
-        topology = TOPOLOGIES[topology_name]
-        shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
+        input_kind, output_mode = TOPOLOGIES[topology_name]
+        shape = f"{_INPUTS[input_kind]} and predicts {_OUTPUTS[output_mode]}"
         examples = _describe(spec) + (f", which {parts.loss.name} aligns with the input" if aligned else "")
         problem = f"{topology_name} reads {shape}, but {corpus} has {examples}"
         yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")

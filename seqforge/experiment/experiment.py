@@ -22,7 +22,6 @@ from pydantic import (
 import seqforge
 from seqforge.errors import ExperimentError
 from seqforge.experiment.compatibility import (
-    Topology,
     derive_topology,
     example_spec_of,
     incompatibilities,
@@ -286,15 +285,20 @@ class Experiment(BaseModel):
         return self.example_spec is not None
 
     @property
-    def topology(self) -> Topology:
-        """Topology of the model: the kind of its input, and the steps on which it has an output."""
+    def topology(self) -> str:
+        """Topology of the model, such as "many-to-one"."""
         return derive_topology(self.example_spec, self.loss.component)
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the model predicts new sequences, with a decoder."""
+        return self.topology in ("one-to-many", "many-to-many")
 
     @cached_property
     def table(self) -> Mapping[str, Any]:
         """The experiment as the tables of a file, with every default."""
         tables = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {**tables, "model": {"topology": self.topology.name, **tables["model"]}}
+        return {**tables, "model": {"topology": self.topology, **tables["model"]}}
 
     def to_toml(self) -> str:
         """Return the experiment as TOML, with every default and the version of every plugin."""

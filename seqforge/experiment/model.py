@@ -60,7 +60,7 @@ class Regularization(Section, title="[model]"):
     """Whether `dropout` and `input_dropout` draw what they drop once for all steps of a sequence (Gal and Ghahramani
     2016). The state that is carried to the next sequence is not masked. By default, they draw for every step."""
     input_dropout: Fraction | None = None
-    """Fraction of each vector that the lowest layer reads which is dropped while training."""
+    """Fraction of the elements of each input vector of the lowest layer that is dropped while training."""
     embedding_dropout: Fraction | None = None
     """Fraction of the symbols whose embedding is zero in a batch while training (Gal and Ghahramani 2016)."""
     weight_drop: Fraction | None = None

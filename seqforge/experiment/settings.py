@@ -93,7 +93,7 @@ class Section(BaseModel):
     )
 
     hints: ClassVar[Mapping[str, str]] = {}
-    """How to write a key whose value is no list."""
+    """For each key whose value must be a list, how to write it."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -224,7 +224,7 @@ class Training(Section, title="[training]"):
     log_interval: Count = 10
     """Steps between two logged steps in metrics.jsonl."""
     checkpoint_interval: Interval = 500
-    """Steps or time between two checkpoints, such as 500 or "5min"."""
+    """Steps, time or part of the run between two checkpoints, such as 500, "5min" or "10%"."""
     keep_checkpoints: Count = 2
     """Number of latest checkpoints that are kept, in addition to the best."""
     precision: Literal["float32", "tf32", "bfloat16", "auto"] = "float32"

@@ -45,7 +45,7 @@ def find_kernel(model: SequenceModel, samplers: Sequence[Sampler]) -> Generation
 
 
 class StepByStep:
-    """What a generation kernel does, with the steps of the model and samplers of any kind."""
+    """A substitute for a generation kernel: it draws one symbol per step of the model, with samplers of any kind."""
 
     def __init__(self, model: SequenceModel, samplers: Sequence[Sampler], memories: Sequence[Any]) -> None:
         self._samplers = samplers

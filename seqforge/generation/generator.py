@@ -39,7 +39,7 @@ class BeginsWith(Sampler):
     def transform(
         self, logits: Float[Tensor, "batch symbols"], memory: Bool[Tensor, " symbols"] | None
     ) -> Float[Tensor, "batch symbols"]:
-        """Forbid symbols before the first draw, and none after it."""
+        """Forbid symbols at the first draw, and none afterwards."""
         return logits if memory is None else logits.masked_fill(memory, -torch.inf)
 
     def advance(self, memory: Any, tokens: Int[Tensor, " batch"], logits: Float[Tensor, "batch symbols"]) -> None:
@@ -90,8 +90,8 @@ def generate(
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     """Draw samples in one batch.
 
-    Symbols are drawn by inverse transform sampling, with uniform random numbers that depend only on the seed. Equal
-    logits therefore give equal text on every device and backend. The model is left in evaluation mode.
+    Symbols are drawn by inverse transform sampling, with uniform random numbers that depend on `seed` and `count` only.
+    Equal logits therefore give equal text on every device and backend. The model is left in evaluation mode.
 
     Args:
         model: Language model on any device.

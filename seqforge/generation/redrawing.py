@@ -36,7 +36,8 @@ class _Sample:
     Attributes:
         last: Last settled symbol, or last one of the prompt.
         memory: Memory of the redrawing sampler after the settled symbols.
-        states: For each number of `tokens` after which a piece begins, the states before the symbol that precedes it.
+        states: States at the start of each piece, by the number of `tokens` before it. The last of these tokens is not
+            read yet.
         settled: Symbols that never change again.
         tokens: Symbols drawn after them.
         draws: Number of all draws.

@@ -52,8 +52,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     Attributes:
         reads_symbols: Whether the inputs may also be symbols `[time, batch]` in int64. A symbol stands for a unit
             vector: its product with a weight is one row of the weight.
-        steps_inner_cell: Whether `step` calls that of a cell inside of it, and `forward` does too. A backend then
-            computes the sequences of this cell; otherwise, those of the inner cell.
+        steps_inner_cell: Whether `step` and `forward` both call `step` of an inner cell. A backend then computes the
+            sequences of this cell; otherwise, those of the inner cell.
         input_size: Number of features of the input.
         hidden_size: Number of features of the output.
         sequence_function: Function of a backend that computes whole sequences instead of `forward`; None for none. The
@@ -135,8 +135,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def auxiliary_loss(self, state: StateT) -> Float[Tensor, ""] | None:
         """Return what a language model adds to the loss of each sequence in training; by default None, for nothing.
 
-        What it depends on is in the state, such as a moving average of a penalty. A cell that contains another one
-        returns that of the inner cell.
+        It may depend on the state only, so the state carries what it needs, such as a moving average of a penalty. A
+        cell that contains another one returns that of the inner cell.
 
         Args:
             state: State after the last step of a sequence, of all rows.
@@ -144,7 +144,10 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         return None
 
     def set_initial_biases(self) -> None:
-        """Set biases that must not depend on the initializer, such as an LSTM's forget bias. The default sets none."""
+        """Set the parameters whose initial values do not depend on the initializer, such as an LSTM's forget bias.
+
+        The engine calls it after the initializer. The default sets none.
+        """
 
     def constrain_parameters(self) -> None:
         """Move every parameter that violates a constraint of the paper to the nearest allowed value, in place.
@@ -251,8 +254,8 @@ def initial_state_fault(cell: Cell[Any], batch_size: int) -> str | None:
 def sequence_fault(cell: Cell[Any], inputs: Tensor, state: Any) -> str | None:
     """Return a sentence about what is wrong with the results of `step` and `forward`, or None.
 
-    The inputs are vectors `[time, batch, input]`. The numbers of the state before the first step should not be zero,
-    which a change in place may keep.
+    The inputs are vectors `[time, batch, input]`. The given state should not be zero: some changes in place, such as a
+    multiplication, leave zeros as they are, and would not be found.
     """
     time, batch, _ = inputs.shape
     start, given = cell.initial_state(batch), map_state(torch.clone, state)

@@ -57,8 +57,8 @@ class Corpus(ABC):
         selected.
 
         Args:
-            report: Function to call repeatedly with a `WorkProgressed`. The engine reports the documents itself, with
-                the fraction in the last `WorkProgressed` whose work is "encoding".
+            report: Function to call repeatedly with a `WorkProgressed`. The engine reports the number of documents
+                itself. Of an event whose `work` is "encoding", it uses only the `fraction`.
         """
         return self.documents()
 

@@ -94,8 +94,8 @@ class TrainedPredictor:
             `[batch]`. Without a decoder, it returns `outputs`, logits or numbers: `[batch, outputs]` if the target is
             predicted once, and otherwise `[time, batch, outputs]`.
         decoder: Reads the last symbol of each row, `[batch]`, and the tensors of the encoder. It returns the `logits`
-            of the next symbol, and the tensors that replace others, with `next_` before their names. The last symbol
-            is the one that begins and ends a sequence. None if there is no decoder.
+            of the next symbol, and the tensors that replace others, with `next_` before their names. The symbol with
+            the highest index begins and ends every sequence. None if there is no decoder.
     """
 
     name: str
@@ -112,7 +112,7 @@ def name_states(states: Sequence[State]) -> dict[str, Tensor]:
 
 
 class ExportedModel(ABC):
-    """A model in an exported folder, computed by the program for which the format is. It keeps the state.
+    """A model in an exported folder, run by the target program. It keeps the recurrent state between calls.
 
     Attributes:
         program: Name and version of the program.
@@ -136,8 +136,8 @@ class Exporter(ABC):
     keeps the folder only if they agree.
 
     Attributes:
-        exact: Whether the program computes what the run computes, except for rounding. Otherwise, as for smaller
-            weights, the difference is reported.
+        exact: Whether the program computes what the run computes, except for rounding. If False, as for quantized
+            weights, a difference is reported and is no error.
     """
 
     exact: ClassVar[bool] = True

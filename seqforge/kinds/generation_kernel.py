@@ -19,10 +19,10 @@ class LogitRule:
     """A change to the logits, as a value that compiled code can apply, too.
 
     Attributes:
-        kind: `temperature` divides the logits by the value. `top-k` keeps as many of the most probable symbols, and any
-            others that tie with the last of them. `top-p` keeps the fewest symbols whose total probability is at least
-            the value; of equally probable ones, the first. `min-p` keeps the symbols whose probability is at least this
-            share of the highest one. `greedy` keeps the most probable symbol, or the first of several.
+        kind: `temperature` divides the logits by the value. `top-k` keeps that number of the most probable symbols, and
+            any others that tie with the last of them. `top-p` keeps the fewest symbols whose total probability is at
+            least the value; of equally probable ones, the first. `min-p` keeps the symbols whose probability is at
+            least this share of the highest one. `greedy` keeps the most probable symbol, or the first of several.
         value: Parameter of the rule; `greedy` ignores it.
     """
 

@@ -51,7 +51,9 @@ class Loss(nn.Module, ABC):
         outputs: Float[Tensor, "*batch symbols"],
         targets: Int[Tensor, "*targets"] | Float[Tensor, "*batch symbols"],
     ) -> Float[Tensor, ""]:
-        """Return the mean over all targets that are not ignored. If the loss aligns, an empty target counts as one.
+        """Return the mean over all targets that are not ignored; a finite number also if all are.
+
+        If the loss aligns, an empty target counts as one. The arguments must stay as they are.
 
         Args:
             outputs: Logits or numbers.

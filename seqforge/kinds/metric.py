@@ -38,7 +38,7 @@ class Quantity:
 
     Attributes:
         title: The value in a few words, such as "brackets that are wrong".
-        unit: "share" for a part of 1, "per 1,000", or "number".
+        unit: "share" for a fraction from 0 to 1, "per 1,000", or "number".
         better: Whether "less" or "more" of it is better, or neither.
         sentence: Sentence in which {} stands for the value, such as "{} of the brackets are wrong".
         is_detail: Whether the sentence is printed by `seqforge evaluate --details` only.
@@ -113,7 +113,10 @@ class Metric(ABC):
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:
-        """Score texts, which may have any content and any length. Samples begin with their prompt."""
+        """Score texts, any number of them, of any content and any length. Samples begin with their prompt.
+
+        The names of the values are the same for all texts.
+        """
 
 
 class FittedMetric(Metric):

@@ -47,7 +47,10 @@ class Sampler(ABC):
 
     @abstractmethod
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Any) -> Float[Tensor, "batch symbols"]:
-        """Return new logits. Minus infinity forbids a symbol. In each row, at least one symbol must stay allowed.
+        """Return new logits, of the same shape and type. Minus infinity forbids a symbol.
+
+        In each row, at least one symbol must stay allowed, and a forbidden one must stay forbidden. A row does not
+        depend on the others.
 
         Args:
             logits: Logits of the model, or the result of the previous sampler.

@@ -35,12 +35,15 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, progress: Progress) -> float:
-        """Return the factor, at least 0, by which the optimizer's learning rate is multiplied in the next step."""
+        """Return the factor, at least 0, by which the optimizer's learning rate is multiplied in the next step.
+
+        It depends on `progress` and on the losses that were observed only.
+        """
 
     def observe(self, validation_loss: float) -> None:
         """Receive the validation loss of an evaluation: nats per token, or the mean loss of labelled examples.
 
-        The default ignores it.
+        It may be infinite or NaN. The default ignores it.
         """
 
     def state(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def log_values(self, step: int, values: Mapping[str, float]) -> None:
-        """Log values of a step by name, such as `training/loss`."""
+        """Log values of a step by name, such as `training/loss`. They may be infinite or NaN."""
 
     @abstractmethod
     def log_texts(self, step: int, texts: Mapping[str, str]) -> None:

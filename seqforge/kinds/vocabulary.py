@@ -85,6 +85,7 @@ class Vocabulary(ABC):
         """Return the token ids `[length]` of a text in UTF-8.
 
         Raises:
+            DataError: If the content is not UTF-8.
             UnknownSymbolError: If a symbol is not in the vocabulary.
         """
 
@@ -119,7 +120,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Return the result of `learn`, as plain JSON values."""
+        """Return what `restore` needs, as plain JSON values: what was learned, or what the options name."""
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:

@@ -42,8 +42,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
             one_hot = SymbolInput() if all(cell.reads_symbols for cell in lowest) else OneHotInput(symbols)
             input_layer = embedding or one_hot
         outputs = output_size(experiment, symbols, spec)
-        decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
-        decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
+        decoder = _decoder(experiment, outputs, stack.hidden_size) if experiment.has_decoder else None
         if experiment.model.embedding_dropout and numbers is not None and decoder is None:
             raise ExperimentError(
                 "model.embedding_dropout: has no effect, since the model reads numbers, not symbols",
@@ -51,7 +50,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
             )
         name, size = experiment.model.final_norm, (decoder.stack if decoder else stack).hidden_size
         norm = new_norm(name, size) if name else None
-        # Those that may generate: the one that the experiment names, or else all.
+        # Backends whose generation kernels may be used: that of the experiment, or all if it is `auto`.
         named, registry = experiment.training.backend, experiment.registry
         backends = [*load_backends(registry).values()] if named == AUTO_BACKEND else [load_backend(registry, named)]
         model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder, norm, backends)

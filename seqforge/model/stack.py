@@ -47,7 +47,7 @@ class EncoderOutput(NamedTuple):
 class Masks(NamedTuple):
     """The masks of one batch of sequences, which are the same on each of their steps and on every backend.
 
-    Masks are drawn for the sequences of a step. A carried state is not masked, and continues with other masks.
+    Each batch has new masks. A carried state is not masked, and the next batch continues it with its own masks.
 
     Attributes:
         symbols: Factor of the vector of each symbol.

@@ -35,8 +35,8 @@ class Component:
     """A component that an experiment has chosen, with checked options.
 
     Attributes:
-        options: Values of the options, by name, as `__init__` takes them. In the place of a component within it is a
-            `Component`, and in the place of several a sequence of them.
+        options: Values of the options, by name, as `__init__` takes them. The value of an option that is a component is
+            a `Component`; that of an option with several is a sequence of them.
         table: The component's table as in an experiment file, with every default.
         is_factory: Whether the component around it receives a function that builds it from its size.
     """

@@ -131,7 +131,8 @@ def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner:
     message = (
         f"{' or '.join([wanted, *(other.removeprefix('should ') for other in others)])}, not {format_value(value)}"
     )
-    if any(detail["type"] in {"int_type", "float_type"} for detail in details) and _is_number(value):
+    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
+    if is_number and any(detail["type"] in {"int_type", "float_type"} for detail in details):
         return Problem(place, message, "Write a number without quotation marks.")
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
     if isinstance(value, str) and (meant := nearest(value, choices)):
@@ -139,11 +140,7 @@ def _problem(place: str, details: "list[ErrorDetails]", known: list[str], owner:
     return Problem(place, message, hints.get(name, "") if kind == "list_type" else "")
 
 
-def _is_number(text: object) -> bool:
-    return (
-        isinstance(text, str)
-        and re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
-    )
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 def _wanted(message: str) -> str:

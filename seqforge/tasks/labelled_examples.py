@@ -60,8 +60,7 @@ def prepare_training(
     file, splits = dataset.file, dataset.splits
     has_validation = len(splits["validation"]) > 0
     require_validation(experiment, has_validation)
-    has_end = experiment.topology.output_mode == "sequence"
-    end = file.spec.output_size(dataset.vocabulary.size) if has_end else None
+    end = file.spec.output_size(dataset.vocabulary.size) if experiment.has_decoder else None
     limits = (training.batch_size, training.batch_tokens, experiment.identity.seed)
     if dataset.corpus.training_stream() is None:
         batches = BucketedBatches(file, splits["training"], *limits, experiment.data.shuffle, end)

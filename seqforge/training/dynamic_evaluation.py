@@ -26,13 +26,13 @@ from seqforge.tasks.language_model import require_tokens
 from seqforge.training.step import clip_gradients
 
 PULL = 0.001
-"""Part of the way to the trained weights that each step goes back, for a weight whose scale is 1."""
+"""Fraction of the distance to its trained value that a weight moves back after each step, if its scale is 1."""
 
 SMALLEST, POWER = 0.02, 0.75
-"""Least gradient, as a part of the mean, and the power of the gradient that divides a step: chosen on held-out C."""
+"""Addend of the relative gradient of a weight, and power of the sum, which divides a step: chosen on held-out C."""
 
 ROWS, BATCHES = 8, 300
-"""Rows of text, and sequences of each, in which the gradients are measured."""
+"""Number of rows of a batch, and number of batches, in which the gradients are measured."""
 
 
 def evaluate_dynamically(run: LoadedRun, split: SplitName, learning_rate: float) -> LikelihoodScore:
@@ -95,9 +95,9 @@ def score_dynamically(
     goes back a part of its way to the trained value, `PULL` divided by its scale, so that it forgets what it learned
     long ago (Krause et al. 2018).
 
-    The model is in evaluation mode, so there is no dropout. Its weights are changed in place. The settings of the run
-    limit the gradient. The batches of the text are in order, on the CPU; the number of all their targets is for the
-    progress.
+    The model is in evaluation mode, so there is no dropout. Its weights are changed in place. Gradients are clipped as
+    `training` sets. The batches are in the order of the text, on the CPU. `target_count`, the number of all their
+    targets, is used only to report the progress.
 
     Raises:
         NonFiniteError: If a loss is not finite.

@@ -99,7 +99,7 @@ def _limit_fractions(training: Training, step: int, epoch: float, seconds: float
 class Intervals:
     """The intervals of an experiment, and how many of each have ended in a run.
 
-    They are counted for the first time at the given progress and training time of the run, in seconds.
+    The first count is that at the given progress and training time, in seconds, of the run.
     """
 
     def __init__(self, experiment: Experiment, progress: Progress, seconds: float) -> None:
@@ -129,5 +129,5 @@ def count_intervals(interval: int | str, progress: Progress, seconds: float) -> 
     if isinstance(interval, int):
         return progress.step // interval
     amount, unit = parse_interval(interval)
-    # A tenth of a run of 2,000 steps ends at step 600 too, where 0.3 / 0.1 is less than 3.
+    # The addend corrects rounding: in floating point, 0.3 / 0.1 is less than 3, although three tenths have ended.
     return int((100 * progress.fraction if unit == "%" else seconds) / amount + 1e-9)

@@ -47,7 +47,7 @@ class RunRecord:
         return self._world.broadcast(line)
 
     def truncate(self, step: int) -> None:
-        """Delete the lines of the metrics log after a step, and record its new end, so that no line is missed."""
+        """Delete the lines of the metrics log after a step, and record its new end, without which it looks damaged."""
         if self._world.is_first:
             self._log.truncate(step)
             with reported_failures(f"writing {self.checkpoints.folder}"):

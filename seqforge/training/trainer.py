@@ -79,10 +79,10 @@ class Trainer:
         self._record = RunRecord(directory, task.world, task.digest, task.experiment.training.keep_checkpoints)
         self._started = 0.0
         self._signal: int | None = None
-        # From the step before: the process may have been killed between the checkpoint of this step and its sample.
+        # Count from the step before: the process may have been killed after the checkpoint and before the sample.
         self._intervals = Intervals(task.experiment, self._progress(max(state.step - 1, 0)), state.seconds)
         loss = (self._record.find("evaluation", state.step) or {}).get("loss")
-        # The loss of the last step that was evaluated, by this step, and the last step that was sampled.
+        # The loss of the last evaluated step, by its number, and the number of the last sampled step.
         self._evaluated = {state.step: loss} if isinstance(loss, float) else dict[int, float]()
         self._sampled = state.step if self._record.find("sample", state.step) is not None else None
 

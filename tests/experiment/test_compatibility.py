@@ -30,7 +30,7 @@ COMPATIBLE: dict[str, dict[str, Any]] = {
 
 def test_with_a_loss_that_aligns_a_target_sequence_is_synced(labelled_experiment: Any) -> None:
     experiment = labelled_experiment(corpus=made(output_mode="sequence"), loss={"use": "ctc"})
-    assert experiment.topology.name == "synced"
+    assert experiment.topology == "synced"
     assert experiment.table["model"]["topology"] == "synced"
 
 
@@ -108,7 +108,7 @@ def test_the_topology_follows_from_the_example_spec(
         model["topology"] = topology
     experiment = labelled_experiment(**COMPATIBLE[topology], model=model)
     assert experiment.labelled
-    assert experiment.topology.name == topology
+    assert experiment.topology == topology
     assert experiment.data.split == "document"
     assert experiment.sampling.count == 5
     # The resolved table gives the same experiment again.

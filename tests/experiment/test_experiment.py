@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import seqforge
 from seqforge.errors import ExperimentError
-from seqforge.experiment.compatibility import TOPOLOGIES
 from seqforge.experiment.experiment import Experiment
 from seqforge.registry.registry import Registry
 
@@ -60,7 +59,7 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
         "plugins": {"seqforge": seqforge.__version__, "essentials": ""},
         "distributions": {},
     }
-    assert experiment.topology is TOPOLOGIES["synced"]
+    assert experiment.topology == "synced"
     assert experiment.model.embedding_size is None
     assert experiment.sampling.prompt is None
 
@@ -221,14 +220,3 @@ def test_a_resolved_experiment_is_read_from_its_file(tmp_path: Path, samples: Re
     first = Experiment.from_dict(table, tmp_path, samples)
     path.write_text(first.to_toml(), encoding="utf-8")
     assert Experiment.load(path, registry=samples) == first
-
-
-def test_the_topologies_are_the_five_of_karpathys_post():
-    kinds = {name: (topology.input_kind, topology.output_mode) for name, topology in TOPOLOGIES.items()}
-    assert kinds == {
-        "one-to-one": ("vector", "once"),
-        "one-to-many": ("vector", "sequence"),
-        "many-to-one": ("sequence", "once"),
-        "many-to-many": ("sequence", "sequence"),
-        "synced": ("sequence", "every step"),
-    }

@@ -182,7 +182,7 @@ class ScheduleFree(_TorchOptimizer):
 
     algorithm = _ScheduleFree
     learning_rate: LearningRate = 2.5e-3
-    beta1: Annotated[float, Field(gt=0, lt=1, description="Part of the average in the weights that are trained.")] = 0.9
+    beta1: Annotated[float, Field(gt=0, lt=1, description="Weight of the average in the trained weights.")] = 0.9
     beta2: SquareDecay = 0.999
     epsilon: _Epsilon = 1e-8
     weight_decay: DecoupledWeightDecay = 0.0

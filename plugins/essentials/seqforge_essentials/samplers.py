@@ -72,7 +72,7 @@ class TopP(RuleSampler):
     first ones.
     """
 
-    p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the symbols to keep.")] = 0.95
+    p: Annotated[float, Field(gt=0, le=1, description="Smallest total probability of the kept symbols.")] = 0.95
 
     def logit_rule(self) -> LogitRule:
         """Return the rule."""
@@ -86,7 +86,7 @@ class MinP(RuleSampler):
     Nguyen et al. 2024, "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
     """
 
-    min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1
+    min_p: Annotated[float, Field(gt=0, le=1, description="Smallest probability, as a part of the highest.")] = 0.1
 
     def logit_rule(self) -> LogitRule:
         """Return the rule."""
@@ -102,7 +102,7 @@ class RepetitionPenalty(Sampler):
     """
 
     penalty: Annotated[float, Field(ge=1, le=1e3, description="Divisor of the logits of repeated symbols.")] = 1.2
-    window: Annotated[int, Field(ge=1, le=1_000_000, description="Number of recent symbols that count.")] = 64
+    window: Annotated[int, Field(ge=1, le=1_000_000, description="Number of recent symbols that are penalized.")] = 64
 
     def start(self, context: SamplingContext) -> Int[Tensor, "batch recent"]:
         """Return the end of the prompt, the same for every sample."""

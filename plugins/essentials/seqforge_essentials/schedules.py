@@ -12,7 +12,7 @@ from seqforge.kinds import Progress, Schedule
 _Unit = Annotated[Literal["epochs", "steps"], Field(description="Unit of `every` and `after`.")]
 _Every = Annotated[float, Field(ge=1e-6, description="Epochs or steps in which the learning rate falls by `factor`.")]
 _After = Annotated[float, Field(ge=0, description="Epochs or steps at the full learning rate before the decay.")]
-_Warmup = Annotated[int, Field(ge=0, description="Steps in which the rate rises at the start.")]
+_Warmup = Annotated[int, Field(ge=0, description="Number of warm-up steps, in which the rate rises.")]
 _FinalFactor = Annotated[float, Field(ge=0, le=1, description="Factor at the end of the run.")]
 _Factor = Annotated[float, Field(gt=0, le=1, description="Factor by which the learning rate is multiplied.")]
 

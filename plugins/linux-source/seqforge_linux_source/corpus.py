@@ -120,7 +120,7 @@ class LinuxSource(Corpus):
             int,
             Field(
                 gt=0,
-                description="Largest number of bytes to read. Of an archive, all files count, decompressed.",
+                description="Largest number of bytes to read: of an archive, those of all its files, decompressed.",
             ),
         ] = SIZE_LIMIT,
     ) -> None:

@@ -34,7 +34,7 @@ _DEFAULTS = {
     ("cell", "text"): 'use = "gru"',
     ("cell", "labelled"): 'use = "gru"',
 }
-"""Options of the tables that an experiment also has if the plugin has no component of the kind."""
+"""Content of the tables that the example needs if the new plugin has no component of the kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Zoneout(Cell[Any]):
     def __init__(
         self,
         input_size: int,
-        cell: Annotated[Callable[[int], Cell[Any]], Field(description="Cell whose state keeps numbers.")],
+        cell: Annotated[Callable[[int], Cell[Any]], Field(description="Cell to whose state zoneout is applied.")],
         probabilities: Annotated[
             dict[str, Annotated[float, Field(ge=0, lt=1)]],
             Field(
