@@ -84,6 +84,7 @@ def _trace(
             output_names=outputs,
             dynamic_shapes=shapes,
             opset_version=OPSET,
+            custom_translation_table={torch.ops.aten.log_sigmoid.default: _log_sigmoid},
             dynamo=True,
             verbose=False,
         )
@@ -95,6 +96,12 @@ def _trace(
     _fold_scans(graph)
     import_library("onnx.checker", EXTRA).check_model(graph, full_check=True)
     return graph.SerializeToString(deterministic=True)
+
+
+def _log_sigmoid(x: Any) -> Any:
+    """Return log σ(x) from a softplus. The logarithm by which torch translates it is −∞ where σ(x) is rounded to 0."""
+    op = import_library("onnxscript", EXTRA).opset20
+    return op.Neg(op.Softplus(op.Neg(x)))
 
 
 @contextlib.contextmanager

@@ -104,6 +104,14 @@ def test_every_cell_is_computed_by_its_name(cells: list[dict[str, Any]], tmp_pat
     require_equal(model, tmp_path)
 
 
+@pytest.mark.parametrize(("cell", "bias"), [("gla", "decay_bias"), ("mlstm", "gate_bias")])
+def test_gates_that_are_almost_closed_are_computed(cell: str, bias: str, tmp_path: Path) -> None:
+    model, _ = build([{"use": cell, "hidden_size": 4}], embedding_size=4)
+    with torch.no_grad():
+        getattr(model.cells[0], bias).sub_(60.0)
+    require_equal(model, tmp_path)
+
+
 @settings(max_examples=2, deadline=None, phases=(Phase.generate,))  # An example takes seconds.
 @given(st.data())
 def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
