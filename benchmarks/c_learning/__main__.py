@@ -138,7 +138,7 @@ def main() -> None:
     """Read the command line, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "runs", nargs="+", help="run directories, trained on the same source of Linux with a vocabulary of characters"
+        "runs", nargs="+", help="runs on the same source of Linux, the first with a vocabulary of characters"
     )
     parser.add_argument(
         "--steps", type=int, nargs="+", help="steps of one run (default: the first, twice as many, and so on)"

@@ -108,8 +108,9 @@ def sample_run(run: Run, step: int, count: int, length: int) -> list[str]:
         count: Number of samples.
         length: Characters of each sample.
     """
+    # A symbol has at least one character, except for the bytes of one outside of ASCII.
     texts = run.sample(PROMPT, length=length, count=count, seed=1, checkpoint=str(step))
-    return [text.removeprefix(PROMPT) for text in texts]
+    return [text.removeprefix(PROMPT)[:length] for text in texts]
 
 
 def sample_ngram(model: NGram, source: RunText, count: int, length: int) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from seqforge.data.example_file import ExampleFile
 from seqforge.distribution.world import ALONE, World
@@ -91,12 +92,7 @@ def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | N
 
 
 def _pad(rows: Sequence[NDArray[Any]], padding: int | float) -> Tensor:
-    first = rows[0]
-    shape = (max(len(row) for row in rows), len(rows), *first.shape[1:])
-    padded = np.full(shape, padding, dtype=_tensor_type(first))
-    for column, row in enumerate(rows):
-        padded[: len(row), column] = row
-    return torch.as_tensor(padded)
+    return pad_sequence([torch.from_numpy(row.astype(_tensor_type(row))) for row in rows], padding_value=padding)
 
 
 def _tensor_type(values: NDArray[Any]) -> type[np.generic]:
