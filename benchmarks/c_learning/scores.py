@@ -24,6 +24,7 @@ ERRORS = {
     "characters": "character literals that are not closed",
     "comment_ends": "`*/` that closes no comment",
     "indentation": "lines whose indentation does not match",
+    "repeated": "lines that repeat one of the ten before",
     "parsed": "units that do not parse",
     "undefined-name": "functions with an undefined name",
     "novel-name": "functions with an undeclared novel name",
@@ -35,8 +36,14 @@ ERRORS = {
 """Label of each error rate. What compilers accept is first, since other authors report it. The last six are shares of
 the functions that are found."""
 
+REPEATED = 10
+"""Number of lines before a line among which the same one is a repetition."""
+
 FEWEST = 30
 """Smallest number of cases of a share that is reported."""
+
+_SHORTEST_LINE = 10
+"""Fewest characters of a line, without its indentation, that counts: `break;` and `return 0;` often stand close."""
 
 Pair = tuple[int, int]
 """Number of errors, and number of cases."""
@@ -86,9 +93,19 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         **{f"{rule}s": (ends.wrong[rule], ends.total[rule]) for rule in ("comment", "string", "character")},
         "comment_ends": (ends.wrong["comment-end"], ends.wrong["comment-end"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
+        "repeated": count_repetitions(text),
         "parsed": (checked["units"] - checked["parsed"], checked["units"]),
         **{rule: (checked[rule], count_cases(checked, rule)) for rule in NAME_RULES},
     }
+
+
+def count_repetitions(text: str) -> Pair:
+    """Return the number of lines that are the same as one of the `REPEATED` lines before, and that of all lines.
+
+    Indentation does not count, nor does a line of fewer than `_SHORTEST_LINE` characters.
+    """
+    lines = [line for line in map(str.strip, text.split("\n")) if len(line) >= _SHORTEST_LINE]
+    return sum(line in lines[max(0, i - REPEATED) : i] for i, line in enumerate(lines)), len(lines)
 
 
 def score_texts(texts: Sequence[str], lexicon: Lexicon) -> dict[str, Share]:

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["sample", "runs/f"], ["runs/first"]),
         (["report", "runs/first", "runs/"], ["runs/first", "runs/sweep/trial-1"]),
-        (["evaluate", "linux"], ["linux-small"]),
+        (["evaluate", "linux"], ["linux-blocks", "linux-small"]),
         (["run", "--resume", "runs/s"], ["runs/sweep/trial-1"]),
         (["run", "--cell", "gr"], ["griffin-block", "gru"]),
         (["sample", "runs/first", "--sampler", "top-"], ["top-k", "top-p"]),

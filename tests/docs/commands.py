@@ -46,7 +46,10 @@ MEANINGS = {
     "docs/how-to/trained-models.md": {"received/first-run": "runs/first-run"},
     "docs/explanation/speed.md": {"100000": "100"},
     "docs/reference/code-structure.md": {"my-project/": "unused.c"},
-    "docs/results/what-it-learns.md": {"runs/linux-small-2/checkpoints/step-00008000": "runs/linux-small-2"},
+    "docs/results/what-it-learns.md": {
+        "runs/linux-blocks-1/checkpoints/step-00010000": "runs/linux-blocks-1",
+        "runs/linux-small-2/checkpoints/step-00008000": "runs/linux-small-2",
+    },
 }
 """Placeholders of a page, and what the tests put in their place."""
 
@@ -62,11 +65,14 @@ SHORT = "--set training.steps={steps} --set evaluation.tokens=100"
 SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set corpus.lengths=[40,64] --set training.backend=eager"
 """Override of every `seqforge formal`."""
 
+LINUX_BLOCKS = "--set sampling.length=10 --set model.cells.0.repeat=1"
 LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"
 
 SMALLER = {
     "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
+    "experiments/linux-blocks-1.toml": LINUX_BLOCKS,
+    "experiments/linux-blocks-2.toml": LINUX_BLOCKS,
     "experiments/linux-cells.toml": "--set sampling.length=10 --set model.cells.0.repeat=1",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
     "experiments/linux-recurrences.toml": f"{LINUX_SMALL} --set training.backend=eager",

@@ -4,4 +4,4 @@ from pathlib import Path
 
 SEQFORGE_API = 1
 
-MODELS = {name: Path(__file__).parent / name for name in ("linux-small", "shakespeare")}
+MODELS = {name: Path(__file__).parent / name for name in ("linux-blocks", "linux-small", "shakespeare")}
