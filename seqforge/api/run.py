@@ -18,7 +18,7 @@ from seqforge.experiment.tables import override
 from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation.generator import sample_texts, stream_text
 from seqforge.generation.predictions import Prediction
-from seqforge.kinds import ExampleSpec, Sampler, Value, Vocabulary
+from seqforge.kinds import Sampler, Value, Vocabulary
 from seqforge.model.precision import Precision
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry.component import Choice
@@ -128,11 +128,6 @@ class Run:
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the run."""
         return self.load().vocabulary
-
-    @blame_components()
-    def example_spec(self) -> ExampleSpec | None:
-        """Return the shape of the examples on which the run was trained; None for a language model."""
-        return self.load().example_spec
 
     @blame_components()
     def model(

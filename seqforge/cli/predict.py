@@ -71,8 +71,8 @@ def predict(
         raise DataError("there are inputs as arguments and by --file", hint="Leave out one of the two.")
     opened_run, checkpoint = open_run(context, run, checkpoint)
     decoding = decoding_options(opened_run.experiment, beam=beam, length=length)
-    predictor = load_predictor(opened_run.load(checkpoint, device), decoding)
-    spec = opened_run.example_spec()
+    loaded = opened_run.load(checkpoint, device)
+    predictor, spec = load_predictor(loaded, decoding), loaded.example_spec
     reads_numbers = spec is not None and isinstance(spec.input, Numbers)
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str

@@ -163,9 +163,24 @@ def read_entry(folder: Path, open_entry: Callable[[Path], LoadedT], report: Repo
 
     Raises:
         DamagedFileError: If it is missing or damaged, or another process is removing it.
+        RunError: If a file may not be read.
     """
-    if damage := find_damage(folder, report):
-        raise DamagedFileError(folder, damage)
+
+    def report_progress(fraction: float) -> None:
+        if size > REPORTED_SIZE:
+            report(WorkProgressed("verifying the cache", fraction))
+
+    with reported_failures("reading the cache", f"You can also set {CACHE_VARIABLE} to another folder."):
+        try:
+            files = EntryManifest.read(folder / MANIFEST).files
+            size = sum(record.size for record in files.values())
+            verify_files(folder, files, files, report_progress)
+        except DamagedFileError as error:
+            raise DamagedFileError(folder, f"{error.path.name}: {error.reason}") from error
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise DamagedFileError(folder, f"{folder.name}: {error.strerror}") from error
     opened = open_entry(folder)
     if not hold_entry(folder, opened):
         raise DamagedFileError(folder, "another process is removing it")
@@ -195,34 +210,6 @@ def _create_entry(folder: Path, write: Callable[[Path], str]) -> None:
             delete(incomplete)
         raise
     (folder / JOURNAL).unlink(missing_ok=True)
-
-
-def find_damage(folder: Path, report: Report = no_report) -> str | None:
-    """Compare the files of an entry with its manifest.
-
-    Returns:
-        What is wrong, or None if every file has the size and the checksum in the manifest.
-
-    Raises:
-        RunError: If a file may not be read.
-    """
-
-    def report_progress(fraction: float) -> None:
-        if size > REPORTED_SIZE:
-            report(WorkProgressed("verifying the cache", fraction))
-
-    with reported_failures("reading the cache", f"You can also set {CACHE_VARIABLE} to another folder."):
-        try:
-            files = EntryManifest.read(folder / MANIFEST).files
-            size = sum(record.size for record in files.values())
-            verify_files(folder, files, files, report_progress)
-        except DamagedFileError as error:
-            return f"{error.path.name}: {error.reason}"
-        except PermissionError:
-            raise
-        except OSError as error:
-            return f"{folder.name}: {error.strerror}"
-    return None
 
 
 def hold_entry(folder: Path, user: object) -> bool:

@@ -25,15 +25,15 @@ from seqforge.errors import RunError
 from seqforge.events import WorkProgressed
 from seqforge.storage.cache import (
     EntryManifest,
-    find_damage,
     hold_entry,
     list_entries,
     lock_entry,
     open_cache_folder,
+    read_entry,
     remove_entry,
 )
 from seqforge.storage.paths import CACHE_VARIABLE
-from seqforge.storage.records import MANIFEST, describe_files, parse_sealed_json, to_sealed_json
+from seqforge.storage.records import MANIFEST, DamagedFileError, describe_files, parse_sealed_json, to_sealed_json
 
 NOBODY = 65534
 
@@ -96,7 +96,8 @@ def test_a_flipped_bit_in_any_byte_of_any_file_is_detected(made: ModuleType, tok
         whole = path.read_bytes()
         for place in range(len(whole)):
             flip(path, 8 * place + place % 8)
-            assert find_damage(file.folder, lambda _: None) is not None, (path, place)
+            with pytest.raises(DamagedFileError):
+                read_entry(file.folder, TokenFile.open)
             path.write_bytes(whole)
 
 
@@ -119,7 +120,9 @@ def test_a_damaged_manifest_is_damage(
         (file.folder / MANIFEST).unlink()
     else:
         (file.folder / MANIFEST).write_bytes(content if isinstance(content, bytes) else to_sealed_json(content))
-    assert str(find_damage(file.folder, lambda _: None)).startswith(damage)
+    with pytest.raises(DamagedFileError) as caught:
+        read_entry(file.folder, TokenFile.open)
+    assert caught.value.reason.startswith(damage)
     assert load(made, made.TEXTS).length == file.length
 
 
@@ -128,10 +131,11 @@ def test_the_verification_of_a_large_entry_is_reported(tmp_path: Path, monkeypat
         (tmp_path / name).write_bytes(bytes(1000))
     reseal(tmp_path)
     events: list[Any] = []
-    assert find_damage(tmp_path, events.append) is None
+    names = read_entry(tmp_path, lambda folder: {path.name for path in folder.iterdir()}, events.append)
+    assert names == {"a", "b", MANIFEST}
     assert events == []
     monkeypatch.setattr("seqforge.storage.cache.REPORTED_SIZE", 1000)
-    assert find_damage(tmp_path, events.append) is None
+    read_entry(tmp_path, lambda folder: {*folder.iterdir()}, events.append)
     assert events == [WorkProgressed("verifying the cache", 0.0), WorkProgressed("verifying the cache", 0.5)]
 
 

@@ -35,8 +35,8 @@ def test_a_call_for_the_other_task_is_an_error_with_the_right_command(
     with pytest.raises(RunError, match="a language model") as caught:
         text.predict(["ab"])
     assert caught.value.hint == f"To draw samples: seqforge sample {text.path}"
-    assert text.example_spec() is None
-    assert Run.open(examples.path, registry=labelled).example_spec() is not None
+    assert text.load().example_spec is None
+    assert Run.open(examples.path, registry=labelled).load().example_spec is not None
 
 
 def test_decoding_options_come_from_the_prediction_section(labelled_experiment: Any) -> None:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from seqforge.data.encoding import read_vocabulary
+from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
 from seqforge.kinds import ExperimentPath, Vocabulary
 from seqforge.storage.files import read_bounded
@@ -204,7 +206,8 @@ class BytePairs(Subwords):
     The symbols are the 256 bytes, and what the merges of two symbols yield.
 
     Raises:
-        DataError: If the file is not one of the library `tokenizers` with byte pairs as in GPT-2.
+        DataError: If the file contains no byte pairs as in GPT-2.
+        RunError: If it is a damaged `vocabulary.json`, or that of another vocabulary.
     """
 
     def __init__(
@@ -215,17 +218,24 @@ class BytePairs(Subwords):
         file: Annotated[
             ExperimentPath | None,
             Field(
-                description="File `tokenizer.json` of the library `tokenizers`, whose first merges are used instead of "
-                "those that are learned. Its special tokens are not used."
+                description="File whose first merges are used instead of those that are learned: `vocabulary.json` of "
+                "a run, or `tokenizer.json` of the library `tokenizers`, without its special tokens."
             ),
         ] = None,
     ) -> None:
-        self._size = size
-        self.learns = file is None
-        self._adopt([] if file is None else _read_merges(Path(file))[: size - len(BYTES)])
+        self._size, self._file = size, file
+        # A run restores its own merges, so that it can be used where there is no such file.
+        self.learns = file is None or not Path(file).exists()
+        self._adopt([] if file is None or self.learns else _read_merges(Path(file))[: size - len(BYTES)])
 
     def learn(self, contents: Iterable[bytes]) -> None:
-        """Find the merges: again and again the most frequent pair of neighbours, up to the size."""
+        """Find the merges: again and again the most frequent pair of neighbours, up to the size.
+
+        Raises:
+            DataError: If the merges are those of a file, which is missing.
+        """
+        if self._file is not None:
+            raise DataError(f"{self._file}: no such file", hint="Check the path in `file`.")
         trainer = trainers.BpeTrainer(vocab_size=self._size, initial_alphabet=list(BYTES), show_progress=False)
         self._adopt(_pairs(json.loads(train(models.BPE(), trainer, contents))["model"]["merges"]))
 
@@ -266,11 +276,16 @@ def _pairs(merges: Iterable[Any]) -> list[tuple[str, str]]:
 
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
-    """Read the merges of a file of the library.
+    """Read the merges of a run or of a file of the library.
 
     Raises:
         DataError: If the file has another form, or divides texts in another way.
+        RunError: If it is a damaged `vocabulary.json`, or that of another vocabulary.
     """
+    if path.name == VOCABULARY:
+        vocabulary = BytePairs()
+        read_vocabulary(vocabulary, path)
+        return _pairs(vocabulary.state()["merges"].splitlines())
     try:
         content = json.loads(read_bounded(path, _LARGEST_FILE))
         kind, split, normalizer = content["model"]["type"], content["pre_tokenizer"], content.get("normalizer")
@@ -280,7 +295,7 @@ def _read_merges(path: Path) -> list[tuple[str, str]]:
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a file of the library tokenizers with byte pairs",
-            hint="Name a tokenizer.json whose model has the type BPE.",
+            hint="Name a tokenizer.json whose model has the type BPE, or the vocabulary.json of a run.",
         ) from error
     expected = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
     if kind != "BPE" or normalizer is not None or not _contains(split, expected):

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 import seqforge as sf
 from seqforge.data.dataset import prepare
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError
+from seqforge.registry.component import Use
 from seqforge.testing.vocabulary_suite import VocabularySuite
 
 DOCUMENTS = [
@@ -167,8 +169,10 @@ def test_another_file_is_an_error(content: str, message: str, tmp_path: Path) ->
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         BytePairs(file=path)
-    with pytest.raises(DataError, match="No such file"):
-        BytePairs(file=tmp_path / "missing.json")
+    with pytest.raises(DataError, match="no such file"):
+        BytePairs(file=tmp_path / "missing.json").learn(DOCUMENTS)
+    with pytest.raises(RunError, match=r"vocabulary\.json: damaged"):
+        BytePairs(file=path.rename(tmp_path / "vocabulary.json"))
 
 
 def test_a_file_that_changes_texts_is_an_error(tmp_path: Path) -> None:
@@ -184,16 +188,32 @@ def test_damaged_merges_are_an_error(merges: Any) -> None:
         BytePairs().restore({"merges": merges})
 
 
-def test_a_run_states_bits_per_character_whatever_its_symbols(tmp_path: Path) -> None:
+def train(output: Path, noun: str, vocabulary: Use, initial: sf.Run | None = None) -> sf.Run:
+    """Train a small model on text about a noun."""
     experiment = sf.Experiment(
-        corpus=sf.use("inline", text="".join(f"the number {number} is a number\n" for number in range(300))),
-        vocabulary=sf.use("bpe", size=300),
+        corpus=sf.use("inline", text="".join(f"the {noun} {number} is a {noun}\n" for number in range(300))),
+        vocabulary=vocabulary,
         model={"cells": [sf.use("gru", hidden_size=16)]},
         data={"validation_fraction": 0.2},
         training={"steps": 30, "batch_size": 4, "sequence_length": 16},
         sampling={"interval": 30, "length": 20},
     )
-    run = sf.train(experiment, output=tmp_path, progress=False)
+    return sf.train(experiment, output=output, initial=initial, progress=False)
+
+
+def test_a_run_with_the_vocabulary_of_another_one_keeps_every_symbol_and_needs_no_file(tmp_path: Path) -> None:
+    first = train(tmp_path / "first", "number", sf.use("bpe", size=300))
+    file = tmp_path / "vocabulary.json"
+    shutil.copy(first.path / file.name, file)
+    second = train(tmp_path / "second", "letter", sf.use("bpe", size=300, file=str(file)), first)
+    assert "300 symbols kept, 0 new, 0 dropped" in str(second.load().history[0])
+    file.unlink()
+    assert second.vocabulary().state() == first.vocabulary().state()
+    assert second.sample("the letter 1", length=5)[0].startswith("the letter 1")
+
+
+def test_a_run_states_bits_per_character_whatever_its_symbols(tmp_path: Path) -> None:
+    run = train(tmp_path, "number", sf.use("bpe", size=300))
     score = run.evaluate()
     tokens, characters = score.tokens, score.tokens * run.load().dataset.characters_per_token("validation")
     assert characters > 2 * tokens
