@@ -12,15 +12,16 @@ from typing import Any
 import torch
 
 from seqforge import Experiment, Run, SeqforgeError, train
+from seqforge.data.example_file import EXAMPLES, ExampleFile
+from seqforge.data.token_file import TokenFile
 from seqforge.distribution.world import ALONE
-from seqforge.errors import DataError
 from seqforge.events import no_report
 from seqforge.registry.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.runs.checkpoint_files import load_training
 from seqforge.runs.history import read_history
 from seqforge.runs.metrics_log import SAMPLE, find_samples
-from seqforge.storage.cache import find_damage
+from seqforge.storage.cache import read_entry
 from seqforge.storage.records import MANIFEST
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
@@ -134,15 +135,15 @@ class _Reader:
         checkpoint = path.parent if path.parent.parent == run.directory.checkpoints else run.checkpoints.find("latest")
         state = self._state
         load_training(checkpoint, state, run.experiment, self._digest)
-        model = run.model("best", device="cpu")
+        loaded = run.load("best", device="cpu")
         return {
             "experiment": run.experiment.table,
-            "vocabulary": run.vocabulary().state(),
-            "spec": run.example_spec(),
+            "vocabulary": loaded.vocabulary.state(),
+            "spec": loaded.example_spec,
             "backends": read_backends(run.path),
             "log": run.metrics(),
             "best": run.checkpoints.best(),
-            "model": {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()},
+            "model": {name: tensor.numpy().tobytes() for name, tensor in loaded.model.state_dict().items()},
             "training": {name: tensor.numpy().tobytes() for name, tensor in state.model.state_dict().items()},
             "progress": (state.step, state.seconds, state.best_loss, state.stale_evaluations, state.schedule.state()),
             "optimizer": repr(state.optimizer.state_dict()),
@@ -150,7 +151,6 @@ class _Reader:
 
     def _read_entry(self) -> dict[str, Any]:
         """Read the encoded corpus. What is damaged is encoded again, with a message."""
-        damage = find_damage(self.entry, lambda _: None)
-        if damage is not None:
-            raise DataError(damage)
+        open_entry = ExampleFile.open if (self.entry / EXAMPLES).exists() else TokenFile.open
+        read_entry(self.entry, open_entry)
         return {path.name: path.read_bytes() for path in self.entry.iterdir() if path.name != MANIFEST}

@@ -35,7 +35,7 @@ from seqforge.runs.resume import remove_temporary_files
 from seqforge.runs.summary import summarize_run
 from seqforge.runs.training_state import TrainingState
 from seqforge.runs.verification import RUN_FILES, CheckpointManifest
-from seqforge.storage.cache import EntryManifest, find_damage
+from seqforge.storage.cache import EntryManifest, read_entry
 from seqforge.storage.records import JSON_KEY, MANIFEST, describe_files, seal, unseal
 from seqforge.tasks import task_of
 from tests.campaigns.experiments import EXPERIMENTS, install_corpus
@@ -181,17 +181,15 @@ class Encoded:
             path.write_bytes(mutate(path.read_bytes(), generator))
 
     def read(self, trial: Path) -> None:
-        if find_damage(trial, lambda event: None) is not None:
-            raise RunError("damaged")
         if (trial / EXAMPLES).exists():
-            examples = ExampleFile.open(trial)
+            examples = read_entry(trial, ExampleFile.open)
             indices = range(len(examples.names))
             examples.inputs.read(indices)
             examples.targets.read(range(len(examples.targets.stops)))
             examples.split(0.3, 0.1)
             examples.longest_targets()
         else:
-            TokenFile.open(trial)
+            read_entry(trial, TokenFile.open)
         vocabulary = Experiment.from_dict(tomllib.loads(EXPERIMENTS[self._chosen])).vocabulary.build()
         read_vocabulary(vocabulary, trial / VOCABULARY)
 
@@ -244,9 +242,9 @@ class Runs:
         run = Run.open(trial)
         digest, state = self._states[self._chosen]
         readers: list[Callable[[], object]] = [
-            run.losses, run._repr_html_, run.vocabulary, run.example_spec, run.checkpoints.best,
+            run.losses, run._repr_html_, run.vocabulary, run.checkpoints.best,
             lambda: summarize_run(run.path), lambda: differing_settings([run.experiment.table, {}]),
-            lambda: read_backends(run.path),
+            lambda: read_backends(run.path), lambda: run.load().example_spec,
             # With its own sizes, since the description of a run may state large ones.
             lambda: load_training(run.checkpoints.find("latest"), state, self._runs[self._chosen].experiment, digest),
             lambda: load_model(run.checkpoints.find("best"), state.model),
