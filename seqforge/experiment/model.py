@@ -1,7 +1,7 @@
 """`[model]`: the network, with its components."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -75,10 +75,6 @@ class Regularization(Section, title="[model]"):
 
 class Model(Regularization, title="[model]"):
     """`[model]`: the network. Its cells have their own tables `[[model.cells]]`."""
-
-    hints: ClassVar[Mapping[str, str]] = {
-        "cells": 'Write [[{key}]] above each cell, or a list such as [use("lstm", hidden_size=256)] in Python.'
-    }
 
     topology: Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None = None
     """Topology of the model. By default, it follows from the corpus and the loss."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from seqforge.errors import ExperimentError
 from seqforge.experiment.model import Model
-from seqforge.experiment.settings import Section
+from seqforge.experiment.settings import LIST_HINTS, Section
 from seqforge.experiment.tables import as_table
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.kinds.table import KINDS
@@ -32,15 +32,10 @@ def problems_of(
         if isinstance(kind, type) and issubclass(kind, Section)
     }
     names = ", ".join(sorted(context["registry"].names("corpus")))
-    hints = {
-        kind.key: f'Write {kind.table} above each table, or a list such as [use("NAME")] in Python.'
-        for kind in KINDS.values()
-        if kind.key and kind.many
-    }
-    hints["corpus"] = f'Add [corpus] with use = "NAME", --corpus NAME, or corpus=use("NAME") in Python. Known: {names}.'
+    corpus = f'Add [corpus] with use = "NAME", --corpus NAME, or corpus=use("NAME") in Python. Known: {names}.'
     return [
         _with_place(problem, keys, context["owners"])
-        for problem in from_validation(error, tables, "", [*fields], "an experiment", hints)
+        for problem in from_validation(error, tables, "", [*fields], "an experiment", LIST_HINTS | {"corpus": corpus})
     ]
 
 

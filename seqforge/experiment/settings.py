@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from seqforge.errors import PluginError, did_you_mean, nearest
+from seqforge.kinds.table import KINDS
 from seqforge.registry.options import registry_of
 from seqforge.registry.problems import Problem, format_value, from_validation, raise_problems
 
@@ -80,6 +81,14 @@ DEFAULT_STEPS = 2000
 """Number of optimizer steps of a run if the experiment sets no limit."""
 
 
+LIST_HINTS = {
+    kind.key.rpartition(".")[2]: f'Write {kind.table} above each table, or a list such as [use("NAME")] in Python.'
+    for kind in KINDS.values()
+    if kind.key and kind.many
+}
+"""How to write each list of components, by the last part of its key."""
+
+
 class Section(BaseModel):
     """A table of an experiment file. It is strict: an unknown key or a value of another type is an error."""
 
@@ -91,9 +100,6 @@ class Section(BaseModel):
         validate_default=True,
         use_attribute_docstrings=True,
     )
-
-    hints: ClassVar[Mapping[str, str]] = {}
-    """For each key whose value must be a list, how to write it."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -107,7 +113,7 @@ class Section(BaseModel):
         try:
             return handler(given)
         except ValidationError as error:
-            raise_problems(from_validation(error, given, "", [*cls.model_fields], table, cls.hints))
+            raise_problems(from_validation(error, given, "", [*cls.model_fields], table, LIST_HINTS))
 
 
 def _check_backend(name: str, info: ValidationInfo) -> str:

@@ -156,6 +156,10 @@ def is_experiment_file(path: Path) -> bool:
         return False
 
 
+_DEFAULT_LISTS = {kind.key: kind.default for kind in KINDS.values() if kind.many and kind.default}
+"""Components that a list of components has if the experiment does not have its key."""
+
+
 def override(table: Table, assignments: Iterable[str] | Mapping[str, Any]) -> Table:
     """Return a copy of a table with assignments such as `model.cells.0.hidden_size=256`, or with values by key.
 
@@ -198,10 +202,10 @@ def _parse_assignment(assignment: str) -> tuple[list[str], Any]:
 def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> None:
     place: Any = table
     for depth, (part, next_part) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
+        key = ".".join(parts[:depth])
         if isinstance(place, list):
             items = cast("list[Any]", place)
             if not part.isdecimal() or len(part) > 9 or int(part) > len(items):
-                key = ".".join(parts[:depth])
                 hint = f"Use an index from 0 to {len(items)}; {len(items)} appends an item."
                 if part.isidentifier():
                     example = ".".join([key, "0", *parts[depth:]])
@@ -218,13 +222,13 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             index = part
             missing = part not in cast("Table", place)
         else:
-            key = ".".join(parts[:depth])
             raise ExperimentError(f"override {assignment}: {key} is {format_value(place)}, which has no keys")
         if next_part is None:
             place[index] = value
             return
         if missing:
-            place[index] = [] if next_part == "0" else {}
+            default = _DEFAULT_LISTS.get(".".join(parts[: depth + 1]))
+            place[index] = [{"use": default}] if default else [] if next_part == "0" else {}
         place = cast("Any", place[index])
 
 

@@ -112,7 +112,7 @@ def _encode_classes(value: Value, names: tuple[str, ...], *, many: bool) -> NDAr
         expected = "class indices" if many else "a class index"
         first_indices = ", ".join(f"{index} for {name!r}" for index, name in enumerate(names[:3]))
         hint = f"Pass the place of the class in `Classes(…)`: {first_indices}."
-        raise DataError(f"the value must be {expected}, not {value!r:.50}", hint=hint)
+        raise DataError(f"the value must be {expected}, not {indices.tolist()!r:.50}", hint=hint)
     indices = np.atleast_1d(indices)
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
         raise DataError(f"there are {count} classes, and a class index is not between 0 and {count - 1}")

@@ -151,8 +151,11 @@ def empty_split(experiment: Experiment, split: SplitName) -> DataError:
     """Return the error for an empty split."""
     data = experiment.data
     fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
-    if fractions[split] > 0:
-        hint = f"The corpus is too small to be split by {data.split} with the fractions in [data]."
+    key = f"data.{split}_fraction"
+    if fractions[split] == 0:
+        hint = f"The experiment sets {key} to 0."
+    elif split != "training" and data.split == "document":
+        hint = f"Each document or example is in it with a probability of {fractions[split]:.3g}. Raise {key}."
     else:
-        hint = f"The experiment sets data.{split}_fraction to 0."
+        hint = f"The corpus is too small to be split by {data.split} with the fractions in [data]."
     return DataError(f"the {split} split is empty", hint=hint)

@@ -100,7 +100,7 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     "no list of token ids": (lambda run: run.vocabulary().decode(NUMBER), "must be integers, not "),
     "one cell": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), model={"cells": sf.use("gru")}),
-        "model.cells: should be a list, not {'use': 'gru'}. Write [[model.cells]] above each cell",
+        "model.cells: should be a list, not {'use': 'gru'}. Write [[model.cells]] above each table",
     ),
     "the name of a metric": (
         lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"),

@@ -101,7 +101,15 @@ def test_a_value_is_replaced_and_the_others_remain():
 
 def test_missing_tables_are_created():
     assert assigned("a.b.c=1")["a"] == {"b": {"c": 1}}
-    assert override({}, ["model.cells.0.use=lstm"]) == {"model": {"cells": [{"use": "lstm"}]}}
+    assert override({}, ["model.cells.0.use=gru"]) == {"model": {"cells": [{"use": "gru"}]}}
+
+
+def test_options_of_a_list_that_is_absent_are_those_of_its_default_components():
+    cells = override({}, ["model.cells.0.hidden_size=9"])["model"]["cells"]
+    assert cells == [{"use": "essentials/lstm", "hidden_size": 9}]
+    samplers = override({}, ["sampler.1.use=top-k"])["sampler"]
+    assert [sampler["use"] for sampler in samplers] == ["essentials/temperature", "top-k"]
+    assert override({}, ["metrics.0.use=brackets"]) == {"metrics": [{"use": "brackets"}]}
 
 
 def test_lists_are_indexed_and_appended_to():

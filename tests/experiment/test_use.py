@@ -201,7 +201,7 @@ HINTS: dict[str, tuple[dict[str, Any], str]] = {
     "a name in the place of cells": (
         {"model": {"cells": "lstm"}},
         "model.cells: should be a list, not 'lstm'. "
-        'Write [[model.cells]] above each cell, or a list such as [use("lstm", hidden_size=256)] in Python.',
+        'Write [[model.cells]] above each table, or a list such as [use("NAME")] in Python.',
     ),
     "a number in the place of settings": (
         {"training": 5},
