@@ -28,6 +28,7 @@ def test_the_reason_for_missing_int8_kernels_is_stated(
 
 def test_int8_kernels_are_reported(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "best_library", lambda: kernels)
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS[kernels.name]))
     assert library.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)
 
 
