@@ -111,20 +111,11 @@ class Block(Cell[Any]):
         steps, features = self.convolution.shape
         return self._state_type(self.convolution.new_zeros(batch_size, steps - 1, features), *inner)
 
-    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch projected"]:
-        """Return x, u before the convolution, and the gate, of all steps."""
-        y = _normalize(self.cell_norm, inputs)
-        parts = [inputs, y if self.up is None else self.up(y)]
-        if self.gate is not None:
-            gate = self.gate(y)
-            parts.append(functional.silu(gate) if self.gate_name == "silu" else functional.gelu(gate))
-        return torch.cat([part.to(inputs.dtype) for part in parts], dim=-1)
-
-    def step(self, projected: Float[Tensor, "batch projected"], state: Any) -> tuple[Float[Tensor, "batch input"], Any]:
+    def step(self, projected: Float[Tensor, "batch input"], state: Any) -> tuple[Float[Tensor, "batch input"], Any]:
         """Return the output and the next state of one step; see `Cell.step`."""
 
-        def run(inputs: Tensor, inner: Any) -> tuple[Tensor, Any]:
-            output, after = self.inner.step(self.inner.project(inputs)[0], inner)
+        def run(u: Tensor, inner: Any) -> tuple[Tensor, Any]:
+            output, after = self.inner.step(self.inner.project(u)[0], inner)
             return output[None], after
 
         output, after = self._advance(projected[None], state, run)
@@ -134,7 +125,7 @@ class Block(Cell[Any]):
         self, inputs: Float[Tensor, "time batch input"], state: Any
     ) -> tuple[Float[Tensor, "time batch input"], Any]:
         """Return the output of every step, and the state after the last step."""
-        return self._advance(self.project(inputs), state, self.inner)
+        return self._advance(inputs, state, self.inner)
 
     def auxiliary_loss(self, state: Any) -> Tensor | None:
         """Return the auxiliary loss of the inner cell."""
@@ -144,16 +135,20 @@ class Block(Cell[Any]):
         inner = self.inner.initial_state(1)
         return type(inner)(*state[len(state) - len(inner) :])
 
-    def _advance(self, projected: Tensor, state: Any, run: Recurrence) -> tuple[Tensor, Any]:
+    def _advance(
+        self, x: Float[Tensor, "time batch input"], state: Any, run: Recurrence
+    ) -> tuple[Float[Tensor, "time batch input"], Any]:
         """Compute some steps, with the recurrence of the inner cell."""
-        size, inner_size = self.input_size, self.inner.input_size
-        x, u, gate = torch.tensor_split(projected, (size, size + inner_size), dim=-1)
+        y = _normalize(self.cell_norm, x)
+        u = y if self.up is None else self.up(y)
         carried: tuple[Tensor, ...] = ()
         if self.convolution is not None:
             u, window = _convolve(u, state[0], self.convolution, cast("Tensor", self.convolution_bias))
             carried = (window,)
         outputs, inner = run(u, self._inner_state(state))
-        outputs = outputs if self.gate is None else outputs * gate
+        if self.gate is not None:
+            gate = self.gate(y)
+            outputs = outputs * (functional.silu(gate) if self.gate_name == "silu" else functional.gelu(gate))
         x = self._add(x, self.down(outputs))
         if self.feed_forward_norm is not None and self.widen is not None and self.narrow is not None:
             wide = self.widen(_normalize(self.feed_forward_norm, x))
@@ -179,7 +174,9 @@ def _convolve(
     """Return SiLU of the causal convolution of each feature, and the inputs that the next step reads."""
     padded = torch.cat([window.transpose(0, 1).to(inputs.dtype), inputs])
     steps = inputs.shape[0]
-    total = bias + sum(weight[lag] * padded[lag : lag + steps] for lag in range(len(weight)))
+    total = bias
+    for lag, factor in enumerate(weight):
+        total = torch.addcmul(total, factor, padded[lag : lag + steps])
     return functional.silu(total), padded[padded.shape[0] - len(weight) + 1 :].transpose(0, 1).to(window.dtype)
 
 
