@@ -5,7 +5,7 @@ The state of a head is a matrix S, `[key, value]`. Every step changes it by
     u = Sᵀ a;  S' = diag(w) S + b uᵀ + k vᵀ;  o = S'ᵀ q
 
 where q, k, a, b and the decay w have a number for each row of S, and v, u and o for each column. Without a and b,
-this is the recurrence of GLA, Mamba-2 and mLSTM. With them, it is the delta rule of DeltaNet, and RWKV-7.
+this is the recurrence of GLA, Mamba-2 and mLSTM. With b = -k, it is the delta rule of DeltaNet. RWKV-7 has its own b.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Parts(NamedTuple):
         value: v.
         log_decay: Logarithm of w, one number for each head or for each key; None for a state that does not decay.
         read: a, or None for a rule without u.
-        write: b, or None for a rule without u.
+        write: b. With `read`, None means -k, the delta rule.
     """
 
     query: Float[Tensor, "*time batch heads key"]
@@ -68,7 +68,7 @@ def delta_rule(parts: Parts, rate: Float[Tensor, "*time batch heads"]) -> Parts:
     key, decay = parts.key, parts.log_decay
     written = key * rate[..., None]
     read = key if decay is None else key * _for_keys(decay, key).exp()
-    return parts._replace(key=written, read=read, write=-written)
+    return parts._replace(key=written, read=read)
 
 
 def read_steps(parts: Parts, state: Memory) -> tuple[Reads, Memory]:
@@ -77,9 +77,9 @@ def read_steps(parts: Parts, state: Memory) -> tuple[Reads, Memory]:
     for step in range(parts.key.shape[0]):
         q, k, v, log_w, a, b = parts.map(itemgetter(step))
         changed = k[..., :, None] * v[..., None, :]
-        if a is not None and b is not None:
+        if a is not None:
             u = torch.einsum("bhkv,bhk->bhv", state, a)
-            changed = changed + b[..., :, None] * u[..., None, :]
+            changed = changed + (-k if b is None else b)[..., :, None] * u[..., None, :]
         if log_w is not None:
             state = state * _for_keys(log_w, k).exp()[..., None]
         state = state + changed
@@ -106,7 +106,8 @@ def read_chunk(parts: Parts, state: Memory) -> tuple[Reads, Memory]:
     to_end = _for_keys(pairs[:, :, -1], k)
     outputs = (q * since_start) @ state + _scores(q, k, pairs) @ v
     added = (k * to_end).mT @ v
-    if a is not None and b is not None:
+    if a is not None:
+        b = -k if b is None else b
         # a reads the state before its step, after the decay of the steps before.
         earlier = torch.cat([torch.zeros_like(pairs[:, :, :1]), pairs[:, :, :-1]], dim=2)
         since_start_earlier = torch.cat([torch.ones_like(since_start[:, :, :1]), since_start[:, :, :-1]], dim=2)

@@ -8,7 +8,16 @@ from torch import Tensor
 
 from seqforge.matrix_states import Parts, delta_rule, read_chunk, read_steps
 
-RULES = ("linear", "gated", "gated by keys", "delta", "gated delta", "gated delta by keys", "general")
+RULES = (
+    "linear",
+    "gated",
+    "gated by keys",
+    "delta",
+    "gated delta",
+    "gated delta by keys",
+    "general",
+    "general by keys",
+)
 
 DECAYS = (0.0, -1e-9, -0.1, -3.0, -60.0, -1e4)
 """Logarithms of a decay, from none to one that leaves nothing."""
@@ -25,11 +34,11 @@ def make_parts(rule: str, steps: int, seed: int, sizes: tuple[int, int] = (5, 3)
     q, k, v = draw(keys), draw(keys), draw(values)
     k = torch.nn.functional.normalize(k, dim=-1)
     k[1::3] = k[::3][: len(k[1::3])]
-    shape = (keys,) if rule.endswith("keys") or rule == "general" else ()
+    shape = (keys,) if rule.endswith("keys") else ()
     index = torch.randint(len(DECAYS), (steps, 2, 2, *shape), generator=generator)
     log_decay = None if rule in ("linear", "delta") else torch.tensor(DECAYS, dtype=torch.float64)[index]
     parts = Parts(q, k, v, log_decay)
-    if rule == "general":
+    if rule.startswith("general"):
         return parts._replace(read=draw(keys) / 4, write=draw(keys) / 4)
     if "delta" not in rule:
         return parts

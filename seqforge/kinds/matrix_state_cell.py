@@ -67,7 +67,7 @@ class MatrixStateCell(ProjectedCell[StateT]):
     def parts(self, projected: Projected) -> Parts:
         """Return q, k, v, the decay, a and b of every step from the input projection of the step.
 
-        For the delta rules, `seqforge.matrix_states.delta_rule` computes a and b.
+        For the delta rules, `seqforge.matrix_states.delta_rule` computes k and a.
         """
 
     @abstractmethod

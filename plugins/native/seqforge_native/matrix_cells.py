@@ -26,7 +26,7 @@ class MatrixCell(ctypes.Structure):
     """`MatrixCell` of kernels/matrix_cell.hpp."""
 
     _fields_ = fields(
-        "steps rows heads keys values decays is_delta input_size mixed_size output_size is_bfloat16 "
+        "steps rows heads keys values decays rule input_size mixed_size output_size is_bfloat16 "
         "kept_size temporary_size gradient_size threads phase_end_0 phase_end_1 phase_end_2",
         "instructions ports gradient_ports inputs mixed parameters start reads outputs end checkpoints "
         "output_gradient end_gradient input_gradient mixed_gradient start_gradient parameter_gradients",
@@ -53,7 +53,7 @@ class MatrixCellKernel:
             *inputs.shape[:2],
             *start.shape[1:],
             programs.decays,
-            int(programs.is_delta),
+            programs.rule,
             inputs.shape[2],
             mixed.shape[2],
             self.output_size,

@@ -26,7 +26,16 @@ from torch.nn import functional
 from seqforge.kinds import BackendContext, MatrixState, MatrixStateCell, Parts, SequenceFunction, map_state
 from seqforge.matrix_states import delta_rule, read_steps
 
-RULES = ("linear", "gated", "gated by keys", "delta", "gated delta", "gated delta by keys", "general")
+RULES = (
+    "linear",
+    "gated",
+    "gated by keys",
+    "delta",
+    "gated delta",
+    "gated delta by keys",
+    "general",
+    "general by keys",
+)
 LIBRARIES = {library.name: library for library in runnable_libraries()}
 DECAYS = (0.0, -1e-9, -0.1, -3.0, -60.0, -1e4)
 Recurrence = Callable[[Parts, Tensor], tuple[Tensor, Tensor]]
@@ -41,11 +50,11 @@ def make_parts(rule: str, steps: int, rows: int, sizes: tuple[int, int], seed: i
     def draw(*shape: int) -> Tensor:
         return torch.randn(steps, rows, 3, *shape, generator=generator, dtype=torch.float64) / math.sqrt(keys)
 
-    shape = (keys,) if rule.endswith("keys") or rule == "general" else ()
+    shape = (keys,) if rule.endswith("keys") else ()
     index = torch.randint(len(DECAYS), (steps, rows, 3, *shape), generator=generator)
     log_decay = None if rule in ("linear", "delta") else torch.tensor(DECAYS, dtype=torch.float64)[index]
     parts = Parts(draw(keys), functional.normalize(draw(keys), dim=-1), draw(values), log_decay)
-    if rule == "general":
+    if rule.startswith("general"):
         return parts._replace(read=draw(keys) / 2, write=draw(keys) / 2)
     return delta_rule(parts, torch.rand(steps, rows, 3, generator=generator).double() * 2) if "delta" in rule else parts
 

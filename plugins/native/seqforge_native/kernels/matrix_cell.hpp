@@ -107,20 +107,20 @@ class CellRows {
         gather(ports.query, head, count, sizes.keys, chunk.keys, chunk.query.data());
         gather(ports.key, head, count, sizes.keys, chunk.keys, chunk.key.data());
         gather(ports.value, head, count, sizes.values, chunk.values, chunk.value.data());
-        gather(ports.decay, head, count, sizes.decays, chunk.keys, chunk.decay.data());
+        gather(ports.decay, head, count, sizes.keys, chunk.keys, chunk.decay.data());
         gather(ports.read, head, count, sizes.keys, chunk.keys, chunk.read.data());
         gather(ports.write, head, count, sizes.keys, chunk.keys, chunk.write.data());
     }
 
-    void scatter_gradients(std::int64_t head, std::int64_t count, const BackwardChunk &chunk) {
+    void scatter_gradients(std::int64_t head, std::int64_t count, const Chunk &chunk, const ChunkGradients &gradients) {
         const Ports &ports = *call_.gradient_ports;
         const MatrixSizes &sizes = call_.sizes;
-        scatter(ports.query, head, count, sizes.keys, chunk.keys, chunk.query_gradient.data());
-        scatter(ports.key, head, count, sizes.keys, chunk.keys, chunk.key_gradient.data());
-        scatter(ports.value, head, count, sizes.values, chunk.values, chunk.value_gradient.data());
-        scatter(ports.decay, head, count, sizes.decays, chunk.keys, chunk.decay_gradient.data());
-        scatter(ports.read, head, count, sizes.keys, chunk.keys, chunk.read_gradient.data());
-        scatter(ports.write, head, count, sizes.keys, chunk.keys, chunk.write_gradient.data());
+        scatter(ports.query, head, count, sizes.keys, chunk.keys, gradients.query.data());
+        scatter(ports.key, head, count, sizes.keys, chunk.keys, gradients.key.data());
+        scatter(ports.value, head, count, sizes.values, chunk.values, gradients.value.data());
+        scatter(ports.decay, head, count, sizes.decays, chunk.keys, gradients.decay.data());
+        scatter(ports.read, head, count, sizes.keys, chunk.keys, gradients.read.data());
+        scatter(ports.write, head, count, sizes.keys, chunk.keys, gradients.write.data());
     }
 
     void store_gradients(std::int64_t first, std::int64_t row, std::int64_t t) {
@@ -143,7 +143,7 @@ inline void run_cell_forward(const MatrixCell &call) {
     on_own_rows(call.rows, call.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         CellRows rows(call);
         Chunk chunk(sizes);
-        std::vector<float> block(padded(sizes.keys) * block_vectors * lanes);
+        MatrixStates states(sizes);
         for (std::int64_t row = first_row; row < last_row; row++) {
             const float *before = call.start + row * all;
             for (std::int64_t first = 0; first < call.steps; first += chunk_steps) {
@@ -157,7 +157,7 @@ inline void run_cell_forward(const MatrixCell &call) {
                 for (std::int64_t t = 0; t < count; t++) rows.load_inputs(first, row, t), rows.run(0, t);
                 for (std::int64_t head = 0; head < call.heads; head++) {
                     rows.gather_parts(head, count, chunk);
-                    run_chunk(sizes, count, chunk, before + head * size, after + head * size, block.data());
+                    states.run(count, chunk, before + head * size, after + head * size);
                     rows.scatter(call.ports->reads, head, count, sizes.values, chunk.values, chunk.output.data());
                 }
                 for (std::int64_t t = 0; t < count; t++) {
@@ -177,13 +177,15 @@ inline void run_cell_backward(const MatrixCell &call) {
     const std::int64_t size = sizes.keys * sizes.values, all = call.heads * size, width = call.heads * sizes.values;
     on_own_rows(call.rows, call.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         CellRows rows(call);
-        BackwardChunk chunk(sizes);
+        Chunk chunk(sizes);
+        ChunkGradients gradients(chunk);
+        MatrixStates states(sizes);
         for (std::int64_t row = first_row; row < last_row; row++) {
             float *gradient = call.start_gradient + row * all;
             std::copy_n(call.end_gradient + row * all, all, gradient);
             for (std::int64_t first = (call.steps - 1) / chunk_steps * chunk_steps; first >= 0; first -= chunk_steps) {
                 const std::int64_t count = std::min(chunk_steps, call.steps - first);
-                const float *states = call.checkpoints + (first / chunk_steps * call.rows + row) * all;
+                const float *before = call.checkpoints + (first / chunk_steps * call.rows + row) * all;
                 for (std::int64_t t = 0; t < count; t++) {
                     const std::int64_t index = (first + t) * call.rows + row;
                     rows.load_inputs(first, row, t);
@@ -194,10 +196,9 @@ inline void run_cell_backward(const MatrixCell &call) {
                 }
                 for (std::int64_t head = 0; head < call.heads; head++) {
                     rows.gather_parts(head, count, chunk);
-                    rows.gather(call.gradient_ports->reads, head, count, sizes.values, chunk.values,
-                                chunk.output_gradient.data());
-                    differentiate_chunk(sizes, count, chunk, states + head * size, gradient + head * size);
-                    rows.scatter_gradients(head, count, chunk);
+                    rows.gather(call.gradient_ports->reads, head, count, sizes.values, chunk.values, gradients.output.data());
+                    states.differentiate(count, chunk, gradients, before + head * size, gradient + head * size);
+                    rows.scatter_gradients(head, count, chunk, gradients);
                 }
                 for (std::int64_t t = 0; t < count; t++) rows.run(2, t), rows.store_gradients(first, row, t);
             }

@@ -116,7 +116,7 @@ inline Vector softplus(Vector x) {
 // The numbers of one head in a step of a matrix state, as in matrix_states.hpp: those of keys are some numbers apart.
 struct HeadStep {
     float *state, *reads;
-    const float *decay, *key, *value, *query, *read, *write; // the last two are null for a rule without u
+    const float *decay, *key, *value, *query, *read, *write; // the last two may be null, as in `Parts`
     std::int64_t keys, state_stride, decay_stride, key_stride, query_stride, read_stride, write_stride;
 
     // Computes some registers of values, the last of which may hold fewer than a whole register, up to `end`.
@@ -132,6 +132,8 @@ struct HeadStep {
                 const Vector a = broadcast(read[i * read_stride]);
                 for (int j = 0; j < vectors; j++) u[j] = multiply_add(load_at(state + i * state_stride, j), a, u[j]);
             }
+        if (read && !write)
+            for (int j = 0; j < vectors; j++) v[j] = v[j] - u[j];
         for (std::int64_t i = 0; i < keys; i++) {
             float *row = state + i * state_stride;
             const Vector w = broadcast(decay[i * decay_stride]), k = broadcast(key[i * key_stride]);
@@ -151,13 +153,13 @@ struct HeadStep {
 
 // Computes a step of the matrix states of all heads. The operands continue in the place of the next instruction.
 inline void change_state(const Instruction &step, const Instruction &more, const RowMemory &memory) {
-    const bool is_delta = more.b.space >= 0;
     for (std::int64_t head = 0; head < step.outer; head++) {
-        const auto of_head = [&](const Operand &operand) { return place_in(memory, operand, head, 0); };
+        const auto of_head = [&](const Operand &operand) {
+            return operand.space < 0 ? nullptr : place_in(memory, operand, head, 0);
+        };
         const HeadStep own{of_head(step.result), of_head(more.result), of_head(step.a), of_head(step.b), of_head(step.c),
-                           of_head(more.a), is_delta ? of_head(more.b) : nullptr, is_delta ? of_head(more.c) : nullptr,
-                           step.middle, step.result.middle, step.a.middle, step.b.middle, more.a.middle, more.b.middle,
-                           more.c.middle};
+                           of_head(more.a), of_head(more.b), of_head(more.c), step.middle, step.result.middle,
+                           step.a.middle, step.b.middle, more.a.middle, more.b.middle, more.c.middle};
         std::int64_t column = 0;
         for (; column + 4 * lanes <= step.inner; column += 4 * lanes) own.compute<4, true>(column, step.inner);
         for (; column + lanes <= step.inner; column += lanes) own.compute<1, true>(column, step.inner);

@@ -64,6 +64,12 @@ inline Vector sums_of_pairs(Vector a, Vector b) {
     const __m256 swapped = _mm256_hadd_ps(a.value, b.value); // by halves of the registers
     return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(swapped), _MM_SHUFFLE(3, 1, 2, 0)))};
 }
+inline Vector interleaved_low(Vector a, Vector b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.value, b.value), _mm256_unpackhi_ps(a.value, b.value), 0x20)};
+}
+inline Vector interleaved_high(Vector a, Vector b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.value, b.value), _mm256_unpackhi_ps(a.value, b.value), 0x31)};
+}
 inline int count_at_most(Vector x, float bound) {
     return __builtin_popcount(_mm256_movemask_ps(_mm256_cmp_ps(x.value, _mm256_set1_ps(bound), _CMP_LE_OQ)));
 }

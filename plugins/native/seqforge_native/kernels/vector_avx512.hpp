@@ -74,6 +74,15 @@ inline Vector sums_of_pairs(Vector a, Vector b) {
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     return {_mm512_add_ps(_mm512_permutex2var_ps(a.value, even, b.value), _mm512_permutex2var_ps(a.value, odd, b.value))};
 }
+// The first halves of two registers in turns, and the second halves.
+inline Vector interleaved_low(Vector a, Vector b) {
+    const __m512i places = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return {_mm512_permutex2var_ps(a.value, places, b.value)};
+}
+inline Vector interleaved_high(Vector a, Vector b) {
+    const __m512i places = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return {_mm512_permutex2var_ps(a.value, places, b.value)};
+}
 // How many numbers are at most a bound.
 inline int count_at_most(Vector x, float bound) {
     return __builtin_popcount(_mm512_cmp_ps_mask(_mm512_set1_ps(bound), x.value, _CMP_GE_OQ));

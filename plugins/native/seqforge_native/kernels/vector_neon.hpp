@@ -46,6 +46,8 @@ inline Vector running_sums(Vector x) {
     return x;
 }
 inline Vector sums_of_pairs(Vector a, Vector b) { return {vpaddq_f32(a.value, b.value)}; }
+inline Vector interleaved_low(Vector a, Vector b) { return {vzip1q_f32(a.value, b.value)}; }
+inline Vector interleaved_high(Vector a, Vector b) { return {vzip2q_f32(a.value, b.value)}; }
 inline int count_at_most(Vector x, float bound) {
     return static_cast<int>(vaddvq_u32(vshrq_n_u32(vcleq_f32(x.value, vdupq_n_f32(bound)), 31)));
 }

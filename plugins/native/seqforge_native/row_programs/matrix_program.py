@@ -29,7 +29,7 @@ class RowFunction(nn.Module):
         mixed: Number of features that depend on several steps.
         values: Columns of a state.
         decays: Numbers by which a step decays a head: 1, or one for each key.
-        is_delta: Whether the rule reads the state before it writes.
+        rule: 1 for the delta rule, 2 for a rule with b, 0 for others: `StateRule` of kernels/matrix_chunk.hpp.
     """
 
     def __init__(self, cell: MatrixStateCell[Any]) -> None:
@@ -42,7 +42,7 @@ class RowFunction(nn.Module):
             parts = cell.parts(torch.cat([projected, mixed], -1)[0])
         self.inputs, self.mixed, self.values = projected.shape[-1], mixed.shape[-1], int(state[0].shape[-1])
         by_key = parts.log_decay is not None and parts.log_decay.ndim == parts.key.ndim
-        self.decays, self.is_delta = cell.key_size if by_key else 1, parts.read is not None
+        self.decays, self.rule = cell.key_size if by_key else 1, sum(part is not None for part in parts[4:])
 
     def forward(self, projected: Tensor, mixed: Tensor, reads: Tensor) -> tuple[Tensor, ...]:
         """Return q, k, v, the decay, a and b, as far as the rule has them, and the output."""
@@ -105,7 +105,7 @@ class CellPrograms:
     mixes: bool
     values: int
     decays: int
-    is_delta: bool
+    rule: int
 
 
 def compile_programs(cell: MatrixStateCell[Any]) -> CellPrograms:
@@ -122,7 +122,7 @@ def compile_programs(cell: MatrixStateCell[Any]) -> CellPrograms:
         raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
     tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
     forward, backward = (_compile(function, tensors, backward=backward) for backward in (False, True))
-    return CellPrograms(forward, backward, function.mixed > 0, function.values, function.decays, function.is_delta)
+    return CellPrograms(forward, backward, function.mixed > 0, function.values, function.decays, function.rule)
 
 
 def _compile(function: RowFunction, tensors: Mapping[str, Tensor], *, backward: bool) -> Program:
@@ -132,7 +132,7 @@ def _compile(function: RowFunction, tensors: Mapping[str, Tensor], *, backward: 
         for name, example in zip(_ROWS, function.example(), strict=True)
     }
     parameters = new_parameters(tensors)
-    results = [*PORTS[2 : 8 if function.is_delta else 6], "output"]
+    results = [*PORTS[2 : 6 + function.rule], "output"]
     values, examples = [*inputs.values(), *parameters.values()], [*function.example(), *tensors.values()]
 
     def run(*given: Tensor) -> tuple[Tensor, ...]:
