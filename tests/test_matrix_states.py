@@ -4,46 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matrix_parts import RULES, make_parts
 from torch import Tensor
 
 from seqforge.matrix_states import Parts, delta_rule, read_chunk, read_steps
-
-RULES = (
-    "linear",
-    "gated",
-    "gated by keys",
-    "delta",
-    "gated delta",
-    "gated delta by keys",
-    "general",
-    "general by keys",
-)
-
-DECAYS = (0.0, -1e-9, -0.1, -3.0, -60.0, -1e4)
-"""Logarithms of a decay, from none to one that leaves nothing."""
-
-
-def make_parts(rule: str, steps: int, seed: int, sizes: tuple[int, int] = (5, 3), scale: float = 1.0) -> Parts:
-    """Return random parts of two rows and two heads. Some keys repeat, and decays and rates are often extreme."""
-    generator = torch.Generator().manual_seed(seed)
-    keys, values = sizes
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(steps, 2, 2, *shape, generator=generator, dtype=torch.float64) * scale
-
-    q, k, v = draw(keys), draw(keys), draw(values)
-    k = torch.nn.functional.normalize(k, dim=-1)
-    k[1::3] = k[::3][: len(k[1::3])]
-    shape = (keys,) if rule.endswith("keys") else ()
-    index = torch.randint(len(DECAYS), (steps, 2, 2, *shape), generator=generator)
-    log_decay = None if rule in ("linear", "delta") else torch.tensor(DECAYS, dtype=torch.float64)[index]
-    parts = Parts(q, k, v, log_decay)
-    if rule.startswith("general"):
-        return parts._replace(read=draw(keys) / 4, write=draw(keys) / 4)
-    if "delta" not in rule:
-        return parts
-    rate = torch.randint(5, (steps, 2, 2), generator=generator).double() / 2
-    return delta_rule(parts, rate.clamp(max=2))
 
 
 def in_chunks(parts: Parts, state: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -68,7 +32,7 @@ def start_of(parts: Parts, seed: int) -> Tensor:
     seed=st.integers(0, 10_000),
 )
 def test_chunks_compute_what_single_steps_compute(rule: str, steps: int, size: int, sizes: tuple[int, int], seed: int):
-    parts = make_parts(rule, steps, seed, sizes)
+    parts = make_parts(rule, (steps, 2, 2), sizes, seed=seed)
     state = start_of(parts, seed)
     expected, expected_state = read_steps(parts, state)
     outputs, after = in_chunks(parts, state, size)
@@ -83,7 +47,7 @@ def test_chunks_compute_what_single_steps_compute(rule: str, steps: int, size: i
 def test_gradients_of_chunks_are_those_of_single_steps(rule: str):
     results: list[list[Tensor]] = []
     for recurrence in (read_steps, lambda parts, state: in_chunks(parts, state, 8)):
-        parts = make_parts(rule, 19, seed=3, scale=0.5)
+        parts = make_parts(rule, (19, 2, 2), seed=3, scale=0.5)
         leaves = [part.detach().clone().requires_grad_() for part in parts if part is not None]
         given_parts = iter(leaves)
         parts = Parts(*(None if part is None else next(given_parts) for part in parts))
@@ -98,7 +62,7 @@ def test_gradients_of_chunks_are_those_of_single_steps(rule: str):
 
 @pytest.mark.parametrize("rule", ["gated", "gated by keys", "gated delta"])
 def test_a_chunk_passes_finite_differences(rule: str):
-    parts = make_parts(rule, 4, seed=5)
+    parts = make_parts(rule, (4, 2, 2), seed=5)
     assert parts.log_decay is not None
     parts = parts._replace(log_decay=parts.log_decay.clamp(min=-3))  # a slope of exp(-60) is below any difference
     leaves = [part.detach().clone().requires_grad_() for part in parts if part is not None]
@@ -112,7 +76,7 @@ def test_a_chunk_passes_finite_differences(rule: str):
 
 @pytest.mark.parametrize("rule", ["linear", "gated", "gated by keys", "delta", "gated delta"])
 def test_float32_stays_near_float64(rule: str):
-    parts = make_parts(rule, 300, seed=1)
+    parts = make_parts(rule, (300, 2, 2), seed=1)
     state = start_of(parts, 1)
     expected, _ = read_steps(parts, state)
     single = Parts(*(part if part is None else part.float() for part in parts))

@@ -1,7 +1,6 @@
 """The kernel of matrix states against the definition of the recurrence, for every rule, size and instruction set."""
 
 import copy
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matrix_parts import RULES, make_parts
 from seqforge_matrix_cells.gated_deltanet import GatedDeltaNet
 from seqforge_matrix_cells.gla import GLA
 from seqforge_matrix_cells.hgrn import HGRN2
@@ -21,42 +21,14 @@ from seqforge_native.library import Library, best_library, runnable_libraries
 from seqforge_native.matrix_cells import MatrixCellKernel, read_matrix_cell
 from seqforge_native.row_programs.matrix_program import compile_programs
 from torch import Tensor
-from torch.nn import functional
 
 from seqforge.kinds import BackendContext, MatrixState, MatrixStateCell, Parts, SequenceFunction, map_state
-from seqforge.matrix_states import delta_rule, read_steps
+from seqforge.matrix_states import read_steps
 
-RULES = (
-    "linear",
-    "gated",
-    "gated by keys",
-    "delta",
-    "gated delta",
-    "gated delta by keys",
-    "general",
-    "general by keys",
-)
 LIBRARIES = {library.name: library for library in runnable_libraries()}
-DECAYS = (0.0, -1e-9, -0.1, -3.0, -60.0, -1e4)
 Recurrence = Callable[[Parts, Tensor], tuple[Tensor, Tensor]]
 
 pytestmark = pytest.mark.skipif(not LIBRARIES, reason="no kernels were built for this processor")
-
-
-def make_parts(rule: str, steps: int, rows: int, sizes: tuple[int, int], seed: int) -> Parts:
-    generator = torch.Generator().manual_seed(seed)
-    keys, values = sizes
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(steps, rows, 3, *shape, generator=generator, dtype=torch.float64) / math.sqrt(keys)
-
-    shape = (keys,) if rule.endswith("keys") else ()
-    index = torch.randint(len(DECAYS), (steps, rows, 3, *shape), generator=generator)
-    log_decay = None if rule in ("linear", "delta") else torch.tensor(DECAYS, dtype=torch.float64)[index]
-    parts = Parts(draw(keys), functional.normalize(draw(keys), dim=-1), draw(values), log_decay)
-    if rule.startswith("general"):
-        return parts._replace(read=draw(keys) / 2, write=draw(keys) / 2)
-    return delta_rule(parts, torch.rand(steps, rows, 3, generator=generator).double() * 2) if "delta" in rule else parts
 
 
 class Given(MatrixStateCell[MatrixState]):
@@ -118,7 +90,7 @@ def results_of(recurrence: Recurrence, parts: Parts, state: Tensor, dtype: torch
 def test_a_kernel_computes_the_recurrence_and_its_gradients(
     name: str, rule: str, steps: int, rows: int, sizes: tuple[int, int], seed: int
 ):
-    parts = make_parts(rule, steps, rows, sizes, seed)
+    parts = make_parts(rule, (steps, rows, 3), sizes, seed=seed)
     state = torch.randn(rows, 3, *sizes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     exact = results_of(read_steps, parts, state, torch.float64)
     plain = results_of(read_steps, parts, state, torch.float32)
@@ -132,7 +104,7 @@ def test_a_kernel_computes_the_recurrence_and_its_gradients(
 
 @pytest.mark.parametrize("rule", RULES)
 def test_an_emulated_processor_computes_the_same(rule: str, kernels: Library):
-    parts = make_parts(rule, 18, 2, (24, 40), 1)
+    parts = make_parts(rule, (18, 2, 3), (24, 40), seed=1)
     state = torch.randn(2, 3, 24, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = results_of(read_steps, parts, state, torch.float64)
     found = results_of(on_kernel(kernels), parts, state, torch.float32)
@@ -143,7 +115,7 @@ def test_an_emulated_processor_computes_the_same(rule: str, kernels: Library):
 def test_threads_do_not_change_the_results():
     library = best_library()
     assert library is not None
-    parts = make_parts("gated delta", 40, 5, (16, 16), 0).map(lambda part: part.float())
+    parts = make_parts("gated delta", (40, 5, 3), (16, 16), seed=0).map(lambda part: part.float())
     state, threads = torch.zeros(5, 3, 16, 16), torch.get_num_threads()
     results: list[Tensor] = []
     try:
@@ -160,7 +132,7 @@ def test_a_state_stays_finite_in_a_long_sequence():
     library = best_library()
     assert library is not None
     with torch.no_grad():
-        parts = make_parts("gated delta", 2000, 1, (16, 16), 0).map(lambda part: part.float())
+        parts = make_parts("gated delta", (2000, 1, 3), (16, 16), seed=0).map(lambda part: part.float())
         state = torch.zeros(1, 3, 16, 16)
         for _ in range(50):
             outputs, state = on_kernel(library)(parts, state)

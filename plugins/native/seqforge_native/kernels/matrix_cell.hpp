@@ -101,26 +101,18 @@ class CellRows {
         load(ports.mixed, t, call_.mixed + index * call_.mixed_size, call_.mixed_size);
     }
 
+    // Copies the vectors of one head to a chunk. A head may have one decay for all keys.
     void gather_parts(std::int64_t head, std::int64_t count, Chunk &chunk) {
-        const Ports &ports = *call_.ports;
-        const MatrixSizes &sizes = call_.sizes;
-        gather(ports.query, head, count, sizes.keys, chunk.keys, chunk.query.data());
-        gather(ports.key, head, count, sizes.keys, chunk.keys, chunk.key.data());
-        gather(ports.value, head, count, sizes.values, chunk.values, chunk.value.data());
-        gather(ports.decay, head, count, sizes.keys, chunk.keys, chunk.decay.data());
-        gather(ports.read, head, count, sizes.keys, chunk.keys, chunk.read.data());
-        gather(ports.write, head, count, sizes.keys, chunk.keys, chunk.write.data());
+        for_each_part(*call_.ports, chunk, call_.sizes.keys,
+                      [&](const Port &port, std::int64_t size, std::int64_t stride, auto &to) {
+                          gather(port, head, count, size, stride, to.data());
+                      });
     }
-
-    void scatter_gradients(std::int64_t head, std::int64_t count, const Chunk &chunk, const ChunkGradients &gradients) {
-        const Ports &ports = *call_.gradient_ports;
-        const MatrixSizes &sizes = call_.sizes;
-        scatter(ports.query, head, count, sizes.keys, chunk.keys, gradients.query.data());
-        scatter(ports.key, head, count, sizes.keys, chunk.keys, gradients.key.data());
-        scatter(ports.value, head, count, sizes.values, chunk.values, gradients.value.data());
-        scatter(ports.decay, head, count, sizes.decays, chunk.keys, gradients.decay.data());
-        scatter(ports.read, head, count, sizes.keys, chunk.keys, gradients.read.data());
-        scatter(ports.write, head, count, sizes.keys, chunk.keys, gradients.write.data());
+    void scatter_gradients(std::int64_t head, std::int64_t count, Chunk &gradients) {
+        for_each_part(*call_.gradient_ports, gradients, call_.sizes.decays,
+                      [&](const Port &port, std::int64_t size, std::int64_t stride, const auto &from) {
+                          scatter(port, head, count, size, stride, from.data());
+                      });
     }
 
     void store_gradients(std::int64_t first, std::int64_t row, std::int64_t t) {
@@ -133,6 +125,14 @@ class CellRows {
     }
 
   private:
+    // Calls `use(port, size, stride, vectors)` for each of the vectors that the program computes.
+    template <class Use> void for_each_part(const Ports &ports, Chunk &chunk, std::int64_t decays, Use use) const {
+        const std::int64_t keys = call_.sizes.keys;
+        use(ports.query, keys, chunk.keys, chunk.query), use(ports.key, keys, chunk.keys, chunk.key);
+        use(ports.value, call_.sizes.values, chunk.values, chunk.value), use(ports.decay, decays, chunk.keys, chunk.decay);
+        use(ports.read, keys, chunk.keys, chunk.read), use(ports.write, keys, chunk.keys, chunk.write);
+    }
+
     const MatrixCell &call_;
     std::vector<float> temporary_, kept_;
 };
@@ -177,8 +177,7 @@ inline void run_cell_backward(const MatrixCell &call) {
     const std::int64_t size = sizes.keys * sizes.values, all = call.heads * size, width = call.heads * sizes.values;
     on_own_rows(call.rows, call.threads, [&](std::int64_t first_row, std::int64_t last_row) {
         CellRows rows(call);
-        Chunk chunk(sizes);
-        ChunkGradients gradients(chunk);
+        Chunk chunk(sizes), gradients(sizes);
         MatrixStates states(sizes);
         for (std::int64_t row = first_row; row < last_row; row++) {
             float *gradient = call.start_gradient + row * all;
@@ -198,7 +197,7 @@ inline void run_cell_backward(const MatrixCell &call) {
                     rows.gather_parts(head, count, chunk);
                     rows.gather(call.gradient_ports->reads, head, count, sizes.values, chunk.values, gradients.output.data());
                     states.differentiate(count, chunk, gradients, before + head * size, gradient + head * size);
-                    rows.scatter_gradients(head, count, chunk, gradients);
+                    rows.scatter_gradients(head, count, gradients);
                 }
                 for (std::int64_t t = 0; t < count; t++) rows.run(2, t), rows.store_gradients(first, row, t);
             }

@@ -19,7 +19,8 @@ struct MatrixSizes {
 
 constexpr std::int64_t chunk_steps = 16;
 
-// Vectors are padded with zeros: [steps, keys] and [steps, values]. Each key has a decay, even if all have the same.
+// Vectors, or their gradients, padded with zeros: [steps, keys] and [steps, values]. Each key has a decay, even if all have
+// the same.
 struct Chunk {
     std::int64_t keys, values; // padded
     std::vector<float> query, key, read, write, decay, value, output;
@@ -27,14 +28,6 @@ struct Chunk {
     explicit Chunk(const MatrixSizes &sizes)
         : keys(padded(sizes.keys)), values(padded(sizes.values)), query(chunk_steps * keys), key(query), read(query),
           write(query), decay(query), value(chunk_steps * values), output(value) {}
-};
-
-struct ChunkGradients {
-    std::vector<float> output, query, key, read, write, decay, value;
-
-    explicit ChunkGradients(const Chunk &chunk)
-        : output(chunk.output), query(chunk.query), key(query), read(query), write(query), decay(query),
-          value(chunk.value) {}
 };
 
 } // namespace seqforge

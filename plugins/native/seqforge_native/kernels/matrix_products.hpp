@@ -36,7 +36,8 @@ class ChunkProducts {
         read_state(chunk.query, state, for_query_.later, chunk.output);
         multiply_matrices<Shape::lower>(rows_, count_, values_, {for_query_.decayed.data(), chunk_steps, 1},
                                         chunk.value.data(), add_to(chunk.output.data(), values_));
-        for (std::int64_t step = 0; step < count_; step++) scale_row(chunk.value, step, decays_[count_ * chunk_steps + step]);
+        for (std::int64_t step = 0; step < count_; step++)
+            scale(&chunk.value[step * values_], values_, decays_[count_ * chunk_steps + step]);
         float *to = is_whole() ? after : state_.data();
         const Vector decay = broadcast(from_start_[count_]);
         multiply_matrices(keys_, count_, values_, {key_columns_.data(), chunk_steps, 1}, chunk.value.data(),
@@ -48,12 +49,11 @@ class ChunkProducts {
     }
 
     // Computes the gradients of the vectors, and of the state before the chunk, which replaces that of the state after it.
-    void differentiate(std::int64_t count, Chunk &chunk, ChunkGradients &gradients, const float *before, float *changed) {
+    void differentiate(std::int64_t count, Chunk &chunk, Chunk &gradients, const float *before, float *changed) {
         start(count, chunk);
         clear_rows(gradients.output, values_);
         const float *state = in_whole_registers(before, state_);
-        in_whole_registers(changed, gradient_);
-        float *gradient = is_whole() ? changed : gradient_.data();
+        float *gradient = in_whole_registers(changed, gradient_);
         const bool is_delta = sizes_.rule == StateRule::delta;
         if (is_delta) subtract_reads(chunk, state);
         compute_scores(chunk.query, for_query_);
@@ -67,7 +67,7 @@ class ChunkProducts {
         transpose(by_column_.data(), keys_, chunk_steps, gradients.key.data());
         for (std::int64_t step = 0; step < count_; step++) {
             decay_gradients_[count_ * chunk_steps + step] += sum_of_products(gradients.key, chunk.key, step);
-            scale_row(gradients.key, step, decays_[count_ * chunk_steps + step], keys_);
+            scale(&gradients.key[step * keys_], keys_, decays_[count_ * chunk_steps + step]);
         }
         differentiate_reads(chunk.query, gradients.output, for_query_, chunk, gradients.key, gradients.query, state);
         if (is_delta) differentiate_reads(chunk.read, u_gradient_, for_read_, chunk, gradients.key, gradients.read, state);
@@ -93,17 +93,11 @@ class ChunkProducts {
                             std::int64_t to_row) {
         for (std::int64_t row = 0; row < rows; row++) std::copy_n(from + row * from_row, columns, to + row * to_row);
     }
-    const float *in_whole_registers(const float *state, Numbers &copy) const {
+    template <class Number> Number *in_whole_registers(Number *state, Numbers &copy) const {
         if (is_whole()) return state;
         copy_matrix(state, sizes_.values, sizes_.keys, sizes_.values, copy.data(), values_);
         return copy.data();
     }
-
-    void scale_row(Numbers &rows, std::int64_t row, float factor, std::int64_t size) const {
-        for (float *from = &rows[row * size], *end = from + size; from < end; from += lanes)
-            store(from, load(from) * broadcast(factor));
-    }
-    void scale_row(Numbers &rows, std::int64_t row, float factor) const { scale_row(rows, row, factor, values_); }
 
     float sum_of_products(const Numbers &left, const Numbers &right, std::int64_t step) const {
         Vector sums = zero();
@@ -153,7 +147,7 @@ class ChunkProducts {
     void subtract_reads(Chunk &chunk, const float *state) {
         compute_scores(chunk.read, for_read_);
         read_state(chunk.read, state, for_read_.later, chunk.output);
-        for_registers([&]<int vectors>(std::int64_t column) {
+        for_blocks<4>(values_, [&]<int vectors>(std::int64_t column) {
             for (std::int64_t step = 0; step < count_; step++) {
                 auto u = load_each<vectors>(&chunk.output[step * values_ + column]);
                 for (std::int64_t other = 0; other < step; other++) {
@@ -170,7 +164,7 @@ class ChunkProducts {
     }
 
     // Computes the gradients of v, and of u, which is -1 times that of v.
-    void differentiate_added(const Chunk &chunk, ChunkGradients &gradients, const float *gradient) {
+    void differentiate_added(const Chunk &chunk, Chunk &gradients, const float *gradient) {
         float *added = gradients.value.data();
         multiply_matrices(rows_, sizes_.keys, values_, {chunk.key.data(), keys_, 1}, gradient,
                           [&](std::int64_t row, std::int64_t column, Vector sums) {
@@ -181,7 +175,7 @@ class ChunkProducts {
                                         gradients.output.data(), add_to(added, values_));
         if (sizes_.rule != StateRule::delta) return;
         clear_rows(u_gradient_, values_);
-        for_registers([&]<int vectors>(std::int64_t column) {
+        for_blocks<4>(values_, [&]<int vectors>(std::int64_t column) {
             for (std::int64_t step = count_ - 1; step >= 0; step--) {
                 auto sums = load_each<vectors>(added + step * values_ + column);
                 for (std::int64_t other = step + 1; other < count_; other++) {
@@ -227,7 +221,8 @@ class ChunkProducts {
     // Multiplies the gradient of the state by a number, and adds that of what vectors read, whose rows it scales.
     void add_state_gradient(const Numbers &reading, Numbers &reads_gradient, std::int64_t later, float factor,
                             float *gradient) const {
-        for (std::int64_t step = 0; step < count_; step++) scale_row(reads_gradient, step, from_start_[step + later]);
+        for (std::int64_t step = 0; step < count_; step++)
+            scale(&reads_gradient[step * values_], values_, from_start_[step + later]);
         multiply_matrices(keys_, count_, values_, {reading.data(), 1, keys_}, reads_gradient.data(),
                           [&](std::int64_t key, std::int64_t column, Vector sums) {
                               float *place = gradient + key * values_ + column;
@@ -251,12 +246,6 @@ class ChunkProducts {
             }
             decay_gradient[step * keys_] = total;
         }
-    }
-
-    template <class Use> void for_registers(Use use) const {
-        std::int64_t column = 0;
-        for (; column + 4 * lanes <= values_; column += 4 * lanes) use.template operator()<4>(column);
-        for (; column < values_; column += lanes) use.template operator()<1>(column);
     }
 
     const MatrixSizes sizes_;

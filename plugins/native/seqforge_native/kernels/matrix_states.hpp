@@ -20,7 +20,7 @@ class MatrixStates {
         if (in_products(count)) products_.run(count, chunk, before, after);
         else steps_.run(count, chunk, before, after);
     }
-    void differentiate(std::int64_t count, Chunk &chunk, ChunkGradients &gradients, const float *before, float *changed) {
+    void differentiate(std::int64_t count, Chunk &chunk, Chunk &gradients, const float *before, float *changed) {
         if (in_products(count)) products_.differentiate(count, chunk, gradients, before, changed);
         else steps_.differentiate(count, chunk, gradients, before, changed);
     }

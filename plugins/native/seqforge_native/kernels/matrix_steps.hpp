@@ -11,7 +11,7 @@
 
 namespace seqforge {
 
-constexpr std::int64_t block_vectors = 4;
+constexpr int block_vectors = 4;
 
 // Copies columns of a state [keys, values] into padded memory [padded keys, vectors * lanes], or back.
 template <int vectors> void load_block(const float *state, const MatrixSizes &sizes, std::int64_t column, float *block) {
@@ -22,18 +22,6 @@ template <int vectors> void load_block(const float *state, const MatrixSizes &si
 template <int vectors> void store_block(const float *block, const MatrixSizes &sizes, std::int64_t column, float *state) {
     for (std::int64_t i = 0; i < sizes.keys; i++, state += sizes.values)
         for (int j = 0; j < vectors; j++, block += lanes) store_part(state, column + j * lanes, sizes.values, load(block));
-}
-
-// Calls `use.operator()<vectors>(first value)` for each block of columns.
-template <class Use> void for_blocks(std::int64_t values, Use use) {
-    for (std::int64_t column = 0; column < values; column += block_vectors * lanes) {
-        switch (std::min(block_vectors, (values - column + lanes - 1) / lanes)) {
-        case 1: use.template operator()<1>(column); break;
-        case 2: use.template operator()<2>(column); break;
-        case 3: use.template operator()<3>(column); break;
-        default: use.template operator()<4>(column); break;
-        }
-    }
 }
 
 // Computes one step of a block of columns: the state, u and what is read.
@@ -76,7 +64,7 @@ inline void add_sums(const RowSums &rows, float *to) { store(to, load(to) + sums
 // Computes the gradients of one step of a block of columns, given that of the state after it, which becomes that of the
 // state before it.
 template <int vectors, bool has_u>
-inline void differentiate_step(const Chunk &chunk, ChunkGradients &gradients, std::int64_t t, std::int64_t column,
+inline void differentiate_step(const Chunk &chunk, Chunk &gradients, std::int64_t t, std::int64_t column,
                                const std::array<Vector, vectors> &u, const float *before, float *gradient) {
     constexpr std::int64_t width = vectors * lanes;
     const std::int64_t at = t * chunk.keys;
@@ -150,7 +138,7 @@ class ChunkSteps {
     }
 
     // Computes the gradients of the vectors, and of the state before the chunk, which replaces that of the state after it.
-    void differentiate(std::int64_t count, Chunk &chunk, ChunkGradients &gradients, const float *before, float *changed) {
+    void differentiate(std::int64_t count, Chunk &chunk, Chunk &gradients, const float *before, float *changed) {
         reserve(chunk, chunk_steps + 1);
         for (auto *sums : {&gradients.query, &gradients.key, &gradients.read, &gradients.write, &gradients.decay})
             std::fill(sums->begin(), sums->end(), 0.0f);
@@ -189,7 +177,7 @@ class ChunkSteps {
     // Calls `use.operator()<vectors, has_u>(first value)` for each block of columns. The b of the delta rule is -k.
     template <class Use> void for_blocks_of_rule(Chunk &chunk, Use use) const {
         if (sizes_.rule == StateRule::delta) std::transform(chunk.key.begin(), chunk.key.end(), chunk.write.begin(), std::negate{});
-        for_blocks(sizes_.values, [&]<int vectors>(std::int64_t column) {
+        for_blocks<block_vectors>(sizes_.values, [&]<int vectors>(std::int64_t column) {
             if (sizes_.rule == StateRule::plain) use.template operator()<vectors, false>(column);
             else use.template operator()<vectors, true>(column);
         });

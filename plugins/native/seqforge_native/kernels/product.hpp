@@ -36,17 +36,17 @@ template <int most, class Use> inline void with_rows(int rows, Use use) {
     }
 }
 
-// sums[r][v] += Σ_k inputs[r][k] weights[k][v]
+// sums[r][v] += Σ_k inputs[r][k] weights[k][v]. Steps are the distances between two depths.
 template <int rows, int vectors>
 inline void accumulate(Vector (&sums)[rows][vectors], const float *inputs, std::int64_t stride, const float *weights,
-                       std::int64_t depth) {
-    for (std::int64_t k = 0; k < depth; k++, weights += vectors * lanes) {
+                       std::int64_t depth, std::int64_t input_step = 1, std::int64_t weight_step = vectors * lanes) {
+    for (std::int64_t k = 0; k < depth; k++, inputs += input_step, weights += weight_step) {
         Vector weight[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) weight[v] = load(weights + v * lanes);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            Vector input = broadcast(inputs[r * stride + k]);
+            Vector input = broadcast(inputs[r * stride]);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) sums[r][v] = multiply_add(weight[v], input, sums[r][v]);
         }

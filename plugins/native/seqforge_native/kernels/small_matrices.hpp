@@ -2,7 +2,7 @@
 // which are whole registers in every instruction set.
 #pragma once
 
-#include "vector.hpp"
+#include "product.hpp"
 
 namespace seqforge {
 
@@ -40,23 +40,15 @@ struct Left {
 // Which numbers of the left matrix are not zero.
 enum class Shape { full, lower, upper };
 
-// The sums of some rows and registers of a product, over a part of its depth.
-template <int rows, int vectors>
-inline std::array<Vector, rows * vectors> multiply_tile(const float *left, const Left &distances, const float *right,
-                                                        std::int64_t right_row, std::int64_t first, std::int64_t last) {
-    std::array<Vector, rows * vectors> sums;
-    sums.fill(zero());
-    for (std::int64_t depth = first; depth < last; depth++) {
-        const auto numbers = load_each<vectors>(right + depth * right_row);
-#pragma GCC unroll 8
-        for (int row = 0; row < rows; row++) {
-            const Vector factor = broadcast(left[row * distances.row + depth * distances.column]);
-#pragma GCC unroll 4
-            for (int j = 0; j < vectors; j++)
-                sums[row * vectors + j] = multiply_add(factor, numbers[j], sums[row * vectors + j]);
-        }
+// Calls `use.operator()<vectors>(first number)` for each block of at most `most` registers of some numbers.
+template <int most, class Use> inline void for_blocks(std::int64_t count, Use use) {
+    for (std::int64_t first = 0; first < count; first += most * lanes) {
+        const std::int64_t vectors = std::min<std::int64_t>(most, (count - first + lanes - 1) / lanes);
+        if (vectors == 1) use.template operator()<1>(first);
+        else if (vectors == 2) use.template operator()<2>(first);
+        else if (vectors == 3) use.template operator()<3>(first);
+        else if constexpr (most > 3) use.template operator()<4>(first);
     }
-    return sums;
 }
 
 // Calls `use(row, column, sums)` for each register of the product of two matrices, [rows, depth] and [depth, columns]. Rows
@@ -64,24 +56,25 @@ inline std::array<Vector, rows * vectors> multiply_tile(const float *left, const
 template <Shape shape = Shape::full, class Use>
 inline void multiply_matrices(std::int64_t rows, std::int64_t depth, std::int64_t columns, const Left &left,
                               const float *right, Use use) {
-    const auto compute = [&]<int vectors>(std::int64_t column) {
+    for_blocks<std::min(4, tile_registers / 4)>(columns, [&]<int vectors>(std::int64_t column) {
         constexpr int tile = 8 * vectors <= tile_registers ? 8 : 4;
         for (std::int64_t row = 0; row < rows; row += tile) {
             const std::int64_t first = shape == Shape::upper ? row : 0;
             const std::int64_t last = shape == Shape::lower ? std::min(depth, row + tile) : depth;
-            const auto sums =
-                multiply_tile<tile, vectors>(left.numbers + row * left.row, left, right + column, columns, first, last);
+            Vector sums[tile][vectors];
+            for (auto &of_row : sums) std::fill_n(of_row, vectors, zero());
+            accumulate(sums, left.numbers + row * left.row + first * left.column, left.row,
+                       right + column + first * columns, last - first, left.column, columns);
 #pragma GCC unroll 8
             for (int index = 0; index < tile; index++)
 #pragma GCC unroll 4
-                for (int j = 0; j < vectors; j++) use(row + index, column + j * lanes, sums[index * vectors + j]);
+                for (int j = 0; j < vectors; j++) use(row + index, column + j * lanes, sums[index][j]);
         }
-    };
-    constexpr int most = std::min(4, tile_registers / 4);
-    std::int64_t column = 0;
-    for (; column + most * lanes <= columns; column += most * lanes) compute.template operator()<most>(column);
-    for (; column + 2 * lanes <= columns; column += 2 * lanes) compute.template operator()<2>(column);
-    for (; column < columns; column += lanes) compute.template operator()<1>(column);
+    });
+}
+
+inline void scale(float *numbers, std::int64_t count, float factor) {
+    for (std::int64_t k = 0; k < count; k += lanes) store(numbers + k, load(numbers + k) * broadcast(factor));
 }
 
 // Uses of the registers of a product: to store them, or to add them to what is there.

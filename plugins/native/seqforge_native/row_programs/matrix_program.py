@@ -42,7 +42,8 @@ class RowFunction(nn.Module):
             parts = cell.parts(torch.cat([projected, mixed], -1)[0])
         self.inputs, self.mixed, self.values = projected.shape[-1], mixed.shape[-1], int(state[0].shape[-1])
         by_key = parts.log_decay is not None and parts.log_decay.ndim == parts.key.ndim
-        self.decays, self.rule = cell.key_size if by_key else 1, sum(part is not None for part in parts[4:])
+        self.decays = cell.key_size if by_key else 1
+        self.rule = 0 if parts.read is None else 1 if parts.write is None else 2
 
     def forward(self, projected: Tensor, mixed: Tensor, reads: Tensor) -> tuple[Tensor, ...]:
         """Return q, k, v, the decay, a and b, as far as the rule has them, and the output."""
@@ -53,7 +54,7 @@ class RowFunction(nn.Module):
         log_decay = torch.zeros(rows) if parts.log_decay is None else parts.log_decay
         own = [parts.query.expand(keys), parts.key.expand(keys), parts.value.expand(*rows, self.values)]
         own.append((log_decay.expand(keys) if log_decay.ndim == len(keys) else log_decay.expand(rows)).exp())
-        own += [part.expand(keys) for part in (parts.read, parts.write) if part is not None]
+        own += [part.expand(keys) for part in (parts.read, parts.write)[: self.rule] if part is not None]
         return *own, cell.readout(reads, parts, features)
 
     def example(self) -> tuple[Tensor, Tensor, Tensor]:

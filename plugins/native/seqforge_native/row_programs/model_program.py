@@ -55,7 +55,8 @@ def emit_change(builder: Builder, state: Value | Tensor, parts: Sequence[Value |
     _, heads, keys, values = memory.shape
     decay = builder.constant(1.0, (1, heads)) if log_decay is None else builder.apply("exp", log_decay)
     v = builder.copied(builder.as_view(value))
-    of_keys = [k, q, *(builder.as_view(part) for part in (read, write) if part is not None)]
+    vectors_of_u = () if read is None else (read, write)  # as in `read_steps`, a b without a has no effect
+    of_keys = [k, q, *(builder.as_view(part) for part in vectors_of_u if part is not None)]
     phase = max(view.buffer.phase for view in (memory, decay, v, *of_keys))
     memory, reads = builder.copy(memory, phase), builder.new_view((1, heads, values), phase)
     operands = [
