@@ -22,8 +22,17 @@ DECAYS = (0.0, -1e-9, -0.1, -3.0, -60.0, -1e4)
 """Logarithms of a decay, from none to one that leaves nothing."""
 
 
+RATES = (0.0, 0.5, 1.0, 1.5, 2.0)
+
+
 def make_parts(
-    rule: str, shape: tuple[int, int, int], sizes: tuple[int, int] = (5, 3), *, seed: int, scale: float = 1.0
+    rule: str,
+    shape: tuple[int, int, int],
+    sizes: tuple[int, int] = (5, 3),
+    *,
+    seed: int,
+    scale: float = 1.0,
+    rates: tuple[float, ...] = RATES,
 ) -> Parts:
     """Return random parts of some steps, rows and heads. Some keys repeat, and decays and rates are often extreme."""
     generator = torch.Generator().manual_seed(seed)
@@ -43,4 +52,5 @@ def make_parts(
         return parts._replace(read=draw(keys) / 2, write=draw(keys) / 2)
     if "delta" not in rule:
         return parts
-    return delta_rule(parts, torch.randint(5, shape, generator=generator).double() / 2)
+    choice = torch.randint(len(rates), shape, generator=generator)
+    return delta_rule(parts, torch.tensor(rates, dtype=torch.float64)[choice])
