@@ -31,7 +31,7 @@ def load_initial_weights(model: SequenceModel, task: TrainingTask, initial: Load
     def mismatch(reason: str) -> RunError:
         return RunError(
             f"{source}: the weights do not fit the experiment: {reason}",
-            hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {initial.directory.experiment}.",
+            hint=f"Fine-tuning needs the cells and sizes of [model] in {initial.directory.experiment}.",
         )
 
     trained = initial.model.state_dict()

@@ -188,6 +188,8 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
 
     registry: Registry = context.obj
     table = {} if path is None else read_table(path) if is_experiment(path) else _text_table(path)
+    if (initial := context.params.get("initial")) is not None:
+        table = _tables_of(initial, registry) | table
     table = replace_components(table, registry, **{kind: context.params[kind] for kind in COMPONENTS})
     table = override(_with_settings(table, context.params), _assignments(context))
     if path is None and "corpus" not in table:
@@ -200,6 +202,20 @@ def compose_experiment(context: typer.Context, path: Path | None) -> "Experiment
 
     folder = path.parent if path is not None and is_experiment(path) else Path.cwd()
     return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
+
+
+def _tables_of(name: str, registry: Registry) -> dict[str, Any]:
+    """Return `[model]` and `[vocabulary]` of a run, from whose weights a new run starts.
+
+    A vocabulary with the option `file` is that of the run, with all its symbols. Others learn theirs from the new text.
+    """
+    from seqforge.api.export import open_checkpoint
+
+    run, _ = open_checkpoint(name, "best", registry)
+    vocabulary = dict(run.experiment.vocabulary.table)
+    if "file" in run.experiment.vocabulary.options:
+        vocabulary["file"] = str(run.path.absolute() / "vocabulary.json")
+    return {"model": run.experiment.table["model"], "vocabulary": vocabulary}
 
 
 def is_experiment(path: Path) -> bool:

@@ -45,7 +45,7 @@ def run(
         typer.Option(
             metavar="RUN",
             help="Fine-tune: start from the best weights of a run, such as runs/first-run, from a checkpoint, or from "
-            "a model, such as linux-small.",
+            "a model, such as linux-small. Without a [model] of its own, the experiment has that of the run.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -69,7 +69,7 @@ def run(
 
       seqforge run --resume runs/first-run --minutes 10
 
-      seqforge run experiments/tiny-shakespeare.toml --initial runs/first-run
+      seqforge run notes.txt --initial linux-small
 
       seqforge run experiments/first-run.toml --plugin my_cell.py --cell my-cell
 

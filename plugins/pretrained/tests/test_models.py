@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from hatchling.build import build_wheel
+from typer.testing import CliRunner
 
 from seqforge import Registry, Run
+from seqforge.cli.app import build_app
 from seqforge.registry.hooks import PretrainedModel
 from seqforge.testing.plugin_check import check_model
 
@@ -25,6 +27,22 @@ def test_a_model_writes_text_without_its_corpus(
     (text,) = Run.open(model.name, registry=REGISTRY).sample("static int ", length=20)
     assert text.startswith("static int ")
     assert len(text) >= len("static int ") + 20
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_text_alone_fine_tunes_a_model(
+    model: PretrainedModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("int ä = 1;\n" * 40)
+    options = "--steps 1 --set training.batch_size=1 --set training.sequence_length=8 --set sampling.length=1"
+    command = ["run", "notes.txt", "--initial", model.name, *options.split()]
+    assert CliRunner().invoke(build_app(REGISTRY), command).exit_code == 0
+    trained, tuned = Run.open(model.name, registry=REGISTRY), Run.open("runs/notes", registry=REGISTRY)
+    assert tuned.experiment.table["model"] == trained.experiment.table["model"]
+    assert tuned.experiment.vocabulary.name == trained.experiment.vocabulary.name
+    if "file" in tuned.experiment.vocabulary.options:
+        assert tuned.vocabulary().state() == trained.vocabulary().state()
 
 
 def test_the_wheel_contains_the_files_of_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
