@@ -65,15 +65,20 @@ SHORT = "--set training.steps={steps} --set evaluation.tokens=100"
 SHORT_STUDY = "--set training.steps=2 --set corpus.count=5 --set corpus.lengths=[40,64] --set training.backend=eager"
 """Override of every `seqforge formal`."""
 
-LINUX_BLOCKS = "--set sampling.length=10 --set model.cells.0.repeat=1"
-LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"
+LINUX = "--set 'corpus.include=[\"kernel/**\"]'"
+"""Override of the experiments with folders that the small source does not have."""
+
+LINUX_BLOCKS = f"{LINUX} --set sampling.length=10 --set model.cells.0.repeat=1"
+LINUX_SMALL = f"{LINUX} --set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"
 
 SMALLER = {
     "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
-    "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
+    "experiments/first-run.toml": f"{LINUX} --set sampling.length=50 --set sampling.count=2",
     "experiments/linux-blocks-1.toml": LINUX_BLOCKS,
     "experiments/linux-blocks-2.toml": LINUX_BLOCKS,
-    "experiments/linux-cells.toml": "--set sampling.length=10 --set model.cells.0.repeat=1",
+    "experiments/linux-blocks-3.toml": LINUX_BLOCKS,
+    "experiments/linux-blocks-4.toml": LINUX_BLOCKS,
+    "experiments/linux-cells.toml": LINUX_BLOCKS,
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
     "experiments/linux-recurrences.toml": f"{LINUX_SMALL} --set training.backend=eager",
     "experiments/linux-small.toml": LINUX_SMALL,

@@ -106,7 +106,10 @@ class LinuxSource(Corpus):
         ] = "auto",
         include: Annotated[
             tuple[str, ...],
-            Field(description="Patterns as in .gitignore. A file is read if it matches one of them.", min_length=1),
+            Field(
+                description="Patterns as in .gitignore. A file is read if it matches one; each must match a file.",
+                min_length=1,
+            ),
         ] = ("**",),
         exclude: Annotated[
             tuple[str, ...],
@@ -134,17 +137,21 @@ class LinuxSource(Corpus):
         return self.read(no_report)
 
     def read(self, report: Report) -> Iterator[Document]:
-        """Yield the documents, and report progress while an archive has no selected file."""
-        empty = True
+        """Yield the documents, and report progress while an archive has no selected file.
+
+        Raises:
+            DataError: If a pattern of `include` has no document, or the source is unreadable or too large.
+        """
+        missing = self._selection.patterns
         # Close the source even if the caller stops early.
         with closing(self._source.files(self._selection, self._size_limit, report)) as files:
             for name, content in files:
                 if content:
-                    empty = False
+                    missing = {pattern: spec for pattern, spec in missing.items() if not spec.match_file(name)}
                     yield Document(name, _to_utf8(content))
-        if empty:
+        if missing:
             raise DataError(
-                f"no file matches {self._selection}. {self._source.describe()}",
+                f"no file matches {', '.join(missing)} of {self._selection}. {self._source.describe()}",
                 hint="Names are relative to the kernel's root, such as kernel/fork.c. Write patterns as in .gitignore.",
             )
 

@@ -43,6 +43,9 @@ class Selection:
     pattern after a `!` excludes what an earlier pattern matched. A name must match at least one pattern of `include`
     and none of `exclude`, and have one of the suffixes.
 
+    Attributes:
+        patterns: Patterns of `include` that select files.
+
     Raises:
         ExperimentError: If a pattern is invalid.
     """
@@ -53,6 +56,7 @@ class Selection:
         self.suffixes = tuple(suffixes)
         self._include = _compile("include", include)
         self._exclude = _compile("exclude", exclude)
+        self.patterns = {pattern: _compile("include", [pattern]) for pattern in include if not pattern.startswith("!")}
 
     def accepts(self, name: str) -> bool:
         """Return whether a file with a name relative to the kernel's root becomes a document."""

@@ -55,6 +55,12 @@ def test_documents_of_the_environment_variable(kernel_archive, c_files, monkeypa
     assert str(kernel_archive) in corpus.describe()
 
 
+def test_a_folder_that_the_source_does_not_have_is_an_error(kernel_tree: Path) -> None:
+    corpus = LinuxSource(source=kernel_tree, include=("kernel/**", "mn/**", "!kernel/none/**"))
+    with pytest.raises(DataError, match=r"no file matches mn/\*\* of include"):
+        list(corpus.documents())
+
+
 def test_progress_reaches_the_engine_while_nothing_is_selected(tmp_path):
     path = tmp_path / "large.tar"
     path.write_bytes(make_tar([("zeros.bin", bytes(100 << 20)), ("a.c", b"a")]))
