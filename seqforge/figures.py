@@ -1,7 +1,7 @@
 """Figures of a run as people read them: counts, durations, and the layers of its model."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, cast
 
 
@@ -61,8 +61,8 @@ def format_duration(seconds: float) -> str:
 
 def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
     """Describe the tables of the layers in an experiment, such as "2×lstm 320, gru 64" or "6×block(rg-lru 256)"."""
-    layers = [_describe_cell(cell) for cell in cells]
-    return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in Counter(layers).items())
+    runs = [(len([*equal]), layer) for layer, equal in groupby(map(_describe_cell, cells))]
+    return ", ".join(f"{count}×{layer}" if count > 1 else layer for count, layer in runs)
 
 
 def _describe_cell(cell: Mapping[str, Any]) -> str:

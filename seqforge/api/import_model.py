@@ -24,6 +24,7 @@ from seqforge.runs.backends import record_backends
 from seqforge.runs.checkpoint_files import write_weights
 from seqforge.runs.checkpoints import Checkpoints
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import record_end
 from seqforge.storage.files import read_bounded, reported_failures
 from seqforge.storage.paths import as_path
 
@@ -61,7 +62,7 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
             exported: Any = {} if described else json.loads(read_bounded(path / "config.json"))["seqforge"]
         tables, weights = _convert(tensors, described) if described else (dict[str, Any](exported), {})
         state = dict[str, Any](tables.pop("state"))
-        tables |= {"corpus": {"use": "inline", "text": "Trained elsewhere."}, "experiment": {"name": target.name}}
+        tables |= {"corpus": {"use": "inline", "text": "Trained elsewhere."}}
         experiment = Experiment.from_dict({**tables, "training": {"precision": "float32"}}, origin=path)
         vocabulary = experiment.vocabulary.build()
         vocabulary.restore(state)
@@ -83,11 +84,15 @@ def import_model(source: str | Path, folder: str | Path) -> Run:
         write_vocabulary(vocabulary, directory.path)
         record_backends(directory.path, (), "float32")
         write_weights(Checkpoints(directory.checkpoints).path(0), model)
+        record_end(directory.path, 0, "imported", complete=True, seconds=0)
 
     return Run(RunDirectory.create(target.parent, target.name, fill), experiment)
 
 
 def _read_description(path: Path) -> _Description:
+    if path.suffix != ".toml":
+        hint = f'Write a file such as lm.toml with the line weights = "{path.name}", and name it.'
+        raise RunError(f"{path}: not a description of weights in TOML, and not a folder", hint=hint)
     table = read_table(path)
     try:
         return _Description.model_validate(table)

@@ -175,8 +175,8 @@ class NotebookDisplay(Callback, AbstractContextManager["NotebookDisplay"]):
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Show the scores of the validation split."""
-        names = ("loss", "bits_per_character")
-        self._losses.append({"step": event.step} | {f"validation_{name}": getattr(event, name) for name in names})
+        scores = {"validation_loss": event.loss, "validation_bits_per_character": event.bits_per_character}
+        self._losses.append({"step": event.step} | {name: score for name, score in scores.items() if score is not None})
         self._evaluation = describe_evaluation(event)
         self._show("training", self._details, at_once=True)
 

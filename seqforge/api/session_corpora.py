@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -104,7 +105,7 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
 
 def _document(index: int, item: object) -> Document:
     match item:
-        case Document():
+        case Document(name=str(), content=bytes()):
             return item
         case str() if not is_utf8(item):
             raise DataError(f"texts(…): item {index} cannot be encoded in UTF-8", hint="Decode its bytes as UTF-8.")
@@ -115,19 +116,20 @@ def _document(index: int, item: object) -> Document:
         case _:
             raise DataError(
                 f"texts(…): item {index} is {describe_type(item)}, not a text",
-                hint="Pass values of the type str, bytes or Document, without missing values.",
+                hint="Pass values of the type str or bytes, or Document(name, bytes), without missing values.",
             )
 
 
 def _example(index: int, item: object) -> Example:
-    if isinstance(item, Example):
-        return item
-    if not isinstance(item, tuple | list) or len(pair := tuple(cast("Sequence[Any]", item))) != 2:
-        raise DataError(
-            f"examples(…): item {index} is not a pair of an input and a target", hint="Yield (input, target)."
-        )
+    if not isinstance(item, Example):
+        if not isinstance(item, tuple | list) or len(pair := tuple(cast("Sequence[Any]", item))) != 2:
+            raise DataError(
+                f"examples(…): item {index} is not a pair of an input and a target", hint="Yield (input, target)."
+            )
+        item = Example(f"example-{index:08d}", *pair)
     try:
-        return Example(f"example-{index:08d}", _value(pair[0]), _value(pair[1]))
+        alternatives = tuple(map(_value, item.alternatives))
+        return replace(item, input=_value(item.input), target=_value(item.target), alternatives=alternatives)
     except (ValueError, TypeError, RuntimeError) as error:  # such as lists of different lengths, or a tensor on a GPU
         raise DataError(
             f"examples(…): a value of item {index} cannot become an array: {error}",

@@ -68,7 +68,7 @@ def evaluate(
 
       seqforge evaluate runs/first-run --dynamic 0.5
 
-      seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
+      seqforge evaluate runs/first-run --set corpus.files=/new/place/*.txt
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.evaluation.baseline import with_baselines

@@ -227,16 +227,16 @@ def is_experiment(path: Path) -> bool:
     return path.suffix == ".toml" or not path.is_file()
 
 
-_FORMATS = {".jsonl": "json-lines", ".ndjson": "json-lines", ".csv": "csv", ".parquet": "parquet"}
-"""The corpus of a file, by its suffix; other files are texts."""
+_FORMATS = {"jsonl": "json-lines", "ndjson": "json-lines", "csv": "csv", "parquet": "parquet"}
+"""The corpus of a file, by its suffix before that of its compression; other files are texts."""
 
 
 def _text_table(path: Path) -> dict[str, Any]:
     """Return the tables of an experiment that trains on a text, on a table, or on all text files of a folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem).strip("-._") or "text"
     files = [str(path / "**") if path.is_dir() else str(path)]
-    corpus = next((_FORMATS[suffix] for suffix in path.suffixes if suffix in _FORMATS), "text")
-    return {"experiment": {"name": name[:100]}, "corpus": {"use": corpus, "files": files}}
+    suffix = re.sub(r"\.(gz|bz2|xz|zst)$", "", path.name.lower()).rpartition(".")[2]
+    return {"experiment": {"name": name[:100]}, "corpus": {"use": _FORMATS.get(suffix, "text"), "files": files}}
 
 
 def _with_settings(table: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def find_subject(registry: Registry, name: str) -> Subject:
     components = [entry for entry in entries if name in registry.names_of(entry)]
     components = components or [entry for entry in entries if name == entry.name]
     if not plugins and not components:
-        names = {plugin.name for plugin in registry.plugins}
+        names = {each.name for each in (*registry.plugins, *registry.models)}
         names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
         hint = _hint_of_kind_or_folder(registry, name) or did_you_mean(name, names, SHOW_COMPONENTS)
         raise PluginError(f"no plugin or component is called {name!r}", hint=hint)

@@ -45,7 +45,7 @@ def run(
         typer.Option(
             metavar="RUN",
             help="Fine-tune: start from the best weights of a run, such as runs/first-run, from a checkpoint, or from "
-            "a model, such as linux-small. Without a [model] of its own, the experiment has that of the run.",
+            "a model, such as linux-small. An experiment without a model of its own has that of the run.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -57,7 +57,8 @@ def run(
     """Train a model, and draw samples at intervals.
 
     The run directory holds the experiment with every default, the metrics, the samples and the checkpoints.
-    Ctrl-C saves a checkpoint. A run that is resumed from it is bit-identical to one without interruption.
+    Ctrl-C saves a checkpoint. A run that is limited in steps or epochs and resumed from it has the same bits as one
+    without interruption.
 
     [bold]Examples[/]
 

@@ -16,7 +16,7 @@ from seqforge.errors import printable
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, find_meanings, score_by_each
 from seqforge.events import WorkProgressed
-from seqforge.kinds import FittedMetric, Metric
+from seqforge.kinds import FittedMetric, Metric, PredictionMetric
 from seqforge.kinds.metric import validate_score
 from seqforge.report.facts import texts_of
 from seqforge.runs.loaded_run import LoadedRun
@@ -39,9 +39,10 @@ class SampleReader:
     def __init__(self, run: LoadedRun, most_characters: int) -> None:
         self._run = run
         self._most_characters = most_characters
-        self._metrics = _build_metrics(run)
-        self._described = {**self._metrics} or build_metrics(run.experiment)
         dataset = run.available_dataset
+        self._described = build_metrics(run.experiment, dataset, run.report)
+        unfit = PredictionMetric if dataset else (PredictionMetric, FittedMetric)
+        self._metrics = {name: each for name, each in self._described.items() if not isinstance(each, unfit)}
         self._lexer = None if dataset is None else find_lexer(dataset.token_file.names[:2000])
         self._moments: dict[tuple[int, int], dict[str, Any]] = {}
 
@@ -113,15 +114,6 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
     for name in metrics.keys() - scores.keys():
         del metrics[name]
     return faults
-
-
-def _build_metrics(run: LoadedRun) -> dict[str, Metric]:
-    if run.experiment.labelled:
-        return {}
-    metrics = build_metrics(run.experiment, run.available_dataset, run.report)
-    if run.available_dataset is not None:
-        return metrics
-    return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric)}
 
 
 def _read(path: Path) -> str:

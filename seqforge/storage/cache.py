@@ -111,20 +111,6 @@ def _is_tagged(cache: Path) -> bool:
     return bool(names)
 
 
-def lock_entry(path: Path, *, wait: bool = True) -> contextlib.AbstractContextManager[bool]:
-    """Hold the lock of an entry inside the block, while the entry is written or removed.
-
-    A second process that needs the entry waits for it. The lock is the file `NAME.lock`, which is removed afterwards.
-
-    Returns:
-        A context whose value is whether the lock is held; it always is if `wait`.
-
-    Raises:
-        OSError: If the lock file cannot be created.
-    """
-    return hold_lock(path.with_name(f"{path.name}.lock"), seconds=-1 if wait else 0, remove=True)
-
-
 def load_or_write(
     folder: Path, open_entry: Callable[[Path], LoadedT], write: Callable[[Path], str], report: Report = no_report
 ) -> LoadedT:
@@ -147,7 +133,7 @@ def load_or_write(
     # A complete entry needs no lock, so that it can be used in a read-only cache.
     with contextlib.suppress(DamagedFileError):
         return read_entry(folder, open_entry, report)
-    with lock_entry(folder):
+    with hold_lock(folder.with_name(f"{folder.name}.lock"), remove=True):
         try:
             return read_entry(folder, open_entry, report)  # Another process may have written the entry.
         except DamagedFileError as error:
@@ -256,7 +242,7 @@ def remove_entry(path: Path) -> bool:
         OSError: If it cannot be removed.
     """
     with contextlib.ExitStack() as locks:
-        held = all(locks.enter_context(lock_entry(locked, wait=False)) for locked in _locked(path))
+        held = all(locks.enter_context(hold_lock(lock, seconds=0, remove=True)) for lock in _locks(path))
         return held and remove_unless_locked(path)
 
 
@@ -268,8 +254,9 @@ def _describe(kind: str, path: Path) -> Entry:
         origin = EntryManifest.read(path / MANIFEST).origin
         used = (path / MANIFEST).stat().st_mtime
     except (OSError, RunError):
-        # Reading sets the access time on most file systems, at least once a day.
-        origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
+        # Reading a file sets its access time on most file systems, at least once a day. That of a folder is now.
+        read = [one.st_atime for file, one in zip(files, status, strict=True) if not file.is_dir()]
+        origin, used = "", max([*read, *(one.st_mtime for one in status)])
     if used > (now := time.time()):
         # The clock was ahead when the entry was used. It counts as used now, so that it is not kept for years.
         for file in [path / MANIFEST] if origin else files:
@@ -279,11 +266,10 @@ def _describe(kind: str, path: Path) -> Entry:
     return Entry(kind, path, origin, size, used)
 
 
-def _locked(path: Path) -> Iterator[Path]:
-    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.PID.tmp` and `.X.PID.tmp`."""
+def _locks(path: Path) -> Iterator[Path]:
+    """Yield the lock files of the entry to which a path belongs: `X.lock` for `X`, `X.PID.tmp` and `.X.PID.tmp`."""
     name = path.name.removeprefix(".")
-    locked = (lock.with_suffix("") for lock in path.parent.glob("*.lock"))
-    yield from (entry for entry in locked if name.startswith(entry.name))
+    yield from (lock for lock in path.parent.glob("*.lock") if name.startswith(lock.stem))
 
 
 def _remove_abandoned(cache: Path) -> None:
@@ -291,11 +277,11 @@ def _remove_abandoned(cache: Path) -> None:
     for folder in filter(Path.is_dir, cache.iterdir()):
         for path in folder.glob("*.tmp"):
             with contextlib.suppress(OSError):  # The cache may be read-only.
-                is_left = any(_locked(path)) or not _is_alive(path)
+                is_left = any(_locks(path)) or not _is_alive(path)
                 if is_left and not (path / JOURNAL).is_file():
                     remove_entry(path)
         for lock in folder.glob("*.lock"):
-            with contextlib.suppress(OSError), lock_entry(lock.with_suffix(""), wait=False):
+            with contextlib.suppress(OSError), hold_lock(lock, seconds=0, remove=True):
                 pass  # This removes it, unless a process holds it.
 
 

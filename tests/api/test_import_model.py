@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import seqforge as sf
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
+from seqforge.runs.history import read_state
 
 SYMBOLS = "dab\ncé"
 
@@ -76,6 +77,7 @@ def test_an_imported_model_is_sampled_exported_and_trained_further(tmp_path: Pat
     original = Original("LSTM", 256, 8, 6, 1)
     run = sf.import_model(describe(tmp_path, original.state_dict(), characters=None), tmp_path / "out")
     assert len(run.sample(length=5)[0]) > 0
+    assert read_state(run.path) == ("finished", "imported")
     assert sf.export(run, tmp_path / "exported").sample(length=5)
     tables = {
         "corpus": {"use": "inline", "text": "some text to train on, " * 9},

@@ -55,6 +55,15 @@ def test_a_run_is_one_panel_with_progress_curves_and_a_sample(
     assert f"Run: {run.path}" in last["text/plain"]
 
 
+def test_a_run_without_characters_keeps_its_curves(
+    labelled_experiment: Any, tmp_path: Path, outputs: list[dict[str, str]]
+) -> None:
+    shown = labelled_experiment(training={"steps": 6, "log_interval": 1, "batch_size": 2}, evaluation={"interval": 3})
+    with NotebookDisplay() as display:
+        train(shown, tmp_path, callbacks=[display], progress=False)
+    assert outputs[-1]["text/html"].count("<polyline") == 2
+
+
 def test_the_panel_shows_marks_and_sentences_and_escapes_what_a_model_wrote(outputs: list[dict[str, str]]) -> None:
     text = '<script>alert(1)</script> x"'
     sampled = Sampled(5, (text,), summary=("4% of the <b> are wrong",), marks=(Mark(0, 8, 'a "wrong" tag'),))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -58,6 +58,9 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
         (lambda: sf.examples([("a", "b", "c")], ExampleSpec(Text(), "sequence", Text(), "sequence")), "item 0 is not"),
         (lambda: sf.texts(["a", "b\udc80"]), "item 1 cannot be encoded in UTF-8"),
         (lambda: sf.examples([([[1], [2, 3]], 0)], NUMBERS), "a value of item 0 cannot become an array"),
+        (lambda: sf.texts([sf.Document("a", cast("Any", "text"))]), "item 0 is a Document, not a text"),
+        (lambda: sf.examples([sf.Example("a", cast("Any", [[1], [2, 3]]), 0)], NUMBERS), "a value of item 0 cannot"),
+        (lambda: sf.examples([sf.Example("a", "b", 0, cast("Any", 1))], NUMBERS), "a value of item 0 cannot"),
         (lambda: sf.examples([], ExampleSpec(Text(), "sequence", Text(), "sequence")), "the iterable is empty"),
     ],
 )

@@ -44,6 +44,16 @@ def cache(tmp_path: Path, seqforge: Run) -> Path:
     return tmp_path / "cache"
 
 
+def test_a_folder_is_used_when_its_files_are(cache: Path, seqforge: Run):
+    model = cache / "models" / "some-model"
+    model.mkdir(parents=True)
+    (model / "weights").write_text("{}")
+    for path in (model / "weights", model):
+        os.utime(path, (1e9, 1e9))
+    entries = json.loads(seqforge("cache", "list", "--json").stdout)
+    assert [entry["used"] for entry in entries if entry["kind"] == "models"] == [1e9]
+
+
 def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path, seqforge: Run):
     result = seqforge("cache", "list")
     assert result.stderr == ""

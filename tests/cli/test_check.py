@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
@@ -55,6 +56,17 @@ def test_a_text_or_a_folder_of_texts_is_an_experiment(seqforge: Callable, tmp_pa
         table = tomllib.loads(checked.stdout)
         assert table["corpus"]["files"] == [files]
         assert table["experiment"]["name"] == ("one" if path.is_file() else "my-notes")
+
+
+@pytest.mark.parametrize(
+    ("name", "corpus"), [("a.csv", "csv"), ("a.CSV.gz", "csv"), ("a.csv.txt", "text"), ("a.ndjson", "json-lines")]
+)
+def test_the_last_suffix_of_a_file_says_what_is_in_it(
+    name: str, corpus: str, seqforge: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("text\nof a table\n")
+    checked = seqforge("check", tmp_path / name)
+    assert f"/{corpus}\n" in checked.stdout, checked.stderr
 
 
 def test_options_set_the_keys_that_are_changed_most_often(seqforge: Callable, tmp_path: Path) -> None:

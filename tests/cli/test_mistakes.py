@@ -126,6 +126,8 @@ MISTAKES = {
     ),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
+    "an unknown model": (["plugins", "show", "linux-smal"], "Did you mean 'linux-small'?"),
+    "weights without a description": (["import", "lm.safetensors", "lm"], 'the line weights = "lm.safetensors"'),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
     "an unknown encoding": (
         ["check", "text.toml", "--set", "corpus.encoding=utf8000"],

@@ -27,11 +27,11 @@ from seqforge.storage.cache import (
     EntryManifest,
     hold_entry,
     list_entries,
-    lock_entry,
     open_cache_folder,
     read_entry,
     remove_entry,
 )
+from seqforge.storage.locks import hold_lock
 from seqforge.storage.paths import CACHE_VARIABLE
 from seqforge.storage.records import MANIFEST, DamagedFileError, describe_files, parse_sealed_json, to_sealed_json
 
@@ -292,14 +292,14 @@ def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
 
 
 def test_a_lock_file_exists_only_while_a_process_holds_or_awaits_it(tmp_path: Path):
-    entry, lock, held = tmp_path / "entry", tmp_path / "entry.lock", list[int]()
+    lock, held = tmp_path / "entry.lock", list[int]()
 
     def hold() -> None:
-        with lock_entry(entry):
+        with hold_lock(lock, remove=True):
             held.append(1)
             assert len(held) == 1
             assert lock.exists()
-            with lock_entry(entry, wait=False) as second:
+            with hold_lock(lock, seconds=0, remove=True) as second:
                 assert not second
             time.sleep(0.005)
             held.pop()

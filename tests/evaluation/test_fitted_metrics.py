@@ -135,7 +135,7 @@ def test_progress_is_reported_while_a_metric_is_fitted(make_experiment: Any) -> 
 def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a read-only cache, no lock can be taken.
     fit(make_experiment())
-    monkeypatch.setattr("seqforge.storage.cache.lock_entry", None)
+    monkeypatch.setattr("seqforge.storage.cache.hold_lock", None)
     fit(make_experiment())
     assert TextMetric.fit_count == 1
 

@@ -165,5 +165,5 @@ def test_folders_that_may_not_be_read_are_left_out_with_a_warning(tmp_path: Path
 
 def test_the_cell_inside_of_a_cell_is_described() -> None:
     inner = {"use": "essentials/rg-lru", "hidden_size": 256}
-    cells = [{"use": "essentials/block", "cell": inner}] * 2 + [{"use": "essentials/gru", "hidden_size": 64}]
-    assert describe_layers(cells) == "2×block(rg-lru 256), gru 64"
+    block, gru = {"use": "essentials/block", "cell": inner}, {"use": "essentials/gru", "hidden_size": 64}
+    assert describe_layers([block, block, gru, block]) == "2×block(rg-lru 256), gru 64, block(rg-lru 256)"
