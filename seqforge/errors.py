@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,19 @@ class PluginError(SeqforgeError):
 
 class DataError(SeqforgeError):
     """A corpus that is empty, too short, unreadable, or contains symbols outside the vocabulary."""
+
+
+@contextlib.contextmanager
+def located(place: str) -> Generator[None]:
+    """Put a place, such as the name of a document, before the message of a `DataError` that the block raises.
+
+    Raises:
+        DataError: If the block raises one.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 class RunError(SeqforgeError):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seqforge.data.padded_batches import BatchShare, PaddedBatch, pad_inputs, pad_targets
 from seqforge.distribution.world import World
-from seqforge.errors import DataError
+from seqforge.errors import DataError, located
 from seqforge.faults import wrong_result
 from seqforge.kinds import Draw, ExampleSpec, LabelledCorpus, Text, Vocabulary
 from seqforge.kinds.example_values import convert_target, encode_input
@@ -79,12 +79,10 @@ class DrawnBatches:
         drawn = self._draw(generator)
         if fault := drawn_fault(drawn):
             raise wrong_result(self._corpus.training_stream, fault)
-        try:
+        with located("a drawn example"):
             values, target = encode_input(spec, self._vocabulary, drawn[0]), convert_target(spec, drawn[1])
             if isinstance(spec.target, Text):
                 target = self._vocabulary.encode(target.tobytes())
-        except DataError as error:
-            raise DataError(f"a drawn example: {error.message}", hint=error.hint) from error
         if spec.output_mode == "every step" and len(values) != len(target):
             raise DataError(f"a drawn example has {len(values)} steps, and its target has {len(target)}")
         return values, target

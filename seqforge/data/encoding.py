@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.component_state import checked_state
-from seqforge.data.parallel_encoding import Lookup, encode_document, encode_documents
+from seqforge.data.parallel_encoding import Lookup, encode_documents
 from seqforge.data.token_file import INDEX, TOKENS, VOCABULARY, TokenFile, Tokens, count_characters, token_type
-from seqforge.errors import DataError
+from seqforge.errors import DataError, located
 from seqforge.events import ENCODED, ENCODING, Report
 from seqforge.faults import wrong_result
 from seqforge.figures import describe_amount
@@ -316,7 +316,8 @@ def _write_codes(writer: TokenWriter, documents: Iterator[Document], vocabulary:
     def encode(document: Document) -> tuple[Document, Tokens]:
         nonlocal checked
         checked = checked or (document.content if len(document.content) <= _CHECKED_BYTES else b"")
-        return document, encode_document(document, vocabulary.codes)
+        with located(document.name):
+            return document, vocabulary.codes(document.content)
 
     with closing(writer.write(map(encode, documents))) as written:
         codes = distinct_codes(itertools.chain(writer.read(), written))

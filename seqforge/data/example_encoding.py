@@ -25,7 +25,7 @@ from seqforge.data.example_file import (
 )
 from seqforge.data.splits import SplitName
 from seqforge.data.token_file import token_type
-from seqforge.errors import DataError
+from seqforge.errors import DataError, located
 from seqforge.events import ENCODED, ENCODING, Report, WorkProgressed
 from seqforge.figures import describe_amount
 from seqforge.kinds import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
@@ -121,11 +121,9 @@ def _write_examples(
             raise DataError(
                 f"{example.name}: there is no split {example.split!r}", hint=f"A corpus may set {known} or None."
             )
-        try:
+        with located(example.name):
             values = convert_input(spec, example.input)
             targets_of_example = [convert_target(spec, target) for target in (example.target, *example.alternatives)]
-        except DataError as error:
-            raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
         inputs.write(values)
         for raw in targets_of_example:
             targets.write(raw)
@@ -151,10 +149,8 @@ def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary,
         for start in range(0, len(owners), _TEXTS_AT_ONCE):
             of_texts = owners[start : start + _TEXTS_AT_ONCE]
             for owner, text in zip(of_texts, file.read(range(start, start + len(of_texts))), strict=True):
-                try:
+                with located(owner):
                     tokens.write(vocabulary.encode(text.tobytes()))
-                except DataError as error:
-                    raise DataError(f"{owner}: {error.message}", hint=error.hint) from error
     raw_path.unlink()
     return tokens.file_at(path)
 

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from seqforge.data.token_file import Tokens, token_type
-from seqforge.errors import DataError
+from seqforge.errors import located
 from seqforge.hardware import own_cores
 from seqforge.kinds import Document, Vocabulary
 
@@ -49,7 +49,8 @@ def encode_documents(
     encode_text = partial(_encode_text, vocabulary, token_type(vocabulary))
 
     def encode(document: Document) -> Tokens:
-        return encode_document(document, encode_text)
+        with located(document.name):
+            return encode_text(document.content)
 
     processes, started = min(own_cores(), _MOST_PROCESSES), time.monotonic()
     for document in documents:
@@ -84,18 +85,6 @@ def encode_documents(
                     yield document, next(encoded) if tokens is None else tokens
     finally:
         pool.shutdown(kill_workers=True)
-
-
-def encode_document(document: Document, encode: Callable[[bytes], NDArray[Any]]) -> NDArray[Any]:
-    """Return the tokens or the codes `[length]` of a document.
-
-    Raises:
-        DataError: If the document cannot be encoded. The message names it.
-    """
-    try:
-        return encode(document.content)
-    except DataError as error:
-        raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
 
 
 _Batch = list[tuple[Document, Tokens | None]]

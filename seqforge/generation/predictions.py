@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.padded_batches import pad_inputs
-from seqforge.errors import DataError
+from seqforge.errors import DataError, located
 from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment.settings import Decoding
 from seqforge.generation.drawing import check_finite
@@ -136,8 +136,10 @@ class Predictor:
         if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DataError(f"the inputs are a list, not {inputs!r:.60}", hint="Write [input].")
         model, spec, vocabulary = self.model, self.spec, self.vocabulary
-        numbered = enumerate(inputs, start=self._count + 1)
-        encoded = [_encode(spec, vocabulary, value, number) for number, value in numbered]
+        encoded: list[Any] = []
+        for number, value in enumerate(inputs, start=self._count + 1):
+            with located(f"example {number}"):
+                encoded.append(encode_input(spec, vocabulary, value))
         self._count += len(encoded)
         device = next(model.parameters()).device
         predictions: dict[int, RawPrediction] = {}
@@ -189,13 +191,6 @@ def _predict_once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> lis
         RawPrediction(np.array([int(index)], dtype=np.int64), float(confidence))
         for index, confidence in zip(likeliest, confidences, strict=True)
     ]
-
-
-def _encode(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int) -> Any:
-    try:
-        return encode_input(spec, vocabulary, value)
-    except DataError as error:
-        raise DataError(f"example {number}: {error.message}", hint=error.hint) from error
 
 
 def _decode_prediction(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:

@@ -14,7 +14,7 @@ from seqforge.data.dataset import Dataset, prepare
 from seqforge.data.splits import SplitName, check_split, mix
 from seqforge.data.token_file import VOCABULARY
 from seqforge.distribution.world import ALONE, World
-from seqforge.errors import DataError, ExperimentError
+from seqforge.errors import ExperimentError, located
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.intervals import BlockLosses
 from seqforge.evaluation.likelihood import (
@@ -65,10 +65,8 @@ def prepare_training(
     dataset = world.in_turn("corpus", lambda: prepare(experiment, report))
     has_validation = dataset.splits["validation"].length >= 2  # The first token is only an input.
     require_validation(experiment, has_validation)
-    try:
+    with located("sampling.prompt"):
         encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
-    except DataError as error:
-        raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
     metrics = build_metrics(experiment, dataset, report)
     spans = dataset.splits["training"]
     if experiment.data.piece_length is not None:
