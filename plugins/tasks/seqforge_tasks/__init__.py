@@ -14,6 +14,5 @@ COMPONENTS = {
         "confusion": "seqforge_tasks.metrics:Confusion",
         "exact-match": "seqforge_tasks.metrics:ExactMatch",
         "edit-distance": "seqforge_tasks.metrics:EditDistance",
-        "pronunciation": "seqforge_tasks.metrics:Pronunciation",
     },
 }

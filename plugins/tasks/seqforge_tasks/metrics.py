@@ -135,29 +135,6 @@ class EditDistance(PredictionMetric):
         return spec.output_mode == "sequence"
 
 
-class Pronunciation(PredictionMetric):
-    """The word error rate and the phoneme error rate of pronunciations.
-
-    Yao and Zweig 2015, "Sequence-to-Sequence Neural Net Models for Grapheme-to-Phoneme Conversion".
-    """
-
-    quantities: ClassVar[Mapping[str, Quantity]] = {
-        "word_error_rate": Quantity("words with a wrong phoneme", "share", "less", "{} of the words are wrong"),
-        "phoneme_error_rate": Quantity("edits for each phoneme", "number", "less", "{} edits for each right phoneme"),
-    }
-
-    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Return `word_error_rate`, the share of words with an edit, and `phoneme_error_rate`, edits per phoneme."""
-        edits, phonemes = _count_edits(predictions)
-        rate = float(edits.sum() / max(phonemes.sum(), 1))
-        return Score({"word_error_rate": float(np.greater(edits, 0).mean()), "phoneme_error_rate": rate})
-
-    @classmethod
-    def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are sequences of classes, which are the phonemes."""
-        return isinstance(spec.target, Classes) and spec.output_mode == "sequence"
-
-
 def _count_edits(predictions: Sequence[ExamplePrediction]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the edits of each prediction to its nearest target, and the length of this target."""
     edits, lengths = np.array([_measure_nearest(prediction) for prediction in predictions], dtype=np.int64).T
@@ -178,5 +155,5 @@ def _list_symbols(value: Value) -> str | list[int]:
         return value
     symbols = np.atleast_1d(value)
     if symbols.size and symbols.dtype.kind not in "iu":
-        raise ValueError("exact-match, edit-distance and pronunciation need targets that are text or classes")
+        raise ValueError("exact-match and edit-distance need targets that are text or classes")
     return symbols.tolist()

@@ -4,7 +4,7 @@ from functools import partial
 from typing import ClassVar
 
 from seqforge_tasks.digits import DigitCaptions, Digits
-from seqforge_tasks.metrics import Accuracy, Confusion, EditDistance, ExactMatch, Pronunciation
+from seqforge_tasks.metrics import Accuracy, Confusion, EditDistance, ExactMatch
 from seqforge_tasks.words import NameOrigins
 
 from seqforge.testing.corpus_suite import CorpusSuite
@@ -27,5 +27,4 @@ class TestMetrics(PredictionMetricSuite):
         "confusion": Confusion,
         "exact-match": ExactMatch,
         "edit-distance": EditDistance,
-        "pronunciation": Pronunciation,
     }

@@ -1,4 +1,4 @@
-"""The metrics `exact-match`, `edit-distance` and `pronunciation`, against the recursive definition of edit distance."""
+"""The metrics `exact-match` and `edit-distance`, against the recursive definition of edit distance."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.metrics import EditDistance, ExactMatch, Pronunciation
+from seqforge_tasks.metrics import EditDistance, ExactMatch
 
 from seqforge.kinds import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
@@ -55,10 +55,8 @@ def test_values_equal_those_of_the_definition(pairs: list[tuple[str, list[str]]]
         )
         for predicted, targets in pairs
     ]
-    assert Pronunciation().score(PHONEMES, phonemes).values == {
-        "word_error_rate": pytest.approx(wrong / len(pairs)),
-        "phoneme_error_rate": pytest.approx(distance / max(length, 1)),
-    }
+    assert EditDistance().score(PHONEMES, phonemes) == EditDistance().score(TEXTS, texts)
+    assert ExactMatch().score(PHONEMES, phonemes) == ExactMatch().score(TEXTS, texts)
 
 
 def test_values_computed_by_hand():
@@ -67,7 +65,8 @@ def test_values_computed_by_hand():
         ExamplePrediction("bat", "", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
     ]
     # The nearest target of "bat" has one phoneme and differs by one edit.
-    assert Pronunciation().score(PHONEMES, predictions).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
+    assert EditDistance().score(PHONEMES, predictions).values == {"mean": 0.5, "rate": 1 / 4}
+    assert ExactMatch().score(PHONEMES, predictions).values == {"share": 0.5}
 
 
 def test_exact_match_of_labels():
@@ -80,4 +79,3 @@ def test_metrics_fit_shapes_that_they_can_score():
     shapes = (TEXTS, PHONEMES, LABEL, TAGS, NUMBER)
     assert [ExactMatch().fits(spec) for spec in shapes] == [True, True, True, True, False]
     assert [EditDistance().fits(spec) for spec in shapes] == [True, True, False, False, False]
-    assert [Pronunciation().fits(spec) for spec in shapes] == [False, True, False, False, False]
