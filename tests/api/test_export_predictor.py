@@ -56,10 +56,11 @@ def test_every_topology_is_predicted_by_the_program_in_the_folder(
     if isinstance(inputs[0], str):
         unknown = subprocess.run([*command[:2], "a☃"], capture_output=True, text=True, check=False)
         assert (unknown.returncode, unknown.stderr) == (1, "a☃: the model does not know '☃'\n")
-    for wrong in ("",) if isinstance(inputs[0], str) else ("hello", '"hello"', "[[1], [1, 2]]", "{}", "[]", "[1, 2]"):
+        empty = subprocess.run([*command[:2], ""], capture_output=True, text=True, check=False)
+        assert (empty.returncode, empty.stderr) == (1, "an example is empty\n")
+    for wrong in () if isinstance(inputs[0], str) else ("hello", '"hello"', "[[1], [1, 2]]", "{}", "[]", "[1, 2]"):
         refused = subprocess.run([*command[:2], wrong], capture_output=True, text=True, check=False)
-        message = "an empty text" if isinstance(inputs[0], str) else "not 3 numbers, or a list of as many for each step"
-        assert (refused.returncode, refused.stderr) == (1, f"{wrong!r} is {message}\n")
+        assert (refused.returncode, refused.stderr) == (1, f"{wrong}: the model reads lists of 3 numbers in JSON\n")
     expected = [prediction.output for prediction in run.predict(inputs)]
     assert len(printed) == len(expected)
     for line, output in zip(printed, expected, strict=True):

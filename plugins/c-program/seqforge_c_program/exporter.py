@@ -68,7 +68,8 @@ class CProgram(Exporter):
 
     def _layer(self, cell: Cell[Any], input_layer: nn.Module | None, symbols: int) -> list[bytes]:
         """Return the numbers of a layer. That of the lowest one has the product of W with the input for each symbol."""
-        if not isinstance(cell, FactoredCell) or cell.equations not in _KINDS:
+        own_projection = type(cell).project is not FactoredCell.project
+        if own_projection or not isinstance(cell, FactoredCell) or cell.equations not in _KINDS:
             raise PluginError(
                 f"the cell {type(cell).__name__} is no LSTM, GRU or RNN without variants, the cells of the format c",
                 hint="`--format onnx` exports any cell.",

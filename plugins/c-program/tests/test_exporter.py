@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_c_program.exporter import CProgram, CProgramInt8
+from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.vocabularies import Characters
 
 import seqforge as sf
@@ -70,9 +71,11 @@ def test_a_stack_with_any_input_norm_and_initial_state_is_computed(
         if table["use"] == "rnn":
             table["nonlinearity"] = data.draw(st.sampled_from(["tanh", "relu"]))
     embedding = data.draw(st.sampled_from([None, cells[-1]["hidden_size"]]))
+    # The layer norm of two units only says which one is larger, which the rounding to 8 bits may change.
+    norms = [None, "rms"] if cells[-1]["hidden_size"] == 2 else [None, "rms", "layer"]
     options = {
         **({"embedding_size": embedding, "tied_weights": data.draw(st.booleans())} if embedding else {}),
-        **({"final_norm": norm} if (norm := data.draw(st.sampled_from([None, "rms", "layer"]))) else {}),
+        **({"final_norm": norm} if (norm := data.draw(st.sampled_from(norms))) else {}),
         **({"initial_state": "learned"} if data.draw(st.booleans()) else {}),
     }
     folder = tmp_path_factory.mktemp("program")
@@ -156,6 +159,20 @@ def test_mistakes_are_explained_by_the_program(tmp_path: Path) -> None:
 def test_another_cell_is_refused(table: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(PluginError, match=message):
         export(tmp_path, [table])
+
+
+class Doubled(RNN):
+    equations: ClassVar = "rnn-tanh"
+
+    def project(self, inputs: torch.Tensor) -> torch.Tensor:
+        return 2 * super().project(inputs)
+
+
+def test_a_cell_that_reads_its_input_otherwise_is_refused(tmp_path: Path) -> None:
+    built = export(tmp_path, [{"use": "rnn"}])
+    built.cells[0].__class__ = Doubled
+    with pytest.raises(PluginError, match="the cell Doubled is no LSTM, GRU or RNN without variants"):
+        CProgram().write(trained_model("small", built, sf.Run.open(RUN).vocabulary()), tmp_path)
 
 
 def test_symbols_that_begin_with_others_are_refused(tmp_path: Path) -> None:

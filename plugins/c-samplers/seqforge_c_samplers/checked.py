@@ -7,7 +7,6 @@ from abc import abstractmethod
 from bisect import bisect
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.units import split_units
 from tree_sitter import Node
 
-from seqforge.kinds import RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.kinds import ExperimentPath, RedrawingSampler, Review, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge_c_samplers.brackets import (
     close_text,
     count_bracket_faults,
@@ -233,7 +232,7 @@ class Scoped(CheckedSampler):
     def __init__(
         self,
         lexicon: Annotated[
-            Path | None,
+            ExperimentPath | None,
             Field(
                 description="Lexicon file of `seqforge c-lexicon`. Default: that of Linux 6.12, a part of the plugin."
             ),

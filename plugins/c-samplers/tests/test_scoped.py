@@ -13,6 +13,7 @@ from seqforge_code_structure.identifiers.lexicon_file import read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.units import split_units
 
+from seqforge import Experiment, Registry
 from seqforge.errors import DataError
 from seqforge.kinds import RedrawingSampler, SamplingContext
 from seqforge.testing.sampler_suite import FirstCharacters
@@ -132,3 +133,13 @@ def test_samples_of_random_words_parse_and_declare_their_names(seed: int) -> Non
 def test_a_lexicon_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         Scoped(tmp_path / "missing.lexicon")
+
+
+def test_the_path_of_a_lexicon_is_relative_to_the_experiment(tmp_path: Path) -> None:
+    tables = {
+        "corpus": {"use": "inline", "text": "int x;"},
+        "model": {"cells": [{"use": "rnn", "hidden_size": 4}]},
+        "sampler": [{"use": "scoped", "lexicon": "own.lexicon"}],
+    }
+    experiment = Experiment.from_dict(tables, tmp_path, Registry.installed())
+    assert experiment.samplers[0].options["lexicon"] == tmp_path / "own.lexicon"

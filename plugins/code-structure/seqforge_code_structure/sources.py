@@ -69,7 +69,7 @@ def map_files(
 ) -> Iterator[_Result]:
     """Yield the result of a function for each file, in order, with a process for each core on Linux.
 
-    Show the number of files so far on a terminal.
+    Show the number of files so far on a terminal. Standard input, which other processes cannot read, takes one process.
 
     Args:
         function: The function. The processes are forks, which share what it refers to, such as a lexicon. On macOS, a
@@ -77,7 +77,8 @@ def map_files(
         files: The files.
         fewest: Smallest number of files for which there are several processes.
     """
-    if sys.platform != "linux" or len(files) < fewest or (cores := len(os.sched_getaffinity(0))) == 1:
+    few = len(files) < fewest or STANDARD_INPUT in files
+    if sys.platform != "linux" or few or (cores := len(os.sched_getaffinity(0))) == 1:
         yield from _show_progress(map(function, files), len(files))
         return
     # Forks need not pickle the function, which their initializer receives.

@@ -112,6 +112,12 @@ def test_standard_input_may_be_cut(folder: Path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("<stdin>:")
 
 
+def test_standard_input_is_read_beside_files_that_several_processes_would_read(folder: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TRAINING.encode())))
+    assert run(monkeypatch, "c-structure", "-", "good.c", "--rates", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rates"]["brackets.balanced"]["cases"] == 2
+
+
 def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     (folder / "bad.c").write_text("int x;\n)\n")
     assert run(monkeypatch, "c-structure", "none.c", "bad.c") == 2
@@ -133,7 +139,7 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
 def test_folder_is_analyzed_in_the_order_of_its_files(fewest: int, folder: Path, monkeypatch, capsys):
     for number in range(20):
         (folder / "text" / f"{number:02}.h").write_text(FAULTY)
-    monkeypatch.setattr(sources, "FEWEST_PARALLEL", fewest)
+    monkeypatch.setattr(sources.map_files, "__defaults__", (fewest,))
     assert run(monkeypatch, "c-structure", "text", "--select", "bracket") == 1
     captured = capsys.readouterr()
     lines = [f"text/{number:02}.h:11:9: error: '(' is not closed before '}}' [bracket]" for number in range(20)]

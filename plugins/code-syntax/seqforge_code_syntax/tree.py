@@ -8,7 +8,7 @@ declaration counts in its whole scope, since the order of statements is not foll
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -96,18 +96,32 @@ def check_indentation(source: Source, blocks: Query) -> tuple[int, list[Error]]:
         The number of lines that begin a statement, and those of them that are wrong.
     """
     code = source.code
-    found: list[tuple[Node, int]] = []
-    for node in QueryCursor(blocks).captures(source.tree.root_node).get("statement", ()):
-        line = code.rfind(b"\n", 0, node.start_byte) + 1
-        owner = node.parent and (node.parent.parent or node.parent)
-        if node.is_extra or owner is None or owner.start_byte >= line:  # a comment, or a block on one line
+    found: list[tuple[int, int]] = []
+    for node, owner in _find_statements(source.tree.root_node, blocks):
+        start = node.start_byte
+        line = code.rfind(b"\n", 0, start) + 1
+        if node.is_extra or owner.start_byte >= line:  # a comment, or a block on one line
             continue
-        if not code[line : node.start_byte].strip():
-            found.append((node, _column(code, line) - _column(code, code.rfind(b"\n", 0, owner.start_byte) + 1)))
+        if not code[line:start].strip():
+            found.append((start, _column(code, line) - _column(code, code.rfind(b"\n", 0, owner.start_byte) + 1)))
+    found.sort()
     unit = max(1, Counter(distance for _, distance in found).most_common(1)[0][0]) if found else 1
     message = "the indentation does not match the block around it"
-    wrong = [Error(node.start_byte, node.start_byte + 1, message) for node, distance in found if distance != unit]
-    return len(found), wrong
+    return len(found), [Error(start, start + 1, message) for start, distance in found if distance != unit]
+
+
+def _find_statements(root: Node, blocks: Query) -> Iterator[tuple[Node, Node]]:
+    """Yield each statement of a tree, with the node around its block, in any order and in linear time.
+
+    A query of the whole tree, and `Node.parent`, would take quadratic time for blocks in one another.
+    """
+    cursor, waiting = QueryCursor(blocks), [(root, root)]
+    cursor.set_max_start_depth(0)
+    while waiting:
+        block, owner = waiting.pop()
+        waiting += [(child, block) for child in block.children if child.child_count]
+        for node in cursor.captures(block).get("statement", ()):
+            yield node, owner
 
 
 def _column(code: bytes, line: int) -> int:

@@ -101,3 +101,9 @@ def test_indentation_is_compared_with_the_block_around_it():
     found = score("java", text)
     assert [error.message for error in found.findings] == ["the indentation does not match the block around it"]
     assert 0 < found.values["indentation"] < 1
+
+
+def test_many_nested_blocks_take_linear_time():
+    # An algorithm with quadratic time would take minutes.
+    text = "fn f() {" + "{" * 20_000 + "}" * 20_000 + "}"
+    assert score("rust", text).weights["brackets"] == 40_004

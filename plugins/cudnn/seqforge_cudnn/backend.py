@@ -24,9 +24,9 @@ class FusedBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why no fused layer computes this cell; see `Backend.unsupported`."""
-        if not isinstance(cell, FactoredCell) or cell.equations is None:
-            return f"torch has no fused layer with the equations of {type(cell).__name__}"
-        return None
+        if isinstance(cell, FactoredCell) and cell.equations and type(cell).project is FactoredCell.project:
+            return None
+        return f"torch has no fused layer with the equations of {type(cell).__name__}"
 
     def sequence_function(self, cell: Cell[Any], context: BackendContext) -> SequenceFunction:
         """Return a function that applies a fused layer with the cell's parameters."""
@@ -80,7 +80,7 @@ def _weights(cell: FactoredCell[Any], dtype: torch.dtype) -> list[Tensor]:
     recurrent_bias = torch.zeros_like(cell.bias)
     if cell.equations == "gru":
         recurrent_bias = functional.pad(cast("Tensor", cell.recurrent_bias), (2 * cell.hidden_size, 0))
-    parts: list[Tensor] = [cell.input_weight, cell.recurrent_weight, cell.bias, recurrent_bias]
+    parts: list[Tensor] = [cell.input_weight, cell.recurrent_matrix(), cell.bias, recurrent_bias]
     if cell.bias.device.type == "cpu":
         return [part.to(dtype) for part in parts]
     block = torch.cat([part.flatten() for part in parts]).to(dtype)

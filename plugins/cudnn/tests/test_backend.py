@@ -1,6 +1,6 @@
 """The cells that the fused layers run, and checks that are not in the conformance suite."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -40,6 +40,17 @@ def train_once(read: Any, cell: FactoredCell[Any], inputs: Tensor, state: Any) -
 def test_a_variant_without_a_fused_layer_is_unsupported_with_a_reason(cell: FactoredCell[Any], name: str) -> None:
     assert OnednnBackend().unsupported(cell, CPU) == f"torch has no fused layer with the equations of {name}"
     assert CudnnBackend().unsupported(cell, GPU) == f"torch has no fused layer with the equations of {name}"
+
+
+class Doubled(RNN):
+    equations: ClassVar = "rnn-tanh"
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return 2 * super().project(inputs)
+
+
+def test_a_cell_that_reads_its_input_otherwise_is_unsupported() -> None:
+    assert OnednnBackend().unsupported(Doubled(3, 4), CPU) == "torch has no fused layer with the equations of Doubled"
 
 
 @every_cell

@@ -13,9 +13,18 @@ from seqforge_essentials.cells.rnn import RNN
 from seqforge.testing.backend_suite import BackendSuite
 
 
+class Ordered(RNN):
+    """An RNN whose units read only those before them: its recurrent matrix is not its recurrent weight."""
+
+    equations: ClassVar = "rnn-tanh"
+
+    def recurrent_matrix(self) -> torch.Tensor:
+        return self.recurrent_weight.tril()
+
+
 class TestOnednn(BackendSuite):
     backend: ClassVar = OnednnBackend
-    cells: ClassVar = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+    cells: ClassVar = {"rnn": RNN, "gru": GRU, "lstm": LSTM, "another recurrent matrix": Ordered}
 
 
 class TestOnednnRelu(BackendSuite):

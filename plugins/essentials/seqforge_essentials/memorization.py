@@ -39,19 +39,6 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def write_index(documents: Iterator[str], folder: Path) -> None:
-    """Index the concatenation of documents in an empty folder, about 5 bytes for each byte of text."""
-    rest, number = bytearray(), 0
-    for document in documents:
-        rest += encode(document)
-        while len(rest) >= PIECE:
-            _write_piece(rest[:PIECE], folder, number)
-            del rest[: PIECE - OVERLAP]
-            number += 1
-    if rest:
-        _write_piece(rest, folder, number)
-
-
 def _write_piece(content: bytearray, folder: Path, number: int) -> None:
     text = np.frombuffer(content, dtype=np.uint8)
     np.concatenate([text, np.full(_WINDOW, _AFTER_TEXT, dtype=np.uint8)]).tofile(folder / f"{number:04d}.text")
@@ -64,17 +51,6 @@ class Piece(NamedTuple):
 
     text: NDArray[np.uint8]
     suffixes: NDArray[np.int32]
-
-
-def open_index(folder: Path) -> list[Piece]:
-    """Map the files of `write_index` into memory."""
-    return [
-        Piece(
-            np.memmap(path, dtype=np.uint8, mode="r"),
-            np.memmap(path.with_suffix(".suffixes"), dtype=np.int32, mode="r"),
-        )
-        for path in sorted(folder.glob("*.text"))
-    ]
 
 
 def find_match_lengths(pieces: Sequence[Piece], text: str) -> NDArray[np.int64]:
@@ -190,12 +166,26 @@ class Memorization(FittedMetric):
     _pieces: Sequence[Piece] = field(default=(), init=False, repr=False)
 
     def fit(self, documents: Iterator[str], folder: Path) -> None:
-        """Write the suffix arrays of the training text."""
-        write_index(documents, folder)
+        """Write the suffix arrays of the training text, the concatenation of the documents."""
+        rest, number = bytearray(), 0
+        for document in documents:
+            rest += encode(document)
+            while len(rest) >= PIECE:
+                _write_piece(rest[:PIECE], folder, number)
+                del rest[: PIECE - OVERLAP]
+                number += 1
+        if rest:
+            _write_piece(rest, folder, number)
 
     def restore(self, folder: Path) -> None:
         """Map the suffix arrays into memory."""
-        self._pieces = open_index(folder)
+        self._pieces = [
+            Piece(
+                np.memmap(path, dtype=np.uint8, mode="r"),
+                np.memmap(path.with_suffix(".suffixes"), dtype=np.int32, mode="r"),
+            )
+            for path in sorted(folder.glob("*.text"))
+        ]
 
     def score(self, texts: Sequence[str]) -> Score:
         """Search for each text in the training text, which counts as one text without borders of documents.
@@ -218,9 +208,9 @@ class Memorization(FittedMetric):
             counted = count_without_repetitions(searched, lengths).tolist()
             longest.append(max(counted))
             characters += len(searched)
-            for copy in find_copies(lengths.tolist(), counted, self.length):
-                message = f"copied from the training text (longest match: {copy.longest:,} characters)"
-                findings.append(Finding(number, copy.start, copy.stop, message, "warning"))
+            for start, stop, longest_match in find_copies(lengths.tolist(), counted, self.length):
+                message = f"copied from the training text (longest match: {longest_match:,} characters)"
+                findings.append(Finding(number, start, stop, message, "warning"))
         copied = sum(finding.stop - finding.start for finding in findings)
         values = {
             "longest": float(max(longest, default=0)),
@@ -228,20 +218,6 @@ class Memorization(FittedMetric):
             "copied": copied / characters if characters else 0.0,
         }
         return Score(values, tuple(findings), {"mean_longest": len(longest), "copied": characters})
-
-
-class Copy(NamedTuple):
-    """A part of a text that consists of matches with the training text, which may overlap.
-
-    Attributes:
-        start: Index of its first character.
-        stop: Index after its last character.
-        longest: Length of its longest match, without repetitions.
-    """
-
-    start: int
-    stop: int
-    longest: int
 
 
 def count_without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -255,21 +231,21 @@ def count_without_repetitions(text: str, lengths: NDArray[np.int64]) -> NDArray[
     return np.where(lengths > 0, 1 + changes[np.maximum(places + lengths - 1, 0)] - changes, 0)
 
 
-def find_copies(lengths: Sequence[int], counted: Sequence[int], least: int) -> list[Copy]:
+def find_copies(lengths: Sequence[int], counted: Sequence[int], least: int) -> list[tuple[int, int, int]]:
     """Find the parts of a text that consist of matches of at least `least` characters.
 
     Args:
         lengths: Length of the longest match that begins at each character of the text.
         counted: Length of the same match as it counts.
         least: Smallest length of a match that counts.
+
+    Returns:
+        The start and the stop of each part, and the length of its longest match as it counts.
     """
-    copies: list[Copy] = []
+    copies: list[tuple[int, int, int]] = []
     for start, (length, size) in enumerate(zip(lengths, counted, strict=True)):
         if size < least:
             continue
-        if copies and start <= copies[-1].stop:
-            last = copies.pop()
-            copies.append(Copy(last.start, max(last.stop, start + length), max(last.longest, size)))
-        else:
-            copies.append(Copy(start, start + length, size))
+        begin, stop, longest = copies.pop() if copies and start <= copies[-1][1] else (start, start, size)
+        copies.append((begin, max(stop, start + length), max(longest, size)))
     return copies

@@ -167,7 +167,7 @@ class CsvFiles(RecordFiles):
     """The texts in a column of tables in the format CSV (RFC 4180) in UTF-8, whose first row has the names.
 
     The name of a document is that of its file with the number of its row, such as `posts.csv:12`. All values of
-    `where` are texts. The files may be compressed, as those of `text`.
+    `where` are texts: a boolean is `true` or `false`, in any case. The files may be compressed, as those of `text`.
     """
 
     def __init__(
@@ -175,9 +175,11 @@ class CsvFiles(RecordFiles):
         files: Files,
         field: TextField = "text",
         where: Where = None,
-        delimiter: Annotated[str, Field(description="Character between two cells.", min_length=1, max_length=1)] = ",",
+        delimiter: Annotated[str, Field(description="Character between two cells.", pattern=r'^[^"\r\n]$')] = ",",
     ) -> None:
-        super().__init__(files, field, {key: str(value) for key, value in (where or {}).items()})
+        texts = {key: str(value) for key, value in (where or {}).items()}
+        self._booleans = [key for key, value in (where or {}).items() if isinstance(value, bool)]
+        super().__init__(files, field, {**texts, **{key: texts[key].lower() for key in self._booleans}})
         self._delimiter = delimiter
 
     def _records(self, path: Path, columns: list[str]) -> Iterator[tuple[int, Any]]:
@@ -190,7 +192,7 @@ class CsvFiles(RecordFiles):
                 for number, row in enumerate(rows, start=1):
                     if None in row:  # the cells beyond those of the first row
                         raise csv.Error("it has more cells than the first row")
-                    yield number, row
+                    yield number, row | {key: row[key].lower() for key in self._booleans if row.get(key)}
             except (csv.Error, UnicodeDecodeError) as error:
                 raise DataError(
                     f"{path}, line {rows.line_num + 1}: not a table in CSV ({error})",

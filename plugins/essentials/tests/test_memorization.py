@@ -1,5 +1,6 @@
 """The longest matches against a search for substrings, and the metric that counts them."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -9,13 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials import memorization
 from seqforge_essentials.memorization import (
-    Copy,
     Memorization,
     count_without_repetitions,
     find_copies,
     find_match_lengths,
-    open_index,
-    write_index,
 )
 
 from seqforge.kinds import Finding
@@ -24,6 +22,13 @@ TRAINING = ["the first document of the training text, ", "and the second one: é
 
 # Few letters, so that there are long matches. The others have 1 to 4 bytes in UTF-8, some with a common first byte.
 texts = st.text(st.sampled_from("ab\0éè漢😀\ud800"), max_size=60)
+
+
+def fitted(folder: Path, length: int = 50, documents: Sequence[str] = TRAINING) -> Memorization:
+    metric = Memorization(length)
+    metric.fit(iter(documents), folder)
+    metric.restore(folder)
+    return metric
 
 
 def longest_match(training: str, text: str) -> int:
@@ -35,8 +40,7 @@ def test_matches_are_the_longest_common_substrings(
     tmp_path_factory: pytest.TempPathFactory, documents: list[str], text: str
 ) -> None:
     folder = tmp_path_factory.mktemp("index")
-    write_index(iter(documents), folder)
-    found = find_match_lengths(open_index(folder), text).tolist()
+    found = find_match_lengths(fitted(folder, documents=documents)._pieces, text).tolist()
     assert found == [longest_match("".join(documents), text[start:]) for start in range(len(text))]
 
 
@@ -49,28 +53,21 @@ def test_pieces_find_all_matches_up_to_their_overlap(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memorization, "PIECE", 32)
         patch.setattr(memorization, "OVERLAP", 8)
-        write_index(iter(documents), folder)
+        pieces = fitted(folder, documents=documents)._pieces
     assert len(list(folder.glob("*.text"))) >= sum(map(len, documents)) / 32
-    for start, found in enumerate(find_match_lengths(open_index(folder), text).tolist()):
+    for start, found in enumerate(find_match_lengths(pieces, text).tolist()):
         longest = longest_match("".join(documents), text[start:])
         assert min(longest, 8) <= found <= longest
 
 
 def test_a_long_copy_takes_few_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = "".join(map(chr, range(0x4E00, 0x5E00)))
-    write_index(iter([training]), tmp_path)
+    pieces = fitted(tmp_path, documents=[training])._pieces
     search, searched = getattr(memorization, "_search"), list[int]()  # noqa: B009 - it is private
     monkeypatch.setattr(memorization, "_search", lambda *given: searched.extend(given[2]) or search(*given))
-    lengths = find_match_lengths(open_index(tmp_path), training[1000:3000]).tolist()
+    lengths = find_match_lengths(pieces, training[1000:3000]).tolist()
     assert lengths == [*range(2000, 0, -1)]
     assert len(searched) < 30
-
-
-def fitted(folder: Path, length: int) -> Memorization:
-    metric = Memorization(length)
-    metric.fit(iter(TRAINING), folder)
-    metric.restore(folder)
-    return metric
 
 
 def test_copies_have_their_share_and_their_places(tmp_path: Path) -> None:
@@ -84,7 +81,7 @@ def test_copies_have_their_share_and_their_places(tmp_path: Path) -> None:
 
 def test_matches_that_overlap_are_one_copy() -> None:
     lengths = [3, 2, 1, 4, 3, 2, 1, 0, 3, 2, 1]
-    assert find_copies(lengths, lengths, 3) == [Copy(0, 7, 4), Copy(8, 11, 3)]
+    assert find_copies(lengths, lengths, 3) == [(0, 7, 4), (8, 11, 3)]
     assert find_copies([], [], 1) == []
 
 
@@ -97,9 +94,7 @@ def test_a_run_of_one_character_counts_once(runs: list[tuple[str, int]], data: s
 
 
 def test_rows_of_one_character_are_no_copies(tmp_path: Path) -> None:
-    metric = Memorization(5)
-    metric.fit(iter(["a" + " " * 30 + "|" + "*" * 30 + "|", "\t\t\tint i;"]), tmp_path)
-    metric.restore(tmp_path)
+    metric = fitted(tmp_path, 5, ["a" + " " * 30 + "|" + "*" * 30 + "|", "\t\t\tint i;"])
     assert metric.score([" " * 20, "*" * 20 + "|"]).values == {"longest": 2.0, "mean_longest": 1.5, "copied": 0.0}
     copied = metric.score(["x\t\t\tint i;"])
     assert copied.values == {"longest": 7.0, "mean_longest": 7.0, "copied": 9 / 10}

@@ -13,7 +13,8 @@ from seqforge_essentials import records
 from seqforge_essentials.records import CsvFiles, HuggingFace, ParquetFiles
 
 import seqforge as sf
-from seqforge.errors import DataError, PluginError
+from seqforge import Registry
+from seqforge.errors import DataError, ExperimentError, PluginError
 from seqforge.kinds import Corpus
 
 ROWS = [
@@ -53,6 +54,21 @@ def test_another_delimiter(tmp_path: Path) -> None:
     path = tmp_path / "posts.tsv"
     path.write_text("title\ttext\na, b\tc\n")
     assert texts(CsvFiles([path], delimiter="\t", field="title")) == {"posts.tsv:1": "a, b"}
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", ",,", ""])
+def test_a_delimiter_that_cannot_be_is_an_error_at_its_key(delimiter: str, tmp_path: Path) -> None:
+    corpus = {"use": "csv", "files": ["posts.csv"], "delimiter": delimiter}
+    tables = {"corpus": corpus, "model": {"cells": [{"use": "rnn"}]}}
+    with pytest.raises(ExperimentError, match=r"corpus\.delimiter: should"):
+        sf.Experiment.from_dict(tables, tmp_path, Registry.installed())
+
+
+def test_a_boolean_is_text_in_a_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,done\na,true\nb,True\nc,FALSE\nd,\n")
+    assert [*texts(CsvFiles([path], where={"done": True})).values()] == ["a", "b"]
+    assert [*texts(CsvFiles([path], where={"done": False})).values()] == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,12 @@ def _print(trials: "list[Trial]", cells: list[str], folder: Path) -> None:
     from seqforge_formal.tasks import TASKS
 
     accuracies = read_accuracies(trials)
-    limits = sorted({limit for _, _, limit in accuracies})
-    if len(limits) < 2:
-        raise RunError("no run of the study has ended", hint="Correct the cause. The same command runs them again.")
+    if not accuracies:
+        raise RunError(
+            "no run of the study has ended with answers in a range of lengths",
+            hint="Correct the cause. The same command runs those again that have not ended.",
+        )
+    limits = [0, *sorted({limit for _, _, limit in accuracies})]
     tasks, (*_, shorter, last) = list(dict.fromkeys(trial.task for trial in trials)), limits
     columns = [Column("task"), Column("chance", is_number=True), *(Column(cell, is_number=True) for cell in cells)]
     rows: list[list[str]] = []

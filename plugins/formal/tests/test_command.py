@@ -80,6 +80,27 @@ def test_the_same_command_runs_what_is_left(study: Path) -> None:
     assert (folder / "formal.html").read_text() == page
 
 
+def test_results_in_one_range_of_lengths_are_shown(study: Path) -> None:
+    arguments = ("--task=parity", "--cell=rnn", "--quick", f"--output={study / 'one'}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
+        result = invoke(*arguments, "--set=corpus.lengths=[30, 36]")
+    assert result.exit_code == 0, result.output
+    assert "Accuracy for inputs of 1 to 40 steps" in result.stdout
+    page = (study / "one" / "formal.html").read_text()
+    assert "inputs of 1\nto 40 steps" in page
+    assert "<polyline" not in page
+
+
+def test_answers_above_every_range_are_no_results(study: Path) -> None:
+    arguments = ("--task=parity", "--cell=rnn", "--quick", f"--output={study / 'none'}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge_formal.study.subprocess", SimpleNamespace(run=run_forked))
+        result = invoke(*arguments, "--set=metrics=[{use = 'by-length', limits = [2]}]")
+    assert isinstance(result.exception, RunError)
+    assert "no run of the study has ended with answers in a range of lengths" in result.exception.message
+
+
 def test_other_settings_need_another_folder(study: Path) -> None:
     result = invoke("--task=parity", "--cell=rnn", "--quick", "--set=training.steps=4", f"--output={study / 'formal'}")
     assert isinstance(result.exception, RunError)

@@ -130,7 +130,7 @@ def _operators_of_onnx(module: nn.Module) -> Generator[None]:
 
 
 def _sequence_function(cell: Cell[Any]) -> SequenceFunction:
-    if isinstance(cell, FactoredCell) and cell.equations in _LAYERS:
+    if isinstance(cell, FactoredCell) and cell.equations in _LAYERS and type(cell).project is FactoredCell.project:
         return _layer(cell)
     if isinstance(cell, MatrixStateCell) and type(cell).mix_steps is MatrixStateCell.mix_steps:
         return partial(_scan_matrices, cell)

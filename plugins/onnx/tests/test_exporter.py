@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from seqforge_essentials.cells.rnn import RNN
 from seqforge_essentials.vocabularies import Characters
 from seqforge_onnx.exporter import Onnx
 from seqforge_onnx.graphs import model_graph
@@ -164,6 +165,19 @@ def test_a_layer_of_onnx_is_used_inside_of_a_block_and_beside_other_cells(tmp_pa
     assert str(ROOT).encode() not in (tmp_path / "sequence.onnx").read_bytes()
 
 
+class Doubled(RNN):
+    equations: ClassVar = "rnn-tanh"
+
+    def project(self, inputs: torch.Tensor) -> torch.Tensor:
+        return 2 * super().project(inputs)
+
+
+def test_a_cell_that_reads_its_input_otherwise_is_computed(tmp_path: Path) -> None:
+    model, _ = build([{"use": "rnn", "hidden_size": 4}])
+    model.cells[0].__class__ = Doubled
+    require_equal(model, tmp_path)
+
+
 def test_the_program_of_the_folder_generates_what_the_run_generates(tmp_path: Path) -> None:
     run = sf.Run.open(ROOT / "tests/training/runs/version-3")
     check = sf.export_format(run, tmp_path / "out", "onnx")
@@ -180,6 +194,8 @@ def test_the_program_of_the_folder_generates_what_the_run_generates(tmp_path: Pa
     unknown = subprocess.run([*command[:2], "the é"], capture_output=True, text=True, check=False)
     assert unknown.returncode == 1
     assert unknown.stderr == "the model does not have these symbols of the prompt: 'é'\n"
+    empty = subprocess.run([*command[:2], ""], capture_output=True, text=True, check=False)
+    assert (empty.returncode, empty.stderr) == (1, "the prompt is empty\n")
 
 
 def test_smaller_weights_cost_little_and_the_loss_is_stated(tmp_path: Path) -> None:

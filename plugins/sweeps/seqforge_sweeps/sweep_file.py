@@ -60,6 +60,8 @@ class Values(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "Values":
         if self.choices is not None:
+            if self.range or self.log or self.step:
+                raise ValueError("has choices, so it cannot have range, log or step")
             _check_choices(self.choices)
             return self
         if (self.range is None) == (self.log is None):

@@ -59,6 +59,8 @@ def test_parameters_are_read_from_dotted_keys() -> None:
         ("a = { range = [2, 1] }", "parameters.a: the lower limit comes first: [1, 2]."),
         ("a = { range = [1, 2], stp = 1 }", "parameters.a.stp: a sweep file has no option 'stp'. Did you mean 'step'?"),
         ("a = { range = [1, 2], log = [1, 2] }", "parameters.a: must have either range or log"),
+        ("a = { choices = [1], range = [0, 5] }", "parameters.a: has choices, so it cannot have range"),
+        ("a = { choices = [1], step = 2 }", "parameters.a: has choices, so it cannot have range"),
         ("a = { range = [1, 2], step = 2 }", "parameters.a: the range has one value"),
         ("a = { range = [1, 2], step = 0 }", "parameters.a.step: should be greater than 0, not 0"),
         (

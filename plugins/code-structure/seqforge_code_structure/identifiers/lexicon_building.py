@@ -88,16 +88,9 @@ def _to_locality(local: float, other: float) -> int:
     return max(-LARGEST_LOCALITY, min(LARGEST_LOCALITY, locality))
 
 
-class PieceNames(NamedTuple):
-    """The names of a piece of a file.
-
-    Attributes:
-        found: The names for each attribute of `Count`.
-        arguments: Undeclared arguments, each after the function or macro that takes it.
-    """
-
-    found: dict[str, set[str]]
-    arguments: set[tuple[str, str]]
+PieceNames = tuple[dict[str, set[str]], set[tuple[str, str]]]
+"""The names of a piece of a file for each attribute of `Count`, and its undeclared arguments, each after the function
+or macro that takes it."""
 
 
 def count_names(text: str) -> list[PieceNames]:
@@ -132,7 +125,7 @@ def _find_names(units: Iterable[UnitNames]) -> PieceNames:
                     found["argument"].add(name)
                     if not is_constant(name):
                         arguments.add((use.callee, name))
-    return PieceNames(found, arguments)
+    return found, arguments
 
 
 def build_lexicon(files: Iterable[Iterable[PieceNames]], fewest_files: int = 1) -> Lexicon:
